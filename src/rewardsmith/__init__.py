@@ -1,0 +1,55 @@
+"""Reward models for RLHF: clean preference data, train, evaluate, and be told honestly how good the result is.
+
+    import rewardsmith as rs
+
+    model = rs.RewardModel.load("runs/first")
+    model.score([[{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]])
+
+The public names below are imported when they are first used, so that `import rewardsmith` stays fast and free of torch.
+"""
+
+import importlib
+from typing import Any
+
+from rewardsmith.version import VERSION as __version__
+
+# public name -> module:attribute
+PUBLIC: dict[str, str] = {
+    "Comparison": "rewardsmith.records:Comparison",
+    "ContractError": "rewardsmith.errors:ContractError",
+    "DataError": "rewardsmith.errors:DataError",
+    "Message": "rewardsmith.records:Message",
+    "MissingExtraError": "rewardsmith.errors:MissingExtraError",
+    "ModelError": "rewardsmith.errors:ModelError",
+    "OutputError": "rewardsmith.errors:OutputError",
+    "Record": "rewardsmith.records:Record",
+    "Response": "rewardsmith.records:Response",
+    "RewardModel": "rewardsmith.model.reward_model:RewardModel",
+    "RewardsmithError": "rewardsmith.errors:RewardsmithError",
+    "TrainingError": "rewardsmith.errors:TrainingError",
+    "UsageError": "rewardsmith.errors:UsageError",
+    "clean": "rewardsmith.api:clean",
+    "compute_reward": "rewardsmith.api:compute_reward",
+    "diagnose": "rewardsmith.api:diagnose",
+    "evaluate": "rewardsmith.api:evaluate",
+    "load": "rewardsmith.api:load",
+    "load_reward_model": "rewardsmith.api:load_reward_model",
+    "train": "rewardsmith.api:train",
+}
+
+__all__ = ["__version__", *PUBLIC]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the target of a public name on first use, and keep it."""
+    if name not in PUBLIC:
+        raise AttributeError(f"module 'rewardsmith' has no attribute {name!r}")
+    module, _, attribute = PUBLIC[name].partition(":")
+    value = getattr(importlib.import_module(module), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names, for completion."""
+    return sorted(__all__)

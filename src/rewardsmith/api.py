@@ -1,0 +1,95 @@
+"""The Python interface: a few functions that do what the commands of the same name do."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rewardsmith.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from rewardsmith.data.loading import Loaded
+    from rewardsmith.model.reward_model import RewardModel
+
+
+def load(*sources: Any, strict: bool = False, progress: Progress = SILENT) -> "Loaded":
+    """Records and quarantined rows of files, folders, data sets, data frames or lists of rows."""
+    from rewardsmith.data.loading import load as load_sources
+
+    return load_sources(*sources, strict=strict, progress=progress)
+
+
+def clean(sources: str | Sequence[str], output: str | Path, *, progress: Progress = SILENT, **settings: Any) -> Any:
+    """`rewardsmith prepare`: check, split and write; returns its Result."""
+    from rewardsmith.commands import prepare
+
+    return prepare.run(prepare.Config(sources=as_tuple(sources), output=Path(output), **settings), progress)
+
+
+def train(
+    model: str, dataset: str | Sequence[str], output: str | Path, *, progress: Progress = SILENT, **settings: Any
+) -> Any:
+    """`rewardsmith train`: returns its Result; `settings` are the command's flags with underscores."""
+    from rewardsmith.commands import train as command
+
+    for name in ("validation", "test"):
+        if name in settings:
+            settings[name] = as_tuple(settings[name])
+    config = command.Config(model=model, dataset=as_tuple(dataset), output=Path(output), **settings)
+    return command.run(config, progress)
+
+
+def evaluate(model: str | Path, sources: str | Sequence[str], *, progress: Progress = SILENT, **settings: Any) -> Any:
+    """`rewardsmith evaluate`: returns its Result."""
+    from rewardsmith.commands import evaluate as command
+
+    return command.run(command.Config(model=str(model), sources=as_tuple(sources), **settings), progress)
+
+
+def diagnose(run: str | Path, *, progress: Progress = SILENT, **settings: Any) -> Any:
+    """`rewardsmith diagnose`: the verdict on a run folder; returns its Result."""
+    from rewardsmith.commands import diagnose as command
+
+    return command.run(command.Config(run=Path(run), **settings), progress)
+
+
+def compare(a: str | Path, b: str | Path, *, progress: Progress = SILENT) -> Any:
+    """`rewardsmith compare`: a paired test between two evaluated runs; returns its Result."""
+    from rewardsmith.commands import compare as command
+
+    return command.run(command.Config(a=Path(a), b=Path(b)), progress)
+
+
+def load_reward_model(path: str | Path, *, device: str = "auto") -> "RewardModel":
+    """Open a reward model for scoring: a run folder, its model folder, or a hub name."""
+    from rewardsmith.model.reward_model import RewardModel
+
+    return RewardModel.load(path, device=device)
+
+
+def compute_reward(
+    rm: "RewardModel",
+    tok: Any,
+    prompt: str | Sequence[Mapping[str, str]],
+    response_ids: Any,
+    device: str | None = None,
+) -> float:
+    """The raw reward of one generated response, for an RL loop.
+
+    `tok` is the policy's tokenizer: it turns `response_ids` (a list or a one-dimensional tensor) into text, which is
+    scored under the reward model's own contract, so policy and reward model may have different vocabularies. `prompt`
+    is text or messages. `device` moves the reward model first if it lies elsewhere.
+    """
+    from rewardsmith.model.devices import choose_device
+    from rewardsmith.model.reward_model import as_messages
+    from rewardsmith.records import Message
+
+    if device is not None:
+        rm.network.to(choose_device(device))
+    ids = response_ids.tolist() if hasattr(response_ids, "tolist") else list(response_ids)
+    text = tok.decode(ids, skip_special_tokens=True)
+    return float(rm.score([(*as_messages(prompt, role="user"), Message("assistant", text))])[0])
+
+
+def as_tuple(sources: Any) -> tuple[str, ...]:
+    """One source or several, as text."""
+    return (str(sources),) if isinstance(sources, (str, Path)) else tuple(map(str, sources))

@@ -1,0 +1,1 @@
+"""One module per command: a frozen Config and run(config) -> Result; prints nothing."""

@@ -1,0 +1,98 @@
+"""Judge a finished run: verdict, findings, and a report to read."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from rewardsmith.errors import OutputError, UsageError
+from rewardsmith.progress import SILENT, Progress
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of `rewardsmith diagnose`."""
+
+    run: Path
+    """Output folder of train or evaluate, or a JSON file with figures such as train_loss, val_loss, val_acc, n."""
+    output: Path | None = None
+    """Folder for report.html, report.md and report.json; default: the run folder, or the JSON file's folder."""
+    language: Literal["en", "zh"] = "en"
+    """Language of the verdict and the report."""
+    overwrite: bool = False
+    """Replace a report that is already there."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """The verdict in one language and where the report lies."""
+
+    verdict: str
+    headline: str
+    ready: bool | None
+    next_action: str
+    findings: tuple[dict[str, Any], ...]
+    report: Path
+    language: Literal["en", "zh"]
+
+    def to_json(self) -> dict[str, Any]:
+        """The keys of `--json`."""
+        return {
+            "verdict": self.verdict,
+            "headline": self.headline,
+            "ready": self.ready,
+            "next_action": self.next_action,
+            "findings": list(self.findings),
+            "report": str(self.report),
+        }
+
+    def to_text(self) -> str:
+        """The verdict for the terminal: headline, findings most severe first, the next action, the report's place."""
+        from rewardsmith.report.text import TEXTS
+
+        texts = TEXTS[self.language]
+        lines = [self.headline, ""]
+        for finding in self.findings:
+            lines.append(f"[{texts[finding['severity']]}] {finding['title']}")
+            lines.append(f"    {finding['evidence']}")
+            if finding["severity"] in ("critical", "warning"):
+                lines += [
+                    f"    {texts[name]}: {finding[key]}"
+                    for name, key in (("why", "cause"), ("do", "action"))
+                    if finding[key]
+                ]
+        return "\n".join([*lines, "", f"{texts['next_action']}: {self.next_action}", f"→ {self.report}"])
+
+
+def run(config: Config, progress: Progress = SILENT) -> Result:
+    """Read the run, judge it and write the report.
+
+    Raises DataError where there is nothing to judge, OutputError where a report is there and `overwrite` is not set.
+    """
+    from rewardsmith.diagnose.facts import Facts
+    from rewardsmith.diagnose.finding import LANGUAGES
+    from rewardsmith.diagnose.reading import read_object
+    from rewardsmith.diagnose.verdict import judge
+    from rewardsmith.report.writing import report_paths, write_report
+
+    if config.language not in LANGUAGES:
+        raise UsageError(f"language {config.language!r} is not known; expected one of {', '.join(LANGUAGES)}")
+    single = config.run.is_file()
+    folder = config.output or (config.run.parent if single else config.run)
+    existing = [path for path in report_paths(folder) if path.exists()]
+    if existing and not config.overwrite:
+        raise OutputError(f"{existing[0]} is already there; choose another output or pass --overwrite")
+    facts = Facts.from_mapping(read_object(config.run)) if single else Facts.from_folder(config.run)
+    for note in facts.notes:
+        progress.note(note)
+    verdict = judge(facts)
+    paths = write_report(verdict, facts, folder, language=config.language)
+    said = verdict.to_json(config.language)
+    return Result(
+        verdict=verdict.label,
+        headline=said["headline"],
+        ready=verdict.ready,
+        next_action=said["next_action"],
+        findings=tuple(said["findings"]),
+        report=paths.html,
+        language=config.language,
+    )

@@ -1,0 +1,137 @@
+"""`rewardsmith evaluate`: how good a reward model is on some data, with intervals and beside the null baselines."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rewardsmith.commands.sources import SplitRule, is_prepared, load_splits, read_records
+from rewardsmith.errors import UsageError
+from rewardsmith.files import prepare_output
+from rewardsmith.progress import SILENT, Progress
+from rewardsmith.records import Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Settings of `rewardsmith evaluate`."""
+
+    model: str
+    """Reward model: a folder, a run folder, or a hub name."""
+    sources: tuple[str, ...]
+    """Preference data: files, folders, the output of `prepare` (its test split is read), or synthetic:N."""
+    split: str | None = None
+    """Which split of prepared or synthetic data: train, validation, test (default: test of prepared data, else all)."""
+    validation: tuple[str, ...] = ()
+    """Data to fit the temperature on (default: five-fold by prompt)."""
+    output: Path | None = None
+    """Folder for evaluation.json and comparisons.jsonl, which diagnose and compare read."""
+    dtype: str = "fp32"
+    """Precision below the head: fp32, auto, bf16, fp16."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1, mps."""
+    allow_mismatch: bool = False
+    """Evaluate even if the model's probes no longer give the stored rewards."""
+    strict: bool = False
+    """Stop at the first row that cannot be read."""
+    overwrite: bool = False
+    """Empty --output first if it holds something."""
+    trust_remote_code: bool = False
+    """Run code that comes with a hub model."""
+
+    def __post_init__(self) -> None:
+        if self.split not in (None, "train", "validation", "test"):
+            raise UsageError(f"--split {self.split}: expected train, validation or test")
+
+
+@dataclass(frozen=True)
+class Result:
+    """The summary that `evaluation.json` holds."""
+
+    summary: Mapping[str, Any]
+    quarantined: int
+
+    def to_json(self) -> dict[str, Any]:
+        """All figures; see docs/metrics.md."""
+        return {**self.summary, "quarantined": self.quarantined}
+
+    def to_text(self) -> str:
+        """The figures a person asks for first."""
+        return "\n".join(table(self.summary))
+
+
+def run(config: Config, progress: Progress = SILENT) -> Result:
+    """Evaluate one model on the given data."""
+    from rewardsmith.commands.rewards import evaluate_records
+    from rewardsmith.model.reward_model import RewardModel
+
+    if config.output is not None:
+        prepare_output(config.output, overwrite=config.overwrite)
+    model = RewardModel.load(
+        config.model,
+        device=config.device,
+        dtype=config.dtype,
+        allow_mismatch=config.allow_mismatch,
+        trust_remote_code=config.trust_remote_code,
+    )
+    records, split, quarantined = chosen_records(config, progress)
+    validation = read_records(config.validation, progress=progress)[0] if config.validation else []
+    evaluation = evaluate_records(
+        model,
+        records,
+        validation=validation,
+        split=split,
+        source=", ".join(config.sources),
+        progress=progress,
+    )
+    if config.output is not None:
+        evaluation.save(config.output)
+    return Result(evaluation.summary, quarantined)
+
+
+def chosen_records(config: Config, progress: Progress) -> tuple[list[Record], str, int]:
+    """The records to evaluate on, the name of their split, and how many rows were quarantined."""
+    prepared = len(config.sources) == 1 and is_prepared(Path(config.sources[0]))
+    if not prepared and config.split is None:
+        records, quarantined, _ = read_records(config.sources, strict=config.strict, progress=progress)
+        return records, "all", len(quarantined)
+    name = config.split or "test"
+    splits = load_splits(
+        config.sources, validation=(), test=(), rule=SplitRule(), strict=config.strict, progress=progress
+    )
+    return getattr(splits, name), name, len(splits.quarantined)
+
+
+def table(summary: Mapping[str, Any]) -> list[str]:
+    """Lines of text for the terminal."""
+    lines = [
+        f"{'accuracy':22} {interval(summary, 'accuracy')}   n = {summary['n']} comparisons, "
+        f"{summary.get('clusters')} prompts, {summary.get('label_ties')} label ties",
+        f"{'AUC':22} {interval(summary, 'auc')}",
+        f"{'NLL (chance 0.693)':22} {interval(summary, 'nll')}   Brier {number(summary.get('brier'))}",
+        f"{'ECE':22} {number(summary.get('ece'))} raw, {number(summary.get('ece_calibrated'))} after temperature "
+        f"{number(summary.get('temperature'))}",
+    ]
+    if summary.get("kendall_tau") is not None:
+        lines.append(f"{'Kendall tau-b':22} {number(summary['kendall_tau'])}")
+    for name, baseline in summary.get("baselines", {}).items():
+        figures = baseline if isinstance(baseline, Mapping) else {"accuracy": baseline}
+        lines.append(
+            f"{'baseline ' + name:22} {interval(figures, 'accuracy')}   model minus baseline "
+            f"{interval(figures, 'difference')}"
+        )
+    return lines
+
+
+def interval(figures: Mapping[str, Any], name: str) -> str:
+    """`0.812 [0.780, 0.844]`, or `–` where there is no number."""
+    bounds = figures.get(f"{name}_ci")
+    text = number(figures.get(name))
+    if not bounds or bounds[0] is None:
+        return text
+    return f"{text} [{number(bounds[0])}, {number(bounds[1])}]"
+
+
+def number(value: float | None) -> str:
+    """Three digits after the point, or a dash."""
+    return "–" if value is None else f"{value:.3f}"

@@ -1,0 +1,142 @@
+"""`rewardsmith inspect`: what exactly will be scored, for one record, token by token."""
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from rewardsmith.commands.sources import read_records
+from rewardsmith.errors import DataError
+from rewardsmith.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from rewardsmith.model.reward_model import RewardModel
+    from rewardsmith.records import Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Settings of `rewardsmith inspect`."""
+
+    source: str
+    """File, folder or synthetic:N to take the record from."""
+    model: str
+    """Model whose template and tokenizer are used."""
+    row: int = 1
+    """Which record, counted from 1."""
+    max_length: int | None = None
+    """Longest conversation in tokens (default: the model's contract, or 1024)."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One response as it is scored: its tokens as text, where the shared prefix ends, which token is pooled."""
+
+    tokens: tuple[str, ...]
+    ids: tuple[int, ...]
+    prefix_tokens: int
+    pooled_token: str
+    tokens_cut: int
+    reward: float | None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What is scored for one record, and under which contract."""
+
+    place: str
+    contract: dict[str, Any]
+    contract_kind: str
+    responses: tuple[Shown, ...]
+    comparisons: tuple[dict[str, Any], ...]
+    prompt_turns_cut: int
+    prompt_tokens_cut: int
+    special_tokens_in_text: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, tokens included."""
+        return asdict(self)
+
+    def to_text(self) -> str:
+        """The rendered text with the border of the prefix (⟦ ⟧ around what responses share) and the pooled token (▶ ◀)."""
+        lines = [
+            f"{self.place}: {len(self.responses)} responses, contract {self.contract_kind}, "
+            f"max_length {self.contract['max_length']}, prompt budget "
+            f"{self.contract['max_length'] - self.contract['response_reserve']}",
+            f"cut from the prompt: {self.prompt_turns_cut} turns, {self.prompt_tokens_cut} tokens; contents that spell "
+            f"special tokens: {self.special_tokens_in_text}",
+        ]
+        for number, shown in enumerate(self.responses):
+            reward = "no trained head" if shown.reward is None else f"reward {shown.reward:.4f}"
+            lines.append(
+                f"\nresponse {number}: {len(shown.ids)} tokens, {shown.prefix_tokens} shared, "
+                f"{shown.tokens_cut} cut, {reward}"
+            )
+            lines.append(
+                "⟦" + "".join(shown.tokens[: shown.prefix_tokens]) + "⟧"
+                + "".join(shown.tokens[shown.prefix_tokens : -1]) + "▶" + repr(shown.tokens[-1])[1:-1] + "◀"
+            )  # fmt: skip
+        lines += [""] + [f"comparison: {c['i']} over {c['j']}, preference {c['preference']}" for c in self.comparisons]
+        return "\n".join(lines)
+
+
+def run(config: Config, progress: Progress = SILENT) -> Result:
+    """Render, tokenize and (where the model has a trained head) score one record."""
+    record = pick(config, progress)
+    model, trained = open_for_inspection(config)
+    encoded = model.encode(record)
+    from rewardsmith.scoring.trees import build_tree
+
+    tree = build_tree(encoded.sequences, share=model.network.packed)
+    rewards = next(model.score_records([record])) if trained else None
+    responses = tuple(
+        Shown(
+            tokens=tuple(model.tokenizer.decode([int(i)]) for i in ids),
+            ids=tuple(map(int, ids)),
+            prefix_tokens=len(tree.prefix),
+            pooled_token=model.tokenizer.decode([int(ids[-1])]),
+            tokens_cut=encoded.cuts.response_tokens[k],
+            reward=None if rewards is None else float(rewards[k]),
+        )
+        for k, ids in enumerate(encoded.sequences)
+    )
+    return Result(
+        place=record.place,
+        contract=model.contract.to_json(),
+        contract_kind="inferred" if model.contract.inferred else "stored",
+        responses=responses,
+        comparisons=tuple(asdict(comparison) for comparison in record.comparisons),
+        prompt_turns_cut=encoded.cuts.prompt_turns,
+        prompt_tokens_cut=encoded.cuts.prompt_tokens,
+        special_tokens_in_text=encoded.forged,
+    )
+
+
+def pick(config: Config, progress: Progress) -> "Record":
+    """The record asked for."""
+    records, quarantined, _ = read_records([config.source], progress=progress)
+    if not 1 <= config.row <= len(records):
+        raise DataError(
+            f"--row {config.row}: {config.source} has {len(records)} records ({len(quarantined)} rows quarantined)"
+        )
+    return records[config.row - 1]
+
+
+def open_for_inspection(config: Config) -> "tuple[RewardModel, bool]":
+    """The model with its stored contract, or one inferred for a model that is not a reward model yet."""
+    import datetime
+    from dataclasses import replace
+
+    from rewardsmith.model.backbones import open_backbone
+    from rewardsmith.model.reward_model import RewardModel, infer_contract
+    from rewardsmith.model.sidecar import Sidecar
+    from rewardsmith.scoring.contract import make_contract
+
+    backbone = open_backbone(config.model)
+    sidecar = Sidecar.load(backbone.folder) if backbone.folder else None
+    contract = sidecar.contract if sidecar else infer_contract(backbone)
+    if config.max_length is not None and sidecar is None:
+        contract = make_contract(
+            backbone.tokenizer, backbone.kind, max_length=config.max_length, date=datetime.date.today(), inferred=True
+        )
+    elif config.max_length is not None:
+        contract = replace(contract, max_length=config.max_length, response_reserve=config.max_length // 2)
+    return RewardModel.build(backbone, contract, device="cpu"), not backbone.head_is_new

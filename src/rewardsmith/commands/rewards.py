@@ -1,0 +1,236 @@
+"""Rewards of records as the arrays and files that evaluation, diagnosis and comparison read."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rewardsmith.errors import DataError
+from rewardsmith.evaluate.baselines import TextPairs
+from rewardsmith.evaluate.calibration import fit_temperature
+from rewardsmith.evaluate.comparisons import Comparisons, Rankings
+from rewardsmith.evaluate.summary import Summary, summarize
+from rewardsmith.files import write_json, write_jsonl
+from rewardsmith.model.sidecar import Calibration, Normalizer
+from rewardsmith.progress import SILENT, Progress
+from rewardsmith.quality.text import length_in_words
+from rewardsmith.records import Comparison, Record
+
+if TYPE_CHECKING:
+    from rewardsmith.model.reward_model import RewardModel
+
+CATEGORY_FIELDS = ("category", "subset", "section", "topic")
+QUANTILES = tuple(k / 100 for k in range(101))
+HEADLINE = ("n", "accuracy", "accuracy_ci", "auc", "nll", "ece", "ece_calibrated", "split", "source")
+Rewards = Sequence[np.ndarray]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison of one record, with the two responses it is about."""
+
+    record: Record
+    comparison: Comparison
+    rewards: np.ndarray
+
+    @property
+    def margin(self) -> float:
+        """Reward of the preferred response minus that of the other."""
+        return float(self.rewards[self.comparison.i] - self.rewards[self.comparison.j])
+
+    def text(self, index: int) -> str:
+        """The words of one response."""
+        return self.record.responses[index].text
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model came to on some records: the summary, and one row per comparison for plots and error lists."""
+
+    summary: Mapping[str, Any]
+    rows: Sequence[Row]
+
+    def save(self, folder: Path) -> None:
+        """Write `evaluation.json` and `comparisons.jsonl` into `folder`."""
+        write_json(folder / "evaluation.json", self.summary)
+        write_jsonl(folder / "comparisons.jsonl", (row_json(row) for row in self.rows))
+
+    def headline(self) -> dict[str, Any]:
+        """The handful of figures that a training run repeats."""
+        return {key: self.summary.get(key) for key in HEADLINE}
+
+
+def score_all(model: "RewardModel", records: Sequence[Record], progress: Progress = SILENT) -> list[np.ndarray]:
+    """Rewards of every record, in order; ContractError where a record cannot be rendered."""
+    return list(model.score_records(records, total=len(records), progress=progress))
+
+
+def scorable(model: "RewardModel", records: Sequence[Record]) -> tuple[list[Record], list[dict[str, Any]], int]:
+    """Records that the contract can render, the others with their reason, and how many had a response cut to fit."""
+    from rewardsmith.errors import ContractError
+
+    kept, refused, overlong = [], [], 0
+    for record in records:
+        try:
+            overlong += model.encode(record).overlong
+            kept.append(record)
+        except ContractError as error:
+            refused.append({"file": record.source, "line": record.line, "code": "not_scorable", "reason": str(error)})
+    return kept, refused, overlong
+
+
+def normalize(rewards: Rewards) -> Normalizer:
+    """Mean, spread and percentiles of all rewards."""
+    every = np.concatenate(list(rewards))
+    return Normalizer(float(every.mean()), float(every.std()), tuple(map(float, np.quantile(every, QUANTILES))))
+
+
+def calibrate(records: Sequence[Record], rewards: Rewards, *, fitted_on: str) -> Calibration | None:
+    """The temperature that fits these comparisons best; None where it cannot be told."""
+    rows = list(compared(records, rewards))
+    if not rows:
+        return None
+    margin = np.array([row.margin for row in rows])
+    preference = np.array([row.comparison.preference for row in rows])
+    temperature = fit_temperature(margin, preference)
+    return Calibration(temperature, fitted_on) if np.isfinite(temperature) else None
+
+
+def compared(records: Sequence[Record], rewards: Rewards) -> Iterator[Row]:
+    """Every comparison with its record's rewards."""
+    for record, values in zip(records, rewards, strict=True):
+        for comparison in record.comparisons:
+            yield Row(record, comparison, values)
+
+
+def comparisons_of(rows: Sequence[Row]) -> Comparisons:
+    """Comparisons as arrays; prompts are numbered in order of appearance."""
+    clusters: dict[str, int] = {}
+    identities: dict[tuple[str, str], int] = {}
+
+    def identity(row: Row, index: int) -> int:
+        return identities.setdefault((row.record.prompt_id, row.text(index)), len(identities))
+
+    categories = [category_of(row.record) for row in rows]
+    pairs = [(row, row.comparison) for row in rows]
+    return Comparisons(
+        margin=np.array([row.margin for row in rows], dtype=np.float64),
+        preference=np.array([c.preference for _, c in pairs], dtype=np.float64),
+        weight=np.array([c.weight for _, c in pairs], dtype=np.float64),
+        cluster=np.array([clusters.setdefault(row.record.prompt_id, len(clusters)) for row in rows], dtype=np.int64),
+        category=np.array([name or "" for name in categories], dtype=str) if any(categories) else None,
+        preferred_reward=np.array([float(row.rewards[c.i]) for row, c in pairs], dtype=np.float64),
+        other_reward=np.array([float(row.rewards[c.j]) for row, c in pairs], dtype=np.float64),
+        preferred_length=np.array([length_in_words(row.text(c.i)) for row, c in pairs], dtype=np.int64),
+        other_length=np.array([length_in_words(row.text(c.j)) for row, c in pairs], dtype=np.int64),
+        turns=np.array([len(row.record.prompt) for row in rows], dtype=np.int64),
+        label_strength=np.array([strength_of(c) for _, c in pairs], dtype=np.float64),
+        preferred_id=np.array([identity(row, c.i) for row, c in pairs], dtype=np.int64),
+        other_id=np.array([identity(row, c.j) for row, c in pairs], dtype=np.int64),
+        preferred_text=[row.text(c.i) for row, c in pairs],
+        other_text=[row.text(c.j) for row, c in pairs],
+    )
+
+
+def category_of(record: Record) -> str | None:
+    """The value of the first field that names a category."""
+    return next((str(record.fields[name]) for name in CATEGORY_FIELDS if name in record.fields), None)
+
+
+def strength_of(comparison: Comparison) -> float:
+    """How clear the label is: the source's margin, else the judges' lead as a share; NaN where it does not tell."""
+    if comparison.margin is not None:
+        return abs(comparison.margin)
+    return 2 * comparison.preference - 1 if comparison.votes is not None else float("nan")
+
+
+def rankings_of(records: Sequence[Record], rewards: Rewards) -> Rankings | None:
+    """Responses with ratings, for Kendall's tau and best-of-N; None where no record has them."""
+    group, quality, reward = [], [], []
+    for number, (record, values) in enumerate(zip(records, rewards, strict=True)):
+        for rating, value in zip(record.ratings.get("overall", ()), values, strict=False):
+            if rating is not None:
+                group.append(number)
+                quality.append(float(rating))
+                reward.append(float(value))
+    if not group:
+        return None
+    return Rankings(np.array(group), np.array(quality), np.array(reward))
+
+
+def training_texts(records: Sequence[Record]) -> TextPairs | None:
+    """The response texts of decided training comparisons, for fitting the TF-IDF baseline on."""
+    decided = [(record, c) for record in records for c in record.comparisons if not c.is_tie]
+    if not decided:
+        return None
+    return TextPairs(
+        [record.responses[c.i].text for record, c in decided], [record.responses[c.j].text for record, c in decided]
+    )
+
+
+def evaluate_records(
+    model: "RewardModel",
+    records: Sequence[Record],
+    *,
+    validation: Sequence[Record] = (),
+    train: Sequence[Record] = (),
+    split: str,
+    source: str = "",
+    progress: Progress = SILENT,
+) -> Evaluation:
+    """Score `records` and judge the rewards.
+
+    The temperature is fitted on `validation`, the TF-IDF baseline on `train`; where one is not given, five-fold by
+    prompt, and the summary says so.
+    """
+    kept, refused, overlong = scorable(model, records)
+    rewards = score_all(model, kept, progress)
+    rows = list(compared(kept, rewards))
+    if not rows:
+        raise DataError(
+            f"none of the {len(records)} records holds a comparison ({len(refused)} could not be scored); "
+            "nothing can be evaluated"
+        )
+    held = [record for record in scorable(model, validation)[0] if record.comparisons]
+    fitted = list(compared(held, score_all(model, held))) if held else []
+    summary: Summary = summarize(
+        comparisons_of(rows),
+        validation=comparisons_of(fitted) if fitted else None,
+        rankings=rankings_of(kept, rewards),
+        training=training_texts(train),
+    )
+    facts = {
+        "split": split,
+        "source": source,
+        "records": len(kept),
+        "not_scorable": len(refused),
+        "responses_cut": overlong,
+        "contract": "inferred" if model.contract.inferred else "stored",
+    }
+    return Evaluation({**summary.to_json(), **facts}, rows)
+
+
+def row_json(row: Row) -> dict[str, Any]:
+    """One comparison as a line of `comparisons.jsonl`."""
+    record, comparison = row.record, row.comparison
+    return {
+        "source": record.source,
+        "line": record.line,
+        "id": record.id,
+        "prompt_id": record.prompt_id,
+        "i": comparison.i,
+        "j": comparison.j,
+        "preference": comparison.preference,
+        "weight": comparison.weight,
+        "margin": row.margin,
+        "reward_i": float(row.rewards[comparison.i]),
+        "reward_j": float(row.rewards[comparison.j]),
+        "length_i": length_in_words(row.text(comparison.i)),
+        "length_j": length_in_words(row.text(comparison.j)),
+        "prompt": "\n\n".join(f"{message.role}: {message.content}" for message in record.prompt),
+        "text_i": row.text(comparison.i),
+        "text_j": row.text(comparison.j),
+        "category": category_of(record),
+    }

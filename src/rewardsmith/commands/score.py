@@ -1,0 +1,197 @@
+"""`rewardsmith score`: rewards for pairs, rankings or bare responses; each input row comes back with its rewards."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rewardsmith.commands.sources import is_synthetic, synthetic_records
+from rewardsmith.errors import DataError, OutputError
+from rewardsmith.files import write_jsonl
+from rewardsmith.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from rewardsmith.data.loading import Loadable
+    from rewardsmith.model.reward_model import RewardModel
+    from rewardsmith.records import Record
+    from rewardsmith.scoring.tokens import Cuts
+
+
+WINDOW = 1024  # rows looked at together; bounds memory
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Settings of `rewardsmith score`."""
+
+    model: str
+    """Reward model: a folder, a run folder, or a hub name."""
+    source: str
+    """File, folder or synthetic:N to score."""
+    output: Path
+    """JSON lines to write: each input row with its `rewards`, one per response in the row's order."""
+    best_of: bool = False
+    """Add `best`, the index of the response with the highest reward."""
+    tokens_per_batch: int | None = None
+    """Tokens per forward pass (default by device)."""
+    dtype: str = "fp32"
+    """Precision below the head: fp32, auto, bf16, fp16."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1, mps."""
+    allow_mismatch: bool = False
+    """Score even if the model's probes no longer give the stored rewards."""
+    strict: bool = False
+    """Stop at the first row that cannot be read."""
+    overwrite: bool = False
+    """Replace --output if it is there."""
+    trust_remote_code: bool = False
+    """Run code that comes with a hub model."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was scored."""
+
+    rows: int
+    responses: int
+    not_scored: int
+    overlong: int
+    output: str
+    contract: str
+
+    def to_json(self) -> dict[str, Any]:
+        """rows, output, and counts of what was not plain."""
+        return dict(self.__dict__)
+
+    def to_text(self) -> str:
+        """One or two lines."""
+        text = f"scored {self.responses} responses of {self.rows} rows → {self.output} (contract: {self.contract})"
+        if self.not_scored or self.overlong:
+            text += (
+                f"\n{self.not_scored} rows could not be scored (they have an `error`); {self.overlong} were cut to fit"
+            )
+        return text
+
+
+@dataclass
+class Counts:
+    """Tallies while streaming."""
+
+    rows: int = 0
+    responses: int = 0
+    not_scored: int = 0
+    overlong: int = 0
+
+
+def run(config: Config, progress: Progress = SILENT) -> Result:
+    """Score a source as a stream; the output appears whole or not at all."""
+    if config.output.exists() and not config.overwrite:
+        raise OutputError(f"{config.output} exists; choose another output or pass --overwrite")
+    from rewardsmith.model.reward_model import RewardModel
+
+    model = RewardModel.load(
+        config.model,
+        device=config.device,
+        dtype=config.dtype,
+        allow_mismatch=config.allow_mismatch,
+        trust_remote_code=config.trust_remote_code,
+    )
+    if model.contract.inferred:
+        progress.note(f"no reward.json: contract inferred (max_length {model.contract.max_length})")
+    counts = Counts()
+    with progress.task("scoring", None, "rows") as task:
+        write_jsonl(config.output, watched(scored_rows(config, model, counts), task))
+    if counts.rows == 0:
+        raise DataError(f"{config.source} holds nothing to score")
+    return Result(
+        **counts.__dict__,
+        output=str(config.output),
+        contract="inferred" if model.contract.inferred else "stored",
+    )
+
+
+def watched(rows: Iterator[dict[str, Any]], task: Any) -> Iterator[dict[str, Any]]:
+    """Pass rows on, reporting each."""
+    for row in rows:
+        task.advance()
+        yield row
+
+
+def scored_rows(config: Config, model: "RewardModel", counts: Counts) -> Iterator[dict[str, Any]]:
+    """Output rows in input order: the input row with its rewards, or with an error in their place."""
+    from itertools import islice
+
+    rows = input_rows(config)
+    while window := list(islice(rows, WINDOW)):
+        yield from score_window(config, model, window, counts)
+
+
+def input_rows(config: Config) -> "Iterator[tuple[Mapping[str, Any], Loadable]]":
+    """The source's rows as they were given, each with what it was understood as."""
+    from rewardsmith.data.loading import iterate_rows
+    from rewardsmith.data.native import to_row
+
+    if is_synthetic(config.source):
+        for record in synthetic_records(config.source):
+            yield to_row(record), record
+        return
+    for row, item in iterate_rows(config.source, strict=config.strict):
+        yield row or {}, item
+
+
+def score_window(
+    config: Config, model: "RewardModel", window: "list[tuple[Mapping[str, Any], Loadable]]", counts: Counts
+) -> Iterator[dict[str, Any]]:
+    """Score a stretch of rows; what cannot be scored gets an `error` in its place."""
+    from rewardsmith.errors import ContractError
+    from rewardsmith.model.scorer import Sequences, score
+    from rewardsmith.records import Record
+
+    rows: list[dict[str, Any]] = []
+    waiting: list[tuple[dict[str, Any], Record, Sequences]] = []
+    for given, item in window:
+        row = dict(given)
+        rows.append(row)
+        if not isinstance(item, Record):
+            place = getattr(item, "file", None) or getattr(item, "source", "")
+            row["error"] = f"{place}:{item.line}: {getattr(item, 'reason', 'plain text has no response to score')}"
+            continue
+        try:
+            encoded = model.encode(item)
+        except ContractError as error:
+            row["error"] = f"{item.place}: {error}"
+            continue
+        if encoded.cuts.any:
+            row["cut"] = cuts_json(encoded.cuts)
+        counts.overlong += encoded.overlong
+        waiting.append((row, item, Sequences(item.prompt_id, encoded.sequences)))
+    rewards = score(model.network, [sequences for _, _, sequences in waiting], budget=config.tokens_per_batch)
+    for (row, record, _), values in zip(waiting, rewards, strict=True):
+        row["rewards"] = [float(values[index]) for index in source_order(row, record)]
+        counts.responses += len(values)
+        if config.best_of:
+            row["best"] = max(range(len(values)), key=row["rewards"].__getitem__)
+    counts.rows += len(rows)
+    counts.not_scored += sum("error" in row for row in rows)
+    yield from rows
+
+
+def source_order(row: "Mapping[str, Any]", record: "Record") -> list[int]:
+    """Indices of the responses in the order in which the input row names them.
+
+    A row with a preferred and a rejected answer gives two rewards in that order (records order such a pair by hash, so
+    that no model can learn the label from the index); every other row lists its responses itself.
+    """
+    named = "response_j" in row or ("chosen" in row and "rejected" in row and "responses" not in row)
+    if named and len(record.responses) == 2 and record.comparisons:
+        return [record.comparisons[0].i, record.comparisons[0].j]
+    return list(range(len(record.responses)))
+
+
+def cuts_json(cuts: "Cuts") -> dict[str, Any]:
+    """What was cut from a row, in tokens."""
+    return {
+        "prompt_turns": cuts.prompt_turns,
+        "prompt_tokens": cuts.prompt_tokens,
+        "response_tokens": list(cuts.response_tokens),
+    }

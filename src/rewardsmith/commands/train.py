@@ -1,0 +1,464 @@
+"""`rewardsmith train`: preference data and a model in, a reward model with an honest evaluation out."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from rewardsmith.commands.sources import SplitRule, Splits, is_prepared, load_splits, quarantine_lines
+from rewardsmith.errors import OutputError, TrainingError, UsageError
+from rewardsmith.files import explained, prepare_output, write_bytes, write_json, write_jsonl, write_text
+from rewardsmith.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from rewardsmith.model.backbones import Backbone
+    from rewardsmith.model.reward_model import RewardModel
+    from rewardsmith.train.examples import Encoding
+    from rewardsmith.train.loop import FitResult, FitSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Settings of `rewardsmith train`."""
+
+    model: str
+    """What to start from: tiny, smollm2-135m, minilm-l6, a folder, or a hub name ORG/NAME."""
+    dataset: tuple[str, ...]
+    """Preference data: files, folders, the output of `prepare`, a hub name, or synthetic:N."""
+    output: Path
+    """Run folder: model/, report.html, metrics.jsonl, checkpoints/."""
+    validation: tuple[str, ...] = ()
+    """Own validation data (default: 10 % of the prompts of --dataset)."""
+    test: tuple[str, ...] = ()
+    """Own test data (default: 10 % of the prompts of --dataset)."""
+    lr: float | None = None
+    """Peak learning rate (default by kind: full 5e-5, tiny 1e-3, head only 1e-3)."""
+    epochs: int = 1
+    """Passes over the training data."""
+    batch: int = 16
+    """Records per optimizer step, over all micro-batches."""
+    max_length: int | None = None
+    """Longest conversation in tokens (default: 1024, or what the model can)."""
+    frac: float = 1.0
+    """Share of the training records to use."""
+    loss: str = "bradley-terry"
+    """Loss on comparisons: bradley-terry."""
+    merge_prompts: bool = False
+    """Join rows with the same prompt into one ranking: each text is computed once."""
+    layers: int | None = None
+    """Keep only the first N layers of the model."""
+    freeze_layers: int = 0
+    """Freeze embeddings and the first N layers; -1 trains the head only."""
+    n_layer: int = 2
+    """Layers of the tiny model."""
+    n_head: int = 2
+    """Attention heads of the tiny model."""
+    n_embd: int = 64
+    """Width of the tiny model."""
+    block_size: int = 256
+    """Longest sequence of the tiny model, in bytes."""
+    weight_decay: float = 0.01
+    """AdamW weight decay on matrices."""
+    warmup: float = 0.05
+    """Share of the steps over which the learning rate rises."""
+    clip: float = 1.0
+    """Largest gradient norm (0 = no clipping)."""
+    dropout: float = 0.0
+    """Dropout before the reward head."""
+    evals: int = 4
+    """Validation passes (and checkpoints) per epoch."""
+    patience: int = 0
+    """Stop after so many validation passes without a better loss (0 = never)."""
+    keep: int = 2
+    """Checkpoints to resume from that stay on disk."""
+    split_by: str | None = None
+    """Field to split by instead of the prompt, for instance topic."""
+    test_groups: int = 0
+    """With --split-by: hold out this many groups for the test."""
+    tokens_per_microbatch: int | None = None
+    """Tokens per forward pass (default by device)."""
+    dtype: str = "auto"
+    """Precision below the head: auto, fp32, bf16, fp16."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1, mps."""
+    threads: int | None = None
+    """CPU threads (default: all cores)."""
+    seed: int = 0
+    """Seed of head, order, dropout and split."""
+    report: bool = True
+    """Evaluate on the test split and write the report at the end."""
+    language: Literal["en", "zh"] = "en"
+    """Language of the report: en or zh."""
+    strict: bool = False
+    """Stop at the first row that cannot be read."""
+    resume: bool = False
+    """Go on with the run in --output from its newest whole checkpoint."""
+    overwrite: bool = False
+    """Empty --output first if it holds something."""
+    trust_remote_code: bool = False
+    """Run code that comes with a hub model."""
+
+    def __post_init__(self) -> None:
+        positive = {"epochs": self.epochs, "batch": self.batch, "evals": self.evals, "keep": self.keep}
+        for name, value in positive.items():
+            if value < 1:
+                raise UsageError(f"--{name} {value}: expected at least 1")
+        for name, share, low in (
+            ("frac", self.frac, 0.0),
+            ("dropout", self.dropout, -1.0),
+            ("warmup", self.warmup, -1),
+        ):
+            if not low < share <= 1 or (name == "dropout" and not 0 <= share < 1):
+                raise UsageError(f"--{name} {share}: expected a share between 0 and 1")
+        if self.resume and self.overwrite:
+            raise UsageError("--resume and --overwrite exclude each other: go on with the run, or start it anew")
+        if self.lr is not None and not self.lr > 0:
+            raise UsageError(f"--lr {self.lr}: expected a number above 0")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a training run came to; the same as `train.json` in the run folder."""
+
+    summary: Mapping[str, Any]
+    verdict_text: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Keys of the summary: output, steps, pairs, train_loss, eval, pairs_per_second, tokens_per_second, …"""
+        return dict(self.summary)
+
+    def to_text(self) -> str:
+        """What a person reads at the end of training."""
+        s = self.summary
+        lines = [
+            f"trained {s['steps']} steps on {s['records']} records ({s['pairs']} comparisons seen) in "
+            f"{s['seconds']:.0f} s, {s['pairs_per_second']:.1f} pairs/s",
+            f"model: {s['model_folder']}",
+        ]
+        return "\n".join([*lines, *([self.verdict_text] if self.verdict_text else [])])
+
+
+def run(config: Config, progress: Progress = SILENT) -> Result:
+    """Train, evaluate on the test split, diagnose; returns what `train.json` holds."""
+    prepare_run(config)
+    splits = load_data(config, progress)
+    model, kind = open_model(config)
+    if model.why_separate:
+        progress.note(f"prefixes are not shared: {model.why_separate}")
+    train, validation = encode_splits(config, splits, model, progress)
+    settings = fit_settings(config, model, kind, train)
+    save_settings(config, settings, splits, train)
+    fitted = fit(config, settings, model, train, validation, splits, progress)
+    finish_model(config, model, splits, progress)
+    summary = summarize_run(config, settings, model, train, fitted)
+    write_json(config.output / "train.json", summary)
+    if not config.report:
+        return Result(summary, "")
+    return evaluate_and_report(config, model, splits, summary, progress)
+
+
+def prepare_run(config: Config) -> None:
+    """Make the run folder, or find the one to resume."""
+    from rewardsmith.train.losses import LOSSES
+
+    if config.loss not in LOSSES:
+        raise UsageError(f"--loss {config.loss}: expected one of {', '.join(LOSSES)}")
+    if config.resume:
+        if not (config.output / "checkpoints").is_dir():
+            raise OutputError(f"{config.output} holds no checkpoints to resume from; start without --resume")
+        return
+    prepare_output(config.output, overwrite=config.overwrite)
+
+
+def load_data(config: Config, progress: Progress) -> Splits:
+    """Read and split the data; rows that cannot be read end in the run's quarantine file."""
+    from rewardsmith.data.merging import merge_prompts
+
+    rule = SplitRule(seed=config.seed, by=config.split_by, test_groups=config.test_groups)
+    splits = load_splits(
+        config.dataset,
+        validation=config.validation,
+        test=config.test,
+        rule=rule,
+        strict=config.strict,
+        progress=progress,
+    )
+    write_jsonl(config.output / "data" / "quarantine.jsonl", quarantine_lines(splits.quarantined))
+    keep_findings(config)
+    comparisons = [c for record in splits.train for c in record.comparisons]
+    if not comparisons:
+        raise TrainingError(
+            f"the training data holds no comparisons ({len(splits.train)} records); expected chosen and rejected, "
+            "scores or rankings"
+        )
+    if all(comparison.is_tie for comparison in comparisons):
+        raise TrainingError(f"all {len(comparisons)} training comparisons are ties; there is no preference to learn")
+    if config.merge_prompts:
+        splits.train = merge_prompts(splits.train)
+    return splits
+
+
+def keep_findings(config: Config) -> None:
+    """Copy what `prepare` found into the run, so that the verdict can name it."""
+    if len(config.dataset) == 1 and is_prepared(Path(config.dataset[0])):
+        for name in ("prepare.json", "quality.json"):
+            path = Path(config.dataset[0]) / name
+            if path.is_file():
+                write_bytes(config.output / "data" / name, path.read_bytes())
+
+
+def open_model(config: Config) -> "tuple[RewardModel, str]":
+    """The model to train with its contract, and the kind of training that picks the learning rate."""
+    import datetime
+
+    import torch
+
+    from rewardsmith.model.backbones import SIDECAR, open_backbone
+    from rewardsmith.model.reward_model import RewardModel
+    from rewardsmith.model.sidecar import Sidecar
+    from rewardsmith.model.tiny import TinyConfig
+    from rewardsmith.scoring.contract import make_contract
+    from rewardsmith.train.optimizer import freeze
+
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    tiny = TinyConfig(config.n_layer, config.n_head, config.n_embd, config.block_size)
+    backbone = open_backbone(
+        config.model,
+        seed=config.seed,
+        layers=config.layers,
+        tiny=tiny,
+        trust_remote_code=config.trust_remote_code,
+    )
+    before = Sidecar.load(backbone.folder) if backbone.folder and (backbone.folder / SIDECAR).is_file() else None
+    # Clock calls in a template are pinned to the day that training begins; a model with a contract keeps its own.
+    contract = (
+        before.contract
+        if before is not None and config.max_length in (None, before.contract.max_length)
+        else make_contract(
+            backbone.tokenizer,
+            backbone.kind,
+            max_length=longest(config, backbone),
+            date=start_date(config) or datetime.date.today(),
+        )
+    )
+    model = RewardModel.build(backbone, contract, device=config.device, dtype=config.dtype)
+    freeze(model.network, config.freeze_layers)
+    kind = "tiny" if config.model == "tiny" else ("head" if config.freeze_layers == -1 else "full")
+    return model, kind
+
+
+def start_date(config: Config) -> Any:
+    """The date that an interrupted run pinned its template to."""
+    import datetime
+
+    from rewardsmith.commands.sources import read_json
+
+    stored = read_json(config.output / "settings.json").get("date") if config.resume else None
+    return datetime.date.fromisoformat(str(stored)) if stored else None
+
+
+def longest(config: Config, backbone: "Backbone") -> int:
+    """--max-length, checked against what the model can read; by default 1024 or less."""
+    from rewardsmith.scoring.contract import DEFAULT_MAX_LENGTH
+
+    can = int(backbone.hf.config.get_text_config().max_position_embeddings or DEFAULT_MAX_LENGTH)
+    if config.max_length is None:
+        return min(DEFAULT_MAX_LENGTH, can)
+    if config.max_length > can:
+        raise UsageError(f"--max-length {config.max_length}: the model reads at most {can} tokens")
+    if config.max_length < 8:
+        raise UsageError(f"--max-length {config.max_length}: too small for any conversation; use at least 64")
+    return config.max_length
+
+
+def encode_splits(
+    config: Config, splits: Splits, model: "RewardModel", progress: Progress
+) -> "tuple[Encoding, Encoding]":
+    """Tokenize training and validation records; refused ones are written down with their reasons."""
+    from rewardsmith.train.examples import encode_examples, take_share
+
+    share = model.network.packed
+    train = encode_examples(splits.train, model.encoder, share=share, progress=progress)
+    validation = encode_examples(splits.validation, model.encoder, share=share)
+    train.examples = take_share(train.examples, config.frac, seed=config.seed)
+    refused = [{"split": "train", **row} for row in quarantine_lines(train.refused)]
+    refused += [{"split": "validation", **row} for row in quarantine_lines(validation.refused)]
+    write_jsonl(config.output / "data" / "refused.jsonl", refused)
+    if refused:
+        progress.note(f"{len(refused)} records refused (data/refused.jsonl), first: {refused[0]['reason']}")
+    if not train.examples:
+        reason = train.refused[0].reason if train.refused else "no record holds a comparison"
+        raise TrainingError(f"nothing left to train on: all {len(splits.train)} records were refused ({reason})")
+    return train, validation
+
+
+def fit_settings(config: Config, model: "RewardModel", kind: str, train: "Encoding") -> "FitSettings":
+    """The loop's settings with every default filled in."""
+    from rewardsmith.model.scorer import DEFAULT_BUDGET
+    from rewardsmith.train.loop import FitSettings
+    from rewardsmith.train.schedule import LEARNING_RATES
+
+    per_epoch = -(-len(train.examples) // config.batch)
+    return FitSettings(
+        epochs=config.epochs,
+        batch=config.batch,
+        lr=config.lr if config.lr is not None else LEARNING_RATES[kind],
+        weight_decay=config.weight_decay,
+        warmup=config.warmup,
+        clip=config.clip,
+        dropout=config.dropout,
+        loss=config.loss,
+        seed=config.seed,
+        tokens_per_microbatch=config.tokens_per_microbatch
+        or DEFAULT_BUDGET.get(model.network.device.type, DEFAULT_BUDGET["cpu"]),
+        eval_every=max(1, per_epoch // config.evals),
+        patience=config.patience,
+        keep=config.keep,
+    )
+
+
+def save_settings(config: Config, settings: "FitSettings", splits: Splits, train: "Encoding") -> None:
+    """`config.yaml` (what --config takes again), what was resolved, and what became of the data."""
+    from rewardsmith.settings import to_yaml
+
+    with explained(config.output):
+        if not config.resume:
+            write_text(config.output / "config.yaml", to_yaml(config))
+    write_json(
+        config.output / "data" / "data.json",
+        {
+            "understood": splits.understood,
+            "hashes": splits.hashes(),
+            "quarantined": len(splits.quarantined),
+            "records": {name: len(getattr(splits, name)) for name in ("train", "validation", "test")},
+            "encoding": train.to_json(),
+        },
+    )
+
+
+def fit(
+    config: Config,
+    settings: "FitSettings",
+    model: "RewardModel",
+    train: "Encoding",
+    validation: "Encoding",
+    splits: Splits,
+    progress: Progress,
+) -> "FitResult":
+    """Run the loop in the run folder; what a resumed run must share with the first goes into its fingerprint."""
+    import platform
+
+    import torch
+
+    from rewardsmith.model.devices import dtype_name
+    from rewardsmith.train.loop import Fit
+    from rewardsmith.version import VERSION
+
+    resolved = {**asdict(settings), "date": model.contract.date}
+    resolved.pop("keep")
+    fingerprint = {
+        **resolved,
+        "model": config.model,
+        "layers": config.layers,
+        "freeze_layers": config.freeze_layers,
+        "contract": model.contract.to_json()["template_hash"],
+        "tokenizer": model.contract.tokenizer_hash,
+        "max_length": model.contract.max_length,
+        "examples": len(train.examples),
+        **{f"data_{name}": digest for name, digest in splits.hashes().items()},
+        "device": model.network.device.type,
+        "dtype": dtype_name(model.network.autocast),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "rewardsmith": VERSION,
+    }
+    if not config.resume:
+        write_json(config.output / "settings.json", fingerprint)
+    trainer = Fit(
+        model.network,
+        settings,
+        train=train.examples,
+        validation=validation.examples,
+        folder=config.output,
+        fingerprint=fingerprint,
+    )
+    return trainer.run(resuming=config.resume, progress=progress)
+
+
+def finish_model(config: Config, model: "RewardModel", splits: Splits, progress: Progress) -> None:
+    """Fit normaliser and temperature on validation, then write `model/`."""
+    from dataclasses import replace
+
+    from rewardsmith.commands.rewards import calibrate, normalize, score_all
+
+    model.network.autocast = None
+    model.network.eval()
+    if splits.validation:
+        rewards = score_all(model, splits.validation, progress)
+        model.sidecar = replace(
+            model.sidecar,
+            normalizer=normalize(rewards),
+            calibration=calibrate(splits.validation, rewards, fitted_on="validation"),
+        )
+    model.save(config.output / "model", training={"model": config.model, "dataset": list(config.dataset)})
+
+
+def summarize_run(
+    config: Config, settings: "FitSettings", model: "RewardModel", train: "Encoding", fitted: "FitResult"
+) -> dict[str, Any]:
+    """The run's summary, without its evaluation."""
+    from rewardsmith.model.devices import autocast_dtype, dtype_name
+
+    state = fitted.state
+    parameters = list(model.network.hf.parameters())
+    used = autocast_dtype(config.dtype, model.network.device, model.network.hf.config)
+    return {
+        "output": str(config.output),
+        "model_folder": str(config.output / "model"),
+        "steps": state.step,
+        "total_steps": fitted.total_steps,
+        "epochs": config.epochs,
+        "records": len(train.examples),
+        "pairs": state.comparisons,
+        "train_loss": state.train_loss,
+        "best_step": state.best_step or None,
+        "best_validation_loss": state.best_loss if state.best_step else None,
+        "stopped_early": state.stopped_early,
+        "resumed_from": fitted.resumed_from,
+        "seconds": state.seconds,
+        "pairs_per_second": state.comparisons / state.seconds if state.seconds else None,
+        "tokens_per_second": state.tokens / state.seconds if state.seconds else None,
+        "parameters": sum(p.numel() for p in parameters),
+        "trainable_parameters": sum(p.numel() for p in parameters if p.requires_grad),
+        "device": str(model.network.device),
+        "dtype": dtype_name(used),
+        "prefixes_shared": model.network.packed,
+        "why_separate": model.why_separate,
+        "lr": settings.lr,
+        "batch": settings.batch,
+        "eval": None,
+    }
+
+
+def evaluate_and_report(
+    config: Config, model: "RewardModel", splits: Splits, summary: dict[str, Any], progress: Progress
+) -> Result:
+    """Evaluate on the test split (validation where there is none), write the verdict and the report."""
+    from rewardsmith.commands import diagnose
+    from rewardsmith.commands.rewards import evaluate_records
+
+    name = "test" if splits.test else "validation"
+    records = getattr(splits, name)
+    if not records:
+        progress.note("no test or validation records, so nothing can be said about the model's quality")
+        return Result(summary, "")
+    evaluation = evaluate_records(
+        model, records, validation=splits.validation, train=splits.train, split=name, progress=progress
+    )
+    evaluation.save(config.output)
+    summary["eval"] = evaluation.headline()
+    write_json(config.output / "train.json", summary)
+    verdict = diagnose.run(diagnose.Config(run=config.output, language=config.language, overwrite=True))
+    return Result(summary, verdict.to_text())

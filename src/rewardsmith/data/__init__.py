@@ -1,0 +1,1 @@
+"""Raw rows to records: formats, sources, splits, the built-in data."""

@@ -1,0 +1,217 @@
+"""One raw row: from the bytes of a JSON line, or from a Python mapping, to a dict that can be trusted.
+
+Nothing is repaired and nothing is coerced: what is damaged is refused with a code, so that the caller can put the row
+into quarantine and go on with the next.
+"""
+
+import datetime
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import orjson
+
+from rewardsmith.errors import DataError
+
+MAX_DEPTH = 100  # orjson writes at most 254 levels; a row that can be read but never be written again is of no use
+EXCERPT_CHARS = 200
+
+KEY = re.compile(rb'"[ \t\r]*:')
+LONG_INTEGER = re.compile(rb"\d{19}")
+STRING = re.compile(r'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class RowError(DataError):
+    """One row cannot be used; `code` is for machines (see docs/data-formats.md), the message for people."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+def parse(line: bytes) -> dict[str, Any]:
+    """The object that one JSON text holds; RowError for whatever is damaged, ambiguous, or no object.
+
+    Integers beyond 64 bits are refused because orjson would turn them into floats.
+    """
+    try:
+        row = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        explain(line, error)
+    if not isinstance(row, dict):
+        raise RowError("not_an_object", f"the row is {kind(row)}; expected a JSON object {{…}} with named columns")
+    keys = count_keys(row)
+    # Every key of the text ends in a quote and a colon. Texts may hold that too, so more of them than keys is only a
+    # suspicion, which the slow parser confirms; as many as keys is a proof that none came twice.
+    if len(KEY.findall(line)) != keys or LONG_INTEGER.search(line):
+        json.loads(line, object_pairs_hook=without_duplicates, parse_int=bounded_integer)
+    return row
+
+
+def explain(line: bytes, error: ValueError) -> NoReturn:
+    """Raise the RowError that says why orjson refused `line`."""
+    try:
+        text = line.decode()
+    except UnicodeDecodeError as problem:
+        raise RowError(
+            "invalid_utf8",
+            f"byte {problem.start + 1} of the row is not UTF-8 ({problem.reason}); expected UTF-8 text; "
+            "convert the file first (iconv -f GB18030 -t UTF-8 for most Chinese files)",
+        ) from None
+    if depth_of(text) > MAX_DEPTH:
+        raise RowError("too_deep", f"the row nests deeper than {MAX_DEPTH} levels; expected a flat row; flatten it")
+    try:
+        value = json.loads(text, parse_constant=refuse_constant, parse_float=finite_float)
+    except RowError:
+        raise
+    except ValueError:
+        raise RowError("broken_json", f"not JSON: {error}; expected one complete JSON object per row") from None
+    refuse_surrogates(value)
+    raise RowError("broken_json", f"not JSON: {error}; expected one complete JSON object per row")
+
+
+def depth_of(text: str) -> int:
+    """How deep the brackets of a JSON text nest, text inside strings not counted."""
+    depth = deepest = 0
+    for character in re.findall(r"[\[\]{}]", STRING.sub("", text)):
+        depth += 1 if character in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def count_keys(row: dict[str, Any]) -> int:
+    """How many keys all objects of a parsed row have together; RowError("too_deep") past MAX_DEPTH levels."""
+    total = 0
+    level: list[Any] = [row]
+    for _ in range(MAX_DEPTH):
+        total += sum(len(value) for value in level if isinstance(value, dict))
+        level = [child for value in level for child in children(value) if isinstance(child, (dict, list))]
+        if not level:
+            return total
+    raise RowError("too_deep", f"the row nests deeper than {MAX_DEPTH} levels; expected a flat row; flatten it")
+
+
+def children(value: Any) -> Any:
+    """The values inside a dict or list."""
+    return value.values() if isinstance(value, dict) else value
+
+
+def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The pairs as a dict; RowError where a key comes twice, since readers disagree which one counts."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise RowError("duplicate_key", f"the key {twice!r} comes twice in one object; expected once; remove one")
+    return found
+
+
+def bounded_integer(digits: str) -> int:
+    """The integer, where 64 bits hold it."""
+    value = int(digits) if len(digits) <= 20 else 2**64
+    if not -(2**63) <= value < 2**64:
+        raise RowError("number_out_of_range", f"the integer {digits[:40]} does not fit 64 bits; write it as text")
+    return value
+
+
+def refuse_constant(name: str) -> NoReturn:
+    """Refuse NaN and Infinity, which are no JSON."""
+    raise RowError("not_a_number", f"the row holds {name}, which is no number; expected a number or null")
+
+
+def finite_float(digits: str) -> float:
+    """The number, where it is finite."""
+    value = float(digits)
+    return value if math.isfinite(value) else refuse_constant(digits[:40])
+
+
+def refuse_surrogates(value: Any) -> None:
+    """Refuse text that holds half a surrogate pair, in keys or values at any depth: no tokenizer accepts it."""
+    level = [value]
+    while level:
+        for text in level:
+            if isinstance(text, str) and SURROGATE.search(text):
+                raise RowError(
+                    "lone_surrogate", "a text holds half of a surrogate pair (\\ud800-\\udfff); re-export it"
+                )
+        level = [child for item in level if isinstance(item, (dict, list)) for child in (*children(item), *keys(item))]
+
+
+def keys(value: Any) -> Any:
+    """The keys of a dict; nothing for a list."""
+    return value.keys() if isinstance(value, dict) else ()
+
+
+def trusted(row: Any) -> dict[str, Any]:
+    """A row that came as Python objects (Parquet, a data set, a list of dicts), checked as `parse` checks bytes.
+
+    Dates become ISO text, since JSON has none; every other type without a JSON form is refused.
+    """
+    if not isinstance(row, Mapping):
+        raise RowError("not_an_object", f"the row is {kind(row)}; expected a mapping with named columns")
+    clean: dict[str, Any] = trusted_value(row, MAX_DEPTH)
+    return clean
+
+
+def trusted_value(value: Any, levels: int) -> Any:
+    """One value of a row, checked and copied, at most `levels` deep."""
+    if levels == 0:
+        raise RowError("too_deep", f"the row nests deeper than {MAX_DEPTH} levels; expected a flat row; flatten it")
+    if isinstance(value, Mapping):
+        return {trusted_key(key): trusted_value(inner, levels - 1) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [trusted_value(inner, levels - 1) for inner in value]
+    return trusted_scalar(value)
+
+
+def trusted_key(key: Any) -> str:
+    """A column name."""
+    if not isinstance(key, str):
+        raise RowError("wrong_type", f"the column name {key!r} is {kind(key)}; expected text")
+    refuse_surrogates(key)
+    return key
+
+
+def trusted_scalar(value: Any) -> Any:
+    """A value without parts."""
+    if isinstance(value, str):
+        refuse_surrogates(value)
+        return value
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return bounded_integer(str(value))
+    if isinstance(value, float):
+        return value if math.isfinite(value) else refuse_constant(str(value))
+    if isinstance(value, (datetime.date, datetime.time)):
+        return value.isoformat()
+    raise RowError(
+        "wrong_type", f"a value of type {type(value).__name__} has no JSON form; convert it to text or number"
+    )
+
+
+def kind(value: Any) -> str:
+    """What a value is, in the words of JSON."""
+    names = {dict: "an object", list: "a list", str: "text", bool: "true/false", type(None): "null"}
+    return names.get(type(value), "a number" if isinstance(value, (int, float)) else f"a {type(value).__name__}")
+
+
+def excerpt(raw: Any) -> str:
+    """How a row begins, at most EXCERPT_CHARS characters, always writable as UTF-8."""
+    if isinstance(raw, bytes):
+        raw = raw[: 4 * EXCERPT_CHARS].decode(errors="replace")
+    elif not isinstance(raw, str):
+        raw = shown(raw)
+    shortened: str = raw[:EXCERPT_CHARS]
+    return shortened.encode(errors="replace").decode()
+
+
+def shown(value: Any) -> str:
+    """A Python value as JSON where it has such a form, else as Python writes it."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # orjson's errors are TypeErrors
+        return repr(value)

@@ -1,0 +1,146 @@
+"""Whether the margins mean probabilities: sigma(margin) against the share that is right."""
+
+import math
+
+from rewardsmith.diagnose.facts import CHANCE_LOSS, Facts, ReliabilityBin
+from rewardsmith.diagnose.finding import Finding, Said, percent, shown
+
+ECE_EXCESS = 0.02
+"""Calibration error above the noise floor that matters: two points of probability change hardly any decision."""
+
+TEMPERATURE = Said(
+    "Divide the margins by the stored temperature wherever a probability is needed (P(better), soft labels, "
+    "thresholds); "
+    "the ranking stays the same.",
+    "需要概率的地方（P(better)、软标签、阈值）把 margin 除以保存的温度；排序不变。",
+)
+
+
+LOSS_TITLES = {
+    "fits": Said("loss and accuracy fit a calibrated model", "损失与准确率符合已校准模型"),
+    "high": Said("the loss is too high for this accuracy", "相对于该准确率，损失过高"),
+    "low": Said("the loss is too low for this accuracy", "相对于该准确率，损失过低"),
+}
+
+
+def calibration(facts: Facts) -> Finding | None:
+    """The calibration error against what a perfectly calibrated model would show at this n."""
+    if facts.ece is None:
+        return plausible_loss(facts)
+    if facts.ece_noise_floor is None:
+        return no_noise_floor(facts)
+    excess = facts.ece - facts.ece_noise_floor
+    numbers = {"ece": facts.ece, "noise_floor": facts.ece_noise_floor, "temperature": facts.temperature, "n": facts.n}
+    evidence = figures(facts)
+    if excess <= ECE_EXCESS:
+        title = Said("calibrated, as far as this n tells", "就此 n 而言已校准")
+        return Finding("calibrated", "good", title, evidence, numbers=numbers)
+    mended = facts.ece_calibrated is not None and facts.ece_calibrated - facts.ece_noise_floor <= ECE_EXCESS
+    direction = confidence_direction(facts)
+    return Finding(
+        "miscalibrated",
+        "info" if mended else "warning",
+        Said(f"the margins are {direction.en}", f"margin {direction.zh}"),
+        evidence,
+        Said(
+            "Training on hard labels pushes margins apart (or too few steps left them small).",
+            "硬标签训练会不断拉大 margin（或步数太少，margin 仍然过小）。",
+        ),
+        TEMPERATURE
+        if mended
+        else Said(
+            "A temperature does not mend it: fit an isotonic curve on validation, or train with label smoothing.",
+            "单一温度不足以修正：在验证集上拟合保序回归，或使用标签平滑训练。",
+        ),
+        numbers,
+    )
+
+
+def figures(facts: Facts) -> Said:
+    """Calibration error, noise floor, temperature and n as one sentence."""
+    after = "?" if facts.ece_calibrated is None else f"{facts.ece_calibrated:.3f}"
+    heat = "?" if facts.temperature is None else f"{facts.temperature:.2f}"
+    return Said(
+        f"ECE {facts.ece or 0.0:.3f}, noise floor {facts.ece_noise_floor or 0.0:.3f}, after temperature {heat}: "
+        f"{after} "
+        f"(n = {shown(facts.n)}).",
+        f"ECE {facts.ece or 0.0:.3f}，噪声下限 {facts.ece_noise_floor or 0.0:.3f}，温度 {heat} 之后：{after}"
+        f"（n = {shown(facts.n)}）。",
+    )
+
+
+def confidence_direction(facts: Facts) -> Said:
+    """Over- or underconfident, from the bins (confidence minus accuracy), else from the temperature (> 1: over)."""
+    lean = mean_lean(facts.reliability)
+    if lean is None and facts.temperature is not None:
+        lean = facts.temperature - 1
+    if lean is None or lean == 0:
+        return Said("miscalibrated", "未校准")
+    return Said("overconfident", "过度自信") if lean > 0 else Said("underconfident", "信心不足")
+
+
+def mean_lean(bins: tuple[ReliabilityBin, ...]) -> float | None:
+    """Mean confidence minus share correct over all comparisons; None without bins."""
+    total = sum(b.n for b in bins)
+    return sum(b.n * (b.confidence - b.accuracy) for b in bins) / total if total else None
+
+
+def no_noise_floor(facts: Facts) -> Finding:
+    """An ECE whose noise floor is not known."""
+    return Finding(
+        "calibration_unknown",
+        "info",
+        Said("calibration cannot be judged", "无法判断校准"),
+        Said(
+            f"ECE {facts.ece or 0.0:.3f} at n = {shown(facts.n)}; a calibrated model shows an ECE above 0 too, "
+            "by chance.",
+            f"ECE {facts.ece or 0.0:.3f}，n = {shown(facts.n)}；已校准的模型也会因偶然得到大于 0 的 ECE。",
+        ),
+        Said("The noise floor was not measured.", "没有测量噪声下限。"),
+        Said("Run `rewardsmith evaluate`, which measures it.", "运行 `rewardsmith evaluate` 进行测量。"),
+        {"ece": facts.ece, "n": facts.n},
+    )
+
+
+def plausible_loss(facts: Facts) -> Finding | None:
+    """Without an ECE: whether the loss is one that a calibrated model of this accuracy can have.
+
+    A calibrated model's loss is E[H(c)] over confidences c in [1/2, 1] with E[c] = accuracy, H the binary entropy in
+    nats. H is concave, so Jensen bounds it by H(a) above, and the chord from (1/2, ln 2) to (1, 0) by 2 (1 - a) ln 2
+    below.
+    """
+    if facts.loss is None or facts.accuracy is None or facts.accuracy <= 0.5:
+        return None
+    a = facts.accuracy
+    low = 2 * (1 - a) * CHANCE_LOSS
+    high = entropy(a)
+    fits = low <= facts.loss <= high
+    title = LOSS_TITLES["fits" if fits else "high" if facts.loss > high else "low"]
+    return Finding(
+        "loss_plausible" if fits else "loss_implausible",
+        "info",
+        title,
+        Said(
+            f"Loss {facts.loss:.4f} at accuracy {percent(a)}; a calibrated model lies in {low:.3f}–{high:.3f}. "
+            "The calibration error itself was not measured.",
+            f"准确率 {percent(a)} 时损失 {facts.loss:.4f}；已校准模型应在 {low:.3f}–{high:.3f} 之间。"
+            "没有测量校准误差本身。",
+        ),
+        Said("", "")
+        if fits
+        else Said(
+            "Too high: overconfident or badly scaled margins; too low: the two numbers come from different pairs.",
+            "过高：margin 过度自信或尺度不当；过低：两个数字来自不同的数据。",
+        ),
+        Said("", "")
+        if fits
+        else Said(
+            "Run `rewardsmith evaluate` for the reliability diagram.", "运行 `rewardsmith evaluate` 获取可靠性图。"
+        ),
+        {"loss": facts.loss, "low": low, "high": high},
+    )
+
+
+def entropy(share: float) -> float:
+    """Binary entropy in nats; 0 at 0 and 1."""
+    return -sum(p * math.log(p) for p in (share, 1 - share) if p > 0)

@@ -1,0 +1,164 @@
+"""What is known about a run: numbers, curves and compared pairs, gathered before anything is judged.
+
+Everything is optional. A field that is None (or empty) was not measured, and the verdict then says so.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rewardsmith.diagnose.compared import Compared
+from rewardsmith.diagnose.intervals import Interval, wilson
+
+CHANCE_LOSS = math.log(2)
+"""The Bradley-Terry loss of a model that gives every response the same reward: -log(1/2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """A rule without a reward model: its accuracy in [0, 1], and the model's minus its own on the same pairs."""
+
+    name: str
+    accuracy: float | None = None
+    interval: Interval | None = None
+    difference: float | None = None
+    difference_interval: Interval | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The accuracy in [0, 1] on `n` comparisons that share a label (a category, a length bin)."""
+
+    label: str
+    n: int
+    accuracy: float
+    interval: Interval | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReliabilityBin:
+    """Mean confidence and share correct of `n` comparisons; both in [0, 1]."""
+
+    confidence: float
+    accuracy: float
+    n: int
+    interval: Interval | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """One row of the curve. None: not written; NaN: written, but it was not a finite number."""
+
+    step: int
+    epoch: float | None = None
+    loss: float | None = None
+    accuracy: float | None = None
+    margin: float | None = None
+    reward_std: float | None = None
+    learning_rate: float | None = None
+    grad_norm: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DataFinding:
+    """What the data doctor counted: `count` rows hit by `check`, which it takes for a "warning" or an "info"."""
+
+    check: str
+    count: int
+    severity: str = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class DataFacts:
+    """What `prepare` counted: input rows, rows that could not be read, rows taken out, and findings per check."""
+
+    rows: int | None = None
+    quarantined: int | None = None
+    removed: int | None = None
+    findings: tuple[DataFinding, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Facts:
+    """Everything the verdict may use. Losses are in nats, accuracies and error rates in [0, 1].
+
+    `loss` and `accuracy` are measured on held-out comparisons (`split` says which, `n` how many without label ties);
+    `train_loss` is the mean over the whole training run. `curve` holds training rows, `passes` validation rows.
+    `notes` lists what could not be read, `unread` the names in the input that nothing here knows.
+    """
+
+    name: str = ""
+    split: str | None = None
+    n: int | None = None
+    label_ties: int | None = None
+    accuracy: float | None = None
+    accuracy_interval: Interval | None = None
+    loss: float | None = None
+    loss_interval: Interval | None = None
+    tie_rate: float | None = None
+    auc: float | None = None
+    brier: float | None = None
+    ece: float | None = None
+    ece_calibrated: float | None = None
+    ece_noise_floor: float | None = None
+    temperature: float | None = None
+    kendall_tau: float | None = None
+    clusters: int | None = None
+    too_few_prompts: bool | None = None
+    reward_std: float | None = None
+    baselines: tuple[Baseline, ...] = ()
+    by_category: tuple[Group, ...] = ()
+    by_difficulty: Mapping[str, tuple[Group, ...]] = field(default_factory=dict)
+    reliability: tuple[ReliabilityBin, ...] = ()
+    reliability_calibrated: tuple[ReliabilityBin, ...] = ()
+    train_loss: float | None = None
+    train_pairs: int | None = None
+    epochs: float | None = None
+    steps: int | None = None
+    best_step: int | None = None
+    stopped_early: bool | None = None
+    curve: tuple[CurvePoint, ...] = ()
+    passes: tuple[CurvePoint, ...] = ()
+    compared: Compared | None = None
+    data: DataFacts | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+
+    @classmethod
+    def from_mapping(cls, figures: Mapping[str, Any]) -> "Facts":
+        """Take figures by name (`train_loss, val_loss, val_acc, n, …` or the keys of `evaluate --json`).
+
+        Raises DataError for a value that cannot be what its name says, such as an accuracy of 70.63.
+        """
+        from rewardsmith.diagnose.reading import facts_from_mapping
+
+        return facts_from_mapping(figures)
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> "Facts":
+        """Read a run folder; files that are missing are named in `notes`.
+
+        Raises DataError where the folder does not exist, holds none of the files, or a file is damaged.
+        """
+        from rewardsmith.diagnose.reading import facts_from_folder
+
+        return facts_from_folder(folder)
+
+    @property
+    def interval(self) -> Interval | None:
+        """The 95 % interval of the accuracy: the measured one, else Wilson's from n; None without n."""
+        if self.accuracy_interval is not None:
+            return self.accuracy_interval
+        return None if self.accuracy is None or not self.n else wilson(self.accuracy, self.n)
+
+    def numbers(self) -> dict[str, Any]:
+        """The plain figures (no curves, no texts) for the report, absent ones as None."""
+        plain = (int, float, str, bool, type(None))
+        figures: dict[str, Any] = {name: value for name, value in vars(self).items() if isinstance(value, plain)}
+        figures["accuracy_ci"] = self.interval and [self.interval.low, self.interval.high]
+        figures["loss_at_chance"] = CHANCE_LOSS
+        return figures

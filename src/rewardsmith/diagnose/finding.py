@@ -1,0 +1,110 @@
+"""What the verdict is made of: sentences in two languages, findings, and the verdict itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Language = Literal["en", "zh"]
+LANGUAGES: tuple[Language, ...] = ("en", "zh")
+Severity = Literal["critical", "warning", "info", "good"]
+SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info", "good")
+"""Most urgent first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One statement in English and in Chinese."""
+
+    en: str
+    zh: str
+
+    def to(self, language: Language) -> str:
+        """The statement in that language."""
+        return self.en if language == "en" else self.zh
+
+
+NOTHING = Said("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One answer about a run: a short title, the numbers behind it, why it is so, and what to do.
+
+    `id` names the answer, not the question; `numbers` are the figures of the evidence for machines.
+    """
+
+    id: str
+    severity: Severity
+    title: Said
+    evidence: Said
+    cause: Said = NOTHING
+    action: Said = NOTHING
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self, language: Language = "en") -> dict[str, Any]:
+        """Plain JSON with the texts in one language."""
+        return {
+            "id": self.id,
+            "severity": self.severity,
+            "title": self.title.to(language),
+            "evidence": self.evidence.to(language),
+            "cause": self.cause.to(language),
+            "action": self.action.to(language),
+            "numbers": dict(self.numbers),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The judgement on a run.
+
+    `label` is one of verdict.LABELS; `findings` come most severe first; `next_action` is the one thing to do now;
+    `ready` says whether best-of-N, DPO data or RL may use the model: None where that cannot be said.
+    """
+
+    label: str
+    headline: Said
+    findings: tuple[Finding, ...]
+    next_action: Said
+    ready: bool | None
+
+    def to_json(self, language: Language = "en") -> dict[str, Any]:
+        """Plain JSON with the texts in one language."""
+        return {
+            "verdict": self.label,
+            "headline": self.headline.to(language),
+            "ready": self.ready,
+            "next_action": self.next_action.to(language),
+            "findings": [finding.to_json(language) for finding in self.findings],
+        }
+
+
+def percent(value: float) -> str:
+    """A share as a percentage with one decimal: 0.7063 -> `70.6 %`."""
+    return f"{100 * value:.1f} %"
+
+
+def span(low: float, high: float) -> str:
+    """An interval of shares; whole percents where it is wider than ten points: `9–91 %`, `68.1–72.4 %`."""
+    digits = 0 if high - low > 0.1 else 1
+    return f"{100 * low:.{digits}f}–{100 * high:.{digits}f} %"
+
+
+def signed_span(low: float, high: float) -> str:
+    """An interval of differences in percentage points: `-1.2 … +3.4`."""
+    return f"{100 * low:+.1f} … {100 * high:+.1f}"
+
+
+def shown(value: float | None) -> str:
+    """A count for a sentence; `?` where it is not known."""
+    return "?" if value is None else f"{value:,.0f}"
+
+
+LABEL_CHARACTERS = 28
+"""Characters of a label from the data that fit an axis or a sentence."""
+
+
+def short_label(label: str) -> str:
+    """A label from the data for a sentence or an axis: short, and nothing that steers a terminal or breaks XML."""
+    clean = "".join(char if char.isprintable() else " " for char in label)
+    return clean if len(clean) <= LABEL_CHARACTERS else clean[: LABEL_CHARACTERS - 1] + "…"

@@ -1,0 +1,234 @@
+"""Did it learn at all: loss and accuracy against a coin's, constant rewards, the mean training loss."""
+
+import math
+
+from rewardsmith.diagnose.facts import CHANCE_LOSS, CurvePoint, Facts
+from rewardsmith.diagnose.finding import Finding, Said, percent, shown, span
+
+AT_CHANCE = 0.005
+"""A loss this close to ln 2 is chance: a calibrated model with 55 % accuracy already reaches 0.688 = ln 2 - 0.005."""
+
+SAME_REWARD_STD = 1e-4
+"""Rewards that spread less than this are one number: fp16 and bf16 already round more than that."""
+
+CONSTANT_TIES = 0.5
+"""With half of all comparisons tied the model tells most responses apart by nothing."""
+
+
+def constant_rewards(facts: Facts) -> Finding | None:
+    """The same reward for every response."""
+    tied = facts.tie_rate is not None and facts.tie_rate >= CONSTANT_TIES
+    flat = facts.reward_std is not None and facts.reward_std < SAME_REWARD_STD
+    if not tied and not flat:
+        return None
+    ties = "" if facts.tie_rate is None else f"tie rate {percent(facts.tie_rate)}, n = {shown(facts.n)}"
+    spread = "" if facts.reward_std is None else f"reward std {facts.reward_std:.2g}"
+    numbers = "; ".join(filter(None, (ties, spread)))
+    return Finding(
+        "constant_rewards",
+        "critical",
+        Said("the rewards are constant", "奖励是常数"),
+        Said(f"Responses get the same reward: {numbers}.", f"不同回答得到相同的奖励：{numbers}。"),
+        Said(
+            "The head reads a position that does not depend on the response (token 0 of a causal model, a pad token), "
+            "or every response was cut away by the length limit.",
+            "奖励头读取的位置与回答无关（因果模型的第 0 个词元或填充词元），或回答全部被长度限制截掉。",
+        ),
+        Said(
+            "Run `rewardsmith inspect` on one record and check the pooled token and what was cut.",
+            "对一条记录运行 `rewardsmith inspect`，检查读取奖励的词元以及被截断的内容。",
+        ),
+        {"tie_rate": facts.tie_rate, "reward_std": facts.reward_std},
+    )
+
+
+def learned(facts: Facts) -> Finding | None:
+    """Whether accuracy and loss differ from a coin's (0.5 and ln 2), as far as n tells."""
+    if facts.accuracy is None and facts.loss is None and facts.train_loss is None:
+        return None
+    interval = facts.interval
+    at_chance = loss_at_chance(facts)
+    if interval and interval.high < 0.5:
+        return learned_the_reverse(facts)
+    if at_chance and (interval is None or 0.5 in interval):
+        return nothing_learned(facts)
+    if interval and interval.low > 0.5:
+        return learned_something(facts)
+    return learning_unclear(facts)
+
+
+def loss_at_chance(facts: Facts) -> bool:
+    """Whether the loss (held-out, else training) is ln 2 or worse, or its interval holds ln 2."""
+    if facts.loss_interval is not None:
+        return facts.loss_interval.high >= CHANCE_LOSS
+    if facts.loss is not None:
+        return facts.loss > CHANCE_LOSS - AT_CHANCE
+    # A mean over a whole run says nothing against a held-out accuracy whose n is not known.
+    usable = facts.train_loss is not None and (facts.accuracy is None or facts.interval is not None)
+    return usable and abs((facts.train_loss or 0.0) - CHANCE_LOSS) <= AT_CHANCE
+
+
+def measured(facts: Facts) -> Said:
+    """Loss and accuracy with n and interval, as one clause."""
+    en, zh = [], []
+    if facts.loss is not None:
+        spread = facts.loss_interval
+        tail = f" ({spread.low:.4f}–{spread.high:.4f})" if spread else ""
+        en.append(f"held-out loss {facts.loss:.4f}{tail} against ln 2 = {CHANCE_LOSS:.4f}")
+        zh.append(f"留出集损失 {facts.loss:.4f}{tail}，随机水平 ln 2 = {CHANCE_LOSS:.4f}")
+    elif facts.train_loss is not None:
+        en.append(f"training loss {facts.train_loss:.4f} against ln 2 = {CHANCE_LOSS:.4f}")
+        zh.append(f"训练损失 {facts.train_loss:.4f}，随机水平 ln 2 = {CHANCE_LOSS:.4f}")
+    if facts.accuracy is not None:
+        interval = facts.interval
+        tail_en = f", 95 % interval {span(interval.low, interval.high)}" if interval else ", no interval without n"
+        tail_zh = f"，95 % 区间 {span(interval.low, interval.high)}" if interval else "，没有 n 就没有区间"
+        en.append(f"accuracy {percent(facts.accuracy)} of n = {shown(facts.n)}{tail_en}")
+        zh.append(f"准确率 {percent(facts.accuracy)}，n = {shown(facts.n)}{tail_zh}")
+    clause = "; ".join(en)
+    return Said(clause[:1].upper() + clause[1:], "；".join(zh))
+
+
+def figures(facts: Facts) -> dict[str, float | None]:
+    """The figures behind the sentences about learning."""
+    interval = facts.interval
+    return {
+        "accuracy": facts.accuracy,
+        "n": facts.n,
+        "low": interval.low if interval else None,
+        "high": interval.high if interval else None,
+        "loss": facts.loss,
+        "train_loss": facts.train_loss,
+        "loss_at_chance": CHANCE_LOSS,
+    }
+
+
+def nothing_learned(facts: Facts) -> Finding:
+    """Loss at ln 2 and an accuracy that may be a coin's."""
+    said, interval = measured(facts), facts.interval
+    tail = f" ({span(interval.low, interval.high)})" if interval else ""
+    return Finding(
+        "nothing_learned",
+        "critical",
+        Said(
+            f"the loss is ln 2, and the accuracy may be a coin's{tail}",
+            f"损失等于 ln 2，准确率与抛硬币无异{tail}",
+        ),
+        Said(f"{said.en}.", f"{said.zh}。"),
+        Said(
+            "Too few steps or pairs, a learning rate too small, rewards that do not depend on the response, or labels "
+            "without a pattern.",
+            "步数或数据太少、学习率过小、奖励与回答无关，或标签没有规律。",
+        ),
+        Said(
+            "First make the model fit 100 training pairs (loss near 0); if it cannot, raise the learning rate "
+            "and check "
+            "the pooled token with `rewardsmith inspect`; then train on more pairs and evaluate on at least 400.",
+            "先让模型拟合 100 对训练数据（损失接近 0）；若做不到，提高学习率并用 `rewardsmith inspect` "
+            "检查读取奖励的词元；"
+            "然后用更多数据训练，并在至少 400 对上评估。",
+        ),
+        figures(facts),
+    )
+
+
+def learned_the_reverse(facts: Facts) -> Finding:
+    """An accuracy below one half beyond chance."""
+    said = measured(facts)
+    return Finding(
+        "reversed",
+        "critical",
+        Said("the model prefers the rejected responses", "模型偏好被拒绝的回答"),
+        Said(f"{said.en}: the whole interval lies below 50 %.", f"{said.zh}：整个区间低于 50 %。"),
+        Said(
+            "Chosen and rejected are swapped in one of the two data sets, the sign of the reward is turned, or "
+            "the model "
+            "learned a shortcut that points the other way here.",
+            "某个数据集里 chosen 与 rejected 对调了，奖励符号反了，或模型学到的捷径在这里方向相反。",
+        ),
+        Said(
+            "Read ten of the worst errors below: if the label is right, find where the columns are swapped.",
+            "阅读下面最严重的十个错误：如果标签正确，找出列在哪里被对调。",
+        ),
+        figures(facts),
+    )
+
+
+def learned_something(facts: Facts) -> Finding:
+    """An accuracy above one half beyond chance."""
+    said = measured(facts)
+    return Finding(
+        "learned",
+        "good",
+        Said("the model learned something", "模型学到了东西"),
+        Said(f"{said.en}: the interval lies above 50 %.", f"{said.zh}：区间高于 50 %。"),
+        numbers=figures(facts),
+    )
+
+
+def learning_unclear(facts: Facts) -> Finding:
+    """The numbers point somewhere, but n is missing or too small."""
+    said = measured(facts)
+    return Finding(
+        "learning_unclear",
+        "warning",
+        Said("whether anything was learned cannot be said", "无法判断是否学到东西"),
+        Said(f"{said.en}.", f"{said.zh}。"),
+        Said(
+            "A coin may give this accuracy too, or n is not known.",
+            "抛硬币也可能得到这样的准确率，或者 n 未知。",
+        ),
+        Said(
+            "Evaluate on more held-out comparisons with `rewardsmith evaluate`.",
+            "用 `rewardsmith evaluate` 在更多留出比较上评估。",
+        ),
+        figures(facts),
+    )
+
+
+def train_loss_above_chance(facts: Facts) -> Finding | None:
+    """A mean training loss above ln 2 is worse than giving every response the same reward."""
+    loss = facts.train_loss
+    if loss is None or loss <= CHANCE_LOSS + AT_CHANCE:
+        return None
+    tail = tail_loss(facts.curve)
+    end_en = f"; over the last fifth of the steps {tail:.4f}" if tail is not None else "; the curve is not known"
+    end_zh = f"；最后五分之一步数平均 {tail:.4f}" if tail is not None else "；没有曲线"
+    return Finding(
+        "train_loss_above_chance",
+        "warning",
+        Said(
+            f"train loss {loss:.4f} is above ln 2 = {CHANCE_LOSS:.4f}, worse than a coin",
+            f"训练损失 {loss:.4f} 高于 ln 2 = {CHANCE_LOSS:.4f}，比抛硬币还差",
+        ),
+        Said(
+            f"Mean training loss {loss:.4f}, {loss - CHANCE_LOSS:.4f} above a constant reward{end_en}.",
+            f"平均训练损失 {loss:.4f}，比常数奖励高 {loss - CHANCE_LOSS:.4f}{end_zh}。",
+        ),
+        Said(
+            "It is a mean over the run: the head began badly scaled (large random rewards) or the first steps were too "
+            "large. Dropout alone does not do this.",
+            "这是整个训练的平均值：奖励头初始尺度不当（随机奖励过大），或最初的步长过大。仅靠 dropout "
+            "不会造成这种情况。",
+        ),
+        Said(
+            "Look at the first steps of the loss curve; start the head near zero and warm the learning rate up, "
+            "or lower it.",
+            "查看损失曲线的开头；让奖励头从接近零开始，并预热或降低学习率。",
+        ),
+        {"train_loss": loss, "tail_loss": tail, "loss_at_chance": CHANCE_LOSS},
+    )
+
+
+def tail_loss(curve: tuple[CurvePoint, ...]) -> float | None:
+    """Mean training loss of the last fifth of the rows; None under 10 finite rows."""
+    losses = finite_losses(curve)
+    if len(losses) < 10:
+        return None
+    tail = losses[-max(1, len(losses) // 5) :]
+    return sum(tail) / len(tail)
+
+
+def finite_losses(curve: tuple[CurvePoint, ...]) -> list[float]:
+    """The losses of a curve that are finite numbers, in order."""
+    return [row.loss for row in curve if row.loss is not None and math.isfinite(row.loss)]

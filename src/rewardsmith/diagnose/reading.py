@@ -1,0 +1,237 @@
+"""From files and mappings to Facts. What is missing is noted; what is damaged is refused."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rewardsmith.diagnose import values
+from rewardsmith.diagnose.compared import gather
+from rewardsmith.diagnose.facts import CurvePoint, DataFacts, DataFinding, Facts
+from rewardsmith.errors import DataError
+
+EXPECTED = ("config.yaml", "train.json", "metrics.jsonl", "evaluation.json", "comparisons.jsonl")
+"""The files of a run folder that the verdict reads; at least one of the last four has to be there."""
+
+KNOWN_NAMES = """
+name split source n correct label_ties accuracy val_acc val_accuracy eval_accuracy accuracy_ci loss nll val_loss
+eval_loss nll_ci tie_rate auc auc_ci brier ece ece_calibrated ece_noise_floor temperature kendall_tau clusters
+too_few_prompts reward_std baselines by_category by_difficulty reliability train_loss pairs epochs steps best_step
+stopped_early nll_at_chance
+"""
+KNOWN = frozenset(KNOWN_NAMES.split())
+"""Names of figures that a mapping may hold; others are listed in Facts.unread."""
+
+
+def facts_from_mapping(figures: Mapping[str, Any]) -> Facts:
+    """See Facts.from_mapping. `correct` of `n` may stand for an accuracy; a bare `loss` is the held-out one."""
+    row = with_accuracy(figures)
+    names = {"val_acc", "val_accuracy", "eval_accuracy", "val_loss", "eval_loss"}
+    split = row.get("split") or ("validation" if names & row.keys() else None)
+    reliability = values.mapping(row, "reliability")
+    return Facts(
+        name=str(row.get("name") or row.get("source") or ""),
+        split=split,
+        n=values.count(row, "n"),
+        label_ties=values.count(row, "label_ties"),
+        accuracy=values.share(row, "accuracy", "val_acc", "val_accuracy", "eval_accuracy"),
+        accuracy_interval=values.interval(row, "accuracy_ci"),
+        loss=values.number(row, "nll", "val_loss", "eval_loss", "loss"),
+        loss_interval=values.interval(row, "nll_ci"),
+        tie_rate=values.share(row, "tie_rate"),
+        auc=values.share(row, "auc"),
+        brier=values.number(row, "brier"),
+        ece=values.share(row, "ece"),
+        ece_calibrated=values.share(row, "ece_calibrated"),
+        ece_noise_floor=values.share(row, "ece_noise_floor"),
+        temperature=values.number(row, "temperature"),
+        kendall_tau=values.number(row, "kendall_tau"),
+        clusters=values.count(row, "clusters"),
+        too_few_prompts=row.get("too_few_prompts"),
+        reward_std=values.number(row, "reward_std"),
+        baselines=values.baselines(row),
+        by_category=values.groups(row.get("by_category")),
+        by_difficulty={name: values.groups(bins) for name, bins in values.mapping(row, "by_difficulty").items()},
+        reliability=values.reliability(reliability.get("raw")),
+        reliability_calibrated=values.reliability(reliability.get("calibrated")),
+        train_loss=values.number(row, "train_loss"),
+        train_pairs=values.count(row, "pairs"),
+        epochs=values.number(row, "epochs"),
+        steps=values.count(row, "steps"),
+        best_step=values.count(row, "best_step"),
+        stopped_early=row.get("stopped_early"),
+        unread=tuple(sorted(row.keys() - KNOWN)),
+    )
+
+
+def with_accuracy(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures, with an accuracy from `correct` and `n` where only those are given."""
+    row = dict(figures)
+    size, correct = values.count(row, "n"), values.count(row, "correct")
+    if correct is not None and size:
+        if correct > size:
+            raise DataError(f"correct is {correct} of n {size}; expected at most n")
+        row.setdefault("accuracy", correct / size)
+    return row
+
+
+def facts_from_folder(folder: Path) -> Facts:
+    """See Facts.from_folder."""
+    if not folder.is_dir():
+        raise DataError(f"no run folder at {folder}; expected a folder that rewardsmith train or evaluate wrote")
+    missing = [name for name in EXPECTED if not (folder / name).is_file()]
+    if len(set(EXPECTED[1:]) - set(missing)) == 0:
+        raise DataError(
+            f"{folder} holds none of {', '.join(EXPECTED[1:])}; give the output folder of train or evaluate"
+        )
+    training = read_object(folder / "train.json")
+    evaluation = read_object(folder / "evaluation.json")
+    curve, passes, notes = read_metrics(folder / "metrics.jsonl")
+    comparisons = folder / "comparisons.jsonl"
+    facts = facts_from_mapping({**training_figures(training), **evaluation})
+    facts = replace(
+        facts,
+        name=str(evaluation.get("source") or folder.resolve().name),
+        curve=curve,
+        passes=passes,
+        compared=gather(read_lines(comparisons)) if comparisons.is_file() else None,
+        data=read_data(folder / "data"),
+        settings=read_settings(folder / "config.yaml"),
+        training=training,
+        notes=(*(f"{name} is missing" for name in missing), *notes),
+    )
+    return with_last_pass(facts) if not evaluation else with_reward_spread(facts)
+
+
+def training_figures(training: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of train.json that Facts has a field for; its other figures stay in Facts.training."""
+    names = ("train_loss", "pairs", "epochs", "steps", "best_step", "stopped_early")
+    return {name: training[name] for name in names if name in training}
+
+
+def with_last_pass(facts: Facts) -> Facts:
+    """Without an evaluation the held-out figures are those of the validation pass whose checkpoint was kept."""
+    if not facts.passes:
+        return facts
+    kept = [row for row in facts.passes if row.step == facts.best_step] or [facts.passes[-1]]
+    return replace(
+        facts, split="validation", loss=kept[0].loss, accuracy=kept[0].accuracy, reward_std=kept[0].reward_std
+    )
+
+
+def with_reward_spread(facts: Facts) -> Facts:
+    """Add the standard deviation of the rewards where the comparisons hold them and the evaluation does not say."""
+    if facts.reward_std is not None or facts.compared is None or not facts.compared.margin.size:
+        return facts
+    rewards = np.concatenate([facts.compared.preferred_reward, facts.compared.other_reward])
+    rewards = rewards[np.isfinite(rewards)]
+    return replace(facts, reward_std=float(rewards.std())) if rewards.size else facts
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """A JSON object from a file, empty where the file is missing; DataError where it is damaged."""
+    if not path.is_file():
+        return {}
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path} is not JSON ({error}); write it again with the command that made it") from error
+    if not isinstance(value, dict):
+        raise DataError(f"{path} holds a {type(value).__name__}; expected a JSON object")
+    return value
+
+
+def read_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(`file:line`, object) for each line that is not empty; DataError for one that is not a JSON object."""
+    with path.open(encoding="utf-8") as handle:
+        for line, text in enumerate(handle, start=1):
+            if not text.strip():
+                continue
+            try:
+                row = json.loads(text)
+            except ValueError as error:
+                raise DataError(f"{path}:{line} is not JSON ({error}); write the file again") from error
+            if not isinstance(row, dict):
+                raise DataError(f"{path}:{line} holds a {type(row).__name__}; expected a JSON object")
+            yield f"{path.name}:{line}", row
+
+
+def read_metrics(path: Path) -> tuple[tuple[CurvePoint, ...], tuple[CurvePoint, ...], list[str]]:
+    """Training rows, validation rows and notes, by step.
+
+    A resumed run writes the steps after its checkpoint twice: the later row counts. A damaged last line is what an
+    interrupted run leaves; it is noted. Any other damage is a DataError.
+    """
+    steps: dict[int, CurvePoint] = {}
+    passes: dict[int, CurvePoint] = {}
+    notes: list[str] = []
+    if path.is_file():
+        lines = path.read_text(encoding="utf-8").splitlines()
+        for number, text in enumerate(lines, start=1):
+            try:
+                row = json.loads(text) if text.strip() else {}
+            except ValueError as error:
+                if number < len(lines):
+                    raise DataError(f"{path}:{number} is not JSON ({error}); remove that line") from error
+                notes.append(f"metrics.jsonl:{number} is cut off, as after an interruption, and was not read")
+                continue
+            if any(key.startswith("eval_") for key in row):
+                passes[values.point(row).step] = values.point(row, "eval_")
+            if "loss" in row:
+                steps[values.point(row).step] = values.point(row)
+    return tuple(steps[step] for step in sorted(steps)), tuple(passes[step] for step in sorted(passes)), notes
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The run's settings; empty where there is no file. DataError where it is not a YAML mapping."""
+    import yaml
+
+    if not path.is_file():
+        return {}
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        cause = re.sub(r"\s+", " ", str(error))
+        raise DataError(f"{path} is not YAML ({cause}); restore the file") from error
+    if not isinstance(settings, dict):
+        raise DataError(f"{path} holds {type(settings).__name__}; expected settings by name")
+    return settings
+
+
+def read_data(folder: Path) -> DataFacts | None:
+    """What prepare counted, from prepare.json and quality.json; None where neither is there."""
+    prepared, quality = read_object(folder / "prepare.json"), read_object(folder / "quality.json")
+    if not prepared and not quality:
+        return None
+    listed = quality.get("findings") or prepared.get("findings") or {}
+    items = listed.items() if isinstance(listed, Mapping) else [(str(f.get("check")), f) for f in listed]
+    found = [DataFinding(str(check), finding_count(figures), severity_of(figures)) for check, figures in items]
+    rows, quarantined, removed = (total(name, prepared, quality) for name in ("rows", "quarantined", "removed"))
+    return DataFacts(rows, quarantined, removed, tuple(f for f in found if f.count))
+
+
+def total(name: str, *reports: Mapping[str, Any]) -> int | None:
+    """A count from the first report that has it: a number, or the sum of an object reason -> count."""
+    for report in reports:
+        value = report.get(name)
+        if isinstance(value, Mapping):
+            return sum(values.count(value, reason) or 0 for reason in value)
+        if value is not None:
+            return values.count(report, name)
+    return None
+
+
+def severity_of(figures: Any) -> str:
+    """The severity that a finding names; a warning where it names none."""
+    return str(figures.get("severity") or "warning") if isinstance(figures, Mapping) else "warning"
+
+
+def finding_count(figures: Any) -> int:
+    """How many rows a finding counts: a bare number, the key `count`, or the number of its examples."""
+    if isinstance(figures, Mapping):
+        return values.count(figures, "count", "n", "rows") or len(figures.get("examples") or ())
+    return values.count({"count": figures}, "count") or 0

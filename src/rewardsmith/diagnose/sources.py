@@ -1,0 +1,64 @@
+"""What the data doctor found, as far as it bears on the verdict."""
+
+from rewardsmith.diagnose.facts import Facts
+from rewardsmith.diagnose.finding import Finding, Said, percent, short_label
+
+LOST_ROWS = 0.05
+"""Share of unreadable rows above which the file was probably read with the wrong format."""
+
+HIT_ROWS = 0.02
+"""Share of rows hit by one check above which it can move an accuracy by points."""
+
+NAMED = 5
+"""Checks named in the sentence; the rest is counted."""
+
+
+def lost_rows(facts: Facts) -> Finding | None:
+    """Many input rows could not be read."""
+    data = facts.data
+    if data is None or not data.rows or not data.quarantined or data.quarantined / data.rows < LOST_ROWS:
+        return None
+    lost = f"{data.quarantined:,}", f"{data.rows:,}", percent(data.quarantined / data.rows)
+    return Finding(
+        "rows_quarantined",
+        "warning",
+        Said("many input rows could not be read", "许多输入行无法读取"),
+        Said(
+            f"{lost[0]} of {lost[1]} rows ({lost[2]}) are in quarantine.",
+            f"{lost[1]} 行中有 {lost[0]} 行（{lost[2]}）被隔离。",
+        ),
+        Said("The format was guessed wrongly, or the source is damaged.", "格式识别错误，或数据源损坏。"),
+        Said(
+            "Read data/quarantine.jsonl: it gives file, line and reason of each.",
+            "查看 data/quarantine.jsonl：其中有每行的文件、行号和原因。",
+        ),
+        {"quarantined": data.quarantined, "rows": data.rows},
+    )
+
+
+def data_findings(facts: Facts) -> Finding | None:
+    """What the checks found in the rows that were kept or removed."""
+    if facts.data is None or not facts.data.findings:
+        return None
+    ordered = sorted(facts.data.findings, key=lambda f: (-f.count, f.check))
+    listed = ", ".join(f"{short_label(f.check)} {f.count:,}" for f in ordered[:NAMED])
+    more = len(ordered) - NAMED
+    rows = facts.data.rows
+    grave = max((f.count for f in ordered if f.severity == "warning"), default=0)
+    large = rows is not None and rows > 0 and grave / rows >= HIT_ROWS
+    of_en, of_zh = ("", "") if rows is None else (f" in {rows:,} rows", f"（共 {rows:,} 行）")
+    return Finding(
+        "data_findings",
+        "warning" if large else "info",
+        Said("the data has faults", "数据存在问题"),
+        Said(
+            f"Rows hit per check{of_en}: {listed}{f', and {more} more checks' if more > 0 else ''}.",
+            f"各检查命中的行数{of_zh}：{listed}{f'，另有 {more} 项检查' if more > 0 else ''}。",
+        ),
+        Said("The source holds damaged, repeated or contradictory rows.", "数据源包含损坏、重复或矛盾的行。"),
+        Said(
+            "Read the examples in data/quality.json and mend or leave out those rows.",
+            "查看 data/quality.json 中的例子，修复或排除这些行。",
+        ),
+        {f.check: f.count for f in ordered},
+    )

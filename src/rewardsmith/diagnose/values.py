@@ -1,0 +1,123 @@
+"""Single values out of JSON objects that other stages wrote: checked, never coerced."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rewardsmith.diagnose.facts import Baseline, CurvePoint, Group, ReliabilityBin
+from rewardsmith.diagnose.intervals import Interval
+from rewardsmith.errors import DataError
+
+
+def number(row: Mapping[str, Any], *names: str) -> float | None:
+    """The first of `names` that is there and not null; NaN counts as null. DataError where it is not a number."""
+    for name in names:
+        value = row.get(name)
+        if value is None or (isinstance(value, float) and math.isnan(value)):
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise DataError(f"{name} is {value!r}; expected a number or null")
+        return float(value)
+    return None
+
+
+def share(row: Mapping[str, Any], *names: str) -> float | None:
+    """As `number`, within [0, 1]; DataError outside, as for a percentage."""
+    value = number(row, *names)
+    if value is not None and not 0 <= value <= 1:
+        raise DataError(f"{'/'.join(names)} is {value:g}; expected a share in [0, 1]; divide percentages by 100")
+    return value
+
+
+def count(row: Mapping[str, Any], *names: str) -> int | None:
+    """As `number`, a whole number >= 0; DataError otherwise."""
+    value = number(row, *names)
+    if value is None:
+        return None
+    if value < 0 or value != int(value):
+        raise DataError(f"{'/'.join(names)} is {value:g}; expected a whole number >= 0")
+    return int(value)
+
+
+def interval(row: Mapping[str, Any], name: str) -> Interval | None:
+    """A pair [low, high] of numbers; None where absent or null at an end; DataError for another shape."""
+    value = row.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:
+        raise DataError(f"{name} is {value!r}; expected [low, high]")
+    low, high = (number({name: end}, name) for end in value)
+    return None if low is None or high is None else Interval(low, high)
+
+
+def mapping(row: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """An object, empty where absent or null; DataError for another shape."""
+    value = row.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise DataError(f"{name} is {value!r}; expected an object")
+    return value
+
+
+def baselines(row: Mapping[str, Any]) -> tuple[Baseline, ...]:
+    """The baselines of an evaluation; those without an accuracy (not measured) are left out."""
+    found = []
+    for name, figures in mapping(row, "baselines").items():
+        if not isinstance(figures, Mapping):
+            figures = {"accuracy": figures}
+        accuracy = share(figures, "accuracy")
+        if accuracy is not None:
+            spread = interval(figures, "accuracy_ci"), interval(figures, "difference_ci")
+            found.append(Baseline(str(name), accuracy, spread[0], number(figures, "difference"), spread[1]))
+    return tuple(found)
+
+
+def groups(rows: Any) -> tuple[Group, ...]:
+    """Groups from a list of {label, n, accuracy, …} or an object label -> {n, accuracy, …}, without those of n = 0."""
+    if isinstance(rows, Mapping):
+        rows = [{"label": label, **figures} for label, figures in rows.items() if isinstance(figures, Mapping)]
+    found = []
+    for row in rows or ():
+        size, accuracy = count(row, "n") or 0, share(row, "accuracy")
+        if size and accuracy is not None:
+            found.append(Group(str(row.get("label", "")), size, accuracy, interval(row, "accuracy_ci")))
+    return tuple(found)
+
+
+def reliability(rows: Any) -> tuple[ReliabilityBin, ...]:
+    """The bins of a reliability diagram; empty bins are left out."""
+    found = []
+    for row in rows or ():
+        confidence, accuracy, size = share(row, "confidence"), share(row, "accuracy"), count(row, "n")
+        if size and confidence is not None and accuracy is not None:
+            low, high = number(row, "low"), number(row, "high")
+            spread = None if low is None or high is None else Interval(low, high)
+            found.append(ReliabilityBin(confidence, accuracy, size, spread))
+    return tuple(found)
+
+
+def curve_number(row: Mapping[str, Any], prefix: str, name: str) -> float | None:
+    """None where the row has no such key; NaN where it is null: JSON has no word for a number that is not finite."""
+    key = prefix + name
+    if key not in row:
+        return None
+    value = number(row, key)
+    return math.nan if value is None else value
+
+
+def point(row: Mapping[str, Any], prefix: str = "") -> CurvePoint:
+    """A row of metrics.jsonl; `prefix` is "eval_" for a validation pass. DataError without a whole step number."""
+    step = count(row, "step")
+    if step is None:
+        raise DataError(f"a row of metrics.jsonl has no step, only {', '.join(row) or 'nothing'}")
+    return CurvePoint(
+        step=step,
+        epoch=number(row, "epoch"),
+        loss=curve_number(row, prefix, "loss"),
+        accuracy=curve_number(row, prefix, "accuracy"),
+        margin=curve_number(row, prefix, "margin"),
+        reward_std=curve_number(row, prefix, "reward_std"),
+        learning_rate=number(row, "learning_rate"),
+        grad_norm=curve_number(row, "", "grad_norm"),
+    )

@@ -1,0 +1,175 @@
+"""From findings to one verdict: a label, a headline, one next action, and whether the model may be used."""
+
+from collections.abc import Callable
+
+from rewardsmith.diagnose import calibration, curves, learning, slices, sources, worth
+from rewardsmith.diagnose.facts import Facts
+from rewardsmith.diagnose.finding import SEVERITIES, Finding, Said, Verdict
+
+Check = Callable[[Facts], Finding | None]
+
+CHECKS: dict[str, Check] = {
+    "finite": curves.not_finite,
+    "constant": learning.constant_rewards,
+    "split": worth.split_used,
+    "learned": learning.learned,
+    "accuracy": worth.no_accuracy,
+    "sample": worth.sample_size,
+    "perfect": worth.perfect,
+    "baselines": worth.baselines,
+    "train_loss": learning.train_loss_above_chance,
+    "prompts": slices.few_prompts,
+    "length": slices.length_bias,
+    "overfit": curves.overfit,
+    "underfit": curves.underfit,
+    "unstable": curves.unstable,
+    "calibration": calibration.calibration,
+    "categories": slices.weak_categories,
+    "predicted_ties": slices.predicted_ties,
+    "label_ties": slices.label_ties,
+    "lost_rows": sources.lost_rows,
+    "data": sources.data_findings,
+}
+"""Questions in the order in which they matter; each answers with one finding or has nothing to say."""
+
+LABELS: dict[str, tuple[Said, bool | None]] = {
+    "broken": (Said("Broken", "训练已损坏"), False),
+    "nothing_learned": (Said("Nothing was learned", "什么都没学到"), False),
+    "reversed": (Said("Prefers the wrong side", "偏好方向错误"), False),
+    "cannot_judge": (Said("Cannot be judged", "无法判断"), None),
+    "suspicious": (Said("Suspiciously perfect", "好得可疑"), None),
+    "no_better_than_baseline": (Said("No better than a simple rule", "不优于简单规则"), False),
+    "undecided": (Said("Cannot be told yet", "尚不能确定"), None),
+    "shortcut": (Said("Learned a shortcut", "学到的是捷径"), False),
+    "usable_with_care": (Said("Usable with care", "谨慎可用"), True),
+    "good": (Said("Good", "良好"), True),
+}
+"""Label -> its words and whether the next stage may use the model (None: cannot be said)."""
+
+DECIDED_BY: dict[str, str] = {
+    "not_finite": "broken",
+    "constant_rewards": "nothing_learned",
+    "nothing_learned": "nothing_learned",
+    "reversed": "reversed",
+    "measured_on_training_data": "cannot_judge",
+    "no_accuracy": "cannot_judge",
+    "no_sample_size": "cannot_judge",
+    "no_baselines": "cannot_judge",
+    "suspiciously_perfect": "suspicious",
+    "no_better_than_baseline": "no_better_than_baseline",
+    "length_shortcut": "shortcut",
+    "learning_unclear": "undecided",
+    "baselines_open": "undecided",
+    "few_prompts": "undecided",
+}
+"""Finding -> the label it forces; the first in this order decides."""
+
+WANTING: dict[str, Said] = {
+    "measured_on_training_data": Said("held-out data", "留出数据"),
+    "no_accuracy": Said("a held-out accuracy", "留出集准确率"),
+    "no_sample_size": Said("n", "比较数 n"),
+    "no_baselines": Said("baselines", "基线"),
+}
+"""What is missing, for the headline of a run that cannot be judged."""
+
+NEXT_STAGE: dict[bool | None, Finding] = {
+    True: Finding(
+        "ready",
+        "good",
+        Said("ready for the next stage", "可以进入下一阶段"),
+        Said(
+            "It ranks held-out pairs better than chance and than every baseline measured; read the warnings first.",
+            "它对留出数据的排序优于随机和所有测过的基线；请先阅读警告。",
+        ),
+        Said("", ""),
+        Said(
+            "Use it for best-of-N and for DPO pairs first; for RL add a KL penalty and watch length and a "
+            "second reward.",
+            "先用于 best-of-N 和 DPO 数据；用于 RL 时加上 KL 惩罚，并监控长度和第二个奖励。",
+        ),
+    ),
+    False: Finding(
+        "not_ready",
+        "critical",
+        Said("not ready for best-of-N, DPO or RL", "尚不能用于 best-of-N、DPO 或 RL"),
+        Said("The critical findings above stand against it.", "上述严重问题不允许使用。"),
+        Said(
+            "A policy optimised against this reward would learn its faults, not people's preferences.",
+            "用该奖励优化的策略会学到它的缺陷，而不是人的偏好。",
+        ),
+        Said("Mend the first finding, then diagnose again.", "先解决第一个问题，然后重新诊断。"),
+    ),
+    None: Finding(
+        "readiness_unknown",
+        "warning",
+        Said("whether it is ready for best-of-N, DPO or RL cannot be said", "无法判断是否可用于 best-of-N、DPO 或 RL"),
+        Said("The numbers that would decide it are missing or too uncertain.", "缺少决定性的数字，或数字过于不确定。"),
+        Said(
+            "An accuracy says something only with n, an interval and baselines on data that training has not seen.",
+            "只有在训练未见过的数据上，连同 n、区间和基线，准确率才有意义。",
+        ),
+        Said("Take the next action, then diagnose again.", "先执行下一步，然后重新诊断。"),
+    ),
+}
+
+
+def judge(facts: Facts) -> Verdict:
+    """Ask every question of CHECKS and sum the answers up in one verdict."""
+    answers = [finding for finding in (check(facts) for check in CHECKS.values()) if finding is not None]
+    label = label_of(answers)
+    ready = LABELS[label][1]
+    findings = by_severity([*answers, NEXT_STAGE[ready]])
+    return Verdict(label, headline(label, answers), findings, next_action(label, answers, ready), ready)
+
+
+def by_severity(findings: list[Finding]) -> tuple[Finding, ...]:
+    """Most severe first; equals keep the order of CHECKS."""
+    return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
+
+
+def label_of(answers: list[Finding]) -> str:
+    """The label that the findings force, else how clean they are."""
+    ids = {finding.id for finding in answers}
+    forced = next((label for finding_id, label in DECIDED_BY.items() if finding_id in ids), None)
+    if forced is not None:
+        return forced
+    return "usable_with_care" if any(f.severity in ("critical", "warning") for f in answers) else "good"
+
+
+def deciding(label: str, answers: list[Finding]) -> list[Finding]:
+    """The findings that force the label, in the order of DECIDED_BY."""
+    by_id = {finding.id: finding for finding in answers}
+    return [by_id[finding_id] for finding_id, forced in DECIDED_BY.items() if forced == label and finding_id in by_id]
+
+
+def headline(label: str, answers: list[Finding]) -> Said:
+    """The label's words, what decided it, and the most severe other finding."""
+    words, reasons = LABELS[label][0], deciding(label, answers)
+    wanting = [WANTING[finding.id] for finding in reasons if finding.id in WANTING]
+    if wanting:
+        opening = Said(
+            f"{words.en} without {' and '.join(said.en for said in wanting)}",
+            f"缺少{'、'.join(said.zh for said in wanting)}，{words.zh}",
+        )
+        reasons_shown: list[Finding] = []
+    else:
+        opening, reasons_shown = words, reasons[:1]
+    others = [f for f in by_severity(answers) if f.severity in ("critical", "warning") and f not in reasons]
+    others = [f for f in others if f.id != "learning_unclear"]
+    if not reasons and not others:
+        others = [f for f in answers if f.id == "beats_baselines"]
+    joint = Said("; ", "；") if wanting else Said(": ", "：")
+    said = [*(f.title for f in reasons_shown), *(f.title for f in others[:1])]
+    if not said:
+        return Said(f"{opening.en}.", f"{opening.zh}。")
+    because_en, because_zh = "; ".join(s.en for s in said), "；".join(s.zh for s in said)
+    return Said(f"{opening.en}{joint.en}{because_en}.", f"{opening.zh}{joint.zh}{because_zh}。")
+
+
+def next_action(label: str, answers: list[Finding], ready: bool | None) -> Said:
+    """The one thing to do now: what the deciding finding asks for, else the first warning, else the next stage."""
+    urgent = [f for f in by_severity(answers) if f.severity in ("critical", "warning")]
+    for finding in (*deciding(label, answers), *urgent):
+        if finding.action.en:
+            return finding.action
+    return NEXT_STAGE[ready].action

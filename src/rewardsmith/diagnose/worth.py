@@ -1,0 +1,277 @@
+"""How good it is: for this n, against these baselines, on this split."""
+
+from rewardsmith.diagnose.facts import Baseline, Facts
+from rewardsmith.diagnose.finding import Finding, Said, Severity, percent, shown, signed_span, span
+from rewardsmith.diagnose.intervals import Interval, pairs_needed, unpaired_difference, wilson
+
+WIDE = 0.05
+"""Half width of the accuracy's interval above which models that differ by 5 points cannot be told apart."""
+
+PERFECT = 0.97
+"""People agree with each other on 65-80 % of preferences; a model at 97 % has most likely seen the answers or reads a
+trait that gives the label away."""
+
+PERFECT_MIN_N = 30
+"""Under 30 pairs an accuracy of 97 % is common by luck for a model at 90 %: 0.9 ** 30 = 4 %."""
+
+NEGLIGIBLE = 0.005
+"""Half a point: no data set of a usual size tells such a difference, so no number of pairs is named."""
+
+BASELINE_NAMES = {
+    "longer": Said("longer wins", "长者胜"),
+    "tfidf": Said("TF-IDF", "TF-IDF"),
+    "constant": Said("a constant reward", "常数奖励"),
+}
+
+EVALUATE = Said(
+    "Run `rewardsmith evaluate MODEL TEST_DATA`: it measures n, the interval and the baselines on held-out pairs.",
+    "运行 `rewardsmith evaluate MODEL TEST_DATA`：它会在留出数据上测出 n、区间和各基线。",
+)
+
+
+def no_accuracy(facts: Facts) -> Finding | None:
+    """There is no held-out accuracy at all."""
+    if facts.accuracy is not None:
+        return None
+    return Finding(
+        "no_accuracy",
+        "warning",
+        Said("no held-out accuracy was measured", "没有留出集准确率"),
+        Said(
+            "A training loss alone does not say how new pairs are ranked.", "仅有训练损失无法说明模型如何排序新的数据。"
+        ),
+        Said(
+            "The run was not evaluated, or it has no comparisons without a label tie.",
+            "没有评估，或没有无平局标签的比较。",
+        ),
+        EVALUATE,
+    )
+
+
+def sample_size(facts: Facts) -> Finding | None:
+    """Whether n is known, and whether it is large enough."""
+    if facts.accuracy is None:
+        return None
+    if not facts.n and facts.accuracy_interval is None:
+        return no_sample_size(facts.accuracy)
+    interval = facts.interval
+    if interval is None or interval.half_width <= WIDE or not facts.n:
+        return None
+    wanted = round(facts.n * (interval.half_width / 0.03) ** 2)
+    return Finding(
+        "few_pairs",
+        "warning",
+        Said(f"n = {facts.n:,} is small", f"n = {facts.n:,} 太小"),
+        Said(
+            f"The accuracy {percent(facts.accuracy)} has the 95 % interval {span(interval.low, interval.high)}; "
+            f"±3 points need about {wanted:,} comparisons.",
+            f"准确率 {percent(facts.accuracy)} 的 95 % 区间为 {span(interval.low, interval.high)}；"
+            f"要达到 ±3 个百分点约需 {wanted:,} 个比较。",
+        ),
+        Said("The interval shrinks with the square root of n.", "区间宽度随 n 的平方根缩小。"),
+        Said(
+            f"Evaluate on about {wanted:,} held-out comparisons before comparing models.",
+            f"比较模型之前，先在约 {wanted:,} 个留出比较上评估。",
+        ),
+        {"n": facts.n, "low": interval.low, "high": interval.high, "needed": wanted},
+    )
+
+
+def no_sample_size(accuracy: float) -> Finding:
+    """An accuracy without n: what its interval would be for a few n."""
+    examples = {n: wilson(accuracy, n) for n in (30, 300, 3000)}
+    en = ", ".join(f"n = {n}: {span(i.low, i.high)}" for n, i in examples.items())
+    zh = "，".join(f"n = {n}：{span(i.low, i.high)}" for n, i in examples.items())
+    return Finding(
+        "no_sample_size",
+        "warning",
+        Said("the number of comparisons n is not known", "比较数 n 未知"),
+        Said(
+            f"Accuracy {percent(accuracy)} may mean anything without n (95 % intervals: {en}).",
+            f"没有 n，准确率 {percent(accuracy)} 说明不了什么（95 % 区间：{zh}）。",
+        ),
+        Said("Only the share was reported.", "只报告了比例。"),
+        EVALUATE,
+        {"accuracy": accuracy},
+    )
+
+
+def split_used(facts: Facts) -> Finding | None:
+    """Whether the numbers come from pairs that training or selection has seen."""
+    if facts.split == "train":
+        return Finding(
+            "measured_on_training_data",
+            "critical",
+            Said("measured on the training data", "在训练数据上测量"),
+            Said("The evaluated split is `train`.", "评估所用的划分是 `train`。"),
+            Said("A model can know its training pairs by heart.", "模型可能背下了训练数据。"),
+            EVALUATE,
+        )
+    if facts.split != "validation" or facts.accuracy is None:
+        return None
+    return Finding(
+        "validation_only",
+        "info",
+        Said("measured on validation, not on test", "在验证集而非测试集上测量"),
+        Said("The evaluated split is `validation`.", "评估所用的划分是 `validation`。"),
+        Said(
+            "Checkpoint, early stopping and temperature are chosen on it, so its numbers come out a little too good.",
+            "检查点、早停和温度都由它选出，因此数值略为偏高。",
+        ),
+        EVALUATE,
+    )
+
+
+def perfect(facts: Facts) -> Finding | None:
+    """An accuracy too high for preferences."""
+    if facts.accuracy is None or facts.accuracy < PERFECT or (facts.n is not None and facts.n < PERFECT_MIN_N):
+        return None
+    return Finding(
+        "suspiciously_perfect",
+        "critical",
+        Said(
+            f"accuracy {percent(facts.accuracy)} is too good to be true", f"准确率 {percent(facts.accuracy)} 好得可疑"
+        ),
+        Said(
+            f"Accuracy {percent(facts.accuracy)} of n = {shown(facts.n)}; people agree with each other on about "
+            "65–80 %.",
+            f"准确率 {percent(facts.accuracy)}，n = {shown(facts.n)}；人与人之间的一致率约为 65–80 %。",
+        ),
+        Said(
+            "Test pairs or their prompts are in the training data, or a trait of the text (length, generator, a "
+            "marker) "
+            "gives the label away.",
+            "测试数据或其提示词出现在训练数据中，或文本的某个特征（长度、生成模型、标记）泄露了标签。",
+        ),
+        Said(
+            "Look for shared prompts with `rewardsmith prepare` on both files together, and evaluate on another "
+            "source.",
+            "用 `rewardsmith prepare` 同时处理两个文件以查找重复的提示词，并在另一个来源上评估。",
+        ),
+        {"accuracy": facts.accuracy, "n": facts.n},
+    )
+
+
+def difference_to(baseline: Baseline, facts: Facts) -> tuple[float, Interval, bool] | None:
+    """(model minus baseline, its 95 % interval, whether it is paired); None where n and intervals are not known."""
+    if facts.accuracy is None or baseline.accuracy is None:
+        return None
+    difference = facts.accuracy - baseline.accuracy if baseline.difference is None else baseline.difference
+    if baseline.difference_interval is not None:
+        return difference, baseline.difference_interval, True
+    if baseline.name == "constant" and facts.interval is not None:
+        # Its accuracy is known, not sampled: only the model's own interval counts.
+        return difference, Interval(facts.interval.low - 0.5, facts.interval.high - 0.5), True
+    if facts.n:
+        return difference, unpaired_difference(facts.accuracy, facts.n, baseline.accuracy, facts.n), False
+    return None
+
+
+def outcome(interval: Interval) -> str:
+    """`beats`, `loses` (does not beat) or `open` (cannot tell)."""
+    if interval.low > 0:
+        return "beats"
+    return "loses" if interval.high <= NEGLIGIBLE else "open"
+
+
+def against(baseline: Baseline, facts: Facts) -> tuple[str, Said] | None:
+    """The outcome against one baseline and a clause with its numbers; None where it cannot be computed."""
+    compared = difference_to(baseline, facts)
+    if compared is None or baseline.accuracy is None:
+        return None
+    difference, interval, paired = compared
+    result, name = outcome(interval), BASELINE_NAMES.get(baseline.name, Said(baseline.name, baseline.name))
+    words = {
+        "beats": Said("beats", "优于"),
+        "loses": Said("does not beat", "不优于"),
+        "open": Said("cannot tell from", "无法区分于"),
+    }[result]
+    numbers = f"{percent(baseline.accuracy)}, {100 * difference:+.1f} [{signed_span(interval.low, interval.high)}]"
+    kind = Said("" if paired else ", unpaired", "" if paired else "，非配对")
+    need = more_pairs(difference, interval, facts.n) if result == "open" else Said("", "")
+    return result, Said(
+        f"{words.en} {name.en} ({numbers} points{kind.en}{need.en})",
+        f"{words.zh}{name.zh}（{numbers} 个百分点{kind.zh}{need.zh}）",
+    )
+
+
+def more_pairs(difference: float, interval: Interval, n: int | None) -> Said:
+    """How many comparisons would tell the difference, as the tail of a clause."""
+    needed = pairs_needed(difference, interval.half_width, n) if n and abs(difference) >= NEGLIGIBLE else None
+    if needed is None:
+        return Said(", too close for any usual n", "，差距太小，通常的 n 都无法区分")
+    return Said(f", needs about {needed:,} pairs", f"，约需 {needed:,} 对")
+
+
+def baselines(facts: Facts) -> Finding | None:
+    """The model against every baseline that was measured."""
+    if facts.accuracy is None:
+        return None
+    results = [result for result in (against(b, facts) for b in facts.baselines) if result is not None]
+    if not results:
+        return no_baselines(facts)
+    outcomes = {result for result, _ in results}
+    worst = next(result for result in ("loses", "open", "beats") if result in outcomes)
+    evidence = Said(
+        f"Accuracy {percent(facts.accuracy)} (n = {shown(facts.n)}) " + "; ".join(said.en for _, said in results) + ".",
+        f"准确率 {percent(facts.accuracy)}（n = {shown(facts.n)}）" + "；".join(said.zh for _, said in results) + "。",
+    )
+    finding_id, severity, title, cause, action = BASELINE_ANSWERS[worst]
+    numbers = {b.name: {"accuracy": b.accuracy, "difference": b.difference} for b in facts.baselines}
+    return Finding(finding_id, severity, title, evidence, cause, action, numbers)
+
+
+BASELINE_ANSWERS: dict[str, tuple[str, Severity, Said, Said, Said]] = {
+    "beats": (
+        "beats_baselines",
+        "good",
+        Said("beats every baseline measured", "优于所有测过的基线"),
+        Said("The model knows more than length and words tell.", "模型掌握的信息多于长度和词语。"),
+        Said("", ""),
+    ),
+    "open": (
+        "baselines_open",
+        "warning",
+        Said("cannot be told from a simple baseline with this n", "以现有 n 无法与简单基线区分"),
+        Said("The difference is small for this number of comparisons.", "相对于比较数量，差距太小。"),
+        Said(
+            "Evaluate on more held-out comparisons (the number is in the evidence), or train on more data first.",
+            "在更多留出比较上评估（所需数量见证据），或先用更多数据训练。",
+        ),
+    ),
+    "loses": (
+        "no_better_than_baseline",
+        "critical",
+        Said("does not beat a simple baseline", "不优于简单基线"),
+        Said(
+            "What the model learned is no more than a rule without a model knows: too little data, too small a "
+            "backbone, "
+            "or labels that follow the shortcut.",
+            "模型学到的不多于无需模型的规则：数据太少、主干太小，或标签本身跟随捷径。",
+        ),
+        Said(
+            "Train on more pairs or from a stronger backbone; if longer wins is the one ahead, balance the "
+            "lengths first.",
+            "用更多数据或更强的主干训练；如果领先的是长者胜，先平衡长度。",
+        ),
+    ),
+}
+
+
+def no_baselines(facts: Facts) -> Finding:
+    """No baseline was measured, or none can be compared."""
+    measured = ", ".join(b.name for b in facts.baselines)
+    return Finding(
+        "no_baselines",
+        "warning",
+        Said("no baseline was compared", "没有与基线比较"),
+        Said(
+            f"Accuracy {percent(facts.accuracy or 0.0)} against: {measured or 'nothing'}; on some data longer "
+            "wins alone "
+            "reaches 80 %.",
+            f"准确率 {percent(facts.accuracy or 0.0)}，比较对象：{measured or '无'}；"
+            "在某些数据上仅凭长度就能达到 80 %。",
+        ),
+        Said("The baselines, or n for their intervals, are missing.", "缺少基线，或缺少计算区间所需的 n。"),
+        EVALUATE,
+    )

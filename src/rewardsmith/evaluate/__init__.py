@@ -1,0 +1,1 @@
+"""Numbers about rewards: numpy arrays in, numbers out; knows nothing of records or torch."""

@@ -1,0 +1,131 @@
+"""Where a model is right: the accuracy by bins of what is known about a comparison."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from jaxtyping import Bool, Float
+
+from rewardsmith.evaluate.comparisons import Comparisons
+from rewardsmith.evaluate.metrics import accuracy, correctness, decided
+from rewardsmith.evaluate.statistics import Interval, cluster_index, cluster_intervals, no_interval, ratio_statistic
+
+QUANTILES = 5
+"""Bins of a number with many values: each then has a fifth of the comparisons."""
+
+FEW_VALUES = 6
+"""A number with at most so many distinct values (votes of five judges) gets a bin for each."""
+
+MANY_TURNS = 4
+"""Dialogues from here on share a bin."""
+
+GROUP_RESAMPLES = 1000
+"""Enough for the ends of a group's interval to a point, for a page with many groups."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The accuracy on the `n` decided comparisons of a bin."""
+
+    label: str
+    n: int
+    accuracy: float
+    interval: Interval
+
+
+Bins = Mapping[str, Bool[np.ndarray, " N"]]
+
+
+def group_accuracy(comparisons: Comparisons, bins: Bins, *, seed: int) -> tuple[Group, ...]:
+    """Accuracy with a 95 % interval in every bin that holds a decided comparison, in the order of `bins`."""
+    found = []
+    usable = decided(comparisons.preference) & (comparisons.weight > 0)
+    for label, where in bins.items():
+        rows = usable & where
+        if not rows.any():
+            continue
+        margin, weight = comparisons.margin[rows], comparisons.weight[rows]
+        index, clusters = cluster_index(comparisons.cluster[rows])
+        interval = no_interval(clusters)
+        if not np.isnan(margin).any():
+            interval = cluster_intervals(
+                {"accuracy": ratio_statistic(correctness(margin), weight, index=index)},
+                clusters=clusters,
+                rng=np.random.default_rng(seed),
+                bounds={"accuracy": (0.0, 1.0)},
+                resamples=GROUP_RESAMPLES,
+            )["accuracy"]
+        value = accuracy(margin, comparisons.preference[rows], weight=weight)
+        found.append(Group(label, int(rows.sum()), value, interval))
+    return tuple(found)
+
+
+def by_category(comparisons: Comparisons, *, seed: int = 0) -> tuple[Group, ...]:
+    """Accuracy per category in alphabetical order; empty where no categories are known."""
+    if comparisons.category is None:
+        return ()
+    names = np.unique(comparisons.category)
+    return group_accuracy(comparisons, {str(name): comparisons.category == name for name in names}, seed=seed)
+
+
+def by_difficulty(comparisons: Comparisons, *, seed: int = 0) -> dict[str, tuple[Group, ...]]:
+    """Accuracy by what makes a comparison easy or hard, as far as it is known.
+
+    `label_strength` and `preference` (where judges differ), `length_difference` in words, signed, preferred minus
+    other, `preferred_is` shorter, equal or longer, and `turns`. Bins without a decided comparison are left out.
+    """
+    ways: dict[str, Bins] = {}
+    rows = decided(comparisons.preference)
+    if comparisons.label_strength is not None and not np.isnan(comparisons.label_strength).all():
+        ways["label_strength"] = value_bins(comparisons.label_strength)
+    if np.unique(comparisons.preference[rows]).size > 1:
+        ways["preference"] = value_bins(np.where(rows, comparisons.preference, np.nan))
+    if comparisons.preferred_length is not None and comparisons.other_length is not None:
+        difference = comparisons.preferred_length.astype(np.float64) - comparisons.other_length.astype(np.float64)
+        ways["length_difference"] = value_bins(difference)
+        ways["preferred_is"] = {"shorter": difference < 0, "equal": difference == 0, "longer": difference > 0}
+    if comparisons.turns is not None:
+        ways["turns"] = turn_bins(comparisons.turns)
+    found = {name: group_accuracy(comparisons, bins, seed=seed) for name, bins in ways.items()}
+    return {name: groups for name, groups in found.items() if groups}
+
+
+def value_bins(value: Float[np.ndarray, " N"], *, quantiles: int = QUANTILES) -> dict[str, Bool[np.ndarray, " N"]]:
+    """A bin per value where there are few, else bins of about equal size; unknown (NaN) values have a bin of their own.
+
+    A bin's label gives the range that its values span. Equal values are never parted, so bins may be uneven.
+    """
+    spans: list[tuple[float, float, Bool[np.ndarray, " N"]]] = []
+    known = ~np.isnan(value)
+    values = np.unique(value[known])
+    if values.size <= FEW_VALUES:
+        spans = [(float(number), float(number), value == number) for number in values]
+    else:
+        inner = np.unique(np.quantile(value[known], np.arange(1, quantiles) / quantiles, method="inverted_cdf"))
+        place = np.searchsorted(inner, value, side="left")
+        for number in range(inner.size + 1):
+            where = known & (place == number)
+            if where.any():
+                spans.append((float(value[where].min()), float(value[where].max()), where))
+    labels = span_labels([(low, high) for low, high, _ in spans])
+    bins = {label: where for label, (_, _, where) in zip(labels, spans, strict=True)}
+    if not known.all() and known.any():
+        bins["unknown"] = ~known
+    return bins
+
+
+def span_labels(spans: list[tuple[float, float]]) -> list[str]:
+    """`low … high`, or one number where they are the same, with as few digits as keep the labels apart."""
+    for digits in (4, 8, 17):
+        pairs = [(f"{low:.{digits}g}", f"{high:.{digits}g}") for low, high in spans]
+        labels = [low if low == high else f"{low} … {high}" for low, high in pairs]
+        if len(set(labels)) == len(labels):
+            break
+    return labels
+
+
+def turn_bins(turns: npt.NDArray[np.integer]) -> dict[str, Bool[np.ndarray, " N"]]:
+    """1, 2, 3 and 4+ turns, as far as they occur."""
+    bins = {str(number): turns == number for number in np.unique(turns[turns < MANY_TURNS])}
+    return {**bins, f"{MANY_TURNS}+": turns >= MANY_TURNS}

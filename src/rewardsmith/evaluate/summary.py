@@ -1,0 +1,350 @@
+"""Everything that `rewardsmith evaluate` reports about one model on one set of comparisons."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from rewardsmith.evaluate import calibration, metrics
+from rewardsmith.evaluate.baselines import Baseline, TextPairs, constant, longer, tfidf
+from rewardsmith.evaluate.breakdown import Group, by_category, by_difficulty
+from rewardsmith.evaluate.calibration import ReliabilityBin
+from rewardsmith.evaluate.comparisons import Comparisons, Rankings
+from rewardsmith.evaluate.metrics import Moments
+from rewardsmith.evaluate.statistics import (
+    FEW_CLUSTERS,
+    RESAMPLES,
+    Interval,
+    Statistic,
+    auc_statistic,
+    cluster_index,
+    cluster_intervals,
+    no_interval,
+    ratio_statistic,
+)
+
+SHARE = (0.0, 1.0)
+NOTHING = Moments(math.nan, math.nan)
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineResult:
+    """A rule without a reward model on the same comparisons; `difference` is the model's accuracy minus its own."""
+
+    name: str
+    accuracy: float
+    interval: Interval
+    difference: float
+    difference_interval: Interval
+    fitted_on: str
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """95 % intervals over prompts. Accuracy and AUC from decided comparisons, NLL with label ties."""
+
+    accuracy: Interval
+    auc: Interval
+    nll: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Errors in [0, 1]; `temperature` is fitted on `source`, never on the comparisons that it is judged on.
+
+    `source` is validation, "5-fold by prompt" (then `temperature` itself is fitted on all comparisons, and
+    `ece_calibrated` on held-out folds), or None where nothing could be fitted.
+    """
+
+    ece: float
+    ece_calibrated: float
+    noise_floor: float
+    temperature: float
+    source: str | None
+    raw: tuple[ReliabilityBin, ...]
+    calibrated: tuple[ReliabilityBin, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The evaluation of one model; NaN = cannot be said from these comparisons. See docs/metrics.md for each number.
+
+    `n` counts decided comparisons, `label_ties` undecided ones, `zero_weight` rows that were given the weight 0 and
+    play no part. `clusters` counts the prompts of the decided comparisons.
+    """
+
+    n: int
+    label_ties: int
+    zero_weight: int
+    clusters: int
+    accuracy: float
+    win_rate: float
+    tie_rate: float
+    auc: float
+    nll: float
+    brier: float
+    intervals: Intervals
+    calibration: Calibration
+    kendall_tau: float
+    best_of_n_accuracy: float
+    best_of_n_at_chance: float
+    margin: Moments
+    reward: Moments
+    baselines: tuple[BaselineResult, ...]
+    by_category: tuple[Group, ...]
+    by_difficulty: Mapping[str, tuple[Group, ...]]
+
+    @property
+    def too_few_prompts(self) -> bool:
+        """Whether there are under 30 prompts, too few to speak about others."""
+        return self.clusters < FEW_CLUSTERS
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for JSON, NaN as None; the keys of `rewardsmith evaluate --json`."""
+        return {
+            "n": self.n,
+            "label_ties": self.label_ties,
+            "zero_weight": self.zero_weight,
+            "accuracy": plain(self.accuracy),
+            "accuracy_ci": ends(self.intervals.accuracy),
+            "win_rate": plain(self.win_rate),
+            "tie_rate": plain(self.tie_rate),
+            "auc": plain(self.auc),
+            "auc_ci": ends(self.intervals.auc),
+            "nll": plain(self.nll),
+            "nll_ci": ends(self.intervals.nll),
+            "nll_at_chance": metrics.NLL_AT_CHANCE,
+            "brier": plain(self.brier),
+            **calibration_json(self.calibration),
+            "kendall_tau": plain(self.kendall_tau),
+            "best_of_n_accuracy": plain(self.best_of_n_accuracy),
+            "best_of_n_at_chance": plain(self.best_of_n_at_chance),
+            "margin_mean": plain(self.margin.mean),
+            "margin_std": plain(self.margin.std),
+            "reward_mean": plain(self.reward.mean),
+            "reward_std": plain(self.reward.std),
+            "clusters": self.clusters,
+            "interval_method": self.intervals.accuracy.method,
+            "too_few_prompts": self.too_few_prompts,
+            "baselines": {found.name: baseline_json(found) for found in self.baselines},
+            "by_category": {group.label: group_json(group) for group in self.by_category},
+            "by_difficulty": {
+                name: [{"label": group.label, **group_json(group)} for group in groups]
+                for name, groups in self.by_difficulty.items()
+            },
+        }
+
+
+def summarize(
+    comparisons: Comparisons,
+    *,
+    validation: Comparisons | None = None,
+    training: TextPairs | None = None,
+    rankings: Rankings | None = None,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Summary:
+    """Measure one model on `comparisons`.
+
+    The temperature is fitted on `validation`, the TF-IDF baseline on `training`; where one is not given, by 5 folds
+    over prompts, and the result says so. Kendall's tau and best-of-N come from `rankings`, else tau alone from the
+    response ids. The same seed and comparisons give the same numbers.
+    """
+    used = comparisons.take(comparisons.weight > 0)
+    tied = ~metrics.decided(used.preference)
+    rows = used.take(~tied)
+    rules = baselines(rows, training=training, seed=seed)
+    found = accuracy_intervals(rows, rules, seed=seed, resamples=resamples)
+    margin, preference, weight = rows.margin, rows.preference, rows.weight
+    tau, best, chance = ranked(used, rankings)
+    return Summary(
+        n=len(rows),
+        label_ties=int(tied.sum()),
+        zero_weight=len(comparisons) - len(used),
+        clusters=int(np.unique(rows.cluster).size),
+        accuracy=metrics.accuracy(margin, preference, weight=weight),
+        win_rate=metrics.win_rate(margin, preference, weight=weight),
+        tie_rate=metrics.tie_rate(margin, preference, weight=weight),
+        auc=area(rows),
+        nll=metrics.nll(used.margin, used.preference, weight=used.weight),
+        brier=metrics.brier(used.margin, used.preference, weight=used.weight),
+        intervals=Intervals(found["accuracy"], found["auc"], nll_interval(used, seed=seed, resamples=resamples)),
+        calibration=calibrate(rows, validation, seed=seed),
+        kendall_tau=tau,
+        best_of_n_accuracy=best,
+        best_of_n_at_chance=chance,
+        margin=metrics.moments(margin, weight=weight),
+        reward=reward_moments(used),
+        baselines=tuple(baseline_result(rule, rows, found) for rule in rules),
+        by_category=by_category(used, seed=seed),
+        by_difficulty=by_difficulty(used, seed=seed),
+    )
+
+
+def baselines(rows: Comparisons, *, training: TextPairs | None, seed: int) -> tuple[Baseline, ...]:
+    """The three rules on decided comparisons; the margins of one that needs what is not known are NaN."""
+    unknown = np.full(len(rows), np.nan)
+    length = Baseline("longer", unknown, "nothing: lengths are not known")
+    if rows.preferred_length is not None and rows.other_length is not None:
+        length = longer(rows.preferred_length, rows.other_length)
+    words = Baseline("tfidf", unknown, "nothing: texts are not known")
+    if rows.preferred_text is not None and rows.other_text is not None:
+        words = tfidf(rows.preferred_text, rows.other_text, cluster=rows.cluster, seed=seed, training=training)
+    return length, words, constant(len(rows))
+
+
+def accuracy_intervals(
+    rows: Comparisons, rules: tuple[Baseline, ...], *, seed: int, resamples: int
+) -> dict[str, Interval]:
+    """Intervals of `accuracy`, `auc`, each rule's `NAME`, and `accuracy - NAME`, all from the same resamples."""
+    index, clusters = cluster_index(rows.cluster)
+    right = metrics.correctness(rows.margin)
+    statistics: dict[str, Statistic] = {"accuracy": ratio_statistic(right, rows.weight, index=index)}
+    bounds = {"accuracy": SHARE, "auc": SHARE}
+    if rows.preferred_reward is not None and rows.other_reward is not None:
+        statistics["auc"] = auc_statistic(rows.preferred_reward, rows.other_reward, weight=rows.weight, index=index)
+    for rule in rules:
+        if np.isnan(rule.margin).any():
+            continue
+        by_rule = metrics.correctness(rule.margin)
+        statistics[rule.name] = ratio_statistic(by_rule, rows.weight, index=index)
+        statistics[f"accuracy - {rule.name}"] = ratio_statistic(right - by_rule, rows.weight, index=index)
+        bounds |= {rule.name: SHARE, f"accuracy - {rule.name}": (-1.0, 1.0)}
+    found = cluster_intervals(
+        statistics, clusters=clusters, rng=np.random.default_rng(seed), bounds=bounds, resamples=resamples
+    )
+    names = ["accuracy", "auc", *(name for rule in rules for name in (rule.name, f"accuracy - {rule.name}"))]
+    return {name: found.get(name, no_interval(clusters)) for name in names}
+
+
+def baseline_result(rule: Baseline, rows: Comparisons, found: Mapping[str, Interval]) -> BaselineResult:
+    """A rule's accuracy and the model's lead over it, with their intervals."""
+    accuracy = metrics.accuracy(rule.margin, rows.preference, weight=rows.weight)
+    own = metrics.accuracy(rows.margin, rows.preference, weight=rows.weight)
+    lead = f"accuracy - {rule.name}"
+    return BaselineResult(rule.name, accuracy, found[rule.name], own - accuracy, found[lead], rule.fitted_on)
+
+
+def area(rows: Comparisons) -> float:
+    """The area under the ROC curve of decided comparisons; NaN where only margins are known."""
+    if rows.preferred_reward is None or rows.other_reward is None:
+        return math.nan
+    return metrics.auc(rows.preferred_reward, rows.other_reward, weight=rows.weight)
+
+
+def nll_interval(used: Comparisons, *, seed: int, resamples: int) -> Interval:
+    """The interval of the negative log-likelihood, label ties included."""
+    index, clusters = cluster_index(used.cluster)
+    statistic = ratio_statistic(metrics.nll_values(used.margin, used.preference), used.weight, index=index)
+    rng = np.random.default_rng(seed)
+    return cluster_intervals({"nll": statistic}, clusters=clusters, rng=rng, resamples=resamples)["nll"]
+
+
+def calibrate(rows: Comparisons, validation: Comparisons | None, *, seed: int) -> Calibration:
+    """Calibration before and after the temperature, with the error that chance alone would show."""
+    margin, preference, weight = rows.margin, rows.preference, rows.weight
+    if validation is not None:
+        source: str | None = "validation"
+        temperature = calibration.fit_temperature(validation.margin, validation.preference, weight=validation.weight)
+        scaled = margin / temperature
+    else:
+        source = "5-fold by prompt"
+        temperature = calibration.fit_temperature(margin, preference, weight=weight)
+        scaled = calibration.cross_fitted_margin(margin, preference, cluster=rows.cluster, weight=weight, seed=seed)
+    usable = not math.isnan(temperature) and not np.isnan(scaled).any()
+    rng = np.random.default_rng(seed)
+    return Calibration(
+        ece=calibration.ece(margin, preference, weight=weight),
+        ece_calibrated=calibration.ece(scaled, preference, weight=weight) if usable else math.nan,
+        noise_floor=calibration.ece_noise_floor(margin, preference, weight=weight, rng=rng),
+        temperature=temperature if usable else math.nan,
+        source=source if usable else None,
+        raw=calibration.reliability(margin, preference, weight=weight),
+        calibrated=calibration.reliability(scaled, preference, weight=weight) if usable else (),
+    )
+
+
+def ranked(used: Comparisons, rankings: Rankings | None) -> tuple[float, float, float]:
+    """(Kendall's tau, best-of-N accuracy, that of a constant model); NaN where responses cannot be told apart."""
+    if rankings is not None:
+        quality, reward, group = rankings.quality, rankings.reward, rankings.group
+        return (
+            metrics.mean_kendall_tau(quality, reward, group=group),
+            metrics.best_of_n_accuracy(quality, reward, group=group),
+            metrics.best_of_n_accuracy(quality, np.zeros_like(reward), group=group),
+        )
+    if used.preferred_id is None or used.other_id is None:
+        return math.nan, math.nan, math.nan
+    responses = np.stack([used.preferred_id, used.other_id], axis=1)
+    tau = metrics.mean_kendall_tau_of_pairs(used.margin, used.preference, group=used.cluster, responses=responses)
+    return tau, math.nan, math.nan
+
+
+def reward_moments(used: Comparisons) -> Moments:
+    """Mean and spread of the rewards on both sides, label ties included; a response counts once per comparison."""
+    if used.preferred_reward is None or used.other_reward is None:
+        return NOTHING
+    rewards: Float[np.ndarray, " M"] = np.concatenate([used.preferred_reward, used.other_reward])
+    return metrics.moments(rewards, weight=np.concatenate([used.weight, used.weight]))
+
+
+def plain(value: float) -> float | None:
+    """A number for JSON: None where it is NaN."""
+    return None if math.isnan(value) else float(value)
+
+
+def ends(interval: Interval) -> list[float | None]:
+    """[low, high] for JSON."""
+    return [plain(interval.low), plain(interval.high)]
+
+
+def group_json(group: Group) -> dict[str, Any]:
+    """A bin's figures for JSON."""
+    return {
+        "n": group.n,
+        "accuracy": plain(group.accuracy),
+        "accuracy_ci": ends(group.interval),
+        "clusters": group.interval.clusters,
+    }
+
+
+def baseline_json(found: BaselineResult) -> dict[str, Any]:
+    """A rule's figures for JSON."""
+    return {
+        "accuracy": plain(found.accuracy),
+        "accuracy_ci": ends(found.interval),
+        "difference": plain(found.difference),
+        "difference_ci": ends(found.difference_interval),
+        "fitted_on": found.fitted_on,
+    }
+
+
+def calibration_json(found: Calibration) -> dict[str, Any]:
+    """The calibration's figures for JSON."""
+    return {
+        "ece": plain(found.ece),
+        "ece_calibrated": plain(found.ece_calibrated),
+        "ece_noise_floor": plain(found.noise_floor),
+        "temperature": plain(found.temperature),
+        "temperature_source": found.source,
+        "reliability": {"raw": bins_json(found.raw), "calibrated": bins_json(found.calibrated)},
+    }
+
+
+def bins_json(table: tuple[ReliabilityBin, ...]) -> list[dict[str, Any]]:
+    """The bins of a reliability table for JSON."""
+    return [
+        {
+            "lower": row.lower,
+            "upper": row.upper,
+            "confidence": row.confidence,
+            "accuracy": row.accuracy,
+            "n": row.n,
+            "low": row.low,
+            "high": row.high,
+        }
+        for row in table
+    ]

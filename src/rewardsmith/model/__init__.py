@@ -1,0 +1,1 @@
+"""Token trees to rewards: backbones, attention, heads, checkpoints."""

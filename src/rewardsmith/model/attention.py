@@ -1,0 +1,95 @@
+"""Attention over packed prefix trees, through transformers' own attention interface.
+
+All trees of a micro-batch lie behind each other in one row: `[prefix | branch 1 | … | branch K | prefix | …]`. The
+prefix attends to itself causally, each branch to the prefix and to itself. Scaled dot-product attention runs once per
+segment, so no mask over the whole row is ever built. The layout travels as a keyword argument through the model, so
+gradient checkpointing sees it too.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+from transformers import AttentionInterface
+
+from rewardsmith.errors import ModelError
+
+TREE_ATTENTION = "rewardsmith_tree"
+# What attention functions of other families pass and plain attention would silently leave out.
+UNSUPPORTED = ("softcap", "s_aux", "sliding_window", "position_bias")
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One tree in the row: the length of its prefix (0 = nothing shared), and the lengths of its branches."""
+
+    prefix: int
+    branches: tuple[int, ...]
+
+
+class Layout:
+    """Where each tree's segments lie in the packed row; keeps the branch masks so that all layers share them."""
+
+    def __init__(self, segments: tuple[Segment, ...]) -> None:
+        self.segments = segments
+        self.lengths = [length for segment in segments for length in (segment.prefix, *segment.branches)]
+        self._masks: dict[tuple[int, int, torch.dtype], Float[Tensor, "R PR"]] = {}
+
+    def mask(self, prefix: int, branch: int, like: Tensor) -> Float[Tensor, "R PR"]:
+        """A branch sees the whole prefix and itself up to each token: 0 where seen, -inf elsewhere."""
+        key = (prefix, branch, like.dtype)
+        if key not in self._masks:
+            blocked = torch.full((branch, prefix + branch), float("-inf"), dtype=like.dtype, device=like.device)
+            self._masks[key] = blocked.triu(prefix + 1)
+        return self._masks[key]
+
+
+def tree_attention(
+    module: torch.nn.Module,
+    query: Float[Tensor, "1 H T D"],
+    key: Float[Tensor, "1 G T D"],
+    value: Float[Tensor, "1 G T D"],
+    attention_mask: Tensor | None,
+    *,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    tree_layout: Layout | None = None,
+    **others: Any,
+) -> tuple[Float[Tensor, "1 T H D"], None]:
+    """Attention function for `AttentionInterface`; refuses what it would compute wrongly."""
+    if tree_layout is None:
+        raise ModelError("this architecture does not hand its arguments down to attention; prefix trees cannot be used")
+    ignored = [name for name in UNSUPPORTED if others.get(name) is not None]
+    if ignored or attention_mask is not None:
+        raise ModelError(f"prefix trees do not support this attention ({', '.join(ignored) or 'own mask'})")
+    shared = query.shape[1] != key.shape[1]
+    parts = []
+    # One split for all segments: the backward pass of a slice would fill and add a whole row for every segment.
+    pieces = zip(*(torch.split(rows, tree_layout.lengths, dim=2) for rows in (query, key, value)), strict=True)
+    for segment in tree_layout.segments:
+        prefix_query, prefix_key, prefix_value = next(pieces)
+        if segment.prefix:
+            parts.append(
+                F.scaled_dot_product_attention(
+                    prefix_query, prefix_key, prefix_value,
+                    is_causal=True, dropout_p=dropout, scale=scaling, enable_gqa=shared,
+                )
+            )  # fmt: skip
+        for length in segment.branches:
+            branch_query, branch_key, branch_value = next(pieces)
+            parts.append(
+                F.scaled_dot_product_attention(
+                    branch_query,
+                    torch.cat([prefix_key, branch_key], dim=2),
+                    torch.cat([prefix_value, branch_value], dim=2),
+                    attn_mask=tree_layout.mask(segment.prefix, length, query),
+                    dropout_p=dropout, scale=scaling, enable_gqa=shared,
+                )
+            )  # fmt: skip
+    return torch.cat(parts, dim=2).transpose(1, 2), None
+
+
+AttentionInterface.register(TREE_ATTENTION, tree_attention)

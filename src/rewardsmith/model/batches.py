@@ -1,0 +1,72 @@
+"""Token trees to tensors: one packed row for decoders that share prefixes, a padded batch for everything else."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from rewardsmith.model.attention import Layout, Segment
+from rewardsmith.scoring.trees import TokenTree
+
+
+@dataclass(frozen=True)
+class PackedTrees:
+    """Trees behind each other in one row; `pooled` points at the last token of every response, in order."""
+
+    ids: Int64[Tensor, "1 T"]
+    positions: Int64[Tensor, "1 T"]
+    pooled: Int64[Tensor, " R"]
+    layout: Layout
+
+
+@dataclass(frozen=True)
+class PaddedRows:
+    """One row per response, padded on the right; the mask, never the pad id, tells lengths."""
+
+    ids: Int64[Tensor, "R L"]
+    mask: Int64[Tensor, "R L"]
+
+
+Batch = PackedTrees | PaddedRows
+
+
+def pack_trees(trees: Sequence[TokenTree], device: torch.device) -> PackedTrees:
+    """Lay trees behind each other; positions of a branch continue from its prefix."""
+    ids, positions, pooled, segments, start = [], [], [], [], 0
+    for tree in trees:
+        length = len(tree.prefix)
+        segments.append(Segment(length, tuple(map(len, tree.branches))))
+        ids.append(tree.prefix)
+        positions.append(np.arange(length))
+        start += length
+        for branch in tree.branches:
+            ids.append(branch)
+            positions.append(np.arange(length, length + len(branch)))
+            start += len(branch)
+            pooled.append(start - 1)
+    return PackedTrees(
+        ids=torch.from_numpy(np.concatenate(ids).astype(np.int64))[None].to(device),
+        positions=torch.from_numpy(np.concatenate(positions).astype(np.int64))[None].to(device),
+        pooled=torch.tensor(pooled, device=device),
+        layout=Layout(tuple(segments)),
+    )
+
+
+def pad_rows(trees: Sequence[TokenTree], pad_id: int, device: torch.device) -> PaddedRows:
+    """Every response as a row of its own, padded on the right to the longest."""
+    sequences = [sequence for tree in trees for sequence in tree.sequences]
+    width = max(map(len, sequences))
+    ids = np.full((len(sequences), width), pad_id, dtype=np.int64)
+    mask = np.zeros((len(sequences), width), dtype=np.int64)
+    for row, sequence in enumerate(sequences):
+        ids[row, : len(sequence)] = sequence
+        mask[row, : len(sequence)] = 1
+    return PaddedRows(torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device))
+
+
+def cost(tree: TokenTree, *, packed: bool) -> int:
+    """Tokens that a tree adds to a micro-batch: shared once when packed, every sequence whole when padded."""
+    return tree.tokens if packed else tree.depth * len(tree.branches)

@@ -1,0 +1,114 @@
+"""The network: any sequence classifier of transformers with one output, its head computed in fp32."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from rewardsmith.errors import ModelError
+from rewardsmith.model.attention import TREE_ATTENTION
+from rewardsmith.model.batches import Batch, PackedTrees, PaddedRows, pack_trees, pad_rows
+from rewardsmith.scoring.trees import TokenTree
+
+PLAIN_ATTENTION = "sdpa"
+
+
+class RewardNetwork(nn.Module):
+    """Token trees to rewards. `hf` is the transformers model, unchanged, so that saving it saves everything.
+
+    `packed` says whether trees share their prefix in one row (decoders that pass the self-check) or become padded
+    rows. Rewards are raw fp32 logits; `autocast` is the dtype of mixed precision below the head, or None.
+    """
+
+    def __init__(self, hf: Any, *, kind: str, pad_id: int, packed: bool, autocast: torch.dtype | None = None) -> None:
+        super().__init__()
+        self.hf = hf
+        self.kind = kind
+        self.pad_id = pad_id
+        self.packed = packed
+        self.autocast = autocast
+        self.head = find_head(hf)
+        self._features: Tensor | None = None
+        self.head.register_forward_pre_hook(self._keep_features)
+        self.use_attention()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters lie."""
+        device: torch.device = next(self.hf.parameters()).device
+        return device
+
+    def use_attention(self) -> None:
+        """Switch the backbone to the attention that fits `packed`."""
+        if self.kind == "decoder":
+            self.hf.set_attn_implementation(TREE_ATTENTION if self.packed else PLAIN_ATTENTION)
+
+    def collate(self, trees: Sequence[TokenTree]) -> Batch:
+        """Trees as the tensors that `forward` takes; responses keep their order."""
+        if self.packed:
+            return pack_trees(trees, self.device)
+        return pad_rows(trees, self.pad_id, self.device)
+
+    def forward(self, batch: Batch, *, keep: Float[Tensor, "R H"] | None = None) -> Float[Tensor, " R"]:
+        """One reward per response; `keep` multiplies the pooled features (head dropout, already scaled)."""
+        features = self.features(batch).float()
+        if keep is not None:
+            features = features * keep
+        with torch.autocast(self.device.type, enabled=False):
+            bias = None if self.head.bias is None else self.head.bias.float()
+            return F.linear(features, self.head.weight.float(), bias).squeeze(-1)
+
+    def features(self, batch: Batch) -> Float[Tensor, "R H"]:
+        """What the head reads: the last token's hidden state (decoders) or the class's own pooling (encoders)."""
+        with self._mixed_precision():
+            if isinstance(batch, PackedTrees):
+                return self._packed_features(batch)
+            return self._padded_features(batch)
+
+    def _packed_features(self, batch: PackedTrees) -> Float[Tensor, "R H"]:
+        hidden = self.hf.base_model(
+            input_ids=batch.ids, position_ids=batch.positions, use_cache=False, tree_layout=batch.layout
+        ).last_hidden_state
+        return torch.index_select(hidden[0], 0, batch.pooled)
+
+    def _padded_features(self, batch: PaddedRows) -> Float[Tensor, "R H"]:
+        if self.kind == "decoder":
+            hidden = self.hf.base_model(
+                input_ids=batch.ids, attention_mask=batch.mask, use_cache=False
+            ).last_hidden_state
+            last = batch.mask.sum(dim=1) - 1
+            pooled: Tensor = hidden[torch.arange(len(last), device=hidden.device), last]
+            return pooled
+        self.hf(input_ids=batch.ids, attention_mask=batch.mask)
+        if self._features is None:
+            raise ModelError(f"{type(self.hf).__name__} does not call its head; it cannot be used as a reward model")
+        features, self._features = self._features, None
+        return features
+
+    def _keep_features(self, module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        self._features = arguments[0]
+
+    @contextlib.contextmanager
+    def _mixed_precision(self) -> Iterator[None]:
+        if self.autocast is None:
+            yield
+        else:
+            with torch.autocast(self.device.type, dtype=self.autocast):
+                yield
+
+
+def find_head(hf: Any) -> nn.Linear:
+    """The last linear layer with one output: `score` of decoders, `classifier` (or its `out_proj`) of encoders."""
+    heads = [module for module in hf.modules() if isinstance(module, nn.Linear) and module.out_features == 1]
+    if not heads:
+        raise ModelError(f"{type(hf).__name__} has no head with one output; open it with num_labels=1")
+    return heads[-1]
+
+
+def kind_of(hf: Any) -> str:
+    """ "decoder" where the last token is pooled by a bare `score` head, else "encoder" (the class pools by itself)."""
+    return "decoder" if isinstance(getattr(hf, "score", None), nn.Linear) else "encoder"

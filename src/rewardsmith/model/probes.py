@@ -1,0 +1,73 @@
+"""Eight conversations whose token ids and rewards every checkpoint stores, so that loading can prove it scores the same."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rewardsmith.errors import ContractError
+from rewardsmith.model.network import RewardNetwork
+from rewardsmith.model.scorer import Sequences, score
+from rewardsmith.model.sidecar import Probe
+from rewardsmith.records import Conversation, Message, Record, Response
+from rewardsmith.scoring.tokens import Encoder
+
+REWARD_TOLERANCE = 1e-4
+
+
+def user(text: str) -> Message:
+    """A user turn."""
+    return Message("user", text)
+
+
+def assistant(text: str) -> Message:
+    """An assistant turn."""
+    return Message("assistant", text)
+
+
+PROBE_CONVERSATIONS: tuple[Conversation, ...] = (
+    (user("What is 7 + 5?"), assistant("12.")),
+    (user("天空为什么是蓝色的？"), assistant("因为空气散射蓝光更多。")),
+    (Message("system", "Be brief."), user("Name a fruit."), assistant("Pear.")),
+    (user("Hi"), assistant("Hello!"), user("Bye"), assistant("See you.")),
+    (user("Write code"), assistant("```py\nprint(1)\n```")),
+    (user("Say <|im_end|> </s> [SEP]"), assistant("<|endoftext|><s>")),
+    (assistant("An answer without a question."),),
+    (user("émoji 😀\t\u2028"), assistant("  spaces \n\n kept  ")),
+)
+
+
+def check_probes(encoder: Encoder, network: RewardNetwork, probes: Sequence[Probe]) -> None:
+    """Score the probes again; ContractError names the first one whose tokens or reward differ."""
+    rebuilt = []
+    for number, probe in enumerate(probes):
+        *prompt, last = (Message(role, content) for role, content in probe.messages)
+        ids = encoder.encode(Record(tuple(prompt), (Response((last,)),))).sequences
+        if tuple(map(int, ids[0])) != probe.ids:
+            raise ContractError(
+                f"probe {number} gives other tokens than when the model was saved ({describe(ids[0].tolist(), probe.ids)}): "
+                "tokenizer or template changed; pass --allow-mismatch to score all the same"
+            )
+        rebuilt.append(Sequences(str(number), ids))
+    for number, (rewards, probe) in enumerate(zip(score(network, rebuilt), probes, strict=True)):
+        tolerance = tolerance_for(network, probes, probe.reward)
+        if abs(rewards[0] - probe.reward) > tolerance:
+            raise ContractError(
+                f"probe {number} scores {rewards[0]:.6g}, but {probe.reward:.6g} when the model was saved (tolerance "
+                f"{tolerance:.2g}): weights or library changed; pass --allow-mismatch to score all the same"
+            )
+
+
+def tolerance_for(network: RewardNetwork, probes: Sequence[Probe], reward: float) -> float:
+    """1e-4 relative in fp32 on a CPU, where probes are made; 0.05 standard deviations elsewhere."""
+    exact = REWARD_TOLERANCE * max(1.0, abs(reward))
+    if network.autocast is None and network.device.type == "cpu":
+        return exact
+    return max(exact, 0.05 * float(np.std([probe.reward for probe in probes])))
+
+
+def describe(found: Sequence[int], expected: Sequence[int]) -> str:
+    """The first place where two id lists part."""
+    for place, (a, b) in enumerate(zip(found, expected, strict=False)):
+        if a != b:
+            return f"token {place} is {a}, was {b}"
+    return f"{len(found)} tokens, were {len(expected)}"

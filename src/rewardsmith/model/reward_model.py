@@ -1,0 +1,189 @@
+"""A reward model as its users hold it: load, score, rank, save."""
+
+import datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from rewardsmith.errors import ContractError, DataError
+from rewardsmith.files import write_folder
+from rewardsmith.model.backbones import Backbone, locate, open_backbone
+from rewardsmith.model.devices import autocast_dtype, choose_device
+from rewardsmith.model.hf_folder import save_hf_folder
+from rewardsmith.model.network import RewardNetwork
+from rewardsmith.model.probes import PROBE_CONVERSATIONS, check_probes
+from rewardsmith.model.scorer import Rewards, Sequences, score
+from rewardsmith.model.sidecar import Probe, Sidecar
+from rewardsmith.model.tree_support import self_check, why_not
+from rewardsmith.progress import SILENT, Progress
+from rewardsmith.records import Conversation, Message, Record, Response
+from rewardsmith.scoring.contract import DEFAULT_MAX_LENGTH, ScoringContract, make_contract
+from rewardsmith.scoring.tokens import Encoded, Encoder
+
+Turns = str | Sequence[Message] | Sequence[Mapping[str, str]]
+
+
+@dataclass
+class RewardModel:
+    """A network, its tokenizer and its scoring contract; every reward in rewardsmith comes out of `score_records`.
+
+    `why_separate` says why prefixes are not shared, None where they are.
+    """
+
+    network: RewardNetwork
+    tokenizer: Any
+    sidecar: Sidecar
+    why_separate: str | None = None
+
+    def __post_init__(self) -> None:
+        self.encoder = Encoder(self.tokenizer, self.sidecar.contract)
+
+    @property
+    def contract(self) -> ScoringContract:
+        """What is scored."""
+        return self.sidecar.contract
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        device: str = "auto",
+        dtype: str = "fp32",
+        allow_mismatch: bool = False,
+        trust_remote_code: bool = False,
+    ) -> "RewardModel":
+        """Open a folder (or a run folder, or a hub name) for scoring.
+
+        With a `reward.json` its probes are scored again: token ids must match exactly and rewards within 1e-4, else
+        ContractError names what differs (`allow_mismatch` skips that). Without one the contract is inferred.
+        """
+        backbone = open_backbone(str(path), trust_remote_code=trust_remote_code)
+        folder = Path(locate(str(path)))
+        sidecar = Sidecar.load(folder) if folder.is_dir() else None
+        inferred = sidecar is None
+        if sidecar is None:
+            if backbone.head_is_new:
+                raise ContractError(f"{path} has no reward head; train it first: rewardsmith train --model {path} …")
+            sidecar = Sidecar(infer_contract(backbone))
+        model = cls.build(backbone, sidecar.contract, device=device, dtype=dtype)
+        model.sidecar = sidecar
+        model.network.eval()
+        if not inferred and not allow_mismatch:
+            check_probes(model.encoder, model.network, sidecar.probes)
+        return model
+
+    @classmethod
+    def build(
+        cls, backbone: Backbone, contract: ScoringContract, *, device: str = "auto", dtype: str = "fp32"
+    ) -> "RewardModel":
+        """A reward model from an opened backbone: decide how it is computed, check that, move it to its device."""
+        place = choose_device(device)
+        backbone.tokenizer.pad_token_id = contract.pad_token_id
+        network = RewardNetwork(
+            backbone.hf, kind=backbone.kind, pad_id=contract.pad_token_id, packed=False, autocast=None
+        )
+        reason = why_not(backbone.hf, backbone.kind, contract.max_length)
+        reason = reason or self_check(network, contract.max_length)
+        network.packed = reason is None
+        network.use_attention()
+        network.to(place)
+        network.autocast = autocast_dtype(dtype, place, backbone.hf.config)
+        return cls(network, backbone.tokenizer, Sidecar(contract), reason)
+
+    def encode(self, record: Record) -> Encoded:
+        """The token ids that are scored for every response of `record`, and what was cut."""
+        return self.encoder.encode(record)
+
+    def score_records(
+        self,
+        records: Iterable[Record],
+        *,
+        budget: int | None = None,
+        total: int | None = None,
+        progress: Progress = SILENT,
+    ) -> Iterator[Rewards]:
+        """Raw rewards of every record's responses, in order; streams."""
+        sequences = (Sequences(record.prompt_id, self.encode(record).sequences) for record in records)
+        return score(self.network, sequences, budget=budget, total=total, progress=progress)
+
+    def score(self, conversations: Iterable[Turns]) -> Float64[np.ndarray, " N"]:
+        """One raw reward per conversation: a list of messages (the last from the assistant), or a bare answer."""
+        records = [one_response(conversation) for conversation in conversations]
+        return np.array([float(rewards[0]) for rewards in self.score_records(records)])
+
+    def rank(self, prompt: Turns, responses: Sequence[str]) -> list[tuple[int, float]]:
+        """(index, reward) of every response to one prompt, best first; equal rewards keep their order."""
+        if not responses:
+            raise DataError("rank got no responses; it needs at least one")
+        turns = as_messages(prompt, role="user")
+        answers = tuple(Response((Message("assistant", text),)) for text in responses)
+        rewards = next(self.score_records([Record(turns, answers)]))
+        return [(int(k), float(rewards[k])) for k in np.argsort(-rewards, kind="stable")]
+
+    def save(self, folder: Path, *, training: Mapping[str, Any] | None = None) -> None:
+        """Write the Hugging Face folder with its sidecar and fresh probes, atomically."""
+        autocast, self.network.autocast = self.network.autocast, None
+        was_training = self.network.training
+        self.network.eval()
+        try:
+            sidecar = replace(self.sidecar, probes=self._probes(), training=dict(training or self.sidecar.training))
+            write_folder(folder, lambda path: self._fill(path, sidecar))
+        finally:
+            self.network.autocast = autocast
+            self.network.train(was_training)
+        self.sidecar = sidecar
+
+    def _fill(self, folder: Path, sidecar: Sidecar) -> None:
+        save_hf_folder(self.network.hf, self.tokenizer, sidecar.contract, folder)
+        sidecar.save(folder)
+
+    def _probes(self) -> tuple[Probe, ...]:
+        records = [one_response(conversation) for conversation in PROBE_CONVERSATIONS]
+        ids = [self.encode(record).sequences[0] for record in records]
+        rewards = [float(values[0]) for values in self.score_records(records)]
+        return tuple(
+            Probe(tuple((m.role, m.content) for m in conversation), tuple(map(int, tokens)), reward)
+            for conversation, tokens, reward in zip(PROBE_CONVERSATIONS, ids, rewards, strict=True)
+        )
+
+
+def as_messages(turns: Turns, *, role: str) -> Conversation:
+    """A conversation from text (one message of `role`), messages, or role/content mappings."""
+    if isinstance(turns, str):
+        return (Message(role, turns),)
+    messages = []
+    for turn in turns:
+        if isinstance(turn, Message):
+            messages.append(turn)
+        elif isinstance(turn, Mapping) and isinstance(turn.get("role"), str) and isinstance(turn.get("content"), str):
+            messages.append(Message(turn["role"], turn["content"]))
+        else:
+            raise DataError(f"expected a message with text 'role' and 'content', got {str(turn)[:80]!r}")
+    return tuple(messages)
+
+
+def one_response(turns: Turns) -> Record:
+    """A conversation as a record with one response: its last message, which must be the assistant's."""
+    messages = as_messages(turns, role="assistant")
+    if not messages or messages[-1].role != "assistant":
+        found = messages[-1].role if messages else "nothing"
+        raise DataError(f"a conversation to score must end with the assistant's answer, got {found}")
+    return Record(messages[:-1], (Response(messages[-1:]),))
+
+
+def infer_contract(backbone: Backbone) -> ScoringContract:
+    """A contract for a model that came without one, from its tokenizer and config; marked as inferred."""
+    limits = [backbone.hf.config.get_text_config().max_position_embeddings, backbone.tokenizer.model_max_length]
+    longest = min(limit for limit in (*limits, 4096) if limit)
+    return make_contract(
+        backbone.tokenizer,
+        backbone.kind,
+        max_length=int(min(longest, 4 * DEFAULT_MAX_LENGTH)),
+        date=datetime.date(2025, 1, 1),
+        inferred=True,
+    )

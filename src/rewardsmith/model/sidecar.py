@@ -1,0 +1,98 @@
+"""`reward.json`, the one file beside a Hugging Face folder: contract, normaliser, calibration, probes, origin."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from rewardsmith.errors import ContractError
+from rewardsmith.files import write_json
+from rewardsmith.scoring.contract import ScoringContract
+
+SIDECAR = "reward.json"
+SIDECAR_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Normalizer:
+    """Reward statistics on reference data; gives a z value and a percentile beside the raw reward, never instead."""
+
+    mean: float
+    std: float
+    quantiles: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Temperature that makes sigma(margin / T) a probability, and what it was fitted on."""
+
+    temperature: float
+    fitted_on: str
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A conversation whose token ids and reward are known; loading a model scores it again."""
+
+    messages: tuple[tuple[str, str], ...]
+    ids: tuple[int, ...]
+    reward: float
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """All that a folder of weights does not say about its rewards."""
+
+    contract: ScoringContract
+    probes: tuple[Probe, ...] = ()
+    normalizer: Normalizer | None = None
+    calibration: Calibration | None = None
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    def save(self, folder: Path) -> None:
+        """Write `reward.json` atomically."""
+        value = {
+            "format": "rewardsmith",
+            "version": SIDECAR_VERSION,
+            "contract": self.contract.to_json(),
+            "normalizer": None if self.normalizer is None else asdict(self.normalizer),
+            "calibration": None if self.calibration is None else asdict(self.calibration),
+            "probes": [asdict(probe) for probe in self.probes],
+            "training": dict(self.training),
+        }
+        write_json(folder / SIDECAR, value)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Sidecar | None":
+        """Read `reward.json`; None where the folder has none (every public model)."""
+        path = folder / SIDECAR
+        if not path.is_file():
+            return None
+        try:
+            value = orjson.loads(path.read_bytes())
+            if value["version"] != SIDECAR_VERSION:
+                raise ContractError(f"{path} has version {value['version']!r}; this program reads {SIDECAR_VERSION}")
+            return cls(
+                contract=ScoringContract.from_json(value["contract"]),
+                probes=tuple(read_probe(probe) for probe in value["probes"]),
+                normalizer=read_normalizer(value.get("normalizer")),
+                calibration=Calibration(**value["calibration"]) if value.get("calibration") else None,
+                training=value.get("training") or {},
+            )
+        except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+            raise ContractError(
+                f"{path} is damaged ({type(error).__name__}: {error}); take it from a backup"
+            ) from error
+
+
+def read_probe(value: Mapping[str, Any]) -> Probe:
+    """One probe from its JSON form."""
+    messages = tuple((str(role), str(content)) for role, content in value["messages"])
+    return Probe(messages, tuple(value["ids"]), float(value["reward"]))
+
+
+def read_normalizer(value: Mapping[str, Any] | None) -> Normalizer | None:
+    """The normaliser from its JSON form."""
+    return None if not value else Normalizer(value["mean"], value["std"], tuple(value["quantiles"]))

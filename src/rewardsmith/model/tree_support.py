@@ -1,0 +1,58 @@
+"""Which models may share prefixes: decided from the config first, then checked on a random tree."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from rewardsmith.errors import RewardsmithError
+from rewardsmith.model.network import RewardNetwork
+from rewardsmith.scoring.trees import build_tree
+
+TOLERANCE = 2e-4  # relative to the spread of the rewards' features; a wrong mask is off by orders of magnitude more
+
+
+def why_not(hf: Any, kind: str, length: int) -> str | None:
+    """Why this architecture cannot share prefixes at sequences of `length` tokens, or None where nothing forbids it."""
+    config = hf.config.get_text_config()
+    if kind != "decoder":
+        return "an encoder reads both ways, so no prefix can be shared"
+    if not getattr(hf, "_supports_attention_backend", False):
+        return f"{type(hf).__name__} does not use transformers' attention interface"
+    window = getattr(config, "sliding_window", None)
+    if window is not None and getattr(config, "use_sliding_window", True) and window < length:
+        return f"its sliding window of {window} tokens is shorter than max_length {length}"
+    kinds = set(getattr(config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"}
+    if kinds:
+        return f"it has layers other than full attention ({', '.join(sorted(kinds))})"
+    return None
+
+
+def self_check(network: RewardNetwork, length: int, *, seed: int = 0) -> str | None:
+    """Score a random tree of `length` tokens packed and as separate rows; None where they agree, else what differs."""
+    rng = np.random.default_rng(seed)
+    size = network.hf.config.get_text_config().vocab_size
+    prefix = rng.integers(0, size, max(1, length // 2)).astype(np.int32)
+    branches = [rng.integers(0, size, n).astype(np.int32) for n in (length - len(prefix), max(1, length // 4), 1)]
+    tree = build_tree([np.concatenate([prefix, branch]) for branch in branches])
+    was_packed, was_training, autocast = network.packed, network.training, network.autocast
+    results = {}
+    try:
+        network.eval()
+        network.autocast = None
+        for packed in (True, False):
+            network.packed = packed
+            network.use_attention()
+            with torch.no_grad():
+                results[packed] = network.features(network.collate([tree])).float()
+    except (RewardsmithError, RuntimeError, TypeError, ValueError) as error:
+        return f"its attention cannot take a tree ({str(error).splitlines()[0]})"
+    finally:
+        network.packed, network.autocast = was_packed, autocast
+        network.use_attention()
+        network.train(was_training)
+    difference = (results[True] - results[False]).abs().max().item()
+    scale = results[False].abs().max().item()
+    if not difference <= TOLERANCE * max(scale, 1.0):
+        return f"a random tree of {length} tokens scored {difference:.2g} away from separate sequences"
+    return None

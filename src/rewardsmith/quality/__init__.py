@@ -1,0 +1,1 @@
+"""Checks on texts and records: findings out."""

@@ -1,0 +1,210 @@
+"""Checks of one record, and of records against each other. A check reports; only exact duplicates are taken out.
+
+To add one: a function that yields (severity, detail), a line in CHECKS, a test.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from rewardsmith.quality.text import TEXT_CHECKS, length_in_words, role_tag
+from rewardsmith.records import Comparison, Document, Message, Record, Removed
+
+EXCERPT_CHARS = 200
+
+Details = Iterator[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something a person should know about a row: which check, "warning" or "info", `file:line`, and what was seen."""
+
+    check: str
+    severity: str
+    place: str
+    detail: str
+
+
+def texts_of(record: Record) -> Iterator[tuple[str, str]]:
+    """Each text of a record with its name."""
+    for at, message in enumerate(record.prompt):
+        yield f"prompt[{at}]", message.content
+    for at, response in enumerate(record.responses):
+        for message in response.messages:
+            yield f"responses[{at}]", message.content
+
+
+def text_check(name: str) -> Callable[[Record], Details]:
+    """A check of TEXT_CHECKS over all texts of a record."""
+    look = TEXT_CHECKS[name]
+
+    def check_texts(record: Record) -> Details:
+        for where, text in texts_of(record):
+            if detail := look(text):
+                yield "warning", f"{where}: {detail}"
+
+    return check_texts
+
+
+def role_tags(record: Record) -> Details:
+    """Answers that run on into another turn."""
+    for at, response in enumerate(record.responses):
+        for message in response.messages:
+            if message.role == "assistant" and (detail := role_tag(message.content)):
+                yield "warning", f"responses[{at}]: {detail}"
+
+
+def empty_prompt(record: Record) -> Details:
+    """A record that tells a model nothing to answer to."""
+    if not any(message.content.strip() for message in record.prompt if message.role == "user"):
+        yield "info", "no user turn with text before the responses"
+
+
+def role_order(record: Record) -> Details:
+    """Turns that do not alternate between user and assistant, or a system turn that is not the first."""
+    for at, conversation in enumerate(record.conversations):
+        roles = [message.role for message in conversation]
+        problem = misplaced(roles[1:] if roles[0] == "system" else roles)
+        if problem:
+            yield "warning", f"responses[{at}]: {problem}"
+            return
+
+
+def misplaced(roles: list[str]) -> str | None:
+    """What is unusual about the order of the roles after a system turn."""
+    if "system" in roles:
+        return "a system turn that is not the first"
+    if any(first == second for first, second in pairwise(roles)):
+        return "two turns of the same role in a row"
+    return None
+
+
+def identical_responses(record: Record) -> Details:
+    """Responses of one record that are the same text."""
+    count = len(record.responses) - len({response.messages for response in record.responses})
+    if count:
+        yield "info", f"{count} of {len(record.responses)} responses repeat another one"
+
+
+def label_conflict(record: Record) -> Details:
+    """A preferred response that the votes or ratings of the same row rank lower; the preference was kept."""
+    for comparison in record.comparisons:
+        if comparison.preference > 0.5 and (detail := contradiction(record, comparison)):
+            yield "warning", f"response {comparison.i} preferred to {comparison.j}, but {detail}"
+
+
+def contradiction(record: Record, comparison: Comparison) -> str | None:
+    """What in the row speaks against a comparison."""
+    if comparison.votes is not None:
+        for_i, for_j, undecided = comparison.votes
+        if for_i < for_j:
+            return f"votes are {for_i} to {for_j} ({undecided} undecided)"
+    values = record.ratings.get(comparison.attribute)
+    if values is None:
+        return None
+    high, low = values[comparison.i], values[comparison.j]
+    return f"rated {high:g} and {low:g}" if high is not None and low is not None and high < low else None
+
+
+def label_without_majority(record: Record) -> Details:
+    """A preferred response for which the votes of the same row are even."""
+    for comparison in record.comparisons:
+        votes = comparison.votes
+        if comparison.preference > 0.5 and votes is not None and any(votes) and votes[0] == votes[1]:
+            yield "info", f"response {comparison.i} preferred to {comparison.j} at {votes[0]} to {votes[1]} votes"
+
+
+CHECKS: dict[str, Callable[[Record], Details]] = {
+    **{name: text_check(name) for name in TEXT_CHECKS},
+    "role_tag": role_tags,
+    "empty_prompt": empty_prompt,
+    "role_order": role_order,
+    "identical_responses": identical_responses,
+    "label_conflict": label_conflict,
+    "label_without_majority": label_without_majority,
+}
+
+
+def check(record: Record) -> list[Finding]:
+    """Everything CHECKS has to say about a record."""
+    return [
+        Finding(name, severity, record.place, detail)
+        for name, look in CHECKS.items()
+        for severity, detail in look(record)
+    ]
+
+
+def check_document(document: Document) -> list[Finding]:
+    """Everything TEXT_CHECKS has to say about a line of plain text."""
+    place = f"{document.source}:{document.line}"
+    return [
+        Finding(name, "warning", place, detail)
+        for name, look in TEXT_CHECKS.items()
+        if (detail := look(document.text)) is not None
+    ]
+
+
+def digest(*parts: object) -> int:
+    """64 bits of the SHA-256 of some values; among a million rows two collide with probability 3e-8."""
+    hashed = hashlib.sha256(repr(parts).encode(errors="surrogatepass")).digest()
+    return int.from_bytes(hashed[:8], "big")
+
+
+def turns(messages: tuple[Message, ...]) -> tuple[tuple[str, str], ...]:
+    """Messages as plain values."""
+    return tuple((message.role, message.content) for message in messages)
+
+
+class Seen:
+    """What rows looked like before: one pass finds exact duplicates and contradictory pairs.
+
+    Memory holds 64-bit hashes and places only, never a text.
+    """
+
+    def __init__(self) -> None:
+        self.files: dict[str, int] = {}
+        self.rows: dict[int, int] = {}
+        self.pairs: dict[int, int] = {}
+
+    def duplicate(self, record: Record) -> Removed | None:
+        """The removal of a record whose prompt, responses and judgements an earlier row had; fields do not count."""
+        key = digest(record.id, record.comparisons, sorted(record.ratings.items()))
+        if key not in self.rows:
+            self.rows[key] = self.packed(record)
+            return None
+        twin = self.place(self.rows[key])
+        text = record.responses[0].text[:EXCERPT_CHARS]
+        return Removed(record.source, record.line, "duplicate", f"the same row as {twin}", text, twin)
+
+    def contradictions(self, record: Record) -> list[Finding]:
+        """Pairs of this record that an earlier row, with the same prompt, decided the other way round."""
+        found = []
+        hashes = [digest(record.prompt_id, turns(response.messages)) for response in record.responses]
+        for comparison in record.comparisons:
+            better, worse = hashes[comparison.i], hashes[comparison.j]
+            if comparison.is_tie or better == worse:
+                continue
+            key = digest(min(better, worse), max(better, worse), comparison.attribute)
+            low_won = int(better < worse)
+            # Python integers have no size, so the direction rides in the lowest bit of the place.
+            earlier = self.pairs.setdefault(key, self.packed(record) << 1 | low_won)
+            if earlier & 1 != low_won:
+                detail = f"{self.place(earlier >> 1)} prefers the other of the same two responses"
+                found.append(Finding("contradiction", "warning", record.place, detail))
+        return found
+
+    def packed(self, record: Record) -> int:
+        """A record's place in one number."""
+        return self.files.setdefault(record.source, len(self.files)) << 40 | record.line
+
+    def place(self, packed: int) -> str:
+        """The place that a number stands for, as `file:line`."""
+        return f"{list(self.files)[packed >> 40]}:{packed & (1 << 40) - 1}"
+
+
+def longer_preferred(record: Record) -> tuple[int, int]:
+    """(decided comparisons whose preferred response has more words, decided comparisons of unequal length)."""
+    lengths = [length_in_words(response.text) for response in record.responses]
+    decided = [c for c in record.comparisons if not c.is_tie and lengths[c.i] != lengths[c.j]]
+    return sum(lengths[c.i] > lengths[c.j] for c in decided), len(decided)

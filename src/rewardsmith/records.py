@@ -1,0 +1,174 @@
+"""The frozen records that every stage passes on.
+
+A record is one prompt with K >= 1 responses and what annotators said about them. A preference pair is K = 2 with
+one comparison; ties, soft labels, votes, rankings, margins and attributes are data, not special cases. Responses keep
+the order of the source, and no code may read a label out of a response's index.
+"""
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+from rewardsmith.errors import DataError
+
+ROLES = ("system", "user", "assistant", "tool")
+EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation; `role` is one of ROLES, `content` is text as the source gave it."""
+
+    role: str
+    content: str
+
+    def __post_init__(self) -> None:
+        if self.role not in ROLES:
+            raise DataError(f"unknown role {self.role!r}; expected one of {', '.join(ROLES)}")
+
+
+Conversation = tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A continuation of the prompt: usually one assistant message, several where dialogues diverge early."""
+
+    messages: Conversation
+    generator: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The assistant's words, turns joined by a blank line."""
+        return "\n\n".join(message.content for message in self.messages if message.role == "assistant")
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Response `i` was preferred to response `j` by a share `preference` in [0.5, 1] of the judges (0.5 = tie).
+
+    `weight` >= 0 scales its loss; `margin` is how much better in the source's own unit; `votes` counts the judges for
+    (i, j, undecided) where the source tells; `shown_first` is the index of the response that the judge saw first.
+    """
+
+    i: int
+    j: int
+    preference: float = 1.0
+    weight: float = 1.0
+    margin: float | None = None
+    attribute: str = "overall"
+    votes: tuple[int, int, int] | None = None
+    shown_first: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0.5 <= self.preference <= 1.0:
+            raise DataError(
+                f"preference {self.preference!r} is outside [0.5, 1]; swap i and j to express less than half"
+            )
+        if not (self.weight >= 0 and math.isfinite(self.weight)):
+            raise DataError(f"weight {self.weight!r} is not a finite number >= 0")
+        if self.i == self.j or self.i < 0 or self.j < 0:
+            raise DataError(f"a comparison needs two different responses, got i={self.i}, j={self.j}")
+
+    @property
+    def is_tie(self) -> bool:
+        """Whether the judges were undecided."""
+        return self.preference == 0.5
+
+
+@dataclass(frozen=True)
+class Record:
+    """One prompt, its responses, and the judgements on them.
+
+    `prompt` may be empty (a response without a prompt). `ratings` maps an attribute to one value (or None) per
+    response. `fields` are the source's other columns that later stages may group by (topic, subset, …).
+    The row's identity is (source, line), line counted from 1; `id` is a hash of the content and need not be unique.
+    """
+
+    prompt: Conversation
+    responses: tuple[Response, ...]
+    comparisons: tuple[Comparison, ...] = ()
+    ratings: Mapping[str, tuple[float | None, ...]] = field(default_factory=lambda: EMPTY)
+    fields: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    source: str = ""
+    line: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.responses:
+            raise DataError("a record needs at least one response")
+        for comparison in self.comparisons:
+            if max(comparison.i, comparison.j) >= len(self.responses):
+                raise DataError(
+                    f"{comparison} names a response that is not there; the record has {len(self.responses)}"
+                )
+        for attribute, values in self.ratings.items():
+            if len(values) != len(self.responses):
+                raise DataError(f"{len(values)} ratings for {attribute!r}, but {len(self.responses)} responses")
+
+    @cached_property
+    def id(self) -> str:
+        """16 hex digits of the SHA-256 of prompt and responses (order kept; labels and source play no part)."""
+        digest = hashlib.sha256()
+        for conversation in (self.prompt, *(response.messages for response in self.responses)):
+            digest.update(b"\x1d")
+            for message in conversation:
+                digest.update(b"\x1e" + message.role.encode() + b"\x1f" + message.content.encode())
+        return digest.hexdigest()[:16]
+
+    @cached_property
+    def prompt_id(self) -> str:
+        """16 hex digits of the SHA-256 of the prompt, for grouping rows that share it."""
+        digest = hashlib.sha256()
+        for message in self.prompt:
+            digest.update(b"\x1e" + message.role.encode() + b"\x1f" + message.content.encode())
+        return digest.hexdigest()[:16]
+
+    @property
+    def place(self) -> str:
+        """Where the row came from, as `file:line`."""
+        return f"{self.source}:{self.line}"
+
+    @property
+    def conversations(self) -> Iterator[Conversation]:
+        """Each response as a whole conversation, prompt first."""
+        return (self.prompt + response.messages for response in self.responses)
+
+    def at(self, source: str, line: int) -> "Record":
+        """The same record with another origin."""
+        return replace(self, source=source, line=line)
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """An input row that could not become a record: where, a machine-readable `code`, a sentence, and how it began."""
+
+    file: str
+    line: int
+    code: str
+    reason: str
+    excerpt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """A record that a check took out: where, by which check, why, and its twin (`file:line`) for a duplicate."""
+
+    file: str
+    line: int
+    check: str
+    reason: str
+    excerpt: str
+    twin: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A line of plain text (`.txt`): nothing to train on, but the text checks apply."""
+
+    text: str
+    source: str
+    line: int

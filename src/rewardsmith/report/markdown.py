@@ -1,0 +1,71 @@
+"""The report as Markdown: the same verdict, findings, figures and errors, without plots."""
+
+import re
+
+from rewardsmith.diagnose.facts import Facts
+from rewardsmith.diagnose.finding import Language, Verdict
+from rewardsmith.report.page import clipped, shown_figures
+from rewardsmith.report.text import TEXTS
+
+SHOWN_ERRORS = 20
+"""Errors written out in the Markdown file; the page has more."""
+
+
+def plain(text: str) -> str:
+    """A text on one line that Markdown and HTML leave alone."""
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"\s+", " ", re.sub(r"([\\`*_\[\]|#~])", r"\\\1", escaped)).strip()
+
+
+def fenced(text: str) -> str:
+    """A text as a code block whose fence is longer than any run of backticks inside."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{text}\n{fence}"
+
+
+def render_markdown(verdict: Verdict, facts: Facts, *, language: Language = "en") -> str:
+    """The whole report as Markdown text."""
+    texts = TEXTS[language]
+    ready = texts[{True: "yes", False: "no", None: "unknown"}[verdict.ready]]
+    parts = [
+        f"# {texts['title']}" + (f": {plain(facts.name)}" if facts.name else ""),
+        f"**{plain(verdict.headline.to(language))}**",
+        f"{texts['ready']}: {ready}",
+        f"{texts['next_action']}: {plain(verdict.next_action.to(language))}",
+        f"## {texts['findings']}",
+        *finding_parts(verdict, texts, language),
+        f"## {texts['figures']}",
+        "\n".join(["| | |", "|---|---|", *(f"| {plain(n)} | {plain(v)} |" for n, v in shown_figures(facts, texts))]),
+        *error_parts(facts, texts),
+    ]
+    if facts.notes:
+        parts += [f"## {texts['notes']}", "\n".join(f"- {plain(note)}" for note in facts.notes)]
+    return "\n\n".join(parts) + "\n"
+
+
+def finding_parts(verdict: Verdict, texts: dict[str, str], language: Language) -> list[str]:
+    """One block per finding."""
+    blocks = []
+    for finding in verdict.findings:
+        lines = [f"- **[{texts[finding.severity]}] {plain(finding.title.to(language))}** (`{finding.id}`)"]
+        lines.append(f"  {plain(finding.evidence.to(language))}")
+        for name, said in (("why", finding.cause), ("do", finding.action)):
+            if said.to(language):
+                lines.append(f"  {texts[name]}: {plain(said.to(language))}")
+        blocks.append("  \n".join(lines))
+    return blocks
+
+
+def error_parts(facts: Facts, texts: dict[str, str]) -> list[str]:
+    """The worst errors with their texts."""
+    head = f"## {texts['worst_errors']}"
+    if facts.compared is None or not facts.compared.worst:
+        return [head, texts["no_errors"]]
+    worst = facts.compared.worst[:SHOWN_ERRORS]
+    parts = [head, texts["worst_shown"].format(shown=len(worst), errors=facts.compared.errors)]
+    for mistake in worst:
+        parts.append(f"### {texts['margin']} {mistake.margin:.3f} ({plain(mistake.place)})")
+        for name, text in (("prompt", mistake.prompt), ("preferred", mistake.preferred), ("other", mistake.other)):
+            parts.append(f"{texts[name]}:\n\n{fenced(clipped(text, texts))}")
+    return parts

@@ -1,0 +1,132 @@
+"""The report as one HTML file: opens offline, asks for nothing, and shows hostile texts as texts."""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rewardsmith.diagnose.compared import Mistake
+from rewardsmith.diagnose.facts import Facts
+from rewardsmith.diagnose.finding import Language, Verdict, percent, span
+from rewardsmith.report.plots import all_plots
+from rewardsmith.report.text import TEXTS
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+SHOWN_CHARACTERS = 1500
+"""Characters of one text in the table of errors: about a screen; the cell says how many more there are."""
+
+SHARES = ("accuracy", "tie_rate")
+COUNTS = ("n", "clusters", "label_ties", "train_pairs", "steps", "best_step")
+DECIMALS = ("loss", "loss_at_chance", "train_loss", "auc", "brier", "ece", "ece_noise_floor", "ece_calibrated")
+FIGURES = (
+    *(
+        "split",
+        "n",
+        "clusters",
+        "label_ties",
+        "accuracy",
+        "loss",
+        "loss_at_chance",
+        "train_loss",
+        "auc",
+        "brier",
+        "ece",
+    ),
+    *("ece_noise_floor", "ece_calibrated", "temperature", "kendall_tau", "tie_rate", "train_pairs", "epochs", "steps"),
+    "best_step",
+)
+"""Order of the figures on the page."""
+
+TRAINING = ("pairs_per_second", "seconds", "device", "dtype", "parameters", "trainable_parameters")
+"""Figures of train.json that a person asks for, shown as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRow:
+    """A row of the table of errors, its texts cut for the screen."""
+
+    mistake: Mistake
+    prompt: str
+    preferred: str
+    other: str
+
+
+def shown_figures(facts: Facts, texts: dict[str, str]) -> list[tuple[str, str]]:
+    """(name, value) of the figures that are known, ready to read."""
+    numbers = facts.numbers()
+    rows = [(texts[name], readable(name, numbers[name])) for name in FIGURES if numbers.get(name) is not None]
+    if facts.interval is not None:
+        place = next((i for i, row in enumerate(rows) if row[0] == texts["accuracy"]), -1) + 1
+        rows.insert(place, (texts["interval"], span(facts.interval.low, facts.interval.high)))
+    known = [(name, facts.training.get(name)) for name in TRAINING]
+    return rows + [(texts[name], readable(name, value)) for name, value in known if value is not None]
+
+
+def readable(name: str, value: Any) -> str:
+    """A figure as a person reads it: shares in percent, counts with separators, losses with four decimals."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    if name in SHARES:
+        return percent(value)
+    if name in DECIMALS:
+        return f"{value:.4f}"
+    return f"{value:,.0f}" if name in COUNTS or isinstance(value, int) else f"{value:,.3g}"
+
+
+def clipped(text: str, texts: dict[str, str]) -> str:
+    """A text of at most SHOWN_CHARACTERS, followed by how much is left out."""
+    if len(text) <= SHOWN_CHARACTERS:
+        return text
+    return text[:SHOWN_CHARACTERS] + texts["cut"].format(left=f"{len(text) - SHOWN_CHARACTERS:,}")
+
+
+def error_rows(facts: Facts, texts: dict[str, str]) -> list[ErrorRow]:
+    """The worst errors, worst first."""
+    worst = facts.compared.worst if facts.compared else ()
+    return [ErrorRow(m, *(clipped(text, texts) for text in (m.prompt, m.preferred, m.other))) for m in worst]
+
+
+def content_policy(script: str, style: str) -> str:
+    """A policy that forbids every request and runs only this page's own script.
+
+    Styles stay open inside the page because matplotlib writes style attributes; they cannot fetch anything.
+    """
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    sources = f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'"
+    return f"{sources}; base-uri 'none'; form-action 'none'"
+
+
+def render_page(verdict: Verdict, facts: Facts, *, language: Language = "en") -> str:
+    """The whole page as HTML text."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    texts = TEXTS[language]
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    script = (TEMPLATES / "table.js").read_text(encoding="utf-8")
+    style = (TEMPLATES / "page.css").read_text(encoding="utf-8")
+    return environment.get_template("page.html").render(
+        language="zh-Hans" if language == "zh" else "en",
+        t=texts,
+        name=facts.name,
+        label=verdict.label,
+        verdict=verdict.to_json(language),
+        readiness=texts[{True: "yes", False: "no", None: "unknown"}[verdict.ready]],
+        figures=shown_figures(facts, texts),
+        # Drawn by matplotlib, which escapes its texts as XML; the only markup that is not escaped here.
+        plots=[(plot, Markup(plot.svg)) for plot in all_plots(facts, texts)],
+        errors=error_rows(facts, texts),
+        error_count=facts.compared.errors if facts.compared else 0,
+        notes=facts.notes,
+        policy=content_policy(script, style),
+        script=Markup(script),
+        style=Markup(style),
+    )

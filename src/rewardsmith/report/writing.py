@@ -1,0 +1,72 @@
+"""Write the report's three files."""
+
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rewardsmith.diagnose.facts import Facts
+from rewardsmith.diagnose.finding import Language, Verdict
+from rewardsmith.files import write_json, write_text
+from rewardsmith.report.markdown import render_markdown
+from rewardsmith.report.page import render_page
+
+
+class ReportPaths(NamedTuple):
+    """Where the report lies."""
+
+    html: Path
+    markdown: Path
+    json: Path
+
+
+def report_paths(folder: Path) -> ReportPaths:
+    """The three files of a report in `folder`."""
+    return ReportPaths(folder / "report.html", folder / "report.md", folder / "report.json")
+
+
+def write_report(verdict: Verdict, facts: Facts, folder: Path, *, language: Language = "en") -> ReportPaths:
+    """Write report.html, report.md and report.json into `folder`, replacing those there; OutputError if impossible."""
+    paths = report_paths(folder)
+    page, text = render_page(verdict, facts, language=language), render_markdown(verdict, facts, language=language)
+    write_text(paths.html, xml_safe(page))
+    write_text(paths.markdown, text.encode("utf-8", "replace").decode())
+    write_json(paths.json, report_object(verdict, facts, paths, language))
+    return paths
+
+
+def report_object(verdict: Verdict, facts: Facts, paths: ReportPaths, language: Language) -> dict[str, Any]:
+    """The content of report.json; numbers that are not finite become null."""
+    content: dict[str, Any] = {
+        **verdict.to_json(language),
+        "language": language,
+        "numbers": facts.numbers(),
+        "by_category": [vars_of(group) for group in facts.by_category],
+        "by_difficulty": {name: [vars_of(g) for g in groups] for name, groups in facts.by_difficulty.items()},
+        "errors": facts.compared.errors if facts.compared else None,
+        "notes": list(facts.notes),
+        "unread": list(facts.unread),
+        "paths": {name: path.name for name, path in paths._asdict().items()},
+    }
+    cleaned: dict[str, Any] = without_nan(content)
+    return cleaned
+
+
+def vars_of(group: Any) -> dict[str, Any]:
+    """A group of comparisons as JSON."""
+    spread = None if group.interval is None else [group.interval.low, group.interval.high]
+    return {"label": group.label, "n": group.n, "accuracy": group.accuracy, "accuracy_ci": spread}
+
+
+def without_nan(value: Any) -> Any:
+    """The same value with null where a float is not finite, at any depth."""
+    if isinstance(value, dict):
+        return {key: without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def xml_safe(page: str) -> str:
+    """The page with control characters (except tab and line ends) and lone surrogates shown as U+FFFD."""
+    kept = "".join(char if char >= " " or char in "\t\n\r" else "�" for char in page)
+    return kept.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,0 +1,1 @@
+"""What is scored: the contract, tokens, prefix trees."""

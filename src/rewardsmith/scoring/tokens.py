@@ -1,0 +1,219 @@
+"""Records to token ids, exactly as the scoring contract says: nothing doubled, nothing forged, every cut counted."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from rewardsmith.errors import ContractError
+from rewardsmith.records import Conversation, Message, Record, Response
+from rewardsmith.scoring.contract import ScoringContract
+from rewardsmith.scoring.template import Piece, Renderer
+from rewardsmith.scoring.trees import Ids
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """What did not fit: turns dropped and tokens cut from the prompt, tokens cut from each response."""
+
+    prompt_turns: int = 0
+    prompt_tokens: int = 0
+    response_tokens: tuple[int, ...] = ()
+
+    @property
+    def any(self) -> bool:
+        """Whether anything at all was cut."""
+        return bool(self.prompt_turns or self.prompt_tokens or any(self.response_tokens))
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A record's K token sequences, with what was cut and how many contents spelled a special token."""
+
+    sequences: tuple[Ids, ...]
+    cuts: Cuts
+    forged: int
+
+    @property
+    def overlong(self) -> bool:
+        """Whether a response had to be cut: refused in training, flagged in scoring."""
+        return any(self.cuts.response_tokens)
+
+
+class Encoder:
+    """Turns records into token ids under one contract; holds the tokenizer, so one per process."""
+
+    def __init__(self, tokenizer: Any, contract: ScoringContract) -> None:
+        self.tokenizer = tokenizer
+        self.contract = contract
+        self.renderer = Renderer(
+            tokenizer, contract.template, kwargs=contract.template_kwargs, default_system=contract.default_system
+        )
+        self.special_ids = frozenset(tokenizer.all_special_ids) | {
+            token_id for token_id, token in tokenizer.added_tokens_decoder.items() if token.special
+        }
+        self._check_room()
+
+    def encode(self, record: Record) -> Encoded:
+        """Token ids of every response of `record` behind the same prompt.
+
+        Raises ContractError where the template refuses the conversation or the system prompt alone is too long.
+        """
+        prompt = self._with_user(record.prompt)
+        sequences = self._tokenize([prompt + response.messages for response in record.responses])
+        cuts = Cuts(response_tokens=(0,) * len(sequences))
+        if min(map(len, sequences)) > self.contract.prompt_budget:
+            prompt, cuts = self._fit_prompt(prompt, cuts)
+            if cuts.any:
+                sequences = self._tokenize([prompt + response.messages for response in record.responses])
+        if max(map(len, sequences)) > self.contract.max_length:
+            sequences, cuts = self._fit_responses(prompt, record.responses, sequences, cuts)
+        forged = sum(
+            bool(self.renderer.special_pattern.search(message.content))
+            for message in (*record.prompt, *(m for response in record.responses for m in response.messages))
+        )
+        return Encoded(tuple(sequences), cuts, forged)
+
+    def encode_many(self, records: Iterable[Record]) -> Iterable[Encoded]:
+        """`encode` over many records, in order."""
+        return (self.encode(record) for record in records)
+
+    def ids(self, conversation: Conversation) -> Ids:
+        """Token ids of one conversation as it is, without any cut."""
+        return self._tokenize([conversation])[0]
+
+    def _with_user(self, prompt: Conversation) -> Conversation:
+        needs_user = not any(message.role == "user" for message in prompt) and self.contract.bare_needs_user
+        return (*prompt, Message("user", "")) if needs_user else prompt
+
+    def _tokenize(self, conversations: Sequence[Conversation]) -> list[Ids]:
+        pieces = [self.renderer.pieces(conversation) for conversation in conversations]
+        if all(len(parts) == 1 and not parts[0].literal for parts in pieces):
+            batch = self.tokenizer([parts[0].text for parts in pieces], add_special_tokens=False)["input_ids"]
+            return [np.asarray(ids, dtype=np.int32) for ids in batch]
+        return [np.asarray([i for part in parts for i in self._piece_ids(part)], dtype=np.int32) for parts in pieces]
+
+    def _piece_ids(self, piece: Piece) -> list[int]:
+        if not piece.literal:
+            return list(self.tokenizer(piece.text, add_special_tokens=False)["input_ids"])
+        ids = list(self.tokenizer(piece.text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
+        if self.special_ids.isdisjoint(ids):
+            return ids
+        return self._split_by_hand(piece.text)
+
+    def _split_by_hand(self, text: str) -> list[int]:
+        """Some tokenizers (Unigram) find a control token in their vocabulary all the same: cut inside each one."""
+        parts, last = [], 0
+        for match in self.renderer.special_pattern.finditer(text):
+            middle = match.start() + max(1, len(match[0]) // 2)
+            parts.append(text[last:middle])
+            last = middle
+        parts.append(text[last:])
+        ids = [
+            i
+            for part in parts
+            if part
+            for i in self.tokenizer(part, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        ]
+        unknown = self.tokenizer.unk_token_id
+        if not (self.special_ids - {unknown}).isdisjoint(ids):
+            raise ContractError("a text that spells special tokens cannot be encoded without forging one")
+        return ids
+
+    def _length(self, conversation: Conversation) -> int:
+        return len(self.ids(conversation)) if conversation else 0
+
+    def _fit_prompt(self, prompt: Conversation, cuts: Cuts) -> tuple[Conversation, Cuts]:
+        """Oldest turns go first, then the left of the last user text; the system turn and the last user turn stay."""
+        budget = self.contract.prompt_budget
+        before = length = self._length(prompt)
+        system = prompt[:1] if prompt and prompt[0].role == "system" else ()
+        turns = prompt[len(system) :]
+        dropped = 0
+        while length > budget and (step := next_user_turn(turns)):
+            turns, dropped = turns[step:], dropped + step
+            length = self._length(system + turns)
+        if length > budget:
+            turns = self._cut_left(system, turns, budget)
+            length = self._length(system + turns)
+        return system + turns, replace(cuts, prompt_turns=dropped, prompt_tokens=before - length)
+
+    def _cut_left(self, system: Conversation, turns: Conversation, budget: int) -> Conversation:
+        index = max((k for k, turn in enumerate(turns) if turn.role == "user"), default=len(turns) - 1)
+        if index < 0:
+            raise ContractError(
+                f"the system prompt alone takes {self._length(system)} tokens; max_length leaves {budget} for the prompt"
+            )
+
+        def shortened(count: int, text: str, starts: list[int]) -> Conversation:
+            rest = text[starts[count] :] if count < len(starts) else ""
+            return (*turns[:index], replace(turns[index], content=rest), *turns[index + 1 :])
+
+        text = turns[index].content
+        return self._shorten(lambda n, starts: system + shortened(n, text, starts), text, budget)[len(system) :]
+
+    def _fit_responses(
+        self, prompt: Conversation, responses: Sequence[Response], sequences: list[Ids], cuts: Cuts
+    ) -> tuple[list[Ids], Cuts]:
+        """A response that is too long loses its end, so that the template's suffix is still what is pooled."""
+        fitted, lost = [], []
+        for response, ids in zip(responses, sequences, strict=True):
+            if len(ids) > self.contract.max_length:
+                ids_cut = self.ids(self._cut_right(prompt, response))
+                lost.append(len(ids) - len(ids_cut))
+                ids = ids_cut
+            else:
+                lost.append(0)
+            fitted.append(ids)
+        return fitted, replace(cuts, response_tokens=tuple(lost))
+
+    def _cut_right(self, prompt: Conversation, response: Response) -> Conversation:
+        *first, last = response.messages
+        text = last.content
+
+        def shortened(count: int, starts: list[int]) -> Conversation:
+            keep = text[: starts[len(starts) - count]] if count < len(starts) else ""
+            return (*prompt, *first, replace(last, content=keep))
+
+        return self._shorten(shortened, text, self.contract.max_length)
+
+    def _shorten(self, build: Any, text: str, budget: int) -> Conversation:
+        """The longest conversation `build(n, starts)` within `budget`, n = tokens taken off `text`."""
+        encoding = self.tokenizer(
+            text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
+        )
+        starts = [start for start, _ in encoding["offset_mapping"]]
+        low, high = 1, len(starts)
+        if not starts or self._length(build(high, starts)) > budget:
+            raise ContractError(f"a conversation does not fit into {budget} tokens even with its last text taken out")
+        while low < high:
+            middle = (low + high) // 2
+            if self._length(build(middle, starts)) <= budget:
+                high = middle
+            else:
+                low = middle + 1
+        result: Conversation = build(low, starts)
+        return result
+
+    def _check_room(self) -> None:
+        """Refuse a max_length that leaves no room for a text beside what the template itself writes."""
+        prompt = (Message("user", ""),)
+        frame = len(self.ids((*prompt, Message("assistant", ""))))
+        needed = max(frame + 2, 2 * (self._length(prompt) + 1))
+        if self.contract.max_length < needed:
+            raise ContractError(
+                f"max_length {self.contract.max_length} is too small: the chat template alone takes {frame} tokens; "
+                f"use at least {needed}, better {DEFAULT_ADVICE}"
+            )
+
+
+DEFAULT_ADVICE = 512
+
+
+def next_user_turn(turns: Conversation) -> int:
+    """How many of the oldest turns to drop so that the rest begins with a user turn; 0 if none can go."""
+    for index in range(1, len(turns)):
+        if turns[index].role == "user":
+            return index
+    return 0

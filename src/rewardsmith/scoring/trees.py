@@ -1,0 +1,75 @@
+"""Token sequences of one record as a prefix tree: what the K texts share is stored, and computed, once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int32
+
+Ids = Int32[np.ndarray, " _"]  # one token sequence, of any length
+
+
+@dataclass(frozen=True)
+class TokenTree:
+    """`prefix` followed by one of `branches` is one token sequence; a branch holds at least one token.
+
+    Position ids of every branch continue from the prefix; a branch sees the prefix and itself only.
+    """
+
+    prefix: Ids
+    branches: tuple[Ids, ...]
+
+    @property
+    def tokens(self) -> int:
+        """Tokens to compute."""
+        return len(self.prefix) + sum(map(len, self.branches))
+
+    @property
+    def depth(self) -> int:
+        """Length of the longest sequence."""
+        return len(self.prefix) + max(map(len, self.branches))
+
+    @property
+    def sequences(self) -> list[Ids]:
+        """The K sequences, whole again."""
+        return [np.concatenate([self.prefix, branch]) for branch in self.branches]
+
+
+def build_tree(sequences: Sequence[Ids], *, share: bool = True) -> TokenTree:
+    """One tree from K >= 1 non-empty sequences.
+
+    The prefix is the longest common token prefix, at most the shortest sequence less one, so that every branch keeps
+    the token that is pooled. With `share=False` (encoders) the prefix is empty.
+    """
+    length = common_prefix(sequences) if share and len(sequences) > 1 else 0
+    return TokenTree(sequences[0][:length], tuple(ids[length:] for ids in sequences))
+
+
+def common_prefix(sequences: Sequence[Ids]) -> int:
+    """Length of the longest common prefix, at most the shortest length - 1."""
+    shortest = min(map(len, sequences)) - 1
+    if shortest <= 0:
+        return 0
+    stacked = np.stack([ids[:shortest] for ids in sequences])
+    differs = (stacked != stacked[0]).any(axis=0)
+    return int(differs.argmax()) if differs.any() else shortest
+
+
+def pack(sizes: Sequence[int], budget: int) -> list[list[int]]:
+    """Indices grouped into bins of at most `budget` tokens: longest first, each into the first bin with room.
+
+    An item larger than the budget gets a bin of its own. Bins and their contents come in a fixed order, so that the
+    same sizes always give the same packing.
+    """
+    order = sorted(range(len(sizes)), key=lambda index: (-sizes[index], index))
+    bins: list[list[int]] = []
+    room: list[int] = []
+    for index in order:
+        place = next((k for k, free in enumerate(room) if free >= sizes[index]), None)
+        if place is None:
+            bins.append([index])
+            room.append(budget - sizes[index])
+        else:
+            bins[place].append(index)
+            room[place] -= sizes[index]
+    return [sorted(group) for group in bins]

@@ -1,0 +1,162 @@
+"""Progress, notes and one-line errors on standard error: bars for a terminal, a line now and then for a log file."""
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TextIO
+
+from rewardsmith.progress import Progress, Task
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+def one_line(text: str) -> str:
+    """A message on one line and harmless to a terminal: white space is joined, control characters are escaped."""
+    joined = " ".join(text.split())
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in joined)
+
+
+def progress_for(stream: TextIO | None = None) -> Progress:
+    """Bars where the stream (default: standard error) is a terminal that can redraw, else plain lines."""
+    stream = stream or sys.stderr
+    if stream.isatty() and os.environ.get("TERM") != "dumb":
+        return BarProgress(stream)
+    return LineProgress(stream)
+
+
+def clock(seconds: float) -> str:
+    """Seconds as h:mm:ss."""
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+
+
+def figures_text(figures: dict[str, float]) -> str:
+    """`loss=0.61 accuracy=0.7`, four digits each."""
+    return " ".join(f"{name}={value:.4g}" for name, value in figures.items())
+
+
+class LineTask:
+    """A task that writes a line every SECONDS_BETWEEN_LINES, and one when it is over."""
+
+    def __init__(self, stream: TextIO, label: str, *, total: float | None, unit: str) -> None:
+        self.stream, self.label, self.total, self.unit = stream, label, total, unit
+        self.done = 0.0
+        self.figures: dict[str, float] = {}
+        self.started = self.spoken = time.monotonic()
+
+    def advance(self, amount: float = 1, **figures: float) -> None:
+        """Count `amount` units, and write a line if the last one is long enough ago."""
+        self.done += amount
+        self.figures.update(figures)
+        now = time.monotonic()
+        if now - self.spoken >= SECONDS_BETWEEN_LINES:
+            self.spoken = now
+            self.write(now)
+
+    def write(self, now: float) -> None:
+        """One line: how far, how fast, how long still."""
+        seconds = max(now - self.started, 1e-9)
+        rate = self.done / seconds
+        far = f"{self.done:g} {self.unit}"
+        if self.total:
+            far = f"{self.done:g}/{self.total:g} {self.unit} ({100 * self.done / self.total:.0f} %)"
+        parts = [f"{self.label}: {far}", f"{rate:.3g} {self.unit}/s", f"{clock(seconds)} so far"]
+        if self.total and 0 < self.done < self.total:
+            parts.append(f"{clock((self.total - self.done) / rate)} left")
+        if self.figures:
+            parts.append(figures_text(self.figures))
+        self.stream.write(one_line(", ".join(parts)) + "\n")
+        self.stream.flush()
+
+
+class LineProgress:
+    """Plain lines, for logs and pipes."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def note(self, text: str) -> None:
+        """Write the text as one line."""
+        self.stream.write(one_line(text) + "\n")
+        self.stream.flush()
+
+    @contextlib.contextmanager
+    def task(self, label: str, total: float | None, unit: str) -> Iterator[Task]:
+        """A task of plain lines; the last one comes even where the work was cut short."""
+        task = LineTask(self.stream, label, total=total, unit=unit)
+        try:
+            yield task
+        finally:
+            task.write(time.monotonic())
+
+
+class BarTask:
+    """One bar of a BarProgress."""
+
+    def __init__(self, bars: "Bars", identity: "TaskID") -> None:
+        self.bars, self.identity = bars, identity
+        self.figures: dict[str, float] = {}
+
+    def advance(self, amount: float = 1, **figures: float) -> None:
+        """Move the bar and change the figures beside it."""
+        self.figures.update(figures)
+        self.bars.update(self.identity, advance=amount, figures=figures_text(self.figures))
+
+
+class BarProgress:
+    """Bars with rate and time left, drawn by rich; they may be nested and share one display."""
+
+    def __init__(self, stream: TextIO) -> None:
+        from rich.console import Console
+
+        self.console = Console(file=stream, highlight=False)
+        self.bars: Bars | None = None
+        self.open = 0
+
+    def note(self, text: str) -> None:
+        """Write the text as one line above the bars; its square brackets are no markup."""
+        self.console.print(one_line(text), markup=False, soft_wrap=True)
+
+    @contextlib.contextmanager
+    def task(self, label: str, total: float | None, unit: str) -> Iterator[Task]:
+        """A bar below those that are already there."""
+        if self.bars is None:
+            self.bars = self._display()
+            self.bars.start()
+        bars, self.open = self.bars, self.open + 1
+        try:
+            yield BarTask(bars, bars.add_task(one_line(label), total=total, unit=unit, figures=""))
+        finally:
+            self.open -= 1
+            if self.open == 0:
+                bars.stop()
+                self.bars = None
+
+    def _display(self) -> "Bars":
+        from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bars
+        from rich.progress import Task as Row
+        from rich.text import Text
+
+        class Rate(ProgressColumn):
+            """Units per second."""
+
+            def render(self, task: Row) -> Text:
+                speed = task.finished_speed or task.speed
+                return Text(f"{speed:.3g} {task.fields['unit']}/s" if speed else "")
+
+        return Bars(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            Rate(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[figures]}", markup=False),
+            console=self.console,
+        )

@@ -1,0 +1,132 @@
+"""Records as training examples, and the order in which they form optimizer steps."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from rewardsmith.errors import ContractError
+from rewardsmith.progress import SILENT, Progress
+from rewardsmith.records import Quarantined, Record
+from rewardsmith.scoring.tokens import Encoder
+from rewardsmith.scoring.trees import TokenTree, build_tree
+
+
+@dataclass(frozen=True)
+class Example:
+    """A record ready for training: its token tree, and its comparisons as arrays of length C.
+
+    The weights of a record's comparisons share 1 (times their own weights), so that a ranking of ten responses counts
+    as much as a pair. `prompt_length` is the rendered text's shared part in tokens.
+    """
+
+    id: str
+    prompt_id: str
+    place: str
+    tree: TokenTree
+    preferred: Int64[np.ndarray, " C"]
+    other: Int64[np.ndarray, " C"]
+    preference: Float32[np.ndarray, " C"]
+    weight: Float32[np.ndarray, " C"]
+
+    @property
+    def responses(self) -> int:
+        """How many responses the tree has."""
+        return len(self.tree.branches)
+
+
+@dataclass
+class Encoding:
+    """What became of the records on their way to tokens."""
+
+    examples: list[Example]
+    refused: list[Quarantined]
+    prompts_cut: int = 0
+    tokens_cut: int = 0
+    forged: int = 0
+    tokens: int = 0
+
+    def to_json(self) -> dict[str, int]:
+        """Counts for the run's summary."""
+        return {
+            "records": len(self.examples),
+            "refused": len(self.refused),
+            "prompts_cut": self.prompts_cut,
+            "prompt_tokens_cut": self.tokens_cut,
+            "contents_with_special_tokens": self.forged,
+            "tokens": self.tokens,
+        }
+
+
+def encode_examples(
+    records: Sequence[Record], encoder: Encoder, *, share: bool, progress: Progress = SILENT
+) -> Encoding:
+    """Tokenize the records that hold a comparison; what cannot be trained on is refused with its reason.
+
+    A response longer than the contract allows is refused (cutting it would train on a text nobody wrote).
+    """
+    result = Encoding([], [])
+    with progress.task("tokenizing", len(records), "records") as task:
+        for record in records:
+            task.advance()
+            reason = add_example(result, record, encoder, share=share)
+            if reason is not None:
+                excerpt = " ".join(message.content for message in record.prompt)[:200]
+                result.refused.append(Quarantined(record.source, record.line, reason[0], reason[1], excerpt))
+    return result
+
+
+def add_example(result: Encoding, record: Record, encoder: Encoder, *, share: bool) -> tuple[str, str] | None:
+    """Add one record's example to `result`; returns (code, reason) where it is refused."""
+    comparisons = [comparison for comparison in record.comparisons if comparison.weight > 0]
+    if not comparisons:
+        return "no_comparison", "nobody compared the responses of this row"
+    try:
+        encoded = encoder.encode(record)
+    except ContractError as error:
+        return "not_scorable", str(error)
+    if encoded.overlong:
+        longest = max(map(len, encoded.sequences)) + max(encoded.cuts.response_tokens)
+        limit = encoder.contract.max_length
+        return "too_long", f"a response makes {longest} tokens, more than max_length {limit}"
+    tree = build_tree(encoded.sequences, share=share)
+    result.prompts_cut += encoded.cuts.any
+    result.tokens_cut += encoded.cuts.prompt_tokens
+    result.forged += encoded.forged
+    result.tokens += sum(map(len, encoded.sequences))
+    result.examples.append(
+        Example(
+            id=record.id,
+            prompt_id=record.prompt_id,
+            place=record.place,
+            tree=tree,
+            preferred=np.array([c.i for c in comparisons]),
+            other=np.array([c.j for c in comparisons]),
+            preference=np.array([c.preference for c in comparisons], dtype=np.float32),
+            weight=np.array([c.weight / len(comparisons) for c in comparisons], dtype=np.float32),
+        )
+    )
+    return None
+
+
+def rank_by_hash(keys: Iterable[str], *, salt: str) -> list[int]:
+    """Indices in an order that depends on the keys and the salt only; equal keys keep their order."""
+    digests = [hashlib.sha256(f"{salt}:{key}".encode()).digest() for key in keys]
+    return sorted(range(len(digests)), key=lambda index: (digests[index], index))
+
+
+def take_share(examples: Sequence[Example], share: float, *, seed: int) -> list[Example]:
+    """The same `share` of the examples on every machine, in their order; at least one."""
+    if share >= 1.0:
+        return list(examples)
+    chosen = rank_by_hash((example.id for example in examples), salt=f"{seed}:frac")
+    kept = sorted(chosen[: max(1, round(share * len(examples)))])
+    return [examples[index] for index in kept]
+
+
+def steps_of_epoch(examples: Sequence[Example], *, epoch: int, seed: int, batch: int) -> list[list[int]]:
+    """Which examples form each optimizer step of an epoch: a shuffle that hangs on (seed, epoch, id), cut in batches."""
+    order = rank_by_hash((example.id for example in examples), salt=f"{seed}:{epoch}")
+    return [order[start : start + batch] for start in range(0, len(order), batch)]

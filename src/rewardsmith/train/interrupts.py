@@ -1,0 +1,36 @@
+"""Ctrl-C and SIGTERM end training at the next step boundary, with a checkpoint; a second signal ends it at once."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+
+class Stop:
+    """Which signal asked training to stop, if any."""
+
+    signal: int | None = None
+
+
+@contextlib.contextmanager
+def deferred_signals() -> Iterator[Stop]:
+    """Collect SIGINT and SIGTERM in a `Stop` while the block runs; outside the main thread nothing is changed."""
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        stop.signal = number
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,289 @@
+"""The training loop, on one page: steps, validation, best weights, checkpoints, resume."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import torch
+
+from rewardsmith.errors import TrainingError
+from rewardsmith.evaluate.metrics import accuracy, nll
+from rewardsmith.files import write_bytes
+from rewardsmith.model.network import RewardNetwork
+from rewardsmith.model.scorer import Sequences, score
+from rewardsmith.progress import SILENT, Progress, Task
+from rewardsmith.train import resume
+from rewardsmith.train.examples import Example, steps_of_epoch
+from rewardsmith.train.interrupts import Stop, deferred_signals
+from rewardsmith.train.losses import LOSSES
+from rewardsmith.train.optimizer import make_optimizer
+from rewardsmith.train.schedule import learning_rate
+from rewardsmith.train.step import Dropout, StepFigures, accumulate
+
+EXPLODED = 10.0  # a mean loss of 10 over EXPLODED_STEPS steps: margins of -10 on average, far from anything useful
+EXPLODED_STEPS = 10
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How to train: `batch` counts records per optimizer step, `tokens_per_microbatch` bounds one forward pass.
+
+    Validation runs every `eval_every` steps and at the end; training stops after `patience` passes without a better
+    validation loss (0 = never). `keep` checkpoints to resume from stay on disk.
+    """
+
+    epochs: int
+    batch: int
+    lr: float
+    weight_decay: float
+    warmup: float
+    clip: float
+    dropout: float
+    loss: str
+    seed: int
+    tokens_per_microbatch: int
+    eval_every: int
+    patience: int
+    keep: int
+
+
+@dataclass
+class FitState:
+    """Where the loop stands; goes into every checkpoint, so that a resumed run cannot tell that it was stopped."""
+
+    step: int = 0
+    comparisons: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    best_step: int = 0
+    best_loss: float = float("inf")
+    without_gain: int = 0
+    epoch_loss: float = 0.0
+    epoch_steps: int = 0
+    train_loss: float | None = None
+    recent: tuple[float, ...] = ()
+    stopped_early: bool = False
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What training came to; `train_loss` is the mean over the last epoch's steps."""
+
+    state: FitState
+    total_steps: int
+    resumed_from: int | None
+
+
+class Fit:
+    """One run of training; `folder` gets `metrics.jsonl` and `checkpoints/`."""
+
+    def __init__(
+        self,
+        network: RewardNetwork,
+        settings: FitSettings,
+        *,
+        train: Sequence[Example],
+        validation: Sequence[Example],
+        folder: Path,
+        fingerprint: Mapping[str, Any],
+    ) -> None:
+        self.network = network
+        self.settings = settings
+        self.train = train
+        self.validation = validation
+        self.checkpoints = folder / "checkpoints"
+        self.metrics = folder / "metrics.jsonl"
+        self.fingerprint = dict(fingerprint)
+        self.optimizer = make_optimizer(network, lr=settings.lr, weight_decay=settings.weight_decay)
+        self.per_epoch = -(-len(train) // settings.batch)
+        self.total = self.per_epoch * settings.epochs
+        self.warmup = max(1, round(settings.warmup * self.total))
+        self.state = FitState()
+        self.loss = LOSSES[settings.loss]
+
+    def run(self, *, resuming: bool = False, progress: Progress = SILENT) -> FitResult:
+        """Train to the end (or early stop), leave the best weights in the network, and tell how it went.
+
+        SIGINT and SIGTERM finish the step, write a checkpoint and raise KeyboardInterrupt.
+        """
+        resumed = self._restore() if resuming else None
+        self.network.train()
+        with deferred_signals() as stop, progress.task("training", self.total, "steps") as task:
+            task.advance(self.state.step)
+            for epoch, indices in self._remaining():
+                self._one_step(epoch, [self.train[index] for index in indices], task)
+                if self._due():
+                    self._validate(progress)
+                    self._checkpoint()
+                if stop.signal is not None:
+                    self._interrupted(stop)
+                if self.state.stopped_early:
+                    break
+        best = self.checkpoints / "best" / resume.WEIGHTS
+        if best.is_file():
+            resume.load_weights(self.network, best)
+        return FitResult(self.state, self.total, resumed)
+
+    def _remaining(self) -> Iterator[tuple[int, list[int]]]:
+        """The steps that are still to do, as (epoch, example indices)."""
+        if self.state.stopped_early:
+            return
+        for epoch in range(self.state.step // self.per_epoch, self.settings.epochs):
+            steps = steps_of_epoch(self.train, epoch=epoch, seed=self.settings.seed, batch=self.settings.batch)
+            for indices in steps[self.state.step - epoch * self.per_epoch :]:
+                yield epoch, indices
+
+    def _one_step(self, epoch: int, examples: Sequence[Example], task: Task) -> None:
+        started = time.perf_counter()
+        rate = learning_rate(self.state.step, self.total, peak=self.settings.lr, warmup=self.warmup)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        dropout = Dropout(self.settings.dropout, self.settings.seed, epoch)
+        try:
+            figures = accumulate(
+                self.network, examples, self.loss, dropout=dropout, budget=self.settings.tokens_per_microbatch
+            )
+        except TrainingError as error:
+            raise TrainingError(f"step {self.state.step + 1}: {error}; {self._advice()}") from error
+        norm = torch.nn.utils.clip_grad_norm_(
+            [p for p in self.network.hf.parameters() if p.requires_grad], self.settings.clip or float("inf")
+        ).item()
+        if not np.isfinite(norm):
+            places = ", ".join(example.place for example in examples[:3])
+            raise TrainingError(
+                f"step {self.state.step + 1}: the gradient is not finite, rows {places} …; {self._advice()}"
+            )
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self._record(epoch, figures, rate, norm, time.perf_counter() - started)
+        task.advance(1, loss=figures.loss, accuracy=figures.accuracy, pairs_per_second=self.pairs_per_second)
+
+    def _record(self, epoch: int, figures: StepFigures, rate: float, norm: float, seconds: float) -> None:
+        state = self.state
+        state.step += 1
+        state.comparisons += figures.comparisons
+        state.tokens += figures.tokens
+        state.seconds += seconds
+        state.epoch_loss += figures.loss
+        state.epoch_steps += 1
+        state.recent = (*state.recent[-EXPLODED_STEPS + 1 :], figures.loss)
+        row = {
+            "step": state.step,
+            "epoch": state.step / self.per_epoch,
+            **asdict(figures),
+            "learning_rate": rate,
+            "grad_norm": norm,
+            "pairs_per_second": figures.comparisons / seconds,
+        }
+        self._log(row)
+        if state.step % self.per_epoch == 0:
+            state.train_loss = state.epoch_loss / state.epoch_steps
+            state.epoch_loss, state.epoch_steps = 0.0, 0
+        if len(state.recent) == EXPLODED_STEPS and sum(state.recent) / EXPLODED_STEPS > EXPLODED:
+            raise TrainingError(
+                f"the loss exploded: mean {sum(state.recent) / EXPLODED_STEPS:.1f} over steps "
+                f"{state.step - EXPLODED_STEPS + 1} to {state.step} (0.69 is a coin); {self._advice()}"
+            )
+
+    def _due(self) -> bool:
+        step = self.state.step
+        return step % self.settings.eval_every == 0 or step == self.total
+
+    def _validate(self, progress: Progress) -> None:
+        """Score the validation set, keep the weights if they are the best so far, count towards early stopping."""
+        state = self.state
+        if not self.validation:
+            return
+        figures = validation_figures(self.network, self.validation, self.settings.tokens_per_microbatch)
+        self._log({"step": state.step, "epoch": state.step / self.per_epoch, **figures})
+        progress.note(
+            f"step {state.step}/{self.total}: validation loss {figures['eval_loss']:.4f}, "
+            f"accuracy {figures['eval_accuracy']:.4f}"
+        )
+        if figures["eval_loss"] < state.best_loss:
+            state.best_loss, state.best_step, state.without_gain = figures["eval_loss"], state.step, 0
+            resume.save_best(self.checkpoints / "best", self.network, {"step": state.step, **figures})
+        else:
+            state.without_gain += 1
+            state.stopped_early = 0 < self.settings.patience <= state.without_gain
+
+    def _checkpoint(self) -> None:
+        state = {**asdict(self.state), "fingerprint": self.fingerprint}
+        folder = self.checkpoints / f"step-{self.state.step:08d}"
+        resume.save_checkpoint(folder, self.network, self.optimizer, state)
+        resume.prune(self.checkpoints, keep=self.settings.keep)
+
+    def _interrupted(self, stop: Stop) -> None:
+        if not self._due():
+            self._checkpoint()
+        raise KeyboardInterrupt(f"stopped after step {self.state.step} by signal {stop.signal}")
+
+    def _restore(self) -> int | None:
+        restored = resume.restore(self.checkpoints, self.network, self.optimizer)
+        if restored is None:
+            self._trim_metrics(0)
+            return None
+        state = dict(restored.state)
+        refuse_changes(state.pop("fingerprint"), self.fingerprint)
+        self.state = FitState(**{**state, "recent": tuple(state["recent"])})
+        if self.state.best_loss is None:
+            self.state.best_loss = float("inf")
+        self._trim_metrics(self.state.step)
+        return self.state.step
+
+    def _log(self, row: Mapping[str, Any]) -> None:
+        with self.metrics.open("ab") as file:
+            file.write(orjson.dumps(row) + b"\n")
+
+    def _trim_metrics(self, step: int) -> None:
+        """Drop rows that were written after the checkpoint, so that no step is logged twice."""
+        if self.metrics.is_file():
+            lines = self.metrics.read_bytes().splitlines(keepends=True)
+            write_bytes(self.metrics, b"".join(line for line in lines if is_up_to(line, step)))
+
+    def _advice(self) -> str:
+        saved = sorted(self.checkpoints.glob("step-*"))
+        last = f"the last good checkpoint is {saved[-1]}" if saved else "no checkpoint was written yet"
+        return f"{last}; try a lower --lr, a longer --warmup, or --dtype fp32"
+
+    @property
+    def pairs_per_second(self) -> float:
+        """Comparisons trained per second so far, validation not counted."""
+        return self.state.comparisons / self.state.seconds if self.state.seconds else 0.0
+
+
+def is_up_to(line: bytes, step: int) -> bool:
+    """Whether a metrics line is whole and not later than `step`."""
+    try:
+        return bool(orjson.loads(line)["step"] <= step)
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return False
+
+
+def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """A run may only be resumed with what it began with; the message lists what differs."""
+    changed = [f"{key}: {before.get(key)!r} → {now.get(key)!r}" for key in sorted(before.keys() | now.keys())
+               if before.get(key) != now.get(key)]  # fmt: skip
+    if changed:
+        raise TrainingError(f"this run cannot be resumed, settings or data changed: {'; '.join(changed)}")
+
+
+def validation_figures(network: RewardNetwork, examples: Sequence[Example], budget: int) -> dict[str, float]:
+    """Loss, accuracy, mean margin and the rewards' mean and spread on the validation comparisons."""
+    sequences = [Sequences(example.prompt_id, tuple(example.tree.sequences)) for example in examples]
+    rewards = list(score(network, sequences, budget=budget))
+    pairs = list(zip(rewards, examples, strict=True))
+    margin = np.concatenate([r[e.preferred] - r[e.other] for r, e in pairs])
+    preference = np.concatenate([e.preference for e in examples]).astype(np.float64)
+    every = np.concatenate(rewards)
+    return {
+        "eval_loss": nll(margin, preference),
+        "eval_accuracy": accuracy(margin, preference),
+        "eval_margin": float(margin.mean()),
+        "eval_reward_mean": float(every.mean()),
+        "eval_reward_std": float(every.std()),
+    }

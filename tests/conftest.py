@@ -1,0 +1,16 @@
+"""Every test runs offline, on one thread, and without colours, on any machine."""
+
+import os
+
+# Before any test module can import a library that reads them at import.
+for name, value in {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_DATASETS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "NO_COLOR": "1",
+    "MPLBACKEND": "Agg",
+}.items():
+    os.environ[name] = value
+os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -1,0 +1,85 @@
+import hashlib
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rewardsmith.data.splitting import assign, group_of, hold_out, position, refuse_empty, without_test
+from rewardsmith.errors import DataError, UsageError
+from rewardsmith.records import Message, Record, Response
+
+
+def record(*turns, answer="a", **fields):
+    roles = ("user", "assistant")
+    prompt = tuple(Message(roles[at % 2], text) for at, text in enumerate(turns))
+    return Record(prompt, (Response((Message("assistant", answer),)),), fields=fields, source="f", line=3)
+
+
+def test_the_position_is_the_head_of_a_sha256():
+    head = hashlib.sha256(b"7:topic").hexdigest()[:16]
+    assert position("topic", 7) == pytest.approx(int(head, 16) / 2**64, abs=1e-15)
+
+
+@given(st.text(min_size=1, max_size=20), st.integers(0, 99))
+def test_dialogues_that_grow_from_one_opening_stay_together(opening, seed):
+    if not opening.strip():
+        return
+    side = assign(record(opening), seed=seed)
+    assert assign(record(opening, "x", "more"), seed=seed) == side
+    assert assign(record(f"  {opening}\n ", answer="other"), seed=seed) == side
+
+
+def test_case_and_spacing_do_not_make_a_new_group():
+    assert group_of(record("Hello  World")) == group_of(record(" hello\nworld"))
+    assert group_of(record("Hello")) != group_of(record("Hallo"))
+    with_system = Record((Message("system", "s"), Message("user", "Hello")), record("x").responses)
+    assert group_of(with_system) != group_of(record("Hello"))
+
+
+def test_rows_without_a_prompt_are_not_all_on_one_side():
+    sides = Counter(assign(record(answer=str(n))) for n in range(1000))
+    assert len(sides) == 3
+
+
+def test_shares_are_near_the_fractions():
+    sides = Counter(assign(record(f"prompt {n}"), fractions=(0.5, 0.25, 0.25)) for n in range(4000))
+    # five standard deviations of a binomial
+    assert abs(sides["train"] - 2000) < 160
+    assert abs(sides["test"] - 1000) < 140
+
+
+def test_a_fraction_of_zero_leaves_a_split_out():
+    assert {assign(record(str(n)), fractions=(0.9, 0.1, 0.0)) for n in range(500)} == {"train", "validation"}
+    assert without_test((0.8, 0.1, 0.1)) == pytest.approx((8 / 9, 1 / 9, 0.0))
+    assert {assign(record(str(n)), fractions=without_test((0.7, 0.2, 0.1))) for n in range(500)} == {
+        "train",
+        "validation",
+    }
+
+
+@pytest.mark.parametrize("fractions", [(0.8, 0.1, 0.2), (0.0, 0.5, 0.5), (1.2, -0.1, -0.1), (float("nan"), 0.5, 0.5)])
+def test_fractions_that_are_no_split_are_refused(fractions):
+    with pytest.raises(UsageError, match="add up to 1"):
+        assign(record("x"), fractions=fractions)
+
+
+def test_a_field_keeps_rows_together_and_has_to_be_there():
+    assert len({assign(record(str(n), topic="t"), by="topic") for n in range(50)}) == 1
+    with pytest.raises(DataError, match=r"f:3 has no field 'topic' .* its fields: x"):
+        assign(record("p", x=1), by="topic")
+
+
+def test_held_out_groups_are_those_whose_hash_sorts_last():
+    names = ["a", "b", "c", "d"]
+    expected = sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())[-2:]
+    assert hold_out(names * 3, 2) == frozenset(expected)
+    for n in (0, 4):
+        with pytest.raises(DataError, match="cannot hold out"):
+            hold_out(names, n)
+
+
+def test_an_empty_split_is_an_error_that_says_what_to_do():
+    with pytest.raises(DataError, match=r"validation split came out empty .* --fractions"):
+        refuse_empty({"train": 3, "validation": 0, "test": 1}, (0.8, 0.1, 0.1), "prompts")
+    refuse_empty({"train": 3, "validation": 0, "test": 1}, (0.9, 0.0, 0.1), "prompts")

@@ -1,0 +1,71 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from rewardsmith.commands.diagnose import Config, run
+from rewardsmith.errors import DataError, OutputError, UsageError
+
+SEED_FIGURES = {"train_loss": 0.9122, "val_loss": 0.5590, "val_acc": 0.7063}
+
+
+@pytest.fixture
+def figures(tmp_path):
+    path = tmp_path / "figures.json"
+    path.write_text(json.dumps(SEED_FIGURES))
+    return path
+
+
+def test_a_file_of_figures_is_judged(figures):
+    result = run(Config(figures))
+    said = result.to_json()
+    assert said["verdict"] == "cannot_judge"
+    assert said["report"] == str(figures.parent / "report.html")
+    assert (figures.parent / "report.html").is_file()
+    assert {"id", "severity", "evidence", "cause", "action"} <= set(said["findings"][0])
+    json.dumps(said)
+
+
+def test_the_text_names_headline_findings_and_next_action(figures, tmp_path):
+    text = run(Config(figures, output=tmp_path / "out")).to_text()
+    lines = text.splitlines()
+    assert lines[0].startswith("Cannot be judged without n and baselines")
+    assert any(line.startswith("[warning] no baseline was compared") for line in lines)
+    assert lines[-2].startswith("Next action: Run `rewardsmith evaluate")
+    chinese = run(Config(figures, output=tmp_path / "zh", language="zh")).to_text()
+    assert chinese.startswith("缺少比较数 n、基线，无法判断")
+
+
+def test_a_run_folder_is_judged_and_its_other_files_stay(tmp_path):
+    (tmp_path / "train.json").write_text(json.dumps({"train_loss": 0.6931, "steps": 20}))
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1, "loss": null}\n')
+    result = run(Config(tmp_path))
+    assert result.verdict == "broken"
+    assert json.loads((tmp_path / "train.json").read_text())["steps"] == 20
+
+
+def test_a_report_is_not_overwritten_unless_asked(figures):
+    run(Config(figures))
+    with pytest.raises(OutputError, match="pass --overwrite"):
+        run(Config(figures))
+    run(Config(figures, overwrite=True))
+
+
+def test_an_unknown_language_is_refused(figures):
+    with pytest.raises(UsageError, match="expected one of en, zh"):
+        run(Config(figures, language="fr"))
+
+
+def test_a_run_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(DataError, match="no run folder"):
+        run(Config(tmp_path / "nowhere"))
+
+
+def test_the_command_module_is_light():
+    code = (
+        "import sys, rewardsmith.commands.diagnose;"
+        "print([m for m in ('numpy', 'matplotlib', 'jinja2', 'torch', 'yaml') if m in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"

@@ -1,0 +1,127 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rewardsmith.diagnose.compared import Compared
+from rewardsmith.diagnose.facts import Baseline, CurvePoint, Facts
+from rewardsmith.diagnose.finding import SEVERITIES
+from rewardsmith.diagnose.intervals import Interval
+from rewardsmith.diagnose.verdict import CHECKS, DECIDED_BY, LABELS, judge
+
+GOOD = Facts(
+    split="test",
+    n=2000,
+    accuracy=0.72,
+    accuracy_interval=Interval(0.70, 0.74),
+    loss=0.55,
+    clusters=900,
+    ece=0.02,
+    ece_noise_floor=0.02,
+    train_loss=0.58,
+    baselines=(
+        Baseline("longer", 0.55, None, 0.17, Interval(0.14, 0.20)),
+        Baseline("tfidf", 0.60, None, 0.12, Interval(0.09, 0.15)),
+        Baseline("constant", 0.5, None, 0.22, Interval(0.20, 0.24)),
+    ),
+)
+
+
+def test_seventy_percent_without_n_cannot_be_judged():
+    verdict = judge(Facts.from_mapping({"train_loss": 0.9122, "val_loss": 0.5590, "val_acc": 0.7063}))
+    assert verdict.label == "cannot_judge"
+    assert verdict.ready is None
+    assert verdict.headline.en == (
+        "Cannot be judged without n and baselines; train loss 0.9122 is above ln 2 = 0.6931, worse than a coin."
+    )
+    assert "缺少比较数 n、基线" in verdict.headline.zh
+    assert "rewardsmith evaluate" in verdict.next_action.en
+    ids = {finding.id for finding in verdict.findings}
+    assert {"no_sample_size", "no_baselines", "train_loss_above_chance", "loss_plausible"} <= ids
+    assert not any(finding.severity == "good" for finding in verdict.findings)
+
+
+def test_a_loss_of_ln_2_and_one_of_two_is_nothing_learned():
+    verdict = judge(Facts.from_mapping({"loss": 0.6930, "correct": 1, "n": 2}))
+    assert verdict.label == "nothing_learned"
+    assert verdict.ready is False
+    assert verdict.headline.en.startswith("Nothing was learned: the loss is ln 2")
+    assert "9–91 %" in verdict.headline.en
+    assert "9–91 %" in verdict.headline.zh
+
+
+def test_a_clean_run_is_good_and_ready():
+    verdict = judge(GOOD)
+    assert (verdict.label, verdict.ready) == ("good", True)
+    assert {finding.severity for finding in verdict.findings} == {"good"}
+    assert verdict.headline.en == "Good: beats every baseline measured."
+    assert "best-of-N" in verdict.next_action.en
+
+
+def changed(**changes):
+    return replace(GOOD, **changes)
+
+
+def shortcut():
+    margin = np.array([-1.0] * 80 + [1.0] * 20 + [1.0] * 100)
+    length = np.array([-9.0] * 100 + [9.0] * 100)
+    return Compared(margin, np.ones(200), margin, 0 * margin, length)
+
+
+@pytest.mark.parametrize(
+    ("facts", "label", "ready"),
+    [
+        (changed(curve=(CurvePoint(1, loss=float("nan")),)), "broken", False),
+        (changed(tie_rate=0.9), "nothing_learned", False),
+        (changed(accuracy=0.3, accuracy_interval=Interval(0.28, 0.32)), "reversed", False),
+        (changed(split="train"), "cannot_judge", None),
+        (changed(accuracy=None, accuracy_interval=None), "cannot_judge", None),
+        (changed(baselines=()), "cannot_judge", None),
+        (changed(accuracy=0.99, accuracy_interval=Interval(0.98, 1.0)), "suspicious", None),
+        (
+            changed(baselines=(Baseline("longer", 0.75, None, -0.03, Interval(-0.05, -0.01)),)),
+            "no_better_than_baseline",
+            False,
+        ),
+        (changed(baselines=(Baseline("longer", 0.71, None, 0.01, Interval(-0.02, 0.04)),)), "undecided", None),
+        (changed(clusters=12), "undecided", None),
+        (changed(compared=shortcut()), "shortcut", False),
+        (changed(train_loss=0.9), "usable_with_care", True),
+    ],
+)
+def test_each_label_is_reached(facts, label, ready):
+    verdict = judge(facts)
+    assert (verdict.label, verdict.ready) == (label, ready)
+
+
+def test_findings_come_most_severe_first():
+    verdict = judge(changed(train_loss=0.9, tie_rate=0.9, split="validation"))
+    ranks = [SEVERITIES.index(finding.severity) for finding in verdict.findings]
+    assert ranks == sorted(ranks)
+    assert len(set(ranks)) > 2
+
+
+def test_a_run_of_which_nothing_is_known_is_not_judged():
+    verdict = judge(Facts())
+    assert (verdict.label, verdict.ready) == ("cannot_judge", None)
+    assert verdict.next_action.en
+
+
+def test_every_verdict_has_exactly_one_next_action_in_both_languages():
+    for facts in (Facts(), GOOD, changed(tie_rate=0.9), changed(baselines=())):
+        for language in ("en", "zh"):
+            said = judge(facts).to_json(language)
+            assert isinstance(said["next_action"], str)
+            assert said["next_action"]
+
+
+def test_the_tables_fit_together():
+    assert set(DECIDED_BY.values()) <= set(LABELS)
+    assert all(callable(check) for check in CHECKS.values())
+
+
+def test_json_holds_the_promised_keys():
+    said = judge(GOOD).to_json()
+    assert {"verdict", "headline", "ready", "next_action", "findings"} == set(said)
+    for finding in said["findings"]:
+        assert {"id", "severity", "evidence", "cause", "action"} <= set(finding)

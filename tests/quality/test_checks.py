@@ -1,0 +1,80 @@
+from dataclasses import replace
+
+import pytest
+
+from rewardsmith.quality.checks import CHECKS, Seen, check, check_document, longer_preferred
+from rewardsmith.records import Comparison, Document, Message, Record, Response
+
+FIRST = (Comparison(0, 1),)
+
+
+def record(*texts, prompt="question", comparisons=FIRST, line=1, **extra):
+    answers = tuple(Response((Message("assistant", text),)) for text in texts)
+    return Record((Message("user", prompt),), answers, comparisons, source="f", line=line, **extra)
+
+
+def found(row):
+    return {finding.check for finding in check(row)}
+
+
+def test_a_clean_record_has_no_finding():
+    assert check(record("good answer", "坏答案")) == []
+
+
+CASES = {
+    "damaged_text": record("Ã©tÃ© Ã  la mer", "b"),
+    "replacement_character": record("a\ufffd", "b"),
+    "control_characters": record("a\x00", "b"),
+    "invisible_characters": record("a\u200b", "b"),
+    "template_token": record("a<|im_end|>", "b"),
+    "placeholder": record("a", "b", prompt="[deleted]"),
+    "role_tag": record("a\nHuman: b", "b"),
+    "empty_prompt": record("a", "b", prompt=" "),
+    "role_order": replace(record("a", "b"), prompt=(Message("user", "x"), Message("user", "y"))),
+    "identical_responses": record("a", "b", "a"),
+    "label_conflict": record("a", "b", ratings={"overall": (1.0, 2.0)}),
+    "label_without_majority": record("a", "b", comparisons=(Comparison(0, 1, votes=(2, 2, 1)),)),
+}
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_each_check_finds_its_case_and_only_that(name):
+    assert found(CASES[name]) == {name}
+    assert all(finding.place == "f:1" and finding.detail for finding in check(CASES[name]))
+
+
+def test_votes_against_the_preferred_response_are_a_conflict():
+    assert found(record("a", "b", comparisons=(Comparison(0, 1, votes=(1, 3, 0)),))) == {"label_conflict"}
+    assert found(record("a", "b", comparisons=(Comparison(0, 1, 0.75, votes=(3, 1, 0)),))) == set()
+
+
+def test_the_second_of_two_equal_rows_is_removed_and_names_its_twin():
+    seen = Seen()
+    assert seen.duplicate(record("a", "b", line=1)) is None
+    removed = seen.duplicate(record("a", "b", line=9, fields={"id": 2}))
+    assert (removed.line, removed.twin) == (9, "f:1")
+    assert seen.duplicate(record("a", "b", line=9, comparisons=(Comparison(1, 0),))) is None
+    assert seen.duplicate(record("a", "b", prompt="other")) is None
+    assert seen.duplicate(record("a", "b", line=1)) is not None
+
+
+def test_opposite_labels_contradict_in_any_order_of_the_responses():
+    seen = Seen()
+    assert seen.contradictions(record("a", "b", line=1)) == []
+    assert seen.contradictions(record("b", "a", line=2, comparisons=(Comparison(1, 0),))) == []
+    (finding,) = seen.contradictions(record("b", "a", line=3))
+    assert (finding.place, "f:1" in finding.detail) == ("f:3", True)
+    assert seen.contradictions(record("b", "a", prompt="other", line=4)) == []
+    assert seen.contradictions(record("b", "a", line=5, comparisons=(Comparison(0, 1, 0.5),))) == []
+    assert seen.contradictions(record("b", "a", line=6, comparisons=(Comparison(0, 1, attribute="safe"),))) == []
+
+
+def test_documents_get_the_text_checks():
+    (finding,) = check_document(Document("Ã©tÃ©", "a.txt", 4))
+    assert (finding.check, finding.place) == ("damaged_text", "a.txt:4")
+
+
+def test_longer_preferred_counts_decided_pairs_of_unequal_length():
+    pairs = (Comparison(0, 1), Comparison(1, 2), Comparison(0, 2, 0.5), Comparison(3, 1))
+    # lengths in words: 3, 1, 2, 1; the pair (3, 1) is equally long and the tie does not count
+    assert longer_preferred(record("one two three", "好", "你好", "yes", comparisons=pairs)) == (1, 2)
