@@ -29,6 +29,7 @@ PUBLIC: dict[str, str] = {
     "TrainingError": "rewardsmith.errors:TrainingError",
     "UsageError": "rewardsmith.errors:UsageError",
     "clean": "rewardsmith.api:clean",
+    "compare": "rewardsmith.api:compare",
     "compute_reward": "rewardsmith.api:compute_reward",
     "diagnose": "rewardsmith.api:diagnose",
     "evaluate": "rewardsmith.api:evaluate",

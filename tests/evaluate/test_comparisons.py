@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from rewardsmith.errors import DataError
-from rewardsmith.evaluate.comparisons import Comparisons, Rankings
+from rewardsmith.evaluate.comparisons import Comparisons, Rankings, check_array
 
 
 def build(**changed):
@@ -32,7 +32,6 @@ def test_take_keeps_rows_together():
         ({"margin": np.ones((2, 1))}, r"margin has the shape \(2, 1\)"),
         ({"margin": np.array([1.0, np.nan])}, r"margin\[1\] is nan; expected a finite number; 1 rows"),
         ({"margin": np.array([1, 2])}, "margin is an array of int64; expected float"),
-        ({"margin": [1.0, 2.0]}, "margin is a list; expected a numpy array"),
         ({"preference": np.array([0.4, 1.0])}, r"preference\[0\] is 0.4; expected \[0.5, 1\]; swap"),
         ({"weight": np.array([1.0, -1.0])}, r"weight\[1\] is -1.0"),
         ({"cluster": np.array([0.0, 1.0])}, "cluster is an array of float64; expected integer"),
@@ -45,6 +44,11 @@ def test_take_keeps_rows_together():
 def test_what_does_not_fit_is_refused(changed, message):
     with pytest.raises(DataError, match=message):
         build(**changed)
+
+
+def test_a_list_is_not_converted():
+    with pytest.raises(DataError, match=r"margin is a list; expected a numpy array of shape \(2,\)"):
+        check_array("margin", [1.0, 2.0], kinds="f", size=2)
 
 
 def test_unknown_label_strength_is_allowed():

@@ -72,13 +72,13 @@ def test_sign_flips_of_unequal_clusters_agree_with_scipy():
 
 def test_sampled_sign_flips_come_near_the_exact_ones():
     rng = np.random.default_rng(5)
-    sums = rng.choice([-1.0, 1.0, 2.0], ENUMERATED, p=[0.4, 0.4, 0.2])
+    sums = rng.normal(0.4, 1, ENUMERATED)
     exact, _ = paired_p_value(sums, np.ones(sums.size), cluster=np.arange(sums.size), rng=rng)
     # One more cluster with a gain of next to nothing forces sampling and leaves the p-value where it is.
     more = np.append(sums, 1e-6)
     sampled, test = paired_p_value(more, np.ones(more.size), cluster=np.arange(more.size), rng=rng)
     assert test == "sign_flip"
-    assert sampled == pytest.approx(exact, abs=0.06)
+    assert sampled == pytest.approx(exact, abs=0.02)
 
 
 def test_no_difference_is_found_as_often_as_the_level_says():

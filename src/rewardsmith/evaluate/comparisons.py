@@ -134,7 +134,7 @@ class Rankings:
         check_array("reward", self.reward, kinds="f", size=len(self.group))
 
 
-def check_array(name: str, array: Array | None, *, kinds: str, size: int) -> None:
+def check_array(name: str, array: Any, *, kinds: str, size: int) -> None:
     """Raise DataError unless `array` is None or has shape (size,), one of the numpy `kinds`, and finite numbers."""
     if array is None:
         return

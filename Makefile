@@ -1,0 +1,50 @@
+# make demo    everything at once, offline, on the built-in data and model
+# make test    format, types, import direction and all tests
+# Both make their own virtual environment in .venv on first use, and again when the requirements change.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+INSTALLED := .venv/.installed
+# The oldest transformers that a checkpoint of ours has to open in, as a library tree of its own: one environment
+# cannot hold two versions, so a test runs a subprocess with PYTHONPATH set to this folder.
+OLD := .oracles/transformers-4.57.6
+DEMO_OPTIONS ?=
+
+.PHONY: help demo test check format clean
+
+help:
+	@sed -n 's/^# make /  make /p' Makefile
+
+demo: $(INSTALLED)
+	$(BIN)/rewardsmith demo $(DEMO_OPTIONS)
+
+test: check $(OLD)/.installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -q
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv .oracles .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# pip reads the pinned torch from constraints.txt; -c (not -r) so that the environment stays what pyproject.toml asks for.
+$(INSTALLED): pyproject.toml constraints.txt scripts/make-venv
+	scripts/make-venv .venv
+	$(PIP) install -q -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(OLD)/.installed: $(INSTALLED)
+	@test -f $@ || $(PIP) install -q --no-deps --target $(OLD) \
+		transformers==4.57.6 tokenizers==0.22.1 huggingface_hub==0.36.0
+	@touch $@

@@ -1,0 +1,132 @@
+"""`rewardsmith demo`: the whole way on the built-in data and the tiny model, offline, in about two minutes on two cores."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from rewardsmith.progress import SILENT, Progress
+
+# Sizes that reach clearly beyond the baselines within the time; docs/decisions/0003-built-in-data.md has the search.
+PROMPTS, RESPONSES = 8000, 4
+FAULTS = {"duplicates": 0.01, "mojibake": 0.005}
+N_LAYER, N_HEAD, N_EMBD, BLOCK_SIZE = 3, 4, 64, 256
+EPOCHS, BATCH, LR = 1, 8, 3e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Settings of `rewardsmith demo`."""
+
+    output: Path = Path("rewardsmith-demo")
+    """Folder for data, run and report."""
+    prompts: int = PROMPTS
+    """Prompts to generate; fewer is faster and worse."""
+    data_only: bool = False
+    """Only write the data (data.jsonl) and stop."""
+    language: Literal["en", "zh"] = "en"
+    """Language of the report: en or zh."""
+    seed: int = 0
+    """Seed of the data and of the training."""
+    overwrite: bool = False
+    """Empty --output first if it holds something."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What each stage came to."""
+
+    stages: Mapping[str, Any]
+    text: str
+
+    def to_json(self) -> dict[str, Any]:
+        """prepare, train, ceiling, example, report."""
+        return dict(self.stages)
+
+    def to_text(self) -> str:
+        """The story of the demo, ending with the verdict and the report's path."""
+        return self.text
+
+
+def run(config: Config, progress: Progress = SILENT) -> Result:
+    """Generate, clean, train, evaluate, diagnose, use."""
+    from rewardsmith.commands import prepare, train
+    from rewardsmith.files import prepare_output
+
+    prepare_output(config.output, overwrite=config.overwrite)
+    raw = config.output / "data.jsonl"
+    ceiling = write_data(config, raw)
+    progress.note(f"wrote {config.prompts} prompts to {raw}; no model can be right more often than {ceiling:.3f}")
+    if config.data_only:
+        return Result({"data": str(raw), "ceiling": ceiling}, f"wrote {raw}")
+    cleaned = prepare.run(prepare.Config(sources=(str(raw),), output=config.output / "clean"), progress)
+    progress.note(cleaned.to_text())
+    trained = train.run(
+        train.Config(
+            model="tiny",
+            dataset=(str(config.output / "clean"),),
+            output=config.output / "run",
+            n_layer=N_LAYER,
+            n_head=N_HEAD,
+            n_embd=N_EMBD,
+            block_size=BLOCK_SIZE,
+            epochs=EPOCHS,
+            batch=BATCH,
+            lr=LR,
+            evals=2,
+            seed=config.seed,
+            language=config.language,
+        ),
+        progress,
+    )
+    example = use(config)
+    report = config.output / "run" / "report.html"
+    stages = {
+        "prepare": cleaned.to_json(),
+        "train": trained.to_json(),
+        "ceiling": ceiling,
+        "example": example,
+        "report": str(report),
+    }
+    lines = [
+        f"cleaning: {cleaned.rows} rows, {cleaned.removed} removed, {cleaned.quarantined} quarantined",
+        trained.to_text(),
+        f"ceiling of this data (known, because its gold reward is): accuracy {ceiling:.3f}",
+        "",
+        "rank() on one prompt of the test split:",
+        f"  {example['prompt']}",
+        *(f"  {reward:+.2f}  {text}" for reward, text in example["ranked"]),
+        "",
+        f"report: {report}",
+    ]
+    return Result(stages, "\n".join(lines))
+
+
+def write_data(config: Config, path: Path) -> float:
+    """Write the built-in data with some planted faults for the cleaning to find; returns its Bayes ceiling."""
+    from rewardsmith.data.native import to_row
+    from rewardsmith.data.synthetic import generate
+    from rewardsmith.files import write_jsonl
+
+    made = generate(config.prompts, responses_per_prompt=RESPONSES, seed=config.seed, faults=FAULTS)
+    rows = (
+        {key: value for key, value in to_row(record).items() if key not in ("source", "line")} for record in made.records
+    )
+    write_jsonl(path, rows)
+    return made.ceiling
+
+
+def use(config: Config) -> dict[str, Any]:
+    """Rank the responses of one test prompt with the model as it was saved."""
+    import orjson
+
+    from rewardsmith.data.native import from_row
+    from rewardsmith.model.reward_model import RewardModel
+
+    with (config.output / "clean" / "test.jsonl").open("rb") as file:
+        record = from_row(orjson.loads(file.readline()))
+    model = RewardModel.load(config.output / "run" / "model")
+    texts = [response.text for response in record.responses]
+    ranked = model.rank(record.prompt, texts)
+    prompt = " ".join(message.content for message in record.prompt)
+    return {"prompt": prompt, "ranked": [(reward, texts[index]) for index, reward in ranked]}
