@@ -28,8 +28,8 @@ def ranking(prompt: str, *answers: str) -> Record:
     return Record((Message("user", prompt),), responses, comparisons, source="made", line=1)
 
 
-def tiny(*, max_length: int = 256, seed: int = 0, n_layer: int = 2, head_scale: float = 20.0) -> RewardModel:
-    """The tiny reward model; its head is scaled up so that rewards differ visibly before any training."""
+def tiny(*, max_length: int = 256, seed: int = 0, n_layer: int = 2, head_scale: float = 1.0) -> RewardModel:
+    """The tiny reward model, its head scaled by `head_scale`."""
     backbone = open_backbone("tiny", seed=seed, tiny=TinyConfig(n_layer=n_layer, block_size=max_length))
     with torch.no_grad():
         backbone.hf.score.weight.mul_(head_scale)

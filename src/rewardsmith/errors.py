@@ -41,5 +41,5 @@ class MissingExtraError(RewardsmithError, ImportError):
     """An optional dependency is needed; the message names the extra to install."""
 
 
-class UsageError(Exception):
+class UsageError(ValueError):
     """The command line or a settings file is refused; exit code 2."""

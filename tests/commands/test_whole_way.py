@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import orjson
 import pytest
+
 import rewardsmith as rs
 from rewardsmith.cli import main
 from rewardsmith.commands import compare, demo, evaluate, inspect, score, train
@@ -103,9 +104,7 @@ def test_inspect_shows_prefix_pooled_token_and_reward(run_folder):
     assert "⟦<|im_start|>user" in text
     assert r"▶\n◀" in text
     model = rs.RewardModel.load(run_folder[0])
-    from rewardsmith.commands.sources import synthetic_records
-
-    expected = next(model.score_records([synthetic_records("synthetic:3")[1]]))
+    expected = next(model.score_records([rs.load("synthetic:3").records[1]]))
     np.testing.assert_allclose([response.reward for response in shown.responses], expected, atol=1e-6)
 
 

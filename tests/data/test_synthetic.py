@@ -5,7 +5,6 @@ import math
 import re
 import subprocess
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -394,8 +393,3 @@ def test_a_rate_of_zero_plants_nothing() -> None:
 def test_a_setting_out_of_range_is_refused_with_what_was_expected(arguments: dict, words: str) -> None:
     with pytest.raises(DataError, match=re.escape(words)):
         generate(**{"n_prompts": 10, "seed": 0, **arguments})
-
-
-def test_records_survive_a_change_of_origin() -> None:
-    record = generate(1, seed=0).records[0]
-    assert replace(record, source="elsewhere").id == record.id

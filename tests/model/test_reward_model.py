@@ -128,8 +128,17 @@ def test_the_first_layers_are_kept(saved):
         open_backbone(str(saved[0]), layers=3)
 
 
-def test_a_new_head_starts_near_zero():
-    model = RewardModel.build(open_backbone("tiny"), tiny().contract, device="cpu")
+def test_a_new_head_on_a_pretrained_backbone_starts_near_zero(tmp_path):
+    from transformers import LlamaForCausalLM
+
+    source = tiny()
+    config = source.network.hf.config
+    config.architectures = None
+    LlamaForCausalLM(config).save_pretrained(tmp_path)
+    source.tokenizer.save_pretrained(tmp_path)
+    backbone = open_backbone(str(tmp_path))
+    assert backbone.head_is_new
+    model = RewardModel.build(backbone, source.contract, device="cpu")
     rewards = np.concatenate(list(model.score_records([pair("why?", "yes", "no")])))
     assert np.abs(rewards).max() < 0.5
 

@@ -3,15 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rewardsmith.progress import SILENT, Progress
 
+if TYPE_CHECKING:
+    from rewardsmith.commands.train_settings import Config as TrainConfig
+
 # Sizes that reach clearly beyond the baselines within the time; docs/decisions/0003-built-in-data.md has the search.
-PROMPTS, RESPONSES = 8000, 4
+PROMPTS, RESPONSES = 10_000, 4
 FAULTS = {"duplicates": 0.01, "mojibake": 0.005}
-N_LAYER, N_HEAD, N_EMBD, BLOCK_SIZE = 3, 4, 64, 256
-EPOCHS, BATCH, LR = 1, 8, 3e-3
+N_LAYER, N_HEAD, N_EMBD, BLOCK_SIZE = 2, 4, 64, 256
+EPOCHS, BATCH, LR = 1, 8, 2e-3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,24 +64,7 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
         return Result({"data": str(raw), "ceiling": ceiling}, f"wrote {raw}")
     cleaned = prepare.run(prepare.Config(sources=(str(raw),), output=config.output / "clean"), progress)
     progress.note(cleaned.to_text())
-    trained = train.run(
-        train.Config(
-            model="tiny",
-            dataset=(str(config.output / "clean"),),
-            output=config.output / "run",
-            n_layer=N_LAYER,
-            n_head=N_HEAD,
-            n_embd=N_EMBD,
-            block_size=BLOCK_SIZE,
-            epochs=EPOCHS,
-            batch=BATCH,
-            lr=LR,
-            evals=2,
-            seed=config.seed,
-            language=config.language,
-        ),
-        progress,
-    )
+    trained = train.run(training(config), progress)
     example = use(config)
     report = config.output / "run" / "report.html"
     stages = {
@@ -102,6 +88,27 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     return Result(stages, "\n".join(lines))
 
 
+def training(config: Config) -> "TrainConfig":
+    """The settings of the demo's training run."""
+    from rewardsmith.commands.train_settings import Config as TrainConfig
+
+    return TrainConfig(
+        model="tiny",
+        dataset=(str(config.output / "clean"),),
+        output=config.output / "run",
+        n_layer=N_LAYER,
+        n_head=N_HEAD,
+        n_embd=N_EMBD,
+        block_size=BLOCK_SIZE,
+        epochs=EPOCHS,
+        batch=BATCH,
+        lr=LR,
+        evals=2,
+        seed=config.seed,
+        language=config.language,
+    )
+
+
 def write_data(config: Config, path: Path) -> float:
     """Write the built-in data with some planted faults for the cleaning to find; returns its Bayes ceiling."""
     from rewardsmith.data.native import to_row
@@ -110,7 +117,8 @@ def write_data(config: Config, path: Path) -> float:
 
     made = generate(config.prompts, responses_per_prompt=RESPONSES, seed=config.seed, faults=FAULTS)
     rows = (
-        {key: value for key, value in to_row(record).items() if key not in ("source", "line")} for record in made.records
+        {key: value for key, value in to_row(record).items() if key not in ("source", "line")}
+        for record in made.records
     )
     write_jsonl(path, rows)
     return made.ceiling

@@ -16,6 +16,7 @@ import orjson
 from rewardsmith import files
 from rewardsmith.data.loading import Loadable, iterate
 from rewardsmith.data.native import to_row
+from rewardsmith.data.builtin import is_builtin
 from rewardsmith.data.readers import files_of, looks_like_hub_name
 from rewardsmith.data.splitting import (
     SPLITS,
@@ -229,8 +230,9 @@ def refuse_foreign(config: Config) -> None:
 
 
 def source_files(config: Config) -> list[Path]:
-    """The files that the sources stand for; names on the hub have none here."""
-    return [path for source in config.sources if not looks_like_hub_name(source) for path in files_of(source)]
+    """The files that the sources stand for; built-in data and names on the hub have none here."""
+    named = [source for source in config.sources if not (is_builtin(source) or looks_like_hub_name(source))]
+    return [path for source in named for path in files_of(source)]
 
 
 def make_splitter(config: Config, tally: Tally, progress: Progress) -> Splitter:

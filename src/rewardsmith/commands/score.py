@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rewardsmith.commands.sources import is_synthetic, synthetic_records
 from rewardsmith.errors import DataError, OutputError
 from rewardsmith.files import write_jsonl
 from rewardsmith.progress import SILENT, Progress
@@ -129,12 +128,7 @@ def scored_rows(config: Config, model: "RewardModel", counts: Counts) -> Iterato
 def input_rows(config: Config) -> "Iterator[tuple[Mapping[str, Any], Loadable]]":
     """The source's rows as they were given, each with what it was understood as."""
     from rewardsmith.data.loading import iterate_rows
-    from rewardsmith.data.native import to_row
 
-    if is_synthetic(config.source):
-        for record in synthetic_records(config.source):
-            yield to_row(record), record
-        return
     for row, item in iterate_rows(config.source, strict=config.strict):
         yield row or {}, item
 

@@ -1,7 +1,6 @@
 """From what a person names on the command line to train, validation and test records."""
 
 import hashlib
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,14 +8,11 @@ from typing import Literal
 
 import orjson
 
-from rewardsmith.errors import DataError
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Quarantined, Record
 
 SPLITS: tuple[Literal["train", "validation", "test"], ...] = ("train", "validation", "test")
 FRACTIONS = (0.8, 0.1, 0.1)
-SYNTHETIC = "synthetic"
-SYNTHETIC_NAME = re.compile(r"synthetic(?::(\d+)(?:x(\d+))?)?")
 
 
 @dataclass
@@ -55,44 +51,11 @@ class SplitRule:
 def read_records(
     sources: Sequence[str], *, strict: bool = False, progress: Progress = SILENT
 ) -> tuple[list[Record], list[Quarantined], list[str]]:
-    """All records of the sources, what was quarantined, and how each source was understood.
-
-    `synthetic:N` (or `synthetic`) names N prompts of the built-in data.
-    """
+    """All records of the sources, what was quarantined, and how each source was understood."""
     from rewardsmith.data.loading import load
 
-    records: list[Record] = []
-    understood: list[str] = []
-    files = [source for source in sources if not is_synthetic(source)]
-    for source in sources:
-        if is_synthetic(source):
-            made = synthetic_records(source)
-            understood.append(f"{source}: built-in data, {len(made)} prompts")
-            records += made
-    if not files:
-        return records, [], understood
-    loaded = load(*files, strict=strict, progress=progress)
-    understood += [str(item) for item in loaded.understood]
-    return records + list(loaded.records), list(loaded.quarantined), understood
-
-
-def is_synthetic(source: str) -> bool:
-    """Whether a source names the built-in data."""
-    return source == SYNTHETIC or source.startswith(SYNTHETIC + ":")
-
-
-def synthetic_records(source: str) -> list[Record]:
-    """The built-in data by name: `synthetic:500` is 500 prompts with two responses each, `synthetic:500x4` with four."""
-    from rewardsmith.data.synthetic import generate
-
-    found = SYNTHETIC_NAME.fullmatch(source)
-    if found is None:
-        raise DataError(
-            f"unknown source {source!r}; expected synthetic:N or synthetic:NxK with N prompts of K responses, "
-            "for instance synthetic:2000x4"
-        )
-    made = generate(int(found[1] or 2000), responses_per_prompt=int(found[2] or 2), seed=0)
-    return [record.at(source, line) for line, record in enumerate(made.records, start=1)]
+    loaded = load(*sources, strict=strict, progress=progress)
+    return list(loaded.records), list(loaded.quarantined), list(loaded.understood)
 
 
 def load_splits(

@@ -8,6 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from rewardsmith.data.builtin import is_builtin, read_builtin
 from rewardsmith.data.fields import Columns, ignored
 from rewardsmith.data.formats import FORMATS, Format, adapt, format_of
 from rewardsmith.data.hub import open_hub
@@ -99,6 +100,9 @@ def iterate_rows(
 def open_source(source: Any) -> Iterator[tuple[str, Iterable[Row | Record]]]:
     """Each file of a source (or the one data set) with its rows."""
     if isinstance(source, (str, PathLike)):
+        if is_builtin(str(source)):
+            yield str(source), read_builtin(str(source))
+            return
         if looks_like_hub_name(str(source)):
             yield str(source), read_objects(open_hub(str(source)))
             return

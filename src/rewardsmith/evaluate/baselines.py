@@ -84,49 +84,68 @@ def grams(text: str) -> list[str]:
     return found
 
 
-def fit_tfidf(training: TextPairs, preferred: Sequence[str], other: Sequence[str]) -> Float[np.ndarray, " N"]:
-    """Margins of a Bradley-Terry model that is linear in the two responses' TF-IDF vectors, fitted on `training`.
+@dataclass(frozen=True, eq=False)
+class GramCounts:
+    """How often each gram occurs: two sparse matrices of shape (rows, grams), for the preferred and the other text."""
 
-    Logistic regression without intercept on the difference of the vectors; NaN where no gram occurs in two texts.
+    preferred: "csr_matrix"
+    other: "csr_matrix"
+
+
+def count_grams(pairs: TextPairs) -> GramCounts | None:
+    """The grams of all texts, taken apart once for all folds; None where there are none."""
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    rows = len(pairs.preferred)
+    try:
+        counts = CountVectorizer(analyzer=grams).fit_transform([*pairs.preferred, *pairs.other])
+    except ValueError:  # scikit-learn's way to say that no gram was found
+        return None
+    return GramCounts(counts[:rows], counts[rows:])
+
+
+def fitted_margins(
+    counts: GramCounts | None, train: Int[np.ndarray, " M"], judged: Int[np.ndarray, " N"]
+) -> Float[np.ndarray, " N"]:
+    """Margins of the rows `judged` by a Bradley-Terry model that is linear in TF-IDF, fitted on the rows `train`.
+
+    Logistic regression without intercept on the difference of the two responses' vectors, with the grams and the
+    document frequencies of `train` alone. NaN with fewer than two rows, or where no gram is in two of their texts.
     """
-    from sklearn.feature_extraction.text import TfidfVectorizer
+    nothing = np.full(judged.size, np.nan)
+    if counts is None or train.size < 2:
+        return nothing
+    from scipy.sparse import vstack
+    from sklearn.feature_extraction.text import TfidfTransformer
     from sklearn.linear_model import LogisticRegression
 
-    vectorizer = TfidfVectorizer(analyzer=grams, min_df=2, sublinear_tf=True)
-    try:
-        vectorizer.fit([*training.preferred, *training.other])
-    except ValueError:  # scikit-learn's way to say that no term is left
-        return np.full(len(preferred), np.nan)
+    texts = vstack([counts.preferred[train], counts.other[train]]).tocsr()
+    known = np.flatnonzero(np.bincount(texts.indices, minlength=texts.shape[1]) >= 2)
+    if not known.size:
+        return nothing
+    scaler = TfidfTransformer(sublinear_tf=True).fit(texts[:, known])
 
-    def difference(one: Sequence[str], two: Sequence[str]) -> "csr_matrix":
-        return vectorizer.transform(one) - vectorizer.transform(two)
+    def difference(rows: Int[np.ndarray, " R"]) -> "csr_matrix":
+        return scaler.transform(counts.preferred[rows][:, known]) - scaler.transform(counts.other[rows][:, known])
 
-    features = difference(training.preferred, training.other)
     # Turning every second row round changes neither the likelihood nor its maximum, and gives the two classes that
     # scikit-learn asks for.
-    side = np.where(np.arange(len(training.preferred)) % 2 == 0, 1.0, -1.0)
+    side = np.where(np.arange(train.size) % 2 == 0, 1.0, -1.0)
     model = LogisticRegression(C=REGULARISATION, fit_intercept=False, max_iter=1000)
-    model.fit(features.multiply(side[:, None]).tocsr(), side)
-    return np.asarray(difference(preferred, other) @ model.coef_[0])
+    model.fit(difference(train).multiply(side[:, None]).tocsr(), side)
+    return np.asarray(difference(judged) @ model.coef_[0])
 
 
-def sampled(pairs: TextPairs, *, seed: int, limit: int) -> TextPairs:
-    """At most `limit` pairs, those whose SHA-256 of seed and texts comes first, whatever the order of the rows."""
-    if len(pairs.preferred) <= limit:
-        return pairs
+def sampled(pairs: TextPairs, rows: Int[np.ndarray, " M"], *, seed: int, limit: int) -> Int[np.ndarray, " L"]:
+    """At most `limit` of `rows`, those whose SHA-256 of seed and texts comes first, whatever the order; ascending."""
+    if rows.size <= limit:
+        return rows
 
     def key(row: int) -> bytes:
         text = f"{seed}:{pairs.preferred[row]}\x1d{pairs.other[row]}"
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
-    rows = sorted(sorted(range(len(pairs.preferred)), key=key)[:limit])
-    return TextPairs([pairs.preferred[row] for row in rows], [pairs.other[row] for row in rows])
-
-
-def counted(used: TextPairs, available: int) -> str:
-    """`123 comparisons`, or `20,000 of 160,000 comparisons`."""
-    part = f"{len(used.preferred):,}"
-    return f"{part} comparisons" if len(used.preferred) == available else f"{part} of {available:,} comparisons"
+    return np.array(sorted(sorted(rows.tolist(), key=key)[:limit]), dtype=np.int64)
 
 
 def tfidf(
@@ -140,30 +159,33 @@ def tfidf(
 ) -> Baseline:
     """TF-IDF margins of decided comparisons, shape (N,): fitted on `training`, else on the other folds by prompt.
 
-    Under two prompts, or with fewer than two training pairs, there is nothing to fit on and the margins are NaN.
+    Each fit takes at most `limit` comparisons. Where there is nothing to fit on, the margins are NaN and
+    `fitted_on` says why.
     """
-    if training is not None:
-        used = sampled(training, seed=seed, limit=limit)
-        label = f"training split, {counted(used, len(training.preferred))}"
-        if len(used.preferred) < 2:
-            return Baseline("tfidf", np.full(len(preferred), np.nan), label)
-        return Baseline("tfidf", fit_tfidf(used, preferred, other), label)
-    folds = fold_count(cluster)
-    margin = np.full(len(preferred), np.nan)
+    if training is None:
+        return cross_fitted_tfidf(TextPairs(preferred, other), cluster=cluster, seed=seed, limit=limit)
+    available = len(training.preferred)
+    rows = sampled(training, np.arange(available), seed=seed, limit=limit)
+    chosen = [training.preferred[row] for row in rows], [training.other[row] for row in rows]
+    counts = count_grams(TextPairs([*chosen[0], *preferred], [*chosen[1], *other]))
+    judged = rows.size + np.arange(len(preferred))
+    size = f"{available:,}" if rows.size == available else f"{rows.size:,} of {available:,}"
+    margin = fitted_margins(counts, np.arange(rows.size), judged)
+    return Baseline("tfidf", margin, f"training split, {size} comparisons")
+
+
+def cross_fitted_tfidf(pairs: TextPairs, *, cluster: Int[np.ndarray, " N"], seed: int, limit: int) -> Baseline:
+    """TF-IDF margins of each fold by a model fitted on the other folds; no prompt is on both sides."""
+    size, folds = len(pairs.preferred), fold_count(cluster)
+    margin = np.full(size, np.nan)
     if folds < 2:
         return Baseline("tfidf", margin, "nothing: too few prompts")
-    fold = folds_of_clusters(cluster, seed=seed, folds=folds)
+    counts, fold, capped = count_grams(pairs), folds_of_clusters(cluster, seed=seed, folds=folds), ""
     for number in range(folds):
         inside, outside = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
-        rest = sampled(TextPairs(pick(preferred, outside), pick(other, outside)), seed=seed, limit=limit)
-        if len(rest.preferred) >= 2:
-            margin[inside] = fit_tfidf(rest, pick(preferred, inside), pick(other, inside))
+        rows = sampled(pairs, outside, seed=seed, limit=limit)
+        capped = capped or (f", at most {limit:,} comparisons each" if rows.size < outside.size else "")
+        margin[inside] = fitted_margins(counts, rows, inside)
     if np.isnan(margin).any():
-        return Baseline("tfidf", np.full(len(preferred), np.nan), "nothing: a fold was too small to fit on")
-    capped = f", at most {limit:,} comparisons each" if len(preferred) * (folds - 1) > limit * folds else ""
+        return Baseline("tfidf", np.full(size, np.nan), "nothing: a fold was too small to fit on")
     return Baseline("tfidf", margin, f"{folds}-fold by prompt{capped}")
-
-
-def pick(texts: Sequence[str], rows: Int[np.ndarray, " M"]) -> list[str]:
-    """The texts at these rows."""
-    return [texts[row] for row in rows]

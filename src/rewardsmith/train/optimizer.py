@@ -49,5 +49,5 @@ def make_optimizer(network: RewardNetwork, *, lr: float, weight_decay: float) ->
     rest = [p for _, p in learning if p.ndim < 2]
     groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
     return torch.optim.AdamW(
-        [group for group in groups if group["params"]], lr=lr, betas=(0.9, 0.95), eps=1e-8, fused=True
+        [group for group in groups if group["params"]], lr=lr, betas=(0.9, 0.98), eps=1e-8, fused=True
     )

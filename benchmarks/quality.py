@@ -1,0 +1,117 @@
+"""Real training runs on real preference data: what the README's result table comes from.
+
+    REWARDSMITH_DATA=… python benchmarks/quality.py ukp-smollm2 hh-smollm2 …   (no names: all of them)
+
+Each run goes through `rewardsmith.train` like anybody's. Its figures are written to `benchmarks/results/quality/NAME.json`
+with accuracy, interval, n, the null baselines on the same comparisons, ECE before and after temperature, minutes and
+settings; the table of all results so far is printed at the end.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import rewardsmith as rs
+from rewardsmith.files import write_json
+from rewardsmith.terminal import progress_for
+
+RESULTS = Path(__file__).parent / "results" / "quality"
+UKP = {"dataset": ["ukp-convarg/strict.jsonl.gz"], "split_by": "topic", "test_groups": 4, "max_length": 512}
+HH = {
+    "dataset": ["hh-rlhf/harmless-base.jsonl.gz", "hh-rlhf/helpful.jsonl.gz"],
+    "fractions": (0.7, 0.1, 0.2),
+    "max_length": 512,
+}
+RUNS: dict[str, dict[str, Any]] = {
+    "ukp-smollm2": {
+        **UKP,
+        "model": "smollm2-135m",
+        "merge_prompts": True,
+        "batch": 1,
+        "epochs": 5,
+        "lr": 3e-5,
+        "evals": 1,
+    },
+    "ukp-minilm": {**UKP, "model": "minilm-l6", "merge_prompts": True, "batch": 1, "epochs": 5, "lr": 5e-5, "evals": 1},
+}
+
+
+def run(name: str, data: Path) -> dict[str, Any]:
+    """Train and evaluate one named run; returns its row of the table."""
+    settings = {key: value for key, value in RUNS[name].items() if key not in ("dataset", "fractions", "model")}
+    sources = [str(data / source) for source in RUNS[name]["dataset"]]
+    started = time.time()
+    with tempfile.TemporaryDirectory() as folder:
+        if "fractions" in RUNS[name]:
+            rs.clean(sources, Path(folder) / "data", fractions=RUNS[name]["fractions"])
+            sources = [str(Path(folder) / "data")]
+        output = Path(folder) / "run"
+        trained = rs.train(
+            RUNS[name]["model"], sources, output, progress=progress_for(sys.stderr), **settings
+        ).to_json()
+        evaluation = json.loads((output / "evaluation.json").read_text())
+        kept = RESULTS / "runs" / name
+        shutil.rmtree(kept, ignore_errors=True)
+        kept.mkdir(parents=True)
+        for file in ("report.md", "metrics.jsonl"):
+            shutil.copyfile(output / file, kept / file)
+    names = (
+        "n", "clusters", "label_ties", "accuracy", "accuracy_ci", "auc", "auc_ci", "nll", "nll_ci", "brier", "ece",
+        "ece_calibrated", "ece_noise_floor", "temperature", "kendall_tau", "baselines", "by_category", "interval_method",
+    )  # fmt: skip
+    row = {
+        "name": name,
+        "settings": {**RUNS[name], "model": RUNS[name]["model"]},
+        **{key: evaluation.get(key) for key in names},
+        "train": {key: trained[key] for key in ("records", "pairs", "steps", "train_loss", "seconds", "pairs_per_second",
+                                                "best_step", "best_validation_loss", "dtype", "device", "lr",
+                                                "trainable_parameters")},
+        "minutes": (time.time() - started) / 60,
+        "threads": os.cpu_count(),
+    }  # fmt: skip
+    write_json(RESULTS / f"{name}.json", row)
+    return row
+
+
+def table() -> str:
+    """A line per result, as Markdown."""
+    lines = [
+        "| run | n (prompts) | accuracy [95 %] | longer wins | TF-IDF | minus TF-IDF [95 %] | ECE → after T | minutes |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for path in sorted(RESULTS.glob("*.json")):
+        row = json.loads(path.read_text())
+        rules = row["baselines"]
+        low, high = row["accuracy_ci"]
+        gain, (gain_low, gain_high) = rules["tfidf"]["difference"], rules["tfidf"]["difference_ci"]
+        lines.append(
+            f"| {row['name']} | {row['n']} ({row['clusters']}) | {row['accuracy']:.3f} [{low:.3f}, {high:.3f}] "
+            f"| {rules['longer']['accuracy']:.3f} | {rules['tfidf']['accuracy']:.3f} "
+            f"| {gain:+.3f} [{gain_low:+.3f}, {gain_high:+.3f}] | {row['ece']:.3f} → {row['ece_calibrated']:.3f} "
+            f"| {row['minutes']:.1f} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run the named runs and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*RUNS, []], help="runs to do (default: all)")
+    arguments = parser.parse_args()
+    data = os.environ.get("REWARDSMITH_DATA")
+    if not data:
+        sys.exit("set REWARDSMITH_DATA to the folder that holds hh-rlhf/ and ukp-convarg/")
+    for name in arguments.names or RUNS:
+        row = run(name, Path(data))
+        print(f"{name}: {row['accuracy']:.4f} {row['accuracy_ci']} in {row['minutes']:.1f} minutes", flush=True)
+    print(table())
+
+
+if __name__ == "__main__":
+    main()
