@@ -73,6 +73,8 @@ CASES = [
     (worth.no_accuracy, Facts(train_loss=0.5), "no_accuracy", Facts(accuracy=0.6)),
     (worth.sample_size, Facts(accuracy=0.7), "no_sample_size", Facts(accuracy=0.7, n=1000)),
     # Half width 1.96 * sqrt(0.21 / n): 0.0638 at n = 200, 0.0449 at n = 400.
+    (worth.weak_signal, Facts(accuracy=0.62, n=900), "weak_signal", Facts(accuracy=0.66, n=900)),
+    (worth.weak_signal, Facts(accuracy=0.62, n=900), "weak_signal", Facts(accuracy=0.51, n=900)),
     (worth.sample_size, Facts(accuracy=0.7, n=200), "few_pairs", Facts(accuracy=0.7, n=400)),
     (
         worth.split_used,

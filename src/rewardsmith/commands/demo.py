@@ -103,7 +103,7 @@ def training(config: Config) -> "TrainConfig":
         epochs=EPOCHS,
         batch=BATCH,
         lr=LR,
-        evals=2,
+        evals=4,
         seed=config.seed,
         language=config.language,
     )

@@ -14,9 +14,9 @@ from typing import IO, Any
 import orjson
 
 from rewardsmith import files
+from rewardsmith.data.builtin import is_builtin
 from rewardsmith.data.loading import Loadable, iterate
 from rewardsmith.data.native import to_row
-from rewardsmith.data.builtin import is_builtin
 from rewardsmith.data.readers import files_of, looks_like_hub_name
 from rewardsmith.data.splitting import (
     SPLITS,

@@ -214,7 +214,7 @@ def fit_settings(config: Config, model: "RewardModel", kind: str, train: "Encodi
         seed=config.seed,
         tokens_per_microbatch=config.tokens_per_microbatch
         or DEFAULT_BUDGET.get(model.network.device.type, DEFAULT_BUDGET["cpu"]),
-        eval_every=max(1, per_epoch // config.evals),
+        eval_every=max(1, -(-per_epoch // config.evals)),
         patience=config.patience,
         keep=config.keep,
     )

@@ -17,6 +17,7 @@ CHECKS: dict[str, Check] = {
     "sample": worth.sample_size,
     "perfect": worth.perfect,
     "baselines": worth.baselines,
+    "weak": worth.weak_signal,
     "train_loss": learning.train_loss_above_chance,
     "prompts": slices.few_prompts,
     "length": slices.length_bias,

@@ -14,6 +14,10 @@ trait that gives the label away."""
 PERFECT_MIN_N = 30
 """Under 30 pairs an accuracy of 97 % is common by luck for a model at 90 %: 0.9 ** 30 = 4 %."""
 
+WEAK = 0.65
+"""Two annotators of open-ended answers agree on 65-80 % of the pairs; below that a reward follows the people who labelled
+less well than they follow each other, and more than a third of what it tells a policy is wrong."""
+
 NEGLIGIBLE = 0.005
 """Half a point: no data set of a usual size tells such a difference, so no number of pairs is named."""
 
@@ -93,6 +97,37 @@ def no_sample_size(accuracy: float) -> Finding:
         Said("Only the share was reported.", "只报告了比例。"),
         EVALUATE,
         {"accuracy": accuracy},
+    )
+
+
+def weak_signal(facts: Facts) -> Finding | None:
+    """Better than a coin, but wrong too often to optimise against."""
+    interval = facts.interval
+    if facts.accuracy is None or interval is None or not facts.n:
+        return None
+    if not (interval.low > 0.5 and facts.accuracy < WEAK):
+        return None
+    wrong = percent(1 - facts.accuracy)
+    return Finding(
+        "weak_signal",
+        "warning",
+        Said("the signal is weak", "信号较弱"),
+        Said(
+            f"Right in {percent(facts.accuracy)} of n = {facts.n:,} comparisons ({span(interval.low, interval.high)}), "
+            f"wrong in {wrong}.",
+            f"在 {facts.n:,} 个比较中正确率为 {percent(facts.accuracy)}（{span(interval.low, interval.high)}），"
+            f"错误率 {wrong}。",
+        ),
+        Said(
+            "Too little training, too small a model, too few prompts, or labels on which people themselves disagree.",
+            "训练不足、模型太小、提示词太少，或标注者之间本身就有分歧。",
+        ),
+        Said(
+            "Train longer, on more prompts or with a larger model; if nothing helps, measure how often two annotators agree "
+            "on these pairs, for no model can do much better.",
+            "延长训练、增加提示词或换更大的模型；若都无效，先测量两位标注者在这些数据上的一致率，模型不可能明显超过它。",
+        ),
+        {"accuracy": facts.accuracy, "n": facts.n},
     )
 
 
