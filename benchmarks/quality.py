@@ -27,39 +27,59 @@ HH = {
     "dataset": ["hh-rlhf/harmless-base.jsonl.gz", "hh-rlhf/helpful.jsonl.gz"],
     "fractions": (0.7, 0.1, 0.2),
     "max_length": 512,
+    "batch": 16,
 }
+MERGED = {"merge_prompts": True, "batch": 1, "evals": 1}
+OTHERS = [
+    "ultrafeedback-noise/clean.jsonl.gz",
+    "webgpt/comparisons.jsonl.gz",
+    "alpaca-eval/pairs_length_balanced.jsonl.gz",
+]
 RUNS: dict[str, dict[str, Any]] = {
-    "ukp-smollm2": {
-        **UKP,
+    "ukp-smollm2": {**UKP, **MERGED, "model": "smollm2-135m", "freeze_layers": 12, "epochs": 4, "lr": 5e-5},
+    "ukp-minilm": {**UKP, **MERGED, "model": "minilm-l6", "epochs": 6, "lr": 5e-5},
+    "hh-minilm": {**HH, "model": "minilm-l6", "epochs": 2, "lr": 3e-5, "evals": 2},
+    "hh-smollm2-12-layers": {**HH, "model": "smollm2-135m", "layers": 12, "epochs": 1, "lr": 3e-5},
+    "hh-smollm2-frozen-20": {**HH, "model": "smollm2-135m", "freeze_layers": 20, "epochs": 1, "lr": 3e-5},
+    "hh-smollm2-12-layers-extra": {
+        **HH,
         "model": "smollm2-135m",
-        "merge_prompts": True,
-        "batch": 1,
-        "epochs": 5,
+        "layers": 12,
+        "epochs": 1,
         "lr": 3e-5,
-        "evals": 1,
+        "extra": OTHERS,
     },
-    "ukp-minilm": {**UKP, "model": "minilm-l6", "merge_prompts": True, "batch": 1, "epochs": 5, "lr": 5e-5, "evals": 1},
 }
+NOT_SETTINGS = ("dataset", "fractions", "model", "extra")
+
+
+def prepared(name: str, data: Path, folder: Path) -> tuple[list[str], dict[str, Any]]:
+    """Training sources and own validation and test files: cleaned and split by prompt where `fractions` says how."""
+    sources = [str(data / source) for source in RUNS[name]["dataset"]]
+    if "fractions" not in RUNS[name]:
+        return sources, {}
+    rs.clean(sources, folder / "data", fractions=RUNS[name]["fractions"])
+    if "extra" not in RUNS[name]:
+        return [str(folder / "data")], {}
+    train = [str(folder / "data" / "train.jsonl"), *(str(data / source) for source in RUNS[name]["extra"])]
+    return train, {split: str(folder / "data" / f"{split}.jsonl") for split in ("validation", "test")}
 
 
 def run(name: str, data: Path) -> dict[str, Any]:
     """Train and evaluate one named run; returns its row of the table."""
-    settings = {key: value for key, value in RUNS[name].items() if key not in ("dataset", "fractions", "model")}
-    sources = [str(data / source) for source in RUNS[name]["dataset"]]
+    settings = {key: value for key, value in RUNS[name].items() if key not in NOT_SETTINGS}
     started = time.time()
     with tempfile.TemporaryDirectory() as folder:
-        if "fractions" in RUNS[name]:
-            rs.clean(sources, Path(folder) / "data", fractions=RUNS[name]["fractions"])
-            sources = [str(Path(folder) / "data")]
+        sources, own = prepared(name, data, Path(folder))
         output = Path(folder) / "run"
         trained = rs.train(
-            RUNS[name]["model"], sources, output, progress=progress_for(sys.stderr), **settings
+            RUNS[name]["model"], sources, output, progress=progress_for(sys.stderr), **own, **settings
         ).to_json()
         evaluation = json.loads((output / "evaluation.json").read_text())
         kept = RESULTS / "runs" / name
         shutil.rmtree(kept, ignore_errors=True)
         kept.mkdir(parents=True)
-        for file in ("report.md", "metrics.jsonl"):
+        for file in ("report.md", "metrics.jsonl", "config.yaml"):
             shutil.copyfile(output / file, kept / file)
     names = (
         "n", "clusters", "label_ties", "accuracy", "accuracy_ci", "auc", "auc_ci", "nll", "nll_ci", "brier", "ece",
@@ -67,7 +87,7 @@ def run(name: str, data: Path) -> dict[str, Any]:
     )  # fmt: skip
     row = {
         "name": name,
-        "settings": {**RUNS[name], "model": RUNS[name]["model"]},
+        "settings": RUNS[name],
         **{key: evaluation.get(key) for key in names},
         "train": {key: trained[key] for key in ("records", "pairs", "steps", "train_loss", "seconds", "pairs_per_second",
                                                 "best_step", "best_validation_loss", "dtype", "device", "lr",
@@ -102,7 +122,7 @@ def table() -> str:
 def main() -> None:
     """Run the named runs and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*RUNS, []], help="runs to do (default: all)")
+    parser.add_argument("names", nargs="*", help="runs to do (default: all)")
     arguments = parser.parse_args()
     data = os.environ.get("REWARDSMITH_DATA")
     if not data:

@@ -38,11 +38,15 @@ def sync(path: Path) -> None:
 
 @contextlib.contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn an OSError while writing `path` into one line that names the path, the cause and the free space."""
+    """Turn a failure while writing `path` into one line that names the path, the cause and the free space."""
     try:
         yield
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}{free_space(path)}") from error
+    except Exception as error:
+        # safetensors has its own error for a full disk; it is known by name so that nothing is imported for it.
+        if not (isinstance(error, OSError) or type(error).__name__ == "SafetensorError"):
+            raise
+        cause = getattr(error, "strerror", None) or str(error)
+        raise OutputError(f"cannot write {path}: {cause}{free_space(path)}") from error
 
 
 def free_space(path: Path) -> str:
@@ -123,13 +127,19 @@ def write_folder(path: Path, fill: Callable[[Path], T]) -> T:
         return result
 
 
-def prepare_output(path: Path, *, overwrite: bool) -> None:
-    """Make the folder `path`, refusing one that holds something unless `overwrite` (which empties it)."""
+def check_output(path: Path, *, overwrite: bool) -> None:
+    """Refuse an output folder that is a file, or that holds something and may not be emptied; changes nothing."""
     with explained(path):
         if path.is_file():
             raise OutputError(f"{path} is a file; expected a folder to write into; choose another output")
-        if path.is_dir() and any(path.iterdir()):
-            if not overwrite:
-                raise OutputError(f"{path} is not empty; choose another output or pass --overwrite")
+        if not overwrite and path.is_dir() and any(path.iterdir()):
+            raise OutputError(f"{path} is not empty; choose another output or pass --overwrite")
+
+
+def prepare_output(path: Path, *, overwrite: bool) -> None:
+    """Make the folder `path`, refusing one that holds something unless `overwrite` (which empties it)."""
+    check_output(path, overwrite=overwrite)
+    with explained(path):
+        if path.is_dir():
             shutil.rmtree(path)
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True)

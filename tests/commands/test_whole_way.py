@@ -196,6 +196,7 @@ def test_a_wrong_input_ends_in_one_clear_line(arguments, code, message, tmp_path
     assert message in last
     assert "Traceback" not in captured.err
     assert captured.out == ""
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_output_that_holds_something_is_not_touched(tmp_path, capsys):

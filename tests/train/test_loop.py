@@ -283,3 +283,30 @@ def test_minus_one_trains_the_head_alone(tmp_path):
     model = tiny(seed=1)
     freeze(model.network, -1)
     assert [name for name, p in model.network.hf.named_parameters() if p.requires_grad] == ["score.weight"]
+
+
+def test_a_full_disk_ends_in_one_line_and_the_last_checkpoint_stays(tmp_path, monkeypatch):
+    from safetensors import SafetensorError
+
+    from rewardsmith.errors import OutputError
+    from rewardsmith.train import resume
+
+    whole = fit(tmp_path / "whole")
+    whole.run()
+    trainer = fit(tmp_path / "full")
+    save_file = resume.save_file
+
+    def full(tensors, path):
+        if "step-00000006" in str(path):
+            save_file(dict(list(tensors.items())[:2]), path)
+            raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+        save_file(tensors, path)
+
+    monkeypatch.setattr(resume, "save_file", full)
+    with pytest.raises(OutputError, match=r"cannot write .*step-00000006: .*No space left on device.* MB free"):
+        trainer.run()
+    assert [path.name for path in (tmp_path / "full" / "checkpoints").glob("*step*")] == ["step-00000003"]
+    monkeypatch.undo()
+    resumed = fit(tmp_path / "full")
+    assert resumed.run(resuming=True).resumed_from == 3
+    assert weights(resumed) == weights(whole)

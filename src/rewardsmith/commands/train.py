@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rewardsmith.commands.sources import SplitRule, Splits, is_prepared, load_splits, quarantine_lines
 from rewardsmith.commands.train_settings import Config as Config
 from rewardsmith.errors import OutputError, TrainingError, UsageError
-from rewardsmith.files import explained, prepare_output, write_bytes, write_json, write_jsonl, write_text
+from rewardsmith.files import check_output, explained, prepare_output, write_bytes, write_json, write_jsonl, write_text
 from rewardsmith.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -42,9 +42,10 @@ class Result:
 
 def run(config: Config, progress: Progress = SILENT) -> Result:
     """Train, evaluate on the test split, diagnose; returns what `train.json` holds."""
-    prepare_run(config)
+    check_run(config)
     splits = load_data(config, progress)
     model, kind = open_model(config)
+    begin_run(config, splits)
     if model.why_separate:
         progress.note(f"prefixes are not shared: {model.why_separate}")
     train, validation = encode_splits(config, splits, model, progress)
@@ -59,8 +60,8 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     return evaluate_and_report(config, model, splits, summary, progress)
 
 
-def prepare_run(config: Config) -> None:
-    """Make the run folder, or find the one to resume."""
+def check_run(config: Config) -> None:
+    """Refuse what can be refused before any data is read; nothing is written yet, so a wrong word costs nothing."""
     from rewardsmith.train.losses import LOSSES
 
     if config.loss not in LOSSES:
@@ -69,11 +70,19 @@ def prepare_run(config: Config) -> None:
         if not (config.output / "checkpoints").is_dir():
             raise OutputError(f"{config.output} holds no checkpoints to resume from; start without --resume")
         return
-    prepare_output(config.output, overwrite=config.overwrite)
+    check_output(config.output, overwrite=config.overwrite)
+
+
+def begin_run(config: Config, splits: Splits) -> None:
+    """Make the run folder (or keep the one to resume), and write down what is known of the data."""
+    if not config.resume:
+        prepare_output(config.output, overwrite=config.overwrite)
+    write_jsonl(config.output / "data" / "quarantine.jsonl", quarantine_lines(splits.quarantined))
+    keep_findings(config)
 
 
 def load_data(config: Config, progress: Progress) -> Splits:
-    """Read and split the data; rows that cannot be read end in the run's quarantine file."""
+    """Read and split the data; refuse data from which nothing can be learned."""
     from rewardsmith.data.merging import merge_prompts
 
     rule = SplitRule(seed=config.seed, by=config.split_by, test_groups=config.test_groups)
@@ -85,8 +94,6 @@ def load_data(config: Config, progress: Progress) -> Splits:
         strict=config.strict,
         progress=progress,
     )
-    write_jsonl(config.output / "data" / "quarantine.jsonl", quarantine_lines(splits.quarantined))
-    keep_findings(config)
     comparisons = [c for record in splits.train for c in record.comparisons]
     if not comparisons:
         raise TrainingError(

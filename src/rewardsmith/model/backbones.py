@@ -1,9 +1,11 @@
 """Names to models: the embedded ones, a folder, or a hub name; with a fresh head, or the head it came with."""
 
 import os
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import torch
 
@@ -82,8 +84,25 @@ def locate(name: str) -> str:
             return str(inner)
         return str(folder)
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
+        refuse_without_network(name)
         return name
     raise ModelError(f"unknown model {name!r}: no such folder; known: {', '.join(EMBEDDED)}, or a hub name ORG/NAME")
+
+
+def refuse_without_network(name: str) -> None:
+    """Say at once that the hub cannot be reached, instead of after half a minute of retries; a cached model passes."""
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    cached = isinstance(try_to_load_from_cache(name, "config.json"), str)
+    proxied = any(os.environ.get(key) for key in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"))
+    if cached or proxied:
+        return
+    try:
+        if constants.HF_HUB_OFFLINE:
+            raise OSError("HF_HUB_OFFLINE is set")
+        socket.getaddrinfo(urlsplit(constants.ENDPOINT).hostname, None)
+    except OSError as error:
+        raise ModelError(unreachable(name, error)) from error
 
 
 def load_classifier(path: str, *, layers: int | None, trust_remote_code: bool) -> tuple[Any, bool]:
