@@ -72,15 +72,16 @@ def run(name: str, data: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         sources, own = prepared(name, data, Path(folder))
         output = Path(folder) / "run"
-        trained = rs.train(
-            RUNS[name]["model"], sources, output, progress=progress_for(sys.stderr), **own, **settings
-        ).to_json()
+        result = rs.train(RUNS[name]["model"], sources, output, progress=progress_for(sys.stderr), **own, **settings)
+        trained = result.to_json()
         evaluation = json.loads((output / "evaluation.json").read_text())
+        # The report quotes the data, which is not ours to copy; curve and verdict hold numbers only.
         kept = RESULTS / "runs" / name
         shutil.rmtree(kept, ignore_errors=True)
         kept.mkdir(parents=True)
-        for file in ("report.md", "metrics.jsonl", "config.yaml"):
-            shutil.copyfile(output / file, kept / file)
+        shutil.copyfile(output / "metrics.jsonl", kept / "metrics.jsonl")
+        verdict = [line for line in result.verdict_text.splitlines() if not line.startswith("→")]
+        (kept / "verdict.txt").write_text("\n".join(verdict) + "\n", encoding="utf-8")
     names = (
         "n", "clusters", "label_ties", "accuracy", "accuracy_ci", "auc", "auc_ci", "nll", "nll_ci", "brier", "ece",
         "ece_calibrated", "ece_noise_floor", "temperature", "kendall_tau", "baselines", "by_category", "interval_method",

@@ -310,3 +310,25 @@ def test_a_full_disk_ends_in_one_line_and_the_last_checkpoint_stays(tmp_path, mo
     resumed = fit(tmp_path / "full")
     assert resumed.run(resuming=True).resumed_from == 3
     assert weights(resumed) == weights(whole)
+
+
+def test_fp16_trains_with_a_scaled_loss_and_resumes(tmp_path):
+    def half(folder):
+        model = tiny(seed=1)
+        model.network.autocast = torch.float16
+        return fit(folder, model=model, epochs=4)
+
+    whole = half(tmp_path / "whole")
+    result = whole.run()
+    assert whole.scaler.is_enabled()
+    rows = [orjson.loads(line) for line in (tmp_path / "whole" / "metrics.jsonl").read_bytes().splitlines()]
+    losses = [row["loss"] for row in rows if "loss" in row]
+    assert losses[-1] < losses[0]
+    assert result.state.step == 20
+    newest = sorted((tmp_path / "whole" / "checkpoints").glob("step-*"))[-1]
+    for path in newest.iterdir():
+        path.unlink()
+    newest.rmdir()
+    resumed = half(tmp_path / "whole")
+    assert resumed.run(resuming=True).resumed_from == 18
+    assert weights(resumed) == weights(whole)

@@ -99,6 +99,8 @@ class Fit:
         self.metrics = folder / "metrics.jsonl"
         self.fingerprint = dict(fingerprint)
         self.optimizer = make_optimizer(network, lr=settings.lr, weight_decay=settings.weight_decay)
+        half = network.autocast is torch.float16
+        self.scaler = torch.amp.GradScaler(network.device.type, enabled=half)
         self.per_epoch = -(-len(train) // settings.batch)
         self.total = self.per_epoch * settings.epochs
         self.warmup = max(1, round(settings.warmup * self.total))
@@ -145,19 +147,26 @@ class Fit:
         dropout = Dropout(self.settings.dropout, self.settings.seed, epoch)
         try:
             figures = accumulate(
-                self.network, examples, self.loss, dropout=dropout, budget=self.settings.tokens_per_microbatch
+                self.network,
+                examples,
+                self.loss,
+                dropout=dropout,
+                budget=self.settings.tokens_per_microbatch,
+                scale=self.scaler.scale,
             )
         except TrainingError as error:
             raise TrainingError(f"step {self.state.step + 1}: {error}; {self._advice()}") from error
+        self.scaler.unscale_(self.optimizer)
         norm = torch.nn.utils.clip_grad_norm_(
             [p for p in self.network.hf.parameters() if p.requires_grad], self.settings.clip or float("inf")
         ).item()
-        if not np.isfinite(norm):
+        if not (np.isfinite(norm) or self.scaler.is_enabled()):
             places = ", ".join(example.place for example in examples[:3])
             raise TrainingError(
                 f"step {self.state.step + 1}: the gradient is not finite, rows {places} …; {self._advice()}"
             )
-        self.optimizer.step()
+        self.scaler.step(self.optimizer)  # skips the step where fp16 overflowed, and lowers the scale
+        self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
         self._record(epoch, figures, rate, norm, time.perf_counter() - started)
         task.advance(1, loss=figures.loss, accuracy=figures.accuracy, pairs_per_second=self.pairs_per_second)
@@ -212,7 +221,7 @@ class Fit:
             state.stopped_early = 0 < self.settings.patience <= state.without_gain
 
     def _checkpoint(self) -> None:
-        state = {**asdict(self.state), "fingerprint": self.fingerprint}
+        state = {**asdict(self.state), "fingerprint": self.fingerprint, "scaler": self.scaler.state_dict()}
         folder = self.checkpoints / f"step-{self.state.step:08d}"
         resume.save_checkpoint(folder, self.network, self.optimizer, state)
         resume.prune(self.checkpoints, keep=self.settings.keep)
@@ -229,6 +238,8 @@ class Fit:
             return None
         state = dict(restored.state)
         refuse_changes(state.pop("fingerprint"), self.fingerprint)
+        if scaler := state.pop("scaler"):
+            self.scaler.load_state_dict(scaler)
         self.state = FitState(**{**state, "recent": tuple(state["recent"])})
         if self.state.best_loss is None:
             self.state.best_loss = float("inf")

@@ -5,7 +5,7 @@ losses are divided by the step's whole weight before backward, so any cut gives 
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,10 +58,25 @@ class Dropout:
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
+def unscaled(loss: Tensor) -> Tensor:
+    """The loss as it is."""
+    return loss
+
+
 def accumulate(
-    network: RewardNetwork, examples: Sequence[Example], loss: Loss, *, dropout: Dropout, budget: int
+    network: RewardNetwork,
+    examples: Sequence[Example],
+    loss: Loss,
+    *,
+    dropout: Dropout,
+    budget: int,
+    scale: Callable[[Tensor], Tensor] = unscaled,
 ) -> StepFigures:
-    """Add the step's gradient to the parameters; raises TrainingError naming the rows if a loss is not finite."""
+    """Add the step's gradient to the parameters; returns what the step showed.
+
+    `scale` multiplies the loss before backward (fp16 needs that; the caller takes it out again). Raises TrainingError
+    naming the rows if a loss is not finite.
+    """
     total = float(sum(example.weight.sum() for example in examples))
     losses, margins, rewards, tokens = 0.0, [], [], 0
     for group in pack([cost(example.tree, packed=network.packed) for example in examples], budget):
@@ -74,7 +89,7 @@ def accumulate(
         part = (columns.weight * values).sum() / total
         if not torch.isfinite(part):
             raise TrainingError(not_finite(chosen, columns, values))
-        torch.autograd.backward(part)
+        torch.autograd.backward(scale(part))
         losses += part.item()
         margins.append((preferred - other).detach())
         rewards.append(scores.detach())
