@@ -156,7 +156,7 @@ def _run(name: str, module: Any, config: Any, *, as_json: bool) -> int:
         # A library that prints must not spoil the one JSON object, nor mix with the result's text.
         with contextlib.redirect_stdout(sys.stderr):
             result = module.run(config, progress=progress_for())
-            output = result.to_json() if as_json else result.to_text()
+            output = result.to_json() if as_json else shown(result)
     except KeyboardInterrupt:
         return _interrupted(name, config, as_json=as_json)
     if as_json:
@@ -165,6 +165,12 @@ def _run(name: str, module: Any, config: Any, *, as_json: bool) -> int:
         sys.stdout.write(output.rstrip("\n") + "\n")
         sys.stdout.flush()
     return 0
+
+
+def shown(result: Any) -> str:
+    """A result as text; in colours where it has some and standard output is a terminal that wants them."""
+    colours = sys.__stdout__ is not None and sys.__stdout__.isatty() and "NO_COLOR" not in os.environ
+    return str(result.to_coloured_text() if colours and hasattr(result, "to_coloured_text") else result.to_text())
 
 
 def _interrupted(name: str, config: Any, *, as_json: bool) -> int:

@@ -1,5 +1,6 @@
 """`rewardsmith inspect`: what exactly will be scored, for one record, token by token."""
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,9 @@ from rewardsmith.progress import SILENT, Progress
 if TYPE_CHECKING:
     from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.records import Record
+
+
+LONGEST_CHARACTER = 4  # bytes of a character in UTF-8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +60,14 @@ class Result:
         return asdict(self)
 
     def to_text(self) -> str:
-        """The rendered text with the border of the prefix (⟦ ⟧ around what responses share) and the pooled token (▶ ◀)."""
+        """The rendered texts: ⟦ ⟧ around what responses share, ▶ ◀ around the token whose hidden state is pooled."""
+        return self._text(joined)
+
+    def to_coloured_text(self) -> str:
+        """The same, neighbouring tokens on different backgrounds."""
+        return self._text(coloured)
+
+    def _text(self, join: Callable[[Sequence[str]], str]) -> str:
         lines = [
             f"{self.place}: {len(self.responses)} responses, contract {self.contract_kind}, "
             f"max_length {self.contract['max_length']}, prompt budget "
@@ -66,16 +77,37 @@ class Result:
         ]
         for number, shown in enumerate(self.responses):
             reward = "no trained head" if shown.reward is None else f"reward {shown.reward:.4f}"
-            lines.append(
-                f"\nresponse {number}: {len(shown.ids)} tokens, {shown.prefix_tokens} shared, "
-                f"{shown.tokens_cut} cut, {reward}"
-            )
-            lines.append(
-                "⟦" + "".join(shown.tokens[: shown.prefix_tokens]) + "⟧"
-                + "".join(shown.tokens[shown.prefix_tokens : -1]) + "▶" + repr(shown.tokens[-1])[1:-1] + "◀"
-            )  # fmt: skip
-        lines += [""] + [f"comparison: {c['i']} over {c['j']}, preference {c['preference']}" for c in self.comparisons]
+            border = shown.prefix_tokens
+            lines += [
+                f"\nresponse {number}: {len(shown.ids)} tokens, {border} shared, {shown.tokens_cut} cut, {reward}",
+                f"⟦{join(shown.tokens[:border])}⟧{join(shown.tokens[border:-1])}▶{repr(shown.tokens[-1])[1:-1]}◀",
+            ]
+        lines += ["", *(f"comparison: {c['i']} over {c['j']}, preference {c['preference']}" for c in self.comparisons)]
         return "\n".join(lines)
+
+
+def joined(tokens: Sequence[str]) -> str:
+    """Tokens as plain text."""
+    return "".join(tokens)
+
+
+def coloured(tokens: Sequence[str]) -> str:
+    """Tokens on two backgrounds in turn (ANSI colours), so that one sees where each begins."""
+    return "".join(f"\x1b[{44 + k % 2}m{token}\x1b[0m" for k, token in enumerate(token for token in tokens if token))
+
+
+def token_texts(tokenizer: Any, ids: Iterable[int]) -> list[str]:
+    """What each token adds to the text; of a character that takes several tokens, all of it at its last token."""
+    texts, waiting = [], []
+    for number in ids:
+        waiting.append(int(number))
+        text = tokenizer.decode(waiting)
+        whole = not text.endswith("\ufffd") or len(waiting) > LONGEST_CHARACTER
+        texts.append(text if whole else "")
+        waiting = [] if whole else waiting
+    if waiting:
+        texts[-1] = tokenizer.decode(waiting)
+    return texts
 
 
 def run(config: Config, progress: Progress = SILENT) -> Result:
@@ -89,7 +121,10 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     rewards = next(model.score_records([record])) if trained else None
     responses = tuple(
         Shown(
-            tokens=tuple(model.tokenizer.decode([int(i)]) for i in ids),
+            tokens=tuple(
+                token_texts(model.tokenizer, ids[: len(tree.prefix)])
+                + token_texts(model.tokenizer, ids[len(tree.prefix) :])
+            ),
             ids=tuple(map(int, ids)),
             prefix_tokens=len(tree.prefix),
             pooled_token=model.tokenizer.decode([int(ids[-1])]),

@@ -169,7 +169,15 @@ class Fit:
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
         self._record(epoch, figures, rate, norm, time.perf_counter() - started)
-        task.advance(1, loss=figures.loss, accuracy=figures.accuracy, pairs_per_second=self.pairs_per_second)
+        task.advance(
+            1,
+            loss=figures.loss,
+            accuracy=figures.accuracy,
+            margin=figures.margin,
+            reward_mean=figures.reward_mean,
+            reward_std=figures.reward_std,
+            pairs_per_second=self.pairs_per_second,
+        )
 
     def _record(self, epoch: int, figures: StepFigures, rate: float, norm: float, seconds: float) -> None:
         state = self.state
