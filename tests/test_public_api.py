@@ -36,3 +36,14 @@ def test_errors_and_records_come_without_torch():
 def test_a_user_error_can_be_caught_as_a_value_error():
     assert issubclass(rewardsmith.DataError, ValueError)
     assert issubclass(rewardsmith.MissingExtraError, ImportError)
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate", "diagnose"])
+@pytest.mark.parametrize("first", ["function", "folder"])
+def test_a_function_is_not_hidden_by_the_folder_of_its_name(name, first):
+    lines = ["import rewardsmith as rs", f"import rewardsmith.{name}", f"assert callable(rs.{name}), rs.{name}"]
+    if first == "function":
+        lines.insert(1, f"assert callable(rs.{name})")
+    lines.append(f"from rewardsmith.{name} import __doc__ as words; assert words")
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -9,6 +9,8 @@ The public names below are imported when they are first used, so that `import re
 """
 
 import importlib
+import sys
+from types import ModuleType
 from typing import Any
 
 from rewardsmith.version import VERSION as __version__
@@ -39,6 +41,21 @@ PUBLIC: dict[str, str] = {
 }
 
 __all__ = ["__version__", *PUBLIC]
+
+
+class _Package(ModuleType):
+    """The package itself; `rs.train`, `rs.evaluate` and `rs.diagnose` are functions, and folders of the same names.
+
+    Python sets a package's attribute when a folder in it is first imported, which would put the folder in the function's
+    place after the first call. The folders stay importable, `from rewardsmith.train import …`.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in PUBLIC and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rewardsmith.model.reward_model import RewardModel
 
 CATEGORY_FIELDS = ("category", "subset", "section", "topic")
+RANKING = 3
 QUANTILES = tuple(k / 100 for k in range(101))
 HEADLINE = ("n", "accuracy", "accuracy_ci", "auc", "nll", "ece", "ece_calibrated", "split", "source")
 Rewards = Sequence[np.ndarray]
@@ -147,10 +148,14 @@ def strength_of(comparison: Comparison) -> float:
 
 
 def rankings_of(records: Sequence[Record], rewards: Rewards) -> Rankings | None:
-    """Responses with ratings, for Kendall's tau and best-of-N; None where no record has them."""
+    """Rated responses of records with three or more, for Kendall's tau and best-of-N; None where no record has them.
+
+    Two ratings hold no more than their comparison: tau over them is 2 x accuracy - 1.
+    """
     group, quality, reward = [], [], []
     for number, (record, values) in enumerate(zip(records, rewards, strict=True)):
-        for rating, value in zip(record.ratings.get("overall", ()), values, strict=False):
+        ratings = record.ratings.get("overall", ())
+        for rating, value in zip(ratings, values, strict=False) if len(ratings) >= RANKING else ():
             if rating is not None:
                 group.append(number)
                 quality.append(float(rating))
