@@ -120,6 +120,13 @@ def test_a_hub_name_that_cannot_be_reached_names_the_offline_choices():
         open_backbone("some-org/some-model")
 
 
+def test_the_tokenizer_may_allow_less_than_the_config():
+    backbone = open_backbone("tiny")
+    assert backbone.longest == 256
+    backbone.tokenizer.model_max_length = 200
+    assert backbone.longest == 200
+
+
 def test_the_first_layers_are_kept(saved):
     backbone = open_backbone(str(saved[0]), layers=1)
     assert backbone.hf.config.num_hidden_layers == 1

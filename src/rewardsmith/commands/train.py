@@ -171,10 +171,10 @@ def longest(config: Config, backbone: "Backbone") -> int:
     """--max-length, checked against what the model can read; by default 1024 or less."""
     from rewardsmith.scoring.contract import DEFAULT_MAX_LENGTH
 
-    can = int(backbone.hf.config.get_text_config().max_position_embeddings or DEFAULT_MAX_LENGTH)
+    can = backbone.longest
     if config.max_length is None:
-        return min(DEFAULT_MAX_LENGTH, can)
-    if config.max_length > can:
+        return min(DEFAULT_MAX_LENGTH, can or DEFAULT_MAX_LENGTH)
+    if can is not None and config.max_length > can:
         raise UsageError(f"--max-length {config.max_length}: the model reads at most {can} tokens")
     if config.max_length < 8:
         raise UsageError(f"--max-length {config.max_length}: too small for any conversation; use at least 64")

@@ -16,6 +16,7 @@ from rewardsmith.scoring.contract import choose_pad_token
 
 EMBEDDED = ("tiny", "smollm2-135m", "minilm-l6")
 SIDECAR = "reward.json"
+UNLIMITED = 10**9  # tokenizers write 10**30 for "no limit"
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,16 @@ class Backbone:
     kind: str
     head_is_new: bool
     folder: Path | None
+
+    @property
+    def longest(self) -> int | None:
+        """The longest sequence it can read, in tokens; None where neither config nor tokenizer sets a limit.
+
+        The tokenizer counts too: RoBERTa's config has two positions more than a text may use.
+        """
+        positions = getattr(self.hf.config.get_text_config(), "max_position_embeddings", None)
+        limits = (positions, self.tokenizer.model_max_length)
+        return min((int(limit) for limit in limits if limit and limit < UNLIMITED), default=None)
 
 
 def models_folder() -> Path:

@@ -24,6 +24,7 @@ from rewardsmith.records import Conversation, Message, Record, Response
 from rewardsmith.scoring.contract import DEFAULT_MAX_LENGTH, ScoringContract, make_contract
 from rewardsmith.scoring.tokens import Encoded, Encoder
 
+LONGEST_INFERRED = 4 * DEFAULT_MAX_LENGTH
 Turns = str | Sequence[Message] | Sequence[Mapping[str, str]]
 
 
@@ -84,6 +85,7 @@ class RewardModel:
         """A reward model from an opened backbone: decide how it is computed, check that, move it to its device."""
         place = choose_device(device)
         backbone.tokenizer.pad_token_id = contract.pad_token_id
+        backbone.hf.to(place)
         network = RewardNetwork(
             backbone.hf, kind=backbone.kind, pad_id=contract.pad_token_id, packed=False, autocast=None
         )
@@ -91,7 +93,6 @@ class RewardModel:
         reason = reason or self_check(network, contract.max_length)
         network.packed = reason is None
         network.use_attention()
-        network.to(place)
         network.autocast = autocast_dtype(dtype, place, backbone.hf.config)
         return cls(network, backbone.tokenizer, Sidecar(contract), reason)
 
@@ -178,12 +179,10 @@ def one_response(turns: Turns) -> Record:
 
 def infer_contract(backbone: Backbone) -> ScoringContract:
     """A contract for a model that came without one, from its tokenizer and config; marked as inferred."""
-    limits = [backbone.hf.config.get_text_config().max_position_embeddings, backbone.tokenizer.model_max_length]
-    longest = min(limit for limit in (*limits, 4096) if limit)
     return make_contract(
         backbone.tokenizer,
         backbone.kind,
-        max_length=int(min(longest, 4 * DEFAULT_MAX_LENGTH)),
+        max_length=min(backbone.longest or LONGEST_INFERRED, LONGEST_INFERRED),
         date=datetime.date(2025, 1, 1),
         inferred=True,
     )
