@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardsmith.scoring.trees import build_tree, pack
+from rewardsmith.scoring.trees import build_tree, pack, pack_padded
 
 sequences = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=9), min_size=1, max_size=5)
 
@@ -52,3 +52,16 @@ def test_packing_loses_nothing_and_keeps_the_budget(sizes, budget):
 
 def test_packing_fills_bins_by_size():
     assert pack([5, 1, 4, 2], 6) == [[0, 1], [2, 3]]
+
+
+@given(st.lists(st.tuples(st.integers(1, 40), st.integers(1, 3)), max_size=30), st.integers(1, 200))
+def test_padded_bins_count_their_padding(shapes, budget):
+    bins = pack_padded(shapes, budget)
+    assert sorted(index for group in bins for index in group) == list(range(len(shapes)))
+    for group in bins:
+        computed = max(shapes[index][0] for index in group) * sum(shapes[index][1] for index in group)
+        assert len(group) == 1 or computed <= budget
+
+
+def test_a_long_row_is_not_padded_with_short_ones():
+    assert pack_padded([(10, 1), (1000, 1), (10, 1)], 1000) == [[1], [0, 2]]

@@ -38,9 +38,9 @@ def examples(model, rows):
     return encode_examples(rows, model.encoder, share=model.network.packed).examples
 
 
-def fit(folder, *, model=None, n=20, **changes):
+def fit(folder, *, model=None, n=20, held=6, **changes):
     model = model or tiny(seed=1)
-    train, validation = examples(model, records(n)), examples(model, records(6, start=100))
+    train, validation = examples(model, records(n)), examples(model, records(held, start=100))
     folder.mkdir(exist_ok=True)
     return Fit(
         model.network, settings(**changes), train=train, validation=validation, folder=folder, fingerprint={"a": 1}
@@ -130,6 +130,9 @@ def test_a_resumed_run_ends_with_the_same_bits(tmp_path, stop_at):
     result = resumed.run(resuming=True)
     assert result.resumed_from == (stop_at // 3 * 3 or None)
     assert weights(resumed) == weights(whole)
+    last = [(tmp_path / name / "checkpoints" / "step-00000010" / "manifest.json") for name in ("broken", "whole")]
+    sums = [orjson.loads(path.read_bytes()) for path in last]
+    assert all(sums[0][name] == sums[1][name] for name in ("weights.safetensors", "optimizer.safetensors"))
 
     def log(name):
         rows = [orjson.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_bytes().splitlines()]
@@ -140,9 +143,9 @@ def test_a_resumed_run_ends_with_the_same_bits(tmp_path, stop_at):
 
 def test_a_resume_that_forgot_the_optimizer_would_be_noticed(tmp_path):
     """The negative control of the test above: without the moments the weights differ."""
-    whole = fit(tmp_path / "whole")
+    whole = fit(tmp_path / "whole", held=0)
     whole.run()
-    resumed = fit(tmp_path / "whole")
+    resumed = fit(tmp_path / "whole", held=0)
     newest = sorted((tmp_path / "whole" / "checkpoints").glob("step-*"))[-1]
     for path in newest.iterdir():
         path.unlink()
@@ -248,6 +251,12 @@ def test_every_epoch_sees_every_record_once_in_another_order():
     assert sorted(index for step in epochs[0] for index in step) == list(range(10))
     assert epochs[0] != epochs[1]
     assert epochs[0] == steps_of_epoch(rows, epoch=0, seed=0, batch=4)
+
+
+def test_equal_rows_do_not_always_meet_in_one_batch():
+    rows = examples(tiny(), [*records(12), *records(12)])
+    steps = steps_of_epoch(rows, epoch=0, seed=0, batch=2)
+    assert sum(len({index % 12 for index in step}) < len(step) for step in steps) < 6
 
 
 def test_a_share_does_not_depend_on_the_order_of_the_file():

@@ -1,13 +1,27 @@
 """`rewardsmith compare`: is model A better than model B on the same comparisons, or can that not be told?"""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rewardsmith.progress import SILENT, Progress
 
-Key = tuple[str, int, str, int, int]
+Key = tuple[str, int, int, int]
+"""Id of the record, the two responses, and which of its comparisons of these two, counted from 1 in file order.
+
+The id is a hash of the content, so that the same data under another path pairs up."""
+
+NUMBER = (int, float)
+COLUMNS: Mapping[str, tuple[type, ...]] = {
+    "id": (str,),
+    "prompt_id": (str,),
+    "i": (int,),
+    "j": (int,),
+    "preference": NUMBER,
+    "margin": (*NUMBER, type(None)),  # null is what JSON has for NaN, which compare_margins refuses in its own words
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +64,7 @@ class Result:
 
 
 def run(config: Config, progress: Progress = SILENT) -> Result:
-    """Pair the two evaluations row by row and test the difference of their accuracies."""
+    """Pair the two evaluations comparison by comparison and test the difference of their accuracies."""
     import numpy as np
 
     from rewardsmith.errors import DataError
@@ -61,6 +75,7 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     common = [key for key in first if key in second]
     if not common:
         raise DataError(f"{config.a} and {config.b} share no comparison; evaluate both models on the same data")
+    refuse_relabelled((first[key], second[key]) for key in common)
     clusters: dict[str, int] = {}
     cluster = np.array([clusters.setdefault(str(first[key]["prompt_id"]), len(clusters)) for key in common])
     preference = np.array([first[key]["preference"] for key in common], dtype=np.float64)
@@ -87,10 +102,20 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     )
 
 
-def read_margins(folder: Path) -> dict[Key, dict[str, Any]]:
-    """The rows of a folder's `comparisons.jsonl` by what identifies a comparison."""
-    import orjson
+def refuse_relabelled(pairs: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> None:
+    """DataError where the two sides of a pair are not labelled alike."""
+    from rewardsmith.errors import DataError
 
+    for one, other in pairs:
+        if one["preference"] != other["preference"]:
+            raise DataError(
+                f"{one['place']} has preference {one['preference']:g}, but {other['place']} has "
+                f"{other['preference']:g} for the same two responses; evaluate both models on the same data"
+            )
+
+
+def read_margins(folder: Path) -> dict[Key, dict[str, Any]]:
+    """The rows of a folder's `comparisons.jsonl` by what identifies a comparison, in file order."""
     from rewardsmith.errors import DataError
 
     path = folder / "comparisons.jsonl"
@@ -99,8 +124,31 @@ def read_margins(folder: Path) -> dict[Key, dict[str, Any]]:
             f"{folder} holds no comparisons.jsonl; give a run folder or the --output of rewardsmith evaluate"
         )
     rows: dict[Key, dict[str, Any]] = {}
-    for line in path.read_bytes().splitlines():
-        row = orjson.loads(line)
-        kept = {name: row[name] for name in ("prompt_id", "preference", "margin")}
-        rows[(row["source"], row["line"], row["id"], row["i"], row["j"])] = kept
+    seen: Counter[tuple[str, int, int]] = Counter()
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            row = read_row(line, f"{path}:{number}")
+            triple = (row["id"], row["i"], row["j"])
+            seen[triple] += 1
+            rows[(*triple, seen[triple])] = row
     return rows
+
+
+def read_row(line: bytes, place: str) -> dict[str, Any]:
+    """What is needed of one line, with its place; DataError where the line is damaged."""
+    import orjson
+
+    from rewardsmith.errors import DataError
+
+    try:
+        row = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise DataError(f"{place} is no JSON ({error}); run rewardsmith evaluate again") from None
+    if not isinstance(row, dict):
+        raise DataError(f"{place} is no JSON object; run rewardsmith evaluate again")
+    for name, types in COLUMNS.items():
+        if name not in row or not isinstance(row[name], types):
+            got = repr(row[name]) if name in row else "nothing"
+            expected = " or ".join(kind.__name__ for kind in types)
+            raise DataError(f"{place} has {got} as {name!r}, expected {expected}; run rewardsmith evaluate again")
+    return {"place": place, **{name: row[name] for name in COLUMNS}}

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rewardsmith.commands.sources import SplitRule, is_prepared, load_splits, read_records
+from rewardsmith.commands.sources import SplitRule, input_files, is_prepared, load_splits, read_records
 from rewardsmith.errors import UsageError
-from rewardsmith.files import prepare_output
+from rewardsmith.files import check_output, prepare_output, refuse_inside
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Record
 
@@ -66,7 +66,8 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     from rewardsmith.model.reward_model import RewardModel
 
     if config.output is not None:
-        prepare_output(config.output, overwrite=config.overwrite)
+        check_inputs(config, config.output)
+        check_output(config.output, overwrite=config.overwrite)
     model = RewardModel.load(
         config.model,
         device=config.device,
@@ -76,6 +77,8 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     )
     records, split, quarantined = chosen_records(config, progress)
     validation = read_records(config.validation, progress=progress)[0] if config.validation else []
+    if config.output is not None:
+        prepare_output(config.output, overwrite=config.overwrite)
     evaluation = evaluate_records(
         model,
         records,
@@ -89,6 +92,12 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     return Result(evaluation.summary, quarantined)
 
 
+def check_inputs(config: Config, output: Path) -> None:
+    """OutputError where emptying the output would delete the model or the data."""
+    inner = str(Path(config.model) / "model")  # where a run folder has its model
+    refuse_inside(output, [config.model, inner, *input_files([*config.sources, *config.validation])])
+
+
 def chosen_records(config: Config, progress: Progress) -> tuple[list[Record], str, int]:
     """The records to evaluate on, the name of their split, and how many rows were quarantined."""
     prepared = len(config.sources) == 1 and is_prepared(Path(config.sources[0]))
@@ -96,9 +105,8 @@ def chosen_records(config: Config, progress: Progress) -> tuple[list[Record], st
         records, quarantined, _ = read_records(config.sources, strict=config.strict, progress=progress)
         return records, "all", len(quarantined)
     name = config.split or "test"
-    splits = load_splits(
-        config.sources, validation=(), test=(), rule=SplitRule(), strict=config.strict, progress=progress
-    )
+    rule = SplitRule(advice="add data, or leave --split out to evaluate on all of it")
+    splits = load_splits(config.sources, validation=(), test=(), rule=rule, strict=config.strict, progress=progress)
     return getattr(splits, name), name, len(splits.quarantined)
 
 

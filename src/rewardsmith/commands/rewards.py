@@ -90,12 +90,13 @@ def normalize(rewards: Rewards) -> Normalizer:
 
 def calibrate(records: Sequence[Record], rewards: Rewards, *, fitted_on: str) -> Calibration | None:
     """The temperature that fits these comparisons best; None where it cannot be told."""
-    rows = list(compared(records, rewards))
+    rows = [row for row in compared(records, rewards) if row.comparison.weight > 0]
     if not rows:
         return None
     margin = np.array([row.margin for row in rows])
     preference = np.array([row.comparison.preference for row in rows])
-    temperature = fit_temperature(margin, preference)
+    weight = np.array([row.comparison.weight for row in rows])
+    temperature = fit_temperature(margin, preference, weight=weight)
     return Calibration(temperature, fitted_on) if np.isfinite(temperature) else None
 
 

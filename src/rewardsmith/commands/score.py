@@ -1,12 +1,13 @@
 """`rewardsmith score`: rewards for pairs, rankings or bare responses; each input row comes back with its rewards."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rewardsmith.commands.sources import input_files
 from rewardsmith.errors import DataError, OutputError
-from rewardsmith.files import write_jsonl
+from rewardsmith.files import refuse_inside, write_jsonl
 from rewardsmith.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class Counts:
 
 def run(config: Config, progress: Progress = SILENT) -> Result:
     """Score a source as a stream; the output appears whole or not at all."""
+    refuse_inside(config.output, [config.model, *input_files([config.source])])
     if config.output.exists() and not config.overwrite:
         raise OutputError(f"{config.output} exists; choose another output or pass --overwrite")
     from rewardsmith.model.reward_model import RewardModel
@@ -148,13 +150,15 @@ def score_window(
         rows.append(row)
         if not isinstance(item, Record):
             place = getattr(item, "file", None) or getattr(item, "source", "")
-            row["error"] = f"{place}:{item.line}: {getattr(item, 'reason', 'plain text has no response to score')}"
+            fail(row, f"{place}:{item.line}", getattr(item, "reason", "plain text has no response to score"), counts)
             continue
         try:
             encoded = model.encode(item)
         except ContractError as error:
-            row["error"] = f"{item.place}: {error}"
+            fail(row, item.place, str(error), counts)
             continue
+        written = {"rewards": True, "best": config.best_of, "cut": encoded.cuts.any}
+        refuse_taken(row, item.place, [name for name, used in written.items() if used])
         if encoded.cuts.any:
             row["cut"] = cuts_json(encoded.cuts)
         counts.overlong += encoded.overlong
@@ -166,8 +170,23 @@ def score_window(
         if config.best_of:
             row["best"] = max(range(len(values)), key=row["rewards"].__getitem__)
     counts.rows += len(rows)
-    counts.not_scored += sum("error" in row for row in rows)
     yield from rows
+
+
+def fail(row: dict[str, Any], place: str, reason: str, counts: Counts) -> None:
+    """Give a row that cannot be scored its `error`, and count it."""
+    refuse_taken(row, place, ["error"])
+    row["error"] = f"{place}: {reason}"
+    counts.not_scored += 1
+
+
+def refuse_taken(row: Mapping[str, Any], place: str, written: Iterable[str]) -> None:
+    """DataError where the input row has a column of its own by the name of one that is about to be written."""
+    for name in written:
+        if name in row:
+            raise DataError(
+                f"{place} has a column {name!r} already, which score would overwrite; rename it in the input"
+            )
 
 
 def source_order(row: "Mapping[str, Any]", record: "Record") -> list[int]:

@@ -1,18 +1,35 @@
 """`rewardsmith train`: preference data and a model in, a reward model with an honest evaluation out."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rewardsmith.commands.sources import SplitRule, Splits, is_prepared, load_splits, quarantine_lines
+from rewardsmith.commands.sources import (
+    Splits,
+    is_prepared,
+    quarantine_lines,
+    read_json,
+)
+from rewardsmith.commands.train_inputs import load_data, open_model
 from rewardsmith.commands.train_settings import Config as Config
 from rewardsmith.errors import OutputError, TrainingError, UsageError
-from rewardsmith.files import check_output, explained, prepare_output, write_bytes, write_json, write_jsonl, write_text
+from rewardsmith.files import (
+    check_output,
+    explained,
+    hash_text,
+    prepare_output,
+    refuse_inside,
+    sha256,
+    write_bytes,
+    write_json,
+    write_jsonl,
+    write_text,
+)
 from rewardsmith.progress import SILENT, Progress
 
 if TYPE_CHECKING:
-    from rewardsmith.model.backbones import Backbone
     from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.train.examples import Encoding
     from rewardsmith.train.loop import FitResult, FitSettings
@@ -43,15 +60,17 @@ class Result:
 def run(config: Config, progress: Progress = SILENT) -> Result:
     """Train, evaluate on the test split, diagnose; returns what `train.json` holds."""
     check_run(config)
+    config = as_before(config)
     splits = load_data(config, progress)
     model, kind = open_model(config)
-    begin_run(config, splits)
     if model.why_separate:
         progress.note(f"prefixes are not shared: {model.why_separate}")
     train, validation = encode_splits(config, splits, model, progress)
     settings = fit_settings(config, model, kind, train)
-    save_settings(config, settings, splits, train)
-    fitted = fit(config, settings, model, train, validation, splits, progress)
+    fingerprint = fingerprint_of(config, settings, model, train, splits)
+    begin_run(config, fingerprint)
+    save_settings(config, splits, train, validation)
+    fitted = fit(config, settings, model, train, validation, fingerprint, progress)
     finish_model(config, model, splits, progress)
     summary = summarize_run(config, settings, model, train, fitted)
     write_json(config.output / "train.json", summary)
@@ -70,41 +89,32 @@ def check_run(config: Config) -> None:
         if not (config.output / "checkpoints").is_dir():
             raise OutputError(f"{config.output} holds no checkpoints to resume from; start without --resume")
         return
+    refuse_inside(config.output, (config.model, *config.dataset, *config.validation, *config.test))
     check_output(config.output, overwrite=config.overwrite)
 
 
-def begin_run(config: Config, splits: Splits) -> None:
-    """Make the run folder (or keep the one to resume), and write down what is known of the data."""
+def as_before(config: Config) -> Config:
+    """On resume, what the first run found out by itself (threads, token budget, precision) is used again."""
     if not config.resume:
-        prepare_output(config.output, overwrite=config.overwrite)
-    write_jsonl(config.output / "data" / "quarantine.jsonl", quarantine_lines(splits.quarantined))
-    keep_findings(config)
-
-
-def load_data(config: Config, progress: Progress) -> Splits:
-    """Read and split the data; refuse data from which nothing can be learned."""
-    from rewardsmith.data.merging import merge_prompts
-
-    rule = SplitRule(seed=config.seed, by=config.split_by, test_groups=config.test_groups)
-    splits = load_splits(
-        config.dataset,
-        validation=config.validation,
-        test=config.test,
-        rule=rule,
-        strict=config.strict,
-        progress=progress,
+        return config
+    stored = read_json(config.output / "settings.json")
+    return replace(
+        config,
+        threads=config.threads or stored.get("threads"),
+        tokens_per_microbatch=config.tokens_per_microbatch or stored.get("tokens_per_microbatch"),
+        dtype=stored.get("dtype", "auto") if config.dtype == "auto" else config.dtype,
     )
-    comparisons = [c for record in splits.train for c in record.comparisons]
-    if not comparisons:
-        raise TrainingError(
-            f"the training data holds no comparisons ({len(splits.train)} records); expected chosen and rejected, "
-            "scores or rankings"
-        )
-    if all(comparison.is_tie for comparison in comparisons):
-        raise TrainingError(f"all {len(comparisons)} training comparisons are ties; there is no preference to learn")
-    if config.merge_prompts:
-        splits.train = merge_prompts(splits.train)
-    return splits
+
+
+def begin_run(config: Config, fingerprint: Mapping[str, Any]) -> None:
+    """Make the run folder, or make sure that the one to resume began with the same settings and data."""
+    from rewardsmith.train.loop import refuse_changes
+
+    if config.resume:
+        refuse_changes(read_json(config.output / "settings.json"), fingerprint)
+        return
+    prepare_output(config.output, overwrite=config.overwrite)
+    write_json(config.output / "settings.json", fingerprint)
 
 
 def keep_findings(config: Config) -> None:
@@ -116,86 +126,16 @@ def keep_findings(config: Config) -> None:
                 write_bytes(config.output / "data" / name, path.read_bytes())
 
 
-def open_model(config: Config) -> "tuple[RewardModel, str]":
-    """The model to train with its contract, and the kind of training that picks the learning rate."""
-    import datetime
-
-    import torch
-
-    from rewardsmith.model.backbones import SIDECAR, open_backbone
-    from rewardsmith.model.reward_model import RewardModel
-    from rewardsmith.model.sidecar import Sidecar
-    from rewardsmith.model.tiny import TinyConfig
-    from rewardsmith.scoring.contract import make_contract
-    from rewardsmith.train.optimizer import freeze
-
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    tiny = TinyConfig(config.n_layer, config.n_head, config.n_embd, config.block_size)
-    backbone = open_backbone(
-        config.model,
-        seed=config.seed,
-        layers=config.layers,
-        tiny=tiny,
-        trust_remote_code=config.trust_remote_code,
-    )
-    before = Sidecar.load(backbone.folder) if backbone.folder and (backbone.folder / SIDECAR).is_file() else None
-    # Clock calls in a template are pinned to the day that training begins; a model with a contract keeps its own.
-    contract = (
-        before.contract
-        if before is not None and config.max_length in (None, before.contract.max_length)
-        else make_contract(
-            backbone.tokenizer,
-            backbone.kind,
-            max_length=longest(config, backbone),
-            date=start_date(config) or datetime.date.today(),
-        )
-    )
-    model = RewardModel.build(backbone, contract, device=config.device, dtype=config.dtype)
-    freeze(model.network, config.freeze_layers)
-    kind = "tiny" if config.model == "tiny" else ("head" if config.freeze_layers == -1 else "full")
-    return model, kind
-
-
-def start_date(config: Config) -> Any:
-    """The date that an interrupted run pinned its template to."""
-    import datetime
-
-    from rewardsmith.commands.sources import read_json
-
-    stored = read_json(config.output / "settings.json").get("date") if config.resume else None
-    return datetime.date.fromisoformat(str(stored)) if stored else None
-
-
-def longest(config: Config, backbone: "Backbone") -> int:
-    """--max-length, checked against what the model can read; by default 1024 or less."""
-    from rewardsmith.scoring.contract import DEFAULT_MAX_LENGTH
-
-    can = backbone.longest
-    if config.max_length is None:
-        return min(DEFAULT_MAX_LENGTH, can or DEFAULT_MAX_LENGTH)
-    if can is not None and config.max_length > can:
-        raise UsageError(f"--max-length {config.max_length}: the model reads at most {can} tokens")
-    if config.max_length < 8:
-        raise UsageError(f"--max-length {config.max_length}: too small for any conversation; use at least 64")
-    return config.max_length
-
-
 def encode_splits(
     config: Config, splits: Splits, model: "RewardModel", progress: Progress
 ) -> "tuple[Encoding, Encoding]":
-    """Tokenize training and validation records; refused ones are written down with their reasons."""
+    """Tokenize training and validation records."""
     from rewardsmith.train.examples import encode_examples, take_share
 
     share = model.network.packed
     train = encode_examples(splits.train, model.encoder, share=share, progress=progress)
     validation = encode_examples(splits.validation, model.encoder, share=share)
     train.examples = take_share(train.examples, config.frac, seed=config.seed)
-    refused = [{"split": "train", **row} for row in quarantine_lines(train.refused)]
-    refused += [{"split": "validation", **row} for row in quarantine_lines(validation.refused)]
-    write_jsonl(config.output / "data" / "refused.jsonl", refused)
-    if refused:
-        progress.note(f"{len(refused)} records refused (data/refused.jsonl), first: {refused[0]['reason']}")
     if not train.examples:
         reason = train.refused[0].reason if train.refused else "no record holds a comparison"
         raise TrainingError(f"nothing left to train on: all {len(splits.train)} records were refused ({reason})")
@@ -227,13 +167,18 @@ def fit_settings(config: Config, model: "RewardModel", kind: str, train: "Encodi
     )
 
 
-def save_settings(config: Config, settings: "FitSettings", splits: Splits, train: "Encoding") -> None:
-    """`config.yaml` (what --config takes again), what was resolved, and what became of the data."""
+def save_settings(config: Config, splits: Splits, train: "Encoding", validation: "Encoding") -> None:
+    """`config.yaml` (what --config takes again), and what became of the data: every row left out, with its reason."""
     from rewardsmith.settings import to_yaml
 
-    with explained(config.output):
-        if not config.resume:
+    if not config.resume:
+        with explained(config.output):
             write_text(config.output / "config.yaml", to_yaml(config))
+    keep_findings(config)
+    write_jsonl(config.output / "data" / "quarantine.jsonl", quarantine_lines(splits.quarantined))
+    refused = [{"split": "train", **row} for row in quarantine_lines(train.refused)]
+    refused += [{"split": "validation", **row} for row in quarantine_lines(validation.refused)]
+    write_jsonl(config.output / "data" / "refused.jsonl", refused)
     write_json(
         config.output / "data" / "data.json",
         {
@@ -259,14 +204,17 @@ def fingerprint_of(
 
     resolved = {**asdict(settings), "date": model.contract.date}
     resolved.pop("keep")
+    folder = Path(config.model)
+    start_weights = [sha256(path)[:16] for path in sorted(folder.rglob("*.safetensors"))] if folder.is_dir() else None
     return {
         **resolved,
         "model": config.model,
         "layers": config.layers,
         "freeze_layers": config.freeze_layers,
-        "contract": model.contract.to_json()["template_hash"],
-        "tokenizer": model.contract.tokenizer_hash,
-        "max_length": model.contract.max_length,
+        "contract": hash_text(json.dumps(model.contract.to_json(), sort_keys=True))[:16],
+        "architecture": hash_text(model.network.hf.config.to_json_string(use_diff=False))[:16],
+        "start_weights": start_weights,
+        "packed": model.network.packed,
         "examples": len(train.examples),
         **{f"data_{name}": digest for name, digest in splits.hashes().items()},
         "device": model.network.device.type,
@@ -284,15 +232,12 @@ def fit(
     model: "RewardModel",
     train: "Encoding",
     validation: "Encoding",
-    splits: Splits,
+    fingerprint: Mapping[str, Any],
     progress: Progress,
 ) -> "FitResult":
     """Run the loop in the run folder."""
     from rewardsmith.train.loop import Fit
 
-    fingerprint = fingerprint_of(config, settings, model, train, splits)
-    if not config.resume:
-        write_json(config.output / "settings.json", fingerprint)
     trainer = Fit(
         model.network,
         settings,
@@ -306,18 +251,15 @@ def fit(
 
 def finish_model(config: Config, model: "RewardModel", splits: Splits, progress: Progress) -> None:
     """Fit normaliser and temperature on validation, then write `model/`."""
-    from dataclasses import replace
-
-    from rewardsmith.commands.rewards import calibrate, normalize, score_all
+    from rewardsmith.commands.rewards import calibrate, normalize, scorable, score_all
 
     model.network.autocast = None
     model.network.eval()
-    if splits.validation:
-        rewards = score_all(model, splits.validation, progress)
+    held = scorable(model, splits.validation)[0]
+    if held:
+        rewards = score_all(model, held, progress)
         model.sidecar = replace(
-            model.sidecar,
-            normalizer=normalize(rewards),
-            calibration=calibrate(splits.validation, rewards, fitted_on="validation"),
+            model.sidecar, normalizer=normalize(rewards), calibration=calibrate(held, rewards, fitted_on="validation")
         )
     model.save(config.output / "model", training={"model": config.model, "dataset": list(config.dataset)})
 
@@ -372,7 +314,12 @@ def evaluate_and_report(
         progress.note("no test or validation records, so nothing can be said about the model's quality")
         return Result(summary, "")
     evaluation = evaluate_records(
-        model, records, validation=splits.validation, train=splits.train, split=name, progress=progress
+        model,
+        records,
+        validation=splits.validation if name == "test" else (),
+        train=splits.train,
+        split=name,
+        progress=progress,
     )
     evaluation.save(config.output)
     summary["eval"] = evaluation.headline()

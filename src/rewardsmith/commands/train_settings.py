@@ -6,6 +6,23 @@ from typing import Literal
 
 from rewardsmith.errors import UsageError
 
+AT_LEAST = {
+    "epochs": 1,
+    "batch": 1,
+    "evals": 1,
+    "keep": 1,
+    "patience": 0,
+    "clip": 0,
+    "weight_decay": 0,
+    "freeze_layers": -1,
+    "layers": 1,
+    "test_groups": 0,
+    "threads": 1,
+    "tokens_per_microbatch": 1,
+    "seed": 0,
+}
+"""The lowest value of settings that are numbers."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
@@ -89,18 +106,20 @@ class Config:
     """Run code that comes with a hub model."""
 
     def __post_init__(self) -> None:
-        positive = {"epochs": self.epochs, "batch": self.batch, "evals": self.evals, "keep": self.keep}
-        for name, value in positive.items():
-            if value < 1:
-                raise UsageError(f"--{name} {value}: expected at least 1")
-        for name, share, low in (
-            ("frac", self.frac, 0.0),
-            ("dropout", self.dropout, -1.0),
-            ("warmup", self.warmup, -1),
-        ):
-            if not low < share <= 1 or (name == "dropout" and not 0 <= share < 1):
-                raise UsageError(f"--{name} {share}: expected a share between 0 and 1")
+        for name, lowest in AT_LEAST.items():
+            value = getattr(self, name)
+            if value is not None and not value >= lowest:
+                raise UsageError(f"--{name.replace('_', '-')} {value}: expected at least {lowest}")
+        for name in ("frac", "dropout", "warmup"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"--{name} {getattr(self, name)}: expected a share between 0 and 1")
+        if self.frac == 0 or self.dropout == 1:
+            raise UsageError("--frac 0 leaves nothing to train on, and --dropout 1 nothing to train with")
+        if self.lr is not None and not 0 < self.lr < float("inf"):
+            raise UsageError(f"--lr {self.lr}: expected a number above 0")
+        if self.seed >= 2**63:
+            raise UsageError(f"--seed {self.seed}: expected a number below 2^63")
         if self.resume and self.overwrite:
             raise UsageError("--resume and --overwrite exclude each other: go on with the run, or start it anew")
-        if self.lr is not None and not self.lr > 0:
-            raise UsageError(f"--lr {self.lr}: expected a number above 0")
+        if self.layers is not None and self.model == "tiny":
+            raise UsageError("--layers cuts a pretrained model; the size of tiny is set by --n-layer")

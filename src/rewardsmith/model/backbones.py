@@ -33,11 +33,20 @@ class Backbone:
     def longest(self) -> int | None:
         """The longest sequence it can read, in tokens; None where neither config nor tokenizer sets a limit.
 
-        The tokenizer counts too: RoBERTa's config has two positions more than a text may use.
+        The table of positions counts too: RoBERTa's has two rows more than a text may use.
         """
         positions = getattr(self.hf.config.get_text_config(), "max_position_embeddings", None)
-        limits = (positions, self.tokenizer.model_max_length)
+        limits = (positions, position_rows(self.hf), self.tokenizer.model_max_length)
         return min((int(limit) for limit in limits if limit and limit < UNLIMITED), default=None)
+
+
+def position_rows(hf: Any) -> int | None:
+    """How many positions a learned table of them leaves to a text; None for rotary and other models without a table."""
+    for name, module in hf.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, torch.nn.Embedding):
+            reserved = 0 if module.padding_idx is None else module.padding_idx + 1
+            return module.num_embeddings - reserved
+    return None
 
 
 def models_folder() -> Path:

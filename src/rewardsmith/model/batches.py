@@ -9,7 +9,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from rewardsmith.model.attention import Layout, Segment
-from rewardsmith.scoring.trees import TokenTree
+from rewardsmith.scoring.trees import TokenTree, pack, pack_padded
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,13 @@ def pad_rows(trees: Sequence[TokenTree], pad_id: int, device: torch.device) -> P
         ids[row, : len(sequence)] = sequence
         mask[row, : len(sequence)] = 1
     return PaddedRows(torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device))
+
+
+def micro_batches(trees: Sequence[TokenTree], budget: int, *, packed: bool) -> list[list[int]]:
+    """Indices of the trees of each forward pass: at most `budget` tokens computed, padding counted."""
+    if packed:
+        return pack([tree.tokens for tree in trees], budget)
+    return pack_padded([(tree.depth, len(tree.branches)) for tree in trees], budget)
 
 
 def cost(tree: TokenTree, *, packed: bool) -> int:

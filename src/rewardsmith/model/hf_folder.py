@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rewardsmith.files import write_text
+from rewardsmith.model.attention import TREE_ATTENTION
 from rewardsmith.model.network import PLAIN_ATTENTION
 from rewardsmith.scoring.contract import ScoringContract
 
@@ -18,7 +19,8 @@ NEW_TOKENIZER_KEYS = ("backend", "is_local", "local_files_only")
 def save_hf_folder(hf: Any, tokenizer: Any, contract: ScoringContract, folder: Path) -> None:
     """Write weights (safetensors), config and tokenizer into `folder`; the pinned template goes with the tokenizer."""
     implementation = hf.config._attn_implementation
-    hf.config._attn_implementation = PLAIN_ATTENTION if implementation else implementation
+    if implementation == TREE_ATTENTION:  # known to this process only
+        hf.config._attn_implementation = PLAIN_ATTENTION
     template = tokenizer.chat_template
     tokenizer.chat_template = contract.template
     try:

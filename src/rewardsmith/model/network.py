@@ -31,6 +31,8 @@ class RewardNetwork(nn.Module):
         self.pad_id = pad_id
         self.packed = packed
         self.autocast = autocast
+        before = hf.config._attn_implementation
+        self.plain_attention = PLAIN_ATTENTION if before in (None, TREE_ATTENTION) else before
         self.head = find_head(hf)
         self._features: Tensor | None = None
         self.head.register_forward_pre_hook(self._keep_features)
@@ -45,7 +47,7 @@ class RewardNetwork(nn.Module):
     def use_attention(self) -> None:
         """Switch the backbone to the attention that fits `packed`."""
         if self.kind == "decoder":
-            self.hf.set_attn_implementation(TREE_ATTENTION if self.packed else PLAIN_ATTENTION)
+            self.hf.set_attn_implementation(TREE_ATTENTION if self.packed else self.plain_attention)
 
     def collate(self, trees: Sequence[TokenTree]) -> Batch:
         """Trees as the tensors that `forward` takes; responses keep their order."""

@@ -7,7 +7,7 @@ import numpy as np
 from rewardsmith.errors import ContractError
 from rewardsmith.model.network import RewardNetwork
 from rewardsmith.model.scorer import Sequences, score
-from rewardsmith.model.sidecar import Probe
+from rewardsmith.model.sidecar import Sidecar
 from rewardsmith.records import Conversation, Message, Record, Response
 from rewardsmith.scoring.tokens import Encoder
 
@@ -36,8 +36,9 @@ PROBE_CONVERSATIONS: tuple[Conversation, ...] = (
 )
 
 
-def check_probes(encoder: Encoder, network: RewardNetwork, probes: Sequence[Probe]) -> None:
+def check_probes(encoder: Encoder, network: RewardNetwork, sidecar: Sidecar) -> None:
     """Score the probes again; ContractError names the first one whose tokens or reward differ."""
+    probes = sidecar.probes
     rebuilt = []
     for number, probe in enumerate(probes):
         *prompt, last = (Message(role, content) for role, content in probe.messages)
@@ -49,7 +50,7 @@ def check_probes(encoder: Encoder, network: RewardNetwork, probes: Sequence[Prob
             )
         rebuilt.append(Sequences(str(number), ids))
     for number, (rewards, probe) in enumerate(zip(score(network, rebuilt), probes, strict=True)):
-        tolerance = tolerance_for(network, probes, probe.reward)
+        tolerance = tolerance_for(network, sidecar, probe.reward)
         if abs(rewards[0] - probe.reward) > tolerance:
             raise ContractError(
                 f"probe {number} scores {rewards[0]:.6g}, but {probe.reward:.6g} when the model was saved (tolerance "
@@ -57,12 +58,12 @@ def check_probes(encoder: Encoder, network: RewardNetwork, probes: Sequence[Prob
             )
 
 
-def tolerance_for(network: RewardNetwork, probes: Sequence[Probe], reward: float) -> float:
-    """1e-4 relative in fp32 on a CPU, where probes are made; 0.05 standard deviations elsewhere."""
+def tolerance_for(network: RewardNetwork, sidecar: Sidecar, reward: float) -> float:
+    """1e-4 relative in fp32 on the kind of device that made the probes; 0.05 standard deviations elsewhere."""
     exact = REWARD_TOLERANCE * max(1.0, abs(reward))
-    if network.autocast is None and network.device.type == "cpu":
+    if network.autocast is None and network.device.type == sidecar.probed_on:
         return exact
-    return max(exact, 0.05 * float(np.std([probe.reward for probe in probes])))
+    return max(exact, 0.05 * float(np.std([probe.reward for probe in sidecar.probes])))
 
 
 def describe(found: Sequence[int], expected: Sequence[int]) -> str:

@@ -75,7 +75,7 @@ class RewardModel:
         model.sidecar = sidecar
         model.network.eval()
         if not inferred and not allow_mismatch:
-            check_probes(model.encoder, model.network, sidecar.probes)
+            check_probes(model.encoder, model.network, sidecar)
         return model
 
     @classmethod
@@ -114,13 +114,15 @@ class RewardModel:
 
     def score(self, conversations: Iterable[Turns]) -> Float64[np.ndarray, " N"]:
         """One raw reward per conversation: a list of messages (the last from the assistant), or a bare answer."""
+        if isinstance(conversations, str):
+            raise DataError("score got one text; expected a list of conversations: score([text])")
         records = [one_response(conversation) for conversation in conversations]
         return np.array([float(rewards[0]) for rewards in self.score_records(records)])
 
     def rank(self, prompt: Turns, responses: Sequence[str]) -> list[tuple[int, float]]:
         """(index, reward) of every response to one prompt, best first; equal rewards keep their order."""
-        if not responses:
-            raise DataError("rank got no responses; it needs at least one")
+        if isinstance(responses, str) or not responses:
+            raise DataError(f"rank got {responses!r:.40} as responses; expected a list with at least one text")
         turns = as_messages(prompt, role="user")
         answers = tuple(Response((Message("assistant", text),)) for text in responses)
         rewards = next(self.score_records([Record(turns, answers)]))
@@ -132,24 +134,49 @@ class RewardModel:
         was_training = self.network.training
         self.network.eval()
         try:
-            sidecar = replace(self.sidecar, probes=self._probes(), training=dict(training or self.sidecar.training))
+            sidecar = replace(
+                self.sidecar,
+                probes=self._probes(),
+                probed_on=self.network.device.type,
+                training=dict(training or self.sidecar.training),
+            )
             write_folder(folder, lambda path: self._fill(path, sidecar))
         finally:
             self.network.autocast = autocast
             self.network.train(was_training)
         self.sidecar = sidecar
 
+    def usable_probes(self) -> list[Conversation]:
+        """The probe conversations that this contract can render (a template may refuse system turns).
+
+        ContractError where none is left: such a model could be saved, but never be checked.
+        """
+        chosen = []
+        for conversation in PROBE_CONVERSATIONS:
+            try:
+                self.encode(one_response(conversation))
+            except ContractError:
+                continue
+            chosen.append(conversation)
+        if not chosen:
+            raise ContractError(
+                f"no probe conversation fits max_length {self.contract.max_length} and this chat template; "
+                "use a max_length of at least 64"
+            )
+        return chosen
+
     def _fill(self, folder: Path, sidecar: Sidecar) -> None:
         save_hf_folder(self.network.hf, self.tokenizer, sidecar.contract, folder)
         sidecar.save(folder)
 
     def _probes(self) -> tuple[Probe, ...]:
-        records = [one_response(conversation) for conversation in PROBE_CONVERSATIONS]
+        chosen = self.usable_probes()
+        records = [one_response(conversation) for conversation in chosen]
         ids = [self.encode(record).sequences[0] for record in records]
         rewards = [float(values[0]) for values in self.score_records(records)]
         return tuple(
             Probe(tuple((m.role, m.content) for m in conversation), tuple(map(int, tokens)), reward)
-            for conversation, tokens, reward in zip(PROBE_CONVERSATIONS, ids, rewards, strict=True)
+            for conversation, tokens, reward in zip(chosen, ids, rewards, strict=True)
         )
 
 

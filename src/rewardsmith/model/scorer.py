@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float64
 
 from rewardsmith.errors import ModelError
-from rewardsmith.model.batches import cost
+from rewardsmith.model.batches import cost, micro_batches
 from rewardsmith.model.network import RewardNetwork
 from rewardsmith.progress import SILENT, Progress
-from rewardsmith.scoring.trees import Ids, TokenTree, build_tree, pack
+from rewardsmith.scoring.trees import Ids, TokenTree, build_tree
 
 Rewards = Float64[np.ndarray, " _"]  # of one record's K responses
 WINDOW = 2048  # records looked at together for equal texts and shared prompts; bounds memory
@@ -68,7 +68,7 @@ def score_window(network: RewardNetwork, window: Sequence[Sequences], budget: in
             trees.append(tree)
             keys.append(names)
             known.update(dict.fromkeys(names, float("nan")))
-    for group in pack([cost(tree, packed=network.packed) for tree in trees], budget):
+    for group in micro_batches(trees, budget, packed=network.packed):
         with torch.inference_mode():
             rewards = network(network.collate([trees[index] for index in group])).double().cpu().numpy()
         names = [name for index in group for name in keys[index]]

@@ -47,6 +47,7 @@ class Sidecar:
 
     contract: ScoringContract
     probes: tuple[Probe, ...] = ()
+    probed_on: str = "cpu"
     normalizer: Normalizer | None = None
     calibration: Calibration | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -59,6 +60,7 @@ class Sidecar:
             "contract": self.contract.to_json(),
             "normalizer": None if self.normalizer is None else asdict(self.normalizer),
             "calibration": None if self.calibration is None else asdict(self.calibration),
+            "probed_on": self.probed_on,
             "probes": [asdict(probe) for probe in self.probes],
             "training": dict(self.training),
         }
@@ -77,6 +79,7 @@ class Sidecar:
             return cls(
                 contract=ScoringContract.from_json(value["contract"]),
                 probes=tuple(read_probe(probe) for probe in value["probes"]),
+                probed_on=value.get("probed_on", "cpu"),
                 normalizer=read_normalizer(value.get("normalizer")),
                 calibration=Calibration(**value["calibration"]) if value.get("calibration") else None,
                 training=value.get("training") or {},

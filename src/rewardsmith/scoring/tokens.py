@@ -90,14 +90,18 @@ class Encoder:
     def _tokenize(self, conversations: Sequence[Conversation]) -> list[Ids]:
         pieces = [self.renderer.pieces(conversation) for conversation in conversations]
         if all(len(parts) == 1 and not parts[0].literal for parts in pieces):
-            batch = self.tokenizer([parts[0].text for parts in pieces], add_special_tokens=False)["input_ids"]
+            batch = self.tokenizer([parts[0].text for parts in pieces], add_special_tokens=False, verbose=False)[
+                "input_ids"
+            ]
             return [np.asarray(ids, dtype=np.int32) for ids in batch]
         return [np.asarray([i for part in parts for i in self._piece_ids(part)], dtype=np.int32) for parts in pieces]
 
     def _piece_ids(self, piece: Piece) -> list[int]:
         if not piece.literal:
-            return list(self.tokenizer(piece.text, add_special_tokens=False)["input_ids"])
-        ids = list(self.tokenizer(piece.text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
+            return list(self.tokenizer(piece.text, add_special_tokens=False, verbose=False)["input_ids"])
+        ids = list(
+            self.tokenizer(piece.text, add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"]
+        )
         if self.special_ids.isdisjoint(ids):
             return ids
         return self._split_by_hand(piece.text)
@@ -114,7 +118,9 @@ class Encoder:
             i
             for part in parts
             if part
-            for i in self.tokenizer(part, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+            for i in self.tokenizer(part, add_special_tokens=False, split_special_tokens=True, verbose=False)[
+                "input_ids"
+            ]
         ]
         unknown = self.tokenizer.unk_token_id
         if not (self.special_ids - {unknown}).isdisjoint(ids):

@@ -55,6 +55,20 @@ def common_prefix(sequences: Sequence[Ids]) -> int:
     return int(differs.argmax()) if differs.any() else shortest
 
 
+def pack_padded(shapes: Sequence[tuple[int, int]], budget: int) -> list[list[int]]:
+    """Indices of (width, rows) blocks grouped so that rows x widest of a bin stays within the budget: equals together."""
+    bins: list[list[int]] = []
+    widest = rows = 0
+    for index in sorted(range(len(shapes)), key=lambda index: (-shapes[index][0], index)):
+        width, more = shapes[index]
+        if not bins or widest * (rows + more) > budget:
+            bins.append([])
+            widest, rows = width, 0
+        bins[-1].append(index)
+        rows += more
+    return [sorted(group) for group in bins]
+
+
 def pack(sizes: Sequence[int], budget: int) -> list[list[int]]:
     """Indices grouped into bins of at most `budget` tokens: longest first, each into the first bin with room.
 

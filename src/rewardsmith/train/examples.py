@@ -1,6 +1,7 @@
 """Records as training examples, and the order in which they form optimizer steps."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -128,5 +129,10 @@ def take_share(examples: Sequence[Example], share: float, *, seed: int) -> list[
 
 def steps_of_epoch(examples: Sequence[Example], *, epoch: int, seed: int, batch: int) -> list[list[int]]:
     """Which examples form each optimizer step of an epoch: a shuffle that hangs on (seed, epoch, id), cut in batches."""
-    order = rank_by_hash((example.id for example in examples), salt=f"{seed}:{epoch}")
+    seen: Counter[str] = Counter()
+    keys = []
+    for example in examples:  # equal rows must not always land in one batch, so each counts its occurrence
+        keys.append(f"{example.id}:{seen[example.id]}")
+        seen[example.id] += 1
+    order = rank_by_hash(keys, salt=f"{seed}:{epoch}")
     return [order[start : start + batch] for start in range(0, len(order), batch)]

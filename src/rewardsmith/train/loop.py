@@ -1,5 +1,6 @@
 """The training loop, on one page: steps, validation, best weights, checkpoints, resume."""
 
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -242,15 +243,16 @@ class Fit:
     def _restore(self) -> int | None:
         restored = resume.restore(self.checkpoints, self.network, self.optimizer)
         if restored is None:
+            shutil.rmtree(self.checkpoints / "best", ignore_errors=True)
             self._trim_metrics(0)
             return None
         state = dict(restored.state)
         refuse_changes(state.pop("fingerprint"), self.fingerprint)
         if scaler := state.pop("scaler"):
             self.scaler.load_state_dict(scaler)
-        self.state = FitState(**{**state, "recent": tuple(state["recent"])})
-        if self.state.best_loss is None:
-            self.state.best_loss = float("inf")
+        # JSON has no infinity: a run without a validation pass so far stores null.
+        best = float("inf") if state["best_loss"] is None else state["best_loss"]
+        self.state = FitState(**{**state, "recent": tuple(state["recent"]), "best_loss": best})
         self._trim_metrics(self.state.step)
         return self.state.step
 
@@ -298,10 +300,11 @@ def validation_figures(network: RewardNetwork, examples: Sequence[Example], budg
     pairs = list(zip(rewards, examples, strict=True))
     margin = np.concatenate([r[e.preferred] - r[e.other] for r, e in pairs])
     preference = np.concatenate([e.preference for e in examples]).astype(np.float64)
+    weight = np.concatenate([e.weight for e in examples]).astype(np.float64)
     every = np.concatenate(rewards)
     return {
-        "eval_loss": nll(margin, preference),
-        "eval_accuracy": accuracy(margin, preference),
+        "eval_loss": nll(margin, preference, weight=weight),
+        "eval_accuracy": accuracy(margin, preference, weight=weight),
         "eval_margin": float(margin.mean()),
         "eval_reward_mean": float(every.mean()),
         "eval_reward_std": float(every.std()),

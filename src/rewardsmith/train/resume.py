@@ -95,7 +95,7 @@ def restore(folder: Path, network: RewardNetwork, optimizer: torch.optim.Optimiz
         saved = load_file(path / MOMENTS)
         for name, parameter in trainable(network).items():
             optimizer.state[parameter] = {
-                key.partition("|")[0]: value if key.startswith("step|") else value.to(parameter.device)
+                key.partition("|")[0]: value.to(parameter.device)
                 for key, value in saved.items()
                 if key.partition("|")[2] == name
             }

@@ -14,9 +14,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rewardsmith.errors import TrainingError
-from rewardsmith.model.batches import cost
+from rewardsmith.model.batches import cost, micro_batches
 from rewardsmith.model.network import RewardNetwork
-from rewardsmith.scoring.trees import pack
 from rewardsmith.train.examples import Example
 from rewardsmith.train.losses import Loss
 
@@ -79,7 +78,7 @@ def accumulate(
     """
     total = float(sum(example.weight.sum() for example in examples))
     losses, margins, rewards, tokens = 0.0, [], [], 0
-    for group in pack([cost(example.tree, packed=network.packed) for example in examples], budget):
+    for group in micro_batches([example.tree for example in examples], budget, packed=network.packed):
         chosen = [examples[index] for index in group]
         batch = network.collate([example.tree for example in chosen])
         scores = network(batch, keep=dropout.masks(chosen, network.head.in_features, network.device))
