@@ -165,3 +165,14 @@ def test_a_table_of_positions_with_reserved_rows_limits_the_length():
     assert position_rows(roberta.network.hf) == 130 - roberta.network.hf.config.pad_token_id - 1
     llama = from_config(LlamaConfig(**sizes, max_position_embeddings=130), max_length=100)
     assert position_rows(llama.network.hf) is None
+
+
+def test_overwrite_never_empties_an_input(tmp_path, capsys):
+    (tmp_path / "data").mkdir()
+    source = write(tmp_path / "data" / "pairs.jsonl", pairs(60))
+    for output in (tmp_path / "data", tmp_path):
+        arguments = ["train", "--model", "tiny", "--dataset", str(tmp_path / "data"), "--output", str(output)]
+        assert main([*arguments, "--overwrite", "--threads", "1"]) == 1
+        assert "holds the input" in capsys.readouterr().err
+    with open(source) as file:
+        assert len(file.readlines()) == 60

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 PROMPTS, RESPONSES = 10_000, 4
 FAULTS = {"duplicates": 0.01, "mojibake": 0.005}
 N_LAYER, N_HEAD, N_EMBD, BLOCK_SIZE = 2, 4, 64, 256
-EPOCHS, BATCH, LR = 1, 8, 2e-3
+EPOCHS, BATCH, LR = 2, 8, 2e-3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +103,7 @@ def training(config: Config) -> "TrainConfig":
         epochs=EPOCHS,
         batch=BATCH,
         lr=LR,
-        evals=4,
+        evals=2,
         seed=config.seed,
         language=config.language,
     )

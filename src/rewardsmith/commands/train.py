@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rewardsmith.commands.sources import (
     Splits,
+    input_files,
     is_prepared,
     quarantine_lines,
     read_json,
@@ -89,7 +90,9 @@ def check_run(config: Config) -> None:
         if not (config.output / "checkpoints").is_dir():
             raise OutputError(f"{config.output} holds no checkpoints to resume from; start without --resume")
         return
-    refuse_inside(config.output, (config.model, *config.dataset, *config.validation, *config.test))
+    inner = str(Path(config.model) / "model")  # where a run folder has its model
+    data = input_files([*config.dataset, *config.validation, *config.test])
+    refuse_inside(config.output, [config.model, inner, *data])
     check_output(config.output, overwrite=config.overwrite)
 
 
