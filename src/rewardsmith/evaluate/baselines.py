@@ -25,8 +25,8 @@ FIT_LIMIT = 20_000
 REGULARISATION = 1.0
 """scikit-learn's own C for logistic regression, not tuned: a baseline is not to be made strong or weak on the test."""
 
-CJK = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
-PIECES = re.compile(f"(?P<cjk>[{CJK}]+)|[^\\W{CJK}]+")
+CJK_RANGES = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
+PIECES = re.compile(f"(?P<cjk>[{CJK_RANGES}]+)|[^\\W{CJK_RANGES}]+")
 
 
 @dataclass(frozen=True, slots=True)

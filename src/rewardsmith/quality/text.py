@@ -7,6 +7,8 @@ Chinese included, gives None.
 import re
 from collections.abc import Callable
 
+from rewardsmith.evaluate.baselines import CJK_RANGES
+
 EXCERPT_CHARS = 40
 
 # One Latin-1 or Windows character is normal in many languages; UTF-8 read as a Windows code page gives runs of them.
@@ -19,7 +21,6 @@ TEMPLATE_TOKEN = re.compile(
     r"<\|[A-Za-z0-9_]{1,40}\|>|<｜[^｜<>\n]{1,40}｜>|<(?:start|end)_of_turn>|\[/?INST\]|<</?SYS>>|</s>|\[(?:CLS|SEP)\]"
 )
 PLACEHOLDER = re.compile(r"\[(?:removed|deleted|redacted|已删除)\]", re.IGNORECASE)
-CJK_RANGES = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
 CJK = re.compile(f"[{CJK_RANGES}]")
 # From the first letter or digit to the next space or CJK character: one match per word, none for punctuation alone.
 WORD = re.compile(rf"[^\W{CJK_RANGES}][^\s{CJK_RANGES}]*")
