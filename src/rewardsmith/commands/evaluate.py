@@ -62,7 +62,7 @@ class Result:
 
 def run(config: Config, progress: Progress = SILENT) -> Result:
     """Evaluate one model on the given data."""
-    from rewardsmith.commands.rewards import evaluate_records
+    from rewardsmith.commands.rewards import evaluate_records, score_all
     from rewardsmith.model.reward_model import RewardModel
 
     if config.output is not None:
@@ -82,7 +82,7 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     evaluation = evaluate_records(
         model,
         records,
-        validation=validation,
+        validation=score_all(model, validation) if validation else None,
         split=split,
         source=", ".join(config.sources),
         progress=progress,

@@ -47,6 +47,16 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Scored:
+    """Records with their rewards; `refused` could not be rendered, `overlong` had a response cut to fit."""
+
+    records: Sequence[Record]
+    rewards: Rewards
+    refused: int
+    overlong: int
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """What a model came to on some records: the summary, and one row per comparison for plots and error lists."""
 
@@ -63,23 +73,22 @@ class Evaluation:
         return {key: self.summary.get(key) for key in HEADLINE}
 
 
-def score_all(model: "RewardModel", records: Sequence[Record], progress: Progress = SILENT) -> list[np.ndarray]:
-    """Rewards of every record, in order; ContractError where a record cannot be rendered."""
-    return list(model.score_records(records, total=len(records), progress=progress))
-
-
-def scorable(model: "RewardModel", records: Sequence[Record]) -> tuple[list[Record], list[dict[str, Any]], int]:
-    """Records that the contract can render, the others with their reason, and how many had a response cut to fit."""
+def score_all(model: "RewardModel", records: Sequence[Record], progress: Progress = SILENT) -> Scored:
+    """Rewards of all records that the contract can render, each tokenized once and in order."""
     from rewardsmith.errors import ContractError
+    from rewardsmith.model.scorer import Sequences, score
 
-    kept, refused, overlong = [], [], 0
+    kept, sequences, overlong = [], [], 0
     for record in records:
         try:
-            overlong += model.encode(record).overlong
-            kept.append(record)
-        except ContractError as error:
-            refused.append({"file": record.source, "line": record.line, "code": "not_scorable", "reason": str(error)})
-    return kept, refused, overlong
+            encoded = model.encode(record)
+        except ContractError:
+            continue
+        kept.append(record)
+        sequences.append(Sequences(record.prompt_id, encoded.sequences))
+        overlong += encoded.overlong
+    rewards = list(score(model.network, sequences, total=len(sequences), progress=progress))
+    return Scored(kept, rewards, refused=len(records) - len(kept), overlong=overlong)
 
 
 def normalize(rewards: Rewards) -> Normalizer:
@@ -180,7 +189,7 @@ def evaluate_records(
     model: "RewardModel",
     records: Sequence[Record],
     *,
-    validation: Sequence[Record] = (),
+    validation: Scored | None = None,
     train: Sequence[Record] = (),
     split: str,
     source: str = "",
@@ -191,28 +200,26 @@ def evaluate_records(
     The temperature is fitted on `validation`, the TF-IDF baseline on `train`; where one is not given, five-fold by
     prompt, and the summary says so.
     """
-    kept, refused, overlong = scorable(model, records)
-    rewards = score_all(model, kept, progress)
-    rows = list(compared(kept, rewards))
+    scored = score_all(model, records, progress)
+    rows = list(compared(scored.records, scored.rewards))
     if not rows:
         raise DataError(
-            f"none of the {len(records)} records holds a comparison ({len(refused)} could not be scored); "
+            f"none of the {len(records)} records holds a comparison ({scored.refused} could not be scored); "
             "nothing can be evaluated"
         )
-    held = [record for record in scorable(model, validation)[0] if record.comparisons]
-    fitted = list(compared(held, score_all(model, held))) if held else []
+    fitted = list(compared(validation.records, validation.rewards)) if validation else []
     summary: Summary = summarize(
         comparisons_of(rows),
         validation=comparisons_of(fitted) if fitted else None,
-        rankings=rankings_of(kept, rewards),
+        rankings=rankings_of(scored.records, scored.rewards),
         training=training_texts(train),
     )
     facts = {
         "split": split,
         "source": source,
-        "records": len(kept),
-        "not_scorable": len(refused),
-        "responses_cut": overlong,
+        "records": len(scored.records),
+        "not_scorable": scored.refused,
+        "responses_cut": scored.overlong,
         "contract": "inferred" if model.contract.inferred else "stored",
     }
     return Evaluation({**summary.to_json(), **facts}, rows)

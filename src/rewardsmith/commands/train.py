@@ -31,6 +31,7 @@ from rewardsmith.files import (
 from rewardsmith.progress import SILENT, Progress
 
 if TYPE_CHECKING:
+    from rewardsmith.commands.rewards import Scored
     from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.train.examples import Encoding
     from rewardsmith.train.loop import FitResult, FitSettings
@@ -72,12 +73,12 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     begin_run(config, fingerprint)
     save_settings(config, splits, train, validation)
     fitted = fit(config, settings, model, train, validation, fingerprint, progress)
-    finish_model(config, model, splits, progress)
-    summary = summarize_run(config, settings, model, train, fitted)
+    held = finish_model(config, model, splits, progress)
+    summary = summarize_run(config, settings, model, train, fitted, dtype=fingerprint["dtype"])
     write_json(config.output / "train.json", summary)
     if not config.report:
         return Result(summary, "")
-    return evaluate_and_report(config, model, splits, summary, progress)
+    return evaluate_and_report(config, model, splits, held, summary, progress)
 
 
 def check_run(config: Config) -> None:
@@ -252,30 +253,35 @@ def fit(
     return trainer.run(resuming=config.resume, progress=progress)
 
 
-def finish_model(config: Config, model: "RewardModel", splits: Splits, progress: Progress) -> None:
-    """Fit normaliser and temperature on validation, then write `model/`."""
-    from rewardsmith.commands.rewards import calibrate, normalize, scorable, score_all
+def finish_model(config: Config, model: "RewardModel", splits: Splits, progress: Progress) -> "Scored":
+    """Fit normaliser and temperature on validation, write `model/`, and return validation with its rewards."""
+    from rewardsmith.commands.rewards import calibrate, normalize, score_all
 
     model.network.autocast = None
     model.network.eval()
-    held = scorable(model, splits.validation)[0]
-    if held:
-        rewards = score_all(model, held, progress)
+    held = score_all(model, splits.validation, progress)
+    if held.records:
         model.sidecar = replace(
-            model.sidecar, normalizer=normalize(rewards), calibration=calibrate(held, rewards, fitted_on="validation")
+            model.sidecar,
+            normalizer=normalize(held.rewards),
+            calibration=calibrate(held.records, held.rewards, fitted_on="validation"),
         )
     model.save(config.output / "model", training={"model": config.model, "dataset": list(config.dataset)})
+    return held
 
 
 def summarize_run(
-    config: Config, settings: "FitSettings", model: "RewardModel", train: "Encoding", fitted: "FitResult"
+    config: Config,
+    settings: "FitSettings",
+    model: "RewardModel",
+    train: "Encoding",
+    fitted: "FitResult",
+    *,
+    dtype: str,
 ) -> dict[str, Any]:
     """The run's summary, without its evaluation."""
-    from rewardsmith.model.devices import autocast_dtype, dtype_name
-
     state = fitted.state
     parameters = list(model.network.hf.parameters())
-    used = autocast_dtype(config.dtype, model.network.device, model.network.hf.config)
     return {
         "output": str(config.output),
         "model_folder": str(config.output / "model"),
@@ -295,7 +301,7 @@ def summarize_run(
         "parameters": sum(p.numel() for p in parameters),
         "trainable_parameters": sum(p.numel() for p in parameters if p.requires_grad),
         "device": str(model.network.device),
-        "dtype": dtype_name(used),
+        "dtype": dtype,
         "prefixes_shared": model.network.packed,
         "why_separate": model.why_separate,
         "lr": settings.lr,
@@ -305,7 +311,12 @@ def summarize_run(
 
 
 def evaluate_and_report(
-    config: Config, model: "RewardModel", splits: Splits, summary: dict[str, Any], progress: Progress
+    config: Config,
+    model: "RewardModel",
+    splits: Splits,
+    held: "Scored",
+    summary: dict[str, Any],
+    progress: Progress,
 ) -> Result:
     """Evaluate on the test split (validation where there is none), write the verdict and the report."""
     from rewardsmith.commands import diagnose
@@ -319,7 +330,7 @@ def evaluate_and_report(
     evaluation = evaluate_records(
         model,
         records,
-        validation=splits.validation if name == "test" else (),
+        validation=held if name == "test" else None,
         train=splits.train,
         split=name,
         progress=progress,

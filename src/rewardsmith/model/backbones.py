@@ -69,8 +69,7 @@ def open_backbone(
 
     `layers` keeps the first N layers. A head that the weights bring along is kept; otherwise it starts near zero, so
     that the first loss is about ln 2 (not for `tiny`: a backbone that learns from nothing needs a head that passes
-    gradients on from the first step; measured, 0.84 against 0.70 after 1,000 steps on the built-in data). Raises
-    ModelError with one line that tells what to do.
+    gradients on from the first step). Raises ModelError with one line that tells what to do.
     """
     torch.manual_seed(seed)
     if name == "tiny":

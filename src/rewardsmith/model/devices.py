@@ -7,7 +7,7 @@ import torch
 from rewardsmith.errors import ModelError
 
 DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
-SMALL_WIDTH = 256  # below this, casting costs a CPU more than its faster products save (measured)
+SMALL_WIDTH = 256  # below this, casting may cost a CPU more than its faster products save; a guess
 
 
 def choose_device(name: str) -> torch.device:

@@ -2,7 +2,7 @@
 
 import math
 
-# Measured starting points; `benchmarks/` has the runs. "tiny" is trained from scratch, "head" on a frozen backbone.
+# Starting points, not the result of a search. "tiny" is trained from scratch, "head" on a frozen backbone.
 LEARNING_RATES = {"full": 5e-5, "tiny": 2e-3, "head": 1e-3}
 
 
