@@ -5,9 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardsmith.data.splitting import assign, group_of, hold_out, position, refuse_empty, without_test
+from rewardsmith.data.splitting import Splitter, group_of, hold_out, position
 from rewardsmith.errors import DataError, UsageError
 from rewardsmith.records import Message, Record, Response
+
+
+def assign(record, **rule):
+    return Splitter(**rule).side(record)
 
 
 def record(*turns, answer="a", **fields):
@@ -51,11 +55,6 @@ def test_shares_are_near_the_fractions():
 
 def test_a_fraction_of_zero_leaves_a_split_out():
     assert {assign(record(str(n)), fractions=(0.9, 0.1, 0.0)) for n in range(500)} == {"train", "validation"}
-    assert without_test((0.8, 0.1, 0.1)) == pytest.approx((8 / 9, 1 / 9, 0.0))
-    assert {assign(record(str(n)), fractions=without_test((0.7, 0.2, 0.1))) for n in range(500)} == {
-        "train",
-        "validation",
-    }
 
 
 @pytest.mark.parametrize("fractions", [(0.8, 0.1, 0.2), (0.0, 0.5, 0.5), (1.2, -0.1, -0.1), (float("nan"), 0.5, 0.5)])
@@ -71,15 +70,35 @@ def test_a_field_keeps_rows_together_and_has_to_be_there():
 
 
 def test_held_out_groups_are_those_whose_hash_sorts_last():
+    names = [f"topic {n}" for n in range(16)]
+    ordered = sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+    held = hold_out(names * 3, 4, fractions=(0.8, 0.1, 0.1))
+    assert held.test == frozenset(ordered[-4:])
+    # 12 are left: a ninth of them, rounded, is validation
+    assert held.validation == frozenset(ordered[-5:-4])
+    assert hold_out(names, 4, fractions=(0.5, 0.4, 0.1)).validation == frozenset(ordered[-9:-4])
+    assert hold_out(names, 4, fractions=(0.9, 0.0, 0.1)).validation == frozenset()
+
+
+def test_something_is_left_to_train_on_beside_held_out_groups():
     names = ["a", "b", "c", "d"]
-    expected = sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())[-2:]
-    assert hold_out(names * 3, 2) == frozenset(expected)
-    for n in (0, 4):
-        with pytest.raises(DataError, match="cannot hold out"):
-            hold_out(names, n)
+    for n in (0, 3, 4):
+        with pytest.raises(
+            DataError, match=r"cannot hold out \d of 4 groups besides 1 for validation; expected 1 to 2"
+        ):
+            hold_out(names, n, fractions=(0.8, 0.1, 0.1))
+    assert hold_out(names, 3, fractions=(0.9, 0.0, 0.1)).test < frozenset(names)
+
+
+def test_a_record_of_a_held_out_group_goes_where_its_group_goes():
+    splitter = Splitter(by="topic", held_out=hold_out("abcdef", 2, fractions=(0.8, 0.1, 0.1)))
+    sides = {group: {splitter.side(record(str(n), topic=group)) for n in range(9)} for group in "abcdef"}
+    assert sorted(side for found in sides.values() for side in found) == ["test"] * 2 + ["train"] * 3 + ["validation"]
 
 
 def test_an_empty_split_is_an_error_that_says_what_to_do():
-    with pytest.raises(DataError, match=r"validation split came out empty .* --fractions"):
-        refuse_empty({"train": 3, "validation": 0, "test": 1}, (0.8, 0.1, 0.1), "prompts")
-    refuse_empty({"train": 3, "validation": 0, "test": 1}, (0.9, 0.0, 0.1), "prompts")
+    with pytest.raises(
+        DataError, match=r"validation split came out empty \(train 3, validation 0, test 1 .* --fractions"
+    ):
+        Splitter().refuse_empty({"train": 3, "test": 1})
+    Splitter(fractions=(0.9, 0.0, 0.1)).refuse_empty({"train": 3, "validation": 0, "test": 1})

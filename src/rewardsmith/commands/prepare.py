@@ -18,17 +18,7 @@ from rewardsmith.data.builtin import is_builtin
 from rewardsmith.data.loading import Loadable, iterate
 from rewardsmith.data.native import to_row
 from rewardsmith.data.readers import files_of, looks_like_hub_name
-from rewardsmith.data.splitting import (
-    SPLITS,
-    Fractions,
-    Split,
-    assign,
-    check_fractions,
-    group_of,
-    hold_out,
-    refuse_empty,
-    without_test,
-)
+from rewardsmith.data.splitting import SPLITS, Split, Splitter, check_fractions, group_of, hold_out
 from rewardsmith.errors import DataError, OutputError, UsageError
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.quality.checks import Finding, Seen, check, check_document, longer_preferred
@@ -58,7 +48,7 @@ class Config:
     """Field whose values are kept on one side, such as topic; default: the opening of the conversation."""
 
     test_groups: int | None = None
-    """Hold out this many values of --split-by as the test split; the rest is split by prompt."""
+    """Hold out this many values of --split-by as the test split, and a share of the rest for validation."""
 
     max_rows: int | None = None
     """Read no more than this many rows; default: all."""
@@ -144,32 +134,6 @@ class Tally:
         self.unequal += unequal
 
 
-@dataclass(frozen=True)
-class Splitter:
-    """Which side a record belongs to: by its group's hash, or `test` for the groups that were held out."""
-
-    seed: int
-    fractions: Fractions
-    by: str | None
-    held_out: frozenset[str] | None = None
-
-    def side(self, record: Record) -> Split:
-        """The split of a record."""
-        if self.held_out is None:
-            return assign(record, seed=self.seed, fractions=self.fractions, by=self.by)
-        if group_of(record, self.by) in self.held_out:
-            return "test"
-        return assign(record, seed=self.seed, fractions=without_test(self.fractions))
-
-    @property
-    def expected(self) -> Fractions:
-        """The shares that the splits should have; with held-out groups, test only has to be there."""
-        if self.held_out is None:
-            return self.fractions
-        train, validation, _ = without_test(self.fractions)
-        return (train, validation, 1.0)
-
-
 class Writers:
     """Files of JSON lines in one folder, each made when its first row comes."""
 
@@ -241,7 +205,7 @@ def make_splitter(config: Config, tally: Tally, progress: Progress) -> Splitter:
     if config.test_groups is None:
         return Splitter(config.seed, config.fractions, by)
     groups = {group_of(item, by) for item in items(config, tally, progress) if isinstance(item, Record)}
-    return Splitter(config.seed, config.fractions, by, hold_out(groups, config.test_groups))
+    return Splitter(config.seed, config.fractions, by, hold_out(groups, config.test_groups, fractions=config.fractions))
 
 
 def items(config: Config, tally: Tally, progress: Progress) -> Iterator[Loadable]:
@@ -277,7 +241,7 @@ def fill(folder: Path, config: Config, splitter: Splitter, tally: Tally, progres
                 keep(item, config, splitter, tally, writers, seen)
         refuse_nothing(tally)
         if tally.splits:
-            refuse_empty({name: tally.splits.get(name, 0) for name in SPLITS}, splitter.expected, groups_name(config))
+            splitter.refuse_empty(tally.splits)
     files.write_json(folder / "quality.json", quality(tally))
     files.write_json(folder / "prepare.json", provenance(config))
 
@@ -312,11 +276,6 @@ def refuse_nothing(tally: Tally) -> None:
         raise DataError("the sources hold no rows; expected at least one; check how they were written")
     first = tally.first_refusal
     raise DataError(f"none of the {tally.rows} rows can be used; the first, {first.file}:{first.line}: {first.reason}")
-
-
-def groups_name(config: Config) -> str:
-    """What the splits consist of, for messages."""
-    return "prompts" if config.split_by is None or config.test_groups is not None else f"values of {config.split_by}"
 
 
 def quality(tally: Tally) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def hash_records(records: Iterable[Record]) -> str:
 
 @dataclass(frozen=True)
 class SplitRule:
-    """How a source without splits of its own is divided: by hash of the opening, or by a field with held-out groups."""
+    """How a source without splits of its own is divided: by hash of the opening or of a field, or with groups held out."""
 
     seed: int = 0
     by: str | None = None
@@ -121,24 +121,22 @@ def divide(splits: Splits, records: Sequence[Record], rule: SplitRule, *, own_va
 
     DataError where a part comes out empty.
     """
-    from rewardsmith.data.splitting import assign, group_of, hold_out, refuse_empty, without_test
+    from rewardsmith.data.splitting import Splitter, group_of, hold_out
 
-    held = hold_out((group_of(record, rule.by) for record in records), rule.test_groups) if rule.test_groups else None
     if not records:
         raise DataError(nothing_usable(splits.quarantined))
-    fractions = shares = shares_of(own_validation=own_validation, own_test=own_test)
-    if held is not None:
-        fractions = without_test(fractions)
-        shares = (fractions[0], fractions[1], 1.0)
-    by = rule.by if held is None else None
+    fractions = shares_of(own_validation=own_validation, own_test=own_test)
+    held = None
+    if rule.test_groups:
+        held = hold_out((group_of(record, rule.by) for record in records), rule.test_groups, fractions=fractions)
+    splitter = Splitter(rule.seed, fractions, rule.by, held)
     counts = dict.fromkeys(SPLITS, 0)
     for record in records:
-        in_test = held is not None and group_of(record, rule.by) in held
-        name = "test" if in_test else assign(record, seed=rule.seed, fractions=fractions, by=by)
+        name = splitter.side(record)
         counts[name] += 1
         getattr(splits, name).append(record)
     try:
-        refuse_empty(counts, shares, "prompts" if by is None else f"values of {by}")
+        splitter.refuse_empty(counts)
     except DataError as error:
         # Its advice is for `prepare`, which has --fractions; here there are none.
         told, _, _ = str(error).partition("; add data")

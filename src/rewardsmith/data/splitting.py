@@ -6,7 +6,8 @@ extended, shuffled or read as a stream and every old row stays where it was.
 
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from rewardsmith.errors import DataError, UsageError
@@ -43,13 +44,41 @@ def position(group: str, seed: int) -> float:
     return (int.from_bytes(digest[:8], "big") >> 11) / 2**53
 
 
-def assign(record: Record, *, seed: int = 0, fractions: Fractions = (0.8, 0.1, 0.1), by: str | None = None) -> Split:
-    """The side of a record; `fractions` are the expected shares of groups for train, validation and test."""
-    train, validation, _ = check_fractions(fractions)
-    place = position(group_of(record, by), seed)
-    if place < train:
-        return "train"
-    return "validation" if place < train + validation or fractions[2] == 0 else "test"
+@dataclass(frozen=True)
+class Splitter:
+    """Which side a record belongs to: by the hash of its group, or by name where groups were held out.
+
+    `fractions` are the expected shares of groups for train, validation and test. Where groups were held out by name
+    (see `hold_out`), everything else is train.
+    """
+
+    seed: int = 0
+    fractions: Fractions = (0.8, 0.1, 0.1)
+    by: str | None = None
+    held_out: "HeldOut | None" = None
+
+    def side(self, record: Record) -> Split:
+        """The split of a record; DataError where it lacks the field to split by."""
+        group = group_of(record, self.by)
+        if self.held_out is not None:
+            return self.held_out.side(group)
+        train, validation, test = check_fractions(self.fractions)
+        place = position(group, self.seed)
+        if place < train:
+            return "train"
+        return "validation" if place < train + validation or test == 0 else "test"
+
+    def refuse_empty(self, counts: Mapping[Split, int]) -> None:
+        """DataError where a split that should hold something came out empty."""
+        for name, share in zip(SPLITS, self.fractions, strict=True):
+            if share > 0 and counts.get(name, 0) == 0:
+                told = ", ".join(f"{split} {counts.get(split, 0)}" for split in SPLITS)
+                groups = "prompts" if self.by is None else f"values of {self.by}"
+                raise DataError(
+                    f"the {name} split came out empty ({told} records): there are too few different {groups} for a "
+                    f"share of {share:g}; add data, choose larger --fractions or another --seed, or 0 "
+                    "for a split you do not need"
+                )
 
 
 def check_fractions(fractions: Fractions) -> Fractions:
@@ -62,31 +91,35 @@ def check_fractions(fractions: Fractions) -> Fractions:
     return fractions
 
 
-def hold_out(groups: Iterable[str], n: int) -> frozenset[str]:
-    """The `n` group names whose SHA-256 sorts last: a test split that nobody chose by hand.
+@dataclass(frozen=True)
+class HeldOut:
+    """Groups kept out of training by name."""
 
+    validation: frozenset[str]
+    test: frozenset[str]
+
+    def side(self, group: str) -> Split:
+        """The split of a group."""
+        if group in self.test:
+            return "test"
+        return "validation" if group in self.validation else "train"
+
+
+def hold_out(groups: Iterable[str], n: int, *, fractions: Fractions) -> HeldOut:
+    """Test and validation groups that nobody chose by hand: the last names in the order of their SHA-256.
+
+    The last `n` are the test. Validation is whole groups too, since a model chosen on groups it has trained on is
+    chosen for the wrong thing: the names just before the test, as many as its share of what the test leaves over
+    (train and validation shares of `fractions`), at least one unless that share is 0.
     DataError where no group would be left to train on.
     """
-    distinct = sorted(set(groups), key=lambda name: (hashlib.sha256(name.encode()).hexdigest(), name))
-    if not 0 < n < len(distinct):
-        raise DataError(f"cannot hold out {n} of {len(distinct)} groups; expected 1 to {max(len(distinct) - 1, 1)}")
-    return frozenset(distinct[-n:])
-
-
-def without_test(fractions: Fractions) -> Fractions:
-    """The fractions of train and validation scaled up to 1, where the test split is held out by name."""
     train, validation, _ = check_fractions(fractions)
-    share = train / (train + validation)
-    return (share, 1 - share, 0.0)
-
-
-def refuse_empty(counts: dict[Split, int], fractions: Fractions, groups: str) -> None:
-    """DataError where a split that should hold something came out empty."""
-    for name, share in zip(SPLITS, fractions, strict=True):
-        if share > 0 and counts[name] == 0:
-            told = ", ".join(f"{split} {count}" for split, count in counts.items())
-            raise DataError(
-                f"the {name} split came out empty ({told} records): there are too few different {groups} for a "
-                f"share of {share:g}; add data, choose larger --fractions or another --seed, or 0 "
-                "for a split you do not need"
-            )
+    distinct = sorted(set(groups), key=lambda name: (hashlib.sha256(name.encode()).hexdigest(), name))
+    rest = len(distinct) - n
+    held = max(1, round(rest * validation / (train + validation))) if validation else 0
+    if n < 1 or rest - held < 1:
+        besides = f" besides {held} for validation" if validation else ""
+        raise DataError(
+            f"cannot hold out {n} of {len(distinct)} groups{besides}; expected 1 to {max(len(distinct) - held - 1, 1)}"
+        )
+    return HeldOut(validation=frozenset(distinct[rest - held : rest]), test=frozenset(distinct[rest:]))
