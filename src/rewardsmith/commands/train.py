@@ -168,6 +168,7 @@ def fit_settings(config: Config, model: "RewardModel", kind: str, train: "Encodi
         eval_every=max(1, -(-per_epoch // config.evals)),
         patience=config.patience,
         keep=config.keep,
+        head_start=config.head_start,
     )
 
 
@@ -291,8 +292,8 @@ def summarize_run(
         "records": len(train.examples),
         "pairs": state.comparisons,
         "train_loss": state.train_loss,
-        "best_step": state.best_step or None,
-        "best_validation_loss": state.best_loss if state.best_step else None,
+        "best_step": state.best_step,
+        "best_validation_loss": None if state.best_step is None else state.best_loss,
         "stopped_early": state.stopped_early,
         "resumed_from": fitted.resumed_from,
         "seconds": state.seconds,

@@ -50,6 +50,8 @@ class Config:
     """Share of the training records to use."""
     loss: str = "bradley-terry"
     """Loss on comparisons: bradley-terry."""
+    head_start: Literal["random", "probe"] = "random"
+    """Head to start from: random, or probe: fitted to the untrained model first."""
     merge_prompts: bool = False
     """Join rows with the same prompt into one ranking: each text is computed once."""
     layers: int | None = None

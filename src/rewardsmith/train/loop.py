@@ -22,6 +22,7 @@ from rewardsmith.train.examples import Example, steps_of_epoch
 from rewardsmith.train.interrupts import Stop, deferred_signals
 from rewardsmith.train.losses import LOSSES
 from rewardsmith.train.optimizer import make_optimizer
+from rewardsmith.train.probe import fit_head
 from rewardsmith.train.schedule import learning_rate
 from rewardsmith.train.step import Dropout, StepFigures, accumulate
 
@@ -34,7 +35,8 @@ class FitSettings:
     """How to train: `batch` counts records per optimizer step, `tokens_per_microbatch` bounds one forward pass.
 
     Validation runs every `eval_every` steps and at the end; training stops after `patience` passes without a better
-    validation loss (0 = never). `keep` checkpoints to resume from stay on disk.
+    validation loss (0 = never). `keep` checkpoints to resume from stay on disk. `head_start` "probe" fits the head to the
+    untrained backbone first (see `train.probe`).
     """
 
     epochs: int
@@ -50,6 +52,7 @@ class FitSettings:
     eval_every: int
     patience: int
     keep: int
+    head_start: str = "random"
 
 
 @dataclass
@@ -60,7 +63,7 @@ class FitState:
     comparisons: int = 0
     tokens: int = 0
     seconds: float = 0.0
-    best_step: int = 0
+    best_step: int | None = None
     best_loss: float = float("inf")
     without_gain: int = 0
     epoch_loss: float = 0.0
@@ -115,6 +118,8 @@ class Fit:
         """
         resumed = self._restore() if resuming else None
         self.network.train()
+        if self.settings.head_start == "probe" and self.state.step == 0:
+            self._fit_head(progress)
         with deferred_signals() as stop, progress.task("training", self.total, "steps") as task:
             task.advance(self.state.step)
             for epoch, indices in self._remaining():
@@ -130,6 +135,21 @@ class Fit:
         if best.is_file():
             resume.load_weights(self.network, best)
         return FitResult(self.state, self.total, resumed)
+
+    def _fit_head(self, progress: Progress) -> None:
+        """Begin with a fitted head; its validation is the curve's point at step 0, and may turn out the best."""
+        settings = self.settings
+        figures = fit_head(
+            self.network,
+            self.train,
+            self.validation,
+            budget=settings.tokens_per_microbatch,
+            seed=settings.seed,
+            progress=progress,
+        )
+        told = "" if figures.eval_accuracy is None else f": validation accuracy {figures.eval_accuracy:.4f}"
+        progress.note(f"head fitted to {figures.comparisons} comparisons, penalty {figures.penalty:g}{told}")
+        self._validate(progress)
 
     def _remaining(self) -> Iterator[tuple[int, list[int]]]:
         """The steps that are still to do, as (epoch, example indices)."""
@@ -244,7 +264,7 @@ class Fit:
         restored = resume.restore(self.checkpoints, self.network, self.optimizer)
         if restored is None:
             shutil.rmtree(self.checkpoints / "best", ignore_errors=True)
-            self._trim_metrics(0)
+            self._trim_metrics(-1)  # the head may be fitted again, at step 0
             return None
         state = dict(restored.state)
         refuse_changes(state.pop("fingerprint"), self.fingerprint)

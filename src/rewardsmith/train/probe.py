@@ -1,0 +1,141 @@
+"""A head to start from: fitted on the features of the untrained backbone, before any layer learns.
+
+A random head sends random gradients into the layers below in the first steps and distorts what they had learned, which
+costs most on prompts unlike those of training. Fitting the head first avoids that: "linear probing, then fine-tuning"
+(Kumar et al. 2022, arXiv 2202.10054). It takes one forward pass over the training records.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from rewardsmith.evaluate.metrics import accuracy, nll
+from rewardsmith.model.batches import micro_batches
+from rewardsmith.model.network import RewardNetwork
+from rewardsmith.progress import SILENT, Progress
+from rewardsmith.train.examples import Example, rank_by_hash
+
+PENALTIES = (10.0, 1.0, 0.1, 0.01, 0.001)
+"""L2 penalties to choose from, per unit of mean loss and on features of unit spread."""
+DEFAULT_PENALTY = 0.1
+"""Taken where there is no validation to choose on."""
+LIMIT = 20_000
+"""Comparisons that the head is fitted on at most; it has one weight per hidden unit, and more change little."""
+
+
+@dataclass(frozen=True)
+class ProbeFigures:
+    """How the fitted head does before training: the penalty chosen, and loss and accuracy on validation (None: none)."""
+
+    penalty: float
+    comparisons: int
+    eval_loss: float | None
+    eval_accuracy: float | None
+
+
+@dataclass(frozen=True)
+class Differences:
+    """Pooled features of the preferred response minus those of the other, and what judges said."""
+
+    x: Float[np.ndarray, "C H"]
+    preference: Float[np.ndarray, " C"]
+    weight: Float[np.ndarray, " C"]
+
+
+def fit_head(
+    network: RewardNetwork,
+    train: Sequence[Example],
+    validation: Sequence[Example],
+    *,
+    budget: int,
+    seed: int,
+    progress: Progress = SILENT,
+) -> ProbeFigures:
+    """Replace the head's weights by those of a Bradley-Terry model that is linear in the backbone's pooled features.
+
+    The penalty is the one with the smallest loss on `validation`. Only the direction and scale of the head change; a
+    bias, which no comparison can see, stays.
+    """
+    known = differences(network, limited(train, seed=seed), budget, progress)
+    spread = known.x.std(axis=0, dtype=np.float64).astype(np.float32) + 1e-6
+    scaled = Differences(known.x / spread, known.preference, known.weight)
+    if not validation:
+        weights = fit_linear(scaled, DEFAULT_PENALTY) / spread
+        set_head(network, weights)
+        return ProbeFigures(DEFAULT_PENALTY, len(known.x), None, None)
+    held = differences(network, validation, budget, progress)
+    tried = []
+    start = np.zeros(known.x.shape[1])
+    for penalty in PENALTIES:  # strong to weak, each from the last: the path is short
+        start = fit_linear(scaled, penalty, start)
+        margin = held.x @ (start / spread)
+        tried.append((nll(margin, held.preference, weight=held.weight), penalty, start / spread))
+    loss, penalty, weights = min(tried, key=lambda entry: entry[0])
+    set_head(network, weights)
+    right = accuracy(held.x @ weights, held.preference, weight=held.weight)
+    return ProbeFigures(penalty, len(known.x), loss, right)
+
+
+def limited(examples: Sequence[Example], *, seed: int) -> list[Example]:
+    """Examples with at most LIMIT comparisons in all, the same on every machine."""
+    chosen, comparisons = [], 0
+    for index in rank_by_hash((example.id for example in examples), salt=f"{seed}:probe"):
+        comparisons += len(examples[index].preferred)
+        if chosen and comparisons > LIMIT:
+            break
+        chosen.append(examples[index])
+    return chosen
+
+
+def differences(network: RewardNetwork, examples: Sequence[Example], budget: int, progress: Progress) -> Differences:
+    """Feature differences of all comparisons, (C, H) in fp32; the network is left as it was."""
+    was_training = network.training
+    network.eval()
+    rows = []
+    with progress.task("fitting the head", len(examples), "records") as task:
+        for group in micro_batches([example.tree for example in examples], budget, packed=network.packed):
+            chosen = [examples[index] for index in group]
+            with torch.inference_mode():
+                pooled = network.features(network.collate([e.tree for e in chosen])).float().cpu().numpy()
+            ends = np.cumsum([example.responses for example in chosen])[:-1]
+            for example, features in zip(chosen, np.split(pooled, ends), strict=True):
+                rows.append((features[example.preferred] - features[example.other], example))
+            task.advance(len(chosen))
+    network.train(was_training)
+    return Differences(
+        np.concatenate([x for x, _ in rows]),
+        np.concatenate([example.preference for _, example in rows]).astype(np.float64),
+        np.concatenate([example.weight for _, example in rows]).astype(np.float64),
+    )
+
+
+def fit_linear(
+    data: Differences, penalty: float, start: Float[np.ndarray, " H"] | None = None
+) -> Float[np.ndarray, " H"]:
+    """Weights b that minimise mean_w[-p log s(x b) - (1 - p) log s(-x b)] + penalty / 2 |b|^2, s the logistic function.
+
+    Bradley & Terry 1952 with x as the difference of features; convex, so the start decides nothing but the time.
+    """
+    from scipy.optimize import minimize
+    from scipy.special import expit
+
+    share = data.weight / data.weight.sum()
+
+    def objective(b: Float[np.ndarray, " H"]) -> tuple[float, Float[np.ndarray, " H"]]:
+        margin = (data.x @ b.astype(np.float32)).astype(np.float64)
+        loss = share @ (np.logaddexp(0, -margin) + (1 - data.preference) * margin)
+        slope = share * (expit(margin) - data.preference)
+        gradient = (slope.astype(np.float32) @ data.x).astype(np.float64) + penalty * b
+        return float(loss + 0.5 * penalty * b @ b), gradient
+
+    first = np.zeros(data.x.shape[1]) if start is None else start
+    return np.asarray(minimize(objective, first, jac=True, method="L-BFGS-B", options={"maxiter": 300}).x)
+
+
+def set_head(network: RewardNetwork, weights: Float[np.ndarray, " H"]) -> None:
+    """Write the weights into the head."""
+    with torch.no_grad():
+        network.head.weight.copy_(torch.from_numpy(weights)[None])

@@ -1,0 +1,96 @@
+"""The fitted head to start from."""
+
+import numpy as np
+import orjson
+import pytest
+from sklearn.linear_model import LogisticRegression
+from test_loop import examples, fit, records, weights
+
+from builders import tiny
+from rewardsmith.evaluate.metrics import nll
+from rewardsmith.train import probe
+
+
+def problem(n=200, width=5, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, width)).astype(np.float32)
+    preference = np.where(rng.random(n) < 1 / (1 + np.exp(-x[:, 0] * 2)), 1.0, 0.0)
+    return probe.Differences(x, preference, rng.random(n) + 0.5)
+
+
+@pytest.mark.parametrize("penalty", [1.0, 0.01])
+def test_the_linear_model_is_that_of_scikit_learn(penalty):
+    data = problem()
+    share = data.weight / data.weight.sum()
+    oracle = LogisticRegression(C=1 / penalty, fit_intercept=False, tol=1e-8)
+    oracle.fit(data.x, data.preference, sample_weight=share)
+    np.testing.assert_allclose(probe.fit_linear(data, penalty), oracle.coef_[0], atol=2e-3)
+
+
+def test_a_soft_label_is_the_mixture_of_two_hard_ones():
+    x = np.random.default_rng(1).normal(size=(40, 3)).astype(np.float32)
+    soft = probe.Differences(x, np.full(40, 0.75), np.ones(40))
+    hard = probe.Differences(
+        np.concatenate([x, x]), np.repeat([1.0, 0.0], 40), np.repeat([0.75, 0.25], 40)
+    )  # fmt: skip
+    np.testing.assert_allclose(probe.fit_linear(soft, 0.1), probe.fit_linear(hard, 0.1), atol=1e-4)
+
+
+def test_turning_a_comparison_round_changes_nothing():
+    data = problem()
+    turned = probe.Differences(-data.x, 1 - data.preference, data.weight)
+    np.testing.assert_allclose(probe.fit_linear(data, 0.1), probe.fit_linear(turned, 0.1), atol=1e-4)
+
+
+def test_the_fitted_head_gives_the_margins_of_the_linear_model_and_the_smallest_loss_of_all_penalties(monkeypatch):
+    model = tiny(seed=1)
+    train, held = examples(model, records(30)), examples(model, records(10, start=100))
+    backbone = [p.clone() for p in model.network.hf.base_model.parameters()]
+    figures = probe.fit_head(model.network, train, held, budget=400, seed=0)
+    features = probe.differences(model.network, held, 400, probe.SILENT)
+    margin = features.x @ model.network.head.weight.detach().numpy()[0]
+    assert figures.eval_loss == pytest.approx(nll(margin, features.preference, weight=features.weight), abs=1e-5)
+    assert all((a == b).all() for a, b in zip(backbone, model.network.hf.base_model.parameters(), strict=True))
+    for penalty in probe.PENALTIES:
+        monkeypatch.setattr(probe, "PENALTIES", (penalty,))
+        assert probe.fit_head(model.network, train, held, budget=400, seed=0).eval_loss >= figures.eval_loss - 1e-4
+
+
+def test_without_validation_the_penalty_is_the_stated_one():
+    model = tiny(seed=1)
+    before = model.network.head.weight.detach().clone()
+    figures = probe.fit_head(model.network, examples(model, records(8)), [], budget=400, seed=0)
+    assert (figures.penalty, figures.eval_loss) == (probe.DEFAULT_PENALTY, None)
+    assert not (model.network.head.weight == before).all()
+
+
+def test_the_number_of_comparisons_is_bounded(monkeypatch):
+    train = examples(tiny(), records(30))
+    monkeypatch.setattr(probe, "LIMIT", 10)
+    assert len(probe.limited(train, seed=0)) == 10
+    assert [e.id for e in probe.limited(train, seed=0)] == [e.id for e in probe.limited(train[::-1], seed=0)]
+
+
+def test_the_curve_begins_at_step_0_and_that_may_be_the_best(tmp_path):
+    trainer = fit(tmp_path / "run", head_start="probe", lr=1e-12)
+    trainer.run()
+    rows = [orjson.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_bytes().splitlines()]
+    first = rows[0]
+    assert first["step"] == 0
+    assert trainer.state.best_loss <= first["eval_loss"]
+    assert [row["step"] for row in rows if "eval_loss" in row][0] == 0
+    random = fit(tmp_path / "random", lr=1e-12)
+    random.run()
+    assert first["eval_loss"] < random.state.best_loss
+
+
+def test_a_run_stopped_before_its_first_checkpoint_starts_with_the_same_head(tmp_path):
+    whole = fit(tmp_path / "whole", head_start="probe")
+    whole.run()
+    stopped = fit(tmp_path / "stopped", head_start="probe")
+    stopped._fit_head(probe.SILENT)
+    again = fit(tmp_path / "stopped", head_start="probe")
+    again.run(resuming=True)
+    assert weights(whole) == weights(again)
+    lines = (tmp_path / "stopped/metrics.jsonl").read_bytes().splitlines()
+    assert sum(orjson.loads(line)["step"] == 0 for line in lines) == 1
