@@ -78,7 +78,7 @@ def test_the_curve_begins_at_step_0_and_that_may_be_the_best(tmp_path):
     first = rows[0]
     assert first["step"] == 0
     assert trainer.state.best_loss <= first["eval_loss"]
-    assert [row["step"] for row in rows if "eval_loss" in row][0] == 0
+    assert next(row["step"] for row in rows if "eval_loss" in row) == 0
     random = fit(tmp_path / "random", lr=1e-12)
     random.run()
     assert first["eval_loss"] < random.state.best_loss

@@ -81,7 +81,8 @@ def fit_head(
 
 def limited(examples: Sequence[Example], *, seed: int) -> list[Example]:
     """Examples with at most LIMIT comparisons in all, the same on every machine."""
-    chosen, comparisons = [], 0
+    chosen: list[Example] = []
+    comparisons = 0
     for index in rank_by_hash((example.id for example in examples), salt=f"{seed}:probe"):
         comparisons += len(examples[index].preferred)
         if chosen and comparisons > LIMIT:
