@@ -30,7 +30,7 @@ from rewardsmith.files import (
 )
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.track.following import following
-from rewardsmith.track.trackers import PROJECT, Job, require
+from rewardsmith.track.trackers import Job, require
 
 if TYPE_CHECKING:
     from rewardsmith.commands.rewards import Scored
@@ -103,7 +103,7 @@ def check_run(config: Config) -> None:
 
 def tracking_jobs(config: Config) -> list[Job]:
     """What each tracker of the run has to know."""
-    project, name = config.track_project or PROJECT, config.run_name or config.output.resolve().name
+    project, name = config.track_project or "", config.run_name or ""
     return [Job(tracker, config.output, project, name, config.track_uri) for tracker in config.track]
 
 

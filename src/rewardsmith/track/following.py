@@ -65,6 +65,8 @@ class Follower:
             message = orjson.loads(line)
             if "opened" in message:
                 self.progress.note(f"{self.job.tracker}: recording in {message['opened']}")
+                if message["kept"]:
+                    self.progress.note(f"{self.job.tracker}: a resumed record keeps its names: {message['kept']}")
             if "failed" in message:
                 self.warn(message["failed"])
         if code := self.process.wait():
@@ -124,5 +126,6 @@ def finish(followers: Sequence[Follower], status: Status, patience: float, progr
         if follower.listener.is_alive():
             follower.warn(f"it did not come to an end within {patience:.0f} s")
             follower.kill()
-            follower.listener.join()
-        follower.close()
+            follower.listener.join(SILENT_SECONDS)  # a process that waits for a dead disk cannot even be killed
+        if not follower.listener.is_alive():
+            follower.close()

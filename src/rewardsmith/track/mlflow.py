@@ -8,7 +8,7 @@ from typing import Any
 
 from rewardsmith.track.outcome import Outcome, as_text
 from rewardsmith.track.rows import KINDS, Kind, Row, last_steps, marker
-from rewardsmith.track.trackers import Job, Status
+from rewardsmith.track.trackers import Job, Status, shown_uri
 
 SQLITE = "sqlite:///"
 LONGEST_VALUE = 6000  # of a parameter; a tag may be 8000 long, a batch may have 1000 metrics and 100 parameters
@@ -41,7 +41,7 @@ class Mlflow:
         else:
             self.client.update_run(known, status="RUNNING")
         self.run_id: str = known
-        self.place = f"{uri}, experiment {job.project}, run {known}"
+        self.place = f"{shown_uri(uri)}, experiment {job.project}, run {known}"
 
     def _exists(self, run_id: str) -> bool:
         from mlflow.exceptions import MlflowException

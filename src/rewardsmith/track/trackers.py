@@ -3,9 +3,10 @@
 import importlib
 import importlib.util
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
+from urllib.parse import urlsplit
 
 from rewardsmith.errors import MissingExtraError, UsageError
 from rewardsmith.track.outcome import Outcome
@@ -35,7 +36,7 @@ TRACKERS: dict[str, Entry] = {
 
 @dataclass(frozen=True)
 class Job:
-    """One tracker's part in one run. `store` is the folder for all that it writes on this disk."""
+    """One tracker's part in one run; a project or name that was not given is empty until `named` fills it in."""
 
     tracker: str
     folder: Path
@@ -45,7 +46,7 @@ class Job:
 
     @property
     def store(self) -> Path:
-        """`track/` in the run folder."""
+        """`track/` in the run folder: all that a tracker writes on this disk."""
         return self.folder / "track"
 
     @property
@@ -57,6 +58,14 @@ class Job:
     def log(self) -> Path:
         """What the tracker's library had to say."""
         return self.store / f"{self.tracker}.log"
+
+    def named(self, before: Mapping[str, Any]) -> "Job":
+        """With the names of the record that goes on, `before` being its state, or with the given or usual ones."""
+        return replace(
+            self,
+            project=before.get("project") or self.project or PROJECT,
+            run_name=before.get("run_name") or self.run_name or self.folder.resolve().name,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """For the journey to the tracker's process."""
@@ -107,11 +116,22 @@ def check_settings(names: Sequence[str], *, project: str | None, run_name: str |
         raise UsageError(f"--track {' '.join(names)}: each tracker may stand there once")
     if uri is not None and "mlflow" not in names:
         raise UsageError(f"--track-uri {uri}: only mlflow reads it; add --track mlflow")
+    if uri is not None and urlsplit(uri).password is not None:
+        raise UsageError(
+            f"--track-uri {shown_uri(uri)}: it holds a password, and settings are kept in files; put the whole in "
+            "MLFLOW_TRACKING_URI, or the password in MLFLOW_TRACKING_PASSWORD"
+        )
     for flag, value in (("--track-project", project), ("--run-name", run_name)):
         if value is not None and not names:
             raise UsageError(f"{flag} {value}: no tracker would see it; add --track {next(iter(TRACKERS))}")
         if value is not None and not value.strip():
             raise UsageError(f"{flag} {value!r}: expected a name")
+
+
+def shown_uri(uri: str) -> str:
+    """The address without a password."""
+    password = urlsplit(uri).password
+    return uri.replace(f":{password}@", ":…@") if password else uri
 
 
 def require(names: Sequence[str]) -> None:

@@ -81,13 +81,14 @@ def follow(job: Job, orders: Orders, say: Say) -> None:
     """Log the run from its first row, or from where the record stands, until it ends."""
     with alone(job.log):
         before = read_json(job.state)
-        known = before.get("run_id")
-        tracker = open_tracker(job, known, settings_of(job.folder))
-        state = {"run_id": tracker.run_id, "place": tracker.place, "status": "running", "concluded": None}
-        if tracker.run_id == known:
+        named = job.named(before)
+        tracker = open_tracker(named, before.get("run_id"), settings_of(job.folder))
+        state = {"run_id": tracker.run_id, "place": tracker.place, "project": named.project, "run_name": named.run_name}
+        state |= {"status": "running", "concluded": None}
+        if tracker.run_id == before.get("run_id"):
             state["concluded"] = before.get("concluded")
         write_json(job.state, state)
-        say({"opened": tracker.place})
+        say({"opened": tracker.place, "kept": kept_names(job, named)})
         try:
             sent = log_rows(job, tracker, orders)
             if orders.status == "finished":
@@ -101,6 +102,12 @@ def follow(job: Job, orders: Orders, say: Say) -> None:
             write_json(job.state, {**state, "concluded": None, "status": "broken", "error": str(error)})
             raise
         write_json(job.state, {**state, "status": orders.status})
+
+
+def kept_names(job: Job, named: Job) -> str:
+    """What to say where a resumed record has another project or name than was asked for now; else nothing."""
+    asked = [(job.project, named.project), (job.run_name, named.run_name)]
+    return ", ".join(f"{given!r} stays {kept!r}" for given, kept in asked if given not in ("", kept))
 
 
 def log_rows(job: Job, tracker: Tracker, orders: Orders) -> dict[Kind, int]:
