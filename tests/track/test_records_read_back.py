@@ -58,7 +58,8 @@ class Killing:
                 time.sleep(0.05)
             os.kill(os.getpid(), signal.SIGKILL)
 
-train.run(train.Config(output=pathlib.Path(sys.argv[1]), track={tuple(INSTALLED)!r}, run_name="first try", **{SETTINGS!r}), Killing())
+settings = train.Config(output=pathlib.Path(sys.argv[1]), track={tuple(INSTALLED)!r}, run_name="first try", **{SETTINGS!r})
+train.run(settings, Killing())
 """
 
 
@@ -97,7 +98,9 @@ def runs(tmp_path_factory):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     killed = subprocess.run([sys.executable, "-c", KILLED, str(tracked)], env=environment, check=False)
     assert killed.returncode == -signal.SIGKILL
-    train.run(train.Config(output=plain, **SETTINGS))  # meanwhile the trackers find out that they are alone
+    train.run(
+        train.Config(output=plain, report=False, **SETTINGS)
+    )  # meanwhile the trackers find out that they are alone
     end = time.monotonic() + 60
     while {state["status"] for state in states(tracked).values()} == {"running"} and time.monotonic() < end:
         time.sleep(0.1)

@@ -83,7 +83,12 @@ def follow(job: Job, orders: Orders, say: Say) -> None:
         before = read_json(job.state)
         named = job.named(before)
         tracker = open_tracker(named, before.get("run_id"), settings_of(job.folder))
-        state = {"run_id": tracker.run_id, "place": tracker.place, "project": named.project, "run_name": named.run_name}
+        state: dict[str, Any] = {
+            "run_id": tracker.run_id,
+            "place": tracker.place,
+            "project": named.project,
+            "run_name": named.run_name,
+        }
         state |= {"status": "running", "concluded": None}
         if tracker.run_id == before.get("run_id"):
             state["concluded"] = before.get("concluded")
