@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ from rewardsmith.track.trackers import Job, Status
 FINISH_SECONDS = 60.0  # importing a library and filling a record from its first row on a busy machine takes a while
 STOP_SECONDS = 10.0  # after Ctrl-C or a failure somebody is waiting
 SILENT_SECONDS = 3.0
+LONGEST_CAUSE = 240
 
 
 class Follower:
@@ -55,8 +57,9 @@ class Follower:
         if not self.warned:
             self.warned = True
             self.progress.note(
-                f"warning: {self.job.tracker} does not record this run any more, training is not affected: {text} "
-                f"(more in {self.job.log}; --resume completes the record)"
+                f"warning: {self.job.tracker} does not record this run any more, training is not affected: "
+                f"{textwrap.shorten(text, LONGEST_CAUSE, placeholder=' …')} "
+                f"(all of it in {self.job.log}; --resume completes the record)"
             )
 
     def _listen(self) -> None:

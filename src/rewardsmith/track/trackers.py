@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, cast
 from urllib.parse import urlsplit
 
 from rewardsmith.errors import MissingExtraError, UsageError
+from rewardsmith.settings.values import nearest
 from rewardsmith.track.outcome import Outcome
 from rewardsmith.track.rows import Kind, Row
 
@@ -111,7 +112,7 @@ def check_settings(names: Sequence[str], *, project: str | None, run_name: str |
     """UsageError for trackers that do not exist or stand there twice, and for settings that no tracker would read."""
     for name in names:
         if name not in TRACKERS:
-            raise UsageError(f"--track {name}: expected one of {', '.join(TRACKERS)}")
+            raise UsageError(f"--track {name}: expected one of {', '.join(TRACKERS)}.{nearest(name, TRACKERS)}")
     if len(set(names)) < len(names):
         raise UsageError(f"--track {' '.join(names)}: each tracker may stand there once")
     if uri is not None and "mlflow" not in names:
