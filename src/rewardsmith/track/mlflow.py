@@ -30,8 +30,7 @@ class Mlflow:
             os.environ.setdefault(name, value)
         from mlflow import MlflowClient
 
-        own = f"{SQLITE}{job.store.resolve() / 'mlflow.db'}"
-        uri = job.uri or os.environ.get("MLFLOW_TRACKING_URI") or own
+        uri = job.uri or os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{own_database(job.store.resolve())}"
         self.path = Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
         self.client = MlflowClient(uri)
         known = run_id if run_id is not None and self._exists(run_id) else None
@@ -105,3 +104,19 @@ class Mlflow:
     def close(self, status: Status) -> None:
         """Everything is written already."""
         self.client.set_terminated(self.run_id, STATES[status])
+
+
+def own_database(folder: Path) -> Path:
+    """The database in the run folder, with its tables; made under another name.
+
+    MLflow makes the tables in dozens of steps and cannot go on where it was killed between two of them.
+    """
+    from mlflow import MlflowClient
+
+    path = folder / "mlflow.db"
+    if not path.exists():
+        new = folder / "mlflow.db.new"
+        new.unlink(missing_ok=True)
+        MlflowClient(f"{SQLITE}{new}").search_experiments(max_results=1)
+        new.rename(path)
+    return path

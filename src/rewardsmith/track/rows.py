@@ -32,15 +32,11 @@ def marker(kind: Kind) -> str:
 def row_of(values: Mapping[str, Any]) -> Row:
     """A line of `metrics.jsonl`; those of validation are known by the prefix `eval_`."""
     kind: Kind = "validation" if any(key.startswith("eval_") for key in values) else "train"
-    return Row(
-        step=values["step"],
-        kind=kind,
-        figures={
-            f"{kind}/{key.removeprefix('eval_')}": float(value)
-            for key, value in values.items()
-            if key != "step" and isinstance(value, int | float)
-        },
-    )
+    named = {f"{kind}/{key.removeprefix('eval_')}": value for key, value in values.items() if key != "step"}
+    last = marker(kind)  # written last, so a row that was cut short does not count as recorded
+    ordered = sorted(named.items(), key=lambda item: item[0] == last)
+    figures = {name: float(value) for name, value in ordered if isinstance(value, int | float)}
+    return Row(values["step"], kind, figures)
 
 
 def last_steps(steps: Iterable[tuple[str, int]]) -> dict[Kind, int]:

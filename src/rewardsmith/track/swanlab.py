@@ -28,6 +28,7 @@ class Swanlab:
         self.folder.mkdir(exist_ok=True)
         self.base = job.folder.resolve()
         self.run_id = run_id or secrets.token_hex(8)
+        self.last: dict[str, int] = {}
         self.run = swanlab.init(
             mode=os.environ.get("SWANLAB_MODE", "offline"),  # type: ignore[arg-type]
             log_dir=str(self.folder),
@@ -47,13 +48,19 @@ class Swanlab:
 
     def recorded(self) -> Mapping[Kind, int]:
         """From the files of all parts."""
-        return last_steps(point for file in self.folder.glob("run-*/*.swanlab") if self.run_id in file.name
-                          for point in points(file))  # fmt: skip
+        held = [
+            point for file in self.folder.glob("run-*/*.swanlab") if self.run_id in file.name for point in points(file)
+        ]
+        self.last = {}
+        for curve, step in held:
+            self.last[curve] = max(step, self.last.get(curve, 0))
+        return last_steps(held)
 
     def log(self, rows: Sequence[Row]) -> None:
-        """Its errors are only printed; `recorded` finds them out at the end."""
+        """Curve by curve, so the last row may be half there already. Its errors are only printed; `recorded` tells."""
         for row in rows:
-            self.run.log(dict(row.figures), step=row.step)
+            missing = {name: value for name, value in row.figures.items() if row.step > self.last.get(name, 0)}
+            self.run.log(missing, step=row.step)
 
     def conclude(self, outcome: Outcome) -> None:
         """Figures at the last step, the verdict as text, the report's files beside the record."""
