@@ -336,3 +336,10 @@ def test_sigint_in_a_real_process_gives_130(tmp_path):
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=20) == 130
         assert "Traceback" not in process.stderr.read()
+
+
+def test_flags_parse_where_another_library_has_imported_pydantic(capsys):
+    """cyclopts checks even the defaults with pydantic then."""
+    pytest.importorskip("pydantic")
+    assert cli.main(["train", "--model", "tiny"]) == 2
+    assert "'dataset' is missing" in capsys.readouterr().err

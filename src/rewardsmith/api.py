@@ -31,7 +31,7 @@ def train(
     """`rewardsmith train`: returns its Result; `settings` are the command's flags with underscores."""
     from rewardsmith.commands import train as command
 
-    for name in ("validation", "test"):
+    for name in ("validation", "test", "track"):
         if name in settings:
             settings[name] = as_tuple(settings[name])
     config = command.Config(model=model, dataset=as_tuple(dataset), output=Path(output), **settings)

@@ -29,6 +29,8 @@ from rewardsmith.files import (
     write_text,
 )
 from rewardsmith.progress import SILENT, Progress
+from rewardsmith.track.following import following
+from rewardsmith.track.trackers import Job, require
 
 if TYPE_CHECKING:
     from rewardsmith.commands.rewards import Scored
@@ -72,13 +74,14 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     fingerprint = fingerprint_of(config, settings, model, train, splits)
     begin_run(config, fingerprint)
     save_settings(config, splits, train, validation)
-    fitted = fit(config, settings, model, train, validation, fingerprint, progress)
-    held = finish_model(config, model, splits, progress)
-    summary = summarize_run(config, settings, model, train, fitted, dtype=fingerprint["dtype"])
-    write_json(config.output / "train.json", summary)
-    if not config.report:
-        return Result(summary, "")
-    return evaluate_and_report(config, model, splits, held, summary, progress)
+    with following(tracking_jobs(config), progress):
+        fitted = fit(config, settings, model, train, validation, fingerprint, progress)
+        held = finish_model(config, model, splits, progress)
+        summary = summarize_run(config, settings, model, train, fitted, dtype=fingerprint["dtype"])
+        write_json(config.output / "train.json", summary)
+        if not config.report:
+            return Result(summary, "")
+        return evaluate_and_report(config, model, splits, held, summary, progress)
 
 
 def check_run(config: Config) -> None:
@@ -87,6 +90,7 @@ def check_run(config: Config) -> None:
 
     if config.loss not in LOSSES:
         raise UsageError(f"--loss {config.loss}: expected one of {', '.join(LOSSES)}")
+    require(config.track)
     if config.resume:
         if not (config.output / "checkpoints").is_dir():
             raise OutputError(f"{config.output} holds no checkpoints to resume from; start without --resume")
@@ -95,6 +99,12 @@ def check_run(config: Config) -> None:
     data = input_files([*config.dataset, *config.validation, *config.test])
     refuse_inside(config.output, [config.model, inner, *data])
     check_output(config.output, overwrite=config.overwrite)
+
+
+def tracking_jobs(config: Config) -> list[Job]:
+    """What each tracker of the run has to know."""
+    project, name = config.track_project or "", config.run_name or ""
+    return [Job(tracker, config.output, project, name, config.track_uri) for tracker in config.track]
 
 
 def as_before(config: Config) -> Config:

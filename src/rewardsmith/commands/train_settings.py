@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from rewardsmith.errors import UsageError
+from rewardsmith.track.trackers import check_settings
 
 AT_LEAST = {
     "epochs": 1,
@@ -98,6 +99,14 @@ class Config:
     """Evaluate on the test split and write the report at the end."""
     language: Literal["en", "zh"] = "en"
     """Language of the report: en or zh."""
+    track: tuple[str, ...] = ()
+    """Record the run with tensorboard, mlflow, wandb, trackio, swanlab (several allowed)."""
+    track_project: str | None = None
+    """Project or experiment in the trackers (default: rewardsmith)."""
+    run_name: str | None = None
+    """Name of the run in the trackers (default: the name of --output)."""
+    track_uri: str | None = None
+    """Server or database for mlflow (default: MLFLOW_TRACKING_URI, or a database in the run folder)."""
     strict: bool = False
     """Stop at the first row that cannot be read."""
     resume: bool = False
@@ -125,3 +134,4 @@ class Config:
             raise UsageError("--resume and --overwrite exclude each other: go on with the run, or start it anew")
         if self.layers is not None and self.model == "tiny":
             raise UsageError("--layers cuts a pretrained model; the size of tiny is set by --n-layer")
+        check_settings(self.track, project=self.track_project, run_name=self.run_name, uri=self.track_uri)

@@ -1,0 +1,87 @@
+"""The rows of `metrics.jsonl` as they appear, and the names of their curves."""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import orjson
+
+Kind = Literal["train", "validation"]
+KINDS: tuple[Kind, ...] = ("train", "validation")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: `figures` by the name of their curve, `train/loss` or `validation/loss`.
+
+    A figure that is not finite stands as null in the file and is a gap in the curve.
+    """
+
+    step: int
+    kind: Kind
+    figures: Mapping[str, float]
+
+
+def marker(kind: Kind) -> str:
+    """A curve that every row of this kind has a point on, so its last step tells how far a record goes."""
+    return f"{kind}/epoch"
+
+
+def row_of(values: Mapping[str, Any]) -> Row:
+    """A line of `metrics.jsonl`; those of validation are known by the prefix `eval_`."""
+    kind: Kind = "validation" if any(key.startswith("eval_") for key in values) else "train"
+    named = {f"{kind}/{key.removeprefix('eval_')}": value for key, value in values.items() if key != "step"}
+    last = marker(kind)  # written last, so a row that was cut short does not count as recorded
+    ordered = sorted(named.items(), key=lambda item: item[0] == last)
+    figures = {name: float(value) for name, value in ordered if isinstance(value, int | float)}
+    return Row(values["step"], kind, figures)
+
+
+def last_steps(steps: Iterable[tuple[str, int]]) -> dict[Kind, int]:
+    """The last step of each kind, from (curve, step) pairs in any order."""
+    found: dict[Kind, int] = {}
+    names = {marker(kind): kind for kind in KINDS}
+    for curve, step in steps:
+        if curve in names:
+            found[names[curve]] = max(step, found.get(names[curve], 0))
+    return found
+
+
+class Rows:
+    """A reader that follows the file while it grows, and starts again when another file takes its place.
+
+    Resuming puts a shortened file in the place of the old one. Its rows are read from the top, which does no harm:
+    a resumed run repeats its steps to the bit, and the caller passes over steps that it has seen.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.file: BinaryIO | None = None
+
+    def new(self) -> list[Row]:
+        """The rows that came whole since the last call."""
+        if not self.path.is_file():
+            return []
+        if self.file is None or self._replaced(self.file):
+            if self.file is not None:
+                self.file.close()
+            self.file = self.path.open("rb")
+        rows: list[Row] = []
+        while True:
+            start = self.file.tell()
+            line = self.file.readline()
+            if not line.endswith(b"\n"):
+                self.file.seek(start)
+                return rows
+            rows.append(row_of(orjson.loads(line)))
+
+    def _replaced(self, file: BinaryIO) -> bool:
+        return identity(file.fileno()) != identity(self.path) or self.path.stat().st_size < file.tell()
+
+
+def identity(file: Path | int) -> tuple[int, int]:
+    """Device and inode of a path or an open file: the same as long as nothing takes its place."""
+    status = os.stat(file)
+    return status.st_dev, status.st_ino
