@@ -34,6 +34,8 @@ def train(
     for name in ("validation", "test"):
         if name in settings:
             settings[name] = as_tuple(settings[name])
+    if isinstance(lora := settings.get("lora"), Mapping):
+        settings["lora"] = command.Lora(**lora)
     config = command.Config(model=model, dataset=as_tuple(dataset), output=Path(output), **settings)
     return command.run(config, progress)
 

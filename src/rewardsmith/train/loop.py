@@ -34,7 +34,8 @@ class FitSettings:
     """How to train: `batch` counts records per optimizer step, `tokens_per_microbatch` bounds one forward pass.
 
     Validation runs every `eval_every` steps and at the end; training stops after `patience` passes without a better
-    validation loss (0 = never). `keep` checkpoints to resume from stay on disk.
+    validation loss (0 = never). `keep` checkpoints to resume from stay on disk. `max_steps` ends the run, and its
+    schedule, before the epochs do.
     """
 
     epochs: int
@@ -50,6 +51,11 @@ class FitSettings:
     eval_every: int
     patience: int
     keep: int
+    max_steps: int | None = None
+
+    def total(self, per_epoch: int) -> int:
+        """Optimizer steps of the whole run."""
+        return min(per_epoch * self.epochs, self.max_steps or per_epoch * self.epochs)
 
 
 @dataclass
@@ -103,7 +109,7 @@ class Fit:
         half = network.autocast is torch.float16
         self.scaler = torch.amp.GradScaler(network.device.type, enabled=half)
         self.per_epoch = -(-len(train) // settings.batch)
-        self.total = self.per_epoch * settings.epochs
+        self.total = settings.total(self.per_epoch)
         self.warmup = max(1, round(settings.warmup * self.total))
         self.state = FitState()
         self.loss = LOSSES[settings.loss]
@@ -138,6 +144,8 @@ class Fit:
         for epoch in range(self.state.step // self.per_epoch, self.settings.epochs):
             steps = steps_of_epoch(self.train, epoch=epoch, seed=self.settings.seed, batch=self.settings.batch)
             for indices in steps[self.state.step - epoch * self.per_epoch :]:
+                if self.state.step == self.total:
+                    return
                 yield epoch, indices
 
     def _one_step(self, epoch: int, examples: Sequence[Example], task: Task) -> None:
@@ -198,7 +206,7 @@ class Fit:
             "pairs_per_second": figures.comparisons / seconds,
         }
         self._log(row)
-        if state.step % self.per_epoch == 0:
+        if state.step % self.per_epoch == 0 or state.step == self.total:
             state.train_loss = state.epoch_loss / state.epoch_steps
             state.epoch_loss, state.epoch_steps = 0.0, 0
         if len(state.recent) == EXPLODED_STEPS and sum(state.recent) / EXPLODED_STEPS > EXPLODED:
