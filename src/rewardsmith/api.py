@@ -28,7 +28,7 @@ def clean(sources: str | Sequence[str], output: str | Path, *, progress: Progres
 def train(
     model: str, dataset: str | Sequence[str], output: str | Path, *, progress: Progress = SILENT, **settings: Any
 ) -> Any:
-    """`rewardsmith train`: returns its Result; `settings` are the command's flags with underscores."""
+    """`rewardsmith train`: returns its Result; `settings` are the command's flags with underscores, and `lora={"r": 16}`."""
     from rewardsmith.commands import train as command
 
     for name in ("validation", "test"):

@@ -85,9 +85,9 @@ def test_adapter_settings_come_as_flags_as_yaml_and_from_python(tmp_path):
     ]:
         with pytest.raises(UsageError, match=said):
             train.Lora(**wrong)
-    with pytest.raises(UsageError, match="add an adapter that learns: --lora.r 16"):
+    with pytest.raises(UsageError, match=r"add an adapter that learns: --lora\.r 16"):
         train.Config(model="tiny", dataset=("x",), output=tmp_path, quantize="4bit")
-    with pytest.raises(UsageError, match="leaves nothing to --lora.r"):
+    with pytest.raises(UsageError, match=r"leaves nothing to --lora\.r"):
         train.Config(model="tiny", dataset=("x",), output=tmp_path, freeze_layers=-1, lora=train.Lora(r=2))
 
 

@@ -207,11 +207,10 @@ def test_a_missing_library_is_one_line_that_names_the_extra(name, extra, monkeyp
     for module in [module for module in sys.modules if module.split(".")[0] == name]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, name, None)  # Python's own way to say: not to be had
+    network, cpu = tiny().network, torch.device("cpu")
+    action = {"peft": lambda: attach(network, RANK_2), "bitsandbytes": lambda: open_bitsandbytes("4bit", cpu)}[name]
     with pytest.raises(MissingExtraError, match=rf"needs the package {name}: pip install 'rewardsmith\[{extra}\]'"):
-        if name == "peft":
-            attach(tiny().network, RANK_2)
-        else:
-            open_bitsandbytes("4bit", torch.device("cpu"))
+        action()
 
 
 def test_a_library_that_cannot_quantise_here_is_one_line_too():

@@ -96,6 +96,13 @@ def test_checkpoints_hold_the_learning_parameters_only(tmp_path):
         assert all("lora_" in key or "score" in key for key in saved)
 
 
+def test_an_adapter_learns(tmp_path):
+    fit(tmp_path, lora=LoraSettings(r=4, alpha=8), epochs=8, lr=2e-2, dropout=0.0).run()
+    rows = [orjson.loads(line) for line in (tmp_path / "metrics.jsonl").read_bytes().splitlines()]
+    losses = [row["loss"] for row in rows if "loss" in row]
+    assert sum(losses[-5:]) / 5 < 0.3 < losses[0]
+
+
 def test_max_steps_ends_the_run_and_its_schedule(tmp_path):
     result = fit(tmp_path / "short", max_steps=3).run()
     assert (result.state.step, result.total_steps) == (3, 3)
