@@ -250,10 +250,11 @@ def _signature(command: Command, kind: type) -> inspect.Signature:
         is_positional = setting.key in command.positional
         # Where no argument is positional, `--dataset a b` cannot be misread; elsewhere the flag is repeated.
         parameter = Parameter(name=_flags(setting, kind), consume_multiple=not command.positional)
-        annotation: Any = Annotated[_shape(setting), parameter]
+        # None is the default, and cyclopts checks defaults too once anything has imported pydantic.
+        annotation: Any = Annotated[_shape(setting) | None, parameter]
         way = inspect.Parameter.POSITIONAL_OR_KEYWORD if is_positional else inspect.Parameter.KEYWORD_ONLY
         parameters.append(inspect.Parameter(_parameter(setting), way, default=None, annotation=annotation))
-    shape: Any = Annotated[Path, Parameter(name="--config")]
+    shape: Any = Annotated[Path | None, Parameter(name="--config")]
     parameters.append(inspect.Parameter("config", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=shape))
     return inspect.Signature(parameters)
 
