@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from rewardsmith.model.backbones import Backbone
     from rewardsmith.model.reward_model import RewardModel
 
+LONGEST_TINY = 2048  # bytes that --max-length alone makes the tiny model read; attention's memory grows with the square
+
 
 def load_data(config: Config, progress: Progress) -> Splits:
     """Read and split the data; refuse data from which nothing can be learned."""
@@ -72,7 +74,7 @@ def open_model(config: Config) -> "tuple[RewardModel, str]":
 
     if config.threads:
         torch.set_num_threads(config.threads)
-    block_size = config.block_size or max(256, config.max_length or 0)
+    block_size = config.block_size or min(max(256, config.max_length or 0), LONGEST_TINY)
     tiny = TinyConfig(config.n_layer, config.n_head, config.n_embd, block_size)
     backbone = open_backbone(
         config.model,

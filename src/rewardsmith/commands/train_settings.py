@@ -92,7 +92,7 @@ class Config:
     n_embd: int = 64
     """Width of the tiny model."""
     block_size: int | None = None
-    """Longest sequence of the tiny model, in bytes (default: 256, or a longer --max-length)."""
+    """Longest sequence of the tiny model, in bytes (default: 256, or a longer --max-length up to 2048)."""
     lora: Lora = Lora()
     quantize: Literal["4bit", "8bit"] | None = None
     """Hold the frozen weights under a LoRA adapter in 4 or 8 bits (QLoRA)."""
