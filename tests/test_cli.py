@@ -116,6 +116,12 @@ def test_flags_reach_the_config_typed(stub):
     assert stub.config == Config(**{**vars(expected), "fractions": (0.5, 0.25, 0.25)})
 
 
+def test_flags_are_read_alike_once_something_has_imported_pydantic(stub):
+    pytest.importorskip("pydantic", reason="pydantic is not installed")
+    assert cli.main(["stub", "a", "-o", "out", "--no-report"]) == 0
+    assert stub.config == Config(("a",), Path("out"), report=False)
+
+
 def test_a_word_after_two_dashes_is_never_an_option(stub):
     assert cli.main(["stub", "-o", "out", "--", "--json", "-h"]) == 0
     assert stub.config.sources == ("--json", "-h")

@@ -28,12 +28,14 @@ def clean(sources: str | Sequence[str], output: str | Path, *, progress: Progres
 def train(
     model: str, dataset: str | Sequence[str], output: str | Path, *, progress: Progress = SILENT, **settings: Any
 ) -> Any:
-    """`rewardsmith train`: returns its Result; `settings` are the command's flags with underscores."""
+    """`rewardsmith train`: returns its Result; `settings` are the command's flags with underscores, and `lora={"r": 16}`."""
     from rewardsmith.commands import train as command
 
     for name in ("validation", "test", "track"):
         if name in settings:
             settings[name] = as_tuple(settings[name])
+    if isinstance(lora := settings.get("lora"), Mapping):
+        settings["lora"] = command.Lora(**lora)
     config = command.Config(model=model, dataset=as_tuple(dataset), output=Path(output), **settings)
     return command.run(config, progress)
 

@@ -67,8 +67,9 @@ COMMANDS: dict[str, Command] = {
     "version": Command("rewardsmith.commands.version", "versions of rewardsmith and what it runs on", OTHER),
 }
 SHORT_FLAGS: Mapping[str, str] = {"output": "-o"}
+RECIPES_FOR = "rewardsmith.commands.train_settings"
 COMMON_OPTIONS = (
-    ("--config FILE", "YAML file with settings; flags win over it."),
+    ("--config FILE", "YAML file with settings (train: or the name of a recipe); flags win over it."),
     ("--json", "Print one JSON object on standard output and nothing else there."),
     ("-h, --help", "Show this and stop."),
 )
@@ -187,8 +188,18 @@ def _resolve(name: str, command: Command, kind: type, words: list[str]) -> Any:
     from rewardsmith.settings import build, read_yaml
 
     request = _parse(name, command, kind, words)
-    values = read_yaml(request.config, kind) if request.config else {}
+    values = read_yaml(_settings_file(request.config, kind), kind) if request.config else {}
     return build(kind, values | request.flags)
+
+
+def _settings_file(path: Path, kind: type) -> Path:
+    """The file itself, or the recipe of that name; recipes are settings of `train`."""
+    recipes = {file.stem: file for file in sorted((Path(__file__).parent / "recipes").glob("*.yaml"))}
+    if path.exists() or path.suffix in (".yaml", ".yml") or len(path.parts) > 1 or kind.__module__ != RECIPES_FOR:
+        return path
+    if path.name not in recipes:
+        raise UsageError(f"--config {path}: neither a file here nor a recipe; recipes: {', '.join(recipes)}")
+    return recipes[path.name]
 
 
 def _parse(name: str, command: Command, kind: type, words: list[str]) -> Request:

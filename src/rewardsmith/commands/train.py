@@ -15,6 +15,7 @@ from rewardsmith.commands.sources import (
 )
 from rewardsmith.commands.train_inputs import load_data, open_model
 from rewardsmith.commands.train_settings import Config as Config
+from rewardsmith.commands.train_settings import Lora as Lora
 from rewardsmith.errors import OutputError, TrainingError, UsageError
 from rewardsmith.files import (
     check_output,
@@ -37,6 +38,11 @@ if TYPE_CHECKING:
     from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.train.examples import Encoding
     from rewardsmith.train.loop import FitResult, FitSettings
+    from rewardsmith.train.optimizer import Parameters
+
+
+PEAKS = {"peak_process_bytes": "memory of the process", "peak_gpu_bytes": "GPU memory"}
+"""What `train.json` calls a peak of memory, and what a person reads."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,8 @@ class Result:
         lines = [
             f"trained {s['steps']} steps on {s['records']} records ({s['pairs']} comparisons seen) in "
             f"{s['seconds']:.0f} s, {s['pairs_per_second']:.1f} pairs/s",
+            f"trained {s['trainable_parameters']:,} of {s['parameters']:,} parameters"
+            f"{''.join(f', peak {words} {s[key] / 2**30:.2f} GiB' for key, words in PEAKS.items() if key in s)}",
             f"model: {s['model_folder']}",
         ]
         return "\n".join([*lines, *([self.verdict_text] if self.verdict_text else [])])
@@ -63,12 +71,17 @@ class Result:
 
 def run(config: Config, progress: Progress = SILENT) -> Result:
     """Train, evaluate on the test split, diagnose; returns what `train.json` holds."""
+    from rewardsmith.model.devices import begin_peak_memory
+    from rewardsmith.train.optimizer import count_parameters
+
     check_run(config)
     config = as_before(config)
     splits = load_data(config, progress)
     model, kind = open_model(config)
     if model.why_separate:
         progress.note(f"prefixes are not shared: {model.why_separate}")
+    parameters = count_parameters(model.network)
+    begin_peak_memory(model.network.device)
     train, validation = encode_splits(config, splits, model, progress)
     settings = fit_settings(config, model, kind, train)
     fingerprint = fingerprint_of(config, settings, model, train, splits)
@@ -77,7 +90,7 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     with following(tracking_jobs(config), progress):
         fitted = fit(config, settings, model, train, validation, fingerprint, progress)
         held = finish_model(config, model, splits, progress)
-        summary = summarize_run(config, settings, model, train, fitted, dtype=fingerprint["dtype"])
+        summary = summarize_run(config, settings, model, train, fitted, parameters, dtype=fingerprint["dtype"])
         write_json(config.output / "train.json", summary)
         if not config.report:
             return Result(summary, "")
@@ -163,6 +176,7 @@ def fit_settings(config: Config, model: "RewardModel", kind: str, train: "Encodi
     from rewardsmith.train.schedule import LEARNING_RATES
 
     per_epoch = -(-len(train.examples) // config.batch)
+    between = min(per_epoch, config.max_steps or per_epoch)
     return FitSettings(
         epochs=config.epochs,
         batch=config.batch,
@@ -175,10 +189,11 @@ def fit_settings(config: Config, model: "RewardModel", kind: str, train: "Encodi
         seed=config.seed,
         tokens_per_microbatch=config.tokens_per_microbatch
         or DEFAULT_BUDGET.get(model.network.device.type, DEFAULT_BUDGET["cpu"]),
-        eval_every=max(1, -(-per_epoch // config.evals)),
+        eval_every=max(1, -(-between // config.evals)),
         patience=config.patience,
         keep=config.keep,
         head_start=config.head_start,
+        max_steps=config.max_steps,
     )
 
 
@@ -226,6 +241,9 @@ def fingerprint_of(
         "model": config.model,
         "layers": config.layers,
         "freeze_layers": config.freeze_layers,
+        "lora": {**asdict(config.lora), "target": list(config.lora.target)} if config.lora.r else None,
+        "quantize": config.quantize,
+        "gradient_checkpointing": config.gradient_checkpointing,
         "contract": hash_text(json.dumps(model.contract.to_json(), sort_keys=True))[:16],
         "architecture": hash_text(model.network.hf.config.to_json_string(use_diff=False))[:16],
         "start_weights": start_weights,
@@ -265,11 +283,15 @@ def fit(
 
 
 def finish_model(config: Config, model: "RewardModel", splits: Splits, progress: Progress) -> "Scored":
-    """Fit normaliser and temperature on validation, write `model/`, and return validation with its rewards."""
+    """Merge an adapter, fit normaliser and temperature, write `model/`; returns validation with its rewards."""
     from rewardsmith.commands.rewards import calibrate, normalize, score_all
+    from rewardsmith.model.adapters import merge
 
     model.network.autocast = None
     model.network.eval()
+    if model.adapter is not None:
+        changed = merge(model)
+        progress.note(f"adapter merged in fp32: the probes' rewards changed by at most {changed:.1e}")
     held = score_all(model, splits.validation, progress)
     if held.records:
         model.sidecar = replace(
@@ -287,12 +309,14 @@ def summarize_run(
     model: "RewardModel",
     train: "Encoding",
     fitted: "FitResult",
+    parameters: "Parameters",
     *,
     dtype: str,
 ) -> dict[str, Any]:
     """The run's summary, without its evaluation."""
+    from rewardsmith.model.devices import peak_memory
+
     state = fitted.state
-    parameters = list(model.network.hf.parameters())
     return {
         "output": str(config.output),
         "model_folder": str(config.output / "model"),
@@ -309,8 +333,9 @@ def summarize_run(
         "seconds": state.seconds,
         "pairs_per_second": state.comparisons / state.seconds if state.seconds else None,
         "tokens_per_second": state.tokens / state.seconds if state.seconds else None,
-        "parameters": sum(p.numel() for p in parameters),
-        "trainable_parameters": sum(p.numel() for p in parameters if p.requires_grad),
+        "parameters": parameters.all,
+        "trainable_parameters": parameters.trainable,
+        **peak_memory(model.network.device),
         "device": str(model.network.device),
         "dtype": dtype,
         "prefixes_shared": model.network.packed,

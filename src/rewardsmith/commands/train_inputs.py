@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from rewardsmith.model.backbones import Backbone
     from rewardsmith.model.reward_model import RewardModel
 
+LONGEST_TINY = 2048  # bytes that --max-length alone makes the tiny model read; attention's memory grows with the square
+
 
 def load_data(config: Config, progress: Progress) -> Splits:
     """Read and split the data; refuse data from which nothing can be learned."""
@@ -69,11 +71,11 @@ def open_model(config: Config) -> "tuple[RewardModel, str]":
     from rewardsmith.model.sidecar import Sidecar
     from rewardsmith.model.tiny import TinyConfig
     from rewardsmith.scoring.contract import make_contract
-    from rewardsmith.train.optimizer import freeze
 
     if config.threads:
         torch.set_num_threads(config.threads)
-    tiny = TinyConfig(config.n_layer, config.n_head, config.n_embd, config.block_size)
+    block_size = config.block_size or min(max(256, config.max_length or 0), LONGEST_TINY)
+    tiny = TinyConfig(config.n_layer, config.n_head, config.n_embd, block_size)
     backbone = open_backbone(
         config.model,
         seed=config.seed,
@@ -92,11 +94,27 @@ def open_model(config: Config) -> "tuple[RewardModel, str]":
     else:
         length = longest(config, backbone)
         contract = replace(before.contract, max_length=length, response_reserve=length // 2)
-    model = RewardModel.build(backbone, contract, device=config.device, dtype=config.dtype)
+    model = RewardModel.build(backbone, contract, device=config.device, dtype=config.dtype, bits=config.quantize)
     model.usable_probes()  # so that a model that could not be saved is not trained first
-    freeze(model.network, config.freeze_layers)
-    kind = "tiny" if config.model == "tiny" else ("head" if config.freeze_layers == -1 else "full")
-    return model, kind
+    return model, prepare_to_learn(config, model)
+
+
+def prepare_to_learn(config: Config, model: "RewardModel") -> str:
+    """Freeze, or attach an adapter, as the settings say; returns the kind of training."""
+    from rewardsmith.model.adapters import LoraSettings, attach
+    from rewardsmith.train.optimizer import freeze, recompute_activations
+
+    lora = config.lora
+    if lora.r is None:
+        freeze(model.network, config.freeze_layers)
+    else:
+        settings = LoraSettings(lora.r, lora.alpha or 2 * lora.r, lora.dropout, lora.target)
+        model.adapter = attach(model.network, settings, first_layer=config.freeze_layers, seed=config.seed)
+    if config.gradient_checkpointing:  # last: peft would change the embeddings for the other, reentrant kind of it
+        recompute_activations(model.network)
+    if lora.r is not None:
+        return "lora"
+    return "tiny" if config.model == "tiny" else ("head" if config.freeze_layers == -1 else "full")
 
 
 def start_date(config: Config) -> Any:

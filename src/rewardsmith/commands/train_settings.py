@@ -21,8 +21,35 @@ AT_LEAST = {
     "threads": 1,
     "tokens_per_microbatch": 1,
     "seed": 0,
+    "max_steps": 1,
+    "block_size": 1,
 }
 """The lowest value of settings that are numbers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lora:
+    """Settings of a LoRA adapter; without a rank there is none."""
+
+    r: int | None = None
+    """Train a LoRA adapter of this rank, and the head, instead of all weights."""
+    alpha: int | None = None
+    """Scale of the adapter: it is multiplied by alpha / r (default: 2 r)."""
+    target: tuple[str, ...] = ()
+    """Linear layers that get an adapter, for instance q_proj v_proj (default: all of the blocks)."""
+    dropout: float = 0.0
+    """Dropout before the adapter."""
+
+    def __post_init__(self) -> None:
+        if self.r is None and (self.alpha is not None or self.target or self.dropout):
+            raise UsageError(
+                "--lora.alpha, --lora.target and --lora.dropout need a rank; add --lora.r, for instance 16"
+            )
+        for name in ("r", "alpha"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise UsageError(f"--lora.{name} {getattr(self, name)}: expected at least 1")
+        if not 0 <= self.dropout < 1:
+            raise UsageError(f"--lora.dropout {self.dropout}: expected a share between 0 and 1, not 1 itself")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +67,11 @@ class Config:
     test: tuple[str, ...] = ()
     """Own test data (default: 10 % of the prompts of --dataset)."""
     lr: float | None = None
-    """Peak learning rate (default by kind: full 5e-5, tiny 2e-3, head only 1e-3)."""
+    """Peak learning rate (default by kind: full 5e-5, LoRA 2e-4, tiny 2e-3, head only 1e-3)."""
     epochs: int = 1
     """Passes over the training data."""
+    max_steps: int | None = None
+    """Stop after this many optimizer steps, if the epochs hold as many; the schedule ends there too."""
     batch: int = 16
     """Records per optimizer step, over all micro-batches."""
     max_length: int | None = None
@@ -65,8 +94,13 @@ class Config:
     """Attention heads of the tiny model."""
     n_embd: int = 64
     """Width of the tiny model."""
-    block_size: int = 256
-    """Longest sequence of the tiny model, in bytes."""
+    block_size: int | None = None
+    """Longest sequence of the tiny model, in bytes (default: 256, or a longer --max-length up to 2048)."""
+    lora: Lora = Lora()
+    quantize: Literal["4bit", "8bit"] | None = None
+    """Hold the frozen weights under a LoRA adapter in 4 or 8 bits (QLoRA)."""
+    gradient_checkpointing: bool = False
+    """Compute activations a second time in the backward pass instead of keeping them: less memory, slower."""
     weight_decay: float = 0.01
     """AdamW weight decay on matrices."""
     warmup: float = 0.05
@@ -135,3 +169,12 @@ class Config:
         if self.layers is not None and self.model == "tiny":
             raise UsageError("--layers cuts a pretrained model; the size of tiny is set by --n-layer")
         check_settings(self.track, project=self.track_project, run_name=self.run_name, uri=self.track_uri)
+        refuse_adapter_settings(self)
+
+
+def refuse_adapter_settings(config: Config) -> None:
+    """UsageError for settings of an adapter that exclude each other."""
+    if config.lora.r is not None and config.freeze_layers == -1:
+        raise UsageError("--freeze-layers -1 trains the head only and leaves nothing to --lora.r; drop one of them")
+    if config.quantize and config.lora.r is None:
+        raise UsageError(f"--quantize {config.quantize} freezes the backbone; add an adapter that learns: --lora.r 16")

@@ -98,6 +98,7 @@ def locate(name: str) -> str:
         return str(folder)
     folder = Path(name).expanduser()
     if folder.is_dir():
+        refuse_loose_adapter(folder)
         inner = folder / "model"
         if not (folder / "config.json").is_file() and (inner / "config.json").is_file():
             return str(inner)
@@ -106,6 +107,18 @@ def locate(name: str) -> str:
         refuse_without_network(name)
         return name
     raise ModelError(f"unknown model {name!r}: no such folder; known: {', '.join(EMBEDDED)}, or a hub name ORG/NAME")
+
+
+def refuse_loose_adapter(folder: Path) -> None:
+    """An adapter alone is no model, and beside a model transformers and peft would apply it without a word."""
+    if not (folder / "adapter_config.json").is_file():
+        return
+    if (folder / "config.json").is_file():
+        raise ModelError(
+            f"{folder} holds a model and an adapter in one folder, and nobody can tell whether it is merged; move "
+            "adapter_config.json and adapter_model.safetensors into a folder of their own"
+        )
+    raise ModelError(f"{folder} holds an adapter only; give the merged model (of a run of ours: the folder above it)")
 
 
 def refuse_without_network(name: str) -> None:

@@ -1,5 +1,6 @@
 """Where to compute and in which precision, chosen automatically."""
 
+import sys
 from typing import Any
 
 import torch
@@ -44,6 +45,28 @@ def cpu_has_fast_bf16() -> bool:
     """Whether this CPU has bf16 dot products (AVX512-BF16 or AMX)."""
     names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(bool(getattr(torch.cpu, name)()) for name in names if hasattr(torch.cpu, name))
+
+
+def begin_peak_memory(device: torch.device) -> None:
+    """Count the peak of GPU memory from here on; a process's own peak cannot be reset."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak_memory(device: torch.device) -> dict[str, int]:
+    """The most memory held, in bytes: `peak_gpu_bytes` allocated by torch on CUDA, else `peak_process_bytes`.
+
+    The latter is the largest resident set of the process since it began, libraries and data included; {} where the
+    system does not tell (Windows).
+    """
+    if device.type == "cuda":
+        return {"peak_gpu_bytes": torch.cuda.max_memory_allocated(device)}
+    try:
+        import resource
+    except ImportError:
+        return {}
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"peak_process_bytes": largest if sys.platform == "darwin" else largest * 1024}  # macOS counts bytes
 
 
 def dtype_name(dtype: torch.dtype | None) -> str:

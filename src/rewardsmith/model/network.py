@@ -33,10 +33,14 @@ class RewardNetwork(nn.Module):
         self.autocast = autocast
         before = hf.config._attn_implementation
         self.plain_attention = PLAIN_ATTENTION if before in (None, TREE_ATTENTION) else before
-        self.head = find_head(hf)
         self._features: Tensor | None = None
-        self.head.register_forward_pre_hook(self._keep_features)
+        self.take_head()
         self.use_attention()
+
+    def take_head(self) -> None:
+        """Find the head in `hf` (anew, once an adapter has put a copy of it that learns in its place)."""
+        self.head = find_head(self.hf)
+        self.head.register_forward_pre_hook(self._keep_features)
 
     @property
     def device(self) -> torch.device:
@@ -109,6 +113,14 @@ def find_head(hf: Any) -> nn.Linear:
     if not heads:
         raise ModelError(f"{type(hf).__name__} has no head with one output; open it with num_labels=1")
     return heads[-1]
+
+
+def layer_stack(backbone: Any) -> list[nn.Module]:
+    """The backbone's layers: its longest ModuleList."""
+    stacks = [list(module) for module in backbone.modules() if isinstance(module, nn.ModuleList)]
+    if not stacks:
+        raise ModelError(f"{type(backbone).__name__} has no list of layers")
+    return max(stacks, key=len)
 
 
 def kind_of(hf: Any) -> str:

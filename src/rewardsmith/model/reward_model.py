@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float64
 
-from rewardsmith.errors import ContractError, DataError
+from rewardsmith.errors import ContractError, DataError, ModelError
 from rewardsmith.files import write_folder
+from rewardsmith.model.adapters import Adapter, AdapterFiles
 from rewardsmith.model.backbones import Backbone, locate, open_backbone
 from rewardsmith.model.devices import autocast_dtype, choose_device
 from rewardsmith.model.hf_folder import save_hf_folder
 from rewardsmith.model.network import RewardNetwork
 from rewardsmith.model.probes import PROBE_CONVERSATIONS, check_probes
+from rewardsmith.model.quantized import compute_in, quantize
 from rewardsmith.model.scorer import Rewards, Sequences, score
 from rewardsmith.model.sidecar import Probe, Sidecar
 from rewardsmith.model.tree_support import self_check, why_not
@@ -32,13 +35,16 @@ Turns = str | Sequence[Message] | Sequence[Mapping[str, str]]
 class RewardModel:
     """A network, its tokenizer and its scoring contract; every reward in rewardsmith comes out of `score_records`.
 
-    `why_separate` says why prefixes are not shared, None where they are.
+    `why_separate` says why prefixes are not shared, None where they are. `adapter` is the LoRA adapter in training,
+    `adapter_files` what is saved of it once `adapters.merge` has merged it.
     """
 
     network: RewardNetwork
     tokenizer: Any
     sidecar: Sidecar
     why_separate: str | None = None
+    adapter: Adapter | None = None
+    adapter_files: AdapterFiles | None = None
 
     def __post_init__(self) -> None:
         self.encoder = Encoder(self.tokenizer, self.sidecar.contract)
@@ -80,20 +86,33 @@ class RewardModel:
 
     @classmethod
     def build(
-        cls, backbone: Backbone, contract: ScoringContract, *, device: str = "auto", dtype: str = "fp32"
+        cls,
+        backbone: Backbone,
+        contract: ScoringContract,
+        *,
+        device: str = "auto",
+        dtype: str = "fp32",
+        bits: str | None = None,
     ) -> "RewardModel":
-        """A reward model from an opened backbone: decide how it is computed, check that, move it to its device."""
+        """A reward model from an opened backbone: decide how it is computed, check that, move it to its device.
+
+        `bits` (4bit, 8bit) quantises the layers of the backbone, which then cannot learn.
+        """
         place = choose_device(device)
+        if bits is not None:
+            quantize(backbone.hf, bits, place)
         backbone.tokenizer.pad_token_id = contract.pad_token_id
         backbone.hf.to(place)
         network = RewardNetwork(
             backbone.hf, kind=backbone.kind, pad_id=contract.pad_token_id, packed=False, autocast=None
         )
         reason = why_not(backbone.hf, backbone.kind, contract.max_length)
-        reason = reason or self_check(network, contract.max_length)
+        reason = reason or self_check(network, contract.max_length, coarse=bits == "8bit")
         network.packed = reason is None
         network.use_attention()
         network.autocast = autocast_dtype(dtype, place, backbone.hf.config)
+        if bits is not None:
+            compute_in(backbone.hf, network.autocast or torch.float32)
         return cls(network, backbone.tokenizer, Sidecar(contract), reason)
 
     def encode(self, record: Record) -> Encoded:
@@ -129,7 +148,9 @@ class RewardModel:
         return [(int(k), float(rewards[k])) for k in np.argsort(-rewards, kind="stable")]
 
     def save(self, folder: Path, *, training: Mapping[str, Any] | None = None) -> None:
-        """Write the Hugging Face folder with its sidecar and fresh probes, atomically."""
+        """Write the Hugging Face folder with its sidecar and fresh probes, atomically; an adapter must be merged first."""
+        if self.adapter is not None:
+            raise ModelError("this model still has its adapter apart; call rewardsmith.model.adapters.merge first")
         autocast, self.network.autocast = self.network.autocast, None
         was_training = self.network.training
         self.network.eval()
@@ -168,6 +189,8 @@ class RewardModel:
     def _fill(self, folder: Path, sidecar: Sidecar) -> None:
         save_hf_folder(self.network.hf, self.tokenizer, sidecar.contract, folder)
         sidecar.save(folder)
+        if self.adapter_files is not None:
+            self.adapter_files.write(folder / "adapter")
 
     def _probes(self) -> tuple[Probe, ...]:
         chosen = self.usable_probes()

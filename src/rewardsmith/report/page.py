@@ -39,7 +39,8 @@ FIGURES = (
 )
 """Order of the figures on the page."""
 
-TRAINING = ("pairs_per_second", "seconds", "device", "dtype", "parameters", "trainable_parameters")
+MEMORY = ("peak_process_bytes", "peak_gpu_bytes")
+TRAINING = ("pairs_per_second", "seconds", "device", "dtype", "parameters", "trainable_parameters", *MEMORY)
 """Figures of train.json that a person asks for, shown as they are."""
 
 
@@ -70,6 +71,8 @@ def readable(name: str, value: Any) -> str:
         return str(value)
     if name in SHARES:
         return percent(value)
+    if name in MEMORY:
+        return f"{value / 2**30:.2f} GiB"
     if name in DECIMALS:
         return f"{value:.4f}"
     return f"{value:,.0f}" if name in COUNTS or isinstance(value, int) else f"{value:,.3g}"

@@ -8,7 +8,7 @@ from rewardsmith.diagnose.facts import Facts
 from rewardsmith.diagnose.finding import Language, Verdict
 from rewardsmith.files import write_json, write_text
 from rewardsmith.report.markdown import render_markdown
-from rewardsmith.report.page import render_page
+from rewardsmith.report.page import TRAINING, render_page
 
 
 class ReportPaths(NamedTuple):
@@ -40,6 +40,7 @@ def report_object(verdict: Verdict, facts: Facts, paths: ReportPaths, language: 
         **verdict.to_json(language),
         "language": language,
         "numbers": facts.numbers(),
+        "training": {name: facts.training[name] for name in TRAINING if facts.training.get(name) is not None},
         "by_category": [vars_of(group) for group in facts.by_category],
         "by_difficulty": {name: [vars_of(g) for g in groups] for name, groups in facts.by_difficulty.items()},
         "errors": facts.compared.errors if facts.compared else None,

@@ -35,8 +35,8 @@ class FitSettings:
     """How to train: `batch` counts records per optimizer step, `tokens_per_microbatch` bounds one forward pass.
 
     Validation runs every `eval_every` steps and at the end; training stops after `patience` passes without a better
-    validation loss (0 = never). `keep` checkpoints to resume from stay on disk. `head_start` "probe" fits the head to the
-    untrained backbone first (see `train.probe`).
+    validation loss (0 = never). `keep` checkpoints to resume from stay on disk. `max_steps` ends the run, and its
+    schedule, before the epochs do. `head_start` "probe" fits the head to the untrained backbone first (see `train.probe`).
     """
 
     epochs: int
@@ -53,6 +53,11 @@ class FitSettings:
     patience: int
     keep: int
     head_start: str = "random"
+    max_steps: int | None = None
+
+    def total(self, per_epoch: int) -> int:
+        """Optimizer steps of the whole run."""
+        return min(per_epoch * self.epochs, self.max_steps or per_epoch * self.epochs)
 
 
 @dataclass
@@ -106,7 +111,7 @@ class Fit:
         half = network.autocast is torch.float16
         self.scaler = torch.amp.GradScaler(network.device.type, enabled=half)
         self.per_epoch = -(-len(train) // settings.batch)
-        self.total = self.per_epoch * settings.epochs
+        self.total = settings.total(self.per_epoch)
         self.warmup = max(1, round(settings.warmup * self.total))
         self.state = FitState()
         self.loss = LOSSES[settings.loss]
@@ -158,6 +163,8 @@ class Fit:
         for epoch in range(self.state.step // self.per_epoch, self.settings.epochs):
             steps = steps_of_epoch(self.train, epoch=epoch, seed=self.settings.seed, batch=self.settings.batch)
             for indices in steps[self.state.step - epoch * self.per_epoch :]:
+                if self.state.step == self.total:
+                    return
                 yield epoch, indices
 
     def _one_step(self, epoch: int, examples: Sequence[Example], task: Task) -> None:
@@ -218,7 +225,7 @@ class Fit:
             "pairs_per_second": figures.comparisons / seconds,
         }
         self._log(row)
-        if state.step % self.per_epoch == 0:
+        if state.step % self.per_epoch == 0 or state.step == self.total:
             state.train_loss = state.epoch_loss / state.epoch_steps
             state.epoch_loss, state.epoch_steps = 0.0, 0
         if len(state.recent) == EXPLODED_STEPS and sum(state.recent) / EXPLODED_STEPS > EXPLODED:

@@ -1,11 +1,28 @@
-"""Which parameters learn, and AdamW over them."""
+"""Which parameters learn, at what memory, and AdamW over them."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from rewardsmith.errors import ModelError
-from rewardsmith.model.network import RewardNetwork
+from rewardsmith.model.network import RewardNetwork, layer_stack
+
+
+class Parameters(NamedTuple):
+    """How many numbers a network has, and how many of them learn; a quantised weight counts as what it stands for."""
+
+    all: int
+    trainable: int
+
+
+def count_parameters(network: RewardNetwork) -> Parameters:
+    """Count them; the head that an adapter's own copy has replaced does not count."""
+    counted = [
+        (p, (quantized.shape if (quantized := getattr(p, "quant_state", None)) else p.shape).numel())
+        for name, p in network.hf.named_parameters()
+        if ".original_module." not in name
+    ]
+    return Parameters(sum(size for _, size in counted), sum(size for p, size in counted if p.requires_grad))
 
 
 def freeze(network: RewardNetwork, layers: int) -> None:
@@ -26,20 +43,27 @@ def freeze(network: RewardNetwork, layers: int) -> None:
                 parameter.requires_grad_(True)
 
 
-def layer_stack(backbone: Any) -> list[torch.nn.Module]:
-    """The backbone's layers: its longest ModuleList."""
-    stacks = [list(module) for module in backbone.modules() if isinstance(module, torch.nn.ModuleList)]
-    if not stacks:
-        raise ModelError(f"{type(backbone).__name__} has no list of layers to freeze")
-    return max(stacks, key=len)
-
-
 def after_stack(backbone: Any) -> list[torch.nn.Module]:
     """What comes after the layers and should learn with them: final norm, pooler."""
     names = ("norm", "ln_f", "final_layer_norm", "final_layernorm", "pooler")
     return [
         module for name, module in backbone.named_modules() if name.rpartition(".")[2] in names and "layers" not in name
     ]
+
+
+def recompute_activations(network: RewardNetwork) -> None:
+    """Keep only each layer's input for the backward pass and compute the rest again (Chen et al. 2016).
+
+    The gradient is the same. The layout of packed trees is an argument of the layer and so is there the second time.
+    """
+    hf = network.hf
+    if not getattr(hf, "supports_gradient_checkpointing", False):
+        raise ModelError(f"{type(hf).__name__} does not support --gradient-checkpointing; train without it")
+    # Non-reentrant: the other kind loses the gradient of frozen embeddings' outputs, and with it the whole adapter.
+    if hasattr(hf, "activation_checkpointing_enable"):
+        hf.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+    else:  # transformers before it was renamed
+        hf.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
 
 
 def make_optimizer(network: RewardNetwork, *, lr: float, weight_decay: float) -> torch.optim.AdamW:

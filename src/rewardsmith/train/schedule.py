@@ -2,8 +2,9 @@
 
 import math
 
-# Starting points, not the result of a search. "tiny" is trained from scratch, "head" on a frozen backbone.
-LEARNING_RATES = {"full": 5e-5, "tiny": 2e-3, "head": 1e-3}
+# Starting points, not the result of a search. "tiny" is trained from scratch, "head" on a frozen backbone; an adapter
+# begins at zero and bears a larger step than the weights it stands on.
+LEARNING_RATES = {"full": 5e-5, "lora": 2e-4, "tiny": 2e-3, "head": 1e-3}
 
 
 def learning_rate(step: int, total: int, *, peak: float, warmup: int) -> float:
