@@ -217,5 +217,5 @@ def test_what_cannot_stand_on_the_hub_is_refused(tmp_path):
         card.run(card.Config(run=tmp_path))
     with pytest.raises(UsageError, match="ISO 639"):
         card.Config(run=tmp_path, languages=("English",))
-    with pytest.raises(UsageError, match="apache-2.0"):
+    with pytest.raises(UsageError, match=r"apache-2\.0"):
         card.Config(run=tmp_path, license="Apache 2")

@@ -133,7 +133,7 @@ def gather(config: Config, folder: Path, facts: "Facts | None" = None) -> "Model
         raise UsageError(f"--evaluation {measured}: no evaluation.json there; give the output folder of evaluate")
     # Without an evaluation, facts are those of the validation passes that picked the weights: no measurement.
     facts = (facts or Facts.from_folder(measured)) if evaluation else None
-    known = (UNKNOWN, ())
+    known: tuple[str, tuple[str, ...]] = (UNKNOWN, ())
     if (folder / CARD).is_file():
         known = stated((folder / CARD).read_text(encoding="utf-8"))
     return ModelCard(

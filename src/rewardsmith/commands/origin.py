@@ -34,7 +34,9 @@ def source_origin(name: str) -> dict[str, Any]:
     return {"name": path.resolve().name if path.exists() else path.name, "hub": None}
 
 
-def check_hub_name(name: str, flag: str) -> None:
-    """UsageError unless the name can be that of a repository on the hub."""
+def check_hub_name(name: str | None, flag: str) -> None:
+    """UsageError unless the name can be that of a repository on the hub (None: none was given)."""
+    if name is None:
+        return
     if not HUB_NAME.fullmatch(name) or ".." in name or "--" in name or name.endswith((".git", ".", "-")):
         raise UsageError(f"{flag} {name}: expected ORG/NAME, in letters, digits, '-', '_' and '.'")

@@ -1,4 +1,4 @@
-"""`rewardsmith push`: upload a model with its card to the Hugging Face hub, as a private repository unless asked otherwise."""
+"""`rewardsmith push`: upload a model with its card to the Hugging Face hub, privately unless asked otherwise."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -126,7 +126,6 @@ class Config:
             raise UsageError(f"--seed {self.seed}: expected a number below 2^63")
         if self.resume and self.overwrite:
             raise UsageError("--resume and --overwrite exclude each other: go on with the run, or start it anew")
-        if self.push_to_hub is not None:
-            check_hub_name(self.push_to_hub, "--push-to-hub")
+        check_hub_name(self.push_to_hub, "--push-to-hub")
         if self.layers is not None and self.model == "tiny":
             raise UsageError("--layers cuts a pretrained model; the size of tiny is set by --n-layer")
