@@ -15,6 +15,8 @@ from transformers import BertConfig
 from builders import from_config, tiny
 from rewardsmith.commands import card, diagnose, evaluate, train
 from rewardsmith.commands.origin import origin_of
+from rewardsmith.diagnose.facts import Facts, Group
+from rewardsmith.diagnose.verdict import judge
 from rewardsmith.errors import ModelError, OutputError, UsageError
 from rewardsmith.model.reward_model import RewardModel
 from rewardsmith.model.sidecar import Sidecar
@@ -71,7 +73,7 @@ def encoder():
 def with_system():
     """A model whose contract adds a system prompt of its own."""
     model = tiny(head_scale=3.0)
-    contract = replace(model.contract, default_system="Answer 'briefly'.")
+    contract = replace(model.contract, default_system="Answer 'briefly', without ```.")
     return RewardModel(model.network, model.tokenizer, replace(model.sidecar, contract=contract))
 
 
@@ -166,6 +168,28 @@ def test_a_changed_card_is_kept_and_what_was_stated_survives(run_folder):
         card.run(card.Config(run=run_folder))
     card.run(card.Config(run=run_folder, overwrite=True))
     assert is_ours(text_of(run_folder))
+
+
+def test_a_card_that_is_no_card_is_kept_and_written_anew_when_asked(tmp_path):
+    tiny().save(tmp_path)
+    for text in ("", "my own words", "---\n: [\n---\n", "---\n- a\n---\n", "---\nlicense: mit\nlanguage: en\n---\n"):
+        (tmp_path / "README.md").write_text(text)
+        with pytest.raises(OutputError, match="changed by hand"):
+            card.run(card.Config(run=tmp_path))
+        card.run(card.Config(run=tmp_path, overwrite=True))
+        front = metadata_load(tmp_path / "README.md")
+        assert front["license"] == ("mit" if "mit" in text else "unknown")
+    assert front["language"] == ["en"]
+
+
+def test_labels_of_the_data_are_texts_and_no_markup():
+    groups = (Group("<script>alert(1)</script>", 9, 0.5), Group("a | b `c`", 5, 0.25))
+    facts = Facts(split="test", n=14, accuracy=0.4, by_category=groups)
+    made = ModelCard(sidecar=tiny().sidecar, config={}, facts=facts, verdict=judge(facts))
+    for language in ("en", "zh"):
+        text = render_card(made, language=language)
+        assert "<script" not in text
+        assert "| a \\| b \\`c\\` | 5 | 0.250 | – |" in text
 
 
 def test_diagnosis_elsewhere_leaves_the_card_alone(run_folder, tmp_path):

@@ -66,21 +66,15 @@ def test_a_model_arrives_whole_and_private_with_a_card_that_names_its_place(save
     assert TOKEN not in done.stdout + done.stderr
 
 
-def test_the_report_goes_along_only_when_asked_for(saved, tmp_path):
-    with running() as hub:
-        done = rewardsmith("push", saved, "org/r", "--report", "--public", address=hub.address, home=tmp_path)
-        assert done.returncode == 0, done.stderr
-        assert hub.files["org/r"]["report.html"] == b"<p>a text of the data</p>"
-        assert hub.private == {"org/r": False}
-
-
-def test_a_public_repository_is_not_filled_without_a_word(saved, tmp_path):
+def test_a_public_repository_is_not_filled_without_a_word_and_the_report_goes_along_when_asked_for(saved, tmp_path):
     with running() as hub:
         hub.private["org/open"], hub.files["org/open"] = False, {}
         line = told(rewardsmith("push", saved, "org/open", address=hub.address, home=tmp_path))
         assert "everybody can read it; pass --public" in line
         assert hub.files["org/open"] == {}
-        assert rewardsmith("push", saved, "org/open", "--public", address=hub.address, home=tmp_path).returncode == 0
+        done = rewardsmith("push", saved, "org/open", "--public", "--report", address=hub.address, home=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert hub.files["org/open"]["report.html"] == b"<p>a text of the data</p>"  # only where it was asked for
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ def on_hub(text: str, name: str) -> str:
 
 def plain_transformers(contract: ScoringContract) -> str:
     """Code that scores one conversation as the contract says, with transformers alone."""
-    keywords = "".join(f", {name}={value!r}" for name, value in contract.template_kwargs.items())
+    keywords = "".join(f", {name}={literal(value)}" for name, value in contract.template_kwargs.items())
     system = []
     if contract.default_system is not None:
-        system = [f'    {{"role": "system", "content": {contract.default_system!r}}},']
+        system = [f'    {{"role": "system", "content": {literal(contract.default_system)}}},']
     lines = [
         "import torch",
         "from transformers import AutoModelForSequenceClassification, AutoTokenizer",
@@ -36,6 +36,11 @@ def plain_transformers(contract: ScoringContract) -> str:
         "    reward = model(**inputs).logits[0, 0].item()",
     ]
     return "\n".join(lines)
+
+
+def literal(value: object) -> str:
+    """A value as Python writes it, without backticks, which would end the block of code."""
+    return repr(value).replace("`", "\\x60")
 
 
 def with_rewardsmith() -> str:

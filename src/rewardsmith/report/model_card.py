@@ -100,7 +100,12 @@ def stated(text: str) -> tuple[str, tuple[str, ...]]:
     import yaml
 
     found = FRONT.match(text)
-    front = yaml.safe_load(found[1]) if found else {}
+    try:
+        front = yaml.safe_load(found[1]) if found else {}
+    except yaml.YAMLError:
+        front = {}
+    if not isinstance(front, dict):
+        front = {}
     languages = front.get("language") or ()
     return str(front.get("license") or UNKNOWN), (languages,) if isinstance(languages, str) else tuple(languages)
 
@@ -169,7 +174,7 @@ def words(card: ModelCard, language: Language) -> dict[str, Any]:
         "languages": ", ".join(card.languages),
         "license": card.license,
         "kind": contract.kind,
-        "control": contract.suffix.strip() if "`" not in contract.suffix else "",
+        "control": " ".join(contract.suffix.split()) if "`" not in contract.suffix else "",
         "temperature": f"{calibration.temperature:.4g}" if calibration else "",
         "fitted_on": plain(calibration.fitted_on) if calibration else "",
         "has_adapter": card.has_adapter,
