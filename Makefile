@@ -1,6 +1,7 @@
 # make demo    everything at once, offline, on the built-in data and model
+# make dist    wheel and sdist in dist/, looked into and tried in an environment of their own
 # make test    format, types, import direction and all tests
-# Both make their own virtual environment in .venv on first use, and again when the requirements change.
+# Each makes its own virtual environment in .venv on first use, and again when the requirements change.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -13,16 +14,19 @@ INSTALLED := .venv/.installed
 # cannot hold two versions, so a test runs a subprocess with PYTHONPATH set to this folder.
 OLD := .oracles/transformers-4.57.6
 # Named, since .oracles is ignored by ruff in a git checkout only, not in an unpacked archive.
-CODE := src tests $(wildcard benchmarks)
+CODE := src tests $(wildcard benchmarks) scripts/make-dist
 DEMO_OPTIONS ?=
 
-.PHONY: help demo test check format clean
+.PHONY: help demo dist test check format clean
 
 help:
 	@sed -n 's/^# make /  make /p' Makefile
 
 demo: $(INSTALLED)
 	$(BIN)/rewardsmith demo $(DEMO_OPTIONS)
+
+dist: $(INSTALLED)
+	$(BIN)/python scripts/make-dist dist
 
 test: check $(OLD)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -q
@@ -38,7 +42,7 @@ format: $(INSTALLED)
 	$(BIN)/ruff format $(CODE)
 
 clean:
-	rm -rf .venv .oracles .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf dist .venv .oracles .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # pip reads the pinned torch from constraints.txt; -c (not -r) so that the environment stays what pyproject.toml asks for.
 $(INSTALLED): pyproject.toml constraints.txt scripts/make-venv

@@ -51,6 +51,10 @@ COMMANDS: dict[str, Command] = {
     "score": Command(
         "rewardsmith.commands.score", "rewards for pairs, rankings or single responses", MODEL, ("model", "source")
     ),
+    "card": Command("rewardsmith.commands.card", "write the model card, README.md beside the weights", MODEL, ("run",)),
+    "push": Command(
+        "rewardsmith.commands.push", "upload a model with its card to the Hugging Face hub", MODEL, ("model", "name")
+    ),
     "models": Command(
         "rewardsmith.commands.models", "embedded models; `models get NAME` installs one", MODEL, ("action", "name")
     ),
@@ -64,6 +68,7 @@ COMMANDS: dict[str, Command] = {
         "rewardsmith.commands.diagnose", "a written verdict on a run, with plots and one next step", JUDGEMENT, ("run",)
     ),
     "compare": Command("rewardsmith.commands.compare", "paired test between two runs", JUDGEMENT, ("a", "b")),
+    "bench": Command("rewardsmith.commands.bench", "how fast this machine trains and scores, in tables", OTHER),
     "version": Command("rewardsmith.commands.version", "versions of rewardsmith and what it runs on", OTHER),
 }
 SHORT_FLAGS: Mapping[str, str] = {"output": "-o"}

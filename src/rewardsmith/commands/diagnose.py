@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from rewardsmith.commands import card
 from rewardsmith.errors import OutputError, UsageError
 from rewardsmith.progress import SILENT, Progress
 
@@ -86,6 +87,8 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
         progress.note(note)
     verdict = judge(facts)
     paths = write_report(verdict, facts, folder, language=config.language)
+    if not single and config.output is None:
+        card.refresh(config.run, language=config.language, facts=facts, progress=progress)
     said = verdict.to_json(config.language)
     return Result(
         verdict=verdict.label,

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rewardsmith.commands import card, push
+from rewardsmith.commands.origin import origin_of
 from rewardsmith.commands.sources import (
     Splits,
     input_files,
@@ -75,6 +77,8 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     from rewardsmith.train.optimizer import count_parameters
 
     check_run(config)
+    if config.push_to_hub is not None:
+        push.warn_early(config.push_to_hub, progress)
     config = as_before(config)
     splits = load_data(config, progress)
     model, kind = open_model(config)
@@ -92,9 +96,20 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
         held = finish_model(config, model, splits, progress)
         summary = summarize_run(config, settings, model, train, fitted, parameters, dtype=fingerprint["dtype"])
         write_json(config.output / "train.json", summary)
-        if not config.report:
-            return Result(summary, "")
-        return evaluate_and_report(config, model, splits, held, summary, progress)
+        result = Result(summary, "")
+        if config.report:
+            result = evaluate_and_report(config, model, splits, held, summary, progress)
+    share(config, summary, progress)
+    return result
+
+
+def share(config: Config, summary: dict[str, Any], progress: Progress) -> None:
+    """Make sure that the model has its card, and upload it where that was asked for."""
+    if not (config.output / "model" / card.CARD).is_file():  # the diagnosis writes it, where there is one
+        card.refresh(config.output, language=config.language, progress=progress)
+    if config.push_to_hub is not None:
+        summary["hub"] = push.push_run(config.output, config.push_to_hub, public=config.push_public, progress=progress)
+        write_json(config.output / "train.json", summary)
 
 
 def check_run(config: Config) -> None:
@@ -299,7 +314,7 @@ def finish_model(config: Config, model: "RewardModel", splits: Splits, progress:
             normalizer=normalize(held.rewards),
             calibration=calibrate(held.records, held.rewards, fitted_on="validation"),
         )
-    model.save(config.output / "model", training={"model": config.model, "dataset": list(config.dataset)})
+    model.save(config.output / "model", training=origin_of(config.model, config.dataset))
     return held
 
 

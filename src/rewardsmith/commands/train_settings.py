@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from rewardsmith.commands.origin import check_hub_name
 from rewardsmith.errors import UsageError
 from rewardsmith.track.trackers import check_settings
 
@@ -149,6 +150,10 @@ class Config:
     """Empty --output first if it holds something."""
     trust_remote_code: bool = False
     """Run code that comes with a hub model."""
+    push_to_hub: str | None = None
+    """Upload the finished model to the hub as ORG/NAME, private unless --push-public."""
+    push_public: bool = False
+    """With --push-to-hub: let everybody read it."""
 
     def __post_init__(self) -> None:
         for name, lowest in AT_LEAST.items():
@@ -166,6 +171,7 @@ class Config:
             raise UsageError(f"--seed {self.seed}: expected a number below 2^63")
         if self.resume and self.overwrite:
             raise UsageError("--resume and --overwrite exclude each other: go on with the run, or start it anew")
+        check_hub_name(self.push_to_hub, "--push-to-hub")
         if self.layers is not None and self.model == "tiny":
             raise UsageError("--layers cuts a pretrained model; the size of tiny is set by --n-layer")
         check_settings(self.track, project=self.track_project, run_name=self.run_name, uri=self.track_uri)

@@ -1,12 +1,10 @@
 """`rewardsmith version`: versions of rewardsmith and what it runs on."""
 
-import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from rewardsmith.progress import SILENT, Progress
-
-PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy", "scikit-learn", "pyarrow")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,36 +12,43 @@ class Config:
     """Settings of `rewardsmith version`."""
 
     verbose: bool = False
-    """Also the versions of the libraries, for bug reports."""
+    """Also libraries, machine, devices, extras and models, for bug reports; names no user and no host."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """Version by name."""
+    """What there is, by name; the values are text, numbers, lists, or tables of these."""
 
-    versions: dict[str, str]
+    facts: Mapping[str, Any]
 
     def to_json(self) -> dict[str, Any]:
-        """Version by name."""
-        return dict(self.versions)
+        """`rewardsmith`, and with --verbose `python, system, machine, packages, extras, models, models_folder`."""
+        return dict(self.facts)
 
     def to_text(self) -> str:
-        """A line a name."""
-        return "\n".join(f"{name} {version}" for name, version in self.versions.items())
+        """A line a fact, tables indented."""
+        return "\n".join(lines_of(self.facts))
+
+
+def lines_of(facts: Mapping[str, Any], indent: str = "") -> list[str]:
+    """The facts as lines; tables are indented below their name."""
+    lines = []
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            lines += [f"{indent}{name}:", *lines_of(value, indent + "  ")]
+        elif isinstance(value, list | tuple):
+            lines.append(f"{indent}{name} {', '.join(map(str, value)) or 'none'}")
+        else:
+            lines.append(f"{indent}{name} {'unknown' if value is None else value}")
+    return lines
 
 
 def run(config: Config, progress: Progress = SILENT) -> Result:
-    """Look up the versions; nothing is imported for it."""
-    from importlib.metadata import PackageNotFoundError, version
-
+    """Look up what there is; libraries are imported for --verbose only."""
     from rewardsmith.version import VERSION
 
-    versions = {"rewardsmith": VERSION}
-    if config.verbose:
-        versions |= {"python": platform.python_version(), "platform": platform.platform()}
-        for package in PACKAGES:
-            try:
-                versions[package] = version(package)
-            except PackageNotFoundError:
-                versions[package] = "not installed"
-    return Result(versions)
+    if not config.verbose:
+        return Result({"rewardsmith": VERSION})
+    from rewardsmith.commands.environment import describe_environment
+
+    return Result({"rewardsmith": VERSION, **describe_environment()})

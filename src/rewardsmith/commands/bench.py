@@ -1,0 +1,245 @@
+"""`rewardsmith bench`: how fast this machine trains and scores, beside the figures of document 001."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rewardsmith.errors import OutputError, UsageError
+from rewardsmith.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from rewardsmith.bench.documented import Size
+    from rewardsmith.bench.timing import Timing
+    from rewardsmith.model.reward_model import RewardModel
+
+BATCHES = (1, 2, 4, 8, 16, 32)
+LARGER = (12, 8, 512, 512)  # layers, heads, width, block size
+QUICK_SECONDS, LONG_SECONDS = 45.0, 400.0
+FEWEST = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Settings of `rewardsmith bench`."""
+
+    quick: bool = False
+    """Only the three small models of document 001, in at most two minutes; else a larger one too, in about ten."""
+    output: Path | None = None
+    """JSON file for the figures."""
+    repetitions: int = FEWEST
+    """Repetitions of every measurement; the tables show medians."""
+    dtype: str = "auto"
+    """Precision below the head: auto, fp32, bf16, fp16."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1, mps."""
+    threads: int | None = None
+    """CPU threads (default: all cores)."""
+    overwrite: bool = False
+    """Replace --output if it is there."""
+
+    def __post_init__(self) -> None:
+        if self.repetitions < FEWEST:
+            raise UsageError(f"--repetitions {self.repetitions}: expected at least {FEWEST}, or the medians say little")
+        if self.threads is not None and self.threads < 1:
+            raise UsageError(f"--threads {self.threads}: expected at least 1")
+
+
+@dataclass(frozen=True)
+class Result:
+    """All figures; the same as the JSON file."""
+
+    figures: Mapping[str, Any]
+    output: Path | None
+
+    def to_json(self) -> dict[str, Any]:
+        """machine, settings, sizes (training and scoring by batch, memory), left_out, document, seconds."""
+        return dict(self.figures)
+
+    def to_text(self) -> str:
+        """The tables."""
+        lines = tables(self.figures)
+        return "\n".join([*lines, *([f"→ {self.output}"] if self.output else [])])
+
+
+def run(config: Config, progress: Progress = SILENT) -> Result:
+    """Measure memory first, each size in a fresh process, then all speeds in turn."""
+    import time
+
+    import torch
+
+    from rewardsmith.bench import documented
+    from rewardsmith.commands.environment import describe_machine, version_of
+    from rewardsmith.files import write_json
+    from rewardsmith.version import VERSION
+
+    if config.output is not None and config.output.exists() and not config.overwrite:
+        raise OutputError(f"{config.output} is already there; choose another file or pass --overwrite")
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    started = time.perf_counter()
+    sizes = documented.SIZES if config.quick else (*documented.SIZES, documented.Size(*LARGER))
+    measured, left_out = measure(config, sizes, progress)
+    figures = {
+        "quick": config.quick,
+        "rewardsmith": VERSION,
+        "torch": version_of("torch"),
+        "transformers": version_of("transformers"),
+        "machine": describe_machine(),
+        "repetitions": config.repetitions,
+        "sizes": measured,
+        "left_out": left_out,
+        "document": {
+            "machine": documented.MACHINE,
+            "training": [asdict(size) for size in documented.SIZES],
+            "scoring": {"samples_per_second": documented.SAMPLES_PER_SECOND, "latency_ms": documented.LATENCY_MS},
+        },
+        "seconds": time.perf_counter() - started,
+    }
+    if config.output is not None:
+        write_json(config.output, figures)
+    return Result(figures, config.output)
+
+
+def measure(
+    config: Config, sizes: "tuple[Size, ...]", progress: Progress
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Figures per size, and the cells that did not fit into the time allowed."""
+    from rewardsmith.bench.documented import BATCH
+    from rewardsmith.bench.memory import training_memory
+    from rewardsmith.bench.timing import interleaved
+    from rewardsmith.bench.workload import Trainer, build, scoring
+
+    place = {"device": config.device, "dtype": config.dtype}
+    models = [build(size, **place) for size in sizes]  # first, so that a device that is not there is told at once
+    with progress.task("memory", len(sizes), "models") as task:
+        memories = []
+        for size in sizes:
+            memories.append(training_memory(size, batch=BATCH, threads=config.threads, **place))
+            task.advance()
+    families: list[dict[tuple[str, str, int], Any]] = []
+    for size, model in zip(sizes, models, strict=True):
+        trainer = Trainer.of(model, max(BATCHES))
+        families.append({(size.name, "training", batch): trainer.step(batch) for batch in BATCHES})
+        families.append({(size.name, "scoring", batch): scoring(model, batch) for batch in BATCHES})
+    limit = QUICK_SECONDS if config.quick else LONG_SECONDS
+    timings = interleaved(families, repetitions=config.repetitions, limit=limit, progress=progress)
+    measured = [
+        {
+            **described(size, model),
+            "training_memory": asdict(memory),
+            "training": cells(timings.by_job, (size.name, "training"), per_call="steps_per_second", unit="pairs"),
+            "scoring": cells(timings.by_job, (size.name, "scoring"), per_call="calls_per_second", unit="samples"),
+        }
+        for size, model, memory in zip(sizes, models, memories, strict=True)
+    ]
+    return measured, [dict(zip(("size", "work", "batch"), key, strict=True)) for key in timings.left_out]  # type: ignore[arg-type, call-overload]
+
+
+def described(size: "Size", model: "RewardModel") -> dict[str, Any]:
+    """What a size is, and how it is computed here."""
+    from rewardsmith.model.devices import dtype_name
+
+    weights = list(model.network.hf.parameters())
+    return {
+        "name": size.name,
+        **{name: getattr(size, name) for name in ("n_layer", "n_head", "n_embd", "block_size")},
+        "parameters": sum(weight.numel() for weight in weights),
+        "model_mb": sum(weight.numel() * weight.element_size() for weight in weights) / 1e6,
+        "device": str(model.network.device),
+        "dtype": dtype_name(model.network.autocast),
+        "prefixes_shared": model.network.packed,
+    }
+
+
+def cells(timed: "Mapping[Any, Timing]", prefix: tuple[str, str], *, per_call: str, unit: str) -> list[dict[str, Any]]:
+    """One row per batch size that was measured: rates from the median, and the seconds they come from."""
+    rows = []
+    for batch in BATCHES:
+        timing = timed.get((*prefix, batch))
+        if timing is not None:
+            rates = {per_call: 1 / timing.median, f"{unit}_per_second": batch / timing.median}
+            rows.append({"batch": batch, **rates, "seconds": asdict(timing)})
+    return rows
+
+
+def tables(figures: Mapping[str, Any]) -> list[str]:
+    """The figures as text: training, scoring, memory, each beside document 001."""
+    machine, sizes = figures["machine"], figures["sizes"]
+    first = sizes[0]
+    document = figures["document"]
+    told = {size["n_layer"]: size for size in document["training"]}
+    lines = [
+        f"{machine['processor']}, {machine['cores_usable']} cores, {machine['threads']} threads; {first['device']}, "
+        f"torch {figures['torch']}; medians of {figures['repetitions']} interleaved repetitions, {figures['seconds']:.0f} s",
+        f"(001) {document['machine']}",
+        "",
+        "Training, optimizer steps per second by batch (pairs per step)",
+        header([*map(str, BATCHES), "(001)"]),
+    ]
+    for size in sizes:
+        given = told.get(size["n_layer"], {}).get("steps_per_second")
+        lines.append(row(label(size), [*rates(size["training"], "steps_per_second"), f"~{given:g}" if given else "–"]))
+    lines += ["", "Training, pairs per second by batch", header([*map(str, BATCHES), ""])]
+    lines += [row(label(size), [*rates(size["training"], "pairs_per_second"), ""]) for size in sizes]
+    lines += ["", "Scoring from text, samples per second by batch", header(list(map(str, BATCHES)))]
+    lines += [row(label(size), rates(size["scoring"], "samples_per_second")) for size in sizes]
+    lines.append(row("(001), model not named", approximate(document["scoring"]["samples_per_second"])))
+    lines += ["", "Scoring from text, milliseconds per call by batch", header(list(map(str, BATCHES)))]
+    lines += [row(label(size), milliseconds(size["scoring"])) for size in sizes]
+    lines.append(row("(001), model not named", approximate(document["scoring"]["latency_ms"])))
+    lines += [
+        "",
+        "Memory of a training process in MB (batch 4)",
+        header(["parameters", "weights", "libraries", "peak"]),
+    ]
+    lines[-1] += f"{'device':>11}{'(001)':>11}"
+    for size in sizes:
+        given, memory = told.get(size["n_layer"], {}).get("memory_mb"), size["training_memory"]
+        values = [f"{size['parameters']:,}", f"{size['model_mb']:.1f}"]
+        values += ["–" if value is None else f"{value:.0f}" for value in memory.values()]
+        lines.append(row(label(size), [*values, f"~{given:g}" if given else "–"]))
+    for cell in figures["left_out"]:
+        lines.append(
+            f"left out, since it would take too long: {cell['work']} of {cell['size']} with batch {cell['batch']}"
+        )
+    return lines
+
+
+def label(size: Mapping[str, Any]) -> str:
+    """A size and its precision."""
+    return f"{size['name']}, {size['dtype']}"
+
+
+def header(names: list[str]) -> str:
+    """The head of a table."""
+    return row("", names)
+
+
+def row(name: str, values: list[str]) -> str:
+    """A row of a table."""
+    return f"  {name:<26}" + "".join(f"{value:>11}" for value in values)
+
+
+def rates(rows: list[Mapping[str, Any]], name: str) -> list[str]:
+    """A rate per batch, or a dash where it was not measured."""
+    found = {entry["batch"]: entry[name] for entry in rows}
+    return [three_digits(found[batch]) if batch in found else "–" for batch in BATCHES]
+
+
+def milliseconds(rows: list[Mapping[str, Any]]) -> list[str]:
+    """Milliseconds per call."""
+    found = {entry["batch"]: 1000 * entry["seconds"]["median"] for entry in rows}
+    return [three_digits(found[batch]) if batch in found else "–" for batch in BATCHES]
+
+
+def approximate(told: Mapping[int, float]) -> list[str]:
+    """The document's figures at our batch sizes."""
+    return [f"~{told[batch]:g}" if batch in told else "–" for batch in BATCHES]
+
+
+def three_digits(value: float) -> str:
+    """A figure that fits a column: 1,234 or 12.3 or 0.12."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"

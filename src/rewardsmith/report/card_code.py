@@ -1,0 +1,54 @@
+"""The code of a model card: how to get the right rewards without rewardsmith, and with it."""
+
+from rewardsmith.scoring.contract import ScoringContract
+
+HERE = 'MODEL = "."  # this folder, or its name on the hub'
+"""The line that names the model; `on_hub` puts the hub name there."""
+
+
+def on_hub(text: str, name: str) -> str:
+    """A card's text with its code reading the model from the hub."""
+    return text.replace(HERE, f'MODEL = "{name}"')
+
+
+def plain_transformers(contract: ScoringContract) -> str:
+    """Code that scores one conversation as the contract says, with transformers alone."""
+    keywords = "".join(f", {name}={literal(value)}" for name, value in contract.template_kwargs.items())
+    system = []
+    if contract.default_system is not None:
+        system = [f'    {{"role": "system", "content": {literal(contract.default_system)}}},']
+    lines = [
+        "import torch",
+        "from transformers import AutoModelForSequenceClassification, AutoTokenizer",
+        "",
+        HERE,
+        "tokenizer = AutoTokenizer.from_pretrained(MODEL)",
+        "model = AutoModelForSequenceClassification.from_pretrained(MODEL, dtype=torch.float32).eval()",
+        "",
+        "conversation = [",
+        *system,
+        '    {"role": "user", "content": "Name a fruit."},',
+        '    {"role": "assistant", "content": "A pear, of course."},',
+        "]",
+        f"text = tokenizer.apply_chat_template(conversation, tokenize=False{keywords})",
+        'inputs = tokenizer(text, add_special_tokens=False, return_tensors="pt")',
+        "with torch.no_grad():",
+        "    reward = model(**inputs).logits[0, 0].item()",
+    ]
+    return "\n".join(lines)
+
+
+def literal(value: object) -> str:
+    """A value as Python writes it, without backticks, which would end the block of code."""
+    return repr(value).replace("`", "\\x60")
+
+
+def with_rewardsmith() -> str:
+    """Code that scores the same conversation with rewardsmith; goes on from the code above."""
+    return "\n".join(
+        [
+            "import rewardsmith as rs",
+            "",
+            "rewards = rs.RewardModel.load(MODEL).score([conversation])  # one per conversation",
+        ]
+    )

@@ -1,0 +1,100 @@
+"""What is installed: wheel and sdist are whole, run on their own, and say the truth about themselves."""
+
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from email import message_from_string
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+
+import pytest
+
+from rewardsmith.version import VERSION
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    pytest.importorskip("setuptools", minversion="77")
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, str(ROOT / "scripts" / "make-dist"), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def test_wheel_and_sdist_are_whole_and_the_wheel_runs_on_its_own(built):
+    assert {path.name for path in built.iterdir()} == {
+        f"rewardsmith-{VERSION}.tar.gz",
+        f"rewardsmith-{VERSION}-py3-none-any.whl",
+    }
+
+
+def test_the_wheel_brings_types_and_templates_and_neither_tests_nor_results(built):
+    names = zipfile.ZipFile(next(built.glob("*.whl"))).namelist()
+    assert {"rewardsmith/py.typed", "rewardsmith/report/templates/page.html"} <= set(names)
+    tops = {name.partition("/")[0] for name in names}
+    assert tops == {"rewardsmith", f"rewardsmith-{VERSION}.dist-info"}
+
+
+def test_the_metadata_is_that_of_the_project(built):
+    archive = zipfile.ZipFile(next(built.glob("*.whl")))
+    text = archive.read(f"rewardsmith-{VERSION}.dist-info/METADATA").decode()
+    metadata = message_from_string(text)
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert metadata["License-Expression"] == "Apache-2.0"
+    assert set(metadata.get_all("Provides-Extra")) == set(PROJECT["optional-dependencies"])
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert metadata.get_all("Project-URL") is None  # there is no address yet, so none is told
+
+
+def test_an_archive_that_lacks_a_file_or_has_one_too_many_is_refused(tmp_path):
+    loader = SourceFileLoader("make_dist", str(ROOT / "scripts" / "make-dist"))
+    make_dist = module_from_spec(spec_from_loader("make_dist", loader))
+    loader.exec_module(make_dist)
+    whole = make_dist.package_files()
+    license_file = f"rewardsmith-{VERSION}.dist-info/licenses/LICENSE"
+    for name, files, expected in (
+        ("whole", {*whole, license_file}, None),
+        ("poor", {*whole, license_file} - {"rewardsmith/py.typed"}, r"lacks \['rewardsmith/py.typed'\]"),
+        ("rich", {*whole, license_file, "tests/builders.py"}, r"holds \['tests/builders.py'\]"),
+        ("free", whole, "no license"),
+    ):
+        path = tmp_path / f"{name}.whl"
+        with zipfile.ZipFile(path, "w") as archive:
+            for file in files:
+                archive.writestr(file, "")
+        if expected is None:
+            make_dist.check_wheel(path)
+        else:
+            with pytest.raises(SystemExit, match=expected):
+                make_dist.check_wheel(path)
+
+
+def imported():
+    """The packages that the code imports, with the place of one import."""
+    found = {}
+    for path in (ROOT / "src").rglob("*.py"):
+        for name in re.findall(
+            r"^\s*(?:import|from) ([a-zA-Z_]\w*)", path.read_text(encoding="utf-8"), flags=re.MULTILINE
+        ):
+            found.setdefault(name, path.name)
+    return {name: place for name, place in found.items() if name not in sys.stdlib_module_names | {"rewardsmith"}}
+
+
+def test_every_library_that_is_imported_is_asked_for():
+    distribution = {"sklearn": "scikit-learn", "yaml": "pyyaml"}
+    optional = [line for name, extra in PROJECT["optional-dependencies"].items() if name != "dev" for line in extra]
+    asked = {re.match(r"[\w.-]+", line)[0].lower() for line in [*PROJECT["dependencies"], *optional]}
+    absent = {name: place for name, place in imported().items() if distribution.get(name, name).lower() not in asked}
+    assert absent == {}
+
+
+def test_every_requirement_has_a_lower_bound():
+    extras = [line for name, extra in PROJECT["optional-dependencies"].items() if name != "dev" for line in extra]
+    assert [line for line in [*PROJECT["dependencies"], *extras] if not re.search(r">=\d|\[", line)] == []
