@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rewardsmith.data.dialogues import conversation, response, with_system, without_prompt
-from rewardsmith.data.fields import Columns, as_text, number, text, texts
+from rewardsmith.data.fields import Columns, as_text, items, number, text, texts
 from rewardsmith.data.rows import RowError
 from rewardsmith.records import Comparison, Conversation, Message, Record, Response
 
@@ -158,7 +158,7 @@ def named_prompt(row: Columns) -> Conversation:
 def history(row: Columns) -> Conversation:
     """The earlier rounds of an Alpaca row: a list of [user, assistant] pairs."""
     turns: list[Message] = []
-    for at, round_ in enumerate(row.get("history") or ()):
+    for at, round_ in enumerate([] if row.get("history") is None else items(row, "history")):
         said = texts(round_, "history", length=2)
         if said is None:
             raise RowError("wrong_type", f"history[{at}] is no pair of texts; expected [user, assistant]")
