@@ -135,5 +135,5 @@ def test_memory_does_not_grow_with_the_file():
         assert records == count // 5
         return used
 
-    peak(1500)
-    assert peak(6000) < 1.2 * peak(1500)
+    peak(400)
+    assert peak(6000) < 1.2 * peak(400)

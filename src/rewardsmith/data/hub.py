@@ -1,13 +1,17 @@
 """A data set by its name on the Hugging Face hub: the only place in data intake that may use the network."""
 
+import os
 import re
+import socket
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from rewardsmith.errors import DataError, MissingExtraError
 
 NAME = re.compile(r"(?P<name>[\w-][\w.-]*/[\w-][\w.-]*)(?::(?P<config>[\w.+-]*)(?::(?P<split>[\w.+-]+))?)?")
 CAUSE_CHARS = 400
+PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 
 
 class HubName(NamedTuple):
@@ -29,6 +33,7 @@ def open_hub(name: str) -> Any:
     wanted = parse_hub_name(name)
     if wanted is None:
         raise DataError(f"{name!r} is no name of a data set; expected owner/name:config:split")
+    refuse_unreachable(name)
     return stream(wanted, name)
 
 
@@ -49,10 +54,29 @@ def stream(wanted: HubName, told: str) -> Any:
                 f"{told}: {cause}; name configuration and split as {wanted.name}:CONFIG:SPLIT "
                 f"(asked for {wanted.config or 'the default'} and {wanted.split})"
             ) from error
-        raise DataError(
-            f"{told} is neither a file or folder here nor a data set that can be reached on the hub ({cause}); "
-            "check the path, or download the data where there is a network and pass the file"
-        ) from error
+        raise unreachable(told, cause) from error
+
+
+def unreachable(told: str, cause: str) -> DataError:
+    """The refusal of a name that is nothing here and cannot be had from the hub."""
+    return DataError(
+        f"{told} is neither a file or folder here nor a data set that can be reached on the hub ({cause}); "
+        "check the path, or download the data where there is a network and pass the file"
+    )
+
+
+def refuse_unreachable(told: str) -> None:
+    """DataError at once where the hub's host has no address: its client would try for half a minute.
+
+    Behind a proxy the address is the proxy's affair.
+    """
+    if any(name in os.environ for name in PROXIES):
+        return
+    host = urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co")).hostname or ""
+    try:
+        socket.getaddrinfo(host, 443)
+    except OSError as error:
+        raise unreachable(told, f"{host}: {error.strerror or error}") from error
 
 
 def looks_like_hub_name(source: str) -> bool:
