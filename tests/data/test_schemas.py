@@ -3,14 +3,13 @@
 import contextlib
 import copy
 import json
+import re
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import schemas as s
-from rewardsmith.commands.prepare import Config, run
 from rewardsmith.data.fields import ignored
 from rewardsmith.data.formats import FORMATS, adapt, format_of
 from rewardsmith.data.loading import load
@@ -334,71 +333,15 @@ def test_arena_55k_and_labels_read_the_same_from_csv(tmp_path):
     assert load(text).records[0].fields == {"label": "good"}
 
 
-# Whatever happens to a row, it comes out once.
-
-VALUES = [None, "", " ", "x", 0, 1, -1, 2.5, True, [], {}, ["x"], [None], [["a", "b"]], {"role": "user"}, "[", '["x"]']
-
-
-def places(value, path=()):
-    """The path of every value inside a row."""
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, each in inner:
-        yield (*path, key)
-        yield from places(each, (*path, key))
+EXAMPLE = re.compile(r"^```json ([\w-]+)\n(.*?)\n```$", flags=re.MULTILINE | re.DOTALL)
+PAGE = (Path(__file__).parents[2] / "docs" / "data-formats.md").read_text(encoding="utf-8")
 
 
-@st.composite
-def mutated(draw, row):
-    """A row with a few of its values, at any depth, replaced, removed or doubled."""
-    row = copy.deepcopy(row)
-    for _ in range(draw(st.integers(1, 3))):
-        found = list(places(row))
-        if not found:
-            break
-        *path, last = draw(st.sampled_from(found))
-        target = row
-        for key in path:
-            target = target[key]
-        action = draw(st.sampled_from(["replace", "remove", "double"]))
-        if action == "remove":
-            del target[last]
-        elif action == "double" and isinstance(target, list):
-            target.append(copy.deepcopy(target[last]))
-        else:
-            target[last] = copy.deepcopy(draw(st.sampled_from(VALUES)))
-    return row
-
-
-@pytest.mark.parametrize(("name", "row"), s.ROWS, ids=IDS)
-@settings(max_examples=25, deadline=None)
-@given(data=st.data())
-def test_mutated_rows_are_read_or_quarantined_and_all_accounted_for(name, row, data):
-    rows = [row, row, *(data.draw(mutated(row)) for _ in range(4)), row]
-    loaded = load(rows)  # Loaded itself asserts that the counts add up
-    assert loaded.rows == 7
-    assert loaded.records
-    for bad in loaded.quarantined:
-        assert bad.code
-        assert "\n" not in bad.reason
-
-
-@settings(max_examples=12, deadline=None)
-@given(data=st.data())
-def test_prepare_adds_up_for_files_of_mutated_rows(tmp_path_factory, data):
-    name, row = data.draw(st.sampled_from(s.ROWS))
-    folder = tmp_path_factory.mktemp(name)
-    rows = [row, *(data.draw(mutated(row)) for _ in range(6)), row]
-    (folder / "one.jsonl").write_text(json.dumps(s.OPENRLHF))
-    (folder / "a.jsonl").write_text("".join(json.dumps(each) + "\n" for each in rows))
-    result = run(
-        Config(
-            sources=(f"{folder}/one.jsonl", f"{folder}/a.jsonl{data.draw(st.sampled_from(['', ':0.5', ':1']))}"),
-            output=folder / "out",
-            fractions=(1, 0, 0),
-            max_per_source=data.draw(st.sampled_from([None, 2])),
-        )
-    )
-    assert result.kept + result.quarantined + result.removed == result.rows == 9
-    assert result.records + result.joined == result.kept
-    ledgers = {n: len((folder / f"out/{n}.jsonl").read_bytes().splitlines()) for n in ("quarantine", "removed")}
-    assert ledgers == {"quarantine": result.quarantined, "removed": result.removed}
+def test_the_page_has_a_line_and_an_example_of_every_format():
+    examples = dict(EXAMPLE.findall(PAGE))
+    assert list(examples) == re.findall(r"^\| `([\w-]+)` \| [^|]+\|[^|]+\|[^|]+\|[^|]+\|[^|]+\|$", PAGE, re.MULTILINE)
+    assert list(examples) == list(FORMATS)
+    for name, text in examples.items():
+        row = json.loads(text)
+        assert format_of(row) == name
+        assert load([row]).quarantined == ()

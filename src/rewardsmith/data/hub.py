@@ -11,7 +11,7 @@ from rewardsmith.errors import DataError, MissingExtraError
 
 NAME = re.compile(r"(?P<name>[\w-][\w.-]*/[\w-][\w.-]*)(?::(?P<config>[\w.+-]*)(?::(?P<split>[\w.+-]+))?)?")
 CAUSE_CHARS = 400
-PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+OTHER_WAYS = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE")
 
 
 class HubName(NamedTuple):
@@ -68,9 +68,9 @@ def unreachable(told: str, cause: str) -> DataError:
 def refuse_unreachable(told: str) -> None:
     """DataError at once where the hub's host has no address: its client would try for half a minute.
 
-    Behind a proxy the address is the proxy's affair.
+    Behind a proxy the address is the proxy's affair, and offline there is the client's cache.
     """
-    if any(name in os.environ for name in PROXIES):
+    if any(name in os.environ for name in OTHER_WAYS):
         return
     host = urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co")).hostname or ""
     try:
