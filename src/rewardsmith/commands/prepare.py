@@ -1,7 +1,7 @@
 """`rewardsmith prepare`: any format in, clean train, validation and test splits out, every dropped row named.
 
-Two passes at most, a row at a time: memory holds hashes of rows, never the rows. The same sources and settings give
-the same bytes.
+A row at a time, with a pass of its own for held-out groups and for caps: memory holds hashes of rows, never the rows. The
+same sources and settings give the same bytes.
 """
 
 import contextlib
