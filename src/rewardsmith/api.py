@@ -11,11 +11,16 @@ if TYPE_CHECKING:
     from rewardsmith.model.reward_model import RewardModel
 
 
-def load(*sources: Any, strict: bool = False, progress: Progress = SILENT) -> "Loaded":
-    """Records and quarantined rows of files, folders, data sets, data frames or lists of rows."""
+def load(
+    *sources: Any, strict: bool = False, map: Mapping[str, str] | Sequence[str] = (), progress: Progress = SILENT
+) -> "Loaded":
+    """Records and quarantined rows of files, folders, data sets, data frames or lists of rows.
+
+    `map` names columns: {"prompt": "instruction"}, or texts as on the command line, "prompt=instruction".
+    """
     from rewardsmith.data.loading import load as load_sources
 
-    return load_sources(*sources, strict=strict, progress=progress)
+    return load_sources(*sources, strict=strict, map=map, progress=progress)
 
 
 def clean(sources: str | Sequence[str], output: str | Path, *, progress: Progress = SILENT, **settings: Any) -> Any:

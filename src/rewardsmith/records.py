@@ -166,6 +166,15 @@ class Removed:
 
 
 @dataclass(frozen=True, slots=True)
+class Joined:
+    """An input row that became part of the record before it (of the row at `into`, as `file:line`)."""
+
+    source: str
+    line: int
+    into: str
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """A line of plain text (`.txt`): nothing to train on, but the text checks apply."""
 

@@ -132,8 +132,12 @@ def native(rows):
 
 def test_contradicting_attributes_are_not_stirred_into_one_target(tmp_path):
     mixed = write(tmp_path / "mixed.jsonl", native(attribute_rows("helpful", "safe")))
-    with pytest.raises(TrainingError, match=r"several attributes \(helpful \d+, safe \d+\)"):
+    with pytest.raises(
+        TrainingError, match=r"about the attribute 'overall'.*helpful \d+, safe \d+.*--attribute helpful"
+    ):
         train.run(settings(tmp_path / "a", dataset=(mixed,)))
+    chosen = train.run(settings(tmp_path / "c", dataset=(mixed,), attribute="safe"))
+    assert chosen.summary["pairs"] == chosen.summary["records"]
     overall = write(tmp_path / "overall.jsonl", native(attribute_rows("overall", "safe")))
     result = train.run(settings(tmp_path / "b", dataset=(overall,)))
     assert result.summary["pairs"] == result.summary["records"]

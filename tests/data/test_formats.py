@@ -1,6 +1,6 @@
 import pytest
 
-from rewardsmith.data.formats import FORMATS, adapt, format_of
+from rewardsmith.data.formats import adapt, format_of
 from rewardsmith.data.rows import RowError
 from rewardsmith.records import Comparison, Message
 
@@ -45,12 +45,6 @@ PAIRS = [
 @pytest.mark.parametrize("row", PAIRS, ids=lambda row: format_of(row))
 def test_every_format_says_that_yo_beats_no(row):
     assert said(read(row)) == (["hi"], "yo", "no")
-
-
-def test_all_formats_are_covered_here():
-    single = {"prompt": "p", "response": "r"}, {"messages": [U, A]}, {"chosen": "a", "rejected": "b"}
-    native = {"prompt": [], "responses": [], "comparisons": []}
-    assert {format_of(row) for row in (*PAIRS, *single, native)} == set(FORMATS)
 
 
 def test_the_index_of_a_response_does_not_tell_the_label():

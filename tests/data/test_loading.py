@@ -6,6 +6,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+import schemas as s
 from rewardsmith.data.loading import iterate, load
 from rewardsmith.errors import DataError
 from rewardsmith.records import Record
@@ -123,3 +124,18 @@ def test_best_of_n_rows_compare_all_pairs():
     assert len(records) == 120
     assert {len(record.responses) for record in records} == {43, 44}
     assert all(len(r.comparisons) == len(r.responses) * (len(r.responses) - 1) // 2 for r in records)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_data_frames_are_read_through_arrow_with_their_nested_columns(library):
+    frames = pytest.importorskip(library)
+    rows = [
+        {"prompt": f"问 {n}", "chosen": [s.assistant(f"a{n}")], "rejected": [s.assistant("b")], "n": n}
+        for n in range(3)
+    ]
+    loaded = load(frames.DataFrame(rows))
+    assert [record.prompt[0].content for record in loaded.records] == ["问 0", "问 1", "问 2"]
+    assert [record.fields for record in loaded.records] == [{"n": 0}, {"n": 1}, {"n": 2}]
+    assert loaded.records == tuple(record.at("dataset", n) for n, record in enumerate(load(rows).records, 1))
+    missing = load(frames.DataFrame({"prompt": ["p", None], "chosen": ["a", "a"], "rejected": ["b", "b"]}))
+    assert [bad.code for bad in missing.quarantined] == ["missing_field"]

@@ -1,12 +1,22 @@
 """`rewardsmith evaluate`: how good a reward model is on some data, with intervals and beside the null baselines."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rewardsmith.commands.sources import SplitRule, input_files, is_prepared, load_splits, read_records
-from rewardsmith.errors import UsageError
+from rewardsmith.commands.sources import (
+    Intake,
+    SplitRule,
+    attributes_of,
+    follow_attribute,
+    input_files,
+    is_prepared,
+    load_splits,
+    missing_attribute,
+    read_records,
+)
+from rewardsmith.errors import DataError, UsageError
 from rewardsmith.files import check_output, prepare_output, refuse_inside
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Record
@@ -24,6 +34,10 @@ class Config:
     """Which split of prepared or synthetic data: train, validation, test (default: test of prepared data, else all)."""
     validation: tuple[str, ...] = ()
     """Data to fit the temperature on (default: five-fold by prompt)."""
+    map: tuple[str, ...] = ()
+    """Columns under other names, as in prompt=instruction or chosen=annotations.best."""
+    attribute: str = "overall"
+    """Attribute to judge by where the data judges several, such as helpful or safe."""
     output: Path | None = None
     """Folder for evaluation.json and comparisons.jsonl, which diagnose and compare read."""
     dtype: str = "fp32"
@@ -76,7 +90,7 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
         trust_remote_code=config.trust_remote_code,
     )
     records, split, quarantined = chosen_records(config, progress)
-    validation = read_records(config.validation, progress=progress)[0] if config.validation else []
+    validation = validation_records(config, progress)
     if config.output is not None:
         prepare_output(config.output, overwrite=config.overwrite)
     evaluation = evaluate_records(
@@ -87,6 +101,7 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
         source=", ".join(config.sources),
         progress=progress,
     )
+    evaluation = replace(evaluation, summary={**evaluation.summary, "attribute": config.attribute})
     if config.output is not None:
         evaluation.save(config.output)
     return Result(evaluation.summary, quarantined)
@@ -98,15 +113,35 @@ def check_inputs(config: Config, output: Path) -> None:
     refuse_inside(output, [config.model, inner, *input_files([*config.sources, *config.validation])])
 
 
+def validation_records(config: Config, progress: Progress) -> list[Record]:
+    """The records to fit the temperature on."""
+    if not config.validation:
+        return []
+    loaded = read_records(config.validation, Intake(map=config.map), progress=progress)
+    return follow_attribute(loaded.records, config.attribute)
+
+
 def chosen_records(config: Config, progress: Progress) -> tuple[list[Record], str, int]:
-    """The records to evaluate on, the name of their split, and how many rows were quarantined."""
+    """The records to evaluate on, the name of their split, and how many rows were quarantined.
+
+    DataError where nothing is said about the attribute to judge by.
+    """
+    records, name, quarantined = split_records(config, progress)
+    if problem := missing_attribute(config.attribute, attributes_of(records)):
+        raise DataError(problem)
+    return follow_attribute(records, config.attribute), name, quarantined
+
+
+def split_records(config: Config, progress: Progress) -> tuple[Sequence[Record], str, int]:
+    """The records of the split, with all that is said about them."""
+    intake = Intake(config.strict, config.map)
     prepared = len(config.sources) == 1 and is_prepared(Path(config.sources[0]))
     if not prepared and config.split is None:
-        records, quarantined, _ = read_records(config.sources, strict=config.strict, progress=progress)
-        return records, "all", len(quarantined)
+        loaded = read_records(config.sources, intake, progress=progress)
+        return loaded.records, "all", len(loaded.quarantined)
     name = config.split or "test"
     rule = SplitRule(advice="add data, or leave --split out to evaluate on all of it")
-    splits = load_splits(config.sources, validation=(), test=(), rule=rule, strict=config.strict, progress=progress)
+    splits = load_splits(config.sources, validation=(), test=(), rule=rule, intake=intake, progress=progress)
     return getattr(splits, name), name, len(splits.quarantined)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from rewardsmith.commands.sources import read_records
+from rewardsmith.commands.sources import Intake, read_records
 from rewardsmith.errors import DataError
 from rewardsmith.progress import SILENT, Progress
 
@@ -24,6 +24,8 @@ class Config:
     """File, folder or synthetic:N to take the record from."""
     model: str
     """Model whose template and tokenizer are used."""
+    map: tuple[str, ...] = ()
+    """Columns under other names, as in prompt=instruction or chosen=annotations.best."""
     row: int = 1
     """Which record, counted from 1."""
     max_length: int | None = None
@@ -147,12 +149,13 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
 
 def pick(config: Config, progress: Progress) -> "Record":
     """The record asked for."""
-    records, quarantined, _ = read_records([config.source], progress=progress)
-    if not 1 <= config.row <= len(records):
+    loaded = read_records([config.source], Intake(map=config.map), progress=progress)
+    if not 1 <= config.row <= len(loaded.records):
         raise DataError(
-            f"--row {config.row}: {config.source} has {len(records)} records ({len(quarantined)} rows quarantined)"
+            f"--row {config.row}: {config.source} has {len(loaded.records)} records "
+            f"({len(loaded.quarantined)} rows quarantined)"
         )
-    return records[config.row - 1]
+    return loaded.records[config.row - 1]
 
 
 def open_for_inspection(config: Config) -> "tuple[RewardModel, bool]":

@@ -1,31 +1,30 @@
 """`rewardsmith prepare`: any format in, clean train, validation and test splits out, every dropped row named.
 
-Two passes at most, a row at a time: memory holds hashes of rows, never the rows. The same sources and settings give
-the same bytes.
+A row at a time, with a pass of its own for held-out groups and for caps: memory holds hashes of rows, never the rows. The
+same sources and settings give the same bytes.
 """
 
 import contextlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
-
-import orjson
+from typing import Any
 
 from rewardsmith import files
+from rewardsmith.commands.prepare_rows import Sorting, Tally, Writers
 from rewardsmith.data.builtin import is_builtin
+from rewardsmith.data.hub import looks_like_hub_name
 from rewardsmith.data.loading import Loadable, iterate
-from rewardsmith.data.native import to_row
-from rewardsmith.data.readers import files_of, looks_like_hub_name
-from rewardsmith.data.splitting import SPLITS, Split, Splitter, check_fractions, group_of, hold_out
+from rewardsmith.data.mixing import CHECK as NOT_TAKEN
+from rewardsmith.data.mixing import Mix, parse_source
+from rewardsmith.data.readers import files_of
+from rewardsmith.data.renaming import parse_renames
+from rewardsmith.data.splitting import SPLITS, Splitter, check_fractions, group_of, hold_out
 from rewardsmith.errors import DataError, OutputError, UsageError
 from rewardsmith.progress import SILENT, Progress
-from rewardsmith.quality.checks import Finding, Seen, check, check_document, longer_preferred
-from rewardsmith.records import Document, Quarantined, Record
+from rewardsmith.records import Record
 from rewardsmith.version import VERSION
-
-EXAMPLES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,13 +32,19 @@ class Config:
     """Settings of `prepare`."""
 
     sources: tuple[str, ...]
-    """Files, folders or hub names to read: .jsonl, .json, .csv, .parquet, .txt, each also as .gz."""
+    """Files, folders or hub names (owner/name:config:split) to read; `a.jsonl:0.3` takes three records in ten."""
 
     output: Path
     """Folder to write train.jsonl, validation.jsonl, test.jsonl and the reports into."""
 
     seed: int = 0
-    """Seed of the split; a row's side depends on it and on the row's prompt only."""
+    """Seed of the split and of what is taken; a row's side depends on it and on the row's prompt only."""
+
+    map: tuple[str, ...] = ()
+    """Columns under other names, as in prompt=instruction or chosen=annotations.best."""
+
+    max_per_source: int | None = None
+    """Take no more than this many records of each source, chosen by hash; default: all."""
 
     fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
     """Shares of prompts for train, validation and test; they add up to 1, and 0 leaves a split out."""
@@ -65,12 +70,18 @@ class Config:
 
 @dataclass(frozen=True)
 class Result:
-    """What `prepare` did: `kept + quarantined + removed == rows`; `records` of the kept rows were written to splits."""
+    """What `prepare` did: `kept + quarantined + removed == rows`; `records` made of the kept rows are in the splits.
+
+    `joined` of the kept rows are part of an earlier row's record; `not_taken` of the removed ones were left out by a
+    share or a cap.
+    """
 
     rows: int
     kept: int
     quarantined: int
     removed: int
+    joined: int
+    not_taken: int
     records: int
     splits: dict[str, int]
     output: str
@@ -87,70 +98,13 @@ class Result:
         lines.append(
             f"rows {self.rows:,}: kept {self.kept:,}, quarantined {self.quarantined:,}, removed {self.removed:,}"
         )
+        if self.joined or self.not_taken:
+            lines.append(f"of these, joined to an earlier row {self.joined:,}; not taken {self.not_taken:,}")
         if self.splits:
             lines.append("splits: " + ", ".join(f"{name} {count:,}" for name, count in self.splits.items()))
         if self.findings:
             lines.append("findings: " + ", ".join(f"{name} {count:,}" for name, count in self.findings.items()))
         return "\n".join([*lines, f"written to {self.output}"])
-
-
-@dataclass
-class Tally:
-    """Counts that grow while rows pass."""
-
-    rows: int = 0
-    documents: int = 0
-    quarantined: Counter[str] = field(default_factory=Counter)
-    removed: Counter[str] = field(default_factory=Counter)
-    splits: dict[Split, int] = field(default_factory=dict)
-    findings: Counter[tuple[str, str]] = field(default_factory=Counter)
-    examples: dict[tuple[str, str], list[dict[str, str]]] = field(default_factory=dict)
-    understood: list[str] = field(default_factory=list)
-    comparisons: int = 0
-    ties: int = 0
-    longer: int = 0
-    unequal: int = 0
-    first_refusal: Quarantined | None = None
-
-    def note(self, sentence: str) -> None:
-        """Keep what was understood of a file; a source that is read twice says it once."""
-        if sentence not in self.understood:
-            self.understood.append(sentence)
-
-    def find(self, finding: Finding) -> None:
-        """Count a finding; the first EXAMPLES of each kind are quoted."""
-        key = (finding.check, finding.severity)
-        self.findings[key] += 1
-        quoted = self.examples.setdefault(key, [])
-        if len(quoted) < EXAMPLES:
-            quoted.append({"place": finding.place, "detail": finding.detail})
-
-    def measure(self, record: Record) -> None:
-        """Add a record's figures for the quality report."""
-        self.comparisons += len(record.comparisons)
-        self.ties += sum(comparison.is_tie for comparison in record.comparisons)
-        longer, unequal = longer_preferred(record)
-        self.longer += longer
-        self.unequal += unequal
-
-
-class Writers:
-    """Files of JSON lines in one folder, each made when its first row comes."""
-
-    def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
-        self.folder = folder
-        self.stack = stack
-        self.open: dict[str, IO[bytes]] = {}
-
-    def write(self, name: str, row: Any) -> None:
-        """Add a row to `name`.jsonl."""
-        self.start(name)
-        self.open[name].write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
-
-    def start(self, name: str) -> None:
-        """Make `name`.jsonl, if it is not there yet."""
-        if name not in self.open:
-            self.open[name] = self.stack.enter_context((self.folder / f"{name}.jsonl").open("wb"))
 
 
 def run(config: Config, progress: Progress = SILENT) -> Result:
@@ -171,6 +125,8 @@ def check_settings(config: Config) -> None:
     check_fractions(config.fractions)
     if not config.sources:
         raise UsageError("no source given; expected at least one file, folder or hub name")
+    parse_renames(config.map)
+    Mix(config.seed, config.max_per_source)
     if config.max_rows is not None and config.max_rows < 1:
         raise UsageError(f"max_rows is {config.max_rows}; expected at least 1, or nothing for all rows")
     if config.test_groups is not None and config.split_by is None:
@@ -195,7 +151,8 @@ def refuse_foreign(config: Config) -> None:
 
 def source_files(config: Config) -> list[Path]:
     """The files that the sources stand for; built-in data and names on the hub have none here."""
-    named = [source for source in config.sources if not (is_builtin(source) or looks_like_hub_name(source))]
+    names = [parse_source(source).name for source in config.sources]
+    named = [name for name in names if not (is_builtin(name) or looks_like_hub_name(name))]
     return [path for source in named for path in files_of(source)]
 
 
@@ -211,11 +168,11 @@ def make_splitter(config: Config, tally: Tally, progress: Progress) -> Splitter:
 def items(config: Config, tally: Tally, progress: Progress) -> Iterator[Loadable]:
     """The rows of all sources, up to `max_rows`."""
     count = 0
+    columns, mix = parse_renames(config.map), Mix(config.seed, config.max_per_source)
     with progress.task("reading", config.max_rows, "rows") as task:
         for source in config.sources:
-            for item in iterate(source, strict=config.strict, note=tally.note):
-                if count == config.max_rows:
-                    return
+            left = None if config.max_rows is None else config.max_rows - count
+            for item in iterate(source, strict=config.strict, note=tally.note, columns=columns, mix=mix, limit=left):
                 count += 1
                 task.advance()
                 yield item
@@ -223,22 +180,11 @@ def items(config: Config, tally: Tally, progress: Progress) -> Iterator[Loadable
 
 def fill(folder: Path, config: Config, splitter: Splitter, tally: Tally, progress: Progress) -> None:
     """Write everything into `folder`."""
-    seen = Seen()
     with contextlib.ExitStack() as stack:
-        writers = Writers(folder, stack)
-        for name in ("quarantine", "removed"):
-            writers.start(name)
+        sorting = Sorting(splitter, tally, Writers(folder, stack), keep_duplicates=config.keep_duplicates)
         for item in items(config, tally, progress):
             tally.rows += 1
-            if isinstance(item, Quarantined):
-                tally.first_refusal = tally.first_refusal or item
-                tally.quarantined[item.code] += 1
-                writers.write("quarantine", asdict(item))
-            elif isinstance(item, Document):
-                tally.documents += 1
-                note_findings(tally, check_document(item))
-            else:
-                keep(item, config, splitter, tally, writers, seen)
+            sorting.take(item)
         refuse_nothing(tally)
         if tally.splits:
             splitter.refuse_empty(tally.splits)
@@ -246,32 +192,12 @@ def fill(folder: Path, config: Config, splitter: Splitter, tally: Tally, progres
     files.write_json(folder / "prepare.json", provenance(config))
 
 
-def keep(record: Record, config: Config, splitter: Splitter, tally: Tally, writers: Writers, seen: Seen) -> None:
-    """Send a record to its split, or to the removed ones."""
-    removed = seen.duplicate(record)
-    if removed is not None and not config.keep_duplicates:
-        tally.removed[removed.check] += 1
-        writers.write("removed", asdict(removed))
-        return
-    if removed is not None:
-        tally.find(Finding("duplicate", "warning", record.place, removed.reason))
-    note_findings(tally, [*check(record), *seen.contradictions(record)])
-    tally.measure(record)
-    side = splitter.side(record)
-    tally.splits[side] = tally.splits.get(side, 0) + 1
-    writers.write(side, to_row(record))
-
-
-def note_findings(tally: Tally, found: list[Finding]) -> None:
-    """Count several findings."""
-    for finding in found:
-        tally.find(finding)
-
-
 def refuse_nothing(tally: Tally) -> None:
     """DataError where not one row could be used."""
     if tally.splits or tally.documents:
         return
+    if tally.first_refusal is None and tally.removed:
+        raise DataError(f"none of the {tally.rows} rows was taken; expected larger shares or caps, or another --seed")
     if tally.first_refusal is None:
         raise DataError("the sources hold no rows; expected at least one; check how they were written")
     first = tally.first_refusal
@@ -283,6 +209,7 @@ def quality(tally: Tally) -> dict[str, Any]:
     return {
         "rows": tally.rows,
         "documents": tally.documents,
+        "joined": tally.joined,
         "records": sum(tally.splits.values()),
         "splits": ordered_splits(tally),
         "quarantined": dict(sorted(tally.quarantined.items())),
@@ -317,7 +244,7 @@ def result_of(config: Config, tally: Tally) -> Result:
     """The counts as a result; what was counted in different places has to add up."""
     records = sum(tally.splits.values())
     quarantined, removed = tally.quarantined.total(), tally.removed.total()
-    kept = records + tally.documents
+    kept = records + tally.joined + tally.documents
     assert kept + quarantined + removed == tally.rows
     findings: Counter[str] = Counter()
     for (name, _), count in tally.findings.items():
@@ -327,6 +254,8 @@ def result_of(config: Config, tally: Tally) -> Result:
         kept=kept,
         quarantined=quarantined,
         removed=removed,
+        joined=tally.joined,
+        not_taken=tally.removed[NOT_TAKEN],
         records=records,
         splits=ordered_splits(tally),
         output=str(config.output),

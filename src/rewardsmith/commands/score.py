@@ -11,7 +11,7 @@ from rewardsmith.files import refuse_inside, write_jsonl
 from rewardsmith.progress import SILENT, Progress
 
 if TYPE_CHECKING:
-    from rewardsmith.data.loading import Loadable
+    from rewardsmith.data.loading import Read
     from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.records import Record
     from rewardsmith.scoring.tokens import Cuts
@@ -30,6 +30,8 @@ class Config:
     """File, folder or synthetic:N to score."""
     output: Path
     """JSON lines to write: each input row with its `rewards`, one per response in the row's order."""
+    map: tuple[str, ...] = ()
+    """Columns under other names, as in prompt=instruction; the output keeps the row's own names."""
     best_of: bool = False
     """Add `best`, the index of the response with the highest reward."""
     tokens_per_batch: int | None = None
@@ -127,16 +129,16 @@ def scored_rows(config: Config, model: "RewardModel", counts: Counts) -> Iterato
         yield from score_window(config, model, window, counts)
 
 
-def input_rows(config: Config) -> "Iterator[tuple[Mapping[str, Any], Loadable]]":
+def input_rows(config: Config) -> "Iterator[Read]":
     """The source's rows as they were given, each with what it was understood as."""
     from rewardsmith.data.loading import iterate_rows
+    from rewardsmith.data.renaming import parse_renames
 
-    for row, item in iterate_rows(config.source, strict=config.strict):
-        yield row or {}, item
+    return iterate_rows(config.source, strict=config.strict, columns=parse_renames(config.map))
 
 
 def score_window(
-    config: Config, model: "RewardModel", window: "list[tuple[Mapping[str, Any], Loadable]]", counts: Counts
+    config: Config, model: "RewardModel", window: "list[Read]", counts: Counts
 ) -> Iterator[dict[str, Any]]:
     """Score a stretch of rows; what cannot be scored gets an `error` in its place."""
     from rewardsmith.errors import ContractError
@@ -144,9 +146,9 @@ def score_window(
     from rewardsmith.records import Record
 
     rows: list[dict[str, Any]] = []
-    waiting: list[tuple[dict[str, Any], Record, Sequences]] = []
-    for given, item in window:
-        row = dict(given)
+    waiting: list[tuple[dict[str, Any], list[int], Sequences]] = []
+    for given, item, hashed_order in window:
+        row = dict(given or {})
         rows.append(row)
         if not isinstance(item, Record):
             place = getattr(item, "file", None) or getattr(item, "source", "")
@@ -162,10 +164,11 @@ def score_window(
         if encoded.cuts.any:
             row["cut"] = cuts_json(encoded.cuts)
         counts.overlong += encoded.overlong
-        waiting.append((row, item, Sequences(item.prompt_id, encoded.sequences)))
+        order = source_order(item, hashed_order=hashed_order)
+        waiting.append((row, order, Sequences(item.prompt_id, encoded.sequences)))
     rewards = score(model.network, [sequences for _, _, sequences in waiting], budget=config.tokens_per_batch)
-    for (row, record, _), values in zip(waiting, rewards, strict=True):
-        row["rewards"] = [float(values[index]) for index in source_order(row, record)]
+    for (row, order, _), values in zip(waiting, rewards, strict=True):
+        row["rewards"] = [float(values[index]) for index in order]
         counts.responses += len(values)
         if config.best_of:
             row["best"] = max(range(len(values)), key=row["rewards"].__getitem__)
@@ -189,16 +192,16 @@ def refuse_taken(row: Mapping[str, Any], place: str, written: Iterable[str]) -> 
             )
 
 
-def source_order(row: "Mapping[str, Any]", record: "Record") -> list[int]:
+def source_order(record: "Record", *, hashed_order: bool) -> list[int]:
     """Indices of the responses in the order in which the input row names them.
 
-    A row with a preferred and a rejected answer gives two rewards in that order (records order such a pair by hash, so
-    that no model can learn the label from the index); every other row lists its responses itself.
+    A row with preferred and rejected answers gives the rewards of the preferred ones first (records order such answers
+    by hash, so that no model can learn the label from the index); every other row lists its responses itself.
     """
-    named = "response_j" in row or ("chosen" in row and "rejected" in row and "responses" not in row)
-    if named and len(record.responses) == 2 and record.comparisons:
-        return [record.comparisons[0].i, record.comparisons[0].j]
-    return list(range(len(record.responses)))
+    if not hashed_order:
+        return list(range(len(record.responses)))
+    preferred = dict.fromkeys(comparison.i for comparison in record.comparisons)
+    return [*preferred, *dict.fromkeys(comparison.j for comparison in record.comparisons)]
 
 
 def cuts_json(cuts: "Cuts") -> dict[str, Any]:

@@ -1,16 +1,21 @@
 """From what a person names on the command line to train, validation and test records."""
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
 from rewardsmith.errors import DataError, UsageError
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Quarantined, Record
+
+if TYPE_CHECKING:
+    from rewardsmith.data.loading import Loaded
+    from rewardsmith.data.mixing import Mix
 
 SPLITS: tuple[Literal["train", "validation", "test"], ...] = ("train", "validation", "test")
 FRACTIONS = (0.8, 0.1, 0.1)
@@ -26,6 +31,8 @@ class Splits:
     test: list[Record] = field(default_factory=list)
     quarantined: list[Quarantined] = field(default_factory=list)
     understood: list[str] = field(default_factory=list)
+    not_taken: int = 0
+    """Rows that were left out by a share or a cap."""
 
     def hashes(self) -> dict[str, str]:
         """A hash per split over contents and labels, for refusing a resume on other data."""
@@ -52,26 +59,40 @@ class SplitRule:
     """What to do where a part comes out empty, for the message."""
 
 
+@dataclass(frozen=True)
+class Intake:
+    """How sources are read: whether the first bad row stops it, columns to rename, and how many records to take.
+
+    Without a `mix`, sources are taken whole, and their names have no shares.
+    """
+
+    strict: bool = False
+    map: tuple[str, ...] = ()
+    mix: "Mix | None" = None
+
+
+WHOLE = Intake()
+
+
 def input_files(sources: Iterable[str]) -> list[str]:
-    """The sources, with each folder followed by the data files that are read from it."""
+    """The sources without their shares, with each folder followed by the data files that are read from it."""
+    from rewardsmith.data.mixing import parse_source
     from rewardsmith.data.readers import files_of
 
     found: list[str] = []
     for source in sources:
-        found.append(source)
-        if Path(source).is_dir():
-            found += map(str, files_of(source))
+        name = parse_source(source).name
+        found.append(name)
+        if Path(name).is_dir():
+            found += map(str, files_of(name))
     return found
 
 
-def read_records(
-    sources: Sequence[str], *, strict: bool = False, progress: Progress = SILENT
-) -> tuple[list[Record], list[Quarantined], list[str]]:
+def read_records(sources: Iterable[str], intake: Intake = WHOLE, *, progress: Progress = SILENT) -> "Loaded":
     """All records of the sources, what was quarantined, and how each source was understood."""
     from rewardsmith.data.loading import load
 
-    loaded = load(*sources, strict=strict, progress=progress)
-    return list(loaded.records), list(loaded.quarantined), list(loaded.understood)
+    return load(*sources, strict=intake.strict, map=intake.map, mix=intake.mix, progress=progress)
 
 
 def load_splits(
@@ -80,10 +101,12 @@ def load_splits(
     validation: Sequence[str],
     test: Sequence[str],
     rule: SplitRule,
-    strict: bool = False,
+    intake: Intake = WHOLE,
     progress: Progress = SILENT,
 ) -> Splits:
     """Train, validation and test records.
+
+    The mix of `intake` holds for the dataset; own validation and test files are taken whole.
 
     A folder written by `rewardsmith prepare` brings its splits. Own validation and test files are taken as they are,
     also in place of prepared ones; what is not given is split off the dataset by prompt, 80/10/10.
@@ -92,18 +115,35 @@ def load_splits(
     given = {name: sources for name, sources in (("validation", validation), ("test", test)) if sources}
     prepared = len(dataset) == 1 and is_prepared(Path(dataset[0]))
     check_rule(rule, prepared=dataset[0] if prepared else None, own_test=bool(test))
+    refuse_mixed_splits(dataset, intake)
+    whole = replace(intake, mix=None)
     if prepared:
-        splits = prepared_splits(Path(dataset[0]), without=given.keys(), strict=strict, progress=progress)
+        splits = prepared_splits(Path(dataset[0]), without=given.keys(), intake=whole, progress=progress)
     else:
-        records, quarantined, understood = read_records(dataset, strict=strict, progress=progress)
-        splits = Splits(quarantined=quarantined, understood=understood)
-        divide(splits, records, rule, own_validation=bool(validation), own_test=bool(test))
+        loaded = read_records(dataset, intake, progress=progress)
+        splits = Splits(quarantined=list(loaded.quarantined), understood=list(loaded.understood))
+        splits.not_taken = loaded.not_taken
+        divide(splits, loaded.records, rule, own_validation=bool(validation), own_test=bool(test))
     for name, sources in given.items():
-        own, bad, said = read_records(sources, strict=strict, progress=progress)
-        setattr(splits, name, own)
-        splits.quarantined += bad
-        splits.understood += said
+        loaded = read_records(sources, whole, progress=progress)
+        setattr(splits, name, list(loaded.records))
+        splits.quarantined += loaded.quarantined
+        splits.understood += loaded.understood
     return splits
+
+
+def refuse_mixed_splits(dataset: Sequence[str], intake: Intake) -> None:
+    """UsageError where a single prepared folder is to be taken in part: its splits would not be those it was split for."""
+    if intake.mix is None or len(dataset) != 1:
+        return
+    from rewardsmith.data.mixing import parse_source
+
+    part = parse_source(dataset[0])
+    if is_prepared(Path(part.name)) and (part.share < 1 or intake.mix.max_per_source is not None):
+        raise UsageError(
+            f"{part.name} is split already, so a share or --max-per-source does not apply; take a share of its training "
+            "records with --frac, or mix when preparing"
+        )
 
 
 def check_rule(rule: SplitRule, *, prepared: str | None, own_test: bool) -> None:
@@ -158,12 +198,44 @@ def nothing_usable(quarantined: Sequence[Quarantined]) -> str:
     return f"none of the {len(quarantined)} rows can be used; the first, {first.file}:{first.line}: {first.reason}"
 
 
+def follow_attribute(records: Iterable[Record], attribute: str) -> list[Record]:
+    """The records with the comparisons of one attribute only, its ratings as the overall ones: what a reward follows."""
+    return [following(record, attribute) for record in records]
+
+
+def following(record: Record, attribute: str) -> Record:
+    """One record with the judgements of one attribute; the same record where it has no others."""
+    if attribute == "overall" and all(c.attribute == "overall" for c in record.comparisons):
+        return record
+    ratings = {"overall": record.ratings[attribute]} if attribute in record.ratings else {}
+    comparisons = tuple(c for c in record.comparisons if c.attribute == attribute)
+    return replace(record, comparisons=comparisons, ratings=ratings)
+
+
+def attributes_of(records: Iterable[Record]) -> dict[str, int]:
+    """How many comparisons there are about each attribute, by name."""
+    counts = Counter(c.attribute for record in records for c in record.comparisons)
+    return dict(sorted(counts.items()))
+
+
+def missing_attribute(attribute: str, counts: Mapping[str, int]) -> str | None:
+    """Why an attribute cannot be followed, for a message; None where it can, or where nothing is compared at all."""
+    if not counts or attribute in counts:
+        return None
+    told = ", ".join(f"{name} {count}" for name, count in counts.items())
+    first = next(iter(counts))
+    return (
+        f"no comparison is about the attribute {attribute!r}; comparisons by attribute: {told}; "
+        f"choose one, for example --attribute {first}"
+    )
+
+
 def is_prepared(folder: Path) -> bool:
     """Whether a folder was written by `rewardsmith prepare`."""
     return folder.is_dir() and (folder / "prepare.json").is_file()
 
 
-def prepared_splits(folder: Path, *, without: Collection[str], strict: bool, progress: Progress) -> Splits:
+def prepared_splits(folder: Path, *, without: Collection[str], intake: Intake, progress: Progress) -> Splits:
     """The splits that `prepare` wrote, except those `without`, for which there are files of their own."""
     replaced = f", except {' and '.join(without)}, given as files" if without else ""
     splits = Splits(understood=[f"{folder}: splits written by rewardsmith prepare{replaced}"])
@@ -172,9 +244,9 @@ def prepared_splits(folder: Path, *, without: Collection[str], strict: bool, pro
             continue
         path = folder / f"{name}.jsonl"
         if path.is_file() and path.stat().st_size:
-            records, bad, _ = read_records([str(path)], strict=strict, progress=progress)
-            setattr(splits, name, records)
-            splits.quarantined += bad
+            loaded = read_records([str(path)], intake, progress=progress)
+            setattr(splits, name, list(loaded.records))
+            splits.quarantined += loaded.quarantined
     return splits
 
 

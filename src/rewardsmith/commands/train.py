@@ -230,6 +230,7 @@ def save_settings(config: Config, splits: Splits, train: "Encoding", validation:
             "understood": splits.understood,
             "hashes": splits.hashes(),
             "quarantined": len(splits.quarantined),
+            "not_taken": splits.not_taken,
             "records": {name: len(getattr(splits, name)) for name in ("train", "validation", "test")},
             "encoding": train.to_json(),
         },

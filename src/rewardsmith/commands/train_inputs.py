@@ -1,13 +1,24 @@
 """What `rewardsmith train` starts from: the split data, and the model with its contract."""
 
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from rewardsmith.commands.sources import SPLITS, SplitRule, Splits, load_splits, read_json
+from rewardsmith.commands.sources import (
+    SPLITS,
+    Intake,
+    SplitRule,
+    Splits,
+    attributes_of,
+    follow_attribute,
+    load_splits,
+    missing_attribute,
+    read_json,
+)
 from rewardsmith.commands.train_settings import Config
 from rewardsmith.errors import TrainingError, UsageError
 from rewardsmith.progress import Progress
+from rewardsmith.records import Record
 
 if TYPE_CHECKING:
     from rewardsmith.model.backbones import Backbone
@@ -19,6 +30,7 @@ LONGEST_TINY = 2048  # bytes that --max-length alone makes the tiny model read; 
 def load_data(config: Config, progress: Progress) -> Splits:
     """Read and split the data; refuse data from which nothing can be learned."""
     from rewardsmith.data.merging import merge_prompts
+    from rewardsmith.data.mixing import Mix
 
     rule = SplitRule(seed=config.seed, by=config.split_by, test_groups=config.test_groups)
     splits = load_splits(
@@ -26,14 +38,16 @@ def load_data(config: Config, progress: Progress) -> Splits:
         validation=config.validation,
         test=config.test,
         rule=rule,
-        strict=config.strict,
+        intake=Intake(config.strict, config.map, Mix(config.seed, config.max_per_source)),
         progress=progress,
     )
-    keep_one_attribute(splits, progress)
+    if splits.not_taken:
+        progress.note(f"{splits.not_taken} rows were not taken (shares and --max-per-source)")
+    keep_one_attribute(splits, config.attribute, progress)
     comparisons = [c for record in splits.train for c in record.comparisons]
     if not comparisons:
         raise TrainingError(
-            f"the training data holds no comparisons ({len(splits.train)} records); expected chosen and rejected, "
+            f"the training data holds no comparisons ({told(splits.train)}); expected chosen and rejected, "
             "scores or rankings"
         )
     if all(comparison.is_tie for comparison in comparisons):
@@ -43,21 +57,24 @@ def load_data(config: Config, progress: Progress) -> Splits:
     return splits
 
 
-def keep_one_attribute(splits: Splits, progress: Progress) -> None:
-    """A scalar reward follows one attribute: the overall judgement where several are there; TrainingError without one."""
-    counts = Counter(c.attribute for record in splits.train for c in record.comparisons)
-    if len(counts) < 2:
-        return
-    told = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
-    if "overall" not in counts:
-        raise TrainingError(f"the comparisons are about several attributes ({told}); keep the rows of one of them")
-    progress.note(f"training on the overall judgement; comparisons by attribute: {told}")
+def told(records: Sequence[Record]) -> str:
+    """How many records there are, and how many of them are single responses with a rating, as in KTO's data."""
+    single = sum(len(record.responses) == 1 and bool(record.ratings) for record in records)
+    if not single:
+        return f"{len(records)} records"
+    return f"{len(records)} records, {single} of them single responses with a rating, which compare nothing"
+
+
+def keep_one_attribute(splits: Splits, attribute: str, progress: Progress) -> None:
+    """A scalar reward follows one attribute; TrainingError where no training comparison is about it."""
+    counts = attributes_of(splits.train)
+    if problem := missing_attribute(attribute, counts):
+        raise TrainingError(problem)
+    if len(counts) > 1:
+        listed = ", ".join(f"{name} {count}" for name, count in counts.items())
+        progress.note(f"training on the attribute {attribute}; comparisons by attribute: {listed}")
     for name in SPLITS:
-        kept = [
-            replace(record, comparisons=tuple(c for c in record.comparisons if c.attribute == "overall"))
-            for record in getattr(splits, name)
-        ]
-        setattr(splits, name, kept)
+        setattr(splits, name, follow_attribute(getattr(splits, name), attribute))
 
 
 def open_model(config: Config) -> "tuple[RewardModel, str]":

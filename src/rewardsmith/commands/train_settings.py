@@ -20,6 +20,7 @@ AT_LEAST = {
     "layers": 1,
     "test_groups": 0,
     "threads": 1,
+    "max_per_source": 1,
     "tokens_per_microbatch": 1,
     "seed": 0,
     "max_steps": 1,
@@ -60,13 +61,19 @@ class Config:
     model: str
     """What to start from: tiny, smollm2-135m, minilm-l6, a folder, or a hub name ORG/NAME."""
     dataset: tuple[str, ...]
-    """Preference data: files, folders, the output of `prepare`, a hub name, or synthetic:N."""
+    """Preference data: files, folders, the output of `prepare`, a hub name, or synthetic:N; `a.jsonl:0.3` is a share."""
     output: Path
     """Run folder: model/, report.html, metrics.jsonl, checkpoints/."""
     validation: tuple[str, ...] = ()
     """Own validation data (default: 10 % of the prompts of --dataset)."""
     test: tuple[str, ...] = ()
     """Own test data (default: 10 % of the prompts of --dataset)."""
+    map: tuple[str, ...] = ()
+    """Columns under other names, as in prompt=instruction or chosen=annotations.best."""
+    max_per_source: int | None = None
+    """Take no more than this many records of each source of --dataset, chosen by hash."""
+    attribute: str = "overall"
+    """Attribute to follow where the data judges several, such as helpful or safe."""
     lr: float | None = None
     """Peak learning rate (default by kind: full 5e-5, LoRA 2e-4, tiny 2e-3, head only 1e-3)."""
     epochs: int = 1

@@ -21,14 +21,22 @@ def message(value: Any, name: str) -> Message:
     refuse_unsupported(entry, name)
     keys = ("from", "value") if "from" in entry else ("role", "content")
     role = as_text(required(entry, keys[0]), f"{name}.{keys[0]}")
-    if role in ("tool", "function"):
+    if role in ("tool", "function", "observation", "function_call"):
         raise RowError("tool_calls", f"{name} is a tool message; tool use is not supported yet; drop the row")
     if role not in ROLE_NAMES:
         raise RowError("unknown_role", f"{name} has the role {role!r}; expected one of {', '.join(ROLE_NAMES)}")
     content = required(entry, keys[1])
     if isinstance(content, list):
-        raise RowError("multimodal", f"{name} has content parts (images?); expected text; only plain text is supported")
+        content = only_text(content, name)
     return Message(ROLE_NAMES[role], as_text(content, f"{name}.{keys[1]}"))
+
+
+def only_text(parts: list[Any], name: str) -> Any:
+    """The text of content that is a list with one text part and nothing else; how parts would be joined is unknown."""
+    part = parts[0] if len(parts) == 1 else None
+    if isinstance(part, Mapping) and {key for key, value in part.items() if value is not None} == {"type", "text"}:
+        return part["text"]
+    raise RowError("multimodal", f"{name} has content parts (images?); expected text; only plain text is supported")
 
 
 def refuse_unsupported(entry: Mapping[str, Any], name: str) -> None:

@@ -5,6 +5,7 @@ check "label_conflict" can point at the disagreement.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -69,6 +70,31 @@ def by_votes(row: Columns, best: int | None) -> Comparison:
     return Comparison(i, 1 - i, preference, votes=(first, second, equal) if i == 0 else (second, first, equal))
 
 
+def from_shares(decided: Comparison, votes: tuple[int, int, int]) -> Comparison:
+    """A decided comparison of responses 0 and 1 with what each judge said: votes for 0, for 1, undecided.
+
+    As with `chosen`, the decision stands; the judges' share is its strength where more than half agree with it.
+    """
+    first, second, undecided = votes
+    if decided.i == 1:
+        first, second = second, first
+    total = first + second + undecided
+    share = (first + undecided / 2) / total if total else 0.0
+    preference = decided.preference if decided.is_tie or share <= 0.5 else share
+    return replace(decided, preference=preference, votes=(first, second, undecided))
+
+
+def by_pairs(value: Any, count: int) -> list[Comparison]:
+    """Comparisons from a list of [better, worse] indices."""
+    found = []
+    for at, entry in enumerate(as_list(value, "pairs")):
+        places = [index(place, f"pairs[{at}]") for place in as_list(entry, f"pairs[{at}]")]
+        if len(places) != 2 or max(places) >= count or places[0] == places[1]:
+            raise RowError("wrong_ranking", f"pairs[{at}] is {str(entry)[:40]}; expected two of 0 to {count - 1}")
+        found.append(Comparison(places[0], places[1]))
+    return found
+
+
 def rank_values(row: Columns, count: int) -> list[float | None] | None:
     """Values, higher is better, from `ranks` (1 = best, per response) or `ranking` (indices from 0, best first)."""
     if row.get("ranks") is not None:
@@ -129,6 +155,8 @@ def compare(row: Columns, answers: Sequence[Any]) -> Iterator[Comparison]:
             raise RowError("wrong_length", f"votes need two responses, the row has {count}")
         yield by_votes(row, best)
         return
+    if row.get("pairs") is not None:
+        yield from by_pairs(row["pairs"], count)
     found = ratings(row, count)
     ranks = rank_values(row, count)
     values = ranks if ranks is not None else found.pop("overall", None)

@@ -1,16 +1,19 @@
 """Rows that share a prompt as one ranking, so that every text is stored and computed once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from rewardsmith.records import Comparison, Record, Response
+
+Turns = tuple[tuple[str, str], ...]
 
 
 def merge_prompts(records: Iterable[Record]) -> list[Record]:
     """Join records with the same prompt: their distinct responses, and every comparison between them.
 
     A ranking counts as one record (its comparisons share weight 1), as in Ouyang et al. 2022, section 3.5, where all
-    comparisons of a prompt form one batch element. Ratings and fields are kept where only one record has the prompt.
+    comparisons of a prompt form one batch element. Ratings and fields are kept where the records agree.
     The merged record's place is that of its first row. Order: first appearance of each prompt and response.
     """
     groups: dict[str, list[Record]] = {}
@@ -19,22 +22,61 @@ def merge_prompts(records: Iterable[Record]) -> list[Record]:
     return [group[0] if len(group) == 1 else merged(group) for group in groups.values()]
 
 
-def merged(group: list[Record]) -> Record:
-    """One record from several with the same prompt; equal responses become one."""
-    index: dict[tuple[tuple[str, str], ...], int] = {}
+def merged(group: Sequence[Record], *, repeats: bool = True) -> Record:
+    """One record from several with the same prompt; equal responses become one.
+
+    Without `repeats`, a comparison that an earlier record of the group states already is not stated again.
+    """
+    index: dict[Turns, int] = {}
     responses: list[Response] = []
     comparisons: list[Comparison] = []
+    ratings: dict[str, dict[int, set[float]]] = {}
     for record in group:
         places = []
         for response in record.responses:
-            key = tuple((message.role, message.content) for message in response.messages)
+            key = turns(response)
             if key not in index:
                 index[key] = len(responses)
                 responses.append(response)
             places.append(index[key])
-        for comparison in record.comparisons:
-            i, j = places[comparison.i], places[comparison.j]
-            if i != j:
-                shown = None if comparison.shown_first is None else places[comparison.shown_first]
-                comparisons.append(replace(comparison, i=i, j=j, shown_first=shown))
-    return Record(group[0].prompt, tuple(responses), tuple(comparisons), source=group[0].source, line=group[0].line)
+        comparisons += moved(record.comparisons, places)
+        for attribute, values in record.ratings.items():
+            said = ratings.setdefault(attribute, {})
+            for place, value in zip(places, values, strict=True):
+                if value is not None:
+                    said.setdefault(place, set()).add(value)
+    return Record(
+        group[0].prompt,
+        tuple(responses),
+        tuple(comparisons if repeats else dict.fromkeys(comparisons)),
+        {name: tuple(agreed(said.get(at, ())) for at in range(len(responses))) for name, said in ratings.items()},
+        shared_fields(group),
+        source=group[0].source,
+        line=group[0].line,
+    )
+
+
+def turns(response: Response) -> Turns:
+    """A response's turns as plain values; who wrote it plays no part."""
+    return tuple((message.role, message.content) for message in response.messages)
+
+
+def moved(comparisons: Iterable[Comparison], places: Sequence[int]) -> Iterable[Comparison]:
+    """Comparisons with the responses' new places; one between responses that became one is gone."""
+    for comparison in comparisons:
+        i, j = places[comparison.i], places[comparison.j]
+        if i != j:
+            shown = None if comparison.shown_first is None else places[comparison.shown_first]
+            yield replace(comparison, i=i, j=j, shown_first=shown)
+
+
+def agreed(values: Iterable[float]) -> float | None:
+    """The one rating that all gave; None where nobody gave one or they differ."""
+    distinct = list(values)
+    return distinct[0] if len(distinct) == 1 else None
+
+
+def shared_fields(group: Sequence[Record]) -> Mapping[str, Any]:
+    """The fields that have the same value in every record."""
+    first, *others = (record.fields for record in group)
+    return {name: value for name, value in first.items() if all(name in f and f[name] == value for f in others)}

@@ -19,12 +19,21 @@ from rewardsmith.records import Document, Quarantined
 
 BATCH_ROWS = 1000
 JSON_CELLS = frozenset(
-    {"responses", "scores", "ranks", "ranking", "ratings", "votes", "margin", "models", "score", "score_chosen"}
-    | {"score_rejected", "score_0", "score_1", "preference_strength", "overall_preference"}
+    {"responses", "scores", "ranks", "ranking", "ratings", "pairs", "votes", "margin", "models", "score"}
+    | {"score_0", "score_1", "score_chosen", "score_rejected", "chosen_score", "rejected_score", "chosen-rating"}
+    | {"rejected-rating", "chosen_rating", "rejected_rating", "chosen_avg_rating", "rejected_avg_rating"}
+    | {"preference_strength", "overall_preference", "winner_model_a", "winner_model_b", "winner_tie", "kto_tag"}
+    | {"is_safe", "is_response_0_safe", "is_response_1_safe", "better_response_id", "safer_response_id"}
 )
+# Names that mean a number or true/false only beside certain others; alone they are text like any column.
+JSON_CELLS_BESIDE = {
+    "completion": frozenset({"label"}),
+    "human_ref_A": frozenset({"labels", "score_A", "score_B"}),
+    "helpfulness": frozenset({"helpfulness", "correctness", "coherence", "complexity", "verbosity"}),
+}
+PYTHON_WORDS = {"True": True, "False": False}  # as pandas writes them
 PREPARED = ("train.jsonl", "validation.jsonl", "test.jsonl")
 SURROGATE_ESCAPE = re.compile("[\udc80-\udcff]")
-HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
 class Raw(NamedTuple):
@@ -85,10 +94,11 @@ def read_txt(path: Path) -> Iterator[Row]:
                 yield Document(text, name, number)
 
 
-def read_csv(path: Path) -> Iterator[Row]:
+def read_csv(path: Path, *, also_json: frozenset[str] = frozenset()) -> Iterator[Row]:
     """Comma-separated values with a header; the line of a row is the one it begins on.
 
-    Cells are text, but columns that hold numbers or lists (JSON_CELLS) are read as JSON, an empty cell as missing.
+    Cells are text, but columns that hold numbers, lists or true/false (JSON_CELLS, those that go with another column
+    of the header, and `also_json`) are read as JSON, an empty cell as missing.
     """
     name = str(path)
     broken: list[tuple[Line, RowError]] = []
@@ -103,12 +113,13 @@ def read_csv(path: Path) -> Iterator[Row]:
     csv.field_size_limit(MAX_ROW_BYTES)  # the default refuses answers beyond 128 KB
     reader = csv.reader(texts(), strict=True)
     header = csv_header(path, reader)
+    as_json = json_columns(header) | also_json
     while True:
         begin, cells = reader.line_num + 1, []
         try:
             cells = next(reader)
             if cells:
-                yield Raw(name, begin, csv_row(header, cells))
+                yield Raw(name, begin, csv_row(header, cells, as_json))
         except StopIteration:
             break
         except csv.Error as error:
@@ -133,7 +144,13 @@ def csv_header(path: Path, reader: Any) -> list[str]:
     return header
 
 
-def csv_row(header: list[str], cells: list[str]) -> dict[str, Any]:
+def json_columns(header: Iterable[str]) -> frozenset[str]:
+    """The columns of a CSV file that are read as JSON."""
+    beside = (names for name, names in JSON_CELLS_BESIDE.items() if name in header and names <= {*header})
+    return JSON_CELLS.union(*beside)
+
+
+def csv_row(header: list[str], cells: list[str], as_json: frozenset[str] = JSON_CELLS) -> dict[str, Any]:
     """One CSV row as columns."""
     if len(cells) != len(header):
         raise RowError(
@@ -143,9 +160,9 @@ def csv_row(header: list[str], cells: list[str]) -> dict[str, Any]:
     for name, cell in zip(header, cells, strict=True):
         if SURROGATE_ESCAPE.search(cell):
             raise RowError("invalid_utf8", f"the cell {name!r} is not UTF-8; save the file as UTF-8")
-        if re.match(r"\[\s*\{['\"]", cell) and name not in JSON_CELLS:
+        if re.match(r"\[\s*\{['\"]", cell) and name not in as_json:
             raise RowError("wrong_type", f"the cell {name!r} is a message list written as text; export as JSON lines")
-        row[name] = csv_value(name, cell) if name in JSON_CELLS else cell
+        row[name] = csv_value(name, cell) if name in as_json else cell
     return row
 
 
@@ -153,6 +170,8 @@ def csv_value(name: str, cell: str) -> Any:
     """A cell of a column that holds JSON."""
     if not cell.strip():
         return None
+    if cell in PYTHON_WORDS:
+        return PYTHON_WORDS[cell]
     try:
         return parse(b'{"cell":' + cell.encode() + b"}")["cell"]
     except (RowError, KeyError):
@@ -267,17 +286,12 @@ def is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def read_file(path: Path) -> Iterator[Row]:
-    """The rows of one file, by its name's ending."""
+def read_file(path: Path, *, also_json: frozenset[str] = frozenset()) -> Iterator[Row]:
+    """The rows of one file, by its name's ending; `also_json` are further columns of a CSV file to read as JSON."""
     reader = reader_of(path)
     if reader is None:
         raise DataError(f"{path} has an unknown ending {path.suffix!r}; known: {', '.join(READERS)} (also .gz)")
-    return reader(path)
-
-
-def looks_like_hub_name(source: str) -> bool:
-    """Whether a name could be a data set on the Hugging Face hub: owner/name, no data ending, nothing on this disk."""
-    return bool(HUB_NAME.fullmatch(source)) and reader_of(Path(source)) is None and not Path(source).exists()
+    return read_csv(path, also_json=also_json) if reader is read_csv else reader(path)
 
 
 def read_objects(source: Any) -> Iterator[Row]:

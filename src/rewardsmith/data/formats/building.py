@@ -1,0 +1,172 @@
+"""What the formats are built from: a Format, and records of a pair or of several responses."""
+
+import hashlib
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rewardsmith.data.dialogues import conversation, response, with_system, without_prompt
+from rewardsmith.data.fields import Columns, as_text, items, number, text, texts
+from rewardsmith.data.rows import RowError
+from rewardsmith.records import Comparison, Conversation, Message, Record, Response
+
+CHOSEN_NAMES = ("chosen", "chosen_response")
+REJECTED_NAMES = ("rejected", "rejected_response")
+PROMPT_NAMES = ("prompt", "context_messages", "instruction", "question", "input", "query")
+GENERATORS = (("chosen_model", "chosen-model"), ("rejected_model", "rejected-model"))
+SCORES = (
+    ("score_chosen", "chosen_score", "chosen-rating", "chosen_rating", "chosen_avg_rating"),
+    ("score_rejected", "rejected_score", "rejected-rating", "rejected_rating", "rejected_avg_rating"),
+)
+BESIDE_PAIRS = frozenset(
+    {"margin", "models", "system", *(name for names in (*GENERATORS, *SCORES) for name in names)},
+)
+"""Columns that every format of pairs reads."""
+
+
+def nothing_more(row: Columns) -> frozenset[str]:
+    """No columns besides those that a format always uses."""
+    return frozenset()
+
+
+@dataclass(frozen=True)
+class Format:
+    """How one kind of row is recognised and read.
+
+    `uses` are the columns that `adapt` reads, `also` those that it reads in one row and not in another. `group` names
+    what adjacent rows share that belong into one record, from a row and its record (None: the row stays alone).
+    With `hashed_order` the responses stand in the order of their hash, and the comparisons name the preferred ones and
+    the others in the order of the row.
+    """
+
+    description: str
+    fits: Callable[[Columns], bool]
+    adapt: Callable[[Columns], Record]
+    uses: frozenset[str]
+    also: Callable[[Columns], frozenset[str]] = nothing_more
+    group: Callable[[Columns, Record], Hashable | None] | None = None
+    hashed_order: bool = False
+
+    def used_in(self, row: Columns) -> frozenset[str]:
+        """The columns that `adapt` reads in this row."""
+        return self.uses | self.also(row)
+
+
+def has(*names: str) -> Callable[[Columns], bool]:
+    """A test for rows that have all these columns."""
+    return lambda row: all(name in row for name in names)
+
+
+def first_of(row: Columns, names: Sequence[str]) -> str | None:
+    """The first of `names` that is a column of the row."""
+    return next((name for name in names if name in row), None)
+
+
+def only_one(row: Columns, names: Sequence[str]) -> Any:
+    """The value of the one of these columns that has one, None where none has; RowError where two have."""
+    given = [name for name in names if row.get(name) is not None]
+    if len(given) > 1:
+        raise RowError("two_columns", f"{given[0]} and {given[1]} say the same thing; expected one; drop a column")
+    return row[given[0]] if given else None
+
+
+def content_hash(answer: Response) -> bytes:
+    """SHA-256 of a response's turns: an order that says nothing about which response is better."""
+    turns = "\x1e".join(f"{message.role}\x1f{message.content}" for message in answer.messages)
+    return hashlib.sha256(turns.encode()).digest()
+
+
+def pair(prompt: Conversation, answers: Sequence[Conversation], row: Columns, names: Sequence[str]) -> Record:
+    """A record from a preferred and a rejected continuation, which it orders by their hash and not by their worth."""
+    better, worse = (
+        response(turns, name, generator=generator)
+        for turns, name, generator in zip(answers, names, models(row, 2, GENERATORS), strict=True)
+    )
+    if better.messages == worse.messages:
+        raise RowError(
+            "identical_responses", f"{names[0]} and {names[1]} are the same; expected two answers; drop the row"
+        )
+    first = content_hash(better) < content_hash(worse)
+    i, j = (0, 1) if first else (1, 0)
+    values = [(only_one(row, same), same[0]) for same in SCORES]
+    scores = tuple(None if value is None else number(value, name) for value, name in values)
+    rated = {} if scores == (None, None) else {"overall": scores if first else scores[::-1]}
+    margin = None if row.get("margin") is None else number(row["margin"], "margin")
+    return Record(
+        prompt=with_system(prompt, row.get("system")),
+        responses=(better, worse) if first else (worse, better),
+        comparisons=(Comparison(i, j, margin=margin),),
+        ratings=rated,
+    )
+
+
+def models(row: Columns, count: int, names: Sequence[Sequence[str]] = ()) -> Sequence[str | None]:
+    """Who wrote each response, from the list `models` or one column each; None where the row does not say."""
+    if row.get("models") is not None:
+        found = texts(row["models"], "models", length=count)
+        if found is None:
+            raise RowError("wrong_length", f"models is not a list of {count} names; expected one per response")
+        return found
+    values = [(only_one(row, same), same[0]) for same in names]
+    return [None if value is None else as_text(value, name) for value, name in values] or [None] * count
+
+
+def candidates(row: Columns, answers: Sequence[Any], name: str = "responses") -> Record:
+    """Prompt and responses of a row, in its order, without judgements."""
+    given = row.get("prompt")
+    prompt = () if given is None else conversation(given, "prompt", role="user")
+    turns = [conversation(value, f"{name}[{at}]", role="assistant") for at, value in enumerate(answers)]
+    turns = [without_prompt(each, prompt, f"{name}[{at}]") for at, each in enumerate(turns)]
+    found = tuple(
+        response(each, f"{name}[{at}]", generator=generator)
+        for at, (each, generator) in enumerate(zip(turns, models(row, len(answers)), strict=True))
+    )
+    if not found:
+        raise RowError("empty_response", f"{name} is empty; expected at least one answer; drop the row")
+    refuse_identical(found)
+    return Record(with_system(prompt, row.get("system")), found)
+
+
+def refuse_identical(found: Sequence[Response]) -> None:
+    """Refuse two responses that are the same text; among more of them, it is a finding."""
+    if len(found) == 2 and found[0].messages == found[1].messages:
+        raise RowError("identical_responses", "both responses are the same; expected two answers; drop the row")
+
+
+def two_columns(row: Columns, prompt: Any, names: Sequence[str]) -> Record:
+    """A record from a prompt and two columns with one response each, in the row's order."""
+    values = [text(row, name) for name in names]
+    return candidates({"prompt": prompt, "system": row.get("system")}, values)
+
+
+def named_prompt(row: Columns) -> Conversation:
+    """The prompt under one of PROMPT_NAMES; with `instruction`, also `input` and `history` as LLaMA-Factory joins them.
+
+    Instruction and input stand in one user turn, a line break between; the pairs of `history` come before it.
+    """
+    name = first_of(row, PROMPT_NAMES)
+    value = None if name is None else row[name]
+    if value is None:
+        raise RowError("missing_field", f"the column {name or 'prompt'!r} is missing or null; expected a prompt")
+    if name != "instruction":
+        return conversation(value, str(name), role="user")
+    spoken = as_text(value, "instruction")
+    added = "" if row.get("input") is None else as_text(row["input"], "input")
+    return (*history(row), *conversation("\n".join(filter(None, (spoken, added))), "instruction", role="user"))
+
+
+def history(row: Columns) -> Conversation:
+    """The earlier rounds of an Alpaca row: a list of [user, assistant] pairs."""
+    turns: list[Message] = []
+    for at, round_ in enumerate([] if row.get("history") is None else items(row, "history")):
+        said = texts(round_, "history", length=2)
+        if said is None:
+            raise RowError("wrong_type", f"history[{at}] is no pair of texts; expected [user, assistant]")
+        turns += [Message("user", said[0]), Message("assistant", said[1])]
+    return tuple(turns)
+
+
+def prompt_columns(row: Columns) -> frozenset[str]:
+    """The columns that `named_prompt` reads in this row."""
+    name = first_of(row, PROMPT_NAMES)
+    return frozenset({"instruction", "input", "history"} if name == "instruction" else {name} if name else ())

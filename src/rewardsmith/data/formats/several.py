@@ -1,0 +1,101 @@
+"""Formats that hold several answers to one prompt in one row, with what annotators said about each."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from rewardsmith.data.fields import Columns, as_text, items, mapping, number, optional_number, required, text
+from rewardsmith.data.formats.building import candidates, has
+from rewardsmith.data.judgements import by_value, compare, ratings, verdict
+from rewardsmith.data.rows import RowError
+from rewardsmith.records import Record
+
+ASPECTS = ("helpfulness", "honesty", "instruction_following", "truthfulness")
+NOT_RATED = "N/A"
+
+
+def listed(row: Columns) -> Record:
+    """K responses with scores, ranks, a ranking, votes or a chosen one; or nothing, where they await scoring."""
+    answers = items(row, "responses")
+    record = candidates(row, answers)
+    found = tuple(compare(row, answers))
+    return replace(record, comparisons=found, ratings=ratings(row, len(answers)))
+
+
+def judged(row: Columns) -> Record:
+    """Two responses, shown to a judge in this order, with its verdict 1, 2, A, B or tie."""
+    answers = items(row, "responses")
+    if len(answers) != 2:
+        raise RowError("wrong_length", f"a verdict needs two responses, the row has {len(answers)}")
+    return replace(candidates(row, answers), comparisons=(verdict(row),))
+
+
+def ultra_feedback(row: Columns) -> Record:
+    """UltraFeedback as published: K completions, each rated by GPT-4 overall and in four aspects.
+
+    `overall_score` orders them; the aspects and their mean `fine-grained_score` are attributes of their own.
+    """
+    entries = entries_of(row, "completions", ("response",))
+    found = [mapping(entry.get("annotations") or {}, f"completions[{at}].annotations") for at, entry in entries]
+    values = {"overall": tuple(optional_number(entry, "overall_score") for _, entry in entries)}
+    for aspect in ASPECTS:
+        values[aspect] = tuple(aspect_rating(each, aspect) for each in found)
+    values["fine-grained_score"] = tuple(optional_number(entry, "fine-grained_score") for _, entry in entries)
+    rated = {name: each for name, each in values.items() if any(value is not None for value in each)}
+    record = several(row, "instruction", [(entry["response"], entry.get("model")) for _, entry in entries])
+    comparisons = [c for name, each in rated.items() for c in by_value(each, attribute=name)]
+    return replace(record, comparisons=tuple(comparisons), ratings=rated)
+
+
+def aspect_rating(annotations: Mapping[str, Any], aspect: str) -> float | None:
+    """GPT-4's rating in one aspect, which the source writes as the text "1" to "5", or "N/A" for none."""
+    if annotations.get(aspect) is None:
+        return None
+    rating = mapping(annotations[aspect], f"annotations.{aspect}").get("Rating")
+    if rating is None or rating == NOT_RATED:
+        return None
+    if not isinstance(rating, str):
+        return number(rating, f"{aspect}.Rating")
+    if rating not in ("1", "2", "3", "4", "5"):
+        raise RowError("wrong_type", f"{aspect}.Rating is {rating[:20]!r}; expected 1 to 5 or {NOT_RATED}")
+    return float(rating)
+
+
+def nectar(row: Columns) -> Record:
+    """Nectar: answers with GPT-4's rank, 1 = best; equal ranks are ties, and ranks have no unit for a margin."""
+    entries = entries_of(row, "answers", ("answer", "rank"))
+    ranks = [number(entry["rank"], f"answers[{at}].rank") for at, entry in entries]
+    record = several(row, "prompt", [(entry["answer"], entry.get("model")) for _, entry in entries])
+    return replace(record, comparisons=tuple(by_value([-rank for rank in ranks], margins=False)))
+
+
+def is_nectar(row: Columns) -> bool:
+    """Whether a row has Nectar's ranked answers."""
+    answers = row.get("answers")
+    return has("prompt")(row) and isinstance(answers, list) and any(isinstance(entry, dict) for entry in answers)
+
+
+def entries_of(row: Columns, name: str, needed: tuple[str, ...]) -> list[tuple[int, Mapping[str, Any]]]:
+    """The objects of a list column with their index, each of which has the `needed` values."""
+    found = [(at, mapping(entry, f"{name}[{at}]")) for at, entry in enumerate(items(row, name))]
+    for at, entry in found:
+        for key in needed:
+            if entry.get(key) is None:
+                raise RowError("missing_field", f"{name}[{at}] has no {key}; expected a value; drop the row")
+    return found
+
+
+def several(row: Columns, prompt: str, answers: list[tuple[Any, Any]]) -> Record:
+    """A record from (answer, its model) pairs in the order of the row."""
+    spoken = [as_text(answer, f"answer {at}") for at, (answer, _) in enumerate(answers)]
+    record = candidates({"prompt": prompt_of(row, prompt), "system": row.get("system")}, spoken, "answers")
+    named = tuple(
+        each if model is None else replace(each, generator=as_text(model, "model"))
+        for each, (_, model) in zip(record.responses, answers, strict=True)
+    )
+    return replace(record, responses=named)
+
+
+def prompt_of(row: Columns, name: str) -> Any:
+    """The prompt of a row: Nectar's may be a list of messages, UltraFeedback's is text."""
+    return text(row, name) if name == "instruction" else required(row, name)

@@ -1,0 +1,49 @@
+"""Formats without a judgement: responses that await scoring."""
+
+from dataclasses import replace
+
+from rewardsmith.data.dialogues import message_list, response, with_system
+from rewardsmith.data.fields import Columns, optional_number, required
+from rewardsmith.data.formats.building import candidates, first_of, has
+from rewardsmith.data.rows import RowError
+from rewardsmith.records import Record
+
+ANSWERS = ("response", "completion")
+CONVERSATIONS = ("messages", "conversations")
+
+
+def single(row: Columns) -> Record:
+    """One prompt with one response, to be scored; `score` becomes its rating."""
+    name = first_of(row, ANSWERS) or ANSWERS[0]
+    record = candidates({key: row.get(key) for key in ("prompt", "system")}, [required(row, name)])
+    score = optional_number(row, "score")
+    return record if score is None else replace(record, ratings={"overall": (score,)})
+
+
+def is_single(row: Columns) -> bool:
+    """Whether a row is a prompt with one response."""
+    return has("prompt")(row) and first_of(row, ANSWERS) is not None
+
+
+def whole_conversation(row: Columns) -> Record:
+    """One conversation in `messages` (or `conversations`), to be scored: its last turn is the response."""
+    name = first_of(row, CONVERSATIONS) or CONVERSATIONS[0]
+    turns = message_list(required(row, name), name)
+    if not turns:
+        raise RowError("empty_response", f"{name} is empty; expected an answer; drop the row")
+    return Record(with_system(turns[:-1], row.get("system")), (response(turns[-1:], name),))
+
+
+def is_conversation(row: Columns) -> bool:
+    """Whether a row is one whole conversation."""
+    return first_of(row, CONVERSATIONS) is not None
+
+
+def answer_column(row: Columns) -> frozenset[str]:
+    """The column that `single` reads the response from."""
+    return frozenset(filter(None, [first_of(row, ANSWERS)]))
+
+
+def conversation_column(row: Columns) -> frozenset[str]:
+    """The column that `whole_conversation` reads."""
+    return frozenset(filter(None, [first_of(row, CONVERSATIONS)]))
