@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rewardsmith.commands.sources import read_records
 from rewardsmith.errors import DataError
+from rewardsmith.language import say
 from rewardsmith.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Result:
     prompt_turns_cut: int
     prompt_tokens_cut: int
     special_tokens_in_text: int
+    quotes_data: ClassVar[bool] = True
 
     def to_json(self) -> dict[str, Any]:
         """Everything, tokens included."""
@@ -69,20 +71,26 @@ class Result:
 
     def _text(self, join: Callable[[Sequence[str]], str]) -> str:
         lines = [
-            f"{self.place}: {len(self.responses)} responses, contract {self.contract_kind}, "
-            f"max_length {self.contract['max_length']}, prompt budget "
-            f"{self.contract['max_length'] - self.contract['response_reserve']}",
-            f"cut from the prompt: {self.prompt_turns_cut} turns, {self.prompt_tokens_cut} tokens; contents that spell "
-            f"special tokens: {self.special_tokens_in_text}",
+            say(
+                f"{self.place}: {len(self.responses)} responses, contract {self.contract_kind}, "
+                f"max_length {self.contract['max_length']}, prompt budget "
+                f"{self.contract['max_length'] - self.contract['response_reserve']}"
+            ),
+            say(
+                f"cut from the prompt: {self.prompt_turns_cut} turns, {self.prompt_tokens_cut} tokens; contents that "
+                f"spell special tokens: {self.special_tokens_in_text}"
+            ),
         ]
         for number, shown in enumerate(self.responses):
             reward = "no trained head" if shown.reward is None else f"reward {shown.reward:.4f}"
             border = shown.prefix_tokens
             lines += [
-                f"\nresponse {number}: {len(shown.ids)} tokens, {border} shared, {shown.tokens_cut} cut, {reward}",
+                "",
+                say(f"response {number}: {len(shown.ids)} tokens, {border} shared, {shown.tokens_cut} cut, {reward}"),
                 f"⟦{join(shown.tokens[:border])}⟧{join(shown.tokens[border:-1])}▶{repr(shown.tokens[-1])[1:-1]}◀",
             ]
-        lines += ["", *(f"comparison: {c['i']} over {c['j']}, preference {c['preference']}" for c in self.comparisons)]
+        compared = (f"comparison: {c['i']} over {c['j']}, preference {c['preference']}" for c in self.comparisons)
+        lines += ["", *map(say, compared)]
         return "\n".join(lines)
 
 

@@ -338,5 +338,5 @@ def evaluate_and_report(
     evaluation.save(config.output)
     summary["eval"] = evaluation.headline()
     write_json(config.output / "train.json", summary)
-    verdict = diagnose.run(diagnose.Config(run=config.output, language=config.language, overwrite=True))
+    verdict = diagnose.run(diagnose.Config(run=config.output, overwrite=True))
     return Result(summary, verdict.to_text())

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from rewardsmith.errors import UsageError
 
@@ -94,8 +93,6 @@ class Config:
     """Seed of head, order, dropout and split."""
     report: bool = True
     """Evaluate on the test split and write the report at the end."""
-    language: Literal["en", "zh"] = "en"
-    """Language of the report: en or zh."""
     strict: bool = False
     """Stop at the first row that cannot be read."""
     resume: bool = False

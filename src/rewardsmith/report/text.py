@@ -1,6 +1,6 @@
 """The report's own words, one dictionary per language; findings bring their sentences with them."""
 
-from rewardsmith.diagnose.finding import Language
+from rewardsmith.language import Language
 
 TEXTS: dict[Language, dict[str, str]] = {
     "en": {
