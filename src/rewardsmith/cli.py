@@ -14,6 +14,7 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any
@@ -91,10 +92,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def asked_language(arguments: Sequence[str]) -> Language:
     """The language of --lang, else of the environment; a locale counts only where the screen can show its language."""
     words = _at_dashes(list(arguments))[0]
-    for word, following in zip(words, [*words[1:], None], strict=True):
-        value = following if word == "--lang" else word.removeprefix("--lang=") if word.startswith("--lang=") else None
-        if value is not None:
-            return language_of(value, "--lang")
+    for word, following in pairwise([*words, None]):
+        if word == "--lang" and following is not None:
+            return language_of(following, "--lang")
+        if word is not None and word.startswith("--lang="):
+            return language_of(word.removeprefix("--lang="), "--lang")
     if "--config" in words[:-1] and (written := language_in(Path(words[words.index("--config") + 1]))):
         return language_of(written, "lang")
     return of_environment(by_locale=shows_chinese(sys.stdout) and shows_chinese(sys.stderr))

@@ -74,7 +74,7 @@ class LineTask:
         far = f"{self.done:g} {self.unit}"
         if self.total:
             far = f"{self.done:g}/{self.total:g} {self.unit} ({100 * self.done / self.total:.0f} %)"
-        parts = [f"{self.label}: {far}", say(f"{rate:.3g} {self.unit}/s"), say(f"{clock(seconds)} so far")]
+        parts = [f"{self.label}: {far}", f"{rate:.3g} {self.unit}{say('/s')}", say(f"{clock(seconds)} so far")]
         if self.total and 0 < self.done < self.total:
             parts.append(say(f"{clock((self.total - self.done) / rate)} left"))
         if self.figures:
@@ -157,7 +157,7 @@ class BarProgress:
 
             def render(self, task: Row) -> Text:
                 speed = task.finished_speed or task.speed
-                return Text(say(f"{speed:.3g} {task.fields['unit']}/s") if speed else "")
+                return Text(f"{speed:.3g} {task.fields['unit']}{say('/s')}" if speed else "")
 
         return Bars(
             TextColumn("{task.description}", markup=False),

@@ -56,11 +56,11 @@ class Result:
             lines.append(f"    {finding['evidence']}")
             if finding["severity"] in ("critical", "warning"):
                 lines += [
-                    f"    {texts[name]}: {finding[key]}"
+                    f"    {texts[name]}{texts['colon']}{finding[key]}"
                     for name, key in (("why", "cause"), ("do", "action"))
                     if finding[key]
                 ]
-        return "\n".join([*lines, "", f"{texts['next_action']}: {self.next_action}", f"→ {self.report}"])
+        return "\n".join([*lines, "", f"{texts['next_action']}{texts['colon']}{self.next_action}", f"→ {self.report}"])
 
 
 def run(config: Config, progress: Progress = SILENT) -> Result:

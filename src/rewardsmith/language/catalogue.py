@@ -22,7 +22,7 @@ PLACEHOLDER = re.compile(r"\{(\d+)(\*?)\}")
 JOINTS = ((re.compile("; "), "；"), (re.compile(": "), ": "), (re.compile(r" (?=\()"), ""))
 """Where a message may be taken apart: sentences joined by code, a place before a message, a remark behind it."""
 MOST_JOINTS = 8
-FEW_LETTERS = 5
+LITTLE = 5
 LETTERS = re.compile("[A-Za-z]")
 
 
@@ -51,7 +51,7 @@ class Entry:
         """Matches what the template can become, each placeholder a group."""
         parts = PLACEHOLDER.split(self.english)
         # `{0} of {1}` fits half of all English: where so little is fixed, values are single words.
-        value = r"(\S*?)" if len(LETTERS.findall("".join(parts[::3]))) < FEW_LETTERS else "(.*?)"
+        value = r"(\S*?)" if len("".join("".join(parts[::3]).split())) < LITTLE else "(.*?)"
         sources = [re.escape(part) if k % 3 == 0 else value for k, part in enumerate(parts) if k % 3 != 2]
         # Where two values stand side by side nobody can tell where the second begins: the first takes both.
         return re.compile("".join(sources).replace(value + value, value + "()"), re.DOTALL)

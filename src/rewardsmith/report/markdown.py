@@ -30,10 +30,10 @@ def render_markdown(verdict: Verdict, facts: Facts, *, lang: Language = "en") ->
     texts = TEXTS[lang]
     ready = texts[{True: "yes", False: "no", None: "unknown"}[verdict.ready]]
     parts = [
-        f"# {texts['title']}" + (f": {plain(facts.name)}" if facts.name else ""),
+        f"# {texts['title']}" + (f"{texts['colon']}{plain(facts.name)}" if facts.name else ""),
         f"**{plain(verdict.headline.to(lang))}**",
-        f"{texts['ready']}: {ready}",
-        f"{texts['next_action']}: {plain(verdict.next_action.to(lang))}",
+        f"{texts['ready']}{texts['colon']}{ready}",
+        f"{texts['next_action']}{texts['colon']}{plain(verdict.next_action.to(lang))}",
         f"## {texts['findings']}",
         *finding_parts(verdict, texts, lang),
         f"## {texts['figures']}",
@@ -53,7 +53,7 @@ def finding_parts(verdict: Verdict, texts: dict[str, str], lang: Language) -> li
         lines.append(f"  {plain(finding.evidence.to(lang))}")
         for name, said in (("why", finding.cause), ("do", finding.action)):
             if said.to(lang):
-                lines.append(f"  {texts[name]}: {plain(said.to(lang))}")
+                lines.append(f"  {texts[name]}{texts['colon']}{plain(said.to(lang))}")
         blocks.append("  \n".join(lines))
     return blocks
 
@@ -68,5 +68,5 @@ def error_parts(facts: Facts, texts: dict[str, str]) -> list[str]:
     for mistake in worst:
         parts.append(f"### {texts['margin']} {mistake.margin:.3f} ({plain(mistake.place)})")
         for name, text in (("prompt", mistake.prompt), ("preferred", mistake.preferred), ("other", mistake.other)):
-            parts.append(f"{texts[name]}:\n\n{fenced(clipped(text, texts))}")
+            parts.append(f"{texts[name]}{texts['colon'].rstrip()}\n\n{fenced(clipped(text, texts))}")
     return parts

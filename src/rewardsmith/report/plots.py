@@ -270,7 +270,8 @@ def group_plot(name: str, title: str, groups: Sequence[Group], texts: Texts) -> 
             axes.plot([span.low, span.high], [row, row], color=COLOURS["a"], linewidth=2, solid_capstyle="butt")
             axes.plot([group.accuracy], [row], color=COLOURS["a"], marker="o", ms=5)
         axes.axvline(0.5, color=COLOURS["ink"], linewidth=1, linestyle=":")
-        labels = [f"{short_label(group.label)} (n = {group.n:,})" for group in chosen]
+        names = [texts.get(f"is_{group.label}", group.label) for group in chosen]
+        labels = [f"{short_label(name)} (n = {group.n:,})" for name, group in zip(names, chosen, strict=True)]
         axes.set_yticks(range(len(chosen)), labels)
         axes.set_ylim(len(chosen) - 0.5, -0.5)
         axes.set_xlabel(texts["axis_accuracy"])
@@ -281,9 +282,14 @@ def group_plot(name: str, title: str, groups: Sequence[Group], texts: Texts) -> 
 
 def group_plots(facts: Facts, texts: Texts) -> list[Plot]:
     """Accuracy by each difficulty and by category."""
-    tables = {**facts.by_difficulty, texts["category"]: facts.by_category}
+    tables = {**facts.by_difficulty, "category": facts.by_category}
     plots = [
-        group_plot(f"groups-{number}", texts["plot_difficulty"].format(name=name.replace("_", " ")), groups, texts)
+        group_plot(
+            f"groups-{number}",
+            texts["plot_difficulty"].format(name=texts.get(f"by_{name}", name.replace("_", " "))),
+            groups,
+            texts,
+        )
         for number, (name, groups) in enumerate(tables.items())
     ]
     return [plot for plot in plots if plot is not None]
