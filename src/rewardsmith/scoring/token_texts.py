@@ -3,13 +3,13 @@
 import codecs
 import functools
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, SupportsInt
 
 LONGEST_CHARACTER = 4
 """Bytes of a character in UTF-8."""
 
 
-def token_texts(tokenizer: Any, ids: Iterable[int]) -> list[str]:
+def token_texts(tokenizer: Any, ids: Iterable[SupportsInt]) -> list[str]:
     """One text per token; of a character that takes several tokens, all of it at its last token and "" before.
 
     Bytes that are no whole character, as where the tokens are part of a text only, are shown as `\\xe5`.
