@@ -49,7 +49,8 @@ class Plot:
 def draw(name: str, paint: Callable[[Any], None], *, height: float = 3.0) -> str:
     """An SVG element of 5.2 x `height` inches; the same picture gives the same bytes.
 
-    Glyph widths of Chinese texts are guessed by matplotlib's own font: the browser draws them with its own.
+    Chinese texts are measured with matplotlib's stand-in glyph, which is a little wider than the one em that they take
+    in the browser's font; so its warning about missing glyphs is of no concern here.
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
