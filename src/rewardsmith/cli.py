@@ -151,6 +151,7 @@ def _write_json(value: Any) -> None:
 
 
 def _dispatch(arguments: list[str], *, as_json: bool) -> int:
+    arguments = _command_first(arguments)
     if not arguments or arguments[0] in ("--help", "-h"):
         sys.stdout.write(overview())
         return 0 if arguments else 2
@@ -159,7 +160,7 @@ def _dispatch(arguments: list[str], *, as_json: bool) -> int:
 
         sys.stdout.write(f"rewardsmith {VERSION}\n")
         return 0
-    name, *rest = _command_first(arguments)
+    name, *rest = arguments
     if name not in COMMANDS:
         from rewardsmith.settings.values import nearest
 

@@ -49,7 +49,7 @@ def overview_of(commands: Mapping[str, Command]) -> str:
     lines = ["usage: rewardsmith COMMAND [options]", "", "Reward models for RLHF, from preference data to a verdict."]
     width = max(map(len, commands))
     for group in dict.fromkeys(command.group for command in commands.values()):
-        lines += ["", stopped(say(group), ":", "：")]
+        lines += ["", say(group) + (":" if say(group).isascii() else "：")]
         lines += [
             f"  {name:<{width}}  {say(command.summary)}" for name, command in commands.items() if command.group == group
         ]
@@ -69,16 +69,16 @@ def help_text(name: str, command: Command, kind: type) -> str:
     options += [(flag, say(words)) for flag, words in COMMON_OPTIONS]
     width = min(34, max(display_width(left) for left, _ in rows + options))
     summary = say(command.summary)
-    parts = [say(f"usage: {usage}"), "", stopped(summary[0].upper() + summary[1:], ".", "。")]
+    parts = [say(f"usage: {usage}"), "", sentence(summary)]
     for title, block in (("arguments:", rows), ("options:", options)):
         if block:
             parts += ["", say(title), *(f"  {padded(left, width)}  {right}".rstrip() for left, right in block)]
     return "\n".join([*parts, ""])
 
 
-def stopped(text: str, english: str, chinese: str) -> str:
-    """The text with the mark of its own language behind it."""
-    return text + (english if text.isascii() else chinese)
+def sentence(summary: str) -> str:
+    """A summary as a sentence of its language."""
+    return summary[0].upper() + summary[1:] + "." if summary.isascii() else summary + "。"
 
 
 def usage_word(setting: "Setting") -> str:

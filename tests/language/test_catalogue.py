@@ -133,6 +133,13 @@ def test_a_value_that_reads_like_a_message_is_carried_over_as_it_is(value):
     )
 
 
+@pytest.mark.parametrize("sign", ["; ", ": ", " (", "a; b: c (", "{0}"])
+def test_a_long_quotation_is_neither_slow_nor_too_deep(sign):
+    message = f"prompt is {sign * 2000}; expected text"
+    assert say(message, "zh").endswith("应为文本")
+    assert say(sign * 2000, "zh") == sign * 2000
+
+
 def test_few_fixed_letters_do_not_claim_whole_sentences():
     entry = Entry("{0} left", "剩余 {0}")
     assert entry.render("0:00:40 left") is not None

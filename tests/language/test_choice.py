@@ -129,6 +129,7 @@ def test_a_settings_file_may_name_the_language_of_any_command(monkeypatch, tmp_p
 def test_every_line_of_the_help_is_chinese(monkeypatch):
     for words in ([], *([name] for name in cli.COMMANDS)):
         out = run(monkeypatch, *words, "--help", "--lang", "zh")[1].decode()
+        assert run(monkeypatch, "--lang", "zh", *words, "-h")[1].decode() == out
         texts = [line.strip() for line in out.splitlines() if line.strip()]
         assert [text for text in texts if text.isascii()] == [], words
         assert "用法：" in texts[0]

@@ -22,6 +22,8 @@ PLACEHOLDER = re.compile(r"\{(\d+)(\*?)\}")
 JOINTS = ((re.compile("; "), "；"), (re.compile(": "), ": "), (re.compile(r" (?=\()"), ""))
 """Where a message may be taken apart: sentences joined by code, a place before a message, a remark behind it."""
 MOST_JOINTS = 8
+"""Places tried at each level of a message; one with more than MANY_JOINTS is a quotation, not a sentence of ours."""
+MANY_JOINTS = 40
 LITTLE = 5
 LETTERS = re.compile("[A-Za-z]")
 
@@ -112,7 +114,7 @@ def readings(message: str) -> Iterator[Rendering]:
         yield Rendering(known, 0)
         return
     yield from (rendering for entry in templates() if (rendering := entry.render(message)))
-    for joint, chinese in JOINTS:
+    for joint, chinese in JOINTS if sum(message.count(sign) for sign in ";:(") <= MANY_JOINTS else ():
         for place in list(joint.finditer(message))[:MOST_JOINTS]:
             first, second = message[: place.start()], message[place.end() :]
             rest = in_chinese(second)
