@@ -1,4 +1,4 @@
-"""Every test runs offline, on one thread, and without colours, on any machine."""
+"""Every test runs offline, on one thread, in English, and without colours, on any machine."""
 
 import os
 
@@ -11,6 +11,7 @@ for name, value in {
     "TOKENIZERS_PARALLELISM": "false",
     "NO_COLOR": "1",
     "MPLBACKEND": "Agg",
+    "REWARDSMITH_LANG": "en",
 }.items():
     os.environ[name] = value
 os.environ.setdefault("OMP_NUM_THREADS", "1")

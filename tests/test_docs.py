@@ -48,6 +48,24 @@ def test_the_readme_runs_from_top_to_bottom(tmp_path):
     assert len(rows) == len((tmp_path / "data" / "test.jsonl").read_text().splitlines()) > 0
 
 
+def test_the_chinese_readme_shows_the_same_blocks_tables_and_links():
+    english, chinese = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh.md"))
+    assert blocks(ROOT / "README.zh.md") == blocks(ROOT / "README.md")
+    for part in (r"^#+ ", r"^\|", r"^- \*\*"):  # headings, rows of tables, points
+        assert len(re.findall(part, chinese, flags=re.M)) == len(re.findall(part, english, flags=re.M)), part
+
+    def links(text):
+        return sorted(set(re.findall(r"\]\(([^)\s]+)\)", text)) - {"README.md", "README.zh.md"})
+
+    def figures(text):
+        return sorted(re.findall(r"\d[\d.,]*\d", BLOCK.sub("", text)))
+
+    assert links(chinese) == links(english)
+    assert figures(chinese) == figures(english)
+    assert "(README.zh.md)" in english
+    assert "(README.md)" in chinese
+
+
 def test_a_block_that_fails_is_noticed(tmp_path):
     assert run(Block("bash", "false | true\n"), tmp_path).returncode != 0
     assert run(Block("python", "raise SystemExit(3)"), tmp_path).returncode == 3

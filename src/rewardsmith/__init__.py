@@ -37,6 +37,7 @@ PUBLIC: dict[str, str] = {
     "evaluate": "rewardsmith.api:evaluate",
     "load": "rewardsmith.api:load",
     "load_reward_model": "rewardsmith.api:load_reward_model",
+    "say": "rewardsmith.language:say",
     "train": "rewardsmith.api:train",
 }
 

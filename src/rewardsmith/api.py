@@ -1,9 +1,16 @@
-"""The Python interface: a few functions that do what the commands of the same name do."""
+"""The Python interface: a few functions that do what the commands of the same name do.
 
-from collections.abc import Mapping, Sequence
+`lang` ("en" or "zh") is the language of the verdict, the report and the messages of errors; without it, the environment
+decides as for the command line, and errors are in English. `say(result.to_text(), lang="zh")` translates the rest.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rewardsmith.errors import RewardsmithError, UsageError
+from rewardsmith.language import Language, language_of, say, speaking
 from rewardsmith.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -11,8 +18,24 @@ if TYPE_CHECKING:
     from rewardsmith.model.reward_model import RewardModel
 
 
+@contextlib.contextmanager
+def in_language(lang: Language | None) -> Iterator[None]:
+    """Speak `lang` inside the block, also in the messages of errors that leave it; None changes nothing."""
+    with speaking(None if lang is None else language_of(lang, "lang")):
+        try:
+            yield
+        except (RewardsmithError, UsageError) as error:
+            if lang is not None:
+                error.args = (say(error, lang), *error.args[1:])
+            raise
+
+
 def load(
-    *sources: Any, strict: bool = False, map: Mapping[str, str] | Sequence[str] = (), progress: Progress = SILENT
+    *sources: Any,
+    strict: bool = False,
+    map: Mapping[str, str] | Sequence[str] = (),
+    progress: Progress = SILENT,
+    lang: Language | None = None,
 ) -> "Loaded":
     """Records and quarantined rows of files, folders, data sets, data frames or lists of rows.
 
@@ -20,18 +43,33 @@ def load(
     """
     from rewardsmith.data.loading import load as load_sources
 
-    return load_sources(*sources, strict=strict, map=map, progress=progress)
+    with in_language(lang):
+        return load_sources(*sources, strict=strict, map=map, progress=progress)
 
 
-def clean(sources: str | Sequence[str], output: str | Path, *, progress: Progress = SILENT, **settings: Any) -> Any:
+def clean(
+    sources: str | Sequence[str],
+    output: str | Path,
+    *,
+    progress: Progress = SILENT,
+    lang: Language | None = None,
+    **settings: Any,
+) -> Any:
     """`rewardsmith prepare`: check, split and write; returns its Result."""
     from rewardsmith.commands import prepare
 
-    return prepare.run(prepare.Config(sources=as_tuple(sources), output=Path(output), **settings), progress)
+    with in_language(lang):
+        return prepare.run(prepare.Config(sources=as_tuple(sources), output=Path(output), **settings), progress)
 
 
 def train(
-    model: str, dataset: str | Sequence[str], output: str | Path, *, progress: Progress = SILENT, **settings: Any
+    model: str,
+    dataset: str | Sequence[str],
+    output: str | Path,
+    *,
+    progress: Progress = SILENT,
+    lang: Language | None = None,
+    **settings: Any,
 ) -> Any:
     """`rewardsmith train`: returns its Result; `settings` are the command's flags with underscores, and `lora={"r": 16}`."""
     from rewardsmith.commands import train as command
@@ -41,29 +79,40 @@ def train(
             settings[name] = as_tuple(settings[name])
     if isinstance(lora := settings.get("lora"), Mapping):
         settings["lora"] = command.Lora(**lora)
-    config = command.Config(model=model, dataset=as_tuple(dataset), output=Path(output), **settings)
-    return command.run(config, progress)
+    with in_language(lang):
+        config = command.Config(model=model, dataset=as_tuple(dataset), output=Path(output), **settings)
+        return command.run(config, progress)
 
 
-def evaluate(model: str | Path, sources: str | Sequence[str], *, progress: Progress = SILENT, **settings: Any) -> Any:
+def evaluate(
+    model: str | Path,
+    sources: str | Sequence[str],
+    *,
+    progress: Progress = SILENT,
+    lang: Language | None = None,
+    **settings: Any,
+) -> Any:
     """`rewardsmith evaluate`: returns its Result."""
     from rewardsmith.commands import evaluate as command
 
-    return command.run(command.Config(model=str(model), sources=as_tuple(sources), **settings), progress)
+    with in_language(lang):
+        return command.run(command.Config(model=str(model), sources=as_tuple(sources), **settings), progress)
 
 
-def diagnose(run: str | Path, *, progress: Progress = SILENT, **settings: Any) -> Any:
+def diagnose(run: str | Path, *, progress: Progress = SILENT, lang: Language | None = None, **settings: Any) -> Any:
     """`rewardsmith diagnose`: the verdict on a run folder; returns its Result."""
     from rewardsmith.commands import diagnose as command
 
-    return command.run(command.Config(run=Path(run), **settings), progress)
+    with in_language(lang):
+        return command.run(command.Config(run=Path(run), **settings), progress)
 
 
-def compare(a: str | Path, b: str | Path, *, progress: Progress = SILENT) -> Any:
+def compare(a: str | Path, b: str | Path, *, progress: Progress = SILENT, lang: Language | None = None) -> Any:
     """`rewardsmith compare`: a paired test between two evaluated runs; returns its Result."""
     from rewardsmith.commands import compare as command
 
-    return command.run(command.Config(a=Path(a), b=Path(b)), progress)
+    with in_language(lang):
+        return command.run(command.Config(a=Path(a), b=Path(b)), progress)
 
 
 def load_reward_model(path: str | Path, *, device: str = "auto") -> "RewardModel":

@@ -8,29 +8,24 @@ JSON object: the result, or `{"error": {"type", "message"}}`.
 import contextlib
 import importlib
 import inspect
+import json
 import os
+import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
 from rewardsmith.errors import RewardsmithError, UsageError
-from rewardsmith.terminal import one_line, progress_for
+from rewardsmith.language import Language, language_of, of_environment, say, shows_chinese, speaking
+from rewardsmith.manual import SHORT_FLAGS, Command, help_text, label, overview_of, position
+from rewardsmith.terminal import one_line, progress_for, write_anything
 
 if TYPE_CHECKING:
     from rewardsmith.settings import Setting
-
-
-@dataclass(frozen=True)
-class Command:
-    """A command's module (with Config and run), summary, group in the help, and which settings are positional."""
-
-    module: str
-    summary: str
-    group: str
-    positional: tuple[str, ...] = ()
 
 
 DATA, MODEL, JUDGEMENT, OTHER = "Data", "Model", "Judgement", "Other"
@@ -71,13 +66,8 @@ COMMANDS: dict[str, Command] = {
     "bench": Command("rewardsmith.commands.bench", "how fast this machine trains and scores, in tables", OTHER),
     "version": Command("rewardsmith.commands.version", "versions of rewardsmith and what it runs on", OTHER),
 }
-SHORT_FLAGS: Mapping[str, str] = {"output": "-o"}
 RECIPES_FOR = "rewardsmith.commands.train_settings"
-COMMON_OPTIONS = (
-    ("--config FILE", "YAML file with settings (train: or the name of a recipe); flags win over it."),
-    ("--json", "Print one JSON object on standard output and nothing else there."),
-    ("-h, --help", "Show this and stop."),
-)
+LANG_LINE = re.compile(rb"^lang: *['\"]?(en|zh)\b", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -92,12 +82,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; only a bug raises."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in _at_dashes(arguments)[0]
+    for stream in (sys.stdout, sys.stderr):
+        write_anything(stream)
+    try:
+        asked = asked_language(arguments)
+    except UsageError as error:
+        with speaking("en"):
+            return _refuse(error, code=2, as_json=as_json)
+    with speaking(asked):
+        return _run_guarded(arguments, as_json=as_json)
+
+
+def asked_language(arguments: Sequence[str]) -> Language:
+    """The language of --lang, else of the environment; a locale counts only where the screen can show its language."""
+    words = _at_dashes(list(arguments))[0]
+    for word, following in pairwise([*words, None]):
+        if word == "--lang" and following is not None:
+            return language_of(following, "--lang")
+        if word is not None and word.startswith("--lang="):
+            return language_of(word.removeprefix("--lang="), "--lang")
+    if "--config" in words[:-1] and (written := language_in(Path(words[words.index("--config") + 1]))):
+        return language_of(written, "lang")
+    return of_environment(by_locale=shows_chinese(sys.stdout) and shows_chinese(sys.stderr))
+
+
+def language_in(path: Path) -> str | None:
+    """The language that a settings file asks for, looked up before the file is read: what it refuses is said in it."""
+    try:
+        found = LANG_LINE.search(path.read_bytes())
+    except OSError:
+        return None
+    return found[1].decode() if found else None
+
+
+def _run_guarded(arguments: list[str], *, as_json: bool) -> int:
     try:
         return _dispatch(arguments, as_json=as_json)
     except UsageError as error:
         return _refuse(error, code=2, as_json=as_json)
     except KeyboardInterrupt:
-        sys.stderr.write("\ninterrupted\n")
+        sys.stderr.write(f"\n{say('interrupted')}\n")
         return 130
     except BrokenPipeError:
         # The reader (head, less) went away; without this, Python complains again while it shuts down.
@@ -111,21 +135,27 @@ def _refuse(error: BaseException, *, code: int, as_json: bool) -> int:
     message = one_line(str(error)) or type(error).__name__
     if isinstance(error, MemoryError):
         message = "out of memory; use smaller batches or less data"
-    sys.stderr.write(f"error: {message}\n")
+    sys.stderr.write(say(f"error: {message}") + "\n")
     if as_json:
-        _write_json({"error": {"type": type(error).__name__, "message": message}})
+        _write_json({"error": {"type": type(error).__name__, "message": say(message)}})
     return code
 
 
 def _write_json(value: Any) -> None:
     import orjson
 
-    text = orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS).decode()
+    try:
+        text = orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS).decode()
+        text.encode(sys.stdout.encoding or "utf-8")
+    except (TypeError, UnicodeEncodeError):
+        # A path that is no UTF-8, or a screen without these characters: JSON has ASCII escapes of its own.
+        text = json.dumps(value, default=lambda array: array.tolist())
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
 def _dispatch(arguments: list[str], *, as_json: bool) -> int:
+    arguments = _command_first(arguments)
     if not arguments or arguments[0] in ("--help", "-h"):
         sys.stdout.write(overview())
         return 0 if arguments else 2
@@ -149,6 +179,15 @@ def _dispatch(arguments: list[str], *, as_json: bool) -> int:
         return 0
     words = [word for word in options if word != "--json"] + others
     return _run(name, module, _resolve(name, command, module.Config, words), as_json=as_json)
+
+
+def _command_first(arguments: list[str]) -> list[str]:
+    """The words with a leading `--lang zh` put behind the command, where the command's own options stand."""
+    for count in (1, 2):
+        leading = arguments[:count]
+        if len(arguments) > count and (leading[0].startswith("--lang=") if count == 1 else leading[0] == "--lang"):
+            return [arguments[count], *leading, *arguments[count + 1 :]]
+    return arguments
 
 
 def _at_dashes(words: list[str]) -> tuple[list[str], list[str]]:
@@ -176,16 +215,19 @@ def _run(name: str, module: Any, config: Any, *, as_json: bool) -> int:
 def shown(result: Any) -> str:
     """A result as text; in colours where it has some and standard output is a terminal that wants them."""
     colours = sys.__stdout__ is not None and sys.__stdout__.isatty() and "NO_COLOR" not in os.environ
-    return str(result.to_coloured_text() if colours and hasattr(result, "to_coloured_text") else result.to_text())
+    text = str(result.to_coloured_text() if colours and hasattr(result, "to_coloured_text") else result.to_text())
+    # A result that quotes texts of the data says its own words in the right language, so that no quote is touched.
+    return text if getattr(result, "quotes_data", False) else say(text)
 
 
 def _interrupted(name: str, config: Any, *, as_json: bool) -> int:
     message = "interrupted"
     if hasattr(config, "resume") and getattr(config, "output", None):
         message += f"; what is finished is kept in {config.output}; the same command with --resume goes on from there"
-    sys.stderr.write(f"\n{one_line(message)}\n")
+    message = say(one_line(message))
+    sys.stderr.write(f"\n{message}\n")
     if as_json:
-        _write_json({"error": {"type": "Interrupted", "message": one_line(message)}})
+        _write_json({"error": {"type": "Interrupted", "message": message}})
     return 130
 
 
@@ -237,7 +279,7 @@ def _parse(name: str, command: Command, kind: type, words: list[str]) -> Request
         try:
             flags[setting.key] = value if isinstance(value, bool) else from_words(value, setting.hint)
         except UsageError as error:
-            raise UsageError(f"{_label(setting, command)}: {error}") from error
+            raise UsageError(f"{label(setting, command)}: {error}") from error
     return Request(flags, given.get("config"))
 
 
@@ -249,7 +291,7 @@ def _signature(command: Command, kind: type) -> inspect.Signature:
 
     from rewardsmith.settings import settings_of
 
-    settings = sorted(settings_of(kind), key=lambda setting: _position(setting, command))
+    settings = sorted(settings_of(kind), key=lambda setting: position(setting, command))
     parameters = []
     for setting in settings:
         is_positional = setting.key in command.positional
@@ -259,13 +301,10 @@ def _signature(command: Command, kind: type) -> inspect.Signature:
         annotation: Any = Annotated[_shape(setting) | None, parameter]
         way = inspect.Parameter.POSITIONAL_OR_KEYWORD if is_positional else inspect.Parameter.KEYWORD_ONLY
         parameters.append(inspect.Parameter(_parameter(setting), way, default=None, annotation=annotation))
-    shape: Any = Annotated[Path | None, Parameter(name="--config")]
-    parameters.append(inspect.Parameter("config", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=shape))
+    for flag, shape in (("config", Path), ("lang", str)):
+        annotation = Annotated[shape | None, Parameter(name=f"--{flag}")]
+        parameters.append(inspect.Parameter(flag, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
     return inspect.Signature(parameters)
-
-
-def _position(setting: "Setting", command: Command) -> int:
-    return command.positional.index(setting.key) if setting.key in command.positional else len(command.positional)
 
 
 def _parameter(setting: "Setting") -> str:
@@ -294,70 +333,6 @@ def _flags(setting: "Setting", kind: type) -> tuple[str, ...]:
     return tuple(dict.fromkeys(flags))
 
 
-def _label(setting: "Setting", command: Command) -> str:
-    return _metavar(setting) if setting.key in command.positional else setting.flag
-
-
-def _metavar(setting: "Setting") -> str:
-    return setting.key.upper()
-
-
 def overview() -> str:
     """The help of `rewardsmith` itself, from the table alone: no command is imported."""
-    lines = ["usage: rewardsmith COMMAND [options]", "", "Reward models for RLHF, from preference data to a verdict."]
-    width = max(map(len, COMMANDS))
-    for group in dict.fromkeys(command.group for command in COMMANDS.values()):
-        lines += ["", f"{group}:"]
-        lines += [
-            f"  {name:<{width}}  {command.summary}" for name, command in COMMANDS.items() if command.group == group
-        ]
-    lines += ["", "`rewardsmith COMMAND --help` explains every option; `rewardsmith --version` prints the version.", ""]
-    return "\n".join(lines)
-
-
-def help_text(name: str, command: Command, kind: type) -> str:
-    """The help of one command: usage, then one line per option with its default."""
-    from rewardsmith.settings import settings_of
-
-    settings = sorted(settings_of(kind), key=lambda setting: _position(setting, command))
-    arguments = [setting for setting in settings if setting.key in command.positional]
-    usage = " ".join(["rewardsmith", name, *map(_usage_word, arguments), "[options]"])
-    rows = [(_metavar(setting), _explained(setting)) for setting in arguments]
-    options = [(_option(setting), _explained(setting)) for setting in settings if setting not in arguments]
-    options += COMMON_OPTIONS
-    width = min(34, max(len(left) for left, _ in rows + options))
-    parts = [f"usage: {usage}", "", command.summary[0].upper() + command.summary[1:] + "."]
-    for title, block in (("arguments:", rows), ("options:", options)):
-        if block:
-            parts += ["", title, *(f"  {left:<{width}}  {right}".rstrip() for left, right in block)]
-    return "\n".join([*parts, ""])
-
-
-def _usage_word(setting: "Setting") -> str:
-    from rewardsmith.settings.fields import REQUIRED
-    from rewardsmith.settings.values import element
-
-    word = _metavar(setting) + ("..." if element(setting.hint) is not None else "")
-    return word if setting.default is REQUIRED else f"[{word}]"
-
-
-def _option(setting: "Setting") -> str:
-    short = f"{SHORT_FLAGS[setting.key]}, " if setting.key in SHORT_FLAGS else ""
-    return short + setting.usage
-
-
-def _explained(setting: "Setting") -> str:
-    from rewardsmith.settings.fields import REQUIRED
-    from rewardsmith.settings.values import is_switch
-
-    default = setting.default
-    if default is REQUIRED:
-        return f"{setting.help} [required]".strip()
-    if default is None or default == () or default == "":
-        return setting.help
-    if is_switch(setting.hint):
-        return (
-            f"{setting.help} [on; {setting.flag.replace('--', '--no-', 1)} turns it off]" if default else setting.help
-        )
-    shown = " ".join(map(str, default)) if isinstance(default, tuple) else str(default)
-    return f"{setting.help} [default: {shown}]".strip()
+    return overview_of(COMMANDS)

@@ -1,12 +1,14 @@
 """Progress, notes and one-line errors on standard error: bars for a terminal, a line now and then for a log file."""
 
 import contextlib
+import io
 import os
 import sys
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TextIO
 
+from rewardsmith.language import say
 from rewardsmith.progress import Progress, Task
 
 if TYPE_CHECKING:
@@ -20,6 +22,12 @@ def one_line(text: str) -> str:
     """A message on one line and harmless to a terminal: white space is joined, control characters are escaped."""
     joined = " ".join(text.split())
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in joined)
+
+
+def write_anything(stream: TextIO) -> None:
+    """Let a stream show a character that its encoding lacks as an escape (`\\u2013`), instead of failing on it."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
 
 
 def progress_for(stream: TextIO | None = None) -> Progress:
@@ -45,7 +53,7 @@ class LineTask:
     """A task that writes a line every SECONDS_BETWEEN_LINES, and one when it is over."""
 
     def __init__(self, stream: TextIO, label: str, *, total: float | None, unit: str) -> None:
-        self.stream, self.label, self.total, self.unit = stream, label, total, unit
+        self.stream, self.label, self.total, self.unit = stream, say(label), total, say(unit)
         self.done = 0.0
         self.figures: dict[str, float] = {}
         self.started = self.spoken = time.monotonic()
@@ -66,9 +74,9 @@ class LineTask:
         far = f"{self.done:g} {self.unit}"
         if self.total:
             far = f"{self.done:g}/{self.total:g} {self.unit} ({100 * self.done / self.total:.0f} %)"
-        parts = [f"{self.label}: {far}", f"{rate:.3g} {self.unit}/s", f"{clock(seconds)} so far"]
+        parts = [f"{self.label}: {far}", f"{rate:.3g} {self.unit}{say('/s')}", say(f"{clock(seconds)} so far")]
         if self.total and 0 < self.done < self.total:
-            parts.append(f"{clock((self.total - self.done) / rate)} left")
+            parts.append(say(f"{clock((self.total - self.done) / rate)} left"))
         if self.figures:
             parts.append(figures_text(self.figures))
         self.stream.write(one_line(", ".join(parts)) + "\n")
@@ -82,8 +90,8 @@ class LineProgress:
         self.stream = stream
 
     def note(self, text: str) -> None:
-        """Write the text as one line."""
-        self.stream.write(one_line(text) + "\n")
+        """Write the text as one line, in the language spoken."""
+        self.stream.write(say(one_line(text)) + "\n")
         self.stream.flush()
 
     @contextlib.contextmanager
@@ -121,7 +129,7 @@ class BarProgress:
 
     def note(self, text: str) -> None:
         """Write the text as one line above the bars; its square brackets are no markup."""
-        self.console.print(one_line(text), markup=False, soft_wrap=True)
+        self.console.print(say(one_line(text)), markup=False, soft_wrap=True)
 
     @contextlib.contextmanager
     def task(self, label: str, total: float | None, unit: str) -> Iterator[Task]:
@@ -131,7 +139,7 @@ class BarProgress:
             self.bars.start()
         bars, self.open = self.bars, self.open + 1
         try:
-            yield BarTask(bars, bars.add_task(one_line(label), total=total, unit=unit, figures=""))
+            yield BarTask(bars, bars.add_task(say(one_line(label)), total=total, unit=say(unit), figures=""))
         finally:
             self.open -= 1
             if self.open == 0:
@@ -149,7 +157,7 @@ class BarProgress:
 
             def render(self, task: Row) -> Text:
                 speed = task.finished_speed or task.speed
-                return Text(f"{speed:.3g} {task.fields['unit']}/s" if speed else "")
+                return Text(f"{speed:.3g} {task.fields['unit']}{say('/s')}" if speed else "")
 
         return Bars(
             TextColumn("{task.description}", markup=False),

@@ -18,6 +18,7 @@ from rewardsmith.commands.origin import origin_of
 from rewardsmith.diagnose.facts import Facts, Group
 from rewardsmith.diagnose.verdict import judge
 from rewardsmith.errors import ModelError, OutputError, UsageError
+from rewardsmith.language import speaking
 from rewardsmith.model.reward_model import RewardModel
 from rewardsmith.model.sidecar import Sidecar
 from rewardsmith.report.model_card import ModelCard, is_ours, render_card
@@ -156,7 +157,8 @@ def test_without_an_evaluation_the_card_says_so(tmp_path, data):
 def test_a_changed_card_is_kept_and_what_was_stated_survives(run_folder):
     path = run_folder / "model" / "README.md"
     card.run(card.Config(run=run_folder, license="apache-2.0", languages=("en", "zh")))
-    diagnose.run(diagnose.Config(run=run_folder, overwrite=True, language="zh"))
+    with speaking("zh"):
+        diagnose.run(diagnose.Config(run=run_folder, overwrite=True))
     front = metadata_load(path)
     assert (front["license"], front["language"]) == ("apache-2.0", ["en", "zh"])
     assert "## 已知偏差" in text_of(run_folder)
@@ -187,7 +189,7 @@ def test_labels_of_the_data_are_texts_and_no_markup():
     facts = Facts(split="test", n=14, accuracy=0.4, by_category=groups)
     made = ModelCard(sidecar=tiny().sidecar, config={}, facts=facts, verdict=judge(facts))
     for language in ("en", "zh"):
-        text = render_card(made, language=language)
+        text = render_card(made, lang=language)
         assert "<script" not in text
         assert "| a \\| b \\`c\\` | 5 | 0.250 | – |" in text
 

@@ -4,8 +4,10 @@ import sys
 
 import pytest
 
+import rewardsmith
 from rewardsmith.commands.diagnose import Config, run
 from rewardsmith.errors import DataError, OutputError, UsageError
+from rewardsmith.language import speaking
 
 SEED_FIGURES = {"train_loss": 0.9122, "val_loss": 0.5590, "val_acc": 0.7063}
 
@@ -33,7 +35,8 @@ def test_the_text_names_headline_findings_and_next_action(figures, tmp_path):
     assert lines[0].startswith("Cannot be judged without n and baselines")
     assert any(line.startswith("[warning] no baseline was compared") for line in lines)
     assert lines[-2].startswith("Next action: Run `rewardsmith evaluate")
-    chinese = run(Config(figures, output=tmp_path / "zh", language="zh")).to_text()
+    with speaking("zh"):
+        chinese = run(Config(figures, output=tmp_path / "zh")).to_text()
     assert chinese.startswith("缺少比较数 n、基线，无法判断")
 
 
@@ -53,8 +56,8 @@ def test_a_report_is_not_overwritten_unless_asked(figures):
 
 
 def test_an_unknown_language_is_refused(figures):
-    with pytest.raises(UsageError, match="expected one of en, zh"):
-        run(Config(figures, language="fr"))
+    with pytest.raises(UsageError, match="lang: got 'fr', expected one of en, zh"):
+        rewardsmith.diagnose(figures, lang="fr")
 
 
 def test_a_run_that_is_not_there_is_refused(tmp_path):

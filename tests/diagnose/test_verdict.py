@@ -1,8 +1,12 @@
+import ast
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from rewardsmith.diagnose import verdict
 from rewardsmith.diagnose.compared import Compared
 from rewardsmith.diagnose.facts import Baseline, CurvePoint, Facts
 from rewardsmith.diagnose.finding import SEVERITIES
@@ -125,3 +129,28 @@ def test_json_holds_the_promised_keys():
     assert {"verdict", "headline", "ready", "next_action", "findings"} == set(said)
     for finding in said["findings"]:
         assert {"id", "severity", "evidence", "cause", "action"} <= set(finding)
+
+
+def test_every_statement_of_the_verdict_is_written_in_both_languages():
+    """Said("", "") is no statement; a statement with letters needs Chinese, or is a name such as TF-IDF."""
+    folder = Path(verdict.__file__).parent
+    calls = [
+        (path.name, node)
+        for path in folder.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Said"
+    ]
+    assert len(calls) > 100
+    for name, call in calls:
+        english, chinese = (literal(argument) for argument in call.args)
+        place = f"{name}:{call.lineno}: {english!r}"
+        assert bool(english.strip()) == bool(chinese.strip()), place
+        if re.search("[a-z]{3}", english):
+            assert re.search("[\u4e00-\u9fff]|zh", chinese), place
+
+
+def literal(node):
+    """The fixed pieces of an expression's texts, and the names `zh` that stand for Chinese ones."""
+    pieces = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+    pieces += ["zh" for n in ast.walk(node) if getattr(n, "attr", getattr(n, "id", "")).endswith("zh")]
+    return " ".join(pieces) if pieces else "{}"

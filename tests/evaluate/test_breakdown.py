@@ -87,3 +87,20 @@ def test_a_bins_interval_is_over_its_prompts():
     assert found[0].interval.clusters == 4
     assert found[0].interval.high - found[0].interval.low > 0.5
     assert found[0].accuracy == pytest.approx(0.75)
+
+
+def test_languages_are_groups_of_their_own_where_both_occur():
+    language = np.array(["zh", "en", "zh", "other"])
+    found = by_category(build([1, -1, -1, 1], language=language, category=np.array(["a", "a", "b", "b"])))
+    assert table(found) == {
+        "a": (2, 0.5),
+        "b": (2, 0.5),
+        "language: en": (1, 0.0),
+        "language: other": (1, 1.0),
+        "language: zh": (2, 0.5),
+    }
+
+
+@pytest.mark.parametrize("present", [["zh", "zh"], ["en", "other"], ["zh", "other"]])
+def test_without_both_languages_there_are_no_such_groups(present):
+    assert by_category(build([1, -1], language=np.array(present))) == ()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardsmith.quality.text import CJK, TEXT_CHECKS, length_in_words, role_tag
+from rewardsmith.quality.text import CJK, TEXT_CHECKS, language_of, length_in_words, role_tag
 
 CLEAN = [
     "你好，世界！（测试）“引号”：ＡＢＣ——完。",
@@ -76,6 +76,26 @@ def test_the_damaged_seed_document_is_found_and_its_clean_twin_is_not():
     look = TEXT_CHECKS["damaged_text"]
     assert sum(bool(look(line)) for line in damaged.splitlines()) > 100
     assert not any(look(line) for line in clean.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("奖励模型", "zh"),
+        ("reward model", "en"),
+        ("用 transformers 载入模型", "zh"),
+        ("the character 奖 means reward", "en"),
+        ("écoute ça", "en"),
+        ("こんにちは世界", "other"),
+        ("안녕하세요", "other"),
+        ("Привет, world", "other"),
+        ("1 + 1 = 2", "other"),
+        ("１＋１", "other"),
+        ("", "other"),
+    ],
+)
+def test_the_language_is_told_by_script(text, expected):
+    assert language_of(text) == expected
 
 
 @given(st.text(st.sampled_from("ab1_ -!\n\t，好あ\u3000é。"), max_size=30))

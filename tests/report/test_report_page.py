@@ -121,7 +121,7 @@ def test_every_plot_is_there_with_its_texts_as_text(page):
 
 def test_chinese_is_text_and_has_fonts():
     facts = full_facts()
-    page = render_page(judge(facts), facts, language="zh")
+    page = render_page(judge(facts), facts, lang="zh")
     texts = set(Outline(page).text)
     assert 'lang="zh-Hans"' in page
     assert {"损失（nat）", "好的回答 (n = 100)", "下一步"} & texts >= {"损失（nat）", "好的回答 (n = 100)"}
@@ -154,7 +154,7 @@ def test_a_long_text_says_what_is_left_out():
 @pytest.mark.parametrize("facts", [Facts(), Facts(train_loss=0.9, loss=0.5, accuracy=0.7), Facts(compared=gather([]))])
 def test_little_is_enough_for_a_page(facts, tmp_path):
     for language in ("en", "zh"):
-        paths = write_report(judge(facts), facts, tmp_path, language=language)
+        paths = write_report(judge(facts), facts, tmp_path, lang=language)
         assert "<svg" not in paths.html.read_text(encoding="utf-8")
 
 
@@ -167,7 +167,7 @@ def test_equal_rewards_still_draw():
 def test_three_files_are_written_and_agree(tmp_path):
     facts = full_facts((HOSTILE, "坏\x00\ud800"))
     verdict = judge(facts)
-    paths = write_report(verdict, facts, tmp_path / "new", language="zh")
+    paths = write_report(verdict, facts, tmp_path / "new", lang="zh")
     content = json.loads(paths.json.read_text(encoding="utf-8"))
     assert content["verdict"] == verdict.label
     assert content["headline"] == verdict.headline.zh

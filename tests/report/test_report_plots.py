@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -46,3 +48,28 @@ def test_labels_are_short_label():
     assert short_label("a\x00b\n") == "a b "
     assert short_label("\x1b[31mred") == " [31mred"
     assert len(short_label("x" * 100)) == 28
+
+
+def test_a_chinese_label_takes_two_columns_a_character():
+    assert short_label("奖" * 14) == "奖" * 14
+    assert short_label("奖" * 15) == "奖" * 13 + "…"
+
+
+def test_a_chinese_label_gets_the_room_that_a_browser_needs():
+    label = "奖" * 14
+    svg = group_plot("g", "title", [Group(label, 9, 0.5), Group("b", 9, 0.5)], TEXTS["zh"]).svg
+    # The label ends at its x; drawn one em (10 units) a character, it has to begin inside the picture.
+    written = re.search(rf'<text style="font-size: ([\d.]+)px[^"]*" x="([\d.]+)"[^>]*>{label} ', svg)
+    size, end = float(written[1]), float(written[2])
+    assert end >= 14 * size + 8 * 0.6 * size  # ` (n = 9)` follows
+
+
+def test_groups_have_chinese_names():
+    svg = group_plot("g", "title", [Group("shorter", 9, 0.5), Group("language: zh", 9, 0.5)], TEXTS["zh"]).svg
+    assert "偏好的较短 (n = 9)" in svg
+    assert "语言：中文 (n = 9)" in svg
+
+
+def test_drawing_chinese_says_nothing_on_standard_error(capfd):
+    group_plot("g", "奖励", [Group("类别", 9, 0.5)], TEXTS["zh"])
+    assert capfd.readouterr().err == ""

@@ -174,3 +174,13 @@ def test_an_unrenderable_conversation_says_which_roles():
         ContractError, match=r"refuses this conversation \(roles: user, assistant\): roles must alternate"
     ):
         model.encode(pair("hi", "a", "b"))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.text(st.sampled_from("奖励😀é a\u0301"), min_size=60, max_size=120), st.integers(48, 90))
+def test_a_cut_of_bytes_leaves_whole_characters_on_both_sides(text, max_length):
+    enc = encoder(max_length=max_length)
+    said = texts(enc, pair(text, text, text + "!"))[0]
+    prompt, response = said.split("<|im_end|>\n<|im_start|>assistant\n")
+    assert text.endswith(prompt.removeprefix("<|im_start|>user\n"))
+    assert text.startswith(response.removesuffix("<|im_end|>\n"))

@@ -3,9 +3,10 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from rewardsmith.errors import ModelError, OutputError, UsageError
+from rewardsmith.language import current
 from rewardsmith.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ class Config:
     """License of the model by its name on the hub, such as apache-2.0 (default: unknown)."""
     languages: tuple[str, ...] = ()
     """Languages of the data, as ISO 639 codes: en, zh."""
-    language: Literal["en", "zh"] = "en"
-    """Language of the card's text: en or zh."""
     overwrite: bool = False
     """Replace a card that somebody changed or wrote."""
 
@@ -74,14 +73,12 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     if not (config.overwrite or may_write(path)):
         raise OutputError(f"{path} was changed by hand; pass --overwrite to write it anew")
     card = gather(config, folder)
-    write_to(path, render_card(card, language=config.language))
+    write_to(path, render_card(card, lang=current()))
     return Result(path, card.facts is not None)
 
 
-def refresh(
-    run_folder: Path, *, language: Literal["en", "zh"], facts: "Facts | None" = None, progress: Progress = SILENT
-) -> None:
-    """Write the card of a run anew; one that a person changed stays as it is, which is noted.
+def refresh(run_folder: Path, *, facts: "Facts | None" = None, progress: Progress = SILENT) -> None:
+    """Write the card of a run anew, in the language spoken; one that a person changed stays as it is, which is noted.
 
     `facts` are those of the run where they have been read already.
     """
@@ -92,7 +89,7 @@ def refresh(
         return
     if may_write(folder / CARD):
         card = gather(Config(run=run_folder), folder, facts)
-        write_to(folder / CARD, render_card(card, language=language))
+        write_to(folder / CARD, render_card(card, lang=current()))
     else:
         progress.note(f"{folder / CARD} was changed by hand and stays; `rewardsmith card --overwrite` writes it anew")
 

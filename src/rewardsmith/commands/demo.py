@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from rewardsmith.language import say
 from rewardsmith.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ class Config:
     """Prompts to generate; fewer is faster and worse."""
     data_only: bool = False
     """Only write the data (data.jsonl) and stop."""
-    language: Literal["en", "zh"] = "en"
-    """Language of the report: en or zh."""
     seed: int = 0
     """Seed of the data and of the training."""
     overwrite: bool = False
@@ -41,6 +40,7 @@ class Result:
 
     stages: Mapping[str, Any]
     text: str
+    quotes_data: ClassVar[bool] = True
 
     def to_json(self) -> dict[str, Any]:
         """prepare, train, ceiling, example, report."""
@@ -61,9 +61,10 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     ceiling = write_data(config, raw)
     progress.note(f"wrote {config.prompts} prompts to {raw}; no model can be right more often than {ceiling:.3f}")
     if config.data_only:
-        return Result({"data": str(raw), "ceiling": ceiling}, f"wrote {raw}")
+        return Result({"data": str(raw), "ceiling": ceiling}, say(f"wrote {raw}"))
     cleaned = prepare.run(prepare.Config(sources=(str(raw),), output=config.output / "clean"), progress)
-    progress.note(cleaned.to_text())
+    for line in cleaned.to_text().splitlines():
+        progress.note(line)
     trained = train.run(training(config), progress)
     example = use(config)
     report = config.output / "run" / "report.html"
@@ -75,15 +76,15 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
         "report": str(report),
     }
     lines = [
-        f"cleaning: {cleaned.rows} rows, {cleaned.removed} removed, {cleaned.quarantined} quarantined",
-        trained.to_text(),
-        f"ceiling of this data (known, because its gold reward is): accuracy {ceiling:.3f}",
+        say(f"cleaning: {cleaned.rows} rows, {cleaned.removed} removed, {cleaned.quarantined} quarantined"),
+        say(trained.to_text()),
+        say(f"ceiling of this data (known, because its gold reward is): accuracy {ceiling:.3f}"),
         "",
-        "rank() on one prompt of the test split:",
+        say("rank() on one prompt of the test split:"),
         f"  {example['prompt']}",
         *(f"  {reward:+.2f}  {text}" for reward, text in example["ranked"]),
         "",
-        f"report: {report}",
+        say(f"report: {report}"),
     ]
     return Result(stages, "\n".join(lines))
 
@@ -105,7 +106,6 @@ def training(config: Config) -> "TrainConfig":
         lr=LR,
         evals=2,
         seed=config.seed,
-        language=config.language,
     )
 
 

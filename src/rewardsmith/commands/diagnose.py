@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar
 
 from rewardsmith.commands import card
-from rewardsmith.errors import OutputError, UsageError
+from rewardsmith.errors import OutputError
+from rewardsmith.language import Language, current
 from rewardsmith.progress import SILENT, Progress
 
 
@@ -17,8 +18,6 @@ class Config:
     """Output folder of train or evaluate, or a JSON file with figures such as train_loss, val_loss, val_acc, n."""
     output: Path | None = None
     """Folder for report.html, report.md and report.json; default: the run folder, or the JSON file's folder."""
-    language: Literal["en", "zh"] = "en"
-    """Language of the verdict and the report."""
     overwrite: bool = False
     """Replace a report that is already there."""
 
@@ -33,7 +32,8 @@ class Result:
     next_action: str
     findings: tuple[dict[str, Any], ...]
     report: Path
-    language: Literal["en", "zh"]
+    lang: Language
+    quotes_data: ClassVar[bool] = True
 
     def to_json(self) -> dict[str, Any]:
         """The keys of `--json`."""
@@ -50,33 +50,31 @@ class Result:
         """The verdict for the terminal: headline, findings most severe first, the next action, the report's place."""
         from rewardsmith.report.text import TEXTS
 
-        texts = TEXTS[self.language]
+        texts = TEXTS[self.lang]
         lines = [self.headline, ""]
         for finding in self.findings:
             lines.append(f"[{texts[finding['severity']]}] {finding['title']}")
             lines.append(f"    {finding['evidence']}")
             if finding["severity"] in ("critical", "warning"):
                 lines += [
-                    f"    {texts[name]}: {finding[key]}"
+                    f"    {texts[name]}{texts['colon']}{finding[key]}"
                     for name, key in (("why", "cause"), ("do", "action"))
                     if finding[key]
                 ]
-        return "\n".join([*lines, "", f"{texts['next_action']}: {self.next_action}", f"→ {self.report}"])
+        return "\n".join([*lines, "", f"{texts['next_action']}{texts['colon']}{self.next_action}", f"→ {self.report}"])
 
 
 def run(config: Config, progress: Progress = SILENT) -> Result:
-    """Read the run, judge it and write the report.
+    """Read the run, judge it and write the report in the language spoken.
 
     Raises DataError where there is nothing to judge, OutputError where a report is there and `overwrite` is not set.
     """
     from rewardsmith.diagnose.facts import Facts
-    from rewardsmith.diagnose.finding import LANGUAGES
     from rewardsmith.diagnose.reading import read_object
     from rewardsmith.diagnose.verdict import judge
     from rewardsmith.report.writing import report_paths, write_report
 
-    if config.language not in LANGUAGES:
-        raise UsageError(f"language {config.language!r} is not known; expected one of {', '.join(LANGUAGES)}")
+    lang = current()
     single = config.run.is_file()
     folder = config.output or (config.run.parent if single else config.run)
     existing = [path for path in report_paths(folder) if path.exists()]
@@ -86,10 +84,10 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     for note in facts.notes:
         progress.note(note)
     verdict = judge(facts)
-    paths = write_report(verdict, facts, folder, language=config.language)
+    paths = write_report(verdict, facts, folder, lang=lang)
     if not single and config.output is None:
-        card.refresh(config.run, language=config.language, facts=facts, progress=progress)
-    said = verdict.to_json(config.language)
+        card.refresh(config.run, facts=facts, progress=progress)
+    said = verdict.to_json(lang)
     return Result(
         verdict=verdict.label,
         headline=said["headline"],
@@ -97,5 +95,5 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
         next_action=said["next_action"],
         findings=tuple(said["findings"]),
         report=paths.html,
-        language=config.language,
+        lang=lang,
     )

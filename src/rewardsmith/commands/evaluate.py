@@ -18,6 +18,7 @@ from rewardsmith.commands.sources import (
 )
 from rewardsmith.errors import DataError, UsageError
 from rewardsmith.files import check_output, prepare_output, refuse_inside
+from rewardsmith.language import padded, say
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Record
 
@@ -147,23 +148,27 @@ def split_records(config: Config, progress: Progress) -> tuple[Sequence[Record],
 
 def table(summary: Mapping[str, Any]) -> list[str]:
     """Lines of text for the terminal."""
-    lines = [
-        f"{'accuracy':22} {interval(summary, 'accuracy')}   n = {summary['n']} comparisons, "
-        f"{summary.get('clusters')} prompts, {summary.get('label_ties')} label ties",
-        f"{'AUC':22} {interval(summary, 'auc')}",
-        f"{'NLL (chance 0.693)':22} {interval(summary, 'nll')}   Brier {number(summary.get('brier'))}",
-        f"{'ECE':22} {number(summary.get('ece'))} raw, {number(summary.get('ece_calibrated'))} after temperature "
-        f"{number(summary.get('temperature'))}",
+    counts = (
+        f"n = {summary['n']} comparisons, {summary.get('clusters')} prompts, {summary.get('label_ties')} label ties"
+    )
+    rows = [
+        ("accuracy", interval(summary, "accuracy"), counts),
+        ("AUC", interval(summary, "auc"), ""),
+        ("NLL (chance 0.693)", interval(summary, "nll"), f"Brier {number(summary.get('brier'))}"),
+        (
+            "ECE",
+            f"{number(summary.get('ece'))} raw, {number(summary.get('ece_calibrated'))} after temperature "
+            f"{number(summary.get('temperature'))}",
+            "",
+        ),
     ]
     if summary.get("kendall_tau") is not None:
-        lines.append(f"{'Kendall tau-b':22} {number(summary['kendall_tau'])}")
+        rows.append(("Kendall tau-b", number(summary["kendall_tau"]), ""))
     for name, baseline in summary.get("baselines", {}).items():
         figures = baseline if isinstance(baseline, Mapping) else {"accuracy": baseline}
-        lines.append(
-            f"{'baseline ' + name:22} {interval(figures, 'accuracy')}   model minus baseline "
-            f"{interval(figures, 'difference')}"
-        )
-    return lines
+        lead = f"model minus baseline {interval(figures, 'difference')}"
+        rows.append((f"baseline {name}", interval(figures, "accuracy"), lead))
+    return [f"{padded(say(label), 22)} {say(figure)}   {say(remark)}".rstrip() for label, figure, remark in rows]
 
 
 def interval(figures: Mapping[str, Any], name: str) -> str:

@@ -1,19 +1,21 @@
 """`rewardsmith inspect`: what exactly will be scored, for one record, token by token."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rewardsmith.commands.sources import Intake, read_records
 from rewardsmith.errors import DataError
+from rewardsmith.language import say
 from rewardsmith.progress import SILENT, Progress
+from rewardsmith.scoring.token_texts import token_texts
 
 if TYPE_CHECKING:
     from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.records import Record
 
 
-LONGEST_CHARACTER = 4  # bytes of a character in UTF-8
+SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,7 @@ class Result:
     prompt_turns_cut: int
     prompt_tokens_cut: int
     special_tokens_in_text: int
+    quotes_data: ClassVar[bool] = True
 
     def to_json(self) -> dict[str, Any]:
         """Everything, tokens included."""
@@ -71,20 +74,26 @@ class Result:
 
     def _text(self, join: Callable[[Sequence[str]], str]) -> str:
         lines = [
-            f"{self.place}: {len(self.responses)} responses, contract {self.contract_kind}, "
-            f"max_length {self.contract['max_length']}, prompt budget "
-            f"{self.contract['max_length'] - self.contract['response_reserve']}",
-            f"cut from the prompt: {self.prompt_turns_cut} turns, {self.prompt_tokens_cut} tokens; contents that spell "
-            f"special tokens: {self.special_tokens_in_text}",
+            say(
+                f"{self.place}: {len(self.responses)} responses, contract {self.contract_kind}, "
+                f"max_length {self.contract['max_length']}, prompt budget "
+                f"{self.contract['max_length'] - self.contract['response_reserve']}"
+            ),
+            say(
+                f"cut from the prompt: {self.prompt_turns_cut} turns, {self.prompt_tokens_cut} tokens; contents that "
+                f"spell special tokens: {self.special_tokens_in_text}"
+            ),
         ]
         for number, shown in enumerate(self.responses):
             reward = "no trained head" if shown.reward is None else f"reward {shown.reward:.4f}"
             border = shown.prefix_tokens
             lines += [
-                f"\nresponse {number}: {len(shown.ids)} tokens, {border} shared, {shown.tokens_cut} cut, {reward}",
+                "",
+                say(f"response {number}: {len(shown.ids)} tokens, {border} shared, {shown.tokens_cut} cut, {reward}"),
                 f"⟦{join(shown.tokens[:border])}⟧{join(shown.tokens[border:-1])}▶{repr(shown.tokens[-1])[1:-1]}◀",
             ]
-        lines += ["", *(f"comparison: {c['i']} over {c['j']}, preference {c['preference']}" for c in self.comparisons)]
+        compared = (f"comparison: {c['i']} over {c['j']}, preference {c['preference']}" for c in self.comparisons)
+        lines += ["", *map(say, compared)]
         return "\n".join(lines)
 
 
@@ -94,22 +103,17 @@ def joined(tokens: Sequence[str]) -> str:
 
 
 def coloured(tokens: Sequence[str]) -> str:
-    """Tokens on two backgrounds in turn (ANSI colours), so that one sees where each begins."""
-    return "".join(f"\x1b[{44 + k % 2}m{token}\x1b[0m" for k, token in enumerate(token for token in tokens if token))
+    """Tokens on two backgrounds in turn (ANSI colours), so that one sees where each begins.
 
-
-def token_texts(tokenizer: Any, ids: Iterable[int]) -> list[str]:
-    """What each token adds to the text; of a character that takes several tokens, all of it at its last token."""
-    texts, waiting = [], []
-    for number in ids:
-        waiting.append(int(number))
-        text = tokenizer.decode(waiting)
-        whole = not text.endswith("\ufffd") or len(waiting) > LONGEST_CHARACTER
-        texts.append(text if whole else "")
-        waiting = [] if whole else waiting
-    if waiting:
-        texts[-1] = tokenizer.decode(waiting)
-    return texts
+    A character made of several tokens is one field with their number behind it, as in 奖₂.
+    """
+    fields, parts = [], 0
+    for token in tokens:
+        parts += 1
+        if token:
+            fields.append(token + (str(parts).translate(SUBSCRIPTS) if parts > 1 else ""))
+            parts = 0
+    return "".join(f"\x1b[{44 + k % 2}m{field}\x1b[0m" for k, field in enumerate(fields))
 
 
 def run(config: Config, progress: Progress = SILENT) -> Result:

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from rewardsmith.language import say
 from rewardsmith.progress import SILENT, Progress
 
 
@@ -40,7 +41,8 @@ class Result:
     def to_text(self) -> str:
         """A line a model."""
         return "\n".join(
-            f"{entry.name:14} {entry.folder or 'not installed'}\n{'':14} {entry.origin}" for entry in self.models
+            f"{entry.name:14} {say(entry.folder or 'not installed')}\n{'':14} {say(entry.origin)}"
+            for entry in self.models
         )
 
 

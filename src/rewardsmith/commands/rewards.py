@@ -15,7 +15,7 @@ from rewardsmith.evaluate.summary import Summary, summarize
 from rewardsmith.files import write_json, write_jsonl
 from rewardsmith.model.sidecar import Calibration, Normalizer
 from rewardsmith.progress import SILENT, Progress
-from rewardsmith.quality.text import length_in_words
+from rewardsmith.quality.text import language_of, length_in_words
 from rewardsmith.records import Comparison, Record
 
 if TYPE_CHECKING:
@@ -125,6 +125,7 @@ def comparisons_of(rows: Sequence[Row]) -> Comparisons:
         return identities.setdefault((row.record.prompt_id, row.text(index)), len(identities))
 
     categories = [category_of(row.record) for row in rows]
+    languages = {row.record.id: language_of(words_of(row.record)) for row in rows}
     pairs = [(row, row.comparison) for row in rows]
     return Comparisons(
         margin=np.array([row.margin for row in rows], dtype=np.float64),
@@ -132,6 +133,7 @@ def comparisons_of(rows: Sequence[Row]) -> Comparisons:
         weight=np.array([c.weight for _, c in pairs], dtype=np.float64),
         cluster=np.array([clusters.setdefault(row.record.prompt_id, len(clusters)) for row in rows], dtype=np.int64),
         category=np.array([name or "" for name in categories], dtype=str) if any(categories) else None,
+        language=np.array([languages[row.record.id] for row in rows], dtype=str),
         preferred_reward=np.array([float(row.rewards[c.i]) for row, c in pairs], dtype=np.float64),
         other_reward=np.array([float(row.rewards[c.j]) for row, c in pairs], dtype=np.float64),
         preferred_length=np.array([length_in_words(row.text(c.i)) for row, c in pairs], dtype=np.int64),
@@ -143,6 +145,12 @@ def comparisons_of(rows: Sequence[Row]) -> Comparisons:
         preferred_text=[row.text(c.i) for row, c in pairs],
         other_text=[row.text(c.j) for row, c in pairs],
     )
+
+
+def words_of(record: Record) -> str:
+    """Everything that a record says, prompt and responses."""
+    texts = [message.content for message in record.prompt] + [response.text for response in record.responses]
+    return "\n".join(texts)
 
 
 def category_of(record: Record) -> str | None:

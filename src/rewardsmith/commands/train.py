@@ -106,7 +106,7 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
 def share(config: Config, summary: dict[str, Any], progress: Progress) -> None:
     """Make sure that the model has its card, and upload it where that was asked for."""
     if not (config.output / "model" / card.CARD).is_file():  # the diagnosis writes it, where there is one
-        card.refresh(config.output, language=config.language, progress=progress)
+        card.refresh(config.output, progress=progress)
     if config.push_to_hub is not None:
         summary["hub"] = push.push_run(config.output, config.push_to_hub, public=config.push_public, progress=progress)
         write_json(config.output / "train.json", summary)
@@ -390,5 +390,5 @@ def evaluate_and_report(
     evaluation.save(config.output)
     summary["eval"] = evaluation.headline()
     write_json(config.output / "train.json", summary)
-    verdict = diagnose.run(diagnose.Config(run=config.output, language=config.language, overwrite=True))
+    verdict = diagnose.run(diagnose.Config(run=config.output, overwrite=True))
     return Result(summary, verdict.to_text())

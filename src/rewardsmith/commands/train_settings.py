@@ -139,8 +139,6 @@ class Config:
     """Seed of head, order, dropout and split."""
     report: bool = True
     """Evaluate on the test split and write the report at the end."""
-    language: Literal["en", "zh"] = "en"
-    """Language of the report: en or zh."""
     track: tuple[str, ...] = ()
     """Record the run with tensorboard, mlflow, wandb, trackio, swanlab (several allowed)."""
     track_project: str | None = None

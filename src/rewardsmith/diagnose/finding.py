@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Language = Literal["en", "zh"]
-LANGUAGES: tuple[Language, ...] = ("en", "zh")
+from rewardsmith.language import Language, cut
+
 Severity = Literal["critical", "warning", "info", "good"]
 SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info", "good")
 """Most urgent first."""
@@ -18,9 +18,9 @@ class Said:
     en: str
     zh: str
 
-    def to(self, language: Language) -> str:
+    def to(self, lang: Language) -> str:
         """The statement in that language."""
-        return self.en if language == "en" else self.zh
+        return self.en if lang == "en" else self.zh
 
 
 NOTHING = Said("", "")
@@ -41,15 +41,15 @@ class Finding:
     action: Said = NOTHING
     numbers: Mapping[str, Any] = field(default_factory=dict)
 
-    def to_json(self, language: Language = "en") -> dict[str, Any]:
+    def to_json(self, lang: Language = "en") -> dict[str, Any]:
         """Plain JSON with the texts in one language."""
         return {
             "id": self.id,
             "severity": self.severity,
-            "title": self.title.to(language),
-            "evidence": self.evidence.to(language),
-            "cause": self.cause.to(language),
-            "action": self.action.to(language),
+            "title": self.title.to(lang),
+            "evidence": self.evidence.to(lang),
+            "cause": self.cause.to(lang),
+            "action": self.action.to(lang),
             "numbers": dict(self.numbers),
         }
 
@@ -68,14 +68,14 @@ class Verdict:
     next_action: Said
     ready: bool | None
 
-    def to_json(self, language: Language = "en") -> dict[str, Any]:
+    def to_json(self, lang: Language = "en") -> dict[str, Any]:
         """Plain JSON with the texts in one language."""
         return {
             "verdict": self.label,
-            "headline": self.headline.to(language),
+            "headline": self.headline.to(lang),
             "ready": self.ready,
-            "next_action": self.next_action.to(language),
-            "findings": [finding.to_json(language) for finding in self.findings],
+            "next_action": self.next_action.to(lang),
+            "findings": [finding.to_json(lang) for finding in self.findings],
         }
 
 
@@ -100,11 +100,11 @@ def shown(value: float | None) -> str:
     return "?" if value is None else f"{value:,.0f}"
 
 
-LABEL_CHARACTERS = 28
-"""Characters of a label from the data that fit an axis or a sentence."""
+LABEL_COLUMNS = 28
+"""Columns of a label from the data that fit an axis or a sentence; a Chinese character takes two."""
 
 
 def short_label(label: str) -> str:
     """A label from the data for a sentence or an axis: short, and nothing that steers a terminal or breaks XML."""
     clean = "".join(char if char.isprintable() else " " for char in label)
-    return clean if len(clean) <= LABEL_CHARACTERS else clean[: LABEL_CHARACTERS - 1] + "…"
+    return cut(clean, LABEL_COLUMNS)

@@ -28,15 +28,15 @@ def constant_rewards(facts: Facts) -> Finding | None:
         "constant_rewards",
         "critical",
         Said("the rewards are constant", "奖励是常数"),
-        Said(f"Responses get the same reward: {numbers}.", f"不同回答得到相同的奖励：{numbers}。"),
+        Said(f"Responses get the same reward: {numbers}.", f"不同回复得到相同的奖励：{numbers}。"),
         Said(
             "The head reads a position that does not depend on the response (token 0 of a causal model, a pad token), "
             "or every response was cut away by the length limit.",
-            "奖励头读取的位置与回答无关（因果模型的第 0 个词元或填充词元），或回答全部被长度限制截掉。",
+            "奖励头读取的位置与回复无关（因果模型的第 0 个 token 或填充 token），或回复全部被长度限制截掉。",
         ),
         Said(
             "Run `rewardsmith inspect` on one record and check the pooled token and what was cut.",
-            "对一条记录运行 `rewardsmith inspect`，检查读取奖励的词元以及被截断的内容。",
+            "对一条记录运行 `rewardsmith inspect`，检查读取奖励的 token 以及被截断的内容。",
         ),
         {"tie_rate": facts.tie_rate, "reward_std": facts.reward_std},
     )
@@ -118,14 +118,14 @@ def nothing_learned(facts: Facts) -> Finding:
         Said(
             "Too few steps or pairs, a learning rate too small, rewards that do not depend on the response, or labels "
             "without a pattern.",
-            "步数或数据太少、学习率过小、奖励与回答无关，或标签没有规律。",
+            "步数或数据太少、学习率过小、奖励与回复无关，或标签没有规律。",
         ),
         Said(
             "First make the model fit 100 training pairs (loss near 0); if it cannot, raise the learning rate "
             "and check "
             "the pooled token with `rewardsmith inspect`; then train on more pairs and evaluate on at least 400.",
             "先让模型拟合 100 对训练数据（损失接近 0）；若做不到，提高学习率并用 `rewardsmith inspect` "
-            "检查读取奖励的词元；"
+            "检查读取奖励的 token；"
             "然后用更多数据训练，并在至少 400 对上评估。",
         ),
         figures(facts),
@@ -138,7 +138,7 @@ def learned_the_reverse(facts: Facts) -> Finding:
     return Finding(
         "reversed",
         "critical",
-        Said("the model prefers the rejected responses", "模型偏好被拒绝的回答"),
+        Said("the model prefers the rejected responses", "模型偏好被拒绝的回复"),
         Said(f"{said.en}: the whole interval lies below 50 %.", f"{said.zh}：整个区间低于 50 %。"),
         Said(
             "Chosen and rejected are swapped in one of the two data sets, the sign of the reward is turned, or "

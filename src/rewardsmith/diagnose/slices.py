@@ -102,7 +102,7 @@ def length_evidence(shorter: Group, longer: Group, gap: float, spread: Interval)
     return Said(
         f"Accuracy where the preferred response is shorter {parts[0]}, where it is longer {parts[1]}; gap "
         f"{points} points.",
-        f"偏好的回答较短时准确率 {parts[0]}，较长时 {parts[1]}；差距 {points} 个百分点。",
+        f"偏好的回复较短时准确率 {parts[0]}，较长时 {parts[1]}；差距 {points} 个百分点。",
     )
 
 
@@ -156,14 +156,14 @@ def predicted_ties(facts: Facts) -> Finding | None:
     return Finding(
         "predicted_ties",
         "warning",
-        Said("some responses get exactly equal rewards", "部分回答的奖励完全相同"),
+        Said("some responses get exactly equal rewards", "部分回复的奖励完全相同"),
         Said(
             f"Tie rate {percent(facts.tie_rate)} of n = {shown(facts.n)}; each counts one half in the accuracy.",
             f"平局率 {percent(facts.tie_rate)}，n = {shown(facts.n)}；每个平局在准确率中计一半。",
         ),
         Said(
             "The responses are the same text, are equal after truncation, or the rewards were rounded.",
-            "两个回答文本相同、截断后相同，或奖励被舍入。",
+            "两个回复文本相同、截断后相同，或奖励被舍入。",
         ),
         Said(
             "Run `rewardsmith inspect` on such a pair; raise --max-length if the difference was cut off.",
@@ -191,7 +191,7 @@ def label_ties(facts: Facts) -> Finding | None:
             f"{total:,} 个比较中有 {facts.label_ties:,} 个（{percent(facts.label_ties / total)}）没有偏好方；"
             "准确率不计入它们，损失以一半为目标计入。",
         ),
-        Said("Judges found the responses equally good.", "评判者认为两个回答同样好。"),
+        Said("Judges found the responses equally good.", "评判者认为两个回复同样好。"),
         Said("Keep them in training as ties; do not break them by a coin.", "训练时保留为平局，不要随机指定。"),
         {"label_ties": facts.label_ties, "n": facts.n},
     )

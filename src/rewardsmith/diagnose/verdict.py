@@ -93,7 +93,7 @@ NEXT_STAGE: dict[bool | None, Finding] = {
         "not_ready",
         "critical",
         Said("not ready for best-of-N, DPO or RL", "尚不能用于 best-of-N、DPO 或 RL"),
-        Said("The critical findings above stand against it.", "上述严重问题不允许使用。"),
+        Said("The critical findings above stand against it.", "存在上述严重问题，不能使用。"),
         Said(
             "A policy optimised against this reward would learn its faults, not people's preferences.",
             "用该奖励优化的策略会学到它的缺陷，而不是人的偏好。",

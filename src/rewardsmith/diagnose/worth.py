@@ -22,8 +22,8 @@ NEGLIGIBLE = 0.005
 """Half a point: no data set of a usual size tells such a difference, so no number of pairs is named."""
 
 BASELINE_NAMES = {
-    "longer": Said("longer wins", "长者胜"),
-    "tfidf": Said("TF-IDF", "TF-IDF"),
+    "longer": Said("longer wins", "更长者胜"),
+    "tfidf": Said("TF-IDF", " TF-IDF "),
     "constant": Said("a constant reward", "常数奖励"),
 }
 
@@ -46,7 +46,7 @@ def no_accuracy(facts: Facts) -> Finding | None:
         ),
         Said(
             "The run was not evaluated, or it has no comparisons without a label tie.",
-            "没有评估，或没有无平局标签的比较。",
+            "该运行没有评估过，或除标签平局外没有比较。",
         ),
         EVALUATE,
     )
@@ -217,16 +217,16 @@ def against(baseline: Baseline, facts: Facts) -> tuple[str, Said] | None:
     difference, interval, paired = compared
     result, name = outcome(interval), BASELINE_NAMES.get(baseline.name, Said(baseline.name, baseline.name))
     words = {
-        "beats": Said("beats", "优于"),
-        "loses": Said("does not beat", "不优于"),
-        "open": Said("cannot tell from", "无法区分于"),
+        "beats": Said(f"beats {name.en}", f"优于{name.zh}"),
+        "loses": Said(f"does not beat {name.en}", f"不优于{name.zh}"),
+        "open": Said(f"cannot tell from {name.en}", f"与{name.zh}无法区分"),
     }[result]
     numbers = f"{percent(baseline.accuracy)}, {100 * difference:+.1f} [{signed_span(interval.low, interval.high)}]"
     kind = Said("" if paired else ", unpaired", "" if paired else "，非配对")
     need = more_pairs(difference, interval, facts.n) if result == "open" else Said("", "")
     return result, Said(
-        f"{words.en} {name.en} ({numbers} points{kind.en}{need.en})",
-        f"{words.zh}{name.zh}（{numbers} 个百分点{kind.zh}{need.zh}）",
+        f"{words.en} ({numbers} points{kind.en}{need.en})",
+        f"{words.zh}（{numbers} 个百分点{kind.zh}{need.zh}）",
     )
 
 
@@ -287,7 +287,7 @@ BASELINE_ANSWERS: dict[str, tuple[str, Severity, Said, Said, Said]] = {
         Said(
             "Train on more pairs or from a stronger backbone; if longer wins is the one ahead, balance the "
             "lengths first.",
-            "用更多数据或更强的主干训练；如果领先的是长者胜，先平衡长度。",
+            "用更多数据或更强的主干训练；如果领先的是更长者胜，先平衡长度。",
         ),
     ),
 }

@@ -62,11 +62,18 @@ def group_accuracy(comparisons: Comparisons, bins: Bins, *, seed: int) -> tuple[
 
 
 def by_category(comparisons: Comparisons, *, seed: int = 0) -> tuple[Group, ...]:
-    """Accuracy per category in alphabetical order; empty where no categories are known."""
-    if comparisons.category is None:
-        return ()
-    names = np.unique(comparisons.category)
-    return group_accuracy(comparisons, {str(name): comparisons.category == name for name in names}, seed=seed)
+    """Accuracy per category in alphabetical order; empty where no categories are known.
+
+    Where Chinese and English both occur, `language: en`, `language: zh` and `language: other` follow, over the same
+    comparisons again.
+    """
+    bins: dict[str, Bool[np.ndarray, " N"]] = {}
+    if comparisons.category is not None:
+        bins = {str(name): comparisons.category == name for name in np.unique(comparisons.category)}
+    if comparisons.language is not None and {"en", "zh"} <= set(comparisons.language.tolist()):
+        languages = np.unique(comparisons.language)
+        bins |= {f"language: {name}": comparisons.language == name for name in languages}
+    return group_accuracy(comparisons, bins, seed=seed)
 
 
 def by_difficulty(comparisons: Comparisons, *, seed: int = 0) -> dict[str, tuple[Group, ...]]:

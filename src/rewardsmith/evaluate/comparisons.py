@@ -17,6 +17,7 @@ KINDS = {
     "weight": "f",
     "cluster": "iu",
     "category": "U",
+    "language": "U",
     "preferred_reward": "f",
     "other_reward": "f",
     "preferred_length": "fiu",
@@ -47,10 +48,10 @@ class Comparisons:
 
     `margin` is the reward of the preferred response minus that of the other; `preference` in [0.5, 1] the judges' share
     for the preferred one, 0.5 = label tie; `weight` >= 0; `cluster` the number of the prompt (comparisons that share
-    one are not independent); `category` a name; rewards as raw logits; lengths in words, a CJK character one word;
-    `turns` of the prompt; `label_strength` >= 0 in the source's unit (its margin or votes), NaN where it does not tell.
-    `preferred_id`, `other_id` identify responses within their cluster, which Kendall's tau needs; the texts are the
-    responses', for the TF-IDF baseline. Raises DataError where an array does not fit.
+    one are not independent); `category` a name; `language` zh, en or other; rewards as raw logits; lengths in words, a
+    CJK character one word; `turns` of the prompt; `label_strength` >= 0 in the source's unit (its margin or votes), NaN
+    where it does not tell. `preferred_id`, `other_id` identify responses within their cluster, which Kendall's tau
+    needs; the texts are the responses', for the TF-IDF baseline. Raises DataError where an array does not fit.
     """
 
     margin: Array
@@ -58,6 +59,7 @@ class Comparisons:
     weight: Array
     cluster: Array
     category: Array | None = None
+    language: Array | None = None
     preferred_reward: Array | None = None
     other_reward: Array | None = None
     preferred_length: Array | None = None

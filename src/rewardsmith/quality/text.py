@@ -26,6 +26,13 @@ CJK = re.compile(f"[{CJK_RANGES}]")
 WORD = re.compile(rf"[^\W{CJK_RANGES}][^\s{CJK_RANGES}]*")
 
 
+LATIN_RANGES = "A-Za-z\u00c0-\u024f\u1e00-\u1eff"
+LATIN_WORD = re.compile(f"[{LATIN_RANGES}]+")
+KANA = re.compile("[\u3040-\u30ff]")
+# Letters beyond Latin and CJK, such as Cyrillic, Arabic and Hangul.
+OTHER_WORD = re.compile(rf"(?:(?![{LATIN_RANGES}\d_{CJK_RANGES}])\w)+")
+
+
 def length_in_words(text: str) -> int:
     """How long a text is: each Chinese or Japanese character counts as one word, other words are set apart by space.
 
@@ -33,6 +40,22 @@ def length_in_words(text: str) -> int:
     """
     words = len(WORD.findall(text))
     return words if text.isascii() else words + len(CJK.findall(text))
+
+
+def language_of(text: str) -> str:
+    """`zh`, `en` or `other`, told by script alone: which of them most of the text's words are written in.
+
+    A Chinese character counts as one word. Kana make a text Japanese, which is `other` as every other script is; every
+    language in Latin letters counts as `en`.
+    """
+    latin = len(LATIN_WORD.findall(text))
+    if text.isascii():
+        return "en" if latin else "other"
+    kana = len(KANA.findall(text))
+    chinese = 0 if kana else len(CJK.findall(text))
+    rest = kana + len(OTHER_WORD.findall(text))
+    most = max(chinese, latin, rest)
+    return "other" if most == rest else "zh" if most == chinese else "en"
 
 
 def damaged_text(text: str) -> str | None:

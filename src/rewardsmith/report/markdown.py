@@ -3,7 +3,8 @@
 import re
 
 from rewardsmith.diagnose.facts import Facts
-from rewardsmith.diagnose.finding import Language, Verdict
+from rewardsmith.diagnose.finding import Verdict
+from rewardsmith.language import Language, say
 from rewardsmith.report.page import clipped, shown_figures
 from rewardsmith.report.text import TEXTS
 
@@ -24,35 +25,35 @@ def fenced(text: str) -> str:
     return f"{fence}text\n{text}\n{fence}"
 
 
-def render_markdown(verdict: Verdict, facts: Facts, *, language: Language = "en") -> str:
+def render_markdown(verdict: Verdict, facts: Facts, *, lang: Language = "en") -> str:
     """The whole report as Markdown text."""
-    texts = TEXTS[language]
+    texts = TEXTS[lang]
     ready = texts[{True: "yes", False: "no", None: "unknown"}[verdict.ready]]
     parts = [
-        f"# {texts['title']}" + (f": {plain(facts.name)}" if facts.name else ""),
-        f"**{plain(verdict.headline.to(language))}**",
-        f"{texts['ready']}: {ready}",
-        f"{texts['next_action']}: {plain(verdict.next_action.to(language))}",
+        f"# {texts['title']}" + (f"{texts['colon']}{plain(facts.name)}" if facts.name else ""),
+        f"**{plain(verdict.headline.to(lang))}**",
+        f"{texts['ready']}{texts['colon']}{ready}",
+        f"{texts['next_action']}{texts['colon']}{plain(verdict.next_action.to(lang))}",
         f"## {texts['findings']}",
-        *finding_parts(verdict, texts, language),
+        *finding_parts(verdict, texts, lang),
         f"## {texts['figures']}",
         "\n".join(["| | |", "|---|---|", *(f"| {plain(n)} | {plain(v)} |" for n, v in shown_figures(facts, texts))]),
         *error_parts(facts, texts),
     ]
     if facts.notes:
-        parts += [f"## {texts['notes']}", "\n".join(f"- {plain(note)}" for note in facts.notes)]
+        parts += [f"## {texts['notes']}", "\n".join(f"- {plain(say(note, lang))}" for note in facts.notes)]
     return "\n\n".join(parts) + "\n"
 
 
-def finding_parts(verdict: Verdict, texts: dict[str, str], language: Language) -> list[str]:
+def finding_parts(verdict: Verdict, texts: dict[str, str], lang: Language) -> list[str]:
     """One block per finding."""
     blocks = []
     for finding in verdict.findings:
-        lines = [f"- **[{texts[finding.severity]}] {plain(finding.title.to(language))}** (`{finding.id}`)"]
-        lines.append(f"  {plain(finding.evidence.to(language))}")
+        lines = [f"- **[{texts[finding.severity]}] {plain(finding.title.to(lang))}** (`{finding.id}`)"]
+        lines.append(f"  {plain(finding.evidence.to(lang))}")
         for name, said in (("why", finding.cause), ("do", finding.action)):
-            if said.to(language):
-                lines.append(f"  {texts[name]}: {plain(said.to(language))}")
+            if said.to(lang):
+                lines.append(f"  {texts[name]}{texts['colon']}{plain(said.to(lang))}")
         blocks.append("  \n".join(lines))
     return blocks
 
@@ -67,5 +68,5 @@ def error_parts(facts: Facts, texts: dict[str, str]) -> list[str]:
     for mistake in worst:
         parts.append(f"### {texts['margin']} {mistake.margin:.3f} ({plain(mistake.place)})")
         for name, text in (("prompt", mistake.prompt), ("preferred", mistake.preferred), ("other", mistake.other)):
-            parts.append(f"{texts[name]}:\n\n{fenced(clipped(text, texts))}")
+            parts.append(f"{texts[name]}{texts['colon'].rstrip()}\n\n{fenced(clipped(text, texts))}")
     return parts

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from rewardsmith.diagnose.facts import Facts
-from rewardsmith.diagnose.finding import Finding, Language, Verdict, short_label
+from rewardsmith.diagnose.finding import Finding, Verdict, short_label
 from rewardsmith.files import hash_text
+from rewardsmith.language import Language
 from rewardsmith.model.sidecar import Sidecar
 from rewardsmith.report.card_code import plain_transformers, with_rewardsmith
 from rewardsmith.report.markdown import plain
@@ -71,7 +72,7 @@ class Row(NamedTuple):
     interval: str
 
 
-def render_card(card: ModelCard, *, language: Language = "en") -> str:
+def render_card(card: ModelCard, *, lang: Language = "en") -> str:
     """The whole card: front matter in YAML, text in Markdown, and a mark by which a changed card is known."""
     import yaml
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -80,7 +81,7 @@ def render_card(card: ModelCard, *, language: Language = "en") -> str:
         loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     front = yaml.safe_dump(front_matter(card), allow_unicode=True, sort_keys=False)
-    text = environment.get_template(f"card.{language}.md").render(**words(card, language))
+    text = environment.get_template(f"card.{lang}.md").render(**words(card, lang))
     return marked(f"---\n{front}---\n\n" + re.sub(r"\n{3,}", "\n\n", text).strip() + "\n")
 
 
@@ -155,13 +156,13 @@ def model_index(card: ModelCard, facts: Facts) -> dict[str, Any]:
     }
 
 
-def words(card: ModelCard, language: Language) -> dict[str, Any]:
+def words(card: ModelCard, lang: Language) -> dict[str, Any]:
     """The values that the templates name."""
-    texts, contract = TEXTS[language], card.sidecar.contract
+    texts, contract = TEXTS[lang], card.sidecar.contract
     calibration = card.sidecar.calibration
     base = str(card.base.get("name") or "")
     made_of = plain(str(card.base.get("hub") or base or UNKNOWN))
-    heading = {"en": "Reward model", "zh": "奖励模型"}[language]
+    heading = {"en": "Reward model", "zh": "奖励模型"}[lang]
     parameters = card.training.get("parameters")
     return {
         "title": f"{heading} ({made_of})" if base else heading,
@@ -180,7 +181,7 @@ def words(card: ModelCard, language: Language) -> dict[str, Any]:
         "has_adapter": card.has_adapter,
         "code": {"transformers": plain_transformers(contract), "rewardsmith": with_rewardsmith()},
         **figures(card, texts),
-        **judgement(card, texts, language),
+        **judgement(card, texts, lang),
         **origin(card),
         "version": VERSION,
     }
@@ -237,31 +238,31 @@ def result_rows(facts: Facts, evaluation: Mapping[str, Any], texts: Mapping[str,
     return (Row(texts[name], number(value), spread) for name, value, spread in rows if value is not None)
 
 
-def judgement(card: ModelCard, texts: Mapping[str, str], language: Language) -> dict[str, Any]:
+def judgement(card: ModelCard, texts: Mapping[str, str], lang: Language) -> dict[str, Any]:
     """The values of the sections on verdict and biases."""
     verdict = card.verdict
     if verdict is None:
         return {"verdict": None, "findings": [], "biases": [], "headline": "", "ready": "", "next_action": ""}
     return {
         "verdict": verdict.label,
-        "headline": plain(verdict.headline.to(language)),
+        "headline": plain(verdict.headline.to(lang)),
         "ready": texts[{True: "yes", False: "no", None: "unknown"}[verdict.ready]],
-        "next_action": plain(verdict.next_action.to(language)),
+        "next_action": plain(verdict.next_action.to(lang)),
         "findings": [
-            said(finding, texts, language)
+            said(finding, texts, lang)
             for finding in verdict.findings
             if finding.severity in ("critical", "warning") and finding.id not in READINESS
         ],
-        "biases": [said(finding, texts, language) for finding in verdict.findings if finding.id in BIASES],
+        "biases": [said(finding, texts, lang) for finding in verdict.findings if finding.id in BIASES],
     }
 
 
-def said(finding: Finding, texts: Mapping[str, str], language: Language) -> dict[str, str]:
+def said(finding: Finding, texts: Mapping[str, str], lang: Language) -> dict[str, str]:
     """A finding in words."""
     return {
-        "title": plain(finding.title.to(language)),
+        "title": plain(finding.title.to(lang)),
         "severity": texts[finding.severity],
-        "evidence": plain(finding.evidence.to(language)),
+        "evidence": plain(finding.evidence.to(lang)),
     }
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from rewardsmith.diagnose.compared import Mistake
 from rewardsmith.diagnose.facts import Facts
-from rewardsmith.diagnose.finding import Language, Verdict, percent, span
+from rewardsmith.diagnose.finding import Verdict, percent, span
+from rewardsmith.language import Language, say
 from rewardsmith.report.plots import all_plots
 from rewardsmith.report.text import TEXTS
 
@@ -101,12 +102,12 @@ def content_policy(script: str, style: str) -> str:
     return f"{sources}; base-uri 'none'; form-action 'none'"
 
 
-def render_page(verdict: Verdict, facts: Facts, *, language: Language = "en") -> str:
+def render_page(verdict: Verdict, facts: Facts, *, lang: Language = "en") -> str:
     """The whole page as HTML text."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    texts = TEXTS[language]
+    texts = TEXTS[lang]
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -117,18 +118,18 @@ def render_page(verdict: Verdict, facts: Facts, *, language: Language = "en") ->
     script = (TEMPLATES / "table.js").read_text(encoding="utf-8")
     style = (TEMPLATES / "page.css").read_text(encoding="utf-8")
     return environment.get_template("page.html").render(
-        language="zh-Hans" if language == "zh" else "en",
+        language="zh-Hans" if lang == "zh" else "en",
         t=texts,
         name=facts.name,
         label=verdict.label,
-        verdict=verdict.to_json(language),
+        verdict=verdict.to_json(lang),
         readiness=texts[{True: "yes", False: "no", None: "unknown"}[verdict.ready]],
         figures=shown_figures(facts, texts),
         # Drawn by matplotlib, which escapes its texts as XML; the only markup that is not escaped here.
         plots=[(plot, Markup(plot.svg)) for plot in all_plots(facts, texts)],
         errors=error_rows(facts, texts),
         error_count=facts.compared.errors if facts.compared else 0,
-        notes=facts.notes,
+        notes=[say(note, lang) for note in facts.notes],
         policy=content_policy(script, style),
         script=Markup(script),
         style=Markup(style),

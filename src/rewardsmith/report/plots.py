@@ -49,7 +49,8 @@ class Plot:
 def draw(name: str, paint: Callable[[Any], None], *, height: float = 3.0) -> str:
     """An SVG element of 5.2 x `height` inches; the same picture gives the same bytes.
 
-    Glyph widths of Chinese texts are guessed by matplotlib's own font: the browser draws them with its own.
+    Chinese texts are measured with matplotlib's stand-in glyph, which is a little wider than the one em that they take
+    in the browser's font; so its warning about missing glyphs is of no concern here.
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -270,7 +271,8 @@ def group_plot(name: str, title: str, groups: Sequence[Group], texts: Texts) -> 
             axes.plot([span.low, span.high], [row, row], color=COLOURS["a"], linewidth=2, solid_capstyle="butt")
             axes.plot([group.accuracy], [row], color=COLOURS["a"], marker="o", ms=5)
         axes.axvline(0.5, color=COLOURS["ink"], linewidth=1, linestyle=":")
-        labels = [f"{short_label(group.label)} (n = {group.n:,})" for group in chosen]
+        names = [texts.get(f"is_{group.label}", group.label) for group in chosen]
+        labels = [f"{short_label(name)} (n = {group.n:,})" for name, group in zip(names, chosen, strict=True)]
         axes.set_yticks(range(len(chosen)), labels)
         axes.set_ylim(len(chosen) - 0.5, -0.5)
         axes.set_xlabel(texts["axis_accuracy"])
@@ -281,9 +283,14 @@ def group_plot(name: str, title: str, groups: Sequence[Group], texts: Texts) -> 
 
 def group_plots(facts: Facts, texts: Texts) -> list[Plot]:
     """Accuracy by each difficulty and by category."""
-    tables = {**facts.by_difficulty, texts["category"]: facts.by_category}
+    tables = {**facts.by_difficulty, "category": facts.by_category}
     plots = [
-        group_plot(f"groups-{number}", texts["plot_difficulty"].format(name=name.replace("_", " ")), groups, texts)
+        group_plot(
+            f"groups-{number}",
+            texts["plot_difficulty"].format(name=texts.get(f"by_{name}", name.replace("_", " "))),
+            groups,
+            texts,
+        )
         for number, (name, groups) in enumerate(tables.items())
     ]
     return [plot for plot in plots if plot is not None]

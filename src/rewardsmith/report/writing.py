@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rewardsmith.diagnose.facts import Facts
-from rewardsmith.diagnose.finding import Language, Verdict
+from rewardsmith.diagnose.finding import Verdict
 from rewardsmith.files import write_json, write_text
+from rewardsmith.language import Language
 from rewardsmith.report.markdown import render_markdown
 from rewardsmith.report.page import TRAINING, render_page
 
@@ -24,21 +25,21 @@ def report_paths(folder: Path) -> ReportPaths:
     return ReportPaths(folder / "report.html", folder / "report.md", folder / "report.json")
 
 
-def write_report(verdict: Verdict, facts: Facts, folder: Path, *, language: Language = "en") -> ReportPaths:
+def write_report(verdict: Verdict, facts: Facts, folder: Path, *, lang: Language = "en") -> ReportPaths:
     """Write report.html, report.md and report.json into `folder`, replacing those there; OutputError if impossible."""
     paths = report_paths(folder)
-    page, text = render_page(verdict, facts, language=language), render_markdown(verdict, facts, language=language)
+    page, text = render_page(verdict, facts, lang=lang), render_markdown(verdict, facts, lang=lang)
     write_text(paths.html, xml_safe(page))
     write_text(paths.markdown, text.encode("utf-8", "replace").decode())
-    write_json(paths.json, report_object(verdict, facts, paths, language))
+    write_json(paths.json, report_object(verdict, facts, paths, lang))
     return paths
 
 
-def report_object(verdict: Verdict, facts: Facts, paths: ReportPaths, language: Language) -> dict[str, Any]:
+def report_object(verdict: Verdict, facts: Facts, paths: ReportPaths, lang: Language) -> dict[str, Any]:
     """The content of report.json; numbers that are not finite become null."""
     content: dict[str, Any] = {
-        **verdict.to_json(language),
-        "language": language,
+        **verdict.to_json(lang),
+        "lang": lang,
         "numbers": facts.numbers(),
         "training": {name: facts.training[name] for name in TRAINING if facts.training.get(name) is not None},
         "by_category": [vars_of(group) for group in facts.by_category],

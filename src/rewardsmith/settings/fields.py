@@ -9,7 +9,7 @@ import textwrap
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from rewardsmith.errors import UsageError
 from rewardsmith.settings.values import placeholder, words
@@ -67,6 +67,10 @@ class Setting:
     def usage(self) -> str:
         """The flag with a placeholder for its value."""
         return f"{self.flag} {placeholder(self.hint)}".rstrip()
+
+
+LANG = Setting(("lang",), Literal["en", "zh"], None, "Language of texts, errors and reports.")
+"""What every command takes beside its Config: the language that it speaks."""
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from rewardsmith.errors import UsageError
-from rewardsmith.settings.fields import Setting, names, settings_of
+from rewardsmith.settings.fields import LANG, Setting, names, settings_of
 from rewardsmith.settings.values import from_yaml, is_switch, nearest
 
 if TYPE_CHECKING:
@@ -78,7 +78,10 @@ def _dumper() -> "type[yaml.SafeDumper]":
 
 
 def read_yaml(path: Path, kind: type) -> dict[str, Any]:
-    """The settings that a YAML file gives for a Config class, by dotted key and typed; UsageError for any refusal."""
+    """The settings that a YAML file gives for a Config class, by dotted key and typed; UsageError for any refusal.
+
+    `lang` may stand in every file: it is the command line's own, not the Config's.
+    """
     import yaml
 
     try:
@@ -130,7 +133,7 @@ def _entries(
 
 
 def _find(kind: type, path: tuple[str, ...]) -> Setting | None:
-    known = names(kind)
+    known = {**names(kind), LANG.key: LANG}
     return known.get(".".join(path)) or known.get("_".join(path))
 
 
@@ -143,7 +146,8 @@ def _unknown(kind: type, path: tuple[str, ...]) -> str:
     key = ".".join(path)
     if any(setting.key.startswith(key + ".") for setting in settings_of(kind)):
         return f"{key!r} is a section; expected `{key}: {{name: value}}`"
-    hint = nearest(key, names(kind)) or f" Known: {', '.join(setting.key for setting in settings_of(kind))}."
+    known = (*settings_of(kind), LANG)
+    hint = nearest(key, [*names(kind), LANG.key]) or f" Known: {', '.join(setting.key for setting in known)}."
     return f"unknown key {key!r}.{hint}"
 
 
