@@ -61,11 +61,11 @@ class Result:
     def to_text(self) -> str:
         """What a person reads at the end of training."""
         s = self.summary
+        peaks = [f"peak {words}: {s[key] / 2**30:.2f} GiB" for key, words in PEAKS.items() if key in s]
         lines = [
             f"trained {s['steps']} steps on {s['records']} records ({s['pairs']} comparisons seen) in "
             f"{s['seconds']:.0f} s, {s['pairs_per_second']:.1f} pairs/s",
-            f"trained {s['trainable_parameters']:,} of {s['parameters']:,} parameters"
-            f"{''.join(f', peak {words} {s[key] / 2**30:.2f} GiB' for key, words in PEAKS.items() if key in s)}",
+            "; ".join([f"trained {s['trainable_parameters']:,} of {s['parameters']:,} parameters", *peaks]),
             f"model: {s['model_folder']}",
         ]
         return "\n".join([*lines, *([self.verdict_text] if self.verdict_text else [])])

@@ -126,7 +126,7 @@ class Config:
     split_by: str | None = None
     """Field to split by instead of the prompt, for instance topic."""
     test_groups: int = 0
-    """With --split-by: hold out this many groups for the test."""
+    """With --split-by: hold out this many groups for the test, and a share of the others for validation."""
     tokens_per_microbatch: int | None = None
     """Tokens per forward pass (default by device)."""
     dtype: str = "auto"

@@ -152,8 +152,10 @@ class Fit:
             seed=settings.seed,
             progress=progress,
         )
-        told = "" if figures.eval_accuracy is None else f": validation accuracy {figures.eval_accuracy:.4f}"
-        progress.note(f"head fitted to {figures.comparisons} comparisons, penalty {figures.penalty:g}{told}")
+        told = [f"head fitted to {figures.comparisons} comparisons, penalty {figures.penalty:g}"]
+        if figures.eval_accuracy is not None:
+            told.append(f"validation accuracy {figures.eval_accuracy:.4f}")
+        progress.note("; ".join(told))
         self._validate(progress)
 
     def _remaining(self) -> Iterator[tuple[int, list[int]]]:
