@@ -65,10 +65,9 @@ def open_model(config: Config) -> "tuple[RewardModel, str]":
     import torch
 
     from rewardsmith.model.backbones import SIDECAR, open_backbone
-    from rewardsmith.model.reward_model import RewardModel
+    from rewardsmith.model.reward_model import RewardModel, new_contract
     from rewardsmith.model.sidecar import Sidecar
     from rewardsmith.model.tiny import TinyConfig
-    from rewardsmith.scoring.contract import make_contract
     from rewardsmith.train.optimizer import freeze
 
     if config.threads:
@@ -86,7 +85,7 @@ def open_model(config: Config) -> "tuple[RewardModel, str]":
     if before is None:
         date = start_date(config) or datetime.date.today()
         length = longest(config, backbone)
-        contract = make_contract(backbone.tokenizer, backbone.kind, max_length=length, date=date)
+        contract = new_contract(backbone, max_length=length, date=date)
     elif config.max_length in (None, before.contract.max_length):
         contract = before.contract
     else:

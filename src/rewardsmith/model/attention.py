@@ -19,7 +19,7 @@ from rewardsmith.errors import ModelError
 
 TREE_ATTENTION = "rewardsmith_tree"
 # What attention functions of other families pass and plain attention would silently leave out.
-UNSUPPORTED = ("softcap", "s_aux", "sliding_window", "position_bias")
+UNSUPPORTED = ("softcap", "s_aux", "position_bias")
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Layout:
     def __init__(self, segments: tuple[Segment, ...]) -> None:
         self.segments = segments
         self.lengths = [length for segment in segments for length in (segment.prefix, *segment.branches)]
+        self.depth = max((max((segment.prefix + n for n in segment.branches), default=0) for segment in segments), default=0)
         self._masks: dict[tuple[int, int, torch.dtype], Float[Tensor, "R PR"]] = {}
 
     def mask(self, prefix: int, branch: int, like: Tensor) -> Float[Tensor, "R PR"]:
@@ -56,6 +57,7 @@ def tree_attention(
     *,
     scaling: float | None = None,
     dropout: float = 0.0,
+    sliding_window: int | None = None,
     tree_layout: Layout | None = None,
     **others: Any,
 ) -> tuple[Float[Tensor, "1 T H D"], None]:
@@ -63,6 +65,8 @@ def tree_attention(
     if tree_layout is None:
         raise ModelError("this architecture does not hand its arguments down to attention; prefix trees cannot be used")
     ignored = [name for name in UNSUPPORTED if others.get(name) is not None]
+    if sliding_window is not None and sliding_window < tree_layout.depth:
+        ignored.append(f"a window of {sliding_window} tokens")
     if ignored or attention_mask is not None:
         raise ModelError(f"prefix trees do not support this attention ({', '.join(ignored) or 'own mask'})")
     shared = query.shape[1] != key.shape[1]
