@@ -51,6 +51,9 @@ COMMANDS: dict[str, Command] = {
     "score": Command(
         "rewardsmith.commands.score", "rewards for pairs, rankings or single responses", MODEL, ("model", "source")
     ),
+    "import": Command(
+        "rewardsmith.commands.import_model", "keep another program's reward model with its contract", MODEL, ("model",)
+    ),
     "models": Command(
         "rewardsmith.commands.models", "embedded models; `models get NAME` installs one", MODEL, ("action", "name")
     ),

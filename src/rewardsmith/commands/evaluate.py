@@ -75,6 +75,8 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
         allow_mismatch=config.allow_mismatch,
         trust_remote_code=config.trust_remote_code,
     )
+    if model.understood:
+        progress.note(model.understood)
     records, split, quarantined = chosen_records(config, progress)
     validation = read_records(config.validation, progress=progress)[0] if config.validation else []
     if config.output is not None:

@@ -1,5 +1,6 @@
 """LoRA adapter folders of other programs: found their base, merged into it in fp32."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +31,19 @@ def merge_adapter(hf: Any, folder: ModelFolder) -> Any:
     try:
         from peft import PeftConfig, PeftModel, set_peft_model_state_dict
     except ImportError as error:
-        raise MissingExtraError("reading a LoRA adapter needs the package peft: pip install 'rewardsmith[lora]'") from error
+        raise MissingExtraError(
+            "reading a LoRA adapter needs the package peft: pip install 'rewardsmith[lora]'"
+        ) from error
     from safetensors.torch import load_file
 
     config = PeftConfig.from_pretrained(str(folder.path))
     config.task_type = None  # an adapter of a language model fits the classifier's backbone as well
     config.inference_mode = True
     try:
-        model = PeftModel(hf, config)
-        result = set_peft_model_state_dict(model, load_file(folder.path / ADAPTER_WEIGHTS))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = PeftModel(hf, config)
+        result: Any = set_peft_model_state_dict(model, load_file(folder.path / ADAPTER_WEIGHTS))
         strange = [key for key in result.unexpected_keys if "lm_head" not in key]
         absent = [key for key in result.missing_keys if "lora_" in key]
         if strange or absent:
@@ -46,9 +51,11 @@ def merge_adapter(hf: Any, folder: ModelFolder) -> Any:
                 f"the adapter in {folder.path} does not fit its base ({(strange or absent)[0]} and "
                 f"{len(strange or absent) - 1} more weights {'have no place' if strange else 'are missing'})"
             )
-        return model.merge_and_unload()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of transformers about peft, nothing a user can change
+            return model.merge_and_unload()
     except (ValueError, RuntimeError, AttributeError, KeyError) as error:
-        cause = str(error).splitlines()[0]
+        cause = " ".join(str(error).split())[:200]
         raise ModelError(f"the adapter in {folder.path} cannot be merged into its base: {cause}") from error
 
 

@@ -36,7 +36,9 @@ class Layout:
     def __init__(self, segments: tuple[Segment, ...]) -> None:
         self.segments = segments
         self.lengths = [length for segment in segments for length in (segment.prefix, *segment.branches)]
-        self.depth = max((max((segment.prefix + n for n in segment.branches), default=0) for segment in segments), default=0)
+        self.depth = max(
+            (max((segment.prefix + n for n in segment.branches), default=0) for segment in segments), default=0
+        )
         self._masks: dict[tuple[int, int, torch.dtype], Float[Tensor, "R PR"]] = {}
 
     def mask(self, prefix: int, branch: int, like: Tensor) -> Float[Tensor, "R PR"]:
@@ -52,7 +54,7 @@ def tree_attention(
     module: torch.nn.Module,
     query: Float[Tensor, "1 H T D"],
     key: Float[Tensor, "1 G T D"],
-    value: Float[Tensor, "1 G T D"],
+    value: Float[Tensor, "1 G T V"],
     attention_mask: Tensor | None,
     *,
     scaling: float | None = None,
@@ -60,7 +62,7 @@ def tree_attention(
     sliding_window: int | None = None,
     tree_layout: Layout | None = None,
     **others: Any,
-) -> tuple[Float[Tensor, "1 T H D"], None]:
+) -> tuple[Float[Tensor, "1 T H V"], None]:
     """Attention function for `AttentionInterface`; refuses what it would compute wrongly."""
     if tree_layout is None:
         raise ModelError("this architecture does not hand its arguments down to attention; prefix trees cannot be used")

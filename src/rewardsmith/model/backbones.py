@@ -14,12 +14,13 @@ from rewardsmith.model.classifier import load_classifier, unreachable
 from rewardsmith.model.folders import has_tokenizer
 from rewardsmith.model.network import find_head, kind_of
 from rewardsmith.model.public_heads import Choice, Origin
-from rewardsmith.model.sidecar import SIDECAR, Sidecar
+from rewardsmith.model.sidecar import Sidecar
 from rewardsmith.model.tiny import TinyConfig, byte_tokenizer, tiny_model
 from rewardsmith.scoring.contract import choose_pad_token, last_token
 
 EMBEDDED = ("tiny", "smollm2-135m", "minilm-l6")
 NO_CHOICE = Choice()
+UNKNOWN = Origin()
 UNLIMITED = 10**9  # tokenizers write 10**30 for "no limit"
 
 
@@ -35,7 +36,7 @@ class Backbone:
     kind: str
     head_is_new: bool
     folder: Path | None
-    origin: Origin = Origin()
+    origin: Origin = UNKNOWN
 
     @property
     def longest(self) -> int | None:
@@ -131,6 +132,8 @@ def locate(name: str) -> str:
         if not (folder / "config.json").is_file() and (inner / "config.json").is_file():
             return str(inner)
         return str(folder)
+    if folder.is_file():
+        raise ModelError(f"{name} is a file; name the folder with config.json, weights and tokenizer")
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
         refuse_without_network(name)
         return name
@@ -158,7 +161,9 @@ def load_tokenizer(path: str, *, trust_remote_code: bool) -> Any:
     from transformers import AutoTokenizer
 
     if Path(path).is_dir() and not has_tokenizer(Path(path)):
-        raise ModelError(f"{path} has no tokenizer (tokenizer.json, tokenizer_config.json); copy that of its base model")
+        raise ModelError(
+            f"{path} has no tokenizer (tokenizer.json, tokenizer_config.json); copy that of its base model"
+        )
     try:
         return AutoTokenizer.from_pretrained(path, trust_remote_code=trust_remote_code)
     except Exception as error:  # tokenizers raise many kinds, all of them about the files

@@ -22,6 +22,8 @@ from rewardsmith.model.public_heads import (
 
 NEW_PARTS = ("pooler", "score", "classifier", "classification_head", "summary", "head")  # may lie outside a backbone
 
+PER_LAYER = ("layer", "window")  # in the names of lists that describe layers one by one
+
 
 @dataclass(frozen=True)
 class Classifier:
@@ -61,14 +63,16 @@ def load_adapted(folder: ModelFolder, *, layers: int | None, trust_remote_code: 
     own, head = head_of(hf)
     tokenizer = str(folder.path) if has_tokenizer(folder.path) else opened.tokenizer
     if has_own_head(folder, own):
-        return Classifier(hf, False, Origin(head=f"{own} of the LoRA adapter"), tokenizer)
-    adopted = adopt_value_head(folder, hf.config, head, own)
-    return replace(
-        opened,
-        hf=hf,
-        head_is_new=opened.head_is_new and adopted is None,
-        origin=adopted or opened.origin,
-        tokenizer=tokenizer,
+        found: Origin | None = Origin(head=f"{own} of the adapter")
+    else:
+        found = adopt_value_head(folder, hf.config, head, own)
+    origin = found or opened.origin
+    merged = f"LoRA adapter merged into {base}"
+    return Classifier(
+        hf,
+        opened.head_is_new and found is None,
+        replace(origin, head=f"{origin.head} ({merged})" if origin.head else ""),
+        tokenizer,
     )
 
 
@@ -106,6 +110,12 @@ def load_weights(path: str, config: Any, *, trust_remote_code: bool) -> tuple[An
     own = head_of(hf)[0]
     mismatched = {str(key): shape for key, shape, *_ in info["mismatched_keys"]}
     outputs = mismatched.get(f"{own}.weight", (0,))[0]
+    other = sorted(key for key in mismatched if key.rpartition(".")[0] != own)
+    if other:
+        raise ModelError(
+            f"{path}: {other[0]} has the shape {list(mismatched[other[0]])}, its config.json says otherwise; weights and "
+            "config are not of one model"
+        )
     return hf, {str(key) for key in info["missing_keys"]} | set(mismatched), int(outputs)
 
 
@@ -137,11 +147,15 @@ def keep_layers(config: Any, layers: int | None) -> None:
     lists = {
         name: list(value)[:layers]
         for name, value in vars(text).items()
-        if "layer" in name and isinstance(value, list | tuple) and len(value) == count
+        if any(part in name for part in PER_LAYER) and isinstance(value, list | tuple) and len(value) == count
     }
-    text.num_hidden_layers = layers
+    try:
+        text.num_hidden_layers = layers
+    except NotImplementedError as error:
+        raise ModelError(f"--layers {layers}: {text.model_type} does not count its layers this way; leave it out") from error
     for name, value in lists.items():
         setattr(text, name, value)
+    text.use_cache = False  # a cut hybrid may be left without the attention layer that its cache asks
 
 
 def unreachable(path: str, error: Exception) -> str:

@@ -106,8 +106,8 @@ def weight_files(path: Path) -> list[Path]:
         absent = [name for name in names if not (path / name).is_file()]
         if absent:
             raise ModelError(
-                f"{path} lacks {absent[0]}, one of {len(absent)} of {len(names)} weight files that are not there; the "
-                "copy or download is not complete"
+                f"{path} lacks {absent[0]} ({len(absent)} of {len(names)} weight files are not there); the copy or "
+                "download is not complete"
             )
         return [path / name for name in names]
     return [path / WEIGHTS] if (path / WEIGHTS).is_file() else []

@@ -59,7 +59,9 @@ def make_class(backbone: type, causal: type) -> type:
         (GenericForSequenceClassification, base),
         {
             "__doc__": f"{backbone.__name__} with a reward head, made by rewardsmith.",
-            "__module__": __name__,
+            # As a class of transformers: code of others is initialised otherwise, and buffers that are not saved (the
+            # multipliers of Falcon-H1) would hold whatever lay in memory.
+            "__module__": causal.__module__,
             "base_model_prefix": prefix,
             "config_class": getattr(backbone, "config_class", None),
             "made_by_rewardsmith": True,

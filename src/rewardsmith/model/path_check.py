@@ -65,9 +65,10 @@ def random_texts(network: RewardNetwork, seed: int) -> list[TokenTree]:
 def logits_of_class(network: RewardNetwork, trees: list[TokenTree]) -> Float[Tensor, " R"]:
     """What the class's own forward gives for each text alone."""
     own = []
+    cache = {"use_cache": False} if network.kind == "decoder" else {}
     for tree in trees:
         ids = torch.from_numpy(tree.sequences[0].astype(np.int64))[None].to(network.device)
-        own.append(network.hf(input_ids=ids, attention_mask=torch.ones_like(ids)).logits.reshape(-1))
+        own.append(network.hf(input_ids=ids, attention_mask=torch.ones_like(ids), **cache).logits.reshape(-1))
     return torch.cat(own).float()
 
 

@@ -95,7 +95,9 @@ def kept_head(folder: ModelFolder | None, config: Any, own: str, head: nn.Linear
         return Origin(head=own)
     bias = next((w for w in folder.weights if w.name.endswith(f"{own}.bias")), None)
     offset = float(read_tensor(bias).float()) if bias and head.bias is None else 0.0
-    return Origin(head=f"{own}{' of OpenRLHF' if is_openrlhf(config) else ''}", offset=offset, by_mask=is_openrlhf(config))
+    return Origin(
+        head=f"{own}{' of OpenRLHF' if is_openrlhf(config) else ''}", offset=offset, by_mask=is_openrlhf(config)
+    )
 
 
 def with_normalizer(origin: Origin, config: Any) -> Origin:

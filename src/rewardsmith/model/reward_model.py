@@ -74,7 +74,9 @@ class RewardModel:
         backbone = open_backbone(str(path), trust_remote_code=trust_remote_code, choice=choice)
         sidecar = Sidecar.load(backbone.folder) if backbone.folder else None
         if sidecar is not None and (template is not None or max_length is not None):
-            raise ContractError(f"{path} has its own scoring contract (reward.json), which says template and max_length")
+            raise ContractError(
+                f"{path} has its own scoring contract (reward.json), which says template and max_length"
+            )
         if sidecar is None:
             refuse_headless(str(path), backbone)
             if template is not None:
@@ -258,6 +260,20 @@ def refuse_headless(path: str, backbone: Backbone) -> None:
 
 def describe_inferred(backbone: Backbone, contract: ScoringContract) -> str:
     """One line on what a model without `reward.json` was taken for."""
+    return f"no reward.json, contract inferred: {describe_parts(backbone, contract)}"
+
+
+def describe_start(backbone: Backbone, contract: ScoringContract) -> str:
+    """One line on the head that training starts from; "" for the tiny model and plain backbones, which get a new one."""
+    if backbone.origin.head:
+        return f"training goes on from a reward model without reward.json: {describe_parts(backbone, contract)}"
+    if backbone.origin.labels:
+        return f"the model's head with {len(backbone.origin.labels)} outputs is replaced by a new one with one output"
+    return ""
+
+
+def describe_parts(backbone: Backbone, contract: ScoringContract) -> str:
+    """Head, template, length, pooled token and statistics, in words."""
     origin, tokenizer = backbone.origin, backbone.tokenizer
     parts = [f"head {origin.head}" + (f" with bias {origin.offset:.6g}" if origin.offset else "")]
     if tokenizer.chat_template:
@@ -266,7 +282,11 @@ def describe_inferred(backbone: Backbone, contract: ScoringContract) -> str:
         parts.append("no chat template, so each turn is taken as 'role: text' (import takes --template FILE)")
     parts.append(f"max_length {contract.max_length}")
     if contract.trim_id is not None:
-        parts.append(f"{tokenizer.pad_token!r} pads and ends texts, so the token before it is pooled, as in transformers")
+        parts.append(
+            f"{tokenizer.pad_token!r} pads and ends texts, so the token before it is pooled, as in transformers"
+        )
     if origin.normalizer is not None:
-        parts.append(f"mean {origin.normalizer.mean:.6g} and std {origin.normalizer.std:.6g} kept beside the raw reward")
-    return "no reward.json, contract inferred: " + "; ".join(parts)
+        parts.append(
+            f"mean {origin.normalizer.mean:.6g} and std {origin.normalizer.std:.6g} kept beside the raw reward"
+        )
+    return "; ".join(parts)

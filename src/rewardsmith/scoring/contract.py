@@ -118,7 +118,9 @@ def template_of(tokenizer: Any, kind: str) -> str:
     if isinstance(template, dict):
         template = template.get("default")
     if not isinstance(template, str):
-        raise ContractError("the tokenizer holds several chat templates and none is named default; keep one to score with")
+        raise ContractError(
+            "the tokenizer holds several chat templates and none is named default; keep one to score with"
+        )
     return template
 
 
