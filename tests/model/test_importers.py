@@ -3,12 +3,12 @@
 import json
 import shutil
 
+import foreign
 import numpy as np
 import pytest
 import torch
-
-import foreign
 from foreign import CONVERSATIONS
+
 from rewardsmith.commands import import_model
 from rewardsmith.errors import ModelError, OutputError, UsageError
 from rewardsmith.model.public_heads import Choice
@@ -88,7 +88,9 @@ def test_an_adapter_without_its_base_says_how_to_name_it(tmp_path):
     pytest.importorskip("peft")
     expected = foreign.llama_factory_lora(tmp_path / "adapter")
     (tmp_path / "adapter-base").rename(tmp_path / "moved")
-    with pytest.raises(ModelError, match=r"LoRA adapter without its base: .*adapter-base is not there; .*--base FOLDER"):
+    with pytest.raises(
+        ModelError, match=r"LoRA adapter without its base: .*adapter-base is not there; .*--base FOLDER"
+    ):
         RewardModel.load(tmp_path / "adapter", device="cpu")
     config = import_model.Config(
         model=str(tmp_path / "adapter"), output=tmp_path / "model", base=str(tmp_path / "moved")
@@ -138,3 +140,21 @@ def test_import_refuses_what_is_no_import(tmp_path):
         import_model.Config(model=model, output=tmp_path / "x", minus="0")
     with pytest.raises(UsageError, match="--template"):
         import_model.run(import_model.Config(model=model, output=tmp_path / "x", template=tmp_path / "none"))
+
+
+@pytest.mark.parametrize("write", [foreign.trl, foreign.llama_factory_lora])
+def test_training_goes_on_from_an_imported_head_and_every_weight_learns(write, tmp_path):
+    from rewardsmith.commands import train
+
+    if write is foreign.llama_factory_lora:
+        pytest.importorskip("peft")
+    expected = write(tmp_path / "start")
+    settings = {"dataset": ("synthetic:60",), "report": False, "threads": 1, "device": "cpu"}
+    still = train.Config(
+        model=str(tmp_path / "start"), output=tmp_path / "still", lr=1e-12, weight_decay=0.0, **settings
+    )
+    result = train.run(still).to_json()
+    assert result["trainable_parameters"] == result["parameters"]
+    model = RewardModel.load(tmp_path / "still", device="cpu")
+    np.testing.assert_allclose(model.score(CONVERSATIONS), expected, atol=1e-5, rtol=0)
+    assert not model.contract.inferred

@@ -2,14 +2,14 @@
 
 import json
 
+import foreign
 import numpy as np
 import pytest
 import torch
+from foreign import CONVERSATIONS
 from safetensors.torch import load_file, save_file
 
-import foreign
-from builders import pair, tiny
-from foreign import CONVERSATIONS
+from builders import DATE, pair, tiny
 from rewardsmith.errors import ContractError, ModelError
 from rewardsmith.model.backbones import open_backbone
 from rewardsmith.model.public_heads import Choice
@@ -155,24 +155,18 @@ def test_training_starts_from_the_head_that_came_along(tmp_path):
     hf, tokenizer = foreign.classifier(tmp_path)
     backbone = open_backbone(str(tmp_path), seed=7)
     assert not backbone.head_is_new
-    contract = new_contract(backbone, max_length=256, date=foreign_date())
+    contract = new_contract(backbone, max_length=256, date=DATE)
     model = RewardModel.build(backbone, contract, device="cpu")
     np.testing.assert_allclose(model.score(CONVERSATIONS), own_rewards(hf, tokenizer), atol=1e-5)
     assert not contract.inferred
     assert describe_start(backbone, contract).startswith("training goes on from a reward model without reward.json")
 
 
-def foreign_date():
-    from builders import DATE
-
-    return DATE
-
-
 def test_training_on_a_classifier_of_several_labels_says_that_its_head_goes(tmp_path):
     foreign.classifier(tmp_path, num_labels=2)
     backbone = open_backbone(str(tmp_path))
     assert backbone.head_is_new
-    told = describe_start(backbone, new_contract(backbone, max_length=256, date=foreign_date()))
+    told = describe_start(backbone, new_contract(backbone, max_length=256, date=DATE))
     assert told == "the model's head with 2 outputs is replaced by a new one with one output"
 
 
@@ -197,3 +191,17 @@ def test_a_tokenizer_written_in_python_scores_cuts_and_saves(tmp_path):
     assert max(map(len, encoded.sequences)) <= 128
     model.save(tmp_path / "saved")
     np.testing.assert_allclose(load(tmp_path / "saved").score(CONVERSATIONS), expected, atol=1e-5)
+
+
+def test_a_hub_name_in_the_cache_is_recognised_like_a_folder(tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    snapshot = tmp_path / "models--some-org--value-head" / "snapshots" / "abc123"
+    expected = foreign.trl(snapshot)
+    refs = tmp_path / "models--some-org--value-head" / "refs"
+    refs.mkdir()
+    (refs / "main").write_text("abc123")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    model = load("some-org/value-head")
+    np.testing.assert_allclose(model.score(CONVERSATIONS), expected, atol=1e-5)
+    assert "v_head.summary of TRL" in model.understood

@@ -53,7 +53,7 @@ def merge_adapter(hf: Any, folder: ModelFolder) -> Any:
             )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # of transformers about peft, nothing a user can change
-            return model.merge_and_unload()
+            return model.merge_and_unload().requires_grad_(True)  # peft froze the base
     except (ValueError, RuntimeError, AttributeError, KeyError) as error:
         cause = " ".join(str(error).split())[:200]
         raise ModelError(f"the adapter in {folder.path} cannot be merged into its base: {cause}") from error

@@ -21,6 +21,7 @@ from rewardsmith.scoring.contract import choose_pad_token, last_token
 EMBEDDED = ("tiny", "smollm2-135m", "minilm-l6")
 NO_CHOICE = Choice()
 UNKNOWN = Origin()
+HUB_FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "*.tiktoken", "*.py")
 UNLIMITED = 10**9  # tokenizers write 10**30 for "no limit"
 
 
@@ -120,7 +121,7 @@ def settle_pad_token(hf: Any, tokenizer: Any, kind: str, origin: Origin) -> Orig
 
 
 def locate(name: str) -> str:
-    """The folder of an embedded model, a folder as it is, or a hub name; anything else is refused."""
+    """The folder of an embedded model, a folder as it is, or the local copy of a hub model; anything else is refused."""
     if name in EMBEDDED:
         folder = models_folder() / name
         if not (folder / "config.json").is_file():
@@ -136,8 +137,18 @@ def locate(name: str) -> str:
         raise ModelError(f"{name} is a file; name the folder with config.json, weights and tokenizer")
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
         refuse_without_network(name)
-        return name
+        return fetch(name)
     raise ModelError(f"unknown model {name!r}: no such folder; known: {', '.join(EMBEDDED)}, or a hub name ORG/NAME")
+
+
+def fetch(name: str) -> str:
+    """The local copy of a hub model, downloaded where it is not cached: all that a reward model may come with."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        return str(snapshot_download(name, allow_patterns=list(HUB_FILES), ignore_patterns=["*/*", "consolidated*"]))
+    except Exception as error:  # the hub raises many kinds, all of them about this name
+        raise ModelError(unreachable(name, error)) from error
 
 
 def refuse_without_network(name: str) -> None:

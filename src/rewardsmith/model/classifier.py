@@ -152,7 +152,9 @@ def keep_layers(config: Any, layers: int | None) -> None:
     try:
         text.num_hidden_layers = layers
     except NotImplementedError as error:
-        raise ModelError(f"--layers {layers}: {text.model_type} does not count its layers this way; leave it out") from error
+        raise ModelError(
+            f"--layers {layers}: {text.model_type} does not count its layers this way; leave it out"
+        ) from error
     for name, value in lists.items():
         setattr(text, name, value)
     text.use_cache = False  # a cut hybrid may be left without the attention layer that its cache asks
