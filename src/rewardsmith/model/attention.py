@@ -6,6 +6,7 @@ segment, so no mask over the whole row is ever built. The layout travels as a ke
 gradient checkpointing sees it too.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,11 +67,7 @@ def tree_attention(
     """Attention function for `AttentionInterface`; refuses what it would compute wrongly."""
     if tree_layout is None:
         raise ModelError("this architecture does not hand its arguments down to attention; prefix trees cannot be used")
-    ignored = [name for name in UNSUPPORTED if others.get(name) is not None]
-    if sliding_window is not None and sliding_window < tree_layout.depth:
-        ignored.append(f"a window of {sliding_window} tokens")
-    if ignored or attention_mask is not None:
-        raise ModelError(f"prefix trees do not support this attention ({', '.join(ignored) or 'own mask'})")
+    refuse_unsupported(tree_layout, attention_mask, sliding_window, others)
     shared = query.shape[1] != key.shape[1]
     parts = []
     # One split for all segments: the backward pass of a slice would fill and add a whole row for every segment.
@@ -96,6 +93,17 @@ def tree_attention(
                 )
             )  # fmt: skip
     return torch.cat(parts, dim=2).transpose(1, 2), None
+
+
+def refuse_unsupported(
+    layout: Layout, mask: Tensor | None, sliding_window: int | None, others: Mapping[str, Any]
+) -> None:
+    """ModelError where the attention asks for something that the trees would leave out; a window may be never reached."""
+    ignored = [name for name in UNSUPPORTED if others.get(name) is not None]
+    if sliding_window is not None and sliding_window < layout.depth:
+        ignored.append(f"a window of {sliding_window} tokens")
+    if ignored or mask is not None:
+        raise ModelError(f"prefix trees do not support this attention ({', '.join(ignored) or 'own mask'})")
 
 
 AttentionInterface.register(TREE_ATTENTION, tree_attention)
