@@ -5,6 +5,7 @@ import datetime
 import torch
 
 from rewardsmith.model.backbones import Backbone, open_backbone
+from rewardsmith.model.generic_classifier import ensure_classifier
 from rewardsmith.model.network import kind_of
 from rewardsmith.model.reward_model import RewardModel
 from rewardsmith.model.tiny import TinyConfig, byte_tokenizer
@@ -43,6 +44,7 @@ def from_config(config, *, max_length: int = 128, seed: int = 0) -> RewardModel:
 
     tokenizer = byte_tokenizer()
     config.vocab_size, config.num_labels, config.pad_token_id = len(tokenizer), 1, 0
+    ensure_classifier(config)
     torch.manual_seed(seed)
     hf = AutoModelForSequenceClassification.from_config(config).eval()
     kind = kind_of(hf)

@@ -50,6 +50,9 @@ COMMANDS: dict[str, Command] = {
     "push": Command(
         "rewardsmith.commands.push", "upload a model with its card to the Hugging Face hub", MODEL, ("model", "name")
     ),
+    "import": Command(
+        "rewardsmith.commands.import_model", "keep another program's reward model with its contract", MODEL, ("model",)
+    ),
     "models": Command(
         "rewardsmith.commands.models", "embedded models; `models get NAME` installs one", MODEL, ("action", "name")
     ),

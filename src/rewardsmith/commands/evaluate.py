@@ -90,6 +90,8 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
         allow_mismatch=config.allow_mismatch,
         trust_remote_code=config.trust_remote_code,
     )
+    if model.understood:
+        progress.note(model.understood)
     records, split, quarantined = chosen_records(config, progress)
     validation = validation_records(config, progress)
     if config.output is not None:

@@ -120,6 +120,8 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     """Render, tokenize and (where the model has a trained head) score one record."""
     record = pick(config, progress)
     model, trained = open_for_inspection(config)
+    if model.understood:
+        progress.note(model.understood)
     encoded = model.encode(record)
     from rewardsmith.scoring.trees import build_tree
 
@@ -168,17 +170,17 @@ def open_for_inspection(config: Config) -> "tuple[RewardModel, bool]":
     from dataclasses import replace
 
     from rewardsmith.model.backbones import open_backbone
-    from rewardsmith.model.reward_model import RewardModel, infer_contract
+    from rewardsmith.model.reward_model import RewardModel, describe_inferred, infer_contract, new_contract
     from rewardsmith.model.sidecar import Sidecar
-    from rewardsmith.scoring.contract import make_contract
 
     backbone = open_backbone(config.model)
     sidecar = Sidecar.load(backbone.folder) if backbone.folder else None
     contract = sidecar.contract if sidecar else infer_contract(backbone)
     if config.max_length is not None and sidecar is None:
-        contract = make_contract(
-            backbone.tokenizer, backbone.kind, max_length=config.max_length, date=datetime.date.today(), inferred=True
-        )
+        contract = new_contract(backbone, max_length=config.max_length, date=datetime.date.today(), inferred=True)
     elif config.max_length is not None:
         contract = replace(contract, max_length=config.max_length, response_reserve=config.max_length // 2)
-    return RewardModel.build(backbone, contract, device="cpu"), not backbone.head_is_new
+    model = RewardModel.build(backbone, contract, device="cpu")
+    if sidecar is None and not backbone.head_is_new:
+        model.understood = describe_inferred(backbone, contract)
+    return model, not backbone.head_is_new

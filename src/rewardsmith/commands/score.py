@@ -99,8 +99,8 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
         allow_mismatch=config.allow_mismatch,
         trust_remote_code=config.trust_remote_code,
     )
-    if model.contract.inferred:
-        progress.note(f"no reward.json: contract inferred (max_length {model.contract.max_length})")
+    if model.understood:
+        progress.note(model.understood)
     counts = Counts()
     with progress.task("scoring", None, "rows") as task:
         write_jsonl(config.output, watched(scored_rows(config, model, counts), task))

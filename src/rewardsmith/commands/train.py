@@ -82,6 +82,8 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     config = as_before(config)
     splits = load_data(config, progress)
     model, kind = open_model(config)
+    if model.understood:
+        progress.note(model.understood)
     if model.why_separate:
         progress.note(f"prefixes are not shared: {model.why_separate}")
     parameters = count_parameters(model.network)

@@ -83,11 +83,10 @@ def open_model(config: Config) -> "tuple[RewardModel, str]":
 
     import torch
 
-    from rewardsmith.model.backbones import SIDECAR, open_backbone
-    from rewardsmith.model.reward_model import RewardModel
+    from rewardsmith.model.backbones import open_backbone
+    from rewardsmith.model.reward_model import RewardModel, describe_start, new_contract
     from rewardsmith.model.sidecar import Sidecar
     from rewardsmith.model.tiny import TinyConfig
-    from rewardsmith.scoring.contract import make_contract
 
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -100,18 +99,20 @@ def open_model(config: Config) -> "tuple[RewardModel, str]":
         tiny=tiny,
         trust_remote_code=config.trust_remote_code,
     )
-    before = Sidecar.load(backbone.folder) if backbone.folder and (backbone.folder / SIDECAR).is_file() else None
+    before = Sidecar.load(backbone.folder) if backbone.folder else None
     # Clock calls in a template are pinned to the day that training begins; a model with a contract keeps its own.
     if before is None:
         date = start_date(config) or datetime.date.today()
         length = longest(config, backbone)
-        contract = make_contract(backbone.tokenizer, backbone.kind, max_length=length, date=date)
+        contract = new_contract(backbone, max_length=length, date=date)
     elif config.max_length in (None, before.contract.max_length):
-        contract = before.contract
+        contract = replace(before.contract, inferred=False)  # from here on this is what the model is trained with
     else:
         length = longest(config, backbone)
-        contract = replace(before.contract, max_length=length, response_reserve=length // 2)
+        contract = replace(before.contract, max_length=length, response_reserve=length // 2, inferred=False)
     model = RewardModel.build(backbone, contract, device=config.device, dtype=config.dtype, bits=config.quantize)
+    if before is None:
+        model.understood = describe_start(backbone, contract)
     model.usable_probes()  # so that a model that could not be saved is not trained first
     return model, prepare_to_learn(config, model)
 

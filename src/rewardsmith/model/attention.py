@@ -6,6 +6,7 @@ segment, so no mask over the whole row is ever built. The layout travels as a ke
 gradient checkpointing sees it too.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from rewardsmith.errors import ModelError
 
 TREE_ATTENTION = "rewardsmith_tree"
 # What attention functions of other families pass and plain attention would silently leave out.
-UNSUPPORTED = ("softcap", "s_aux", "sliding_window", "position_bias")
+UNSUPPORTED = ("softcap", "s_aux", "position_bias")
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,9 @@ class Layout:
     def __init__(self, segments: tuple[Segment, ...]) -> None:
         self.segments = segments
         self.lengths = [length for segment in segments for length in (segment.prefix, *segment.branches)]
+        self.depth = max(
+            (max((segment.prefix + n for n in segment.branches), default=0) for segment in segments), default=0
+        )
         self._masks: dict[tuple[int, int, torch.dtype], Float[Tensor, "R PR"]] = {}
 
     def mask(self, prefix: int, branch: int, like: Tensor) -> Float[Tensor, "R PR"]:
@@ -51,20 +55,19 @@ def tree_attention(
     module: torch.nn.Module,
     query: Float[Tensor, "1 H T D"],
     key: Float[Tensor, "1 G T D"],
-    value: Float[Tensor, "1 G T D"],
+    value: Float[Tensor, "1 G T V"],
     attention_mask: Tensor | None,
     *,
     scaling: float | None = None,
     dropout: float = 0.0,
+    sliding_window: int | None = None,
     tree_layout: Layout | None = None,
     **others: Any,
-) -> tuple[Float[Tensor, "1 T H D"], None]:
+) -> tuple[Float[Tensor, "1 T H V"], None]:
     """Attention function for `AttentionInterface`; refuses what it would compute wrongly."""
     if tree_layout is None:
         raise ModelError("this architecture does not hand its arguments down to attention; prefix trees cannot be used")
-    ignored = [name for name in UNSUPPORTED if others.get(name) is not None]
-    if ignored or attention_mask is not None:
-        raise ModelError(f"prefix trees do not support this attention ({', '.join(ignored) or 'own mask'})")
+    refuse_unsupported(tree_layout, attention_mask, sliding_window, others)
     shared = query.shape[1] != key.shape[1]
     given = query.dtype
     if query.device.type == "cpu" and given != torch.float32:
@@ -94,6 +97,17 @@ def tree_attention(
                 )
             )  # fmt: skip
     return torch.cat(parts, dim=2).transpose(1, 2).to(given), None
+
+
+def refuse_unsupported(
+    layout: Layout, mask: Tensor | None, sliding_window: int | None, others: Mapping[str, Any]
+) -> None:
+    """ModelError where the attention asks for something that the trees would leave out; a window may be never reached."""
+    ignored = [name for name in UNSUPPORTED if others.get(name) is not None]
+    if sliding_window is not None and sliding_window < layout.depth:
+        ignored.append(f"a window of {sliding_window} tokens")
+    if ignored or mask is not None:
+        raise ModelError(f"prefix trees do not support this attention ({', '.join(ignored) or 'own mask'})")
 
 
 AttentionInterface.register(TREE_ATTENTION, tree_attention)

@@ -2,7 +2,7 @@
 
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,24 +10,34 @@ from urllib.parse import urlsplit
 import torch
 
 from rewardsmith.errors import ModelError
+from rewardsmith.model.classifier import load_classifier, unreachable
+from rewardsmith.model.folders import has_tokenizer
 from rewardsmith.model.network import find_head, kind_of
+from rewardsmith.model.public_heads import Choice, Origin
+from rewardsmith.model.sidecar import Sidecar
 from rewardsmith.model.tiny import TinyConfig, byte_tokenizer, tiny_model
-from rewardsmith.scoring.contract import choose_pad_token
+from rewardsmith.scoring.contract import choose_pad_token, last_token
 
 EMBEDDED = ("tiny", "smollm2-135m", "minilm-l6")
-SIDECAR = "reward.json"
+NO_CHOICE = Choice()
+UNKNOWN = Origin()
+HUB_FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "*.tiktoken", "*.py")
 UNLIMITED = 10**9  # tokenizers write 10**30 for "no limit"
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """An opened model: the transformers model, its tokenizer, its kind, and whether its head is new."""
+    """An opened model: the transformers model, its tokenizer, its kind, and whether its head is new.
+
+    `origin` says what a model without `reward.json` was understood as.
+    """
 
     hf: Any
     tokenizer: Any
     kind: str
     head_is_new: bool
     folder: Path | None
+    origin: Origin = UNKNOWN
 
     @property
     def longest(self) -> int | None:
@@ -64,12 +74,13 @@ def open_backbone(
     layers: int | None = None,
     tiny: TinyConfig | None = None,
     trust_remote_code: bool = False,
+    choice: Choice = NO_CHOICE,
 ) -> Backbone:
     """Open a model for training: `tiny`, an embedded name, a folder, or a hub name.
 
-    `layers` keeps the first N layers. A head that the weights bring along is kept; otherwise it starts near zero, so
-    that the first loss is about ln 2 (not for `tiny`: a backbone that learns from nothing needs a head that passes
-    gradients on from the first step). Raises ModelError with one line that tells what to do.
+    `layers` keeps the first N layers. A head that the weights bring along is kept, whoever wrote it; otherwise it
+    starts near zero, so that the first loss is about ln 2 (not for `tiny`: a backbone that learns from nothing needs a
+    head that passes gradients on from the first step). Raises ModelError with one line that tells what to do.
     """
     torch.manual_seed(seed)
     if name == "tiny":
@@ -77,20 +88,40 @@ def open_backbone(
         hf = tiny_model(tiny or TinyConfig(), vocab_size=len(tokenizer))
         return Backbone(hf, tokenizer, "decoder", True, None)
     path = locate(name)
-    hf, head_is_new = load_classifier(path, layers=layers, trust_remote_code=trust_remote_code)
-    tokenizer = load_tokenizer(path, trust_remote_code=trust_remote_code)
-    kind = kind_of(hf)
-    if choose_pad_token(tokenizer, kind):
-        hf.resize_token_embeddings(max(len(tokenizer), hf.config.get_text_config().vocab_size), mean_resizing=False)
+    opened = load_classifier(path, layers=layers, trust_remote_code=trust_remote_code, choice=choice)
+    hf, kind = opened.hf, kind_of(opened.hf)
+    tokenizer = load_tokenizer(opened.tokenizer, trust_remote_code=trust_remote_code)
+    stored = Sidecar.load(Path(path)) if Path(path).is_dir() else None
+    if stored is not None:
+        origin = Origin(offset=stored.offset)
+        tokenizer.pad_token_id = stored.contract.pad_token_id
+    else:
+        origin = settle_pad_token(hf, tokenizer, kind, opened.origin)
     hf.config.get_text_config().pad_token_id = hf.config.pad_token_id = tokenizer.pad_token_id
     hf.config.problem_type = "regression"  # else vLLM puts a sigmoid on the reward
-    if head_is_new:
+    if opened.head_is_new:
         reset_head(hf, seed=seed)
-    return Backbone(hf, tokenizer, kind, head_is_new, Path(path) if Path(path).is_dir() else None)
+    return Backbone(hf, tokenizer, kind, opened.head_is_new, Path(path) if Path(path).is_dir() else None, origin)
+
+
+def settle_pad_token(hf: Any, tokenizer: Any, kind: str, origin: Origin) -> Origin:
+    """Choose the pad token of a model without a stored contract.
+
+    A decoder whose head was trained with a pad token that its template ends with keeps it: plain transformers has
+    always pooled it one token earlier, and so do we. Every other gets a pad token that no text can end with.
+    """
+    own = hf.config.get_text_config().pad_token_id
+    trained = origin.head and not origin.by_mask and kind == "decoder"
+    if trained and own is not None and own == last_token(tokenizer, kind):
+        tokenizer.pad_token_id = own
+        return replace(origin, trim_id=own)
+    if choose_pad_token(tokenizer, kind):
+        hf.resize_token_embeddings(max(len(tokenizer), hf.config.get_text_config().vocab_size), mean_resizing=False)
+    return origin
 
 
 def locate(name: str) -> str:
-    """The folder of an embedded model, a folder as it is, or a hub name; anything else is refused."""
+    """The folder of an embedded model, a folder as it is, or the local copy of a hub model; anything else is refused."""
     if name in EMBEDDED:
         folder = models_folder() / name
         if not (folder / "config.json").is_file():
@@ -98,27 +129,26 @@ def locate(name: str) -> str:
         return str(folder)
     folder = Path(name).expanduser()
     if folder.is_dir():
-        refuse_loose_adapter(folder)
         inner = folder / "model"
         if not (folder / "config.json").is_file() and (inner / "config.json").is_file():
             return str(inner)
         return str(folder)
+    if folder.is_file():
+        raise ModelError(f"{name} is a file; name the folder with config.json, weights and tokenizer")
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
         refuse_without_network(name)
-        return name
+        return fetch(name)
     raise ModelError(f"unknown model {name!r}: no such folder; known: {', '.join(EMBEDDED)}, or a hub name ORG/NAME")
 
 
-def refuse_loose_adapter(folder: Path) -> None:
-    """An adapter alone is no model, and beside a model transformers and peft would apply it without a word."""
-    if not (folder / "adapter_config.json").is_file():
-        return
-    if (folder / "config.json").is_file():
-        raise ModelError(
-            f"{folder} holds a model and an adapter in one folder, and nobody can tell whether it is merged; move "
-            "adapter_config.json and adapter_model.safetensors into a folder of their own"
-        )
-    raise ModelError(f"{folder} holds an adapter only; give the merged model (of a run of ours: the folder above it)")
+def fetch(name: str) -> str:
+    """The local copy of a hub model, downloaded where it is not cached: all that a reward model may come with."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        return str(snapshot_download(name, allow_patterns=list(HUB_FILES), ignore_patterns=["*/*", "consolidated*"]))
+    except Exception as error:  # the hub raises many kinds, all of them about this name
+        raise ModelError(unreachable(name, error)) from error
 
 
 def refuse_without_network(name: str) -> None:
@@ -137,77 +167,18 @@ def refuse_without_network(name: str) -> None:
         raise ModelError(unreachable(name, error)) from error
 
 
-def load_classifier(path: str, *, layers: int | None, trust_remote_code: bool) -> tuple[Any, bool]:
-    """The sequence classifier with one output in fp32, and whether its head had to be made new."""
-    from transformers import AutoConfig, AutoModelForSequenceClassification
-
-    try:
-        config = AutoConfig.from_pretrained(path, trust_remote_code=trust_remote_code)
-        keep_layers(config, layers)
-        config.num_labels = 1
-        hf, info = AutoModelForSequenceClassification.from_pretrained(
-            path,
-            config=config,
-            dtype=torch.float32,
-            use_safetensors=True,
-            trust_remote_code=trust_remote_code,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,
-        )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise ModelError(unreachable(path, error)) from error
-    head = find_head(hf)
-    names = {name for name, module in hf.named_modules() if module is head}
-    absent = {str(key) for key in info["missing_keys"]} | {str(key[0]) for key in info["mismatched_keys"]}
-    head_is_new = any(key.rpartition(".")[0] in names for key in absent)
-    refuse_missing(path, absent, names)
-    return hf, head_is_new
-
-
-def refuse_missing(path: str, absent: set[str], head_names: set[str]) -> None:
-    """A backbone with random weights in the middle is no pretrained model; heads and poolers may be new."""
-    allowed = ("pooler", "score", "classifier", "classification_head", "summary", "head")
-    broken = sorted(
-        key for key in absent if key.rpartition(".")[0] not in head_names and not any(part in key for part in allowed)
-    )
-    if broken:
-        raise ModelError(
-            f"{path} lacks weights of its backbone ({broken[0]} and {len(broken) - 1} more); is it complete?"
-        )
-
-
-def keep_layers(config: Any, layers: int | None) -> None:
-    """Cut a config to its first `layers` layers."""
-    if layers is None:
-        return
-    text = config.get_text_config()
-    if not 1 <= layers <= text.num_hidden_layers:
-        raise ModelError(f"--layers {layers}: the model has {text.num_hidden_layers} layers; choose 1 to that many")
-    text.num_hidden_layers = layers
-    if getattr(text, "layer_types", None):
-        text.layer_types = list(text.layer_types)[:layers]
-
-
 def load_tokenizer(path: str, *, trust_remote_code: bool) -> Any:
     """The tokenizer beside the model."""
     from transformers import AutoTokenizer
 
+    if Path(path).is_dir() and not has_tokenizer(Path(path)):
+        raise ModelError(
+            f"{path} has no tokenizer (tokenizer.json, tokenizer_config.json); copy that of its base model"
+        )
     try:
         return AutoTokenizer.from_pretrained(path, trust_remote_code=trust_remote_code)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # tokenizers raise many kinds, all of them about the files
         raise ModelError(unreachable(path, error)) from error
-
-
-def unreachable(path: str, error: Exception) -> str:
-    """One line on why a model could not be opened."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    cause = (lines[0] if lines else type(error).__name__)[:200]
-    if Path(path).is_dir():
-        return f"cannot open the model in {path}: {cause}"
-    return (
-        f"cannot fetch {path!r} from the hub ({cause}); offline choices: tiny, smollm2-135m, minilm-l6 "
-        "(rewardsmith models get NAME), or a folder"
-    )
 
 
 def reset_head(hf: Any, *, seed: int) -> None:

@@ -30,7 +30,7 @@ def save_hf_folder(hf: Any, tokenizer: Any, contract: ScoringContract, folder: P
         hf.config._attn_implementation = implementation
         tokenizer.chat_template = template
     patch_config(folder / "config.json")
-    patch_tokenizer(folder / "tokenizer_config.json", contract)
+    patch_tokenizer(folder / "tokenizer_config.json", contract, fast=tokenizer.is_fast)
 
 
 def patch_config(path: Path) -> None:
@@ -47,12 +47,13 @@ def patch_config(path: Path) -> None:
     write_text(path, json.dumps(config, ensure_ascii=False, indent=2) + "\n")
 
 
-def patch_tokenizer(path: Path, contract: ScoringContract) -> None:
+def patch_tokenizer(path: Path, contract: ScoringContract, *, fast: bool) -> None:
     """Name the tokenizer class that 4.57 knows too, and keep the template inside for readers that look there."""
     config = {key: value for key, value in json.loads(path.read_text("utf-8")).items() if key not in NEW_TOKENIZER_KEYS}
     extra = config.get("extra_special_tokens")
     if isinstance(extra, list):  # 4.57 takes only a mapping under this name
         config["additional_special_tokens"] = config.pop("extra_special_tokens")
-    config["tokenizer_class"] = "PreTrainedTokenizerFast"
+    if fast:  # one written in Python has no tokenizer.json and keeps its own class
+        config["tokenizer_class"] = "PreTrainedTokenizerFast"
     config["chat_template"] = contract.template
     write_text(path, json.dumps(config, ensure_ascii=False, indent=2) + "\n")

@@ -21,7 +21,9 @@ class RewardNetwork(nn.Module):
     """Token trees to rewards. `hf` is the transformers model, unchanged, so that saving it saves everything.
 
     `packed` says whether trees share their prefix in one row (decoders that pass the self-check) or become padded
-    rows. Rewards are raw fp32 logits; `autocast` is the dtype of mixed precision below the head, or None.
+    rows; with `padded=False` each row is computed alone, without padding. Rewards are raw fp32 logits plus `offset`
+    (the bias of a value head, for which a decoder's head has no place); `autocast` is the dtype of mixed precision
+    below the head, or None.
     """
 
     def __init__(self, hf: Any, *, kind: str, pad_id: int, packed: bool, autocast: torch.dtype | None = None) -> None:
@@ -30,6 +32,9 @@ class RewardNetwork(nn.Module):
         self.kind = kind
         self.pad_id = pad_id
         self.packed = packed
+        self.padded = True
+        self.offset = 0.0
+        self.late_pooling = last_of_rows  # of a class that applies its head to every token; check_path finds it out
         self.autocast = autocast
         before = hf.config._attn_implementation
         self.plain_attention = PLAIN_ATTENTION if before in (None, TREE_ATTENTION) else before
@@ -66,14 +71,20 @@ class RewardNetwork(nn.Module):
             features = features * keep
         with torch.autocast(self.device.type, enabled=False):
             bias = None if self.head.bias is None else self.head.bias.float()
-            return F.linear(features, self.head.weight.float(), bias).squeeze(-1)
+            return F.linear(features, self.head.weight.float(), bias).squeeze(-1) + self.offset
 
     def features(self, batch: Batch) -> Float[Tensor, "R H"]:
         """What the head reads: the last token's hidden state (decoders) or the class's own pooling (encoders)."""
         with self._mixed_precision():
             if isinstance(batch, PackedTrees):
                 return self._packed_features(batch)
-            return self._padded_features(batch)
+            if self.padded:
+                return self._padded_features(batch)
+            lengths = batch.mask.sum(dim=1).tolist()
+            alone = [
+                PaddedRows(batch.ids[k : k + 1, :n], batch.mask[k : k + 1, :n]) for k, n in enumerate(map(int, lengths))
+            ]
+            return torch.cat([self._padded_features(row) for row in alone])
 
     def _packed_features(self, batch: PackedTrees) -> Float[Tensor, "R H"]:
         hidden = self.hf.base_model(
@@ -86,14 +97,12 @@ class RewardNetwork(nn.Module):
             hidden = self.hf.base_model(
                 input_ids=batch.ids, attention_mask=batch.mask, use_cache=False
             ).last_hidden_state
-            last = batch.mask.sum(dim=1) - 1
-            pooled: Tensor = hidden[torch.arange(len(last), device=hidden.device), last]
-            return pooled
+            return last_of_rows(hidden, batch.mask)
         self.hf(input_ids=batch.ids, attention_mask=batch.mask)
         if self._features is None:
             raise ModelError(f"{type(self.hf).__name__} does not call its head; it cannot be used as a reward model")
         features, self._features = self._features, None
-        return features
+        return self.late_pooling(features, batch.mask) if features.dim() > 2 else features
 
     def _keep_features(self, module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
         self._features = arguments[0]
@@ -105,6 +114,20 @@ class RewardNetwork(nn.Module):
         else:
             with torch.autocast(self.device.type, dtype=self.autocast):
                 yield
+
+
+def last_of_rows(hidden: Float[Tensor, "R L H"], mask: Tensor) -> Float[Tensor, "R H"]:
+    """The hidden state of every row's last real token."""
+    last = mask.sum(dim=1) - 1
+    pooled: Tensor = hidden[torch.arange(len(last), device=hidden.device), last]
+    return pooled
+
+
+def mean_of_rows(hidden: Float[Tensor, "R L H"], mask: Tensor) -> Float[Tensor, "R H"]:
+    """The mean hidden state of every row's real tokens; a linear head may be applied before or after a mean."""
+    weight = mask.unsqueeze(-1).to(hidden.dtype)
+    pooled: Tensor = (hidden * weight).sum(dim=1) / weight.sum(dim=1)
+    return pooled
 
 
 def find_head(hf: Any) -> nn.Linear:

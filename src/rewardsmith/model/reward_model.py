@@ -13,15 +13,17 @@ from jaxtyping import Float64
 from rewardsmith.errors import ContractError, DataError, ModelError
 from rewardsmith.files import write_folder
 from rewardsmith.model.adapters import Adapter, AdapterFiles
-from rewardsmith.model.backbones import Backbone, locate, open_backbone
+from rewardsmith.model.backbones import NO_CHOICE, Backbone, open_backbone
 from rewardsmith.model.devices import autocast_dtype, choose_device
 from rewardsmith.model.hf_folder import save_hf_folder
 from rewardsmith.model.network import RewardNetwork
+from rewardsmith.model.path_check import check_path
 from rewardsmith.model.probes import PROBE_CONVERSATIONS, check_probes
+from rewardsmith.model.public_heads import Choice
 from rewardsmith.model.quantized import compute_in, quantize
 from rewardsmith.model.scorer import Rewards, Sequences, score
 from rewardsmith.model.sidecar import Probe, Sidecar
-from rewardsmith.model.tree_support import self_check, why_not
+from rewardsmith.model.tree_support import self_check, why_alone, why_not
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Conversation, Message, Record, Response
 from rewardsmith.scoring.contract import DEFAULT_MAX_LENGTH, ScoringContract, make_contract
@@ -35,8 +37,9 @@ Turns = str | Sequence[Message] | Sequence[Mapping[str, str]]
 class RewardModel:
     """A network, its tokenizer and its scoring contract; every reward in rewardsmith comes out of `score_records`.
 
-    `why_separate` says why prefixes are not shared, None where they are. `adapter` is the LoRA adapter in training,
-    `adapter_files` what is saved of it once `adapters.merge` has merged it.
+    `why_separate` says why prefixes are not shared, None where they are; `understood` what a model that came without
+    `reward.json` was taken for, "" for one with it. `adapter` is the LoRA adapter in training, `adapter_files` what is
+    saved of it once `adapters.merge` has merged it.
     """
 
     network: RewardNetwork
@@ -45,6 +48,7 @@ class RewardModel:
     why_separate: str | None = None
     adapter: Adapter | None = None
     adapter_files: AdapterFiles | None = None
+    understood: str = ""
 
     def __post_init__(self) -> None:
         self.encoder = Encoder(self.tokenizer, self.sidecar.contract)
@@ -63,24 +67,35 @@ class RewardModel:
         dtype: str = "fp32",
         allow_mismatch: bool = False,
         trust_remote_code: bool = False,
+        choice: Choice = NO_CHOICE,
+        template: str | None = None,
+        max_length: int | None = None,
     ) -> "RewardModel":
         """Open a folder (or a run folder, or a hub name) for scoring.
 
         With a `reward.json` its probes are scored again: token ids must match exactly and rewards within 1e-4, else
-        ContractError names what differs (`allow_mismatch` skips that). Without one the contract is inferred.
+        ContractError names what differs (`allow_mismatch` skips that). Without one the contract is inferred;
+        `template`, `max_length` and `choice` say what cannot be, and are refused where a contract is stored.
         """
-        backbone = open_backbone(str(path), trust_remote_code=trust_remote_code)
-        folder = Path(locate(str(path)))
-        sidecar = Sidecar.load(folder) if folder.is_dir() else None
-        inferred = sidecar is None
+        backbone = open_backbone(str(path), trust_remote_code=trust_remote_code, choice=choice)
+        sidecar = Sidecar.load(backbone.folder) if backbone.folder else None
+        if sidecar is not None and (template is not None or max_length is not None):
+            raise ContractError(
+                f"{path} has its own scoring contract (reward.json), which says template and max_length"
+            )
         if sidecar is None:
-            if backbone.head_is_new:
-                raise ContractError(f"{path} has no reward head; train it first: rewardsmith train --model {path} …")
-            sidecar = Sidecar(infer_contract(backbone))
-        model = cls.build(backbone, sidecar.contract, device=device, dtype=dtype)
-        model.sidecar = sidecar
+            refuse_headless(str(path), backbone)
+            if template is not None:
+                backbone.tokenizer.chat_template = template
+            contract = infer_contract(backbone, max_length=max_length)
+            model = cls.build(backbone, contract, device=device, dtype=dtype)
+            model.sidecar = replace(model.sidecar, normalizer=backbone.origin.normalizer)
+            model.understood = describe_inferred(backbone, contract)
+        else:
+            model = cls.build(backbone, sidecar.contract, device=device, dtype=dtype)
+            model.sidecar = sidecar
         model.network.eval()
-        if not inferred and not allow_mismatch:
+        if sidecar is not None and not allow_mismatch:
             check_probes(model.encoder, model.network, sidecar)
         return model
 
@@ -99,21 +114,25 @@ class RewardModel:
         `bits` (4bit, 8bit) quantises the layers of the backbone, which then cannot learn.
         """
         place = choose_device(device)
-        if bits is not None:
-            quantize(backbone.hf, bits, place)
         backbone.tokenizer.pad_token_id = contract.pad_token_id
-        backbone.hf.to(place)
         network = RewardNetwork(
             backbone.hf, kind=backbone.kind, pad_id=contract.pad_token_id, packed=False, autocast=None
         )
-        reason = why_not(backbone.hf, backbone.kind, contract.max_length)
+        network.offset = backbone.origin.offset
+        reason = check_path(network)  # before few bits blur what it compares
+        if bits is not None:
+            quantize(backbone.hf, bits, place)
+        backbone.hf.to(place)
+        if alone := why_alone(backbone.hf, contract.max_length):
+            network.padded, reason = False, alone
+        reason = reason or why_not(backbone.hf, backbone.kind, contract.max_length)
         reason = reason or self_check(network, contract.max_length, coarse=bits == "8bit")
         network.packed = reason is None
         network.use_attention()
         network.autocast = autocast_dtype(dtype, place, backbone.hf.config)
         if bits is not None:
             compute_in(backbone.hf, network.autocast or torch.float32)
-        return cls(network, backbone.tokenizer, Sidecar(contract), reason)
+        return cls(network, backbone.tokenizer, Sidecar(contract, offset=network.offset), reason)
 
     def encode(self, record: Record) -> Encoded:
         """The token ids that are scored for every response of `record`, and what was cut."""
@@ -227,12 +246,70 @@ def one_response(turns: Turns) -> Record:
     return Record(messages[:-1], (Response(messages[-1:]),))
 
 
-def infer_contract(backbone: Backbone) -> ScoringContract:
-    """A contract for a model that came without one, from its tokenizer and config; marked as inferred."""
+def new_contract(
+    backbone: Backbone, *, max_length: int, date: datetime.date, inferred: bool = False
+) -> ScoringContract:
+    """The contract of a model that has none: the tokenizer's template, and the head read where it was trained."""
     return make_contract(
         backbone.tokenizer,
         backbone.kind,
-        max_length=min(backbone.longest or LONGEST_INFERRED, LONGEST_INFERRED),
-        date=datetime.date(2025, 1, 1),
-        inferred=True,
+        max_length=max_length,
+        date=date,
+        inferred=inferred,
+        trim_id=backbone.origin.trim_id,
     )
+
+
+def infer_contract(backbone: Backbone, *, max_length: int | None = None) -> ScoringContract:
+    """A contract for a model that came without one, from its tokenizer and config; marked as inferred."""
+    longest = backbone.longest or LONGEST_INFERRED
+    if max_length is not None and max_length > longest and backbone.longest:
+        raise ContractError(f"max_length {max_length}: the model reads at most {longest} tokens")
+    length = max_length or min(longest, LONGEST_INFERRED)
+    return new_contract(backbone, max_length=length, date=datetime.date(2025, 1, 1), inferred=True)
+
+
+def refuse_headless(path: str, backbone: Backbone) -> None:
+    """ContractError where a model has no head, or one with several outputs, and so gives no reward."""
+    labels = backbone.origin.labels
+    if backbone.head_is_new and labels:
+        raise ContractError(
+            f"{path} has a head with {len(labels)} outputs ({', '.join(labels[:4])}{', …' if len(labels) > 4 else ''}), a "
+            f"reward model has one; say which is the reward: rewardsmith import {path} --label {labels[-1]} -o OUT"
+        )
+    if backbone.head_is_new:
+        raise ContractError(f"{path} has no reward head; train it first: rewardsmith train --model {path} …")
+
+
+def describe_inferred(backbone: Backbone, contract: ScoringContract) -> str:
+    """One line on what a model without `reward.json` was taken for."""
+    return f"no reward.json, contract inferred: {describe_parts(backbone, contract)}"
+
+
+def describe_start(backbone: Backbone, contract: ScoringContract) -> str:
+    """One line on the head that training starts from; "" for the tiny model and plain backbones, which get a new one."""
+    if backbone.origin.head:
+        return f"training goes on from a reward model without reward.json: {describe_parts(backbone, contract)}"
+    if backbone.origin.labels:
+        return f"the model's head with {len(backbone.origin.labels)} outputs is replaced by a new one with one output"
+    return ""
+
+
+def describe_parts(backbone: Backbone, contract: ScoringContract) -> str:
+    """Head, template, length, pooled token and statistics, in words."""
+    origin, tokenizer = backbone.origin, backbone.tokenizer
+    parts = [f"head {origin.head}" + (f" with bias {origin.offset:.6g}" if origin.offset else "")]
+    if tokenizer.chat_template:
+        parts.append("the tokenizer's chat template")
+    else:
+        parts.append("no chat template, so each turn is taken as 'role: text' (import takes --template FILE)")
+    parts.append(f"max_length {contract.max_length}")
+    if contract.trim_id is not None:
+        parts.append(
+            f"{tokenizer.pad_token!r} pads and ends texts, so the token before it is pooled, as in transformers"
+        )
+    if origin.normalizer is not None:
+        parts.append(
+            f"mean {origin.normalizer.mean:.6g} and std {origin.normalizer.std:.6g} kept beside the raw reward"
+        )
+    return "; ".join(parts)

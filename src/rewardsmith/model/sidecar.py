@@ -43,7 +43,10 @@ class Probe:
 
 @dataclass(frozen=True)
 class Sidecar:
-    """All that a folder of weights does not say about its rewards."""
+    """All that a folder of weights does not say about its rewards.
+
+    `offset` is added to every logit: the bias of an imported value head, for which a decoder's head has no place.
+    """
 
     contract: ScoringContract
     probes: tuple[Probe, ...] = ()
@@ -51,6 +54,7 @@ class Sidecar:
     normalizer: Normalizer | None = None
     calibration: Calibration | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
+    offset: float = 0.0
 
     def save(self, folder: Path) -> None:
         """Write `reward.json` atomically."""
@@ -60,6 +64,7 @@ class Sidecar:
             "contract": self.contract.to_json(),
             "normalizer": None if self.normalizer is None else asdict(self.normalizer),
             "calibration": None if self.calibration is None else asdict(self.calibration),
+            "offset": self.offset,
             "probed_on": self.probed_on,
             "probes": [asdict(probe) for probe in self.probes],
             "training": dict(self.training),
@@ -83,6 +88,7 @@ class Sidecar:
                 normalizer=read_normalizer(value.get("normalizer")),
                 calibration=Calibration(**value["calibration"]) if value.get("calibration") else None,
                 training=value.get("training") or {},
+                offset=float(value.get("offset", 0.0)),
             )
         except (orjson.JSONDecodeError, KeyError, TypeError) as error:
             raise ContractError(

@@ -17,7 +17,7 @@ def why_not(hf: Any, kind: str, length: int) -> str | None:
     """Why this architecture cannot share prefixes at sequences of `length` tokens, or None where nothing forbids it."""
     config = hf.config.get_text_config()
     if kind != "decoder":
-        return "an encoder reads both ways, so no prefix can be shared"
+        return "it is an encoder or pools as one, so no prefix can be shared"
     if not getattr(hf, "_supports_attention_backend", False):
         return f"{type(hf).__name__} does not use transformers' attention interface"
     window = getattr(config, "sliding_window", None)
@@ -26,6 +26,21 @@ def why_not(hf: Any, kind: str, length: int) -> str | None:
     kinds = set(getattr(config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"}
     if kinds:
         return f"it has layers other than full attention ({', '.join(sorted(kinds))})"
+    return None
+
+
+def why_alone(hf: Any, length: int) -> str | None:
+    """Why a text must be computed without others beside it at sequences of `length` tokens, or None.
+
+    Phi-3's long rotary positions turn on for the whole batch as soon as one of its texts is long.
+    """
+    config = hf.config.get_text_config()
+    parameters = getattr(config, "rope_parameters", None) or {}
+    kinds = [parameters] if "rope_type" in parameters else [v for v in parameters.values() if isinstance(v, dict)]
+    for kind in kinds:
+        original = kind.get("original_max_position_embeddings") or config.max_position_embeddings
+        if kind.get("rope_type") == "longrope" and length > original:
+            return f"its rotary positions change for texts beyond {original} tokens, so texts are computed one by one"
     return None
 
 

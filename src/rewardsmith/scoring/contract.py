@@ -25,7 +25,9 @@ class ScoringContract:
 
     `kind` is "decoder" (the last token is pooled) or "encoder" (the class's own pooling). `bare_needs_user` says that
     the template insists on a user turn, so that a response without a prompt gets an empty one. `inferred` marks a
-    contract that was guessed for a model which came without one.
+    contract that was guessed for a model which came without one. `trim_id` is a token that is not scored where texts
+    end with it: plain transformers pools at the last token that is not the pad token, so a model whose pad token is
+    what its template ends with was trained one token earlier.
     """
 
     kind: str
@@ -40,6 +42,7 @@ class ScoringContract:
     bare_needs_user: bool = False
     date: str = ""
     inferred: bool = False
+    trim_id: int | None = None
     version: int = CONTRACT_VERSION
 
     def __post_init__(self) -> None:
@@ -83,16 +86,14 @@ def make_contract(
     default_system: str | None = None,
     template_kwargs: Mapping[str, Any] | None = None,
     inferred: bool = False,
+    trim_id: int | None = None,
 ) -> ScoringContract:
     """Define how texts are scored with this tokenizer from now on.
 
     `tokenizer.pad_token` must have been chosen before (`choose_pad_token`). A tokenizer without a chat template gets
     a plain one by kind.
     """
-    template = tokenizer.chat_template or (PLAIN_DECODER if kind == "decoder" else PLAIN_ENCODER)
-    if not isinstance(template, str):
-        raise ContractError("the tokenizer holds several chat templates; keep the one to score with")
-    template = pin_clock(template, date)
+    template = pin_clock(template_of(tokenizer, kind), date)
     renderer = Renderer(tokenizer, template, kwargs=template_kwargs or {}, default_system=default_system)
     return ScoringContract(
         kind=kind,
@@ -107,7 +108,31 @@ def make_contract(
         bare_needs_user=not accepts_bare_response(renderer),
         date=date.isoformat(),
         inferred=inferred,
+        trim_id=trim_id,
     )
+
+
+def template_of(tokenizer: Any, kind: str) -> str:
+    """The tokenizer's chat template (the one named `default` of several), or a plain one where it has none."""
+    template = tokenizer.chat_template or (PLAIN_DECODER if kind == "decoder" else PLAIN_ENCODER)
+    if isinstance(template, dict):
+        template = template.get("default")
+    if not isinstance(template, str):
+        raise ContractError(
+            "the tokenizer holds several chat templates and none is named default; keep one to score with"
+        )
+    return template
+
+
+def last_token(tokenizer: Any, kind: str) -> int | None:
+    """The token that every rendered conversation ends with; None where it depends on the text."""
+    template = template_of(tokenizer, kind)
+    renderer = Renderer(tokenizer, template, kwargs={})
+    ends = set()
+    for words in ("x", "9"):
+        rendered = renderer.render([Message("user", words), Message("assistant", words)])
+        ends.add(tokenizer(rendered, add_special_tokens=False)["input_ids"][-1])
+    return int(ends.pop()) if len(ends) == 1 else None
 
 
 def suffix_of(renderer: Renderer) -> str:
@@ -133,7 +158,7 @@ def choose_pad_token(tokenizer: Any, kind: str) -> bool:
     Plain transformers pools a decoder at the rightmost token that is not the pad token: where pad is the end token,
     it pools one token too early.
     """
-    template = tokenizer.chat_template or (PLAIN_DECODER if kind == "decoder" else PLAIN_ENCODER)
+    template = template_of(tokenizer, kind)
     rendered = Renderer(tokenizer, template, kwargs={}).render([Message("user", "x"), Message("assistant", "y")])
 
     def fits(token: str | None) -> bool:

@@ -93,8 +93,15 @@ class Encoder:
             batch = self.tokenizer([parts[0].text for parts in pieces], add_special_tokens=False, verbose=False)[
                 "input_ids"
             ]
-            return [np.asarray(ids, dtype=np.int32) for ids in batch]
-        return [np.asarray([i for part in parts for i in self._piece_ids(part)], dtype=np.int32) for parts in pieces]
+            return [self._trimmed(ids) for ids in batch]
+        return [self._trimmed([i for part in parts for i in self._piece_ids(part)]) for parts in pieces]
+
+    def _trimmed(self, ids: list[int]) -> Ids:
+        """Without the trailing tokens that the contract does not score; at least one token stays."""
+        end = len(ids)
+        while end > 1 and ids[end - 1] == self.contract.trim_id:
+            end -= 1
+        return np.asarray(ids[:end], dtype=np.int32)
 
     def _piece_ids(self, piece: Piece) -> list[int]:
         if not piece.literal:
@@ -186,10 +193,7 @@ class Encoder:
 
     def _shorten(self, build: Any, text: str, budget: int) -> Conversation:
         """The longest conversation `build(n, starts)` within `budget`, n = tokens taken off `text`."""
-        encoding = self.tokenizer(
-            text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
-        )
-        starts = [start for start, _ in encoding["offset_mapping"]]
+        starts = self._starts(text)
         low, high = 1, len(starts)
         if not starts or self._length(build(high, starts)) > budget:
             raise ContractError(f"a conversation does not fit into {budget} tokens even with its last text taken out")
@@ -201,6 +205,15 @@ class Encoder:
                 low = middle + 1
         result: Conversation = build(low, starts)
         return result
+
+    def _starts(self, text: str) -> list[int]:
+        """Where the tokens of a text begin; where a tokenizer written in Python cannot tell, every character."""
+        if not self.tokenizer.is_fast:
+            return list(range(len(text)))
+        encoding = self.tokenizer(
+            text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
+        )
+        return [start for start, _ in encoding["offset_mapping"]]
 
     def _check_room(self) -> None:
         """Refuse a max_length that leaves no room for a text beside what the template itself writes."""
