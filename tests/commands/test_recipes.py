@@ -110,7 +110,7 @@ def test_an_adapter_run_reports_what_learned_and_its_memory(lora_run):
     assert report["training"]["peak_process_bytes"] == result.summary["peak_process_bytes"]
     for name in ("report.html", "report.md"):
         assert "Peak memory (process, CPU)" in (folder / name).read_text()
-    assert main(["diagnose", str(folder), "--language", "zh", "--overwrite", "--json"]) == 0
+    assert main(["diagnose", str(folder), "--lang", "zh", "--overwrite", "--json"]) == 0
     assert "峰值内存（进程，CPU）" in (folder / "report.html").read_text()
 
 
