@@ -37,10 +37,29 @@ OTHERS = [
 ]
 RUNS: dict[str, dict[str, Any]] = {
     "ukp-smollm2": {**UKP, **MERGED, "model": "smollm2-135m", "freeze_layers": 12, "epochs": 5, "lr": 5e-5},
+    "ukp-smollm2-probe": {
+        **UKP,
+        **MERGED,
+        "model": "smollm2-135m",
+        "freeze_layers": 12,
+        "head_start": "probe",
+        "epochs": 3,
+        "lr": 2e-5,
+    },
     "ukp-smollm2-pairs": {**UKP, "model": "smollm2-135m", "layers": 12, "batch": 16, "epochs": 1, "lr": 5e-5},
     "ukp-minilm": {**UKP, **MERGED, "model": "minilm-l6", "epochs": 6, "lr": 5e-5},
     "hh-smollm2-6-layers": {**HH, "model": "smollm2-135m", "layers": 6, "epochs": 1, "lr": 3e-5, "evals": 2},
     "hh-smollm2-6-layers-lr-1e-4": {**HH, "model": "smollm2-135m", "layers": 6, "epochs": 1, "lr": 1e-4, "evals": 2},
+    "hh-smollm2-18-layers-probe": {
+        **HH,
+        "model": "smollm2-135m",
+        "layers": 18,
+        "freeze_layers": 12,
+        "head_start": "probe",
+        "epochs": 1,
+        "lr": 1e-5,
+        "evals": 2,
+    },
     "hh-smollm2-6-layers-extra": {
         **HH,
         "model": "smollm2-135m",
