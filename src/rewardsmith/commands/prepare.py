@@ -6,7 +6,7 @@ same sources and settings give the same bytes.
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,7 @@ class Result:
     """What `prepare` did: `kept + quarantined + removed == rows`; `records` made of the kept rows are in the splits.
 
     `joined` of the kept rows are part of an earlier row's record; `not_taken` of the removed ones were left out by a
-    share or a cap.
+    share or a cap. `quarantined_by` and `removed_by` count their rows by code and check (docs/data-formats.md).
     """
 
     rows: int
@@ -87,6 +87,8 @@ class Result:
     output: str
     understood: tuple[str, ...]
     findings: dict[str, int]
+    quarantined_by: dict[str, int]
+    removed_by: dict[str, int]
 
     def to_json(self) -> dict[str, Any]:
         """The result as one JSON object."""
@@ -98,13 +100,22 @@ class Result:
         lines.append(
             f"rows {self.rows:,}: kept {self.kept:,}, quarantined {self.quarantined:,}, removed {self.removed:,}"
         )
-        if self.joined or self.not_taken:
-            lines.append(f"of these, joined to an earlier row {self.joined:,}; not taken {self.not_taken:,}")
+        if self.joined:
+            lines.append(f"of those kept, joined to an earlier row: {self.joined:,}")
+        if self.quarantined_by:
+            lines.append("quarantined: " + counted(self.quarantined_by))
+        if self.removed_by:
+            lines.append("removed: " + counted(self.removed_by))
         if self.splits:
-            lines.append("splits: " + ", ".join(f"{name} {count:,}" for name, count in self.splits.items()))
+            lines.append("splits: " + counted(self.splits))
         if self.findings:
-            lines.append("findings: " + ", ".join(f"{name} {count:,}" for name, count in self.findings.items()))
+            lines.append("findings: " + counted(self.findings))
         return "\n".join([*lines, f"written to {self.output}"])
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """Counts by name in one line."""
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items())
 
 
 def run(config: Config, progress: Progress = SILENT) -> Result:
@@ -115,8 +126,6 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     tally = Tally()
     splitter = make_splitter(config, tally, progress)
     files.write_folder(config.output, lambda folder: fill(folder, config, splitter, tally, progress))
-    for sentence in tally.understood:
-        progress.note(sentence)
     return result_of(config, tally)
 
 
@@ -260,5 +269,12 @@ def result_of(config: Config, tally: Tally) -> Result:
         splits=ordered_splits(tally),
         output=str(config.output),
         understood=tuple(tally.understood),
-        findings=dict(sorted(findings.items(), key=lambda entry: (-entry[1], entry[0]))),
+        findings=most_first(findings),
+        quarantined_by=most_first(tally.quarantined),
+        removed_by=most_first(tally.removed),
     )
+
+
+def most_first(counts: Counter[str]) -> dict[str, int]:
+    """Counts by name, the largest first."""
+    return dict(sorted(counts.items(), key=lambda entry: (-entry[1], entry[0])))
