@@ -65,7 +65,7 @@ def open_backbone(model: str) -> RewardModel:
     from rewardsmith.commands.train_settings import Config
 
     config = Config(model=model, dataset=("none",), output=Path("none"), freeze_layers=-1, max_length=LENGTH)
-    return open_model(config)[0]
+    return open_model(config).model
 
 
 def hidden_states(model: RewardModel, batch: PackedTrees, taken: Sequence[int]) -> list[torch.Tensor]:

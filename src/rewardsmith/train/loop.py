@@ -36,7 +36,8 @@ class FitSettings:
 
     Validation runs every `eval_every` steps and at the end; training stops after `patience` passes without a better
     validation loss (0 = never). `keep` checkpoints to resume from stay on disk. `max_steps` ends the run, and its
-    schedule, before the epochs do. `head_start` "probe" fits the head to the untrained backbone first (see `train.probe`).
+    schedule, before the epochs do. `head_start` "probe" fits the head to the untrained backbone first (see
+    `train.probe`); "random" and "own" leave it as it is.
     """
 
     epochs: int
@@ -122,6 +123,9 @@ class Fit:
         SIGINT and SIGTERM finish the step, write a checkpoint and raise KeyboardInterrupt.
         """
         resumed = self._restore() if resuming else None
+        if resuming:
+            progress.note("no checkpoint had been written, so training starts anew" if resumed is None else
+                          f"going on from the checkpoint after step {resumed} of {self.total}")  # fmt: skip
         self.network.train()
         if self.settings.head_start == "probe" and self.state.step == 0:
             self._fit_head(progress)
