@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from rewardsmith import files
-from rewardsmith.commands.prepare_rows import Sorting, Tally, Writers
+from rewardsmith.commands.prepare_rows import Rules, Sorting, Writers
+from rewardsmith.commands.prepare_tally import Tally, ordered_splits, quality
 from rewardsmith.data.builtin import is_builtin
 from rewardsmith.data.hub import looks_like_hub_name
 from rewardsmith.data.loading import Loadable, iterate
@@ -20,15 +21,20 @@ from rewardsmith.data.mixing import CHECK as NOT_TAKEN
 from rewardsmith.data.mixing import Mix, parse_source
 from rewardsmith.data.readers import files_of
 from rewardsmith.data.renaming import parse_renames
-from rewardsmith.data.splitting import SPLITS, Splitter, check_fractions, group_of, hold_out
+from rewardsmith.data.splitting import Splitter, check_fractions, group_of, hold_out
 from rewardsmith.errors import DataError, OutputError, UsageError
+from rewardsmith.language import current, display_width, padded, say
 from rewardsmith.progress import SILENT, Progress
+from rewardsmith.quality.checks import REMOVABLE
+from rewardsmith.quality.limits import Limits, check_limits
+from rewardsmith.quality.signals import Known
 from rewardsmith.records import Record
+from rewardsmith.report.quality_page import render_quality
 from rewardsmith.version import VERSION
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Limits):
     """Settings of `prepare`."""
 
     sources: tuple[str, ...]
@@ -67,6 +73,15 @@ class Config:
     keep_duplicates: bool = False
     """Keep rows that repeat an earlier row exactly."""
 
+    remove: tuple[str, ...] = ()
+    """A check whose rows are removed, as in refusal or similar_responses; repeat it for several; default: report only."""
+
+    repair: bool = False
+    """Undo encoding damage where nothing was lost; default: report only."""
+
+    signals: Path | None = None
+    """Folder of an earlier run over the same sources whose measured values are taken over, to try other thresholds."""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -87,6 +102,9 @@ class Result:
     output: str
     understood: tuple[str, ...]
     findings: dict[str, int]
+    repaired: int
+    reused: int
+    filters: tuple[dict[str, Any], ...]
 
     def to_json(self) -> dict[str, Any]:
         """The result as one JSON object."""
@@ -102,9 +120,26 @@ class Result:
             lines.append(f"of these, joined to an earlier row {self.joined:,}; not taken {self.not_taken:,}")
         if self.splits:
             lines.append("splits: " + ", ".join(f"{name} {count:,}" for name, count in self.splits.items()))
-        if self.findings:
-            lines.append("findings: " + ", ".join(f"{name} {count:,}" for name, count in self.findings.items()))
+        if self.repaired:
+            lines.append(f"texts repaired: {self.repaired:,}; see repaired.jsonl")
+        if self.reused:
+            lines.append(f"rows whose measured values were taken over: {self.reused:,}")
+        lines += table(self.filters)
         return "\n".join([*lines, f"written to {self.output}"])
+
+
+def table(filters: tuple[dict[str, Any], ...]) -> list[str]:
+    """A line per check that saw something: its name, the rows it found and removed, its threshold, and what it means."""
+    heads = ("check", "found", "removed", "threshold", "meaning")
+    lines = [tuple(map(say, heads))]
+    for one in filters:
+        threshold = "" if one["threshold"] is None else str(one["threshold"])
+        counts = (f"{one['found']:,}", f"{one['removed']:,}")
+        lines.append((one["check"], *counts, threshold, say(one["meaning"])))
+    if not filters:
+        return []
+    widths = [max(display_width(line[column]) for line in lines) for column in range(len(heads) - 1)]
+    return ["  ".join([*map(padded, line, widths), line[-1]]).rstrip() for line in lines]
 
 
 def run(config: Config, progress: Progress = SILENT) -> Result:
@@ -112,12 +147,13 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     check_settings(config)
     if not config.overwrite:
         files.prepare_output(config.output, overwrite=False)
-    tally = Tally()
+    tally = Tally(limits=config)
     splitter = make_splitter(config, tally, progress)
-    files.write_folder(config.output, lambda folder: fill(folder, config, splitter, tally, progress))
+    known = Known(config.signals)
+    files.write_folder(config.output, lambda folder: fill(folder, config, splitter, tally, known, progress))
     for sentence in tally.understood:
         progress.note(sentence)
-    return result_of(config, tally)
+    return result_of(config, tally, reused=known.used)
 
 
 def check_settings(config: Config) -> None:
@@ -127,6 +163,10 @@ def check_settings(config: Config) -> None:
         raise UsageError("no source given; expected at least one file, folder or hub name")
     parse_renames(config.map)
     Mix(config.seed, config.max_per_source)
+    check_limits(config)
+    for name in config.remove:
+        if name not in REMOVABLE:
+            raise UsageError(f"remove has {name!r}, which is no check; expected some of {', '.join(REMOVABLE)}")
     if config.max_rows is not None and config.max_rows < 1:
         raise UsageError(f"max_rows is {config.max_rows}; expected at least 1, or nothing for all rows")
     if config.test_groups is not None and config.split_by is None:
@@ -178,17 +218,20 @@ def items(config: Config, tally: Tally, progress: Progress) -> Iterator[Loadable
                 yield item
 
 
-def fill(folder: Path, config: Config, splitter: Splitter, tally: Tally, progress: Progress) -> None:
+def fill(folder: Path, config: Config, splitter: Splitter, tally: Tally, known: Known, progress: Progress) -> None:
     """Write everything into `folder`."""
+    rules = Rules(limits=config, remove=config.remove, repair=config.repair, keep_duplicates=config.keep_duplicates)
     with contextlib.ExitStack() as stack:
-        sorting = Sorting(splitter, tally, Writers(folder, stack), keep_duplicates=config.keep_duplicates)
+        sorting = Sorting(splitter, tally, Writers(folder, stack), rules=rules, known=known)
         for item in items(config, tally, progress):
             tally.rows += 1
             sorting.take(item)
         refuse_nothing(tally)
         if tally.splits:
             splitter.refuse_empty(tally.splits)
-    files.write_json(folder / "quality.json", quality(tally))
+    content = quality(tally)
+    files.write_json(folder / "quality.json", content)
+    files.write_text(folder / "quality.html", render_quality(content, lang=current()))
     files.write_json(folder / "prepare.json", provenance(config))
 
 
@@ -196,6 +239,11 @@ def refuse_nothing(tally: Tally) -> None:
     """DataError where not one row could be used."""
     if tally.splits or tally.documents:
         return
+    if tally.removed.keys() - {NOT_TAKEN}:
+        most, count = tally.removed.most_common(1)[0]
+        raise DataError(
+            f"none of the {tally.rows} rows is left: {count} were removed by {most}; expected some; relax it"
+        )
     if tally.first_refusal is None and tally.removed:
         raise DataError(f"none of the {tally.rows} rows was taken; expected larger shares or caps, or another --seed")
     if tally.first_refusal is None:
@@ -204,43 +252,17 @@ def refuse_nothing(tally: Tally) -> None:
     raise DataError(f"none of the {tally.rows} rows can be used; the first, {first.file}:{first.line}: {first.reason}")
 
 
-def quality(tally: Tally) -> dict[str, Any]:
-    """The quality report: counts of everything, with examples of each finding."""
-    return {
-        "rows": tally.rows,
-        "documents": tally.documents,
-        "joined": tally.joined,
-        "records": sum(tally.splits.values()),
-        "splits": ordered_splits(tally),
-        "quarantined": dict(sorted(tally.quarantined.items())),
-        "removed": dict(sorted(tally.removed.items())),
-        "comparisons": tally.comparisons,
-        "ties": tally.ties,
-        "longer_preferred": {"share": tally.longer / tally.unequal if tally.unequal else None, "of": tally.unequal},
-        "understood": tally.understood,
-        "findings": [
-            {"check": name, "severity": severity, "count": count, "examples": tally.examples[name, severity]}
-            for (name, severity), count in sorted(tally.findings.items(), key=lambda entry: (-entry[1], entry[0]))
-        ],
-    }
-
-
-def ordered_splits(tally: Tally) -> dict[str, int]:
-    """The sizes of the splits, in their usual order."""
-    return {name: tally.splits[name] for name in SPLITS if name in tally.splits}
-
-
 def provenance(config: Config) -> dict[str, Any]:
     """The settings that decide what was written, and the hash of each file that was read."""
     settings = asdict(config)
     # Where it was written to decides nothing, and two runs of the same settings shall give the same bytes.
-    for name in ("output", "overwrite"):
+    for name in ("output", "overwrite", "signals"):
         settings.pop(name)
     hashes = [{"file": str(path), "sha256": files.sha256(path)} for path in source_files(config)]
     return {"version": VERSION, "settings": settings, "inputs": hashes}
 
 
-def result_of(config: Config, tally: Tally) -> Result:
+def result_of(config: Config, tally: Tally, *, reused: int) -> Result:
     """The counts as a result; what was counted in different places has to add up."""
     records = sum(tally.splits.values())
     quarantined, removed = tally.quarantined.total(), tally.removed.total()
@@ -261,4 +283,11 @@ def result_of(config: Config, tally: Tally) -> Result:
         output=str(config.output),
         understood=tuple(tally.understood),
         findings=dict(sorted(findings.items(), key=lambda entry: (-entry[1], entry[0]))),
+        repaired=tally.repaired,
+        reused=reused,
+        filters=tuple(
+            {name: one[name] for name in ("check", "meaning", "threshold", "found", "removed")}
+            for one in quality(tally)["filters"]
+            if one["found"] or one["removed"]
+        ),
     )
