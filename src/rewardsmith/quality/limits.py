@@ -23,8 +23,8 @@ class Limits:
     max_words: int | None = None
     """Most words of a response, where a Chinese or Japanese character is a word; default: no limit."""
 
-    max_similarity: float = 0.95
-    """Highest edit similarity (0.5 to 1) of responses that are compared."""
+    max_similarity: float = 0.9
+    """Highest edit similarity (0.6 to 1) of responses that are compared."""
 
     max_repetition: float = 0.6
     """Highest share (0 to 1) of a response's four-word runs that repeat an earlier one."""
@@ -86,9 +86,7 @@ LIMITS: dict[str, Limit] = {
     "repetition": Limit("repetition", "max_repetition", True, "a share of {0} of the four-word runs are repeats"),
     "compressible": Limit("compression", "max_compression", True, "zlib makes it {0} times smaller"),
     "refusal": Limit("refusals", None, True, "{0} responses decline to answer", severity="info"),
-    "low_agreement": Limit(
-        "agreement", "min_agreement", False, "agreement {0} of the annotators", severity="info"
-    ),
+    "low_agreement": Limit("agreement", "min_agreement", False, "agreement {0} of the annotators", severity="info"),
     "few_votes": Limit("votes", "min_votes", False, "only {0} votes were given", severity="info"),
 }
 OTHER_LANGUAGE = "other_language"

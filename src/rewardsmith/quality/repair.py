@@ -6,7 +6,6 @@ were. Text without such damage is never touched: no quotes, widths, ligatures, l
 """
 
 import functools
-import os.path
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -134,7 +133,7 @@ def repair(record: Record) -> tuple[Record, tuple[Repair, ...]]:
     done = []
     for where, text in texts_of(record):
         if (fixed := repaired(text)) is not None:
-            start = len(os.path.commonprefix((text, fixed)))
+            start = next(at for at, (old, new) in enumerate(zip(text, fixed, strict=False)) if old != new)
             done.append(Repair(where, text[start:][:EXCERPT_CHARS], fixed[start:][:EXCERPT_CHARS]))
     if not done:
         return record, ()

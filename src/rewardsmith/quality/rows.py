@@ -12,8 +12,8 @@ from rewardsmith.evaluate.baselines import CJK_RANGES
 from rewardsmith.quality.text import language_of, length_in_words
 from rewardsmith.records import Comparison, Record
 
-SIMILARITY_FLOOR = 0.5
-"""Lower similarities are kept as 0: unrelated English texts reach 0.45, and the search may stop early."""
+SIMILARITY_FLOOR = 0.6
+"""Lower similarities are kept as 0, so that the search may stop early: several times faster, as most pairs are far apart."""
 SIMILARITY_CHARS = 50_000
 """Longer responses are not compared: the time grows with the product of the lengths."""
 
@@ -100,14 +100,12 @@ def measure(record: Record) -> Values:
 
 
 def similarity(one: str, other: str) -> float:
-    """How alike two texts are, in [0, 1]: 2 M / T, where M is the length of their longest common subsequence and T that
-    of both texts together, in characters; 0 below SIMILARITY_FLOOR, 1 for two empty texts.
-
-    The same scale as difflib's ratio, whose M is at most as large.
+    """How alike two texts are, in [0, 1]: 1 - d / n, where d is their Levenshtein distance (characters inserted, deleted or
+    replaced) and n the length of the longer one; 0 below SIMILARITY_FLOOR, 1 for two empty texts.
     """
-    from rapidfuzz.distance import Indel
+    from rapidfuzz.distance import Levenshtein
 
-    return round(Indel.normalized_similarity(one, other, score_cutoff=SIMILARITY_FLOOR), 4)
+    return round(Levenshtein.normalized_similarity(one, other, score_cutoff=SIMILARITY_FLOOR), 4)
 
 
 def least_similarity(texts: list[str], comparisons: tuple[Comparison, ...]) -> float | None:
