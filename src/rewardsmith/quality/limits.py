@@ -24,7 +24,7 @@ class Limits:
     """Most words of a response, where a Chinese or Japanese character is a word; default: no limit."""
 
     max_similarity: float = 0.9
-    """Highest edit similarity (0.6 to 1) of responses that are compared."""
+    """Highest edit similarity (0.7 to 1) of responses that are compared."""
 
     max_repetition: float = 0.6
     """Highest share (0 to 1) of a response's four-word runs that repeat an earlier one."""

@@ -12,7 +12,7 @@ from rewardsmith.evaluate.baselines import CJK_RANGES
 from rewardsmith.quality.text import language_of, length_in_words
 from rewardsmith.records import Comparison, Record
 
-SIMILARITY_FLOOR = 0.6
+SIMILARITY_FLOOR = 0.7
 """Lower similarities are kept as 0, so that the search may stop early: several times faster, as most pairs are far apart."""
 SIMILARITY_CHARS = 50_000
 """Longer responses are not compared: the time grows with the product of the lengths."""
