@@ -265,7 +265,7 @@ def _can_be_garbled(record: Record) -> bool:
 
 
 def _is_chinese(record: Record) -> bool:
-    return record.fields["language"] == "zh"
+    return bool(record.fields["language"] == "zh")
 
 
 FAULTS: dict[str, Fault] = {
