@@ -155,7 +155,10 @@ class Quarantined:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """A record that a check took out: where, by which check, why, and its twin (`file:line`) for a duplicate."""
+    """A record that a check took out: where, by which check, why, and its twin (`file:line`) for a duplicate.
+
+    `value` is what the check measured and `threshold` what it was compared with, for checks that have such.
+    """
 
     file: str
     line: int
@@ -163,6 +166,8 @@ class Removed:
     reason: str
     excerpt: str
     twin: str | None = None
+    value: float | str | None = None
+    threshold: float | str | None = None
 
 
 @dataclass(frozen=True, slots=True)

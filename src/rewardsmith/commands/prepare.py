@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from rewardsmith import files
-from rewardsmith.commands.prepare_rows import Sorting, Tally, Writers
+from rewardsmith.commands.prepare_rows import Rules, Sorting, Writers
+from rewardsmith.commands.prepare_tally import Tally, ordered_splits, quality
 from rewardsmith.data.builtin import is_builtin
 from rewardsmith.data.hub import looks_like_hub_name
 from rewardsmith.data.loading import Loadable, iterate
@@ -20,15 +21,20 @@ from rewardsmith.data.mixing import CHECK as NOT_TAKEN
 from rewardsmith.data.mixing import Mix, parse_source
 from rewardsmith.data.readers import files_of
 from rewardsmith.data.renaming import parse_renames
-from rewardsmith.data.splitting import SPLITS, Splitter, check_fractions, group_of, hold_out
+from rewardsmith.data.splitting import Splitter, check_fractions, group_of, hold_out
 from rewardsmith.errors import DataError, OutputError, UsageError
+from rewardsmith.language import current, display_width, padded, say
 from rewardsmith.progress import SILENT, Progress
+from rewardsmith.quality.checks import REMOVABLE
+from rewardsmith.quality.limits import Limits, check_limits
+from rewardsmith.quality.signals import Known
 from rewardsmith.records import Record
+from rewardsmith.report.quality_page import render_quality
 from rewardsmith.version import VERSION
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Limits):
     """Settings of `prepare`."""
 
     sources: tuple[str, ...]
@@ -67,6 +73,15 @@ class Config:
     keep_duplicates: bool = False
     """Keep rows that repeat an earlier row exactly."""
 
+    remove: tuple[str, ...] = ()
+    """A check whose rows are removed, as in refusal or similar_responses; repeat it for several; default: report only."""
+
+    repair: bool = False
+    """Undo encoding damage where nothing was lost; default: report only."""
+
+    signals: Path | None = None
+    """Folder of an earlier run over the same sources whose measured values are taken over, to try other thresholds."""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -89,6 +104,9 @@ class Result:
     findings: dict[str, int]
     quarantined_by: dict[str, int]
     removed_by: dict[str, int]
+    repaired: int
+    reused: int
+    filters: tuple[dict[str, Any], ...]
 
     def to_json(self) -> dict[str, Any]:
         """The result as one JSON object."""
@@ -108,8 +126,11 @@ class Result:
             lines.append("removed: " + counted(self.removed_by))
         if self.splits:
             lines.append("splits: " + counted(self.splits))
-        if self.findings:
-            lines.append("findings: " + counted(self.findings))
+        if self.repaired:
+            lines.append(f"texts repaired: {self.repaired:,}; see repaired.jsonl")
+        if self.reused:
+            lines.append(f"rows whose measured values were taken over: {self.reused:,}")
+        lines += table(self.filters)
         return "\n".join([*lines, f"written to {self.output}"])
 
 
@@ -118,15 +139,30 @@ def counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in counts.items())
 
 
+def table(filters: tuple[dict[str, Any], ...]) -> list[str]:
+    """A line per check that saw something: its name, the rows it found and removed, its threshold, and what it means."""
+    heads = ("check", "found", "removed", "threshold", "meaning")
+    lines = [tuple(map(say, heads))]
+    for one in filters:
+        threshold = "" if one["threshold"] is None else str(one["threshold"])
+        counts = (f"{one['found']:,}", f"{one['removed']:,}")
+        lines.append((one["check"], *counts, threshold, say(one["meaning"])))
+    if not filters:
+        return []
+    widths = [max(display_width(line[column]) for line in lines) for column in range(len(heads) - 1)]
+    return ["  ".join([*map(padded, line, widths), line[-1]]).rstrip() for line in lines]
+
+
 def run(config: Config, progress: Progress = SILENT) -> Result:
     """Read, check, split and write. DataError where no row can be used or a split comes out empty."""
     check_settings(config)
     if not config.overwrite:
         files.prepare_output(config.output, overwrite=False)
-    tally = Tally()
+    tally = Tally(limits=config)
     splitter = make_splitter(config, tally, progress)
-    files.write_folder(config.output, lambda folder: fill(folder, config, splitter, tally, progress))
-    return result_of(config, tally)
+    known = Known(config.signals)
+    files.write_folder(config.output, lambda folder: fill(folder, config, splitter, tally, known, progress))
+    return result_of(config, tally, reused=known.used)
 
 
 def check_settings(config: Config) -> None:
@@ -136,6 +172,10 @@ def check_settings(config: Config) -> None:
         raise UsageError("no source given; expected at least one file, folder or hub name")
     parse_renames(config.map)
     Mix(config.seed, config.max_per_source)
+    check_limits(config)
+    for name in config.remove:
+        if name not in REMOVABLE:
+            raise UsageError(f"remove has {name!r}, which is no check; expected some of {', '.join(REMOVABLE)}")
     if config.max_rows is not None and config.max_rows < 1:
         raise UsageError(f"max_rows is {config.max_rows}; expected at least 1, or nothing for all rows")
     if config.test_groups is not None and config.split_by is None:
@@ -187,17 +227,20 @@ def items(config: Config, tally: Tally, progress: Progress) -> Iterator[Loadable
                 yield item
 
 
-def fill(folder: Path, config: Config, splitter: Splitter, tally: Tally, progress: Progress) -> None:
+def fill(folder: Path, config: Config, splitter: Splitter, tally: Tally, known: Known, progress: Progress) -> None:
     """Write everything into `folder`."""
+    rules = Rules(limits=config, remove=config.remove, repair=config.repair, keep_duplicates=config.keep_duplicates)
     with contextlib.ExitStack() as stack:
-        sorting = Sorting(splitter, tally, Writers(folder, stack), keep_duplicates=config.keep_duplicates)
+        sorting = Sorting(splitter, tally, Writers(folder, stack), rules=rules, known=known)
         for item in items(config, tally, progress):
             tally.rows += 1
             sorting.take(item)
         refuse_nothing(tally)
         if tally.splits:
             splitter.refuse_empty(tally.splits)
-    files.write_json(folder / "quality.json", quality(tally))
+    content = quality(tally)
+    files.write_json(folder / "quality.json", content)
+    files.write_text(folder / "quality.html", render_quality(content, lang=current()))
     files.write_json(folder / "prepare.json", provenance(config))
 
 
@@ -205,6 +248,11 @@ def refuse_nothing(tally: Tally) -> None:
     """DataError where not one row could be used."""
     if tally.splits or tally.documents:
         return
+    if tally.removed.keys() - {NOT_TAKEN}:
+        most, count = tally.removed.most_common(1)[0]
+        raise DataError(
+            f"none of the {tally.rows} rows is left: {count} were removed by {most}; expected some; relax it"
+        )
     if tally.first_refusal is None and tally.removed:
         raise DataError(f"none of the {tally.rows} rows was taken; expected larger shares or caps, or another --seed")
     if tally.first_refusal is None:
@@ -213,43 +261,17 @@ def refuse_nothing(tally: Tally) -> None:
     raise DataError(f"none of the {tally.rows} rows can be used; the first, {first.file}:{first.line}: {first.reason}")
 
 
-def quality(tally: Tally) -> dict[str, Any]:
-    """The quality report: counts of everything, with examples of each finding."""
-    return {
-        "rows": tally.rows,
-        "documents": tally.documents,
-        "joined": tally.joined,
-        "records": sum(tally.splits.values()),
-        "splits": ordered_splits(tally),
-        "quarantined": dict(sorted(tally.quarantined.items())),
-        "removed": dict(sorted(tally.removed.items())),
-        "comparisons": tally.comparisons,
-        "ties": tally.ties,
-        "longer_preferred": {"share": tally.longer / tally.unequal if tally.unequal else None, "of": tally.unequal},
-        "understood": tally.understood,
-        "findings": [
-            {"check": name, "severity": severity, "count": count, "examples": tally.examples[name, severity]}
-            for (name, severity), count in sorted(tally.findings.items(), key=lambda entry: (-entry[1], entry[0]))
-        ],
-    }
-
-
-def ordered_splits(tally: Tally) -> dict[str, int]:
-    """The sizes of the splits, in their usual order."""
-    return {name: tally.splits[name] for name in SPLITS if name in tally.splits}
-
-
 def provenance(config: Config) -> dict[str, Any]:
     """The settings that decide what was written, and the hash of each file that was read."""
     settings = asdict(config)
     # Where it was written to decides nothing, and two runs of the same settings shall give the same bytes.
-    for name in ("output", "overwrite"):
+    for name in ("output", "overwrite", "signals"):
         settings.pop(name)
     hashes = [{"file": str(path), "sha256": files.sha256(path)} for path in source_files(config)]
     return {"version": VERSION, "settings": settings, "inputs": hashes}
 
 
-def result_of(config: Config, tally: Tally) -> Result:
+def result_of(config: Config, tally: Tally, *, reused: int) -> Result:
     """The counts as a result; what was counted in different places has to add up."""
     records = sum(tally.splits.values())
     quarantined, removed = tally.quarantined.total(), tally.removed.total()
@@ -272,6 +294,13 @@ def result_of(config: Config, tally: Tally) -> Result:
         findings=most_first(findings),
         quarantined_by=most_first(tally.quarantined),
         removed_by=most_first(tally.removed),
+        repaired=tally.repaired,
+        reused=reused,
+        filters=tuple(
+            {name: one[name] for name in ("check", "meaning", "threshold", "found", "removed")}
+            for one in quality(tally)["filters"]
+            if one["found"] or one["removed"]
+        ),
     )
 
 

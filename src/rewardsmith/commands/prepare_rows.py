@@ -1,61 +1,25 @@
-"""Where `rewardsmith prepare` sends each row, and what it counts on the way."""
+"""Where `rewardsmith prepare` sends each row: a split, the quarantine, or the removed ones."""
 
 import contextlib
-from collections import Counter
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import orjson
 
+from rewardsmith.commands.prepare_tally import Tally
 from rewardsmith.data.loading import Loadable
 from rewardsmith.data.native import to_row
-from rewardsmith.data.splitting import Split, Splitter
-from rewardsmith.quality.checks import Finding, Seen, check, check_document, longer_preferred
-from rewardsmith.records import Joined, Quarantined, Record, Removed
+from rewardsmith.data.splitting import Splitter
+from rewardsmith.quality.checks import EXCERPT_CHARS, REMOVABLE, Finding, Seen, check_document
+from rewardsmith.quality.limits import Limits
+from rewardsmith.quality.repair import loss_in, loss_of, repair
+from rewardsmith.quality.signals import Known, line_of
+from rewardsmith.records import Document, Joined, Quarantined, Record, Removed
 
-EXAMPLES = 5
-
-
-@dataclass
-class Tally:
-    """Counts that grow while rows pass."""
-
-    rows: int = 0
-    documents: int = 0
-    joined: int = 0
-    quarantined: Counter[str] = field(default_factory=Counter)
-    removed: Counter[str] = field(default_factory=Counter)
-    splits: dict[Split, int] = field(default_factory=dict)
-    findings: Counter[tuple[str, str]] = field(default_factory=Counter)
-    examples: dict[tuple[str, str], list[dict[str, str]]] = field(default_factory=dict)
-    understood: list[str] = field(default_factory=list)
-    comparisons: int = 0
-    ties: int = 0
-    longer: int = 0
-    unequal: int = 0
-    first_refusal: Quarantined | None = None
-
-    def note(self, sentence: str) -> None:
-        """Keep what was understood of a file; a source that is read twice says it once."""
-        if sentence not in self.understood:
-            self.understood.append(sentence)
-
-    def find(self, finding: Finding) -> None:
-        """Count a finding; the first EXAMPLES of each kind are quoted."""
-        key = (finding.check, finding.severity)
-        self.findings[key] += 1
-        quoted = self.examples.setdefault(key, [])
-        if len(quoted) < EXAMPLES:
-            quoted.append({"place": finding.place, "detail": finding.detail})
-
-    def measure(self, record: Record) -> None:
-        """Add a record's figures for the quality report."""
-        self.comparisons += len(record.comparisons)
-        self.ties += sum(comparison.is_tie for comparison in record.comparisons)
-        longer, unequal = longer_preferred(record)
-        self.longer += longer
-        self.unequal += unequal
+LOST_TEXT = "lost_text"
+IDENTICAL = "identical_responses"
 
 
 class Writers:
@@ -77,63 +41,136 @@ class Writers:
             self.open[name] = self.stack.enter_context((self.folder / f"{name}.jsonl").open("wb"))
 
 
-class Sorting:
-    """Sends each row to its place: a split, the quarantine, or the removed ones."""
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What is done to rows: the thresholds, the checks whose rows are removed, and whether text is repaired."""
 
-    def __init__(self, splitter: Splitter, tally: Tally, writers: Writers, *, keep_duplicates: bool) -> None:
-        self.splitter, self.tally, self.writers, self.keep_duplicates = splitter, tally, writers, keep_duplicates
+    limits: Limits
+    remove: Collection[str] = ()
+    repair: bool = False
+    keep_duplicates: bool = False
+
+
+class Sorting:
+    """Sends each row to its place, and tells the tally."""
+
+    def __init__(self, splitter: Splitter, tally: Tally, writers: Writers, *, rules: Rules, known: Known) -> None:
+        self.splitter, self.tally, self.writers, self.rules, self.known = splitter, tally, writers, rules, known
         self.seen = Seen()
-        self.last_removed: Removed | None = None  # why the record is gone to which the next rows are joined
-        for name in ("quarantine", "removed"):
+        self.last_gone: Removed | Quarantined | None = (
+            None  # the record to which the next rows are joined, if it is gone
+        )
+        for name in ("quarantine", "removed", "signals"):
             writers.start(name)
 
     def take(self, item: Loadable) -> None:
         """Count and write one row."""
         if isinstance(item, Record):
-            self.last_removed = self.keep(item)
+            self.last_gone = self.keep(item)
         elif isinstance(item, Joined):
             self.join(item)
         elif isinstance(item, Removed):
             self.remove(item)
         elif isinstance(item, Quarantined):
-            self.tally.first_refusal = self.tally.first_refusal or item
-            self.tally.quarantined[item.code] += 1
-            self.writers.write("quarantine", asdict(item))
+            self.quarantine(item)
         else:
-            self.tally.documents += 1
-            note_findings(self.tally, check_document(item))
+            self.check_document(item)
 
-    def keep(self, record: Record) -> Removed | None:
-        """Send a record to its split, or to the removed ones, which is returned."""
-        tally = self.tally
+    def keep(self, record: Record) -> Removed | Quarantined | None:
+        """Send a record to its split, or to the quarantine or the removed ones, which is returned."""
+        if (refused := refusal_of(record)) is not None:
+            return self.quarantine(refused)
+        if self.rules.repair:
+            record, done = repair(record)
+            if done and (refused := same_after_repair(record)) is not None:
+                return self.quarantine(refused)
+            for one in done:
+                self.tally.repaired += 1
+                self.tally.find(
+                    Finding("repaired", "info", record.place, f"{one.where}: {one.before!r} → {one.after!r}")
+                )
+                self.writers.write("repaired", {"file": record.source, "line": record.line, **asdict(one)})
         removed = self.seen.duplicate(record)
-        if removed is not None and not self.keep_duplicates:
-            self.remove(removed)
-            return removed
-        if removed is not None:
-            tally.find(Finding("duplicate", "warning", record.place, removed.reason))
-        note_findings(tally, [*check(record), *self.seen.contradictions(record)])
-        tally.measure(record)
+        if removed is not None and not self.rules.keep_duplicates:
+            return self.remove(removed)
+        repeats = [] if removed is None else [Finding("duplicate", "warning", record.place, removed.reason)]
+        return self.judge(record, repeats)
+
+    def judge(self, record: Record, found: list[Finding]) -> Removed | None:
+        """Look at a record, and write it to its split or remove it."""
+        signals = self.known.of(record)
+        self.writers.write("signals", line_of(record, signals))
+        found += signals.findings(record.place, self.rules.limits)
+        found += self.seen.contradictions(record)
+        self.tally.find(*found)
+        reasons = [finding for finding in found if finding.check in self.rules.remove]
+        if reasons:
+            first = min(reasons, key=lambda finding: REMOVABLE.index(finding.check))
+            return self.remove(removal(record, first))
+        self.tally.measure(record, signals.values)
         side = self.splitter.side(record)
-        tally.splits[side] = tally.splits.get(side, 0) + 1
+        self.tally.splits[side] = self.tally.splits.get(side, 0) + 1
         self.writers.write(side, to_row(record))
         return None
 
     def join(self, row: Joined) -> None:
         """Count a row that is part of the record before it, and shares its fate."""
-        if self.last_removed is None:
+        gone = self.last_gone
+        if gone is None:
             self.tally.joined += 1
             return
-        reason = f"part of the record at {row.into}: {self.last_removed.reason}"
-        self.remove(Removed(row.source, row.line, self.last_removed.check, reason, "", self.last_removed.twin))
+        reason = f"part of the record at {row.into}: {gone.reason}"
+        if isinstance(gone, Quarantined):
+            self.quarantine(Quarantined(row.source, row.line, gone.code, reason, ""))
+        else:
+            self.remove(Removed(row.source, row.line, gone.check, reason, "", gone.twin, gone.value, gone.threshold))
 
-    def remove(self, removed: Removed) -> None:
+    def check_document(self, document: Document) -> None:
+        """Count a line of plain text, with what the checks say; one that lost characters goes into quarantine."""
+        self.tally.find(*check_document(document))
+        if (loss := loss_of(document.text)) is not None:
+            reason = f"the line is damaged beyond repair: {loss}"
+            excerpt = document.text[:EXCERPT_CHARS]
+            self.quarantine(Quarantined(document.source, document.line, LOST_TEXT, reason, excerpt))
+            return
+        self.tally.documents += 1
+
+    def quarantine(self, row: Quarantined) -> Quarantined:
+        """Count and name a row that cannot be used."""
+        self.tally.quarantine(row)
+        self.writers.write("quarantine", asdict(row))
+        return row
+
+    def remove(self, removed: Removed) -> Removed:
         """Count and name a row that was taken out."""
-        self.tally.removed[removed.check] += 1
+        self.tally.remove(removed)
         self.writers.write("removed", asdict(removed))
+        return removed
 
 
-def note_findings(tally: Tally, found: list[Finding]) -> None:
-    """Count several findings."""
-    for finding in found:
-        tally.find(finding)
+def refusal_of(record: Record) -> Quarantined | None:
+    """Why a record's text cannot be used: damage that certainly lost characters."""
+    reason = loss_in(record)
+    return None if reason is None else quarantined(record, LOST_TEXT, reason)
+
+
+def same_after_repair(record: Record) -> Quarantined | None:
+    """The refusal of a record whose preferred response became the other one's text by the repair."""
+    for comparison in record.comparisons:
+        if not comparison.is_tie and record.responses[comparison.i].messages == record.responses[comparison.j].messages:
+            return quarantined(
+                record, IDENTICAL, "once repaired, the preferred and the other response are the same text"
+            )
+    return None
+
+
+def quarantined(record: Record, code: str, reason: str) -> Quarantined:
+    """The quarantine's entry of a record."""
+    return Quarantined(record.source, record.line, code, reason, record.responses[0].text[:EXCERPT_CHARS])
+
+
+def removal(record: Record, finding: Finding) -> Removed:
+    """The ledger entry of a record that a check took out."""
+    excerpt = record.responses[0].text[:EXCERPT_CHARS]
+    value, threshold = finding.value, finding.threshold
+    return Removed(record.source, record.line, finding.check, finding.detail, excerpt, value=value, threshold=threshold)
