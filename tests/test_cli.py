@@ -232,13 +232,15 @@ def test_a_bug_keeps_its_traceback(stub):
         cli.main(["stub", "a", "-o", "x"])
 
 
-def test_ctrl_c_says_how_to_go_on(stub, capsys):
+def test_ctrl_c_says_how_to_go_on(stub, capsys, tmp_path):
     def interrupt():
         raise KeyboardInterrupt
 
     stub.act = interrupt
-    assert cli.main(["stub", "a", "-o", "out"]) == 130
-    assert "kept in out; the same command with --resume goes on" in capsys.readouterr().err
+    assert cli.main(["stub", "a", "-o", str(tmp_path)]) == 130
+    assert f"kept in {tmp_path}; the same command with --resume goes on" in capsys.readouterr().err
+    assert cli.main(["stub", "a", "-o", str(tmp_path / "nothing")]) == 130
+    assert "--resume" not in capsys.readouterr().err
 
 
 def test_help_has_one_line_per_option(stub, capsys):

@@ -104,7 +104,7 @@ def test_an_adapter_run_reports_what_learned_and_its_memory(lora_run):
     assert result.summary["trainable_parameters"] == 2 * linears + 64
     assert result.summary["parameters"] > result.summary["trainable_parameters"]
     text = result.to_text()
-    assert f"trained {2 * linears + 64:,} of {result.summary['parameters']:,} parameters, peak memory of the " in text
+    assert f"trained {2 * linears + 64:,} of {result.summary['parameters']:,} parameters; peak memory of the " in text
     assert 50e6 < result.summary["peak_process_bytes"] < 50e9
     report = json.loads((folder / "report.json").read_text())
     assert report["training"]["peak_process_bytes"] == result.summary["peak_process_bytes"]

@@ -49,9 +49,10 @@ def mutated(draw, row):
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_mutated_rows_are_read_or_quarantined_and_all_accounted_for(name, row, data):
-    rows = [row, row, *(data.draw(mutated(row)) for _ in range(4)), row]
+    # More whole rows than mutated ones: a file is of the format that most of its rows have.
+    rows = [row, row, row, *(data.draw(mutated(row)) for _ in range(4)), row, row]
     loaded = load(rows)  # Loaded itself asserts that the counts add up
-    assert loaded.rows == 7
+    assert loaded.rows == 9
     assert loaded.records
     for bad in loaded.quarantined:
         assert bad.code
