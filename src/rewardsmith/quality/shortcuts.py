@@ -1,0 +1,351 @@
+"""How far simple features predict the label, and answers that win whatever was asked.
+
+A reward model learns the cheapest thing that separates preferred from other responses. Where that is length, layout or who
+wrote it, a policy trained on the rewards will find it too.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from rewardsmith.evaluate.folds import fold_count, folds_of_clusters
+from rewardsmith.evaluate.metrics import accuracy, auc
+from rewardsmith.evaluate.statistics import (
+    Interval,
+    auc_statistic,
+    cluster_index,
+    cluster_intervals,
+    ratio_statistic,
+)
+from rewardsmith.language import say
+from rewardsmith.quality.constant_answers import ConstantAnswer, constant_answers
+from rewardsmith.quality.features import FEATURES
+from rewardsmith.quality.shortcut_words import constant_found, joint_found, shortcut_found
+from rewardsmith.records import Comparison, Record
+
+LIMIT = 10_000
+"""Comparisons that are measured at most: an accuracy is then known to one percentage point."""
+
+RESAMPLES = 500
+"""Draws of the intervals here: with 2 * 14 of them on 10,000 rows, four times as many would take seconds."""
+
+FALSE_ALARM = 0.01
+"""Probability that data without any shortcut gets a finding, over all features together (Bonferroni)."""
+
+FEWEST = 8
+"""Prompts under which nothing is said: a standard error from fewer is a guess."""
+
+STRONG = 0.10
+"""Distance of the accuracy from one half from which a shortcut is a warning; below, it is information."""
+
+GENERATORS = 100
+"""The most frequent generators have a column each in the models; rarer ones share none."""
+
+RESPONSE_FEATURES = tuple(FEATURES)
+PLACE_FEATURES = ("listed_first", "shown_first")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What is kept of a decided comparison: features and hashes, no text."""
+
+    preferred: tuple[float, ...]
+    other: tuple[float, ...]
+    generators: tuple[str | None, str | None]
+    texts: tuple[int, int]
+    weight: float
+    place: str
+
+
+@dataclass
+class Sample:
+    """The decided comparisons of some prompts: all of them up to `limit`, else those of the prompts first by SHA-256.
+
+    Which ones are taken does not depend on the order in which records come; a prompt is taken whole or not at all.
+    Memory holds at most about twice `limit` rows.
+    """
+
+    seed: int = 0
+    limit: int = LIMIT
+    seen: int = 0
+    rows: dict[bytes, list[Row]] = field(default_factory=dict)
+    size: int = 0
+    ceiling: bytes = b"\xff" * 17
+
+    def add(self, record: Record) -> None:
+        """Take a record's decided comparisons into account; those of weight 0 play no part."""
+        decided = [c for c in record.comparisons if not c.is_tie and c.weight > 0]
+        self.seen += len(decided)
+        if not decided:
+            return
+        key = hashlib.sha256(f"{self.seed}:{record.prompt_id}".encode()).digest()[:16]
+        if key > self.ceiling:
+            return
+        features = [tuple(float(look(response.text)) for look in FEATURES.values()) for response in record.responses]
+        self.rows.setdefault(key, []).extend(row_of(record, c, features) for c in decided)
+        self.size += len(decided)
+        if self.size > 2 * self.limit:
+            self.trim()
+
+    def trim(self) -> None:
+        """Keep the first prompts by hash, until `limit` comparisons are reached."""
+        kept, size = {}, 0
+        for key in sorted(self.rows):
+            if size >= self.limit:
+                break
+            kept[key] = self.rows[key]
+            size += len(kept[key])
+            self.ceiling = key
+        self.rows, self.size = kept, size
+
+    def ordered(self) -> Iterator[tuple[int, Row]]:
+        """(number of the prompt, row), in an order that does not depend on the order of the records."""
+        if self.size > self.limit:
+            self.trim()
+        for number, key in enumerate(sorted(self.rows)):
+            for row in sorted(self.rows[key], key=lambda row: (row.texts, row.place)):
+                yield number, row
+
+
+def row_of(record: Record, comparison: Comparison, features: list[tuple[float, ...]]) -> Row:
+    """One comparison, the preferred response first."""
+    i, j = comparison.i, comparison.j
+    shown = comparison.shown_first
+    return Row(
+        preferred=(*features[i], float(i < j), float(shown == i)),
+        other=(*features[j], float(j < i), float(shown == j)),
+        generators=(record.responses[i].generator, record.responses[j].generator),
+        texts=(text_hash(record.responses[i].text), text_hash(record.responses[j].text)),
+        weight=comparison.weight,
+        place=record.place,
+    )
+
+
+def text_hash(text: str) -> int:
+    """64 bits of the SHA-256 of a text, white space at its ends left out."""
+    return int.from_bytes(hashlib.sha256(text.strip().encode(errors="surrogatepass")).digest()[:8], "big")
+
+
+@dataclass(frozen=True)
+class Shortcut:
+    """How well one feature (or the model of all) predicts the label: accuracy and AUC with 95 % intervals by prompt.
+
+    `higher` counts the rows in which the preferred response has more of it, `differing` those in which the two differ.
+    `found` says that the accuracy is not one half, with FALSE_ALARM over all features.
+    """
+
+    name: str
+    accuracy: float
+    accuracy_ci: Interval
+    auc: float
+    auc_ci: Interval
+    differing: int
+    found: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {
+            "name": self.name,
+            "accuracy": number(self.accuracy),
+            "accuracy_ci": bounds(self.accuracy_ci),
+            "auc": number(self.auc),
+            "auc_ci": bounds(self.auc_ci),
+            "differing": self.differing,
+            "found": self.found,
+        }
+
+
+@dataclass(frozen=True)
+class Shortcuts:
+    """The shortcuts of some data: `n` comparisons of `clusters` prompts were measured, of `seen`."""
+
+    n: int
+    seen: int
+    clusters: int
+    features: tuple[Shortcut, ...]
+    joint: Shortcut | None
+    constant: tuple[ConstantAnswer, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The section of quality.json, with what was found in plain words in both languages."""
+        return {
+            "n": self.n,
+            "of": self.seen,
+            "prompts": self.clusters,
+            "features": [shortcut.to_json() for shortcut in self.features],
+            "joint": self.joint.to_json() if self.joint else None,
+            "constant_answers": [answer.to_json() for answer in self.constant],
+            "findings": [
+                {"id": name, "severity": severity, "en": sentence, "zh": say(sentence, "zh")}
+                for name, severity, sentence in self.findings()
+            ],
+        }
+
+    def findings(self) -> Iterator[tuple[str, str, str]]:
+        """(id, severity, sentence) of each shortcut that was found, strongest first, and of each constant answer."""
+        found = [shortcut for shortcut in self.features if shortcut.found]
+        for shortcut in sorted(found, key=lambda one: (-abs(one.accuracy - 0.5), one.name)):
+            yield shortcut.name, severity_of(shortcut), shortcut_found(shortcut)
+        if self.joint and self.joint.found:
+            yield "joint", severity_of(self.joint), joint_found(self.joint)
+        for answer in self.constant:
+            if answer.found:
+                yield "constant_answer", "warning", constant_found(answer)
+
+
+def severity_of(shortcut: Shortcut) -> str:
+    """A warning from STRONG on."""
+    return "warning" if abs(shortcut.accuracy - 0.5) >= STRONG else "info"
+
+
+def measure_shortcuts(sample: Sample, *, seed: int = 0) -> Shortcuts:
+    """Accuracy and AUC of each feature and of a cross-validated logistic model of all; answers that win everywhere.
+
+    A feature's accuracy is the share of decided comparisons whose preferred response has more of it, equal values one
+    half; its AUC is that of `metrics.auc`, pooled over prompts. Below one half, less of it wins. Features that never
+    differ are left out. The model is fitted on the other folds by prompt, so that it is judged on prompts it has not seen.
+    """
+    numbered = list(sample.ordered())
+    rows = [row for _, row in numbered]
+    if not rows:
+        return Shortcuts(0, sample.seen, 0, (), None, ())
+    cluster, clusters = cluster_index(np.array([number for number, _ in numbered], dtype=np.int64))
+    weight = np.array([row.weight for row in rows], dtype=np.float64)
+    values = columns(rows, cluster, seed)
+    names = list(values)
+    measured = Measuring(cluster, clusters, weight, tests=len(names) + 1, seed=seed)
+    features = tuple(measured.shortcut(name, *values[name]) for name in names)
+    design = [scaled(*values[name]) for name in names if name != "generator"] + generator_columns(rows)
+    joint = cross_fitted(design, cluster, seed) if design else None
+    return Shortcuts(
+        n=len(rows),
+        seen=sample.seen,
+        clusters=clusters,
+        features=features,
+        joint=measured.shortcut("joint", *joint) if joint else None,
+        constant=constant_answers([(row.texts, prompt, row.place) for prompt, row in numbered], FALSE_ALARM),
+    )
+
+
+Sides = tuple[np.ndarray, np.ndarray]
+
+
+def columns(rows: list[Row], cluster: np.ndarray, seed: int) -> dict[str, Sides]:
+    """Each feature that differs somewhere: its values for the preferred and for the other responses, shape (N,)."""
+    preferred = np.array([row.preferred for row in rows], dtype=np.float64)
+    other = np.array([row.other for row in rows], dtype=np.float64)
+    found = {
+        name: (preferred[:, at], other[:, at])
+        for at, name in enumerate((*RESPONSE_FEATURES, *PLACE_FEATURES))
+        if (preferred[:, at] != other[:, at]).any()
+    }
+    if (sides := generator_columns(rows)) and (fitted := cross_fitted(sides, cluster, seed)):
+        found["generator"] = fitted
+    return found
+
+
+def generator_columns(rows: list[Row]) -> list[Sides]:
+    """1 where a response is by a generator, for each of the most frequent ones; empty where fewer than two are known."""
+    counts: dict[str, int] = {}
+    for row in rows:
+        for name in row.generators:
+            if name is not None and row.generators[0] != row.generators[1]:
+                counts[name] = counts.get(name, 0) + 1
+    names = sorted(counts, key=lambda name: (-counts[name], name))[:GENERATORS]
+    if len(names) < 2:
+        return []
+    written = np.array([row.generators for row in rows], dtype=object)
+    return [((written[:, 0] == n).astype(np.float64), (written[:, 1] == n).astype(np.float64)) for n in names]
+
+
+def scaled(preferred: np.ndarray, other: np.ndarray) -> Sides:
+    """log(1 + x), so that one very long text does not decide, at a root mean square difference of 1."""
+    sides = np.log1p(preferred), np.log1p(other)
+    size = float(np.sqrt(((sides[0] - sides[1]) ** 2).mean())) or 1.0
+    return sides[0] / size, sides[1] / size
+
+
+def cross_fitted(design: list[Sides], cluster: np.ndarray, seed: int) -> Sides | None:
+    """Scores of preferred and other responses by a Bradley-Terry model that is linear in the features, fold by fold.
+
+    Logistic regression without intercept on the differences (C = 1, scikit-learn's own), fitted on the other folds. None
+    with fewer than two prompts.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    folds = fold_count(cluster)
+    if folds < 2:
+        return None
+    preferred, other = (np.stack([sides[at] for sides in design], axis=1) for at in (0, 1))
+    fold = folds_of_clusters(cluster, seed=seed, folds=folds)
+    scores = np.zeros(len(preferred)), np.zeros(len(preferred))
+    for held in range(folds):
+        train, judged = np.flatnonzero(fold != held), fold == held
+        # Turning every second row round leaves the likelihood as it is and gives the two classes that are asked for.
+        side = np.where(np.arange(train.size) % 2 == 0, 1.0, -1.0)
+        if train.size < 2:
+            return None
+        model = LogisticRegression(fit_intercept=False, max_iter=500)
+        model.fit((preferred[train] - other[train]) * side[:, None], side)
+        scores[0][judged] = preferred[judged] @ model.coef_[0]
+        scores[1][judged] = other[judged] @ model.coef_[0]
+    return scores
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """The rows on which features are measured, and how many tests share the probability of a false alarm."""
+
+    cluster: np.ndarray
+    clusters: int
+    weight: np.ndarray
+    tests: int
+    seed: int
+
+    def shortcut(self, name: str, preferred: np.ndarray, other: np.ndarray) -> Shortcut:
+        """Accuracy and AUC of one feature."""
+        margin = preferred - other
+        right = (np.sign(margin) + 1) / 2
+        statistics = {
+            "accuracy": ratio_statistic(right, self.weight, index=self.cluster),
+            "auc": auc_statistic(preferred, other, weight=self.weight, index=self.cluster),
+        }
+        share = {"accuracy": (0.0, 1.0), "auc": (0.0, 1.0)}
+        rng = np.random.default_rng(self.seed)
+        intervals = cluster_intervals(
+            statistics, clusters=self.clusters, rng=rng, bounds=share, resamples=RESAMPLES, level=0.95
+        )
+        value = accuracy(margin, np.ones(margin.size), weight=self.weight)
+        return Shortcut(
+            name=name,
+            accuracy=value,
+            accuracy_ci=intervals["accuracy"],
+            auc=auc(preferred, other, weight=self.weight),
+            auc_ci=intervals["auc"],
+            differing=int((margin != 0).sum()),
+            found=self.is_found(value, intervals["accuracy"]),
+        )
+
+    def is_found(self, value: float, interval: Interval) -> bool:
+        """Whether an accuracy is not one half, by Student's t over prompts; never told from fewer than FEWEST prompts."""
+        if self.clusters < FEWEST or np.isnan(value):
+            return False
+        if interval.method == "wilson":  # all or none: the interval has no standard error, and is wide already
+            return 0.5 not in interval
+        from scipy.special import stdtrit
+
+        critical = float(stdtrit(self.clusters - 1, 1 - FALSE_ALARM / self.tests / 2))
+        return abs(value - 0.5) > critical * interval.standard_error
+
+
+def number(value: float) -> float | None:
+    """A number for JSON; None for NaN."""
+    return None if np.isnan(value) else round(value, 6)
+
+
+def bounds(interval: Interval) -> list[float | None]:
+    """The two ends for JSON."""
+    return [number(interval.low), number(interval.high)]

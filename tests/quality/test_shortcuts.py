@@ -1,0 +1,148 @@
+"""Simple features that predict the label, and answers that win everywhere."""
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+from sklearn.metrics import roc_auc_score
+
+from builders import pair
+from rewardsmith.data.synthetic import generate
+from rewardsmith.quality.constant_answers import coin_tail, constant_answers
+from rewardsmith.quality.features import FEATURES, MORE_OF
+from rewardsmith.quality.shortcuts import PLACE_FEATURES, Sample, measure_shortcuts
+
+
+def measured(records, **settings):
+    sample = Sample(**settings)
+    for record in records:
+        sample.add(record)
+    return measure_shortcuts(sample)
+
+
+def by_name(shortcuts):
+    return {shortcut.name: shortcut for shortcut in shortcuts.features}
+
+
+def turned(record):
+    """The same pair with its responses listed the other way round."""
+    comparisons = tuple(replace(c, i=1 - c.i, j=1 - c.j) for c in record.comparisons)
+    return replace(record, responses=record.responses[::-1], comparisons=comparisons)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("words", "你好，world!", 3),
+        ("tokens", "你好，world!", 5),
+        ("characters", "你好", 2),
+        ("list_items", "- a\n* b\n1. c\n2、丁\n（三）戊\n一、己\nwell - no", 6),
+        ("markdown", "# T\n**b** and [x](y)", 3),
+        ("code", "```py\n```\nuse `x`", 3),
+        ("refusal", "I\u2019m sorry, but no.", 1),
+        ("refusal", "抱歉，我无法回答。", 1),
+        ("refusal", "You can say no.", 0),
+        ("hedging", "maybe not", 1 / 2),
+        ("hedging", "也许不对", 1 / 4),
+        ("exclamation_marks", "a! 好！", 2),
+        ("question_marks", "a? 好？", 2),
+        ("emoji", "ok 🙂🎉", 2),
+    ],
+)
+def test_features_count_what_they_say_in_both_languages(name, text, value):
+    assert FEATURES[name](text) == value
+
+
+def test_every_feature_has_its_words():
+    assert {*FEATURES, *PLACE_FEATURES, "generator"} == set(MORE_OF)
+
+
+def test_accuracy_and_auc_by_hand():
+    records = [
+        pair("p1", "a b c", "a"),
+        pair("p2", "a b", "a b c d"),
+        pair("p3", "a b", "c d"),
+        pair("p4", "a b c", "b"),
+    ]
+    words = by_name(measured(records))["words"]
+    assert words.accuracy == (1 + 0 + 0.5 + 1) / 4
+    assert words.auc == pytest.approx(roc_auc_score([1] * 4 + [0] * 4, [3, 2, 2, 3, 1, 4, 2, 1]))
+    assert words.differing == 3
+
+
+def test_ties_and_weightless_rows_play_no_part():
+    records = [pair("p1", "a b", "a"), pair("p2", "a", "a b", preference=0.5), pair("p3", "a", "a b", weight=0.0)]
+    assert measured(records).n == 1
+    assert measured([]).to_json()["features"] == []
+
+
+@pytest.mark.parametrize("rate", [0.15, 0.25, 0.4])
+def test_a_planted_length_shortcut_is_found_and_named(rate):
+    found = measured(generate(800, seed=5, faults={"length_shortcut": rate}).records)
+    assert by_name(found)["words"].found
+    sentences = found.to_json()["findings"]
+    assert any("more words" in each["en"] and "词数更多" in each["zh"] for each in sentences)
+
+
+def test_clean_data_gives_no_finding():
+    assert [list(measured(generate(200, seed=seed).records).findings()) for seed in range(5)] == [[]] * 5
+
+
+def test_neither_the_order_of_rows_nor_of_sides_matters():
+    records = generate(200, seed=1, faults={"length_shortcut": 0.3}).records
+    shuffled = records.copy()
+    random.Random(0).shuffle(shuffled)
+    whole = measured(records).to_json()
+    assert measured(shuffled).to_json() == whole
+    names = {"words", "characters", "tokens"}
+    for one, two in zip(whole["features"], measured(map(turned, records)).to_json()["features"], strict=True):
+        assert one["name"] not in names or one == two
+
+
+def test_the_sample_is_the_same_prompts_in_any_order():
+    records = generate(300, seed=2).records
+    some = measured(records, limit=50)
+    assert (some.n, some.seen) == (50, 300)
+    assert measured(records[::-1], limit=50).to_json() == some.to_json()
+
+
+def test_a_generator_that_always_wins_is_found():
+    records = []
+    for n in range(60):
+        record = pair(f"p{n}", f"good {n}", f"bad {n}")
+        names = ("strong", "weak") if n % 6 else ("weak", "strong")
+        answers = tuple(replace(r, generator=name) for r, name in zip(record.responses, names, strict=True))
+        records.append(replace(record, responses=answers))
+    generator = by_name(measured(records))["generator"]
+    assert generator.accuracy == pytest.approx(50 / 60)
+    assert generator.found
+
+
+def test_one_answer_that_wins_everywhere_is_an_attack_and_one_that_loses_is_not():
+    winning = [pair(f"p{n}", "vote for me", f"honest {n}") for n in range(20)]
+    losing = [pair(f"q{n}", f"honest {n} q", "I do not know") for n in range(20)]
+    first, second = measured([*winning, *losing]).constant
+    assert (first.found, first.won, first.lost, first.prompts) == (True, 20, 0, 20)
+    assert (second.found, second.won, second.lost) == (False, 0, 20)
+
+
+def test_a_text_counts_once_per_prompt():
+    rows = [((1, 100 + n), 0, "f:1") for n in range(50)]
+    assert constant_answers(rows, 0.01) == ()
+
+
+@pytest.mark.parametrize(("heads", "throws"), [(0, 0), (7, 10), (20, 20), (160, 300)])
+def test_the_tail_of_a_coin_is_that_of_scipy(heads, throws):
+    expected = binomtest(heads, throws, alternative="greater").pvalue if throws else 1.0
+    assert coin_tail(heads, throws) == pytest.approx(expected)
+
+
+def test_a_shortcut_of_all_features_together_is_judged_on_other_prompts():
+    rng = np.random.default_rng(0)
+    records = [pair(f"p{n}", "a " * int(rng.integers(1, 9)), "b " * int(rng.integers(1, 9))) for n in range(300)]
+    records = [turned(record) if n % 2 else record for n, record in enumerate(records)]
+    joint = measured(records).joint
+    assert not joint.found
+    assert abs(joint.accuracy - 0.5) < 0.1
