@@ -138,6 +138,8 @@ def table() -> str:
     ]
     for path in sorted(RESULTS.glob("*.json")):
         row = json.loads(path.read_text())
+        if "rows" in row:  # tables of heads on frozen features
+            continue
         rules = row["baselines"]
         low, high = row["accuracy_ci"]
         gain, (gain_low, gain_high) = rules["tfidf"]["difference"], rules["tfidf"]["difference_ci"]

@@ -1,5 +1,7 @@
 """The fitted head to start from."""
 
+from dataclasses import replace
+
 import numpy as np
 import orjson
 import pytest
@@ -15,7 +17,7 @@ def problem(n=200, width=5, seed=0):
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(n, width)).astype(np.float32)
     preference = np.where(rng.random(n) < 1 / (1 + np.exp(-x[:, 0] * 2)), 1.0, 0.0)
-    return probe.Differences(x, preference, rng.random(n) + 0.5)
+    return probe.Differences(x, preference, rng.random(n) + 0.5, np.arange(n) // 4)
 
 
 @pytest.mark.parametrize("penalty", [1.0, 0.01])
@@ -29,20 +31,20 @@ def test_the_linear_model_is_that_of_scikit_learn(penalty):
 
 def test_a_soft_label_is_the_mixture_of_two_hard_ones():
     x = np.random.default_rng(1).normal(size=(40, 3)).astype(np.float32)
-    soft = probe.Differences(x, np.full(40, 0.75), np.ones(40))
+    soft = probe.Differences(x, np.full(40, 0.75), np.ones(40), np.arange(40))
     hard = probe.Differences(
-        np.concatenate([x, x]), np.repeat([1.0, 0.0], 40), np.repeat([0.75, 0.25], 40)
+        np.concatenate([x, x]), np.repeat([1.0, 0.0], 40), np.repeat([0.75, 0.25], 40), np.arange(80)
     )  # fmt: skip
     np.testing.assert_allclose(probe.fit_linear(soft, 0.1), probe.fit_linear(hard, 0.1), atol=1e-4)
 
 
 def test_turning_a_comparison_round_changes_nothing():
     data = problem()
-    turned = probe.Differences(-data.x, 1 - data.preference, data.weight)
+    turned = replace(data, x=-data.x, preference=1 - data.preference)
     np.testing.assert_allclose(probe.fit_linear(data, 0.1), probe.fit_linear(turned, 0.1), atol=1e-4)
 
 
-def test_the_fitted_head_gives_the_margins_of_the_linear_model_and_the_smallest_loss_of_all_penalties(monkeypatch):
+def test_the_fitted_head_gives_the_margins_of_the_linear_model():
     model = tiny(seed=1)
     train, held = examples(model, records(30)), examples(model, records(10, start=100))
     backbone = [p.clone() for p in model.network.hf.base_model.parameters()]
@@ -51,16 +53,24 @@ def test_the_fitted_head_gives_the_margins_of_the_linear_model_and_the_smallest_
     margin = features.x @ model.network.head.weight.detach().numpy()[0]
     assert figures.eval_loss == pytest.approx(nll(margin, features.preference, weight=features.weight), abs=1e-5)
     assert all((a == b).all() for a, b in zip(backbone, model.network.hf.base_model.parameters(), strict=True))
-    for penalty in probe.PENALTIES:
-        monkeypatch.setattr(probe, "PENALTIES", (penalty,))
-        assert probe.fit_head(model.network, train, held, budget=400, seed=0).eval_loss >= figures.eval_loss - 1e-4
 
 
-def test_without_validation_the_penalty_is_the_stated_one():
+def test_the_penalty_is_that_of_the_smallest_loss_on_prompts_left_out():
+    rng = np.random.default_rng(0)
+    noise = probe.Differences(
+        rng.normal(size=(60, 40)).astype(np.float32), rng.integers(0, 2, 60) * 1.0, np.ones(60), np.arange(60)
+    )
+    assert probe.chosen_penalty(noise, seed=0) >= 1.0  # nothing to learn
+    clear = problem(n=2000)
+    assert probe.chosen_penalty(clear, seed=0) < 0.1
+    assert probe.chosen_penalty(replace(clear, cluster=np.zeros(2000, int)), seed=0) == probe.DEFAULT_PENALTY
+
+
+def test_without_validation_the_head_is_fitted_all_the_same():
     model = tiny(seed=1)
     before = model.network.head.weight.detach().clone()
     figures = probe.fit_head(model.network, examples(model, records(8)), [], budget=400, seed=0)
-    assert (figures.penalty, figures.eval_loss) == (probe.DEFAULT_PENALTY, None)
+    assert (figures.eval_loss, figures.eval_accuracy) == (None, None)
     assert not (model.network.head.weight == before).all()
 
 

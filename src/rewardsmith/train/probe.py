@@ -6,12 +6,13 @@ costs most on prompts unlike those of training. Fitting the head first avoids th
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
+from rewardsmith.evaluate.folds import fold_count, folds_of_clusters
 from rewardsmith.evaluate.metrics import accuracy, nll
 from rewardsmith.model.network import RewardNetwork
 from rewardsmith.model.scorer import Sequences, features
@@ -21,7 +22,7 @@ from rewardsmith.train.examples import Example, rank_by_hash
 PENALTIES = (10.0, 1.0, 0.1, 0.01, 0.001)
 """L2 penalties to choose from, per unit of mean loss and on features of unit spread."""
 DEFAULT_PENALTY = 0.1
-"""Taken where there is no validation to choose on."""
+"""Taken where all comparisons are about one prompt."""
 LIMIT = 20_000
 """Comparisons that the head is fitted on at most; it has one weight per hidden unit, and more change little."""
 
@@ -43,6 +44,12 @@ class Differences:
     x: Float[np.ndarray, "C H"]
     preference: Float[np.ndarray, " C"]
     weight: Float[np.ndarray, " C"]
+    cluster: Int[np.ndarray, " C"]
+    """A number per prompt."""
+
+    def part(self, rows: Bool[np.ndarray, " C"]) -> "Differences":
+        """Some of the comparisons."""
+        return Differences(self.x[rows], self.preference[rows], self.weight[rows], self.cluster[rows])
 
 
 def fit_head(
@@ -56,27 +63,39 @@ def fit_head(
 ) -> ProbeFigures:
     """Replace the head's weights by those of a Bradley-Terry model that is linear in the backbone's pooled features.
 
-    The penalty is the one with the smallest loss on `validation`. Only the direction and scale of the head change; a
-    bias, which no comparison can see, stays.
+    The penalty is the one with the smallest loss in cross-validation over the prompts of `train`, and not on
+    `validation`, which may be few prompts; `validation` only tells how the head does. A bias, which no comparison can
+    see, stays.
     """
     known = differences(network, limited(train, seed=seed), budget, progress)
     spread = known.x.std(axis=0, dtype=np.float64).astype(np.float32) + 1e-6
-    scaled = Differences(known.x / spread, known.preference, known.weight)
-    if not validation:
-        weights = fit_linear(scaled, DEFAULT_PENALTY) / spread
-        set_head(network, weights)
-        return ProbeFigures(DEFAULT_PENALTY, len(known.x), None, None)
-    held = differences(network, validation, budget, progress)
-    tried = []
-    start = np.zeros(known.x.shape[1])
-    for penalty in PENALTIES:  # strong to weak, each from the last: the path is short
-        start = fit_linear(scaled, penalty, start)
-        margin = held.x @ (start / spread)
-        tried.append((nll(margin, held.preference, weight=held.weight), penalty, start / spread))
-    loss, penalty, weights = min(tried, key=lambda entry: entry[0])
+    scaled = replace(known, x=known.x / spread)
+    penalty = chosen_penalty(scaled, seed=seed)
+    weights = fit_linear(scaled, penalty) / spread
     set_head(network, weights)
-    right = accuracy(held.x @ weights, held.preference, weight=held.weight)
+    if not validation:
+        return ProbeFigures(penalty, len(known.x), None, None)
+    held = differences(network, validation, budget, progress)
+    margin = held.x @ weights
+    loss, right = (measure(margin, held.preference, weight=held.weight) for measure in (nll, accuracy))
     return ProbeFigures(penalty, len(known.x), loss, right)
+
+
+def chosen_penalty(data: Differences, *, seed: int) -> float:
+    """The penalty with the smallest cross-validated loss, prompts kept together; the default where there is one prompt."""
+    folds = fold_count(data.cluster)
+    if folds < 2:
+        return DEFAULT_PENALTY
+    fold = folds_of_clusters(data.cluster, seed=seed, folds=folds)
+    margins = np.zeros((len(PENALTIES), len(data.x)))
+    for number in range(folds):
+        inside = fold == number
+        train, start = data.part(~inside), np.zeros(data.x.shape[1])
+        for index, penalty in enumerate(PENALTIES):  # strong to weak, each from the last: the path is short
+            start = fit_linear(train, penalty, start)
+            margins[index, inside] = data.x[inside] @ start
+    losses = [nll(margin, data.preference, weight=data.weight) for margin in margins]
+    return PENALTIES[int(np.argmin(losses))]
 
 
 def limited(examples: Sequence[Example], *, seed: int) -> list[Example]:
@@ -94,6 +113,7 @@ def limited(examples: Sequence[Example], *, seed: int) -> list[Example]:
 def differences(network: RewardNetwork, examples: Sequence[Example], budget: int, progress: Progress) -> Differences:
     """Feature differences of all comparisons, (C, H) in fp32; the network is left as it was."""
     sequences = [Sequences(example.prompt_id, tuple(example.tree.sequences)) for example in examples]
+    ids = {prompt: number for number, prompt in enumerate(sorted({example.prompt_id for example in examples}))}
     rows = []
     with progress.task("fitting the head", len(examples), "records") as task:
         for example, values in zip(examples, features(network, sequences, budget=budget), strict=True):
@@ -103,6 +123,7 @@ def differences(network: RewardNetwork, examples: Sequence[Example], budget: int
         np.concatenate(rows),
         np.concatenate([example.preference for example in examples]).astype(np.float64),
         np.concatenate([example.weight for example in examples]).astype(np.float64),
+        np.concatenate([np.full(len(example.preferred), ids[example.prompt_id]) for example in examples]),
     )
 
 
