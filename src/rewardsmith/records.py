@@ -155,7 +155,10 @@ class Quarantined:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """A record that a check took out: where, by which check, why, and its twin (`file:line`) for a duplicate."""
+    """A record that a check took out: where, by which check, why, and its twin (`file:line`) for a duplicate.
+
+    A near-duplicate has its `similarity` to the twin, and the `threshold` from which that counted.
+    """
 
     file: str
     line: int
@@ -163,6 +166,8 @@ class Removed:
     reason: str
     excerpt: str
     twin: str | None = None
+    similarity: float | None = None
+    threshold: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """`rewardsmith prepare`: any format in, clean train, validation and test splits out, every dropped row named.
 
-A row at a time, with a pass of its own for held-out groups and for caps: memory holds hashes of rows, never the rows. The
-same sources and settings give the same bytes.
+A row at a time, with passes of their own for what rows say about each other, for held-out groups and for caps: memory
+holds hashes of rows, never the rows. The same sources and settings give the same bytes.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rewardsmith import files
+from rewardsmith.commands.prepare_across import Across, Rules, open_benchmark
 from rewardsmith.commands.prepare_rows import Sorting, Tally, Writers
 from rewardsmith.data.builtin import is_builtin
 from rewardsmith.data.hub import looks_like_hub_name
@@ -20,7 +21,15 @@ from rewardsmith.data.mixing import CHECK as NOT_TAKEN
 from rewardsmith.data.mixing import Mix, parse_source
 from rewardsmith.data.readers import files_of
 from rewardsmith.data.renaming import parse_renames
-from rewardsmith.data.splitting import SPLITS, Splitter, check_fractions, group_of, hold_out
+from rewardsmith.data.splitting import (
+    NEAR_PROMPT,
+    SPLITS,
+    Splitter,
+    check_fractions,
+    group_of,
+    hold_out,
+    refuse_near_groups,
+)
 from rewardsmith.errors import DataError, OutputError, UsageError
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Record
@@ -50,7 +59,7 @@ class Config:
     """Shares of prompts for train, validation and test; they add up to 1, and 0 leaves a split out."""
 
     split_by: str | None = None
-    """Field whose values are kept on one side, such as topic; default: the opening of the conversation."""
+    """Field whose values are kept on one side, such as topic, or near-prompt; default: the conversation's opening."""
 
     test_groups: int | None = None
     """Hold out this many values of --split-by as the test split, and a share of the rest for validation."""
@@ -66,6 +75,18 @@ class Config:
 
     keep_duplicates: bool = False
     """Keep rows that repeat an earlier row exactly."""
+
+    near_threshold: float = 0.8
+    """Similarity from which rows and prompts are near-duplicates, 0.7 to 1; 0 does not look for them."""
+
+    remove: tuple[str, ...] = ()
+    """Checks whose rows are taken out: near_duplicate, near_contradiction, preference_cycle, order_changes_verdict."""
+
+    decontaminate: tuple[str, ...] = ()
+    """Benchmark files; rows that hold one of their texts are taken out and listed in contamination.jsonl."""
+
+    overlap: float = 0.5
+    """Share of a benchmark text's runs of 13 words (or Chinese characters) that makes a row contaminated."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +134,8 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     if not config.overwrite:
         files.prepare_output(config.output, overwrite=False)
     tally = Tally()
-    splitter = make_splitter(config, tally, progress)
-    files.write_folder(config.output, lambda folder: fill(folder, config, splitter, tally, progress))
+    across = look_across(config, tally, progress)
+    files.write_folder(config.output, lambda folder: fill(folder, config, across, tally, progress))
     for sentence in tally.understood:
         progress.note(sentence)
     return result_of(config, tally)
@@ -133,6 +154,10 @@ def check_settings(config: Config) -> None:
         raise UsageError(
             "test_groups needs split_by: the field whose values are held out, for example --split-by topic"
         )
+    refuse_near_groups(config.split_by, config.test_groups)
+    if config.split_by == NEAR_PROMPT and not config.near_threshold:
+        raise UsageError(f"--split-by {NEAR_PROMPT} needs a --near-threshold above 0")
+    rules_of(config)
     refuse_foreign(config)
     output = config.output.resolve()
     for path in source_files(config):
@@ -165,6 +190,22 @@ def make_splitter(config: Config, tally: Tally, progress: Progress) -> Splitter:
     return Splitter(config.seed, config.fractions, by, hold_out(groups, config.test_groups, fractions=config.fractions))
 
 
+def rules_of(config: Config) -> Rules:
+    """What to look for across rows."""
+    return Rules(config.near_threshold, frozenset(config.remove), config.overlap, config.keep_duplicates)
+
+
+def look_across(config: Config, tally: Tally, progress: Progress) -> Across:
+    """The pass over the sources that sees all rows together."""
+    benchmark = open_benchmark(config.decontaminate, config.overlap, progress)
+    across = Across(rules_of(config), make_splitter(config, tally, progress), benchmark)
+    for item in items(config, tally, progress):
+        if isinstance(item, Record):
+            across.add(item)
+    across.settle()
+    return across
+
+
 def items(config: Config, tally: Tally, progress: Progress) -> Iterator[Loadable]:
     """The rows of all sources, up to `max_rows`."""
     count = 0
@@ -178,17 +219,18 @@ def items(config: Config, tally: Tally, progress: Progress) -> Iterator[Loadable
                 yield item
 
 
-def fill(folder: Path, config: Config, splitter: Splitter, tally: Tally, progress: Progress) -> None:
+def fill(folder: Path, config: Config, across: Across, tally: Tally, progress: Progress) -> None:
     """Write everything into `folder`."""
+    splitter = across.splitter
     with contextlib.ExitStack() as stack:
-        sorting = Sorting(splitter, tally, Writers(folder, stack), keep_duplicates=config.keep_duplicates)
+        sorting = Sorting(splitter, tally, Writers(folder, stack), across)
         for item in items(config, tally, progress):
             tally.rows += 1
             sorting.take(item)
         refuse_nothing(tally)
         if tally.splits:
             splitter.refuse_empty(tally.splits)
-    files.write_json(folder / "quality.json", quality(tally))
+    files.write_json(folder / "quality.json", quality(tally) | across.summary())
     files.write_json(folder / "prepare.json", provenance(config))
 
 
@@ -236,7 +278,8 @@ def provenance(config: Config) -> dict[str, Any]:
     # Where it was written to decides nothing, and two runs of the same settings shall give the same bytes.
     for name in ("output", "overwrite"):
         settings.pop(name)
-    hashes = [{"file": str(path), "sha256": files.sha256(path)} for path in source_files(config)]
+    read = [*source_files(config), *(path for name in config.decontaminate for path in files_of(name))]
+    hashes = [{"file": str(path), "sha256": files.sha256(path)} for path in read]
     return {"version": VERSION, "settings": settings, "inputs": hashes}
 
 

@@ -8,6 +8,7 @@ from typing import IO, Any
 
 import orjson
 
+from rewardsmith.commands.prepare_across import Across
 from rewardsmith.data.loading import Loadable
 from rewardsmith.data.native import to_row
 from rewardsmith.data.splitting import Split, Splitter
@@ -80,8 +81,8 @@ class Writers:
 class Sorting:
     """Sends each row to its place: a split, the quarantine, or the removed ones."""
 
-    def __init__(self, splitter: Splitter, tally: Tally, writers: Writers, *, keep_duplicates: bool) -> None:
-        self.splitter, self.tally, self.writers, self.keep_duplicates = splitter, tally, writers, keep_duplicates
+    def __init__(self, splitter: Splitter, tally: Tally, writers: Writers, across: Across) -> None:
+        self.splitter, self.tally, self.writers, self.across = splitter, tally, writers, across
         self.seen = Seen()
         self.last_removed: Removed | None = None  # why the record is gone to which the next rows are joined
         for name in ("quarantine", "removed"):
@@ -106,18 +107,28 @@ class Sorting:
     def keep(self, record: Record) -> Removed | None:
         """Send a record to its split, or to the removed ones, which is returned."""
         tally = self.tally
-        removed = self.seen.duplicate(record)
-        if removed is not None and not self.keep_duplicates:
+        removed, repeated = self.removal(record)
+        if removed is not None:
             self.remove(removed)
             return removed
-        if removed is not None:
-            tally.find(Finding("duplicate", "warning", record.place, removed.reason))
-        note_findings(tally, [*check(record), *self.seen.contradictions(record)])
+        if repeated is not None:
+            tally.find(Finding("duplicate", "warning", record.place, repeated.reason))
+        note_findings(tally, [*check(record), *self.seen.contradictions(record), *self.across.findings(record)])
         tally.measure(record)
         side = self.splitter.side(record)
         tally.splits[side] = tally.splits.get(side, 0) + 1
         self.writers.write(side, to_row(record))
         return None
+
+    def removal(self, record: Record) -> tuple[Removed | None, Removed | None]:
+        """(why a record goes, or None; what it repeats exactly, where such rows stay)."""
+        write = self.writers.write
+        if (contaminated := self.across.begin(record, write)) is not None:
+            return contaminated, None
+        repeated = self.seen.duplicate(record)
+        if repeated is not None and not self.across.rules.keep_duplicates:
+            return repeated, None
+        return self.across.removal(record, write), repeated
 
     def join(self, row: Joined) -> None:
         """Count a row that is part of the record before it, and shares its fate."""
