@@ -56,13 +56,18 @@ def test_leaks_name_the_nearest_prompt_on_another_side():
         def side(self, record):
             return ("train", "validation", "test")[record.line % 3]
 
-    records = [row(BASE.format("cat"), 3), row(BASE.format("dog"), 4), row(BASE.format("dog") + " now", 5), row("else", 1)]
+    records = [
+        row(BASE.format("cat"), 3),
+        row(BASE.format("dog"), 4),
+        row(BASE.format("dog") + " now", 5),
+        row("else", 1),
+    ]
     found = leaks(records, Sides())
     assert found[3] is None is found[1]
     assert (found[4].place, found[4].side) == ("f:3", "train")
-    # 21 words, 20 shingles: one other word inside changes two of them (18 of 22), one more word adds one
-    assert found[4].similarity == pytest.approx(18 / 22)
-    assert (found[5].place, found[5].similarity) == ("f:3", pytest.approx(18 / 23)) or found[5].side == "validation"
+    # 22 words, 21 shingles: one other word inside changes two of them (19 of 23), one more word adds one
+    assert found[4].similarity == pytest.approx(19 / 23)
+    assert (found[5].place, found[5].similarity) == ("f:3", pytest.approx(19 / 24)) or found[5].side == "validation"
 
 
 def test_records_without_a_prompt_are_like_no_other():

@@ -4,7 +4,8 @@ import random
 
 from rewardsmith.records import Comparison, Message, Record, Response
 
-ENGLISH = [f"{a}{b}" for a in "river stone cloud lamp garden wheel paper copper".split() for b in "s ed ing er ful".split()]
+STEMS = ("river", "stone", "cloud", "lamp", "garden", "wheel", "paper", "copper")
+ENGLISH = [f"{stem}{ending}" for stem in STEMS for ending in ("s", "ed", "ing", "er", "ful")]
 CHINESE = [chr(0x4E00 + 37 * n) for n in range(400)]
 
 

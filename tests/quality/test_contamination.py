@@ -3,8 +3,9 @@ from near_pairs import pair
 
 from rewardsmith.quality.contamination import Benchmark, Origin
 
-WORDS = "the quick brown fox jumps over the lazy dog while seven old owls watch from a tall oak in silence".split()
-ENGLISH = " ".join(WORDS)  # 20 words: 8 runs of 13
+# 20 words: 8 runs of 13
+ENGLISH = "the quick brown fox jumps over the lazy dog while seven old owls watch from a tall oak in silence"
+WORDS = ENGLISH.split()
 CHINESE = "从前有座山山里有座庙庙里有个老和尚在讲故事"  # 21 characters: 9 runs of 13
 
 

@@ -38,8 +38,8 @@ def test_a_removal_names_twin_similarity_and_threshold():
     rows = [pair(LONG, ONE, TWO, line=1), pair(LONG, ONE, TWO.replace("morning", "day"), line=2)]
     found = near(rows)
     (gone,) = [removed for at, row in enumerate(rows) if (removed := found.removal(at, row))]
-    # 20 words give 19 shingles, all different; one word at the end changes one of them: 18 of 20
-    assert (gone.check, gone.similarity, gone.threshold) == ("near_duplicate", pytest.approx(18 / 20), 0.8)
+    # 21 words give 20 shingles, all different; another word at the end changes one of them: 19 of 21
+    assert (gone.check, gone.similarity, gone.threshold) == ("near_duplicate", pytest.approx(19 / 21), 0.8)
     assert {gone.twin, f"{gone.file}:{gone.line}"} == {"f:1", "f:2"}
     fates = [found.fate(at) for at in range(2)]
     assert fates[0].cluster == fates[1].cluster
@@ -68,7 +68,10 @@ def test_the_same_pair_shown_in_the_other_order_is_a_judgement_of_its_own():
     assert kept([first, turned]) == [first, turned]
     same = replace(pair(LONG, TWO, ONE, line=2), comparisons=(Comparison(1, 0, shown_first=1),))
     assert len(kept([first, same])) == 1
-    ties = [pair(LONG, ONE, TWO, 1, preference=0.5, shown_first=0), pair(LONG, TWO, ONE, 2, preference=0.5, shown_first=0)]
+    ties = [
+        pair(LONG, ONE, TWO, 1, preference=0.5, shown_first=0),
+        pair(LONG, TWO, ONE, 2, preference=0.5, shown_first=0),
+    ]
     assert kept(ties) == ties
 
 
@@ -83,10 +86,10 @@ def test_what_is_kept_does_not_hang_on_the_order_and_a_second_pass_finds_nothing
 
 def test_more_near_duplicates_than_one_bucket_shows_are_thinned_out_to_the_end():
     draw = random.Random(0)
-    rows = [pair(LONG, ONE, f"{TWO} {sentence(draw, False, 2)} {n}", line=n + 1) for n in range(400)]
+    rows = [pair(LONG, ONE, f"{TWO} {sentence(draw, False, 1)} {n}", line=n + 1) for n in range(150)]
     left = kept(rows)
     assert kept(left) == left
-    assert len(left) < 40
+    assert len(left) == 1  # 20 shingles in common, 2 of each own: 20 of 24
 
 
 def test_exact_copies_share_the_fate_of_the_row_they_repeat():

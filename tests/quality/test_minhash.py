@@ -1,8 +1,9 @@
 import random
+from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rewardsmith.quality.minhash import (
@@ -50,7 +51,9 @@ def test_similarities_by_hand(a, b, expected):
 
 def test_runs_of_one_text_are_found_in_another():
     hashes = unit_hashes(units("x a b c y"))
-    assert ngrams(hashes, 3)[1] == ngrams(unit_hashes(["a", "b", "c"]), 3)[0] == ngrams(unit_hashes(["a", "b", "c"]), 9)[0]
+    assert (
+        ngrams(hashes, 3)[1] == ngrams(unit_hashes(["a", "b", "c"]), 3)[0] == ngrams(unit_hashes(["a", "b", "c"]), 9)[0]
+    )
 
 
 def test_estimates_agree_with_exact_similarity_and_with_datasketch():
@@ -81,9 +84,12 @@ def test_sets_share_a_band_as_often_as_the_formula_says():
         met = 0
         for _ in range(200):
             members = draw.integers(0, 2**32, 400, dtype=np.uint32)
-            shared = round(400 * wanted / (1 + wanted) / 2) * 2
+            shared = round(400 * wanted)
             half = (400 - shared) // 2
-            sets = (np.unique(members[: shared + half]), np.unique(np.concatenate([members[:shared], members[shared + half :]])))
+            sets = (
+                np.unique(members[: shared + half]),
+                np.unique(np.concatenate([members[:shared], members[shared + half :]])),
+            )
             met += bool(np.any(band_hashes(sets[0]) == band_hashes(sets[1])))
         expected = 1 - (1 - wanted**ROWS) ** BANDS
         assert abs(met / 200 - expected) < 4 * np.sqrt(max(expected * (1 - expected), 0.002) / 200)
@@ -94,10 +100,11 @@ def test_candidates_are_the_rows_that_share_a_band_and_crowded_bands_stay_linear
     bands[4, 3] = bands[1, 3]
     bands[2, 0] = bands[0, 0]
     assert candidates(bands).tolist() == [[0, 2], [1, 4]]
-    crowd = np.zeros((1000, BANDS), np.uint32)
-    assert len(candidates(crowd)) <= 1000 * WINDOW
+    crowd = np.zeros((300, BANDS), np.uint32)
+    assert len(candidates(crowd)) <= 300 * WINDOW
 
 
+@settings(max_examples=50)
 @given(st.lists(st.sampled_from(["a", "b", "c", "好", "坏", "1"]), min_size=1, max_size=12), st.integers(0, 11))
 def test_similarity_is_symmetric_within_bounds_and_one_for_the_same_words(words, at):
     text = " ".join(words)
@@ -106,7 +113,7 @@ def test_similarity_is_symmetric_within_bounds_and_one_for_the_same_words(words,
     assert 0 <= similarity(text, other) == similarity(other, text) <= 1
 
     def plain(found):
-        return set(zip(found, found[1:], strict=False)) or {tuple(found)}
+        return set(pairwise(found)) or {tuple(found)}
 
     a, b = plain(units(text)), plain(units(other))
     assert similarity(text, other) == len(a & b) / len(a | b)

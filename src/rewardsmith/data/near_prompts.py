@@ -43,7 +43,8 @@ class NearPrompts:
         if group == group_of_nothing(record) or key in self.known:
             return
         self.known.add(key)
-        self.index.add(key, [group])
+        text = "\n".join(turn.partition("\x1f")[2] for turn in group.split("\x1e"))
+        self.index.add(key, [text])
         self.places.add(record)
         self.positions.append(position(group, self.splitter.seed))
         self.sides.append(self.side(record))

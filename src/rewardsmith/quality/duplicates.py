@@ -51,7 +51,7 @@ class NearDuplicates:
 
     def add(self, record: Record) -> None:
         """Add the next row."""
-        prompt = "\n".join(f"{message.role}: {message.content}" for message in record.prompt)
+        prompt = "\n".join(message.content for message in record.prompt)
         texts = ["\n".join(message.content for message in response.messages) for response in record.responses]
         labels = [label_of(comparison) for comparison in record.comparisons]
         self.index.add(row_key(record), [prompt, *texts], labels)

@@ -22,7 +22,7 @@ HEAD = 3  # a block begins with: number of texts, number of labels, checksum of 
 TIE = 1
 SHOWN_I, SHOWN_J = 2, 4
 
-SAME, OPPOSED, JUDGED_AGAIN = "same", "opposed", "judged again"
+SAME, OPPOSED, JUDGED_AGAIN = "same", "opposed", "again"
 
 
 class Label(NamedTuple):
