@@ -1,6 +1,6 @@
 """How long finding near-duplicate preference pairs takes, how much memory, and how much of what was planted it finds.
 
-    REWARDSMITH_DATA=… python benchmarks/dedup.py [--rows 10000 100000] [--datatrove]
+    REWARDSMITH_DATA=… python benchmarks/dedup.py [--rows 10000 100000]
 
 Rows are real texts under honest variation: a prompt and two responses, each put together from sentences of the pairs in
 REWARDSMITH_DATA in a drawn order, so that unrelated rows share words and phrases as real ones do. One row in ten is a
@@ -8,8 +8,7 @@ planted near-duplicate: a copy of another row in which every part has one edit f
 doubled or two swapped), other case, other punctuation. A found pair is right where it was planted, or where the Jaccard
 similarity of every part, computed here with Python sets, reaches the threshold.
 
-Each size runs in a process of its own; `--rows 1000000` works too. `--datatrove` runs the MinHash of the PyPI package
-datatrove on the same rows, on the joined text of each. Figures go to `benchmarks/results/dedup.json`.
+Each size runs in a process of its own; `--rows 1000000` works too. Figures go to `benchmarks/results/dedup.json`.
 """
 
 import argparse
@@ -21,7 +20,6 @@ import random
 import re
 import resource
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from itertools import pairwise
@@ -145,80 +143,39 @@ def memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def datatrove(count: int, pool: list[str]) -> dict[str, Any]:
-    """The same rows through datatrove's MinHash: its own defaults but for pairs of words, 20 bands of 6 hashes."""
-    from datatrove.data import Document
-    from datatrove.pipeline.dedup import MinhashDedupBuckets, MinhashDedupCluster, MinhashDedupSignature
-    from datatrove.pipeline.dedup.minhash import MinhashConfig
-    from datatrove.pipeline.dedup.utils import read_tuples_from_file  # noqa: F401  (fails early on another version)
-
-    config = MinhashConfig(n_grams=2, num_buckets=20, hashes_per_bucket=6)
-    with tempfile.TemporaryDirectory() as folder:
-        signatures, buckets, removed = (f"{folder}/{name}" for name in ("signatures", "buckets", "removed"))
-        documents = [Document(text="\n".join(texts), id=str(n)) for n, (_, texts) in enumerate(rows(count, pool))]
-        before, begin = memory(), time.process_time()
-        MinhashDedupSignature(signatures, config=config)(iter(documents), 0, 1)
-        for bucket in range(config.num_buckets):
-            MinhashDedupBuckets(signatures, buckets, config=config)(None, bucket, config.num_buckets)
-        MinhashDedupCluster(buckets, removed, config=config, save_cluster_id=True)(None, 0, 1)
-        seconds, peak = time.process_time() - begin, memory()
-        gone = removed_documents(Path(removed))
-    planted = [(original, n) for n, (original, _) in enumerate(rows(count, pool)) if original is not None]
-    hit = {n for pair in planted for n in pair}
-    found = sum(bool({a, b} & gone) for a, b in planted)
-    return {
-        "cpu_seconds": seconds,
-        "peak_mb_above_start": peak - before,
-        "recall_of_planted": found / len(planted),
-        "precision": len(gone & hit) / len(gone) if gone else math.nan,
-    }
+def worker(count: int, data: Path, queue: "multiprocessing.Queue[Any]") -> None:
+    queue.put(ours(count, sentences(data)))
 
 
-def removed_documents(folder: Path) -> set[int]:
-    """The numbers of the documents that datatrove would remove."""
-    import struct
-
-    data = b"".join(path.read_bytes() for path in sorted(folder.glob("*.remove")))
-    return {number for (number,) in struct.iter_unpack("<I", data)}
-
-
-def worker(task: str, count: int, data: Path, queue: "multiprocessing.Queue[Any]") -> None:
-    measure = {"rewardsmith": ours, "datatrove": datatrove}[task]
-    queue.put(measure(count, sentences(data)))
-
-
-def measured(task: str, count: int, data: Path) -> dict[str, Any]:
+def measured(count: int, data: Path) -> dict[str, Any]:
     """One measurement in a process of its own, so that its peak memory is its own."""
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
-    process = context.Process(target=worker, args=(task, count, data, queue))
+    process = context.Process(target=worker, args=(count, data, queue))
     process.start()
     result = queue.get()
     process.join()
-    return {"program": task, "rows": count, **result}
+    return {"rows": count, **result}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000])
-    parser.add_argument("--datatrove", action="store_true")
+    parser.add_argument("--output", type=Path, default=RESULT)
     asked = parser.parse_args()
     if "REWARDSMITH_DATA" not in os.environ:
         sys.exit("REWARDSMITH_DATA is not set; expected the folder with the real data")
     data = Path(os.environ["REWARDSMITH_DATA"])
     results = []
-    for task in ["rewardsmith", *(["datatrove"] if asked.datatrove else [])]:
-        for count in asked.rows:
-            results.append(measured(task, count, data))
-            print(json.dumps(results[-1]))
-    exponents = {}
-    for task in sorted({one["program"] for one in results}):
-        own = [one for one in results if one["program"] == task]
-        if len(own) > 1:
-            time_ratio = own[-1]["cpu_seconds"] / own[0]["cpu_seconds"]
-            exponents[task] = math.log(time_ratio) / math.log(own[-1]["rows"] / own[0]["rows"])
-    print("time exponent", exponents)
-    write_json(RESULT, {"threshold": THRESHOLD, "results": results, "time_exponent": exponents})
+    for count in asked.rows:
+        results.append(measured(count, data))
+        print(json.dumps(results[-1]))
+    exponent = None
+    if len(results) > 1:
+        ratio = results[-1]["cpu_seconds"] / results[0]["cpu_seconds"]
+        exponent = math.log(ratio) / math.log(results[-1]["rows"] / results[0]["rows"])
+    print("time exponent", exponent)
+    write_json(asked.output, {"threshold": THRESHOLD, "results": results, "time_exponent": exponent})
 
 
 if __name__ == "__main__":
