@@ -32,12 +32,14 @@ from rewardsmith.model.reward_model import RewardModel
 from rewardsmith.progress import Progress
 from rewardsmith.records import Record
 from rewardsmith.terminal import progress_for
-from rewardsmith.train.examples import Example, encode_examples
+from rewardsmith.train.examples import Example, encode_examples, rank_by_hash
 from rewardsmith.train.optimizer import layer_stack
 
 RESULT = Path(__file__).parent / "results" / "quality" / "hh-features.json"
 HH = ("hh-rlhf/harmless-base.jsonl.gz", "hh-rlhf/helpful.jsonl.gz")
 EXTRA = ("webgpt/comparisons.jsonl.gz", "alpaca-eval/pairs_length_balanced.jsonl.gz")
+EXTRA_ROWS = 700
+"""Of each extra file, chosen by hash: its long answers cost many times what HH's do."""
 EVERY = 3
 LENGTH = 512
 BUDGET = 2048
@@ -63,7 +65,7 @@ def open_backbone(model: str) -> RewardModel:
     from rewardsmith.commands.train_settings import Config
 
     config = Config(model=model, dataset=("none",), output=Path("none"), freeze_layers=-1, max_length=LENGTH)
-    return open_model(config)[0]
+    return open_model(config).model
 
 
 def hidden_states(model: RewardModel, batch: PackedTrees, taken: Sequence[int]) -> list[torch.Tensor]:
@@ -136,9 +138,12 @@ def columns(records: Sequence[Record], examples: Sequence[Example], found: Seque
 def cached(name: str, data: Path, cache: Path, source: int) -> Pairs:
     """Features of one file, from the cache where they are there."""
     path = cache / f"{name.replace('/', '-')}.npz"
-    records = rs.load(str(data / name)).records
+    records = list(rs.load(str(data / name)).records)
+    if name in EXTRA:
+        chosen = rank_by_hash((record.id for record in records), salt="extra")
+        records = [records[index] for index in sorted(chosen[:EXTRA_ROWS])]
     model = open_backbone("smollm2-135m")
-    examples = encode_examples(list(records), model.encoder, share=True).examples
+    examples = encode_examples(records, model.encoder, share=True).examples
     taken = range(EVERY, 31, EVERY)
     if path.is_file():
         with np.load(path) as stored:
@@ -148,7 +153,7 @@ def cached(name: str, data: Path, cache: Path, source: int) -> Pairs:
         found = features(model, examples, list(taken), progress_for(sys.stderr))
         cache.mkdir(parents=True, exist_ok=True)
         np.savez(path, sizes=[len(v) for v in found], flat=np.concatenate(found))
-    return columns(list(records), examples, found, source)
+    return columns(records, examples, found, source)
 
 
 def joined(parts: Sequence[Pairs]) -> Pairs:

@@ -157,7 +157,7 @@ class Quarantined:
 class Removed:
     """A record that a check took out: where, by which check, why, and its twin (`file:line`) for a duplicate.
 
-    A near-duplicate has its `similarity` to the twin, and the `threshold` from which that counted.
+    `value` is what the check measured and `threshold` what it was compared with, for checks that have such.
     """
 
     file: str
@@ -166,8 +166,8 @@ class Removed:
     reason: str
     excerpt: str
     twin: str | None = None
-    similarity: float | None = None
-    threshold: float | None = None
+    value: float | str | None = None
+    threshold: float | str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,33 @@ def model(tmp_path_factory):
     return str(folder)
 
 
+def test_prepare_says_why_rows_are_gone_and_says_everything_once(tmp_path, capsys):
+    good = [{"prompt": f"q{n}", "chosen": "a", "rejected": "b"} for n in range(40)]
+    bad = [{"prompt": "q", "chosen": 5, "rejected": "b"}, {"prompt": "q", "chosen": "a"}, {"prompt": "q"}]
+    source = write(tmp_path / "a.jsonl", [*good, good[0], *bad])
+    assert main(["prepare", source, "-o", str(tmp_path / "out"), "--seed", "1", "--fractions", "1", "0", "0"]) == 0
+    captured = capsys.readouterr()
+    assert (captured.out + captured.err).count("a prompt with a chosen and a rejected response") == 1
+    assert "rows 44: kept 40, quarantined 3, removed 1\n" in captured.out
+    assert "quarantined: missing_field 2, wrong_type 1\nremoved: duplicate 1\n" in captured.out
+
+
+def test_of_prepared_splits_one_sentence_is_said(tmp_path, capsys, model):
+    source = write(tmp_path / "a.jsonl", [{"prompt": f"q{n}", "chosen": "a", "rejected": "b"} for n in range(60)])
+    prepare.run(prepare.Config(sources=(source,), output=tmp_path / "out"))
+    assert main(["evaluate", model, str(tmp_path / "out"), "--json"]) == 0
+    told = capsys.readouterr().err
+    assert told.count("splits written by rewardsmith prepare") == 1
+    assert "native" not in told
+
+
+def test_inspect_tells_by_which_attribute_responses_are_compared(tmp_path, model):
+    rows = [s.HELPSTEER2, s.HELPSTEER2 | {"response": "No.", "helpfulness": 1}]
+    shown = inspect.run(inspect.Config(source=write(tmp_path / "a.jsonl", rows), model=model)).to_text()
+    assert "comparison by helpfulness: 0 over 1, preference 1.0\n" in shown
+    assert shown.endswith("comparison by verbosity: 0 over 1, preference 0.5")
+
+
 def test_one_map_serves_every_command(tmp_path, model):
     source = write(tmp_path / "odd.jsonl", odd(60))
     assert prepare.run(prepare.Config(sources=(source,), output=tmp_path / "out", map=MAP)).records == 60
@@ -113,7 +140,7 @@ def test_prepare_accounts_for_joined_rows_and_rows_not_taken(tmp_path):
     assert (quality["removed"], quality["joined"]) == ({"not_taken": 160}, 30)
     inputs = json.loads((tmp_path / "out" / "prepare.json").read_text())["inputs"]
     assert [entry["file"] for entry in inputs] == [whole, other]
-    assert "joined to an earlier row 30; not taken 160" in result.to_text()
+    assert "of those kept, joined to an earlier row: 30\nremoved: not_taken 160\n" in result.to_text()
 
 
 def test_rows_of_a_question_share_its_fate_as_a_duplicate(tmp_path):

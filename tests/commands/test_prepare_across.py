@@ -9,6 +9,8 @@ from rewardsmith.data.loading import load
 from rewardsmith.data.splitting import NEAR_PROMPT
 from rewardsmith.errors import DataError, UsageError
 
+WHOLE = (1.0, 0.0, 0.0)
+
 
 def words(draw, chinese):
     if chinese:
@@ -38,7 +40,7 @@ def read(path):
 
 
 def prepare(source, output, **settings):
-    return run(Config(sources=(source,), output=output, fractions=(0.6, 0.2, 0.2), **settings))
+    return run(Config(sources=(source,), output=output, **{"fractions": (0.6, 0.2, 0.2), **settings}))
 
 
 def test_near_duplicates_are_findings_first_and_taken_out_when_asked_for(tmp_path):
@@ -51,10 +53,10 @@ def test_near_duplicates_are_findings_first_and_taken_out_when_asked_for(tmp_pat
     assert not any(row["removed"] for row in listed)
 
     taken = prepare(source, tmp_path / "taken", remove=("near_duplicate",))
-    assert (taken.removed, taken.records, taken.findings.get("near_duplicate")) == (30, 60, None)
+    assert (taken.removed, taken.records, taken.findings["near_duplicate"]) == (30, 60, 30)
     for row in read(tmp_path / "taken/removed.jsonl"):
         # 24 units are 23 shingles, and one more unit adds one
-        assert (row["check"], row["similarity"], row["threshold"]) == ("near_duplicate", pytest.approx(23 / 24), 0.8)
+        assert (row["check"], row["value"], row["threshold"]) == ("near_duplicate", pytest.approx(23 / 24), 0.8)
         assert abs(int(row["twin"].rpartition(":")[2]) - row["line"]) == 1
 
 
@@ -115,7 +117,7 @@ def test_rows_that_hold_a_benchmark_text_are_taken_out_with_both_places(tmp_path
     }
     assert (result.removed, result.kept) == (3, 87)
     (one, *_) = read(tmp_path / "out/removed.jsonl")
-    assert (one["check"], one["twin"], one["similarity"], one["threshold"]) == (
+    assert (one["check"], one["twin"], one["value"], one["threshold"]) == (
         "contamination",
         f"{path}:{first}",
         1.0,
@@ -149,7 +151,7 @@ def test_near_duplicates_can_be_left_out(tmp_path):
     ("settings", "words"),
     [
         ({"near_threshold": 0.5}, "expected 0.7 to 1"),
-        ({"remove": ("near_duplicates",)}, "expected one of near_duplicate"),
+        ({"remove": ("near_duplicates",)}, "expected some of .*near_duplicate"),
         ({"overlap": 0.0}, "overlap is 0"),
         ({"split_by": NEAR_PROMPT, "near_threshold": 0.0}, "needs a --near-threshold"),
         ({"split_by": NEAR_PROMPT, "test_groups": 2}, "does not go with"),
@@ -164,3 +166,29 @@ def test_a_benchmark_without_text_is_refused(tmp_path):
     (tmp_path / "b.txt").write_text("too short\n")
     with pytest.raises(DataError, match="no text of at least 8 words"):
         prepare(write(tmp_path / "a.jsonl", rows(3)), tmp_path / "out", decontaminate=(str(tmp_path / "b.txt"),))
+
+
+def test_a_row_that_goes_for_its_own_sake_takes_no_other_with_it(tmp_path):
+    found = rows(3)
+    refusal = {"prompt": words(random.Random(5), False), "rejected": words(random.Random(6), False)}
+    refusal["chosen"] = "I'm sorry, but I can't help with that. " + words(random.Random(7), False)
+    # The first two say the same, but the judges of the first disagreed; the next two are near-duplicates that decline.
+    pair = {"prompt": "p", "chosen": "entirely fine", "rejected": "quite different"}
+    doubted, agreed = ({**pair, "annotator_agreement": share} for share in (0.5, 1.0))
+    source = write(
+        tmp_path / "a.jsonl", [doubted, agreed, refusal, {**refusal, "prompt": refusal["prompt"] + " z"}, *found]
+    )
+    names = ("near_duplicate", "refusal", "low_agreement")
+    result = prepare(source, tmp_path / "out", remove=names, fractions=WHOLE)
+    assert result.removed_by == {"refusal": 2, "low_agreement": 1, "near_duplicate": 1}
+    twins = {row["line"]: row["twin"] for row in read(tmp_path / "out/near_duplicates.jsonl")}
+    assert set(twins) == {6, 7}
+
+
+def test_a_repaired_row_is_compared_as_it_is_repaired(tmp_path):
+    row = {name: words(random.Random(name), True) for name in ("prompt", "chosen", "rejected")}
+    damaged = {**row, "chosen": row["chosen"].encode().decode("latin-1")}
+    source = write(tmp_path / "a.jsonl", [row, {**damaged, "prompt": row["prompt"] + "z"}, *rows(3)[:2]])
+    settings = {"remove": ("near_duplicate",), "fractions": WHOLE}
+    assert prepare(source, tmp_path / "plain", **settings).removed == 0
+    assert prepare(source, tmp_path / "repaired", repair=True, **settings).removed_by == {"near_duplicate": 1}

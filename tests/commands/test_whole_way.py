@@ -177,7 +177,7 @@ def newest(folder: Path) -> int:
         (["--dataset", "synthetic:60", "--loss", "hinge"], 2, "bradley-terry"),
         (["--dataset", "synthetic:60", "--config", "typo.yaml"], 2, "learning_rate"),
         (["--dataset", "synthetic:60", "--device", "cuda:7"], 1, "cuda:7"),
-        (["--dataset", "synthetic:60", "--resume"], 1, "no checkpoints"),
+        (["--dataset", "synthetic:60", "--resume"], 1, "holds no run to resume"),
     ],
 )
 def test_a_wrong_input_ends_in_one_clear_line(arguments, code, message, tmp_path, monkeypatch, capsys):

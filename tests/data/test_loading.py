@@ -50,6 +50,16 @@ def test_unknown_columns_are_refused_with_advice():
     assert "instruction, output" in loaded.quarantined[0].reason
 
 
+def test_a_row_of_another_format_says_so():
+    question = {"question": "q", "response_j": "a", "response_k": "b"}
+    loaded = load([GOOD, GOOD, question, {"prompt": "p", "chosen": "a", "rejected": None}])
+    assert len(loaded.records) == 2
+    other, empty = loaded.quarantined
+    assert (other.code, empty.code) == ("missing_field", "missing_field")
+    assert "has the columns of stack-exchange, but the file is read as pair" in other.reason
+    assert "'rejected' is missing or null" in empty.reason
+
+
 def test_a_hub_name_that_cannot_be_had_is_one_line(monkeypatch):
     datasets = pytest.importorskip("datasets")
 

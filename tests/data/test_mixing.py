@@ -55,6 +55,13 @@ def test_a_file_that_is_really_called_so_is_meant_whole(tmp_path, monkeypatch):
     assert parse_source("a.jsonl:0.5") == Source("a.jsonl", 0.5)
 
 
+@pytest.mark.parametrize("share", ["half", "30%", "0,3", "-0.5", ""])
+def test_what_was_meant_as_a_share_of_a_file_is_named(tmp_path, share):
+    source = write(tmp_path / "a.jsonl", rows(2))
+    with pytest.raises(UsageError, match=r"is no number; expected one as in .*a\.jsonl:0\.3"):
+        parse_source(f"{source}:{share}")
+
+
 @pytest.mark.parametrize("text", ["a.jsonl:0", "a.jsonl:1.5", "a.jsonl:30"])
 def test_shares_outside_their_range_are_refused(text):
     with pytest.raises(UsageError, match="above 0 and at most 1"):

@@ -183,17 +183,23 @@ def test_text_lines_are_documents(tmp_path):
 def test_sources_that_cannot_be_read_are_refused_in_one_line(tmp_path):
     (tmp_path / "empty.jsonl").touch()
     (tmp_path / "a.xyz").write_text("x")
+    (tmp_path / "a.gz").write_text("x")
     (tmp_path / "folder").mkdir()
     (tmp_path / "utf16.jsonl").write_bytes('{"a": 1}'.encode("utf-16"))
     for name, words in (
         ("missing.jsonl", "does not exist"),
         ("empty.jsonl", "is empty"),
-        ("a.xyz", "unknown ending"),
+        ("a.xyz", "unknown ending '.xyz'"),
+        ("a.gz", "unknown ending ''"),
+        ("prompt=ask", "does not exist; expected"),  # a path, as the folder before it tells
+        ("empty.jsonl:0.3", "only prepare and train take shares"),
         ("folder", "no data files"),
     ):
         with pytest.raises(DataError, match=words) as caught:
             files_of(tmp_path / name)
         assert "\n" not in str(caught.value)
+    with pytest.raises(DataError, match=r"write --map chosen=said\.best, the flag once for each"):
+        files_of("chosen=said.best")
     with pytest.raises(DataError, match="UTF-16"):
         list(read_file(tmp_path / "utf16.jsonl"))
     for source in (5, {"train": ROWS}):

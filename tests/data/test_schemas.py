@@ -345,3 +345,12 @@ def test_the_page_has_a_line_and_an_example_of_every_format():
         row = json.loads(text)
         assert format_of(row) == name
         assert load([row]).quarantined == ()
+
+
+def test_a_webgpt_question_that_csv_made_text_of_is_no_prompt():
+    rows = [
+        s.WEBGPT | {"question": text} for text in (str(s.WEBGPT["question"]), json.dumps(s.WEBGPT["question"]), "Why?")
+    ]
+    loaded = load(rows)
+    assert [bad.code for bad in loaded.quarantined] == ["wrong_type"] * 2
+    assert [record.prompt[0].content for record in loaded.records] == ["Why?"]

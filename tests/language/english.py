@@ -14,12 +14,16 @@ PROSE = re.compile(r"[A-Za-z]{2,}[,;:.]? (?:[a-z`]|\{\d)")
 BILINGUAL = {"Said", "TEXTS"}
 """What holds both languages itself."""
 
-NOT_SHOWN = {"data/synthetic_texts.py", "report/text.py"}
-"""Files whose literals are data, or hold both languages."""
+NOT_SHOWN = {
+    *("data/row_faults.py", "data/synthetic_texts.py"),
+    *("report/text.py", "report/card_code.py", "report/model_card.py"),
+}
+"""Files whose literals are data, code or the hub's metadata, or hold both languages."""
 
 NO_PROSE = (
     *("prompt ", "conversation_a ", "question ", "messages system", "{0} scores ratings", "\nname split source"),
-    *("chosen rejected margin", "What is 7", "Be brief", "Name a fruit", "See you", "Write code", "An answer without"),
+    *("chosen rejected", "history human_ref_A", "instruction completions", "label kto_tag", "scores ratings ranks "),
+    *("What is 7", "Be brief", "Name a fruit", "See you", "Write code", "An answer without"),
 )
 """How the literals begin that are lists of column names, or texts to score."""
 

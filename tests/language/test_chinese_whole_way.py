@@ -10,7 +10,10 @@ import pytest
 from rewardsmith import cli
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
-PLACES_AND_TIMES = {"seconds", "pairs_per_second", "tokens_per_second", "output", "model_folder", "source"}
+PLACES_AND_TIMES = {
+    *("seconds", "pairs_per_second", "tokens_per_second", "peak_process_bytes"),
+    *("output", "model_folder", "source"),
+}
 
 
 def row(n):

@@ -149,5 +149,5 @@ def test_a_language_model_has_no_reward(tmp_path):
 def test_a_pickled_value_head_is_not_opened(tmp_path):
     foreign.llama_factory(tmp_path)
     (tmp_path / "value_head.safetensors").rename(tmp_path / "value_head.bin")
-    with pytest.raises(ModelError, match=r"no value_head.safetensors, only value_head.bin, a pickle"):
+    with pytest.raises(ModelError, match=r"no value_head.safetensors; only value_head.bin, a pickle"):
         RewardModel.load(tmp_path, device="cpu")

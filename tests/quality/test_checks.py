@@ -77,4 +77,4 @@ def test_documents_get_the_text_checks():
 def test_longer_preferred_counts_decided_pairs_of_unequal_length():
     pairs = (Comparison(0, 1), Comparison(1, 2), Comparison(0, 2, 0.5), Comparison(3, 1))
     # lengths in words: 3, 1, 2, 1; the pair (3, 1) is equally long and the tie does not count
-    assert longer_preferred(record("one two three", "好", "你好", "yes", comparisons=pairs)) == (1, 2)
+    assert longer_preferred(record("one two three", "好", "你好", "yes", comparisons=pairs), (3, 1, 2, 1)) == (1, 2)

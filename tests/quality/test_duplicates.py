@@ -34,12 +34,12 @@ def test_planted_near_duplicates_are_found_in_both_languages_and_nothing_else():
     assert sum(not found.fate(at).kept for at in range(len(rows)) if found.fate(at)) == 300
 
 
-def test_a_removal_names_twin_similarity_and_threshold():
+def test_a_removal_names_twin_value_and_threshold():
     rows = [pair(LONG, ONE, TWO, line=1), pair(LONG, ONE, TWO.replace("morning", "day"), line=2)]
     found = near(rows)
     (gone,) = [removed for at, row in enumerate(rows) if (removed := found.removal(at, row))]
     # 21 words give 20 shingles, all different; another word at the end changes one of them: 19 of 21
-    assert (gone.check, gone.similarity, gone.threshold) == ("near_duplicate", pytest.approx(19 / 21), 0.8)
+    assert (gone.check, gone.value, gone.threshold) == ("near_duplicate", pytest.approx(19 / 21), 0.8)
     assert {gone.twin, f"{gone.file}:{gone.line}"} == {"f:1", "f:2"}
     fates = [found.fate(at) for at in range(2)]
     assert fates[0].cluster == fates[1].cluster

@@ -137,7 +137,7 @@ def gather(config: Config, folder: Path, facts: "Facts | None" = None) -> "Model
         sidecar=sidecar,
         config=read_object(folder / "config.json"),
         settings=read_object(run_folder / "settings.json"),
-        training=read_object(run_folder / "train.json"),
+        training={**read_object(run_folder / "train.json"), "parameters": parameters_in(folder)},
         data=read_object(run_folder / "data" / "data.json"),
         evaluation=evaluation,
         facts=facts,
@@ -146,3 +146,12 @@ def gather(config: Config, folder: Path, facts: "Facts | None" = None) -> "Model
         languages=config.languages or known[1],
         has_adapter=(folder / "adapter").is_dir(),
     )
+
+
+def parameters_in(folder: Path) -> int:
+    """How many numbers the saved weights hold; while an adapter trains there are more, those of the adapter."""
+    import math
+
+    from rewardsmith.model.folders import read_weights, weight_files
+
+    return sum(math.prod(weight.shape) for weight in read_weights(weight_files(folder)))

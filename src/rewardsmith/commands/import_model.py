@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rewardsmith.commands.origin import origin_of
 from rewardsmith.errors import ModelError, UsageError
 from rewardsmith.files import check_output, refuse_inside
 from rewardsmith.progress import SILENT, Progress
@@ -77,7 +78,7 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     )
     if not model.understood:
         raise ModelError(f"{config.model} has a reward.json already; there is nothing to import")
-    model.save(config.output, training={"imported": config.model, "understood": model.understood})
+    model.save(config.output, training={**origin_of(config.model, ()), "understood": model.understood})
     normalizer = model.sidecar.normalizer
     return Result(
         output=str(config.output),

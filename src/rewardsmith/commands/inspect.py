@@ -1,6 +1,6 @@
 """`rewardsmith inspect`: what exactly will be scored, for one record, token by token."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -92,9 +92,16 @@ class Result:
                 say(f"response {number}: {len(shown.ids)} tokens, {border} shared, {shown.tokens_cut} cut, {reward}"),
                 f"⟦{join(shown.tokens[:border])}⟧{join(shown.tokens[border:-1])}▶{repr(shown.tokens[-1])[1:-1]}◀",
             ]
-        compared = (f"comparison: {c['i']} over {c['j']}, preference {c['preference']}" for c in self.comparisons)
-        lines += ["", *map(say, compared)]
+        lines += ["", *(say(told(comparison)) for comparison in self.comparisons)]
         return "\n".join(lines)
+
+
+def told(comparison: Mapping[str, Any]) -> str:
+    """A comparison in words, with its attribute where it is not about the overall one."""
+    i, j, preference, attribute = (comparison[name] for name in ("i", "j", "preference", "attribute"))
+    if attribute == "overall":
+        return f"comparison: {i} over {j}, preference {preference}"
+    return f"comparison by {attribute}: {i} over {j}, preference {preference}"
 
 
 def joined(tokens: Sequence[str]) -> str:

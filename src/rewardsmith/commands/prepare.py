@@ -6,14 +6,21 @@ holds hashes of rows, never the rows. The same sources and settings give the sam
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from rewardsmith import files
-from rewardsmith.commands.prepare_across import Across, Rules, open_benchmark
-from rewardsmith.commands.prepare_rows import Sorting, Tally, Writers
+from rewardsmith.commands.prepare_across import (
+    REMOVABLE,
+    Across,
+    Search,
+    open_benchmark,
+)
+from rewardsmith.commands.prepare_judging import Judge, Rules
+from rewardsmith.commands.prepare_rows import Sorting, Writers
+from rewardsmith.commands.prepare_tally import Tally, ordered_splits, quality
 from rewardsmith.data.builtin import is_builtin
 from rewardsmith.data.hub import looks_like_hub_name
 from rewardsmith.data.loading import Loadable, iterate
@@ -21,23 +28,20 @@ from rewardsmith.data.mixing import CHECK as NOT_TAKEN
 from rewardsmith.data.mixing import Mix, parse_source
 from rewardsmith.data.readers import files_of
 from rewardsmith.data.renaming import parse_renames
-from rewardsmith.data.splitting import (
-    NEAR_PROMPT,
-    SPLITS,
-    Splitter,
-    check_fractions,
-    group_of,
-    hold_out,
-    refuse_near_groups,
-)
+from rewardsmith.data.splitting import NEAR_PROMPT, Splitter, check_fractions, group_of, hold_out, refuse_near_groups
 from rewardsmith.errors import DataError, OutputError, UsageError
+from rewardsmith.language import current, display_width, padded, say
 from rewardsmith.progress import SILENT, Progress
+from rewardsmith.quality.contamination import Benchmark
+from rewardsmith.quality.limits import Limits, check_limits
+from rewardsmith.quality.signals import Known
 from rewardsmith.records import Record
+from rewardsmith.report.quality_page import render_quality
 from rewardsmith.version import VERSION
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Limits):
     """Settings of `prepare`."""
 
     sources: tuple[str, ...]
@@ -76,11 +80,17 @@ class Config:
     keep_duplicates: bool = False
     """Keep rows that repeat an earlier row exactly."""
 
+    remove: tuple[str, ...] = ()
+    """A check whose rows are removed, as in refusal or near_duplicate; repeat it for several; default: report only."""
+
+    repair: bool = False
+    """Undo encoding damage where nothing was lost; default: report only."""
+
+    signals: Path | None = None
+    """Folder of an earlier run over the same sources whose measured values are taken over, to try other thresholds."""
+
     near_threshold: float = 0.8
     """Similarity from which rows and prompts are near-duplicates, 0.7 to 1; 0 does not look for them."""
-
-    remove: tuple[str, ...] = ()
-    """Checks whose rows are taken out: near_duplicate, near_contradiction, preference_cycle, order_changes_verdict."""
 
     decontaminate: tuple[str, ...] = ()
     """Benchmark files; rows that hold one of their texts are taken out and listed in contamination.jsonl."""
@@ -94,7 +104,7 @@ class Result:
     """What `prepare` did: `kept + quarantined + removed == rows`; `records` made of the kept rows are in the splits.
 
     `joined` of the kept rows are part of an earlier row's record; `not_taken` of the removed ones were left out by a
-    share or a cap.
+    share or a cap. `quarantined_by` and `removed_by` count their rows by code and check (docs/data-formats.md).
     """
 
     rows: int
@@ -108,6 +118,11 @@ class Result:
     output: str
     understood: tuple[str, ...]
     findings: dict[str, int]
+    quarantined_by: dict[str, int]
+    removed_by: dict[str, int]
+    repaired: int
+    reused: int
+    filters: tuple[dict[str, Any], ...]
 
     def to_json(self) -> dict[str, Any]:
         """The result as one JSON object."""
@@ -119,13 +134,39 @@ class Result:
         lines.append(
             f"rows {self.rows:,}: kept {self.kept:,}, quarantined {self.quarantined:,}, removed {self.removed:,}"
         )
-        if self.joined or self.not_taken:
-            lines.append(f"of these, joined to an earlier row {self.joined:,}; not taken {self.not_taken:,}")
+        if self.joined:
+            lines.append(f"of those kept, joined to an earlier row: {self.joined:,}")
+        if self.quarantined_by:
+            lines.append("quarantined: " + counted(self.quarantined_by))
+        if self.removed_by:
+            lines.append("removed: " + counted(self.removed_by))
         if self.splits:
-            lines.append("splits: " + ", ".join(f"{name} {count:,}" for name, count in self.splits.items()))
-        if self.findings:
-            lines.append("findings: " + ", ".join(f"{name} {count:,}" for name, count in self.findings.items()))
+            lines.append("splits: " + counted(self.splits))
+        if self.repaired:
+            lines.append(f"texts repaired: {self.repaired:,}; see repaired.jsonl")
+        if self.reused:
+            lines.append(f"rows whose measured values were taken over: {self.reused:,}")
+        lines += table(self.filters)
         return "\n".join([*lines, f"written to {self.output}"])
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """Counts by name in one line."""
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items())
+
+
+def table(filters: tuple[dict[str, Any], ...]) -> list[str]:
+    """A line per check that saw something: its name, the rows it found and removed, its threshold, and what it means."""
+    heads = ("check", "found", "removed", "threshold", "meaning")
+    lines = [tuple(map(say, heads))]
+    for one in filters:
+        threshold = "" if one["threshold"] is None else str(one["threshold"])
+        counts = (f"{one['found']:,}", f"{one['removed']:,}")
+        lines.append((one["check"], *counts, threshold, say(one["meaning"])))
+    if not filters:
+        return []
+    widths = [max(display_width(line[column]) for line in lines) for column in range(len(heads) - 1)]
+    return ["  ".join([*map(padded, line, widths), line[-1]]).rstrip() for line in lines]
 
 
 def run(config: Config, progress: Progress = SILENT) -> Result:
@@ -133,12 +174,13 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     check_settings(config)
     if not config.overwrite:
         files.prepare_output(config.output, overwrite=False)
-    tally = Tally()
-    across = look_across(config, tally, progress)
-    files.write_folder(config.output, lambda folder: fill(folder, config, across, tally, progress))
-    for sentence in tally.understood:
-        progress.note(sentence)
-    return result_of(config, tally)
+    search = Search(config.near_threshold, config.overlap)
+    tally = Tally(limits=config, thresholds=search.thresholds())
+    benchmark = open_benchmark(config.decontaminate, config.overlap, progress)
+    across = look_across(config, search, benchmark, tally, progress)
+    judge = Judge(rules_of(config), benchmark, Known(config.signals))
+    files.write_folder(config.output, lambda folder: fill(folder, config, across, judge, tally, progress))
+    return result_of(config, tally, reused=judge.known.used)
 
 
 def check_settings(config: Config) -> None:
@@ -148,6 +190,10 @@ def check_settings(config: Config) -> None:
         raise UsageError("no source given; expected at least one file, folder or hub name")
     parse_renames(config.map)
     Mix(config.seed, config.max_per_source)
+    check_limits(config)
+    for name in config.remove:
+        if name not in REMOVABLE:
+            raise UsageError(f"remove has {name!r}, which is no check; expected some of {', '.join(REMOVABLE)}")
     if config.max_rows is not None and config.max_rows < 1:
         raise UsageError(f"max_rows is {config.max_rows}; expected at least 1, or nothing for all rows")
     if config.test_groups is not None and config.split_by is None:
@@ -157,7 +203,7 @@ def check_settings(config: Config) -> None:
     refuse_near_groups(config.split_by, config.test_groups)
     if config.split_by == NEAR_PROMPT and not config.near_threshold:
         raise UsageError(f"--split-by {NEAR_PROMPT} needs a --near-threshold above 0")
-    rules_of(config)
+    Search(config.near_threshold, config.overlap)
     refuse_foreign(config)
     output = config.output.resolve()
     for path in source_files(config):
@@ -191,17 +237,21 @@ def make_splitter(config: Config, tally: Tally, progress: Progress) -> Splitter:
 
 
 def rules_of(config: Config) -> Rules:
-    """What to look for across rows."""
-    return Rules(config.near_threshold, frozenset(config.remove), config.overlap, config.keep_duplicates)
+    """What is done to a row for its own sake."""
+    return Rules(limits=config, remove=config.remove, repair=config.repair, keep_duplicates=config.keep_duplicates)
 
 
-def look_across(config: Config, tally: Tally, progress: Progress) -> Across:
-    """The pass over the sources that sees all rows together."""
-    benchmark = open_benchmark(config.decontaminate, config.overlap, progress)
-    across = Across(rules_of(config), make_splitter(config, tally, progress), benchmark)
+def look_across(
+    config: Config, search: Search, benchmark: Benchmark | None, tally: Tally, progress: Progress
+) -> Across:
+    """The pass over the sources that sees all rows together, but for those that go for their own sake."""
+    judge = Judge(rules_of(config), benchmark, Known(config.signals), deciding_only=True)
+    across = Across(search, make_splitter(config, tally, progress))
     for item in items(config, tally, progress):
         if isinstance(item, Record):
-            across.add(item)
+            verdict = judge.look(item)
+            if verdict.gone is None:
+                across.add(verdict.record)
     across.settle()
     return across
 
@@ -219,18 +269,19 @@ def items(config: Config, tally: Tally, progress: Progress) -> Iterator[Loadable
                 yield item
 
 
-def fill(folder: Path, config: Config, across: Across, tally: Tally, progress: Progress) -> None:
+def fill(folder: Path, config: Config, across: Across, judge: Judge, tally: Tally, progress: Progress) -> None:
     """Write everything into `folder`."""
-    splitter = across.splitter
     with contextlib.ExitStack() as stack:
-        sorting = Sorting(splitter, tally, Writers(folder, stack), across)
+        sorting = Sorting(across, judge, tally, Writers(folder, stack))
         for item in items(config, tally, progress):
             tally.rows += 1
             sorting.take(item)
         refuse_nothing(tally)
         if tally.splits:
-            splitter.refuse_empty(tally.splits)
-    files.write_json(folder / "quality.json", quality(tally) | across.summary())
+            across.splitter.refuse_empty(tally.splits)
+    content = quality(tally) | across.summary()
+    files.write_json(folder / "quality.json", content)
+    files.write_text(folder / "quality.html", render_quality(content, lang=current()))
     files.write_json(folder / "prepare.json", provenance(config))
 
 
@@ -238,6 +289,11 @@ def refuse_nothing(tally: Tally) -> None:
     """DataError where not one row could be used."""
     if tally.splits or tally.documents:
         return
+    if tally.removed.keys() - {NOT_TAKEN}:
+        most, count = tally.removed.most_common(1)[0]
+        raise DataError(
+            f"none of the {tally.rows} rows is left: {count} were removed by {most}; expected some; relax it"
+        )
     if tally.first_refusal is None and tally.removed:
         raise DataError(f"none of the {tally.rows} rows was taken; expected larger shares or caps, or another --seed")
     if tally.first_refusal is None:
@@ -246,44 +302,18 @@ def refuse_nothing(tally: Tally) -> None:
     raise DataError(f"none of the {tally.rows} rows can be used; the first, {first.file}:{first.line}: {first.reason}")
 
 
-def quality(tally: Tally) -> dict[str, Any]:
-    """The quality report: counts of everything, with examples of each finding."""
-    return {
-        "rows": tally.rows,
-        "documents": tally.documents,
-        "joined": tally.joined,
-        "records": sum(tally.splits.values()),
-        "splits": ordered_splits(tally),
-        "quarantined": dict(sorted(tally.quarantined.items())),
-        "removed": dict(sorted(tally.removed.items())),
-        "comparisons": tally.comparisons,
-        "ties": tally.ties,
-        "longer_preferred": {"share": tally.longer / tally.unequal if tally.unequal else None, "of": tally.unequal},
-        "understood": tally.understood,
-        "findings": [
-            {"check": name, "severity": severity, "count": count, "examples": tally.examples[name, severity]}
-            for (name, severity), count in sorted(tally.findings.items(), key=lambda entry: (-entry[1], entry[0]))
-        ],
-    }
-
-
-def ordered_splits(tally: Tally) -> dict[str, int]:
-    """The sizes of the splits, in their usual order."""
-    return {name: tally.splits[name] for name in SPLITS if name in tally.splits}
-
-
 def provenance(config: Config) -> dict[str, Any]:
     """The settings that decide what was written, and the hash of each file that was read."""
     settings = asdict(config)
     # Where it was written to decides nothing, and two runs of the same settings shall give the same bytes.
-    for name in ("output", "overwrite"):
+    for name in ("output", "overwrite", "signals"):
         settings.pop(name)
     read = [*source_files(config), *(path for name in config.decontaminate for path in files_of(name))]
     hashes = [{"file": str(path), "sha256": files.sha256(path)} for path in read]
     return {"version": VERSION, "settings": settings, "inputs": hashes}
 
 
-def result_of(config: Config, tally: Tally) -> Result:
+def result_of(config: Config, tally: Tally, *, reused: int) -> Result:
     """The counts as a result; what was counted in different places has to add up."""
     records = sum(tally.splits.values())
     quarantined, removed = tally.quarantined.total(), tally.removed.total()
@@ -303,5 +333,19 @@ def result_of(config: Config, tally: Tally) -> Result:
         splits=ordered_splits(tally),
         output=str(config.output),
         understood=tuple(tally.understood),
-        findings=dict(sorted(findings.items(), key=lambda entry: (-entry[1], entry[0]))),
+        findings=most_first(findings),
+        quarantined_by=most_first(tally.quarantined),
+        removed_by=most_first(tally.removed),
+        repaired=tally.repaired,
+        reused=reused,
+        filters=tuple(
+            {name: one[name] for name in ("check", "meaning", "threshold", "found", "removed")}
+            for one in quality(tally)["filters"]
+            if one["found"] or one["removed"]
+        ),
     )
+
+
+def most_first(counts: Counter[str]) -> dict[str, int]:
+    """Counts by name, the largest first."""
+    return dict(sorted(counts.items(), key=lambda entry: (-entry[1], entry[0])))

@@ -4,41 +4,42 @@ Near-duplicates, judgements that go round in a circle or hang on the order, prom
 of benchmarks. Memory holds some hundred bytes per row; what is found does not hang on the order of the rows.
 """
 
-from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from rewardsmith.data.loading import iterate_rows
-from rewardsmith.data.near_prompts import NearPrompts, leak_finding
+from rewardsmith.data.near_prompts import CHECK as NEAR_PROMPT_LEAK
+from rewardsmith.data.near_prompts import Leak, NearPrompts, leak_finding
 from rewardsmith.data.splitting import NEAR_PROMPT, Splitter
 from rewardsmith.errors import DataError, UsageError
 from rewardsmith.progress import Progress
-from rewardsmith.quality import contamination
+from rewardsmith.quality import checks, contamination
 from rewardsmith.quality.agreement import CYCLE, ORDER, Judgements
-from rewardsmith.quality.checks import EXCERPT_CHARS, Finding, texts_of
-from rewardsmith.quality.contamination import Benchmark, Hit, Origin
+from rewardsmith.quality.checks import EXCERPT_CHARS, Finding
+from rewardsmith.quality.contamination import Benchmark, Origin
 from rewardsmith.quality.duplicates import CHECK as NEAR_DUPLICATE
-from rewardsmith.quality.duplicates import OPPOSED, NearDuplicates, row_key
+from rewardsmith.quality.duplicates import OPPOSED, NearDuplicates
+from rewardsmith.quality.text import texts_of
 from rewardsmith.records import Document, Record, Removed
 
-REMOVABLE = (NEAR_DUPLICATE, OPPOSED, CYCLE, ORDER)
-"""Findings about several rows that `--remove` takes out."""
+FOUND_ACROSS = (NEAR_DUPLICATE, OPPOSED, CYCLE, ORDER)
+"""Findings about several rows that `--remove` takes out, after those about a row by itself."""
+REMOVABLE = (*checks.REMOVABLE, *FOUND_ACROSS)
+"""Every check whose rows are removed on request."""
 LOWEST_THRESHOLD = 0.7
 
 Write = Callable[[str, dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
-class Rules:
-    """What to look for: `threshold` 0 leaves near-duplicates out; `remove` names checks of REMOVABLE."""
+class Search:
+    """What to look for: near-duplicates from `threshold` on, 0 for none, and benchmark texts from `overlap` on."""
 
     threshold: float
-    remove: frozenset[str]
     overlap: float
-    keep_duplicates: bool
 
     def __post_init__(self) -> None:
         if self.threshold and not LOWEST_THRESHOLD <= self.threshold <= 1:
@@ -48,46 +49,43 @@ class Rules:
             )
         if not 0 < self.overlap <= 1:
             raise UsageError(f"overlap is {self.overlap:g}; expected above 0 and at most 1")
-        if unknown := sorted(self.remove - set(REMOVABLE)):
-            raise UsageError(f"--remove {unknown[0]}: no such check; expected one of {', '.join(REMOVABLE)}")
+
+    def thresholds(self) -> dict[str, float]:
+        """What each check compares with; those that are not looked for are left out."""
+        near = dict.fromkeys((NEAR_DUPLICATE, OPPOSED, NEAR_PROMPT_LEAK), self.threshold) if self.threshold else {}
+        return {**near, contamination.CHECK: self.overlap}
 
 
 @dataclass
 class Across:
-    """The rows seen together. First `add` each, then `settle`, then ask `removal` and `findings` in the same order."""
+    """The rows seen together. First `add` each, then `settle`, then `look` at each in the same order.
 
-    rules: Rules
+    Only rows that stay for their own sake are added, so none of them is removed for the sake of one that goes.
+    """
+
+    search: Search
     splitter: Splitter
-    benchmark: Benchmark | None
     near: NearDuplicates = field(init=False)
     prompts: NearPrompts = field(init=False)
     judgements: Judgements = field(default_factory=Judgements)
-    keys: "array[int]" = field(default_factory=lambda: array("Q"))
+    leaks: dict[int, Leak] = field(default_factory=dict)
     row: int = -1
 
     def __post_init__(self) -> None:
-        self.near = NearDuplicates(self.rules.threshold)
-        self.prompts = NearPrompts(self.splitter, self.rules.threshold)
+        self.near = NearDuplicates(self.search.threshold)
+        self.prompts = NearPrompts(self.splitter, self.search.threshold)
 
     def add(self, record: Record) -> None:
-        """Add a row, unless it will be removed for what it holds itself."""
-        if self.contaminated(record):
-            return
-        self.keys.append(row_key(record))
+        """Add a row."""
         self.judgements.add(record)
-        if self.rules.threshold:
+        if self.search.threshold:
             self.near.add(record)
             self.prompts.add(record)
 
     def settle(self) -> Splitter:
         """Look at all rows together; returns the splitter, which knows the clusters where it splits by them."""
-        first = np.ones(len(self.keys), np.bool_)
-        if not self.rules.keep_duplicates:
-            first[:] = False
-            first[np.unique(np.frombuffer(self.keys, np.uint64), return_index=True)[1]] = True
-        self.judgements.settle(first)
-        self.leaks = {}
-        if self.rules.threshold:
+        self.judgements.settle(np.ones(len(self.judgements.places), np.bool_))
+        if self.search.threshold:
             self.near.settle()
             self.prompts.settle()
             if self.splitter.by == NEAR_PROMPT:
@@ -96,43 +94,33 @@ class Across:
                 self.leaks = self.prompts.leaks()
         return self.splitter
 
-    def contaminated(self, record: Record) -> list[Hit]:
-        """The benchmark texts that a row holds."""
-        return [] if self.benchmark is None else list(self.benchmark.hits(record))
-
-    def begin(self, record: Record, write: Write) -> Removed | None:
-        """Go on to the next row; its removal where it holds a benchmark's text, each hit written to a ledger."""
-        hits = self.contaminated(record)
-        for hit in hits:
-            told = {"file": record.source, "line": record.line, "part": hit.part}
-            told |= {"benchmark": hit.origin.place, "benchmark_part": hit.origin.part, "also": list(hit.also)}
-            told |= {"overlap": hit.overlap, "found": hit.found, "runs": hit.runs, "shared": hit.shared}
-            write(contamination.CHECK, told)
-        if hits:
-            return contamination.removal(hits, record, self.rules.overlap)
+    def look(self, record: Record, remove: Collection[str], write: Write) -> tuple[Removed | None, list[Finding]]:
+        """(the removal of the next row, if `remove` asks for it, what is to be said about it)."""
         self.row += 1
         if not self.judgements.places.matches(self.row, record):
             raise DataError(f"{record.place} was not there when the rows were first read; the sources change meanwhile")
-        return None
+        found = self.findings(record)
+        return self.removal(record, found, remove, write), found
 
-    def removal(self, record: Record, write: Write) -> Removed | None:
-        """The removal of the row that was begun last, if `--remove` asks for it."""
-        if self.rules.threshold and (fate := self.near.fate(self.row)) is not None:
-            gone = NEAR_DUPLICATE in self.rules.remove and not fate.kept
+    def removal(self, record: Record, found: list[Finding], remove: Collection[str], write: Write) -> Removed | None:
+        """The removal of a row, if `remove` asks for it; a row with near-duplicates is written to their ledger."""
+        if self.search.threshold and (fate := self.near.fate(self.row)) is not None:
+            gone = NEAR_DUPLICATE in remove and not fate.kept
             told = {"cluster": fate.cluster, "twin": fate.twin, "similarity": fate.similarity}
             write("near_duplicates", {"file": record.source, "line": record.line, **told, "removed": gone})
             if gone:
                 return self.near.removal(self.row, record)
-        for finding in self.findings(record):
-            if finding.check in self.rules.remove and finding.check != NEAR_DUPLICATE:
-                text = record.responses[0].text[:EXCERPT_CHARS]
-                return Removed(record.source, record.line, finding.check, finding.detail, text)
-        return None
+        reasons = [one for one in found if one.check in remove and one.check in FOUND_ACROSS]
+        if not reasons:
+            return None
+        first = min(reasons, key=lambda one: FOUND_ACROSS.index(one.check))
+        text = record.responses[0].text[:EXCERPT_CHARS]
+        return Removed(record.source, record.line, first.check, first.detail, text)
 
     def findings(self, record: Record) -> list[Finding]:
-        """What is to be said about the row that was begun last."""
+        """What is to be said about a row."""
         found = self.judgements.findings(self.row, record)
-        if self.rules.threshold:
+        if self.search.threshold:
             found += self.near.findings(self.row, record)
             leak = self.leaks.get(self.prompts.key(record)) if self.leaks else None
             found += [leak_finding(leak, record)] if leak else []

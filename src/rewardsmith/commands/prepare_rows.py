@@ -1,62 +1,22 @@
-"""Where `rewardsmith prepare` sends each row, and what it counts on the way."""
+"""Where `rewardsmith prepare` sends each row: a split, the quarantine, or the removed ones."""
 
 import contextlib
-from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
 import orjson
 
 from rewardsmith.commands.prepare_across import Across
+from rewardsmith.commands.prepare_judging import LOST_TEXT, Judge, Verdict
+from rewardsmith.commands.prepare_tally import Tally
 from rewardsmith.data.loading import Loadable
 from rewardsmith.data.native import to_row
-from rewardsmith.data.splitting import Split, Splitter
-from rewardsmith.quality.checks import Finding, Seen, check, check_document, longer_preferred
-from rewardsmith.records import Joined, Quarantined, Record, Removed
-
-EXAMPLES = 5
-
-
-@dataclass
-class Tally:
-    """Counts that grow while rows pass."""
-
-    rows: int = 0
-    documents: int = 0
-    joined: int = 0
-    quarantined: Counter[str] = field(default_factory=Counter)
-    removed: Counter[str] = field(default_factory=Counter)
-    splits: dict[Split, int] = field(default_factory=dict)
-    findings: Counter[tuple[str, str]] = field(default_factory=Counter)
-    examples: dict[tuple[str, str], list[dict[str, str]]] = field(default_factory=dict)
-    understood: list[str] = field(default_factory=list)
-    comparisons: int = 0
-    ties: int = 0
-    longer: int = 0
-    unequal: int = 0
-    first_refusal: Quarantined | None = None
-
-    def note(self, sentence: str) -> None:
-        """Keep what was understood of a file; a source that is read twice says it once."""
-        if sentence not in self.understood:
-            self.understood.append(sentence)
-
-    def find(self, finding: Finding) -> None:
-        """Count a finding; the first EXAMPLES of each kind are quoted."""
-        key = (finding.check, finding.severity)
-        self.findings[key] += 1
-        quoted = self.examples.setdefault(key, [])
-        if len(quoted) < EXAMPLES:
-            quoted.append({"place": finding.place, "detail": finding.detail})
-
-    def measure(self, record: Record) -> None:
-        """Add a record's figures for the quality report."""
-        self.comparisons += len(record.comparisons)
-        self.ties += sum(comparison.is_tie for comparison in record.comparisons)
-        longer, unequal = longer_preferred(record)
-        self.longer += longer
-        self.unequal += unequal
+from rewardsmith.quality import contamination
+from rewardsmith.quality.checks import EXCERPT_CHARS, Finding, check_document
+from rewardsmith.quality.repair import loss_of
+from rewardsmith.quality.signals import line_of
+from rewardsmith.records import Document, Joined, Quarantined, Record, Removed
 
 
 class Writers:
@@ -79,72 +39,97 @@ class Writers:
 
 
 class Sorting:
-    """Sends each row to its place: a split, the quarantine, or the removed ones."""
+    """Sends each row to its place, and tells the tally."""
 
-    def __init__(self, splitter: Splitter, tally: Tally, writers: Writers, across: Across) -> None:
-        self.splitter, self.tally, self.writers, self.across = splitter, tally, writers, across
-        self.seen = Seen()
-        self.last_removed: Removed | None = None  # why the record is gone to which the next rows are joined
-        for name in ("quarantine", "removed"):
+    def __init__(self, across: Across, judge: Judge, tally: Tally, writers: Writers) -> None:
+        self.across, self.judge, self.tally, self.writers = across, judge, tally, writers
+        self.last_gone: Removed | Quarantined | None = (
+            None  # the record to which the next rows are joined, if it is gone
+        )
+        for name in ("quarantine", "removed", "signals"):
             writers.start(name)
 
     def take(self, item: Loadable) -> None:
         """Count and write one row."""
         if isinstance(item, Record):
-            self.last_removed = self.keep(item)
+            self.last_gone = self.keep(item)
         elif isinstance(item, Joined):
             self.join(item)
         elif isinstance(item, Removed):
             self.remove(item)
         elif isinstance(item, Quarantined):
-            self.tally.first_refusal = self.tally.first_refusal or item
-            self.tally.quarantined[item.code] += 1
-            self.writers.write("quarantine", asdict(item))
+            self.quarantine(item)
         else:
-            self.tally.documents += 1
-            note_findings(self.tally, check_document(item))
+            self.check_document(item)
 
-    def keep(self, record: Record) -> Removed | None:
-        """Send a record to its split, or to the removed ones, which is returned."""
-        tally = self.tally
-        removed, repeated = self.removal(record)
+    def keep(self, record: Record) -> Removed | Quarantined | None:
+        """Send a record to its split, or to the quarantine or the removed ones, which is returned."""
+        verdict = self.judge.look(record)
+        self.tell(verdict)
+        if isinstance(verdict.gone, Quarantined):
+            return self.quarantine(verdict.gone)
+        removed, found = verdict.gone, verdict.found
+        if removed is None:
+            removed, others = self.across.look(verdict.record, self.judge.rules.remove, self.writers.write)
+            found = [*found, *others]
+        self.tally.find(*found)
         if removed is not None:
-            self.remove(removed)
-            return removed
-        if repeated is not None:
-            tally.find(Finding("duplicate", "warning", record.place, repeated.reason))
-        note_findings(tally, [*check(record), *self.seen.contradictions(record), *self.across.findings(record)])
-        tally.measure(record)
-        side = self.splitter.side(record)
-        tally.splits[side] = tally.splits.get(side, 0) + 1
-        self.writers.write(side, to_row(record))
+            return self.remove(removed)
+        self.place(verdict)
         return None
 
-    def removal(self, record: Record) -> tuple[Removed | None, Removed | None]:
-        """(why a record goes, or None; what it repeats exactly, where such rows stay)."""
-        write = self.writers.write
-        if (contaminated := self.across.begin(record, write)) is not None:
-            return contaminated, None
-        repeated = self.seen.duplicate(record)
-        if repeated is not None and not self.across.rules.keep_duplicates:
-            return repeated, None
-        return self.across.removal(record, write), repeated
+    def tell(self, verdict: Verdict) -> None:
+        """Write down what was repaired, found in a benchmark and measured."""
+        record, write = verdict.record, self.writers.write
+        refused = isinstance(verdict.gone, Quarantined)
+        for one in () if refused else verdict.repairs:
+            self.tally.repaired += 1
+            self.tally.find(Finding("repaired", "info", record.place, f"{one.where}: {one.before!r} → {one.after!r}"))
+            write("repaired", {"file": record.source, "line": record.line, **asdict(one)})
+        for hit in verdict.hits:
+            write(contamination.CHECK, contamination.line_of(hit, record))
+        if verdict.signals is not None:
+            write("signals", line_of(record, verdict.signals))
+
+    def place(self, verdict: Verdict) -> None:
+        """Write a record that stays into its split."""
+        record = verdict.record
+        assert verdict.signals is not None
+        self.tally.measure(record, verdict.signals.values)
+        side = self.across.splitter.side(record)
+        self.tally.splits[side] = self.tally.splits.get(side, 0) + 1
+        self.writers.write(side, to_row(record))
 
     def join(self, row: Joined) -> None:
         """Count a row that is part of the record before it, and shares its fate."""
-        if self.last_removed is None:
+        gone = self.last_gone
+        if gone is None:
             self.tally.joined += 1
             return
-        reason = f"part of the record at {row.into}: {self.last_removed.reason}"
-        self.remove(Removed(row.source, row.line, self.last_removed.check, reason, "", self.last_removed.twin))
+        reason = f"part of the record at {row.into}: {gone.reason}"
+        if isinstance(gone, Quarantined):
+            self.quarantine(Quarantined(row.source, row.line, gone.code, reason, ""))
+        else:
+            self.remove(Removed(row.source, row.line, gone.check, reason, "", gone.twin, gone.value, gone.threshold))
 
-    def remove(self, removed: Removed) -> None:
+    def check_document(self, document: Document) -> None:
+        """Count a line of plain text, with what the checks say; one that lost characters goes into quarantine."""
+        self.tally.find(*check_document(document))
+        if (loss := loss_of(document.text)) is not None:
+            reason = f"the line is damaged beyond repair: {loss}"
+            excerpt = document.text[:EXCERPT_CHARS]
+            self.quarantine(Quarantined(document.source, document.line, LOST_TEXT, reason, excerpt))
+            return
+        self.tally.documents += 1
+
+    def quarantine(self, row: Quarantined) -> Quarantined:
+        """Count and name a row that cannot be used."""
+        self.tally.quarantine(row)
+        self.writers.write("quarantine", asdict(row))
+        return row
+
+    def remove(self, removed: Removed) -> Removed:
         """Count and name a row that was taken out."""
-        self.tally.removed[removed.check] += 1
+        self.tally.remove(removed)
         self.writers.write("removed", asdict(removed))
-
-
-def note_findings(tally: Tally, found: list[Finding]) -> None:
-    """Count several findings."""
-    for finding in found:
-        tally.find(finding)
+        return removed

@@ -3,6 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import orjson
 
 from rewardsmith.errors import DataError, UsageError
-from rewardsmith.progress import SILENT, Progress
+from rewardsmith.progress import SILENT, Progress, Task
 from rewardsmith.records import Quarantined, Record
 
 if TYPE_CHECKING:
@@ -247,10 +248,25 @@ def prepared_splits(folder: Path, *, without: Collection[str], intake: Intake, p
             continue
         path = folder / f"{name}.jsonl"
         if path.is_file() and path.stat().st_size:
-            loaded = read_records([str(path)], intake, progress=progress)
+            loaded = read_records([str(path)], intake, progress=WithoutNotes(progress))
             setattr(splits, name, list(loaded.records))
             splits.quarantined += loaded.quarantined
+    progress.note(splits.understood[0])
     return splits
+
+
+@dataclass(frozen=True)
+class WithoutNotes:
+    """The bars of a progress without its notes: of our own files there is nothing to say about columns."""
+
+    bars: Progress
+
+    def task(self, label: str, total: float | None, unit: str) -> AbstractContextManager[Task]:
+        """A bar."""
+        return self.bars.task(label, total, unit)
+
+    def note(self, text: str) -> None:
+        """Say nothing."""
 
 
 def quarantine_lines(quarantined: Iterable[Quarantined]) -> list[dict[str, object]]:

@@ -15,7 +15,7 @@ from rewardsmith.commands.sources import (
     quarantine_lines,
     read_json,
 )
-from rewardsmith.commands.train_inputs import load_data, open_model
+from rewardsmith.commands.train_inputs import Start, load_data, open_model
 from rewardsmith.commands.train_settings import Config as Config
 from rewardsmith.commands.train_settings import Lora as Lora
 from rewardsmith.errors import OutputError, TrainingError, UsageError
@@ -61,11 +61,11 @@ class Result:
     def to_text(self) -> str:
         """What a person reads at the end of training."""
         s = self.summary
+        peaks = [f"peak {words}: {s[key] / 2**30:.2f} GiB" for key, words in PEAKS.items() if key in s]
         lines = [
             f"trained {s['steps']} steps on {s['records']} records ({s['pairs']} comparisons seen) in "
             f"{s['seconds']:.0f} s, {s['pairs_per_second']:.1f} pairs/s",
-            f"trained {s['trainable_parameters']:,} of {s['parameters']:,} parameters"
-            f"{''.join(f', peak {words} {s[key] / 2**30:.2f} GiB' for key, words in PEAKS.items() if key in s)}",
+            "; ".join([f"trained {s['trainable_parameters']:,} of {s['parameters']:,} parameters", *peaks]),
             f"model: {s['model_folder']}",
         ]
         return "\n".join([*lines, *([self.verdict_text] if self.verdict_text else [])])
@@ -81,15 +81,16 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
         push.warn_early(config.push_to_hub, progress)
     config = as_before(config)
     splits = load_data(config, progress)
-    model, kind = open_model(config)
-    if model.understood:
-        progress.note(model.understood)
+    start = open_model(config)
+    model = start.model
+    for told in start.notes:
+        progress.note(told)
     if model.why_separate:
         progress.note(f"prefixes are not shared: {model.why_separate}")
     parameters = count_parameters(model.network)
     begin_peak_memory(model.network.device)
     train, validation = encode_splits(config, splits, model, progress)
-    settings = fit_settings(config, model, kind, train)
+    settings = fit_settings(config, start, train)
     fingerprint = fingerprint_of(config, settings, model, train, splits)
     begin_run(config, fingerprint)
     save_settings(config, splits, train, validation)
@@ -122,8 +123,8 @@ def check_run(config: Config) -> None:
         raise UsageError(f"--loss {config.loss}: expected one of {', '.join(LOSSES)}")
     require(config.track)
     if config.resume:
-        if not (config.output / "checkpoints").is_dir():
-            raise OutputError(f"{config.output} holds no checkpoints to resume from; start without --resume")
+        if not (config.output / "settings.json").is_file():
+            raise OutputError(f"{config.output} holds no run to resume; start without --resume")
         return
     inner = str(Path(config.model) / "model")  # where a run folder has its model
     data = input_files([*config.dataset, *config.validation, *config.test])
@@ -186,7 +187,7 @@ def encode_splits(
     return train, validation
 
 
-def fit_settings(config: Config, model: "RewardModel", kind: str, train: "Encoding") -> "FitSettings":
+def fit_settings(config: Config, start: Start, train: "Encoding") -> "FitSettings":
     """The loop's settings with every default filled in."""
     from rewardsmith.model.scorer import DEFAULT_BUDGET
     from rewardsmith.train.loop import FitSettings
@@ -197,7 +198,7 @@ def fit_settings(config: Config, model: "RewardModel", kind: str, train: "Encodi
     return FitSettings(
         epochs=config.epochs,
         batch=config.batch,
-        lr=config.lr if config.lr is not None else LEARNING_RATES[kind],
+        lr=config.lr if config.lr is not None else LEARNING_RATES[start.kind],
         weight_decay=config.weight_decay,
         warmup=config.warmup,
         clip=config.clip,
@@ -205,11 +206,11 @@ def fit_settings(config: Config, model: "RewardModel", kind: str, train: "Encodi
         loss=config.loss,
         seed=config.seed,
         tokens_per_microbatch=config.tokens_per_microbatch
-        or DEFAULT_BUDGET.get(model.network.device.type, DEFAULT_BUDGET["cpu"]),
+        or DEFAULT_BUDGET.get(start.model.network.device.type, DEFAULT_BUDGET["cpu"]),
         eval_every=max(1, -(-between // config.evals)),
         patience=config.patience,
         keep=config.keep,
-        head_start=config.head_start,
+        head_start=start.head,
         max_steps=config.max_steps,
     )
 
@@ -218,9 +219,9 @@ def save_settings(config: Config, splits: Splits, train: "Encoding", validation:
     """`config.yaml` (what --config takes again), and what became of the data: every row left out, with its reason."""
     from rewardsmith.settings import to_yaml
 
-    if not config.resume:
+    if not (config.output / "config.yaml").is_file():  # one to resume may have been killed before it was written
         with explained(config.output):
-            write_text(config.output / "config.yaml", to_yaml(config))
+            write_text(config.output / "config.yaml", to_yaml(replace(config, resume=False)))
     keep_findings(config)
     write_jsonl(config.output / "data" / "quarantine.jsonl", quarantine_lines(splits.quarantined))
     refused = [{"split": "train", **row} for row in quarantine_lines(train.refused)]
@@ -259,7 +260,9 @@ def fingerprint_of(
         "model": config.model,
         "layers": config.layers,
         "freeze_layers": config.freeze_layers,
-        "lora": {**asdict(config.lora), "target": list(config.lora.target)} if config.lora.r else None,
+        "lora": {**asdict(config.lora), "alpha": config.lora.scale, "target": list(config.lora.target)}
+        if config.lora.r
+        else None,
         "quantize": config.quantize,
         "gradient_checkpointing": config.gradient_checkpointing,
         "contract": hash_text(json.dumps(model.contract.to_json(), sort_keys=True))[:16],

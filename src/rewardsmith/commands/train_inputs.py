@@ -1,7 +1,7 @@
 """What `rewardsmith train` starts from: the split data, and the model with its contract."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rewardsmith.commands.sources import (
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rewardsmith.model.backbones import Backbone
     from rewardsmith.model.reward_model import RewardModel
 
+KEPT_HEAD = "--head-start probe fits new heads only; the model's own is trained already and is kept"
 LONGEST_TINY = 2048  # bytes that --max-length alone makes the tiny model read; attention's memory grows with the square
 
 
@@ -77,8 +78,20 @@ def keep_one_attribute(splits: Splits, attribute: str, progress: Progress) -> No
         setattr(splits, name, follow_attribute(getattr(splits, name), attribute))
 
 
-def open_model(config: Config) -> "tuple[RewardModel, str]":
-    """The model to train with its contract, and the kind of training that picks the learning rate."""
+@dataclass(frozen=True)
+class Start:
+    """What training begins with: the model with its contract, the kind of training, which picks the learning rate, and
+    the head ("own": the trained one that the model came with, "random", "probe"); `notes` is what to tell about them.
+    """
+
+    model: "RewardModel"
+    kind: str
+    head: str
+    notes: tuple[str, ...]
+
+
+def open_model(config: Config) -> Start:
+    """Open the model, settle its contract, and let learn what the settings say."""
     import datetime
 
     import torch
@@ -111,10 +124,20 @@ def open_model(config: Config) -> "tuple[RewardModel, str]":
         length = longest(config, backbone)
         contract = replace(before.contract, max_length=length, response_reserve=length // 2, inferred=False)
     model = RewardModel.build(backbone, contract, device=config.device, dtype=config.dtype, bits=config.quantize)
-    if before is None:
-        model.understood = describe_start(backbone, contract)
     model.usable_probes()  # so that a model that could not be saved is not trained first
-    return model, prepare_to_learn(config, model)
+    head = config.head_start if backbone.head_is_new else "own"
+    notes = [describe_start(backbone, contract)] if before is None else []
+    if config.head_start == "probe":
+        notes.append(prepare_probe(model) if head == "probe" else KEPT_HEAD)
+    return Start(model, prepare_to_learn(config, model), head, tuple(filter(None, notes)))
+
+
+def prepare_probe(model: "RewardModel") -> str:
+    """Switch the model's own dropout off, under which a fitted head would begin far worse than it was fitted."""
+    from rewardsmith.model.dropout import switch_off_dropout
+
+    highest = switch_off_dropout(model.network.hf)
+    return f"the model's own dropout ({highest:g}) is off, since its head is fitted without it" if highest else ""
 
 
 def prepare_to_learn(config: Config, model: "RewardModel") -> str:
@@ -126,7 +149,7 @@ def prepare_to_learn(config: Config, model: "RewardModel") -> str:
     if lora.r is None:
         freeze(model.network, config.freeze_layers)
     else:
-        settings = LoraSettings(lora.r, lora.alpha or 2 * lora.r, lora.dropout, lora.target)
+        settings = LoraSettings(lora.r, lora.scale or lora.r, lora.dropout, lora.target)
         model.adapter = attach(model.network, settings, first_layer=config.freeze_layers, seed=config.seed)
     if config.gradient_checkpointing:  # last: peft would change the embeddings for the other, reentrant kind of it
         recompute_activations(model.network)

@@ -42,6 +42,11 @@ class Lora:
     dropout: float = 0.0
     """Dropout before the adapter."""
 
+    @property
+    def scale(self) -> int | None:
+        """alpha as it is used: what was given, else 2 r."""
+        return self.alpha or (2 * self.r if self.r else None)
+
     def __post_init__(self) -> None:
         if self.r is None and (self.alpha is not None or self.target or self.dropout):
             raise UsageError(
@@ -89,7 +94,7 @@ class Config:
     loss: str = "bradley-terry"
     """Loss on comparisons: bradley-terry."""
     head_start: Literal["random", "probe"] = "random"
-    """Head to start from: random, or probe: fitted to the untrained model first."""
+    """Head of a model that has none yet: random, or probe: fitted to the untrained model first."""
     merge_prompts: bool = False
     """Join rows with the same prompt into one ranking: each text is computed once."""
     layers: int | None = None
@@ -126,7 +131,7 @@ class Config:
     split_by: str | None = None
     """Field to split by instead of the prompt, for instance topic."""
     test_groups: int = 0
-    """With --split-by: hold out this many groups for the test."""
+    """With --split-by: hold out this many groups for the test, and a share of the others for validation."""
     tokens_per_microbatch: int | None = None
     """Tokens per forward pass (default by device)."""
     dtype: str = "auto"

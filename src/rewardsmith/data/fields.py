@@ -1,12 +1,14 @@
 """Typed access to the columns of a raw row: each function returns exactly what it names or refuses the row."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 from rewardsmith.data.rows import RowError, kind
 
 Columns = Mapping[str, Any]
+NAMES_SHOWN = 12
 
 
 def required(row: Columns, name: str) -> Any:
@@ -88,3 +90,10 @@ def others(row: Columns, used: frozenset[str]) -> dict[str, Any]:
 def ignored(row: Columns, used: frozenset[str]) -> set[str]:
     """The columns that are neither used nor kept: lists and objects a format knows nothing about."""
     return {name for name, value in row.items() if name not in used and isinstance(value, (list, dict))}
+
+
+def names(columns: Iterable[str]) -> str:
+    """Column names in one line, the first NAMES_SHOWN of them, each cut to 40 characters."""
+    listed = [str(column)[:40] for column in columns]
+    more = f" and {len(listed) - NAMES_SHOWN} more" if len(listed) > NAMES_SHOWN else ""
+    return ", ".join(islice(listed, NAMES_SHOWN)) + more

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rewardsmith.data.builtin import is_builtin, read_builtin
-from rewardsmith.data.fields import Columns, ignored
+from rewardsmith.data.fields import Columns, ignored, names
 from rewardsmith.data.formats import FORMATS, adapt, format_of
 from rewardsmith.data.hub import looks_like_hub_name, open_hub
-from rewardsmith.data.joining import join_adjacent
+from rewardsmith.data.joining import Adapted, join_adjacent
 from rewardsmith.data.mixing import Mix, choose, parse_source
 from rewardsmith.data.readers import JSON_CELLS, Raw, Row, files_of, quarantined, read_file, read_objects
 from rewardsmith.data.renaming import Rename, check_renames, parse_renames, rename
@@ -25,9 +25,7 @@ from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Document, Joined, Quarantined, Record, Removed
 
 SAMPLE_ROWS = 100
-NAMES_SHOWN = 12
 
-Adapted = Record | Quarantined | Document
 Loadable = Adapted | Joined | Removed
 
 
@@ -258,9 +256,20 @@ def keyed(chosen: str | None, raw: Raw, columns: tuple[Rename, ...]) -> tuple[Ha
             raise unknown_format(row)
         record = adapt(chosen, row, source=raw.file, line=raw.line)
     except RowError as error:
-        return None, Read(raw.row, quarantined(raw.file, raw.line, error, raw.row)), row
+        return None, Read(raw.row, quarantined(raw.file, raw.line, other_format(error, chosen, row), raw.row)), row
     group = FORMATS[chosen].group
     return group(row, record) if group else None, Read(raw.row, record, FORMATS[chosen].hashed_order), row
+
+
+def other_format(error: RowError, chosen: str | None, row: Columns) -> RowError:
+    """The refusal of a row; where it lacks a column because it is a row of another format, it says so."""
+    fits = format_of(row) if error.code == "missing_field" else None
+    if fits in (None, chosen):
+        return error
+    return RowError(
+        error.code,
+        f"the row has the columns of {fits}, but the file is read as {chosen}; expected one format per file; split it",
+    )
 
 
 def detect(sample: list[dict[str, Any]]) -> str | None:
@@ -290,10 +299,3 @@ def describe(name: str, chosen: str | None, sample: list[dict[str, Any]]) -> tup
     }
     told = "; ".join(f"{label}: {names(which)}" for label, which in parts.items() if which)
     return f"{name}: {chosen} ({format_.description}); {told}", left_out
-
-
-def names(columns: Iterable[str]) -> str:
-    """Column names in one line, the first NAMES_SHOWN of them."""
-    listed = [str(column)[:40] for column in columns]
-    more = f" and {len(listed) - NAMES_SHOWN} more" if len(listed) > NAMES_SHOWN else ""
-    return ", ".join(islice(listed, NAMES_SHOWN)) + more

@@ -14,12 +14,12 @@ from typing import NamedTuple, TypeVar
 import orjson
 
 from rewardsmith.data.native import to_row
+from rewardsmith.data.rows import excerpt
 from rewardsmith.errors import UsageError
 from rewardsmith.records import Joined, Record, Removed
 
 SHARE = re.compile(r"\d+(?:\.\d*)?|\.\d+")
 WHOLE_BUILTIN = re.compile(r"synthetic:\d+(?:x\d+)?")
-EXCERPT_CHARS = 200
 CHECK = "not_taken"
 
 Other = TypeVar("Other")
@@ -51,10 +51,17 @@ def parse_source(text: str) -> Source:
     """
     name, colon, share = text.rpartition(":")
     if not (colon and name and SHARE.fullmatch(share)) or WHOLE_BUILTIN.fullmatch(text) or Path(text).exists():
+        refuse_misspelt(text, name, share)
         return Source(text)
     if not 0 < float(share) <= 1:
         raise UsageError(f"{text}: the share {share} of {name} is not above 0 and at most 1; no row is taken twice")
     return Source(name, float(share))
+
+
+def refuse_misspelt(text: str, name: str, share: str) -> None:
+    """UsageError where a file or folder is followed by something that was meant as a share: `a.jsonl:30%`."""
+    if name and not Path(text).exists() and Path(name).exists():
+        raise UsageError(f"{text}: the share {share!r} of {name} is no number; expected one as in {name}:0.3")
 
 
 def position(record: Record, seed: int) -> int:
@@ -117,4 +124,4 @@ def not_taken(record: Record, source: Source, mix: Mix) -> Removed:
     wanted = [f"a share of {source.share:g}"] if source.share < 1 else []
     wanted += [f"at most {mix.max_per_source}"] if mix.max_per_source is not None else []
     reason = f"not among the records taken from {source.name}: {' and '.join(wanted)}, seed {mix.seed}"
-    return Removed(record.source, record.line, CHECK, reason, record.responses[0].text[:EXCERPT_CHARS])
+    return Removed(record.source, record.line, CHECK, reason, excerpt(record.responses[0].text))

@@ -251,6 +251,15 @@ def reader_of(path: Path) -> Callable[[Path], Iterator[Row]] | None:
     return READERS.get(Path(path.name.removesuffix(".gz")).suffix.lower())
 
 
+def known_reader(path: Path) -> Callable[[Path], Iterator[Row]]:
+    """The reader for a file's name; DataError where its ending is unknown."""
+    reader = reader_of(path)
+    if reader is None:
+        ending = Path(path.name.removesuffix(".gz")).suffix
+        raise DataError(f"{path} has an unknown ending {ending!r}; known: {', '.join(READERS)} (also .gz)")
+    return reader
+
+
 def files_of(source: str | Path) -> tuple[Path, ...]:
     """The files a path stands for: itself, or the data files below a folder, sorted by name.
 
@@ -261,12 +270,21 @@ def files_of(source: str | Path) -> tuple[Path, ...]:
         if path.is_dir():
             return folder_files(path)
         if not path.exists():
-            raise DataError(f"{path} does not exist; expected a file or folder with data; check the path")
-        if reader_of(path) is None:
-            raise DataError(f"{path} has an unknown ending {path.suffix!r}; known: {', '.join(READERS)} (also .gz)")
+            raise DataError(missing(path))
+        known_reader(path)
         if path.stat().st_size == 0:
             raise DataError(f"{path} is empty; expected at least one row; check how it was written")
     return (path,)
+
+
+def missing(path: Path) -> str:
+    """What to say of a source that is not there; `--map a=b c=d` leaves c=d to the sources, and shares look like names."""
+    if re.fullmatch(r"\w+=[^/]+", str(path)):
+        return f"{path} does not exist; for a column under another name, write --map {path}, the flag once for each"
+    whole = Path(str(path).rpartition(":")[0])
+    if whole.name and whole.exists():
+        return f"{path} does not exist; {whole} does, but only prepare and train take shares of it; name it whole here"
+    return f"{path} does not exist; expected a file or folder with data; check the path"
 
 
 def folder_files(folder: Path) -> tuple[Path, ...]:
@@ -288,9 +306,7 @@ def is_hidden(path: Path) -> bool:
 
 def read_file(path: Path, *, also_json: frozenset[str] = frozenset()) -> Iterator[Row]:
     """The rows of one file, by its name's ending; `also_json` are further columns of a CSV file to read as JSON."""
-    reader = reader_of(path)
-    if reader is None:
-        raise DataError(f"{path} has an unknown ending {path.suffix!r}; known: {', '.join(READERS)} (also .gz)")
+    reader = known_reader(path)
     return read_csv(path, also_json=also_json) if reader is read_csv else reader(path)
 
 

@@ -1,13 +1,11 @@
 """Columns under other names: `prompt=instruction`, also from inside an object, `chosen=annotations.best`."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
 from typing import Any, NamedTuple
 
+from rewardsmith.data.fields import names
 from rewardsmith.data.rows import RowError
 from rewardsmith.errors import DataError, UsageError
-
-NAMES_SHOWN = 12
 
 
 class Rename(NamedTuple):
@@ -82,9 +80,7 @@ def check_renames(name: str, sample: Sequence[dict[str, Any]], renames: Sequence
         if any(target in remaining(row, renames) for row in sample):
             raise DataError(f"{name}: {taken(target, path)}")
         if not any(look_up(row, path)[0] for row in sample):
-            columns = list(dict.fromkeys(column for row in sample for column in row))
-            more = f" and {len(columns) - NAMES_SHOWN} more" if len(columns) > NAMES_SHOWN else ""
-            told = ", ".join(islice((column[:40] for column in columns), NAMES_SHOWN)) + more
+            told = names(dict.fromkeys(column for row in sample for column in row))
             raise DataError(f"{name}: --map {target}={path}: there is no {path!r}; the columns are {told}")
 
 

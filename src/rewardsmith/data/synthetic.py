@@ -13,6 +13,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from rewardsmith.data import row_faults
 from rewardsmith.data.synthetic_texts import FRAMES, LANGUAGES, TOPICS, Phrases
 from rewardsmith.errors import DataError
 from rewardsmith.records import Comparison, Message, Record, Response
@@ -263,6 +264,10 @@ def _can_be_garbled(record: Record) -> bool:
     return not all(turn.content.isascii() for conversation in record.conversations for turn in conversation)
 
 
+def _is_chinese(record: Record) -> bool:
+    return bool(record.fields["language"] == "zh")
+
+
 FAULTS: dict[str, Fault] = {
     "label_noise": Fault(lambda record, rng: _swapped(record), flips=True, needs=_has_labels),
     "length_shortcut": Fault(_padded, needs=_has_labels),
@@ -270,6 +275,14 @@ FAULTS: dict[str, Fault] = {
     "duplicates": Fault(lambda record, rng: record, adds=True),
     "contradictions": Fault(lambda record, rng: _swapped(record), adds=True, flips=True, needs=_has_labels),
     "leakage": Fault(_retyped, adds=True),
+    "lost_bytes": Fault(row_faults.truncated_encoding, needs=_is_chinese),
+    "leaked_markup": Fault(row_faults.leaked_markup),
+    "hidden_characters": Fault(row_faults.hidden_characters),
+    "near_identical": Fault(row_faults.near_identical, needs=_has_labels),
+    "repetition": Fault(row_faults.stuttering),
+    "refusal": Fault(row_faults.declined),
+    "divided_votes": Fault(row_faults.divided_votes, needs=_has_labels),
+    "label_conflict": Fault(row_faults.ratings_against, needs=_has_labels),
 }
 
 

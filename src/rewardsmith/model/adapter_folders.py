@@ -6,6 +6,7 @@ from typing import Any
 
 from rewardsmith.errors import MissingExtraError, ModelError
 from rewardsmith.model.folders import ADAPTER_WEIGHTS, ModelFolder
+from rewardsmith.model.quiet import quiet_bitsandbytes
 
 
 def base_of(folder: ModelFolder, base: str | None) -> str:
@@ -28,6 +29,7 @@ def base_of(folder: ModelFolder, base: str | None) -> str:
 
 def merge_adapter(hf: Any, folder: ModelFolder) -> Any:
     """Put the adapter's weights on `hf` and merge them; ModelError where they do not fit it."""
+    quiet_bitsandbytes()  # which peft opens where it is installed
     try:
         from peft import PeftConfig, PeftModel, set_peft_model_state_dict
     except ImportError as error:

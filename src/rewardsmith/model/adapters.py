@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from rewardsmith.errors import MissingExtraError, ModelError, UsageError
 from rewardsmith.model.network import RewardNetwork, layer_stack
 from rewardsmith.model.probes import REWARD_TOLERANCE
-from rewardsmith.model.quantized import compute_in, dequantize, quiet_bitsandbytes
+from rewardsmith.model.quantized import compute_in, dequantize
+from rewardsmith.model.quiet import quiet_bitsandbytes
 
 if TYPE_CHECKING:
     from rewardsmith.model.reward_model import RewardModel
@@ -44,9 +45,12 @@ class AdapterFiles:
     config: Any
     tensors: dict[str, Tensor]
 
-    def write(self, folder: Path) -> None:
-        """Write what `PeftModel.from_pretrained` reads."""
+    def write(self, folder: Path, *, base: str | None = None) -> None:
+        """Write what `PeftModel.from_pretrained` reads; `base` names the base instead of peft's local path to it."""
         from safetensors.torch import save_file
+
+        if base is not None:
+            self.config.base_model_name_or_path = base
 
         folder.mkdir(parents=True, exist_ok=True)
         save_file(self.tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})

@@ -19,6 +19,7 @@ from rewardsmith.model.public_heads import (
     kept_head,
     with_normalizer,
 )
+from rewardsmith.model.quiet import quiet_transformers
 
 NEW_PARTS = ("pooler", "score", "classifier", "classification_head", "summary", "head")  # may lie outside a backbone
 
@@ -67,7 +68,7 @@ def load_adapted(folder: ModelFolder, *, layers: int | None, trust_remote_code: 
     else:
         found = adopt_value_head(folder, hf.config, head, own)
     origin = found or opened.origin
-    merged = f"LoRA adapter merged into {base}"
+    merged = f"LoRA adapter merged into {Path(base).name if Path(base).is_dir() else base}"  # is saved: no paths
     return Classifier(
         hf,
         opened.head_is_new and found is None,
@@ -96,15 +97,16 @@ def load_weights(path: str, config: Any, *, trust_remote_code: bool) -> tuple[An
     from transformers import AutoModelForSequenceClassification
 
     try:
-        hf, info = AutoModelForSequenceClassification.from_pretrained(
-            path,
-            config=config,
-            dtype=torch.float32,
-            use_safetensors=True,
-            trust_remote_code=trust_remote_code,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,
-        )
+        with quiet_transformers():  # what is missing or has another shape is judged below
+            hf, info = AutoModelForSequenceClassification.from_pretrained(
+                path,
+                config=config,
+                dtype=torch.float32,
+                use_safetensors=True,
+                trust_remote_code=trust_remote_code,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+            )
     except Exception as error:  # opening raises many kinds, all of them about the files
         raise ModelError(unreachable(path, error)) from error
     own = head_of(hf)[0]

@@ -94,7 +94,7 @@ def pickled(path: Path) -> str:
     if not found:
         return ""
     return (
-        f", only {found[0]}, a pickle, which can run code when it is opened and is never opened here; convert it to "
+        f"; only {found[0]}, a pickle, which can run code when it is opened and is never opened here; convert it to "
         "safetensors once (docs/models.md says how)"
     )
 

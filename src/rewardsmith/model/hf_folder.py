@@ -11,6 +11,7 @@ from typing import Any
 from rewardsmith.files import write_text
 from rewardsmith.model.attention import TREE_ATTENTION
 from rewardsmith.model.network import PLAIN_ATTENTION
+from rewardsmith.model.quiet import quiet_transformers
 from rewardsmith.scoring.contract import ScoringContract
 
 NEW_TOKENIZER_KEYS = ("backend", "is_local", "local_files_only")
@@ -24,8 +25,9 @@ def save_hf_folder(hf: Any, tokenizer: Any, contract: ScoringContract, folder: P
     template = tokenizer.chat_template
     tokenizer.chat_template = contract.template
     try:
-        hf.save_pretrained(folder, safe_serialization=True)
-        tokenizer.save_pretrained(folder)
+        with quiet_transformers():
+            hf.save_pretrained(folder, safe_serialization=True)
+            tokenizer.save_pretrained(folder)
     finally:
         hf.config._attn_implementation = implementation
         tokenizer.chat_template = template

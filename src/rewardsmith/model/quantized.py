@@ -1,6 +1,5 @@
 """A frozen base in 4 or 8 bits under an adapter (QLoRA, Dettmers et al. 2023), through bitsandbytes; and back to fp32."""
 
-import logging
 from typing import Any
 
 import torch
@@ -8,6 +7,7 @@ from torch import nn
 
 from rewardsmith.errors import MissingExtraError, ModelError
 from rewardsmith.model.network import layer_stack
+from rewardsmith.model.quiet import quiet_bitsandbytes
 
 BITS = ("4bit", "8bit")
 OUTLIER = 6.0  # LLM.int8's threshold: activations above it are multiplied in 16 bits (Dettmers et al. 2022)
@@ -35,11 +35,6 @@ def open_bitsandbytes(bits: str, device: torch.device) -> Any:
             "use a CUDA device or another version of it, or train without --quantize"
         ) from error
     return bitsandbytes
-
-
-def quiet_bitsandbytes() -> None:
-    """Its warnings tell every forward pass that inputs are rounded, which is what was asked for."""
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 def quantize(hf: Any, bits: str, device: torch.device) -> None:

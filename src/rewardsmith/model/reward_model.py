@@ -209,7 +209,8 @@ class RewardModel:
         save_hf_folder(self.network.hf, self.tokenizer, sidecar.contract, folder)
         sidecar.save(folder)
         if self.adapter_files is not None:
-            self.adapter_files.write(folder / "adapter")
+            named = sidecar.training.get("base_model") or {}  # as a stranger may know it: the folder may go to a hub
+            self.adapter_files.write(folder / "adapter", base=named.get("hub") or named.get("name"))
 
     def _probes(self) -> tuple[Probe, ...]:
         chosen = self.usable_probes()

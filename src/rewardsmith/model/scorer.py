@@ -1,15 +1,15 @@
 """Many records to rewards: equal texts are scored once, texts with the same prompt share it, bins hold a token budget."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float32, Float64
 
 from rewardsmith.errors import ModelError
-from rewardsmith.model.batches import cost, micro_batches
+from rewardsmith.model.batches import Batch, cost, micro_batches
 from rewardsmith.model.network import RewardNetwork
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.scoring.trees import Ids, TokenTree, build_tree
@@ -39,44 +39,73 @@ def score(
 
     Streams: at most WINDOW records are held. Raises ModelError on a reward that is not finite.
     """
-    budget = budget or DEFAULT_BUDGET.get(network.device.type, 4096)
+
+    def rewards(batch: Batch) -> Float64[np.ndarray, " R"]:
+        return network(batch).double().cpu().numpy()  # type: ignore[no-any-return]
+
+    with progress.task("scoring", total, "records") as task:
+        for values in computed(network, records, rewards, budget=budget):
+            task.advance()
+            if not np.isfinite(values).all():
+                raise ModelError(
+                    "the model gives a reward that is not finite (NaN or infinite); its weights are damaged"
+                )
+            yield values
+
+
+def features(
+    network: RewardNetwork, records: Iterable[Sequences], *, budget: int | None = None
+) -> Iterator[Float32[np.ndarray, "K H"]]:
+    """What the head reads for every response of each record, in order, like `score`."""
+
+    def pooled(batch: Batch) -> Float32[np.ndarray, "R H"]:
+        return network.features(batch).float().cpu().numpy()
+
+    return computed(network, records, pooled, budget=budget)
+
+
+def computed(
+    network: RewardNetwork,
+    records: Iterable[Sequences],
+    compute: Callable[[Batch], np.ndarray],
+    *,
+    budget: int | None,
+) -> Iterator[np.ndarray]:
+    """What `compute` gives for each response (a number or a row), stacked by record; each distinct sequence once."""
+    budget = budget or DEFAULT_BUDGET.get(network.device.type, DEFAULT_BUDGET["cpu"])
     was_training = network.training
     network.eval()
     iterator = iter(records)
     try:
-        with progress.task("scoring", total, "records") as task:
-            while window := list(islice(iterator, WINDOW)):
-                rewards = score_window(network, window, budget)
-                task.advance(len(window))
-                yield from rewards
+        while window := list(islice(iterator, WINDOW)):
+            yield from computed_window(network, window, compute, budget)
     finally:
         network.train(was_training)
 
 
-def score_window(network: RewardNetwork, window: Sequence[Sequences], budget: int) -> list[Rewards]:
-    """Score one window: each distinct sequence once, grouped by prompt."""
+def computed_window(
+    network: RewardNetwork, window: Sequence[Sequences], compute: Callable[[Batch], np.ndarray], budget: int
+) -> list[np.ndarray]:
+    """One window: each distinct sequence once, grouped by prompt."""
     groups: dict[str, dict[bytes, Ids]] = {}
     for record in window:
         unique = groups.setdefault(record.prompt, {})
         for ids in record.ids:
             unique.setdefault(ids.tobytes(), ids)
-    known: dict[bytes, float] = {}
+    planned: set[bytes] = set()
     trees, keys = [], []
     for unique in groups.values():
-        fresh = {key: ids for key, ids in unique.items() if key not in known}
-        for tree, names in split(list(fresh.items()), budget, share=network.packed):
+        fresh = [(key, ids) for key, ids in unique.items() if key not in planned]
+        planned.update(unique)
+        for tree, names in split(fresh, budget, share=network.packed):
             trees.append(tree)
             keys.append(names)
-            known.update(dict.fromkeys(names, float("nan")))
+    known: dict[bytes, np.ndarray] = {}
     for group in micro_batches(trees, budget, packed=network.packed):
         with torch.inference_mode():
-            rewards = network(network.collate([trees[index] for index in group])).double().cpu().numpy()
-        names = [name for index in group for name in keys[index]]
-        known.update(zip(names, map(float, rewards), strict=True))
-    results = [np.array([known[ids.tobytes()] for ids in record.ids]) for record in window]
-    if not all(np.isfinite(values).all() for values in results):
-        raise ModelError("the model gives a reward that is not finite (NaN or infinite); its weights are damaged")
-    return results
+            values = compute(network.collate([trees[index] for index in group]))
+        known.update(zip((name for index in group for name in keys[index]), values, strict=True))
+    return [np.stack([known[ids.tobytes()] for ids in record.ids]) for record in window]
 
 
 def split(named: Sequence[tuple[bytes, Ids]], budget: int, *, share: bool) -> Iterator[tuple[TokenTree, list[bytes]]]:

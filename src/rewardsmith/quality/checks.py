@@ -1,14 +1,16 @@
-"""Checks of one record, and of records against each other. A check reports; only exact duplicates are taken out.
+"""Checks of one record, and of records against each other. A check reports; rows go only where somebody asked for it.
 
-To add one: a function that yields (severity, detail), a line in CHECKS, a test.
+To add one: a function that yields (severity, detail), a line in CHECKS, its meaning in MEANINGS, a test. A check that
+compares a value with a threshold is a line in `limits.LIMITS` instead.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from rewardsmith.quality.text import TEXT_CHECKS, length_in_words, role_tag
+from rewardsmith.quality.limits import LIMITS, OTHER_LANGUAGE
+from rewardsmith.quality.text import TEXT_CHECKS, role_tag, texts_of
 from rewardsmith.records import Comparison, Document, Message, Record, Removed
 
 EXCERPT_CHARS = 200
@@ -18,21 +20,17 @@ Details = Iterator[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something a person should know about a row: which check, "warning" or "info", `file:line`, and what was seen."""
+    """Something a person should know about a row: which check, "warning" or "info", `file:line`, and what was seen.
+
+    `value` and `threshold` are there for checks that compare one with the other.
+    """
 
     check: str
     severity: str
     place: str
     detail: str
-
-
-def texts_of(record: Record) -> Iterator[tuple[str, str]]:
-    """Each text of a record with its name."""
-    for at, message in enumerate(record.prompt):
-        yield f"prompt[{at}]", message.content
-    for at, response in enumerate(record.responses):
-        for message in response.messages:
-            yield f"responses[{at}]", message.content
+    value: float | str | None = None
+    threshold: float | str | None = None
 
 
 def text_check(name: str) -> Callable[[Record], Details]:
@@ -126,6 +124,50 @@ CHECKS: dict[str, Callable[[Record], Details]] = {
 }
 
 
+CONTRADICTION = "contradiction"
+DUPLICATE = "duplicate"
+REMOVABLE = (*CHECKS, *LIMITS, OTHER_LANGUAGE, CONTRADICTION)
+"""Checks whose rows are removed on request. A row that fails several is removed by the first of this order."""
+
+MEANINGS = {
+    "damaged_text": "bytes of one encoding read as another; --repair undoes it where nothing was lost",
+    "replacement_character": "characters lost before this data was written (U+FFFD)",
+    "control_characters": "control characters other than tab and line breaks",
+    "invisible_characters": "zero-width and direction characters that only a tokenizer sees",
+    "template_token": "markup of a chat template inside a text",
+    "placeholder": "[removed], [deleted] and the like",
+    "role_tag": "another turn inside an answer, such as Human:",
+    "empty_prompt": "no user turn with text before the responses",
+    "role_order": "turns that do not alternate",
+    "identical_responses": "more than two responses, some of them the same",
+    "label_conflict": "votes or ratings of the row speak against the preferred response",
+    "label_without_majority": "votes of the row are even for the preferred response",
+    "too_few_chars": "a response shorter than --min-chars",
+    "too_many_chars": "a response longer than --max-chars",
+    "too_few_words": "a response shorter than --min-words",
+    "too_many_words": "a response longer than --max-words",
+    "similar_responses": "responses that differ in little (--max-similarity)",
+    "repetition": "a response that repeats its own words (--max-repetition)",
+    "compressible": "a response that zlib makes very small (--max-compression)",
+    "refusal": "a response that begins by declining to answer",
+    "low_agreement": "annotators who disagree (--min-agreement)",
+    "few_votes": "fewer votes than --min-votes",
+    "other_language": "responses in a language that --languages does not name",
+    "contradiction": "an earlier row prefers the other of the same two responses",
+    "duplicate": "the same prompt, responses and judgement as an earlier row",
+    "near_duplicate": "nearly the same prompt and responses as a row that is kept (--near-threshold)",
+    "near_contradiction": "nearly the same as another row, but the other response preferred",
+    "preference_cycle": "preferences of a prompt that go round in a circle",
+    "order_changes_verdict": "an earlier row shows the two responses in the other order and decides otherwise",
+    "near_prompt_leak": "a prompt nearly that of a row on another side of the split",
+    "contamination": "holds a text of a benchmark that --decontaminate names (--overlap)",
+    "repaired": "encoding damage that was undone",
+    "lost_text": "encoding damage that lost characters for good",
+    "not_taken": "left out by a share or a cap",
+}
+"""What each check looks for, in one line for reports."""
+
+
 def check(record: Record) -> list[Finding]:
     """Everything CHECKS has to say about a record."""
     return [
@@ -156,6 +198,11 @@ def turns(messages: tuple[Message, ...]) -> tuple[tuple[str, str], ...]:
     return tuple((message.role, message.content) for message in messages)
 
 
+def row_key(record: Record) -> int:
+    """64 bits of all that a row says; rows that share them are exact duplicates."""
+    return digest(record.id, record.comparisons, sorted(record.ratings.items()))
+
+
 class Seen:
     """What rows looked like before: one pass finds exact duplicates and contradictory pairs.
 
@@ -169,13 +216,19 @@ class Seen:
 
     def duplicate(self, record: Record) -> Removed | None:
         """The removal of a record whose prompt, responses and judgements an earlier row had; fields do not count."""
-        key = digest(record.id, record.comparisons, sorted(record.ratings.items()))
+        key = row_key(record)
         if key not in self.rows:
             self.rows[key] = self.packed(record)
             return None
         twin = self.place(self.rows[key])
         text = record.responses[0].text[:EXCERPT_CHARS]
-        return Removed(record.source, record.line, "duplicate", f"the same row as {twin}", text, twin)
+        return Removed(record.source, record.line, DUPLICATE, f"the same row as {twin}", text, twin)
+
+    def forget(self, record: Record) -> None:
+        """Let no later row be a duplicate of this one, which is not kept."""
+        key = row_key(record)
+        if self.rows.get(key) == self.packed(record):
+            del self.rows[key]
 
     def contradictions(self, record: Record) -> list[Finding]:
         """Pairs of this record that an earlier row, with the same prompt, decided the other way round."""
@@ -191,7 +244,7 @@ class Seen:
             earlier = self.pairs.setdefault(key, self.packed(record) << 1 | low_won)
             if earlier & 1 != low_won:
                 detail = f"{self.place(earlier >> 1)} prefers the other of the same two responses"
-                found.append(Finding("contradiction", "warning", record.place, detail))
+                found.append(Finding(CONTRADICTION, "warning", record.place, detail))
         return found
 
     def packed(self, record: Record) -> int:
@@ -203,8 +256,7 @@ class Seen:
         return f"{list(self.files)[packed >> 40]}:{packed & (1 << 40) - 1}"
 
 
-def longer_preferred(record: Record) -> tuple[int, int]:
-    """(decided comparisons whose preferred response has more words, decided comparisons of unequal length)."""
-    lengths = [length_in_words(response.text) for response in record.responses]
+def longer_preferred(record: Record, lengths: Sequence[int]) -> tuple[int, int]:
+    """(decided comparisons whose preferred response is longer, decided comparisons of unequal length)."""
     decided = [c for c in record.comparisons if not c.is_tie and lengths[c.i] != lengths[c.j]]
     return sum(lengths[c.i] > lengths[c.j] for c in decided), len(decided)

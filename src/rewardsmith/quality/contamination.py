@@ -7,13 +7,14 @@ Tülu 3 (Lambert et al. 2024, section 3.2): from `OVERLAP` on, half of them.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from rewardsmith.quality.checks import EXCERPT_CHARS, Finding, texts_of
+from rewardsmith.quality.checks import EXCERPT_CHARS, Finding
 from rewardsmith.quality.minhash import MULTIPLIER, U64, mix, unit_hashes, units
+from rewardsmith.quality.text import texts_of
 from rewardsmith.records import Record, Removed
 
 CHECK = "contamination"
@@ -131,6 +132,22 @@ def told(hit: Hit) -> str:
 def findings(hits: Iterable[Hit], record: Record) -> list[Finding]:
     """A finding for each hit."""
     return [Finding(CHECK, "warning", record.place, told(hit)) for hit in hits]
+
+
+def line_of(hit: Hit, record: Record) -> dict[str, Any]:
+    """The line of `contamination.jsonl` about a hit."""
+    return {
+        "file": record.source,
+        "line": record.line,
+        "part": hit.part,
+        "benchmark": hit.origin.place,
+        "benchmark_part": hit.origin.part,
+        "also": list(hit.also),
+        "overlap": hit.overlap,
+        "found": hit.found,
+        "runs": hit.runs,
+        "shared": hit.shared,
+    }
 
 
 def removal(hits: list[Hit], record: Record, threshold: float) -> Removed:

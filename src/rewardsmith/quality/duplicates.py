@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from rewardsmith.quality.checks import EXCERPT_CHARS, Finding, digest
+from rewardsmith.quality.checks import EXCERPT_CHARS, Finding, row_key
 from rewardsmith.quality.near import SHOWN_I, SHOWN_J, TIE, Indices, Label, Near, NearIndex
 from rewardsmith.records import Comparison, Record, Removed
 
@@ -127,11 +127,6 @@ class Places:
     def matches(self, row: int, record: Record) -> bool:
         """Whether a row is where it was when it was added."""
         return row < len(self.packed) and self[row] == record.place
-
-
-def row_key(record: Record) -> int:
-    """64 bits of all that a row says; rows that share them are exact duplicates."""
-    return digest(record.id, record.comparisons, sorted(record.ratings.items()))
 
 
 def clusters_of(index: NearIndex, items: Indices) -> Clusters:

@@ -5,9 +5,10 @@ Chinese included, gives None.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from rewardsmith.evaluate.baselines import CJK_RANGES
+from rewardsmith.records import Record
 
 EXCERPT_CHARS = 40
 
@@ -24,6 +25,7 @@ PLACEHOLDER = re.compile(r"\[(?:removed|deleted|redacted|已删除)\]", re.IGNOR
 CJK = re.compile(f"[{CJK_RANGES}]")
 # From the first letter or digit to the next space or CJK character: one match per word, none for punctuation alone.
 WORD = re.compile(rf"[^\W{CJK_RANGES}][^\s{CJK_RANGES}]*")
+ASCII_WORD = re.compile(r"\w[^\s\x1c-\x1f]*", re.ASCII)
 
 
 LATIN_RANGES = "A-Za-z\u00c0-\u024f\u1e00-\u1eff"
@@ -38,8 +40,9 @@ def length_in_words(text: str) -> int:
 
     Punctuation alone counts as nothing, so "你好，world!" has 3 words.
     """
-    words = len(WORD.findall(text))
-    return words if text.isascii() else words + len(CJK.findall(text))
+    if text.isascii():
+        return len(ASCII_WORD.findall(text))
+    return len(WORD.findall(text)) + len(CJK.findall(text))
 
 
 def language_of(text: str) -> str:
@@ -48,9 +51,9 @@ def language_of(text: str) -> str:
     A Chinese character counts as one word. Kana make a text Japanese, which is `other` as every other script is; every
     language in Latin letters counts as `en`.
     """
-    latin = len(LATIN_WORD.findall(text))
     if text.isascii():
-        return "en" if latin else "other"
+        return "en" if LATIN_WORD.search(text) else "other"
+    latin = len(LATIN_WORD.findall(text))
     kana = len(KANA.findall(text))
     chinese = 0 if kana else len(CJK.findall(text))
     rest = kana + len(OTHER_WORD.findall(text))
@@ -129,3 +132,12 @@ TEXT_CHECKS: dict[str, Callable[[str], str | None]] = {
     "placeholder": placeholder,
 }
 """Checks for any text; `role_tag` is apart, since a prompt may well quote a dialogue."""
+
+
+def texts_of(record: Record) -> Iterator[tuple[str, str]]:
+    """Each text of a record with its name."""
+    for at, message in enumerate(record.prompt):
+        yield f"prompt[{at}]", message.content
+    for at, response in enumerate(record.responses):
+        for message in response.messages:
+            yield f"responses[{at}]", message.content

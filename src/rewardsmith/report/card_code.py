@@ -11,8 +11,8 @@ def on_hub(text: str, name: str) -> str:
     return text.replace(HERE, f'MODEL = "{name}"')
 
 
-def plain_transformers(contract: ScoringContract) -> str:
-    """Code that scores one conversation as the contract says, with transformers alone."""
+def plain_transformers(contract: ScoringContract, offset: float = 0.0) -> str:
+    """Code that scores one conversation as the contract says, with transformers alone; `offset` is that of the sidecar."""
     keywords = "".join(f", {name}={literal(value)}" for name, value in contract.template_kwargs.items())
     system = []
     if contract.default_system is not None:
@@ -33,7 +33,7 @@ def plain_transformers(contract: ScoringContract) -> str:
         f"text = tokenizer.apply_chat_template(conversation, tokenize=False{keywords})",
         'inputs = tokenizer(text, add_special_tokens=False, return_tensors="pt")',
         "with torch.no_grad():",
-        "    reward = model(**inputs).logits[0, 0].item()",
+        "    reward = model(**inputs).logits[0, 0].item()" + (f" + {offset!r}" if offset else ""),
     ]
     return "\n".join(lines)
 

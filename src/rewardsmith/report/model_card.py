@@ -179,7 +179,8 @@ def words(card: ModelCard, lang: Language) -> dict[str, Any]:
         "temperature": f"{calibration.temperature:.4g}" if calibration else "",
         "fitted_on": plain(calibration.fitted_on) if calibration else "",
         "has_adapter": card.has_adapter,
-        "code": {"transformers": plain_transformers(contract), "rewardsmith": with_rewardsmith()},
+        "offset": card.sidecar.offset,
+        "code": {"transformers": plain_transformers(contract, card.sidecar.offset), "rewardsmith": with_rewardsmith()},
         **figures(card, texts),
         **judgement(card, texts, lang),
         **origin(card),
@@ -293,6 +294,8 @@ def setting_rows(settings: Mapping[str, Any], above: str = "") -> Iterable[tuple
             continue
         elif isinstance(value, bool | int | float) or (isinstance(value, str) and not re.search(r"[/\\]", value)):
             yield plain(f"{above}{name}"), plain(f"{value:g}" if isinstance(value, float) else str(value))
+        elif isinstance(value, list) and value and not re.search(r"[/\\]", "".join(map(str, value))):
+            yield plain(f"{above}{name}"), plain(" ".join(map(str, value)))
 
 
 def count(value: int | None) -> str:

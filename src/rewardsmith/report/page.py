@@ -1,7 +1,5 @@
 """The report as one HTML file: opens offline, asks for nothing, and shows hostile texts as texts."""
 
-import base64
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from rewardsmith.diagnose.facts import Facts
 from rewardsmith.diagnose.finding import Verdict, percent, span
 from rewardsmith.language import Language, say
 from rewardsmith.report.plots import all_plots
+from rewardsmith.report.safety import content_policy
 from rewardsmith.report.text import TEXTS
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -90,16 +89,6 @@ def error_rows(facts: Facts, texts: dict[str, str]) -> list[ErrorRow]:
     """The worst errors, worst first."""
     worst = facts.compared.worst if facts.compared else ()
     return [ErrorRow(m, *(clipped(text, texts) for text in (m.prompt, m.preferred, m.other))) for m in worst]
-
-
-def content_policy(script: str, style: str) -> str:
-    """A policy that forbids every request and runs only this page's own script.
-
-    Styles stay open inside the page because matplotlib writes style attributes; they cannot fetch anything.
-    """
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    sources = f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'"
-    return f"{sources}; base-uri 'none'; form-action 'none'"
 
 
 def render_page(verdict: Verdict, facts: Facts, *, lang: Language = "en") -> str:

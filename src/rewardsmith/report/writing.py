@@ -10,6 +10,7 @@ from rewardsmith.files import write_json, write_text
 from rewardsmith.language import Language
 from rewardsmith.report.markdown import render_markdown
 from rewardsmith.report.page import TRAINING, render_page
+from rewardsmith.report.safety import xml_safe
 
 
 class ReportPaths(NamedTuple):
@@ -66,9 +67,3 @@ def without_nan(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [without_nan(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def xml_safe(page: str) -> str:
-    """The page with control characters (except tab and line ends) and lone surrogates shown as U+FFFD."""
-    kept = "".join(char if char >= " " or char in "\t\n\r" else "�" for char in page)
-    return kept.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -112,7 +112,7 @@ def follow(job: Job, orders: Orders, say: Say) -> None:
 def kept_names(job: Job, named: Job) -> str:
     """What to say where a resumed record has another project or name than was asked for now; else nothing."""
     asked = [(job.project, named.project), (job.run_name, named.run_name)]
-    return ", ".join(f"{given!r} stays {kept!r}" for given, kept in asked if given not in ("", kept))
+    return "; ".join(f"{given!r} stays {kept!r}" for given, kept in asked if given not in ("", kept))
 
 
 def log_rows(job: Job, tracker: Tracker, orders: Orders) -> dict[Kind, int]:

@@ -36,7 +36,8 @@ class FitSettings:
 
     Validation runs every `eval_every` steps and at the end; training stops after `patience` passes without a better
     validation loss (0 = never). `keep` checkpoints to resume from stay on disk. `max_steps` ends the run, and its
-    schedule, before the epochs do. `head_start` "probe" fits the head to the untrained backbone first (see `train.probe`).
+    schedule, before the epochs do. `head_start` "probe" fits the head to the untrained backbone first (see
+    `train.probe`); "random" and "own" leave it as it is.
     """
 
     epochs: int
@@ -122,6 +123,9 @@ class Fit:
         SIGINT and SIGTERM finish the step, write a checkpoint and raise KeyboardInterrupt.
         """
         resumed = self._restore() if resuming else None
+        if resuming:
+            progress.note("no checkpoint had been written, so training starts anew" if resumed is None else
+                          f"going on from the checkpoint after step {resumed} of {self.total}")  # fmt: skip
         self.network.train()
         if self.settings.head_start == "probe" and self.state.step == 0:
             self._fit_head(progress)
@@ -152,8 +156,10 @@ class Fit:
             seed=settings.seed,
             progress=progress,
         )
-        told = "" if figures.eval_accuracy is None else f": validation accuracy {figures.eval_accuracy:.4f}"
-        progress.note(f"head fitted to {figures.comparisons} comparisons, penalty {figures.penalty:g}{told}")
+        told = [f"head fitted to {figures.comparisons} comparisons, penalty {figures.penalty:g}"]
+        if figures.eval_accuracy is not None:
+            told.append(f"validation accuracy {figures.eval_accuracy:.4f}")
+        progress.note("; ".join(told))
         self._validate(progress)
 
     def _remaining(self) -> Iterator[tuple[int, list[int]]]:

@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float
 
 from rewardsmith.evaluate.metrics import accuracy, nll
-from rewardsmith.model.batches import micro_batches
 from rewardsmith.model.network import RewardNetwork
+from rewardsmith.model.scorer import Sequences, features
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.train.examples import Example, rank_by_hash
 
@@ -93,23 +93,16 @@ def limited(examples: Sequence[Example], *, seed: int) -> list[Example]:
 
 def differences(network: RewardNetwork, examples: Sequence[Example], budget: int, progress: Progress) -> Differences:
     """Feature differences of all comparisons, (C, H) in fp32; the network is left as it was."""
-    was_training = network.training
-    network.eval()
+    sequences = [Sequences(example.prompt_id, tuple(example.tree.sequences)) for example in examples]
     rows = []
     with progress.task("fitting the head", len(examples), "records") as task:
-        for group in micro_batches([example.tree for example in examples], budget, packed=network.packed):
-            chosen = [examples[index] for index in group]
-            with torch.inference_mode():
-                pooled = network.features(network.collate([e.tree for e in chosen])).float().cpu().numpy()
-            ends = np.cumsum([example.responses for example in chosen])[:-1]
-            for example, features in zip(chosen, np.split(pooled, ends), strict=True):
-                rows.append((features[example.preferred] - features[example.other], example))
-            task.advance(len(chosen))
-    network.train(was_training)
+        for example, values in zip(examples, features(network, sequences, budget=budget), strict=True):
+            rows.append(values[example.preferred] - values[example.other])
+            task.advance()
     return Differences(
-        np.concatenate([x for x, _ in rows]),
-        np.concatenate([example.preference for _, example in rows]).astype(np.float64),
-        np.concatenate([example.weight for _, example in rows]).astype(np.float64),
+        np.concatenate(rows),
+        np.concatenate([example.preference for example in examples]).astype(np.float64),
+        np.concatenate([example.weight for example in examples]).astype(np.float64),
     )
 
 

@@ -1,7 +1,7 @@
 """The formats rewardsmith reads: one small function per format, raw row → record, which may refuse with a RowError.
 
 To add one: a function in the module of its family, a line in FORMATS, a row of its real schema in
-tests/data/schemas.py, and a section in docs/data-formats.md.
+tests/schemas.py, and a section in docs/data-formats.md.
 """
 
 from dataclasses import replace

@@ -1,0 +1,58 @@
+"""Each fault that the generator plants is found, and clean rows are left alone."""
+
+import functools
+
+import pytest
+
+from rewardsmith.data.synthetic import generate
+from rewardsmith.quality.limits import Limits
+from rewardsmith.quality.repair import loss_in, repair
+from rewardsmith.quality.signals import look
+
+EXPECTED = {
+    "mojibake": {"damaged_text"},
+    "leaked_markup": {"template_token", "role_tag", "placeholder"},
+    "hidden_characters": {"invisible_characters", "control_characters", "replacement_character"},
+    "near_identical": {"similar_responses"},
+    "repetition": {"repetition"},
+    "refusal": {"refusal"},
+    "divided_votes": {"low_agreement"},
+    "label_conflict": {"label_conflict"},
+}
+PLANTED = (*EXPECTED, "lost_bytes")
+
+
+@functools.cache
+def made():
+    return generate(1000, seed=5, faults=dict.fromkeys(PLANTED, 0.04))
+
+
+@functools.cache
+def found(index):
+    record = made().records[index]
+    return {finding.check for finding in look(record).findings(record.place, Limits())}
+
+
+@pytest.mark.parametrize("fault", EXPECTED)
+def test_a_planted_fault_is_found(fault):
+    rows = made().planted[fault]
+    missed = [index for index in rows if not found(index) & EXPECTED[fault]]
+    assert len(rows) == 40
+    assert missed == []
+
+
+def test_lost_bytes_are_told_and_complete_ones_come_back():
+    rows, clean = made().records, generate(1000, seed=5).records
+    assert all(loss_in(rows[index]) for index in made().planted["lost_bytes"])
+    for index in made().planted["mojibake"]:
+        assert loss_in(rows[index]) is None
+        assert repair(rows[index])[0] == clean[index]
+
+
+@pytest.mark.parametrize("responses", [2, 4])
+def test_at_most_one_clean_row_in_a_hundred_is_called_faulty(responses):
+    records = generate(1000, responses_per_prompt=responses, seed=9).records
+    alarms = [look(record).findings(record.place, Limits()) for record in records]
+    assert sum(map(bool, alarms)) <= 10
+    assert not any(loss_in(record) for record in records)
+    assert all(repair(record)[0] is record for record in records)
