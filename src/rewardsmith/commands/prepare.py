@@ -1,7 +1,7 @@
 """`rewardsmith prepare`: any format in, clean train, validation and test splits out, every dropped row named.
 
-A row at a time, with a pass of its own for held-out groups and for caps: memory holds hashes of rows, never the rows. The
-same sources and settings give the same bytes.
+A row at a time, with passes of their own for what rows say about each other, for held-out groups and for caps: memory
+holds hashes of rows, never the rows. The same sources and settings give the same bytes.
 """
 
 import contextlib
@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from rewardsmith import files
-from rewardsmith.commands.prepare_rows import Rules, Sorting, Writers
+from rewardsmith.commands.prepare_across import (
+    REMOVABLE,
+    Across,
+    Search,
+    open_benchmark,
+)
+from rewardsmith.commands.prepare_judging import Judge, Rules
+from rewardsmith.commands.prepare_rows import Sorting, Writers
 from rewardsmith.commands.prepare_tally import Tally, ordered_splits, quality
 from rewardsmith.data.builtin import is_builtin
 from rewardsmith.data.hub import looks_like_hub_name
@@ -21,11 +28,11 @@ from rewardsmith.data.mixing import CHECK as NOT_TAKEN
 from rewardsmith.data.mixing import Mix, parse_source
 from rewardsmith.data.readers import files_of
 from rewardsmith.data.renaming import parse_renames
-from rewardsmith.data.splitting import Splitter, check_fractions, group_of, hold_out
+from rewardsmith.data.splitting import NEAR_PROMPT, Splitter, check_fractions, group_of, hold_out, refuse_near_groups
 from rewardsmith.errors import DataError, OutputError, UsageError
 from rewardsmith.language import current, display_width, padded, say
 from rewardsmith.progress import SILENT, Progress
-from rewardsmith.quality.checks import REMOVABLE
+from rewardsmith.quality.contamination import Benchmark
 from rewardsmith.quality.limits import Limits, check_limits
 from rewardsmith.quality.signals import Known
 from rewardsmith.records import Record
@@ -56,7 +63,7 @@ class Config(Limits):
     """Shares of prompts for train, validation and test; they add up to 1, and 0 leaves a split out."""
 
     split_by: str | None = None
-    """Field whose values are kept on one side, such as topic; default: the opening of the conversation."""
+    """Field whose values are kept on one side, such as topic, or near-prompt; default: the conversation's opening."""
 
     test_groups: int | None = None
     """Hold out this many values of --split-by as the test split, and a share of the rest for validation."""
@@ -74,13 +81,22 @@ class Config(Limits):
     """Keep rows that repeat an earlier row exactly."""
 
     remove: tuple[str, ...] = ()
-    """A check whose rows are removed, as in refusal or similar_responses; repeat it for several; default: report only."""
+    """A check whose rows are removed, as in refusal or near_duplicate; repeat it for several; default: report only."""
 
     repair: bool = False
     """Undo encoding damage where nothing was lost; default: report only."""
 
     signals: Path | None = None
     """Folder of an earlier run over the same sources whose measured values are taken over, to try other thresholds."""
+
+    near_threshold: float = 0.8
+    """Similarity from which rows and prompts are near-duplicates, 0.7 to 1; 0 does not look for them."""
+
+    decontaminate: tuple[str, ...] = ()
+    """Benchmark files; rows that hold one of their texts are taken out and listed in contamination.jsonl."""
+
+    overlap: float = 0.5
+    """Share of a benchmark text's runs of 13 words (or Chinese characters) that makes a row contaminated."""
 
 
 @dataclass(frozen=True)
@@ -158,11 +174,13 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     check_settings(config)
     if not config.overwrite:
         files.prepare_output(config.output, overwrite=False)
-    tally = Tally(limits=config)
-    splitter = make_splitter(config, tally, progress)
-    known = Known(config.signals)
-    files.write_folder(config.output, lambda folder: fill(folder, config, splitter, tally, known, progress))
-    return result_of(config, tally, reused=known.used)
+    search = Search(config.near_threshold, config.overlap)
+    tally = Tally(limits=config, thresholds=search.thresholds())
+    benchmark = open_benchmark(config.decontaminate, config.overlap, progress)
+    across = look_across(config, search, benchmark, tally, progress)
+    judge = Judge(rules_of(config), benchmark, Known(config.signals))
+    files.write_folder(config.output, lambda folder: fill(folder, config, across, judge, tally, progress))
+    return result_of(config, tally, reused=judge.known.used)
 
 
 def check_settings(config: Config) -> None:
@@ -182,6 +200,10 @@ def check_settings(config: Config) -> None:
         raise UsageError(
             "test_groups needs split_by: the field whose values are held out, for example --split-by topic"
         )
+    refuse_near_groups(config.split_by, config.test_groups)
+    if config.split_by == NEAR_PROMPT and not config.near_threshold:
+        raise UsageError(f"--split-by {NEAR_PROMPT} needs a --near-threshold above 0")
+    Search(config.near_threshold, config.overlap)
     refuse_foreign(config)
     output = config.output.resolve()
     for path in source_files(config):
@@ -214,6 +236,26 @@ def make_splitter(config: Config, tally: Tally, progress: Progress) -> Splitter:
     return Splitter(config.seed, config.fractions, by, hold_out(groups, config.test_groups, fractions=config.fractions))
 
 
+def rules_of(config: Config) -> Rules:
+    """What is done to a row for its own sake."""
+    return Rules(limits=config, remove=config.remove, repair=config.repair, keep_duplicates=config.keep_duplicates)
+
+
+def look_across(
+    config: Config, search: Search, benchmark: Benchmark | None, tally: Tally, progress: Progress
+) -> Across:
+    """The pass over the sources that sees all rows together, but for those that go for their own sake."""
+    judge = Judge(rules_of(config), benchmark, Known(config.signals), deciding_only=True)
+    across = Across(search, make_splitter(config, tally, progress))
+    for item in items(config, tally, progress):
+        if isinstance(item, Record):
+            verdict = judge.look(item)
+            if verdict.gone is None:
+                across.add(verdict.record)
+    across.settle()
+    return across
+
+
 def items(config: Config, tally: Tally, progress: Progress) -> Iterator[Loadable]:
     """The rows of all sources, up to `max_rows`."""
     count = 0
@@ -227,18 +269,17 @@ def items(config: Config, tally: Tally, progress: Progress) -> Iterator[Loadable
                 yield item
 
 
-def fill(folder: Path, config: Config, splitter: Splitter, tally: Tally, known: Known, progress: Progress) -> None:
+def fill(folder: Path, config: Config, across: Across, judge: Judge, tally: Tally, progress: Progress) -> None:
     """Write everything into `folder`."""
-    rules = Rules(limits=config, remove=config.remove, repair=config.repair, keep_duplicates=config.keep_duplicates)
     with contextlib.ExitStack() as stack:
-        sorting = Sorting(splitter, tally, Writers(folder, stack), rules=rules, known=known)
+        sorting = Sorting(across, judge, tally, Writers(folder, stack))
         for item in items(config, tally, progress):
             tally.rows += 1
             sorting.take(item)
         refuse_nothing(tally)
         if tally.splits:
-            splitter.refuse_empty(tally.splits)
-    content = quality(tally)
+            across.splitter.refuse_empty(tally.splits)
+    content = quality(tally) | across.summary()
     files.write_json(folder / "quality.json", content)
     files.write_text(folder / "quality.html", render_quality(content, lang=current()))
     files.write_json(folder / "prepare.json", provenance(config))
@@ -267,7 +308,8 @@ def provenance(config: Config) -> dict[str, Any]:
     # Where it was written to decides nothing, and two runs of the same settings shall give the same bytes.
     for name in ("output", "overwrite", "signals"):
         settings.pop(name)
-    hashes = [{"file": str(path), "sha256": files.sha256(path)} for path in source_files(config)]
+    read = [*source_files(config), *(path for name in config.decontaminate for path in files_of(name))]
+    hashes = [{"file": str(path), "sha256": files.sha256(path)} for path in read]
     return {"version": VERSION, "settings": settings, "inputs": hashes}
 
 

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from rewardsmith.commands.prepare_across import REMOVABLE
 from rewardsmith.data.splitting import SPLITS, Split
-from rewardsmith.quality.checks import DUPLICATE, MEANINGS, REMOVABLE, Finding, longer_preferred
+from rewardsmith.quality.checks import DUPLICATE, MEANINGS, Finding, longer_preferred
 from rewardsmith.quality.limits import LIMITS, OTHER_LANGUAGE, Limits
 from rewardsmith.quality.rows import Values
 from rewardsmith.records import Quarantined, Record, Removed
@@ -34,6 +35,7 @@ class Tally:
     """Counts that grow while rows pass; memory is bounded, since values are counted rounded to two digits."""
 
     limits: Limits = field(default_factory=Limits)
+    thresholds: dict[str, float] = field(default_factory=dict)
     rows: int = 0
     documents: int = 0
     joined: int = 0
@@ -159,7 +161,7 @@ def filter_of(name: str, tally: Tally) -> dict[str, Any]:
     return {
         "check": name,
         "meaning": MEANINGS.get(name, ""),
-        "threshold": threshold_of(name, tally.limits),
+        "threshold": tally.thresholds.get(name, threshold_of(name, tally.limits)),
         "found": max(tally.found_rows[name], tally.removed[name]) if name == DUPLICATE else tally.found_rows[name],
         "removed": tally.removed[name],
         "examples": tally.removed_examples.get(name, []),

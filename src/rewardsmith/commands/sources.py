@@ -162,15 +162,18 @@ def divide(splits: Splits, records: Sequence[Record], rule: SplitRule, *, own_va
 
     DataError where a part comes out empty.
     """
-    from rewardsmith.data.splitting import Splitter, group_of, hold_out
+    from rewardsmith.data.near_prompts import near_prompt_clusters
+    from rewardsmith.data.splitting import NEAR_PROMPT, Splitter, group_of, hold_out, refuse_near_groups
 
     if not records:
         raise DataError(nothing_usable(splits.quarantined))
     fractions = shares_of(own_validation=own_validation, own_test=own_test)
     held = None
+    refuse_near_groups(rule.by, rule.test_groups)
     if rule.test_groups:
         held = hold_out((group_of(record, rule.by) for record in records), rule.test_groups, fractions=fractions)
-    splitter = Splitter(rule.seed, fractions, rule.by, held)
+    near = near_prompt_clusters(records, rule.seed) if rule.by == NEAR_PROMPT else {}
+    splitter = Splitter(rule.seed, fractions, rule.by, held, near)
     counts = dict.fromkeys(SPLITS, 0)
     for record in records:
         name = splitter.side(record)

@@ -1,13 +1,14 @@
 """Train, validation and test without leaks: rows that share an opening always fall on the same side.
 
 The side of a row depends on the seed and its group only, never on the other rows or their order, so a data set can be
-extended, shuffled or read as a stream and every old row stays where it was.
+extended, shuffled or read as a stream and every old row stays where it was. The one exception is asked for by name:
+split by `near-prompt`, a row follows the openings that are nearly like its own (docs/decisions/0011).
 """
 
 import hashlib
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from rewardsmith.errors import DataError, UsageError
@@ -16,6 +17,8 @@ from rewardsmith.records import Record
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, Split, Split] = ("train", "validation", "test")
 Fractions = tuple[float, float, float]
+NEAR_PROMPT = "near-prompt"
+"""What stands in place of a field to split by, to keep openings that are nearly the same on one side."""
 
 
 def group_of(record: Record, by: str | None = None) -> str:
@@ -24,7 +27,7 @@ def group_of(record: Record, by: str | None = None) -> str:
     Dialogues that grow from the same opening share a group. A record without a prompt is its own group.
     DataError where the field is missing.
     """
-    if by is not None:
+    if by is not None and by != NEAR_PROMPT:
         if by not in record.fields:
             known = ", ".join(sorted(record.fields)) or "none"
             raise DataError(
@@ -38,6 +41,11 @@ def group_of(record: Record, by: str | None = None) -> str:
     return "\x1e".join(f"{message.role}\x1f{' '.join(message.content.casefold().split())}" for message in opening)
 
 
+def group_key(group: str) -> int:
+    """64 bits of a group's SHA-256."""
+    return int.from_bytes(hashlib.sha256(group.encode()).digest()[:8], "big")
+
+
 def position(group: str, seed: int) -> float:
     """Where a group lies in [0, 1): the first 53 bits of the SHA-256 of "seed:group"."""
     digest = hashlib.sha256(f"{seed}:{group}".encode()).digest()
@@ -49,13 +57,14 @@ class Splitter:
     """Which side a record belongs to: by the hash of its group, or by name where groups were held out.
 
     `fractions` are the expected shares of groups for train, validation and test. Where groups were held out by name
-    (see `hold_out`), everything else is train.
+    (see `hold_out`), everything else is train. `near` holds the positions of groups that go with others, by `group_key`.
     """
 
     seed: int = 0
     fractions: Fractions = (0.8, 0.1, 0.1)
     by: str | None = None
     held_out: "HeldOut | None" = None
+    near: Mapping[int, float] = field(default_factory=dict)
 
     def side(self, record: Record) -> Split:
         """The split of a record; DataError where it lacks the field to split by."""
@@ -63,7 +72,8 @@ class Splitter:
         if self.held_out is not None:
             return self.held_out.side(group)
         train, validation, test = check_fractions(self.fractions)
-        place = position(group, self.seed)
+        together = self.near.get(group_key(group)) if self.near else None
+        place = position(group, self.seed) if together is None else together
         if place < train:
             return "train"
         return "validation" if place < train + validation or test == 0 else "test"
@@ -73,7 +83,7 @@ class Splitter:
         for name, share in zip(SPLITS, self.fractions, strict=True):
             if share > 0 and counts.get(name, 0) == 0:
                 told = ", ".join(f"{split} {counts.get(split, 0)}" for split in SPLITS)
-                groups = "prompts" if self.by is None else f"values of {self.by}"
+                groups = "prompts" if self.by in (None, NEAR_PROMPT) else f"values of {self.by}"
                 raise DataError(
                     f"the {name} split came out empty ({told} records): there are too few different {groups} for a "
                     f"share of {share:g}; add data, choose larger --fractions or another --seed, or 0 "
@@ -89,6 +99,12 @@ def check_fractions(fractions: Fractions) -> Fractions:
             f"fractions {fractions} are no split; expected three shares >= 0 that add up to 1, train above 0"
         )
     return fractions
+
+
+def refuse_near_groups(by: str | None, test_groups: int | None) -> None:
+    """UsageError where groups are to be held out of clusters, which have no names."""
+    if test_groups and by == NEAR_PROMPT:
+        raise UsageError(f"test_groups does not go with split_by {NEAR_PROMPT}; expected a field, such as topic")
 
 
 @dataclass(frozen=True)

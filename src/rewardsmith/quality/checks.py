@@ -155,6 +155,12 @@ MEANINGS = {
     "other_language": "responses in a language that --languages does not name",
     "contradiction": "an earlier row prefers the other of the same two responses",
     "duplicate": "the same prompt, responses and judgement as an earlier row",
+    "near_duplicate": "nearly the same prompt and responses as a row that is kept (--near-threshold)",
+    "near_contradiction": "nearly the same as another row, but the other response preferred",
+    "preference_cycle": "preferences of a prompt that go round in a circle",
+    "order_changes_verdict": "an earlier row shows the two responses in the other order and decides otherwise",
+    "near_prompt_leak": "a prompt nearly that of a row on another side of the split",
+    "contamination": "holds a text of a benchmark that --decontaminate names (--overlap)",
     "repaired": "encoding damage that was undone",
     "lost_text": "encoding damage that lost characters for good",
     "not_taken": "left out by a share or a cap",
@@ -192,6 +198,11 @@ def turns(messages: tuple[Message, ...]) -> tuple[tuple[str, str], ...]:
     return tuple((message.role, message.content) for message in messages)
 
 
+def row_key(record: Record) -> int:
+    """64 bits of all that a row says; rows that share them are exact duplicates."""
+    return digest(record.id, record.comparisons, sorted(record.ratings.items()))
+
+
 class Seen:
     """What rows looked like before: one pass finds exact duplicates and contradictory pairs.
 
@@ -205,13 +216,19 @@ class Seen:
 
     def duplicate(self, record: Record) -> Removed | None:
         """The removal of a record whose prompt, responses and judgements an earlier row had; fields do not count."""
-        key = digest(record.id, record.comparisons, sorted(record.ratings.items()))
+        key = row_key(record)
         if key not in self.rows:
             self.rows[key] = self.packed(record)
             return None
         twin = self.place(self.rows[key])
         text = record.responses[0].text[:EXCERPT_CHARS]
         return Removed(record.source, record.line, DUPLICATE, f"the same row as {twin}", text, twin)
+
+    def forget(self, record: Record) -> None:
+        """Let no later row be a duplicate of this one, which is not kept."""
+        key = row_key(record)
+        if self.rows.get(key) == self.packed(record):
+            del self.rows[key]
 
     def contradictions(self, record: Record) -> list[Finding]:
         """Pairs of this record that an earlier row, with the same prompt, decided the other way round."""

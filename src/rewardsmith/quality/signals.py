@@ -76,6 +76,12 @@ class Known:
         self.used += 1
         return read(line)
 
+    def skip(self, record: Record) -> None:
+        """Go past a record that nobody asks about, where the file's next line is about it."""
+        line = self.next
+        if line is not None and (line.get("file"), line.get("line")) == (record.source, record.line):
+            self.next = next(self.lines, None)
+
 
 def lines_of(path: Path) -> Iterator[dict[str, Any]]:
     """The lines of a file of signals; DataError where there is none or a line is broken."""

@@ -85,6 +85,13 @@ def languages(content: Content) -> Section | None:
     return Section("Languages of the responses", ("language", "records"), rows, "Told by script.") if rows else None
 
 
+def order(content: Content) -> Section | None:
+    """Whether the order in which responses were shown decides."""
+    rows = tuple(content.get("order", {}).items())
+    note = "Pairs of responses that were judged in both orders; of the decided verdicts, how many went to the first."
+    return Section("Order of showing", ("value", "count"), rows, note) if rows and content["order"]["pairs"] else None
+
+
 def sources(content: Content) -> Section | None:
     """How each file was understood."""
     rows = tuple((sentence,) for sentence in content["understood"])
@@ -99,6 +106,7 @@ SECTIONS: tuple[Callable[[Content], Section | None], ...] = (
     findings,
     values,
     languages,
+    order,
     sources,
 )
 """The parts of the page, from top to bottom."""

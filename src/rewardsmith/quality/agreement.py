@@ -1,0 +1,203 @@
+"""What rows say about each other's judgements: preferences that go round in a circle, verdicts that hang on the order.
+
+Memory holds a few numbers per comparison, never a text.
+"""
+
+from array import array
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from rewardsmith.quality.checks import Finding, digest, turns
+from rewardsmith.quality.duplicates import Places
+from rewardsmith.records import Record
+
+CYCLE = "preference_cycle"
+ORDER = "order_changes_verdict"
+
+Indices = npt.NDArray[np.int64]
+
+
+class Edge(NamedTuple):
+    """One response preferred to another by most rows that compare the two, and the first of these rows."""
+
+    better: int
+    worse: int
+    row: int
+
+
+@dataclass(frozen=True)
+class OrderEffect:
+    """Pairs of responses that were judged in both orders: how many, and of how many the verdict changed.
+
+    `first_wins` of the `decided` verdicts on these pairs went to the response shown first; without an effect it would
+    be half of them.
+    """
+
+    pairs: int
+    changed: int
+    first_wins: int
+    decided: int
+
+
+@dataclass
+class Columns:
+    """One entry per comparison."""
+
+    better: "array[int]" = field(default_factory=lambda: array("Q"))
+    worse: "array[int]" = field(default_factory=lambda: array("Q"))
+    row: "array[int]" = field(default_factory=lambda: array("Q"))
+    tie: "array[int]" = field(default_factory=lambda: array("b"))
+    shown_first: "array[int]" = field(default_factory=lambda: array("b"))  # 1: the better, 0: the worse, -1: not told
+
+
+class Judgements:
+    """Comparisons of rows added one by one, then looked at together. Row numbers count from 0 in the order of adding."""
+
+    def __init__(self) -> None:
+        self.columns = Columns()
+        self.places = Places()
+
+    def add(self, record: Record) -> None:
+        """Add the next row."""
+        row = len(self.places)
+        self.places.add(record)
+        columns = self.columns
+        hashes = [digest(record.prompt_id, turns(response.messages)) for response in record.responses]
+        for comparison in record.comparisons:
+            of = digest(comparison.attribute)
+            columns.better.append(hashes[comparison.i] ^ of)
+            columns.worse.append(hashes[comparison.j] ^ of)
+            columns.row.append(row)
+            columns.tie.append(comparison.is_tie)
+            shown = comparison.shown_first
+            columns.shown_first.append(-1 if shown is None else int(shown == comparison.i))
+
+    def settle(self, counted: npt.NDArray[np.bool_]) -> None:
+        """Look at all rows together that are `counted`, shape (rows,)."""
+        columns = self.columns
+        both = np.concatenate([np.frombuffer(columns.better, np.uint64), np.frombuffer(columns.worse, np.uint64)])
+        _, node = np.unique(both, return_inverse=True)
+        better, worse = node.reshape(2, -1).astype(np.int64)
+        row = np.frombuffer(columns.row, np.uint64).astype(np.int64)
+        tie = np.frombuffer(columns.tie, np.int8).astype(np.bool_)
+        shown = np.frombuffer(columns.shown_first, np.int8)
+        different = (better != worse) & counted[row]
+        decided = different & ~tie
+        self.circles = circles(better[decided], worse[decided], row[decided])
+        told = different & (shown >= 0)
+        self.order, self.turned = order_effect(better[told], worse[told], row[told], tie[told], shown[told] == 1)
+
+    def findings(self, row: int, record: Record) -> list[Finding]:
+        """What is to be said about a row."""
+        found = []
+        circle = self.circles.get(row)
+        if circle is not None:
+            places = " > ".join(self.places[other] for other in circle)
+            detail = f"one of {len(circle)} preferences that go round in a circle: {places}"
+            found.append(Finding(CYCLE, "warning", record.place, detail))
+        if row in self.turned:
+            detail = (
+                f"{self.places[self.turned[row]]} shows the same two responses in the other order and decides otherwise"
+            )
+            found.append(Finding(ORDER, "warning", record.place, detail))
+        return found
+
+
+def circles(better: Indices, worse: Indices, row: Indices) -> dict[int, tuple[int, ...]]:
+    """For each row that takes part in a circle of preferences, a shortest one through it: its rows, in their order.
+
+    Of each two responses the majority of the rows counts, and none where they are even (such pairs are contradictions,
+    not circles). What is left is a graph in which every strongly connected component of more than one response holds a
+    circle of three or more, and each of its preferences is part of one (Condorcet 1785).
+    """
+    edges = inside_components(majority(better, worse, row))
+    onward: dict[int, list[Edge]] = {}
+    for edge in edges:
+        onward.setdefault(edge.better, []).append(edge)
+    found: dict[int, tuple[int, ...]] = {}
+    decided = {(edge.better, edge.worse): edge for edge in edges}
+    for a, b, each in zip(better.tolist(), worse.tolist(), row.tolist(), strict=True):
+        if (a, b) not in decided:
+            continue
+        circle = (each, *(step.row for step in way(onward, b, a)))
+        if each not in found or len(circle) < len(found[each]):
+            found[each] = circle
+    return found
+
+
+def majority(better: Indices, worse: Indices, row: Indices) -> tuple[Indices, Indices, Indices]:
+    """(better, worse, first row) of each two responses on which a majority of rows agrees."""
+    low, high = np.minimum(better, worse), np.maximum(better, worse)
+    names, pair = np.unique(low << 32 | high, return_inverse=True)
+    lead = np.bincount(pair, np.where(better < worse, 1, -1), minlength=len(names)) * 1.0
+    agrees = np.where(better < worse, 1, -1) * lead[pair] > 0
+    first = np.full(len(names), np.iinfo(np.int64).max)
+    np.minimum.at(first, pair[agrees], row[agrees])
+    clear = lead != 0
+    names, lead, first = names[clear], lead[clear], first[clear]
+    low, high = names >> 32, names & 0xFFFFFFFF
+    return np.where(lead > 0, low, high), np.where(lead > 0, high, low), first
+
+
+def inside_components(graph: tuple[Indices, Indices, Indices]) -> list[Edge]:
+    """The edges whose two ends lie in one strongly connected component."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    better, worse, _ = graph
+    if not len(better):
+        return []
+    count = int(max(better.max(), worse.max())) + 1
+    links = coo_array((np.ones(len(better), np.int8), (better, worse)), (count, count))
+    _, label = connected_components(links, directed=True, connection="strong")
+    inside = label[better] == label[worse]
+    return [Edge(*each) for each in zip(*(part[inside].tolist() for part in graph), strict=True)]
+
+
+def way(onward: dict[int, list[Edge]], start: int, goal: int) -> Iterable[Edge]:
+    """A shortest way from one response to another along the edges, which has to exist."""
+    came: dict[int, Edge] = {}
+    waiting = deque([start])
+    while goal not in came:
+        for edge in onward[waiting.popleft()]:
+            if edge.worse not in came and edge.worse != start:
+                came[edge.worse] = edge
+                waiting.append(edge.worse)
+    steps = []
+    while goal != start:
+        steps.append(came[goal])
+        goal = came[goal].better
+    return reversed(steps)
+
+
+def order_effect(
+    better: Indices, worse: Indices, row: Indices, tie: npt.NDArray[np.bool_], first_won: npt.NDArray[np.bool_]
+) -> tuple[OrderEffect, dict[int, int]]:
+    """How much the order of showing decides, and for each later row of a changed pair the first row of the other order.
+
+    The verdict of an order is the mean of its rows (1 for a win, half for a tie); it changed where the two orders'
+    means differ. All arrays have shape (N,), for comparisons that tell the order; `first_won` means the response that
+    stands as the better one was shown first, also for a tie.
+    """
+    low_won = better < worse
+    names, pair = np.unique(np.minimum(better, worse) << 32 | np.maximum(better, worse), return_inverse=True)
+    low_first = (low_won == first_won).astype(np.int64)
+    outcome = np.where(tie, 0.5, low_won * 1.0)
+    cell = 2 * pair + low_first
+    rows = np.bincount(cell, minlength=2 * len(names)).reshape(-1, 2)
+    wins = np.bincount(cell, outcome, minlength=2 * len(names)).reshape(-1, 2)
+    both = (rows > 0).all(axis=1)
+    # Cross-multiplied, so that equal shares of whole and half wins are equal numbers.
+    changed = both & (wins[:, 0] * rows[:, 1] != wins[:, 1] * rows[:, 0])
+    first_row = np.full(2 * len(names), np.iinfo(np.int64).max)
+    np.minimum.at(first_row, cell, row)
+    other = first_row[2 * pair + 1 - low_first]
+    later = np.asarray(changed)[pair] & (other < row)
+    counted = np.asarray(both)[pair] & ~tie
+    effect = OrderEffect(int(both.sum()), int(changed.sum()), int((first_won & counted).sum()), int(counted.sum()))
+    return effect, dict(zip(row[later].tolist(), other[later].tolist(), strict=True))

@@ -1,0 +1,128 @@
+import itertools
+import os
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from near_pairs import pair
+
+from rewardsmith.data.loading import iterate
+from rewardsmith.quality.agreement import Judgements, OrderEffect
+from rewardsmith.records import Record
+
+
+def looked(rows, counted=None):
+    found = Judgements()
+    for row in rows:
+        found.add(row)
+    found.settle(np.ones(len(rows), bool) if counted is None else np.array(counted))
+    return found
+
+
+def prefer(*pairs, prompt="p"):
+    return [pair(prompt, better, worse, line=line) for line, (better, worse) in enumerate(pairs, 1)]
+
+
+def test_a_circle_names_the_rows_that_form_it():
+    rows = prefer("ab", "bc", "ca", "ad", "ae")
+    found = looked(rows)
+    assert found.circles == {0: (0, 1, 2), 1: (1, 2, 0), 2: (2, 0, 1)}
+    (finding,) = found.findings(1, rows[1])
+    assert finding.detail.endswith("circle: f:2 > f:3 > f:1")
+    assert found.findings(3, rows[3]) == []
+
+
+def test_the_shortest_circle_through_a_row_is_told():
+    found = looked(prefer("ab", "bc", "cd", "da", "ca"))
+    assert found.circles[0] == (0, 1, 4)
+    assert found.circles[3] == (3, 0, 1, 2)
+
+
+def test_two_opposed_rows_are_no_circle_and_a_majority_decides():
+    assert looked(prefer("ab", "ba")).circles == {}
+    assert looked(prefer("ab", "bc", "ca", "ac")).circles == {}  # a and c are even
+    found = looked(prefer("ab", "bc", "ca", "ac", "ca"))
+    assert sorted(found.circles) == [0, 1, 2, 4]
+
+
+def test_circles_stay_within_prompt_and_attribute_and_ties_count_nothing():
+    rows = [
+        *prefer("ab", "bc"),
+        *prefer("ca", prompt="q"),
+        pair("p", "c", "a", attribute="safe"),
+        pair("p", "c", "a", preference=0.5),
+    ]
+    assert looked(rows).circles == {}
+    assert looked(prefer("ab", "bc", "ca"), [True, True, False]).circles == {}
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)).filter(lambda e: e[0] != e[1]), max_size=14))
+def test_circles_are_those_that_a_search_over_all_paths_finds(edges):
+    found = looked([pair("p", str(a), str(b), line=1) for a, b in edges]).circles
+    lead = {(a, b): edges.count((a, b)) - edges.count((b, a)) for a, b in edges}
+    net = {edge for edge, more in lead.items() if more > 0}
+    shortest = {}
+    for size in range(3, 7):
+        for nodes in itertools.permutations(range(6), size):
+            steps = list(zip(nodes, (*nodes[1:], nodes[0]), strict=True))
+            if set(steps) <= net:
+                shortest.setdefault(steps[0], size)
+    assert {row: len(circle) for row, circle in found.items()} == {
+        row: shortest[edge] for row, edge in enumerate(edges) if edge in shortest
+    }
+    assert all(circle[0] == row for row, circle in found.items())
+
+
+def test_verdicts_that_hang_on_the_order():
+    rows = [
+        *(pair("p", "a", "b", 1, shown_first=0), pair("p", "b", "a", 2, shown_first=0)),  # always the first
+        *(pair("p", "c", "d", 3, shown_first=0), pair("p", "c", "d", 4, shown_first=1)),  # always c
+        *(pair("p", "e", "f", 5, shown_first=0), pair("p", "e", "f", 6, preference=0.5, shown_first=1)),  # once a tie
+        *(pair("p", "g", "h", 7, preference=0.5, shown_first=0), pair("p", "h", "g", 8, preference=0.5, shown_first=0)),
+        *(pair("p", "i", "j", 9, shown_first=0), pair("p", "j", "i", 10)),  # the order is not told
+    ]
+    found = looked(rows)
+    # pairs ab, cd, ef, gh in both orders; ab and ef changed; decided: 2 + 2 + 1, first won: 2 + 1 + 1
+    assert found.order == OrderEffect(pairs=4, changed=2, first_wins=4, decided=5)
+    assert found.turned == {1: 0, 5: 4}
+    assert found.findings(5, rows[5])[0].detail.startswith("f:5 shows")
+
+
+def test_no_rows_and_no_comparisons_are_fine():
+    assert looked([]).order == OrderEffect(0, 0, 0, 0)
+
+
+def real(name):
+    folder = os.environ.get("REWARDSMITH_DATA")
+    if not folder:
+        pytest.skip("REWARDSMITH_DATA is not set")
+    return [item for item in iterate(str(Path(folder) / name)) if isinstance(item, Record)]
+
+
+@pytest.mark.real_data
+def test_verdicts_of_gpt4_change_with_the_order_in_two_of_five_pairs():
+    order = looked(real("order-swapped-verdicts/gpt4.jsonl.gz")).order
+    # 560 pairs in the file, of which two have a verdict "?" and so only one order
+    assert (order.pairs, order.changed) == (558, 226)
+
+
+@pytest.mark.real_data
+def test_crowd_preferences_go_round_in_circles_whatever_their_order():
+    rows = real("ukp-convarg/strict.jsonl.gz")
+    found = looked(rows)
+    assert found.circles
+    for row, circle in found.circles.items():
+        assert circle[0] == row
+        steps = [
+            (rows[at].responses[rows[at].comparisons[0].i], rows[at].responses[rows[at].comparisons[0].j])
+            for at in circle
+        ]
+        assert all(here[1] == there[0] for here, there in zip(steps, steps[1:] + steps[:1], strict=True))
+    lines = {rows[at].line for at in found.circles}
+    same = [row for row in rows if row.prompt in {rows[at].prompt for at in found.circles}]
+    shuffled = random.Random(0).sample(same, len(same))
+    assert {shuffled[at].line for at in looked(shuffled).circles} == lines

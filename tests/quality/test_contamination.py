@@ -1,0 +1,57 @@
+import pytest
+from near_pairs import pair
+
+from rewardsmith.quality.contamination import Benchmark, Origin
+
+# 20 words: 8 runs of 13
+ENGLISH = "the quick brown fox jumps over the lazy dog while seven old owls watch from a tall oak in silence"
+WORDS = ENGLISH.split()
+CHINESE = "从前有座山山里有座庙庙里有个老和尚在讲故事"  # 21 characters: 9 runs of 13
+
+
+def hits(text, benchmark, **settings):
+    return list(Benchmark([(Origin("b:1", "prompt[0]"), benchmark)], **settings).hits(pair(text, "x", "y")))
+
+
+def test_a_text_within_another_is_found_with_both_places_and_a_shared_run():
+    (hit,) = hits(f"Question: {ENGLISH.upper()}, right?", ENGLISH)
+    assert (hit.part, hit.origin, hit.found, hit.runs, hit.overlap) == ("prompt[0]", ("b:1", "prompt[0]"), 8, 8, 1.0)
+    assert hit.shared == " ".join(WORDS[:13])
+    (hit,) = hits(f"请问：{CHINESE}？", CHINESE)
+    assert (hit.found, hit.runs) == (9, 9)
+
+
+@pytest.mark.parametrize(("words", "found"), [(12, None), (15, None), (16, 4), (20, 8)])
+def test_the_share_of_runs_counts_and_its_limit_belongs_to_it(words, found):
+    # n words hold n - 12 runs of the 8; half of them is 4
+    result = hits(" ".join(WORDS[:words]) + " and then something else", ENGLISH)
+    assert [hit.found for hit in result] == ([] if found is None else [found])
+
+
+def test_one_shared_phrase_is_enough_only_where_it_was_asked_for():
+    text = " ".join(WORDS[:13])
+    assert hits(text, ENGLISH) == []
+    assert [hit.found for hit in hits(text, ENGLISH, overlap=0.01)] == [1]
+
+
+def test_short_texts_count_as_one_run_and_very_short_ones_not_at_all():
+    nine = " ".join(WORDS[:9])
+    assert [(hit.found, hit.runs, hit.shared) for hit in hits(f"so {nine} it is", nine)] == [(1, 1, nine)]
+    assert hits(nine.replace("fox", "cat"), nine) == []
+    assert hits(" ".join(WORDS[:7]), " ".join(WORDS[:7])) == []
+    assert Benchmark([(Origin("b:1", "x"), "too short")]).skipped == 1
+
+
+def test_repeated_runs_count_once():
+    (hit,) = hits(f"{ENGLISH} {ENGLISH}", ENGLISH)
+    assert hit.found == hit.runs == 8
+
+
+def test_a_text_in_several_places_and_several_texts_in_one_row_are_all_listed():
+    texts = [(Origin("b:1", "p"), ENGLISH), (Origin("b:2", "p"), ENGLISH + "!"), (Origin("c:1", "p"), CHINESE)]
+    found = list(Benchmark(texts).hits(pair(f"{ENGLISH} {CHINESE}", "x", ENGLISH)))
+    assert [(hit.part, hit.origin.place, hit.also) for hit in found] == [
+        ("prompt[0]", "b:1", ("b:2",)),
+        ("prompt[0]", "c:1", ()),
+        ("responses[1]", "b:1", ("b:2",)),
+    ]
