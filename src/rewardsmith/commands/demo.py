@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rewardsmith.commands.train_settings import Config as TrainConfig
 
 # Sizes that reach clearly beyond the baselines within the time; docs/decisions/0003-built-in-data.md has the search.
-PROMPTS, RESPONSES = 10_000, 4
+PROMPTS, RESPONSES = 8_000, 4
 FAULTS = {"duplicates": 0.01, "mojibake": 0.005}
 N_LAYER, N_HEAD, N_EMBD, BLOCK_SIZE = 2, 4, 64, 256
 EPOCHS, BATCH, LR = 2, 8, 2e-3
