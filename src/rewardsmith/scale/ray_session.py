@@ -3,7 +3,7 @@
     with ray_session(workers=2) as ray:
         ...
 
-Started on this machine unless `RAY_ADDRESS` names a cluster; a cluster that runs already is joined, and only left at the end.
+Started on this machine unless `RAY_ADDRESS` names a cluster; a cluster that runs already is joined, and left at the end.
 """
 
 import contextlib
