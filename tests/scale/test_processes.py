@@ -67,7 +67,7 @@ def test_a_worker_that_dies_ends_everything_in_one_error():
 
 
 def test_a_bug_in_a_worker_keeps_its_traceback():
-    with pytest.raises(WorkerError, match=r"ZeroDivisionError: a bug\n(.*\n)*.*fail_elsewhere"):
+    with pytest.raises(RuntimeError, match=r"ZeroDivisionError: a bug\n(.*\n)*.*fail_elsewhere"):
         until(in_order(worked.fail_elsewhere, os.getpid(), endless(), workers=2), lambda result: False)
 
 

@@ -306,9 +306,10 @@ def write_rows(folder: Path, spool: IO[bytes], across: Across, tally: Tally, pro
         sorting = Sorting(across, tally, Writers(folder, stack))
         task = stack.enter_context(progress.task("writing", tally.rows, "rows"))
         while head := spool.read(8):
+            before = sorting.taken
             for verdict in unpacked(spool.read(int.from_bytes(head, "big"))):
                 sorting.take(verdict)
-                task.advance()
+            task.advance(sorting.taken - before)
         refuse_nothing(tally)
         if tally.splits:
             across.splitter.refuse_empty(tally.splits)

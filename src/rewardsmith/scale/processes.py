@@ -168,6 +168,7 @@ def started() -> Worker:
             pass_fds=[theirs.fileno()],
             env=os.environ | {"PYTHONPATH": path},
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # nothing may stand beside the one JSON object
             process_group=0,
         )
     except BaseException:
