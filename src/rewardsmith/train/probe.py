@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from rewardsmith.evaluate.folds import fold_count, folds_of_clusters
 from rewardsmith.evaluate.metrics import accuracy, nll
 from rewardsmith.model.network import RewardNetwork
-from rewardsmith.model.scorer import Sequences, features
+from rewardsmith.model.scorer import features
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.train.examples import Example, rank_by_hash
 
@@ -112,7 +112,7 @@ def limited(examples: Sequence[Example], *, seed: int) -> list[Example]:
 
 def differences(network: RewardNetwork, examples: Sequence[Example], budget: int, progress: Progress) -> Differences:
     """Feature differences of all comparisons, (C, H) in fp32; the network is left as it was."""
-    sequences = [Sequences(example.prompt_id, tuple(example.tree.sequences)) for example in examples]
+    sequences = [example.sequences for example in examples]
     ids = {prompt: number for number, prompt in enumerate(sorted({example.prompt_id for example in examples}))}
     rows = []
     with progress.task("fitting the head", len(examples), "records") as task:
