@@ -90,6 +90,16 @@ class Start:
     head: str
     notes: tuple[str, ...]
 
+    def told(self) -> list[str]:
+        """The notes, and why prefixes are not shared, if they are not."""
+        why = self.model.why_separate
+        return [*self.notes, *([f"prefixes are not shared: {why}"] if why else [])]
+
+    @property
+    def exact(self) -> bool:
+        """Whether the head alone is wanted, and fitted: then no step could better it."""
+        return self.kind == "head" and self.head == "probe"
+
 
 def open_model(config: Config) -> Start:
     """Open the model, settle its contract, and let learn what the settings say."""

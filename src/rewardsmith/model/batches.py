@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from rewardsmith.model.attention import Layout, Segment
@@ -51,7 +51,15 @@ class PaddedRows:
         return PaddedRows(self.ids[part, :length], self.mask[part, :length], answers)
 
 
-Batch = PackedTrees | PaddedRows
+@dataclass(frozen=True)
+class KnownFeatures:
+    """Responses whose pooled features were computed before (a frozen backbone's); nothing is left but the head."""
+
+    rows: Float[Tensor, "R F"]
+
+
+Texts = PackedTrees | PaddedRows
+Batch = Texts | KnownFeatures
 
 
 def pack_trees(trees: Sequence[TokenTree], device: torch.device) -> PackedTrees:

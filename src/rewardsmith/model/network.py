@@ -1,7 +1,7 @@
 """The network: any sequence classifier of transformers with one output, its head computed in fp32."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -11,7 +11,15 @@ from torch import Tensor, nn
 
 from rewardsmith.errors import ModelError
 from rewardsmith.model.attention import TREE_ATTENTION
-from rewardsmith.model.batches import Batch, PackedTrees, PaddedRows, pack_trees, pad_rows
+from rewardsmith.model.batches import (
+    Batch,
+    KnownFeatures,
+    PackedTrees,
+    PaddedRows,
+    Texts,
+    pack_trees,
+    pad_rows,
+)
 from rewardsmith.model.readout import LayerOutputs, Readout, last_places, pooled
 from rewardsmith.scoring.trees import TokenTree
 
@@ -24,7 +32,7 @@ class RewardNetwork(nn.Module):
     `packed` says whether trees share their prefix in one row (decoders that pass the self-check) or become padded
     rows; with `padded=False` each row is computed alone, without padding. Rewards are raw fp32 logits plus `offset`
     (the bias of a value head, for which a decoder's head has no place); `autocast` is the dtype of mixed precision
-    below the head, or None.
+    below the head, or None. `known` gives the features of texts that were computed before, None for others.
     """
 
     def __init__(self, hf: Any, *, kind: str, pad_id: int, packed: bool, autocast: torch.dtype | None = None) -> None:
@@ -42,6 +50,7 @@ class RewardNetwork(nn.Module):
         self._features: Tensor | None = None
         self.readout: Readout | None = None
         self._outputs: LayerOutputs | None = None
+        self.known: Callable[[Sequence[TokenTree]], KnownFeatures | None] | None = None
         self.head: nn.Linear = find_head(hf)
         self.take_head()
         self.use_attention()
@@ -78,6 +87,11 @@ class RewardNetwork(nn.Module):
 
     def collate(self, trees: Sequence[TokenTree]) -> Batch:
         """Trees as the tensors that `forward` takes; responses keep their order."""
+        known = None if self.known is None else self.known(trees)
+        return self.texts(trees) if known is None else known
+
+    def texts(self, trees: Sequence[TokenTree]) -> Texts:
+        """Trees as tensors of tokens."""
         if self.packed:
             return pack_trees(trees, self.device)
         return pad_rows(trees, self.pad_id, self.device)
@@ -95,12 +109,14 @@ class RewardNetwork(nn.Module):
         """What the head reads: what `readout` says, else the last token's hidden state (decoders) or the class's own
         pooling (encoders).
         """
+        if isinstance(batch, KnownFeatures):
+            return batch.rows
         with self._mixed_precision():
             if isinstance(batch, PackedTrees) or self.padded:
                 return self._batch_features(batch)
             return torch.cat([self._batch_features(batch.row(index)) for index in range(len(batch.ids))])
 
-    def _batch_features(self, batch: Batch) -> Float[Tensor, "R H"]:
+    def _batch_features(self, batch: Texts) -> Float[Tensor, "R H"]:
         if self.readout is not None and self._outputs is not None:
             states = self._outputs.take(self._hidden(batch))
             return pooled(states, batch, self.readout, last_places(batch, self.kind))
@@ -110,7 +126,7 @@ class RewardNetwork(nn.Module):
             return last_of_rows(self._hidden(batch), batch.mask)
         return self._own_pooling(batch)
 
-    def _hidden(self, batch: Batch) -> Float[Tensor, "rows tokens H"]:
+    def _hidden(self, batch: Texts) -> Float[Tensor, "rows tokens H"]:
         """The backbone's output."""
         if isinstance(batch, PackedTrees):
             arguments = {"position_ids": batch.positions, "use_cache": False, "tree_layout": batch.layout}

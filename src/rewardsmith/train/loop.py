@@ -36,8 +36,8 @@ class FitSettings:
 
     Validation runs every `eval_every` steps and at the end; training stops after `patience` passes without a better
     validation loss (0 = never). `keep` checkpoints to resume from stay on disk. `max_steps` ends the run, and its
-    schedule, before the epochs do. `head_start` "probe" fits the head to the untrained backbone first (see
-    `train.probe`); "random" and "own" leave it as it is.
+    schedule, before the epochs do (0: nothing but the head's start). `head_start` "probe" fits the head to the untrained
+    backbone first (see `train.probe`); "random" and "own" leave it as it is.
     """
 
     epochs: int
@@ -58,7 +58,7 @@ class FitSettings:
 
     def total(self, per_epoch: int) -> int:
         """Optimizer steps of the whole run."""
-        return min(per_epoch * self.epochs, self.max_steps or per_epoch * self.epochs)
+        return per_epoch * self.epochs if self.max_steps is None else min(per_epoch * self.epochs, self.max_steps)
 
 
 @dataclass
