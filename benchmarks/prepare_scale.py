@@ -9,7 +9,8 @@ measures, exact and near-duplicates, split, reports. CPU seconds are those of al
 sum of their resident sets, read ten times a second (what they share counts in each).
 
 With --peer, the search for near-duplicates alone is compared, one process each, in turns: rows of the same file, from
-reading to clusters. datatrove is asked twice, with its own settings (5 words, 14 buckets of 8) and with ours (2, 20 of 6).
+reading to clusters. datatrove is asked with its own settings (5 words, 14 buckets of 8), with ours (2, 20 of 6), and
+with ours and words cut at spaces.
 A pair in one cluster is right where it was planted, or where every part is as similar as the threshold demands.
 Figures go to `benchmarks/results/prepare_scale.json`; sizes of an earlier run that are not measured again stay there.
 """
@@ -43,7 +44,11 @@ from rewardsmith.records import Record
 
 RESULT = Path(__file__).parent / "results" / "prepare_scale.json"
 PEER = Path(__file__).parent / "datatrove_minhash.py"
-SETTINGS = {"datatrove, its settings": (5, 14, 8), "datatrove, our settings": (2, 20, 6)}
+SETTINGS: dict[str, tuple[int | str, ...]] = {
+    "datatrove, its settings": (5, 14, 8, "words"),
+    "datatrove, our settings": (2, 20, 6, "words"),
+    "datatrove, our settings, words by spaces": (2, 20, 6, "spaces"),
+}
 
 Pairs = set[tuple[int, int]]
 
