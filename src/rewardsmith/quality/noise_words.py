@@ -1,5 +1,8 @@
 """What was found about wrong labels, in plain words; the catalogue has the Chinese."""
 
+from collections.abc import Iterator
+
+from rewardsmith.quality.label_changes import Mode
 from rewardsmith.quality.label_noise import LabelNoise
 
 
@@ -18,3 +21,17 @@ def label_noise_told(found: LabelNoise) -> str:
         f"about {rate} % of labels are wrong [{low}, {high}]; {int(found.suspect.sum())} of {len(found.wrong)} training "
         "labels are more probably wrong than right; see label_noise.jsonl"
     )
+
+
+def done_told(found: LabelNoise, mode: Mode, *, changed: int, removed: int) -> Iterator[str]:
+    """What was done to the training split; nothing where nothing was asked for."""
+    if mode == "report":
+        return
+    if not found.model.shown:
+        yield "so all labels stay as they are"
+    elif mode == "soften":
+        yield f"labels softened to their expectation: {changed:,}"
+    elif mode == "flip":
+        yield f"labels turned round: {changed:,}"
+    else:
+        yield f"labels dropped: {changed:,}; rows removed because none was left: {removed:,}"
