@@ -102,16 +102,12 @@ class Changes(NamedTuple):
     emptied: tuple[Record, ...]
 
 
-def check_labels(settings: Labels, fractions: Sequence[float]) -> list[Path]:
+def check_labels(settings: Labels) -> list[Path]:
     """The files of margins. Refuses settings that contradict each other, before anything is read."""
     if settings.label_noise not in get_args(Choice):
         raise UsageError(f"label_noise is {settings.label_noise!r}; expected one of {', '.join(get_args(Choice))}")
     if settings.margins and settings.label_noise == "off":
         raise UsageError("margins need label_noise: say what to do, for example --label-noise report")
-    if settings.label_noise != "off" and not fractions[0]:
-        raise UsageError(
-            "label_noise needs a training split, on which it is fitted; expected --fractions with train above 0"
-        )
     return margin_files(settings.margins)
 
 
