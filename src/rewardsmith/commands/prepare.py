@@ -208,7 +208,7 @@ def check_settings(config: Config) -> None:
         raise UsageError(f"--split-by {NEAR_PROMPT} needs a --near-threshold above 0")
     Search(config.near_threshold, config.overlap)
     refuse_foreign(config)
-    margins = check_labels(config)
+    margins = check_labels(config, config.map)
     output = config.output.resolve()
     for path in [*source_files(config), *margins]:
         if output in path.resolve().parents:

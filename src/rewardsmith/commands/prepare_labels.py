@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from rewardsmith.commands.prepare_margins import Rewards, key, margin_files, read_rewards
+from rewardsmith.commands.prepare_margins import Rewards, check_margins, key, margin_files, read_rewards
 from rewardsmith.commands.prepare_tally import Tally
 from rewardsmith.data.loading import load
 from rewardsmith.data.native import to_row
@@ -102,13 +102,16 @@ class Changes(NamedTuple):
     emptied: tuple[Record, ...]
 
 
-def check_labels(settings: Labels) -> list[Path]:
-    """The files of margins. Refuses settings that contradict each other, before anything is read."""
+def check_labels(settings: Labels, renames: Sequence[str]) -> list[Path]:
+    """The files of margins, each of which has rewards. Refuses what contradicts itself, before any row is read."""
     if settings.label_noise not in get_args(Choice):
         raise UsageError(f"label_noise is {settings.label_noise!r}; expected one of {', '.join(get_args(Choice))}")
     if settings.margins and settings.label_noise == "off":
         raise UsageError("margins need label_noise: say what to do, for example --label-noise report")
-    return margin_files(settings.margins)
+    found = margin_files(settings.margins)
+    for path in settings.margins:
+        check_margins(path, parse_renames(renames))
+    return found
 
 
 def look_at_labels(folder: Path, settings: Labels, renames: Sequence[str], tally: Tally, progress: Progress) -> None:

@@ -1,7 +1,7 @@
 """Rewards of other models for `rewardsmith prepare --label-noise`: files that `rewardsmith score` wrote."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,26 +31,35 @@ def margin_files(paths: Sequence[str]) -> list[Path]:
     return found
 
 
-def read_rewards(path: str | Path, progress: Progress = SILENT, *, columns: tuple[Rename, ...] = ()) -> Rewards:
-    """Rewards by `key`, from a file that `rewardsmith score` wrote; rows that could not be scored have none."""
-    from rewardsmith.commands.score import source_order
-
-    found: dict[int, float] = {}
-    with progress.task("reading margins", None, "rows") as task:
-        for row, item, hashed_order in iterate_rows(str(path), columns=columns):
-            task.advance()
-            if not isinstance(item, Record) or (values := (row or {}).get("rewards")) is None:
-                continue
-            order = source_order(item, hashed_order=hashed_order)
-            rewards = numbers_of(values, item.place)
-            if len(order) != len(rewards):
-                raise DataError(f"{item.place} has {len(rewards)} rewards for {len(order)} responses; score it again")
-            found |= {key(item, at): value for at, value in zip(order, rewards, strict=True)}
-    if not found:
+def check_margins(path: str | Path, columns: tuple[Rename, ...] = ()) -> None:
+    """DataError unless a row of the file has rewards; reads no further than that row."""
+    if next(rows_with_rewards(path, columns), None) is None:
         raise DataError(
             f"{path} holds no rewards; expected what rewardsmith score writes, a column rewards in each row"
         )
+
+
+def read_rewards(path: str | Path, progress: Progress = SILENT, *, columns: tuple[Rename, ...] = ()) -> Rewards:
+    """Rewards by `key`, from a file that `rewardsmith score` wrote; rows that could not be scored have none."""
+    found: dict[int, float] = {}
+    with progress.task("reading margins", None, "rows") as task:
+        for record, rewards in rows_with_rewards(path, columns):
+            task.advance()
+            found |= {key(record, at): value for at, value in rewards.items()}
     return found
+
+
+def rows_with_rewards(path: str | Path, columns: tuple[Rename, ...]) -> Iterator[tuple[Record, dict[int, float]]]:
+    """The record of each scored row, and the rewards of its responses by their number in the record."""
+    from rewardsmith.commands.score import source_order
+
+    for row, record, hashed_order in iterate_rows(str(path), columns=columns):
+        if not isinstance(record, Record) or (values := (row or {}).get("rewards")) is None:
+            continue
+        order, rewards = source_order(record, hashed_order=hashed_order), numbers_of(values, record.place)
+        if len(order) != len(rewards):
+            raise DataError(f"{record.place} has {len(rewards)} rewards for {len(order)} responses; score it again")
+        yield record, dict(zip(order, rewards, strict=True))
 
 
 def numbers_of(values: Any, place: str) -> list[float]:
