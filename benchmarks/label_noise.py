@@ -4,9 +4,10 @@
 
 ROC-AUC with 95 % intervals by bootstrap over rows, beside what the detector's accuracy on true labels allows. The truth
 file is read for scoring only. Margins of the built-in data are those of its gold reward with normal noise on it (0.5, 1 or
-2), as a stand-in for reward models of that quality: `true_accuracy` says how often they are right. `--features` adds a linear
-head on frozen SmolLM2-135M (mean of each response's tokens at layers 6, 9 and 12; computed there if missing: half an hour
-of one CPU core). TF-IDF and head are cross-fitted on the labels with errors. Writes `benchmarks/results/label_noise.json`.
+2), as a stand-in for reward models of that quality; `true_accuracy` says how often they are right. `--features` adds a
+linear head on frozen SmolLM2-135M (mean of each response's tokens at layers 6, 9 and 12; computed there if missing: half an
+hour of one CPU core). TF-IDF and head are cross-fitted on the labels with errors. Writes
+`benchmarks/results/label_noise.json`.
 """
 
 import argparse

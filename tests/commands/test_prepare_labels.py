@@ -231,6 +231,19 @@ def test_what_rewardsmith_score_writes_is_read_for_every_label(made, tmp_path):
     assert all(row["spread"] is not None for row in lines(tmp_path / "out/label_noise.jsonl"))
 
 
+def test_a_model_trained_on_the_labels_it_judges_is_noticed(made, prepared, tmp_path):
+    folder, honest = prepared("report")
+    side = {row["line"]: row["split"] for row in lines(folder / "label_noise.jsonl")}
+    rows = [
+        row | ({"rewards": [5.0, 0.0]} if side[number] == "train" else {})  # train by heart, the rest as it is
+        for number, row in enumerate(lines(made[1]), 1)
+    ]
+    result = prepare((made[0], write(tmp_path / "r.jsonl", rows)), tmp_path / "out")
+    sentence = "its model was probably trained on them and repeats their errors"
+    assert sentence in result.to_text()
+    assert not any(sentence in each for each in honest.label_noise["sentences"])
+
+
 def test_the_python_function_gives_the_same_files(made, prepared, tmp_path):
     folder, one = prepared("soften")
     two = rs.clean(str(made[0]), tmp_path / "b", label_noise="soften", margins=str(made[1]))

@@ -24,8 +24,8 @@ from rewardsmith.files import append_jsonl, write_jsonl
 from rewardsmith.progress import Progress
 from rewardsmith.quality.checks import EXCERPT_CHARS, LABEL_NOISE, Finding
 from rewardsmith.quality.label_changes import Mode, changed
-from rewardsmith.quality.label_noise import LabelNoise, NoiseModel, find_label_noise, spread_of
-from rewardsmith.quality.noise_words import done_told, label_noise_told
+from rewardsmith.quality.label_noise import LabelNoise, NoiseModel, agreement_of, find_label_noise, spread_of
+from rewardsmith.quality.noise_words import done_told, label_noise_told, learned_told
 from rewardsmith.quality.shortcut_sample import decided_comparisons
 from rewardsmith.quality.shortcut_words import shortcuts_told
 from rewardsmith.quality.shortcuts import measure_shortcuts
@@ -34,6 +34,10 @@ from rewardsmith.records import Comparison, Record, Removed
 FILE = "label_noise.jsonl"
 TRAIN: Split = "train"
 DIGITS = 6
+LEARNED = 0.1
+"""Agreement with training labels above that with others from which a model has probably been trained on them."""
+FEWEST = 30
+"""Labels on either side under which nothing is said about that."""
 
 Choice = Literal["off", "report", "soften", "drop", "flip"]
 
@@ -154,8 +158,10 @@ def judge_labels(folder: Path, mode: Mode, files: Mapping[str, Rewards], tally: 
     found = find_label_noise(signals, cluster=cluster, weight=weight, names=("tfidf", *files))
     judged: dict[str, Judged] = {TRAIN: Judged(train, found.wrong, found.suspect, found.combined, found.spread)}
     for name in SPLITS[1:]:
-        if others := labels[name]:
-            judged[name] = judge_others(found.model, others, texts, files)
+        if labels[name]:
+            judged[name] = judge_others(found.model, labels[name], texts, files)
+    others = [label for name in SPLITS[1:] for label in labels[name]]
+    learned = [path for path, rewards in files.items() if learned_these(rewards, train, others)]
     told = [tell(each, mode, found) for each in judged.values()]
     write_jsonl(folder / FILE, (line for each in told for line in each))
     report_suspects(judged, tally)
@@ -167,7 +173,9 @@ def judge_labels(folder: Path, mode: Mode, files: Mapping[str, Rewards], tally: 
     removed = remove_emptied(folder, changes.emptied, tally)
     counts: dict[str, int] = {name: int(each.suspect.sum()) for name, each in judged.items()}
     known = {name: float((~np.isnan(signals[:, at])).mean()) for at, name in enumerate(found.model.names)}
-    return section(found, mode, counts=counts, changed=changes.labels, removed=removed, known=known)
+    told_section = section(found, mode, counts=counts, changed=changes.labels, removed=removed, known=known)
+    told_section["sentences"] += map(learned_told, learned)
+    return told_section
 
 
 def split_records(path: Path) -> tuple[Record, ...]:
@@ -214,6 +222,24 @@ def judge_others(
     combined = model.combined(signals)
     wrong = model.wrong(combined)
     return Judged(labels, wrong, model.suspect(wrong), combined, spread_of(signals / model.scale))
+
+
+def learned_these(rewards: Rewards, train: Sequence[Label], others: Sequence[Label]) -> bool:
+    """Whether a model was trained on the very labels it judges: it agrees with far more of them than of others.
+
+    By a difference of LEARNED and of four standard errors of two shares.
+    """
+    shares, variance = [], 0.0
+    for labels in (train, others):
+        margin = np.array([label.margin(rewards) for label in labels], dtype=np.float64)
+        margin = margin[~np.isnan(margin)]
+        if margin.size < FEWEST:
+            return False
+        share = agreement_of(margin, np.ones(margin.size))
+        shares.append(share)
+        variance += max(share * (1 - share), 0.25 / margin.size) / margin.size
+    gap = shares[0] - shares[1]
+    return bool(gap > max(LEARNED, 4 * variance**0.5))
 
 
 def tell(judged: Judged, mode: Mode, found: LabelNoise) -> Iterator[dict[str, Any]]:

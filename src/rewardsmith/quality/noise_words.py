@@ -35,3 +35,11 @@ def done_told(found: LabelNoise, mode: Mode, *, changed: int, removed: int) -> I
         yield f"labels turned round: {changed:,}"
     else:
         yield f"labels dropped: {changed:,}; rows removed because none was left: {removed:,}"
+
+
+def learned_told(path: str) -> str:
+    """What it means that a model was trained on the labels that it judges."""
+    return (
+        f"{path} agrees with far more labels of train than of the other splits: its model was probably trained on them and "
+        "repeats their errors; give rewards of a model that has not seen these labels"
+    )
