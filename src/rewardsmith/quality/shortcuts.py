@@ -5,7 +5,7 @@ wrote it, a policy trained on the rewards will find it too.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from rewardsmith.evaluate.folds import fold_count, folds_of_clusters
 from rewardsmith.evaluate.metrics import accuracy, auc
 from rewardsmith.evaluate.statistics import (
     Interval,
+    Statistic,
     auc_statistic,
     cluster_index,
     cluster_intervals,
@@ -39,6 +40,7 @@ STRONG = 0.10
 GENERATORS = 100
 """The most frequent generators have a column each in the models; rarer ones share none."""
 
+JOINT = "joint"
 NAMED = 20
 """Generators that the report names, the most frequent ones."""
 
@@ -145,17 +147,16 @@ def measure_shortcuts(sample: Sample, *, seed: int = 0) -> Shortcuts:
     cluster, clusters = cluster_index(np.array([number for number, _ in numbered], dtype=np.int64))
     weight = np.array([row.weight for row in rows], dtype=np.float64)
     values = columns(rows, cluster, seed)
-    names = list(values)
-    measured = Measuring(cluster, clusters, weight, tests=len(names) + 1, seed=seed)
-    features = tuple(measured.shortcut(name, *values[name]) for name in names)
-    design = [scaled(*values[name]) for name in names if name != "generator"] + generator_columns(rows)
+    measured = Measuring(cluster, clusters, weight, tests=len(values) + 1, seed=seed)
+    design = [scaled(*values[name]) for name in values if name != "generator"] + generator_columns(rows)
     joint = cross_fitted(design, cluster, seed) if design else None
+    found = measured.shortcuts(values | ({JOINT: joint} if joint else {}))
     return Shortcuts(
         n=len(rows),
         seen=sample.seen,
         clusters=clusters,
-        features=features,
-        joint=measured.shortcut("joint", *joint) if joint else None,
+        features=tuple(shortcut for shortcut in found if shortcut.name != JOINT),
+        joint=next((shortcut for shortcut in found if shortcut.name == JOINT), None),
         generators=generators_of(rows),
         constant=constant,
     )
@@ -239,28 +240,37 @@ class Measuring:
     tests: int
     seed: int
 
-    def shortcut(self, name: str, preferred: np.ndarray, other: np.ndarray) -> Shortcut:
-        """Accuracy and AUC of one feature."""
-        margin = preferred - other
-        right = (np.sign(margin) + 1) / 2
-        statistics = {
-            "accuracy": ratio_statistic(right, self.weight, index=self.cluster),
-            "auc": auc_statistic(preferred, other, weight=self.weight, index=self.cluster),
-        }
-        share = {"accuracy": (0.0, 1.0), "auc": (0.0, 1.0)}
-        rng = np.random.default_rng(self.seed)
+    def shortcuts(self, features: dict[str, Sides]) -> tuple[Shortcut, ...]:
+        """Accuracy and AUC of each feature; all are measured on the same resamples, which are drawn once."""
+        statistics: dict[str, Statistic] = {}
+        for name, (preferred, other) in features.items():
+            right = (np.sign(preferred - other) + 1) / 2
+            statistics[f"{name} accuracy"] = ratio_statistic(right, self.weight, index=self.cluster)
+            statistics[f"{name} auc"] = auc_statistic(preferred, other, weight=self.weight, index=self.cluster)
         intervals = cluster_intervals(
-            statistics, clusters=self.clusters, rng=rng, bounds=share, resamples=RESAMPLES, level=0.95
+            statistics,
+            clusters=self.clusters,
+            rng=np.random.default_rng(self.seed),
+            bounds=dict.fromkeys(statistics, (0.0, 1.0)),
+            resamples=RESAMPLES,
+            level=0.95,
         )
+        return tuple(self.shortcut(name, *sides, intervals) for name, sides in features.items())
+
+    def shortcut(
+        self, name: str, preferred: np.ndarray, other: np.ndarray, intervals: Mapping[str, Interval]
+    ) -> Shortcut:
+        """One feature with its intervals."""
+        margin = preferred - other
         value = accuracy(margin, np.ones(margin.size), weight=self.weight)
         return Shortcut(
             name=name,
             accuracy=value,
-            accuracy_ci=intervals["accuracy"],
+            accuracy_ci=intervals[f"{name} accuracy"],
             auc=auc(preferred, other, weight=self.weight),
-            auc_ci=intervals["auc"],
+            auc_ci=intervals[f"{name} auc"],
             differing=int((margin != 0).sum()),
-            found=self.is_found(value, intervals["accuracy"]),
+            found=self.is_found(value, intervals[f"{name} accuracy"]),
         )
 
     def is_found(self, value: float, interval: Interval) -> bool:
