@@ -1,8 +1,9 @@
 """What `rewardsmith train` starts from: the split data, and the model with its contract."""
 
+import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rewardsmith.commands.sources import (
     SPLITS,
@@ -81,19 +82,22 @@ def keep_one_attribute(splits: Splits, attribute: str, progress: Progress) -> No
 @dataclass(frozen=True)
 class Start:
     """What training begins with: the model with its contract, the kind of training, which picks the learning rate, and
-    the head ("own": the trained one that the model came with, "random", "probe"); `notes` is what to tell about them.
+    the head ("own": the trained one that the model came with, "random", "probe"); `notes` is what to tell about them,
+    `date` the day that training began.
     """
 
     model: "RewardModel"
     kind: str
     head: str
     notes: tuple[str, ...]
+    date: datetime.date
 
 
-def open_model(config: Config) -> Start:
-    """Open the model, settle its contract, and let learn what the settings say."""
-    import datetime
+def open_model(config: Config, *, device: str | None = None, date: datetime.date | None = None) -> Start:
+    """Open the model on `device` (default: that of the settings), settle its contract, let learn what the settings say.
 
+    Clock calls in a template are pinned to `date` (default: the run's); a model with a contract keeps its own.
+    """
     import torch
 
     from rewardsmith.model.backbones import open_backbone
@@ -101,6 +105,7 @@ def open_model(config: Config) -> Start:
     from rewardsmith.model.sidecar import Sidecar
     from rewardsmith.model.tiny import TinyConfig
 
+    date = date or start_date(config)
     if config.threads:
         torch.set_num_threads(config.threads)
     block_size = config.block_size or min(max(256, config.max_length or 0), LONGEST_TINY)
@@ -113,9 +118,7 @@ def open_model(config: Config) -> Start:
         trust_remote_code=config.trust_remote_code,
     )
     before = Sidecar.load(backbone.folder) if backbone.folder else None
-    # Clock calls in a template are pinned to the day that training begins; a model with a contract keeps its own.
     if before is None:
-        date = start_date(config) or datetime.date.today()
         length = longest(config, backbone)
         contract = new_contract(backbone, max_length=length, date=date)
     elif config.max_length in (None, before.contract.max_length):
@@ -123,13 +126,15 @@ def open_model(config: Config) -> Start:
     else:
         length = longest(config, backbone)
         contract = replace(before.contract, max_length=length, response_reserve=length // 2, inferred=False)
-    model = RewardModel.build(backbone, contract, device=config.device, dtype=config.dtype, bits=config.quantize)
+    model = RewardModel.build(
+        backbone, contract, device=device or config.device, dtype=config.dtype, bits=config.quantize
+    )
     model.usable_probes()  # so that a model that could not be saved is not trained first
     head = config.head_start if backbone.head_is_new else "own"
     notes = [describe_start(backbone, contract)] if before is None else []
     if config.head_start == "probe":
         notes.append(prepare_probe(model) if head == "probe" else KEPT_HEAD)
-    return Start(model, prepare_to_learn(config, model), head, tuple(filter(None, notes)))
+    return Start(model, prepare_to_learn(config, model), head, tuple(filter(None, notes)), date)
 
 
 def prepare_probe(model: "RewardModel") -> str:
@@ -158,12 +163,10 @@ def prepare_to_learn(config: Config, model: "RewardModel") -> str:
     return "tiny" if config.model == "tiny" else ("head" if config.freeze_layers == -1 else "full")
 
 
-def start_date(config: Config) -> Any:
-    """The date that an interrupted run pinned its template to."""
-    import datetime
-
+def start_date(config: Config) -> datetime.date:
+    """The day that training begins, or the one on which a run to resume began."""
     stored = read_json(config.output / "settings.json").get("date") if config.resume else None
-    return datetime.date.fromisoformat(str(stored)) if stored else None
+    return datetime.date.fromisoformat(str(stored)) if stored else datetime.date.today()
 
 
 def longest(config: Config, backbone: "Backbone") -> int:

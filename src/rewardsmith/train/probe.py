@@ -16,7 +16,9 @@ from rewardsmith.evaluate.folds import fold_count, folds_of_clusters
 from rewardsmith.evaluate.metrics import accuracy, nll
 from rewardsmith.model.network import RewardNetwork
 from rewardsmith.model.scorer import Sequences, features
+from rewardsmith.model.team import ALONE, Team
 from rewardsmith.progress import SILENT, Progress
+from rewardsmith.train.engines import cut_like
 from rewardsmith.train.examples import Example, rank_by_hash
 
 PENALTIES = (10.0, 1.0, 0.1, 0.01, 0.001)
@@ -60,6 +62,7 @@ def fit_head(
     budget: int,
     seed: int,
     progress: Progress = SILENT,
+    team: Team = ALONE,
 ) -> ProbeFigures:
     """Replace the head's weights by those of a Bradley-Terry model that is linear in the backbone's pooled features.
 
@@ -67,15 +70,19 @@ def fit_head(
     `validation`, which may be few prompts; `validation` only tells how the head does. A bias, which no comparison can
     see, stays.
     """
-    known = differences(network, limited(train, seed=seed), budget, progress)
+    known = differences(network, limited(train, seed=seed), budget, progress, team)
     spread = known.x.std(axis=0, dtype=np.float64).astype(np.float32) + 1e-6
     scaled = replace(known, x=known.x / spread)
-    penalty = chosen_penalty(scaled, seed=seed)
-    weights = fit_linear(scaled, penalty) / spread
+
+    def fitted() -> tuple[float, Float[np.ndarray, " H"]]:
+        penalty = chosen_penalty(scaled, seed=seed)
+        return penalty, fit_linear(scaled, penalty) / spread
+
+    penalty, weights = team.from_lead(fitted)
     set_head(network, weights)
     if not validation:
         return ProbeFigures(penalty, len(known.x), None, None)
-    held = differences(network, validation, budget, progress)
+    held = differences(network, validation, budget, progress, team)
     margin = held.x @ weights
     loss, right = (measure(margin, held.preference, weight=held.weight) for measure in (nll, accuracy))
     return ProbeFigures(penalty, len(known.x), loss, right)
@@ -110,13 +117,15 @@ def limited(examples: Sequence[Example], *, seed: int) -> list[Example]:
     return chosen
 
 
-def differences(network: RewardNetwork, examples: Sequence[Example], budget: int, progress: Progress) -> Differences:
+def differences(
+    network: RewardNetwork, examples: Sequence[Example], budget: int, progress: Progress, team: Team = ALONE
+) -> Differences:
     """Feature differences of all comparisons, (C, H) in fp32; the network is left as it was."""
     sequences = [Sequences(example.prompt_id, tuple(example.tree.sequences)) for example in examples]
     ids = {prompt: number for number, prompt in enumerate(sorted({example.prompt_id for example in examples}))}
     rows = []
     with progress.task("fitting the head", len(examples), "records") as task:
-        for example, values in zip(examples, features(network, sequences, budget=budget), strict=True):
+        for example, values in zip(examples, features(network, sequences, budget=budget, team=team), strict=True):
             rows.append(values[example.preferred] - values[example.other])
             task.advance()
     return Differences(
@@ -153,4 +162,5 @@ def fit_linear(
 def set_head(network: RewardNetwork, weights: Float[np.ndarray, " H"]) -> None:
     """Write the weights into the head."""
     with torch.no_grad():
-        network.head.weight.copy_(torch.from_numpy(weights)[None])
+        value = torch.from_numpy(weights)[None].to(network.head.weight.dtype)
+        network.head.weight.copy_(cut_like(value, network.head.weight))
