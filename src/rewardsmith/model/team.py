@@ -6,6 +6,7 @@ A `Team` of one, `ALONE`, does nothing; code that works with a team needs no oth
 
 import contextlib
 import datetime
+import re
 import signal
 import threading
 import time
@@ -118,7 +119,7 @@ def joined(device: str) -> Iterator[tuple[Team, str]]:
         lost = is_lost(error)
         farewell(here, PrefixStore("end", store), lost=lost)
         if lost:
-            raise TrainingError(f"{LOST} ({str(error).splitlines()[0][:160]})") from error
+            raise TrainingError(f"{LOST} ({short_cause(error)})") from error
         raise
     dist.destroy_process_group()
 
@@ -150,6 +151,11 @@ def farewell(here: launch.Place, store: Store, *, lost: bool) -> None:
             time.sleep(0.02)
     except RuntimeError:  # the store was kept by a process that is gone
         launch.let_speak(True)
+
+
+def short_cause(error: BaseException) -> str:
+    """What the network library said, without its source file and its guesses."""
+    return re.sub(r"^\[\S+\] ", "", str(error).splitlines()[0]).split(". ")[0][:120]
 
 
 def is_lost(error: BaseException) -> bool:

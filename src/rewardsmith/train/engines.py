@@ -78,6 +78,7 @@ class Sharded(Engine):
         from torch.distributed.device_mesh import init_device_mesh
         from torch.distributed.fsdp import fully_shard
 
+        refuse_shared(network)
         mesh = init_device_mesh(network.device.type, (team.size,))
         for layer in layer_stack(network.hf.base_model):
             fully_shard(layer, mesh=mesh)
@@ -92,6 +93,15 @@ def start_engine(network: RewardNetwork, team: Team, parallel: Parallel, *, exam
     if team.size == 1:
         return Engine(network)
     return Sharded(network, team) if parallel == "fsdp" else Replicated(network, team, example=example)
+
+
+def refuse_shared(network: RewardNetwork) -> None:
+    """ModelError where two modules hold one weight: cut twice, it would become two."""
+    owners: dict[int, str] = {}
+    for name, parameter in network.hf.named_parameters(remove_duplicate=False):
+        first = owners.setdefault(id(parameter), name)
+        if first != name and ".original_module." not in name:
+            raise ModelError(f"{name} and {first} are one weight, which FSDP cannot cut; train with --parallel ddp")
 
 
 def unreached(network: RewardNetwork, example: Example) -> list[str]:
