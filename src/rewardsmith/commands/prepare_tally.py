@@ -40,6 +40,7 @@ class Tally:
     documents: int = 0
     joined: int = 0
     repaired: int = 0
+    reused: int = 0
     quarantined: Counter[str] = field(default_factory=Counter)
     removed: Counter[str] = field(default_factory=Counter)
     splits: dict[Split, int] = field(default_factory=dict)
