@@ -7,8 +7,10 @@ from rewardsmith.quality.prints import Places, located, print_of
 from rewardsmith.quality.repeats import Repeats
 from rewardsmith.records import Comparison, Message, Record, Response
 
+FIRST = (Comparison(0, 1),)
 
-def record(*answers, line=1, prompt="p", comparisons=(Comparison(0, 1),), **other):
+
+def record(*answers, line=1, prompt="p", comparisons=FIRST, **other):
     responses = tuple(Response((Message("assistant", text),)) for text in answers)
     return Record((Message("user", prompt),), responses, comparisons, source="f", line=line, **other)
 

@@ -36,12 +36,11 @@ from rewardsmith.data.splitting import NEAR_PROMPT, Splitter, check_fractions, g
 from rewardsmith.errors import DataError, OutputError, UsageError
 from rewardsmith.language import current, display_width, padded, say
 from rewardsmith.progress import SILENT, Progress
-from rewardsmith.quality.contamination import Benchmark
 from rewardsmith.quality.limits import Limits, check_limits
 from rewardsmith.quality.signals import Known
 from rewardsmith.records import Record
 from rewardsmith.report.quality_page import render_quality
-from rewardsmith.scale.processes import in_order, usable_cores
+from rewardsmith.scale.engines import Engine, spread
 from rewardsmith.version import VERSION
 
 
@@ -105,6 +104,9 @@ class Config(Limits):
 
     workers: int | None = None
     """Processes that look at rows; default: one per core, and none for a few thousand rows."""
+
+    engine: Engine = "local"
+    """Where rows are looked at: local (this machine), or ray (Ray Data, a cluster that RAY_ADDRESS names)."""
 
 
 @dataclass(frozen=True)
@@ -285,17 +287,16 @@ def survey(
     """Look at the rows of all sources, chunk by chunk; their verdicts go into `spool`."""
     chunks = reading_of(config).chunks(config.sources, config.max_rows)
     notes = Notes(tally.note)
-    workers = usable_cores() if config.workers is None else config.workers
     with (
         progress.task("reading", config.max_rows, "rows") as task,
-        contextlib.closing(in_order(look, looking, chunks, workers=workers)) as found,
+        spread(look, looking, chunks, engine=config.engine, workers=config.workers) as found,
     ):
         for chunk, looked in found:
             notes.say(chunk, looked.late)
             across.extend(looked)
             spool.write(len(looked.verdicts).to_bytes(8, "big") + looked.verdicts)
-            tally.rows += looked.count
-            task.advance(looked.count)
+            tally.rows += looked.rows
+            task.advance(looked.rows)
 
 
 def write_rows(folder: Path, spool: IO[bytes], across: Across, tally: Tally, progress: Progress) -> None:
@@ -334,7 +335,7 @@ def provenance(config: Config) -> dict[str, Any]:
     """The settings that decide what was written, and the hash of each file that was read."""
     settings = asdict(config)
     # Where it was written to decides nothing, and two runs of the same settings shall give the same bytes.
-    for name in ("output", "overwrite", "signals", "workers"):
+    for name in ("output", "overwrite", "signals", "workers", "engine"):
         settings.pop(name)
     read = [*source_files(config), *(path for name in config.decontaminate for path in files_of(name))]
     hashes = [{"file": str(path), "sha256": files.sha256(path)} for path in read]

@@ -14,7 +14,6 @@ import numpy as np
 
 from rewardsmith.commands.prepare_judging import Rules, Verdict, removal
 from rewardsmith.commands.prepare_looking import Looked
-
 from rewardsmith.data.loading import iterate_rows
 from rewardsmith.data.near_prompts import CHECK as NEAR_PROMPT_LEAK
 from rewardsmith.data.near_prompts import Leak, NearPrompts, leak_finding

@@ -43,13 +43,13 @@ class Looking:
 
 
 class Looked(NamedTuple):
-    """A chunk of `count` rows: their verdicts as JSON, and of the records among them, shape (R,), what is compared.
+    """A chunk of `rows` rows: their verdicts as JSON, and of the records among them, shape (R,), what is compared.
 
     `refused` and `gone` mark records that are out for their own sake (see `Verdict.refused`); their places in the other
     parts are there and mean nothing where they are refused, and where they are gone in `near` and `openings`.
     """
 
-    count: int
+    rows: int
     verdicts: bytes
     late: list[Late]
     places: Located
@@ -71,7 +71,7 @@ def look(looking: Looking, chunk: Chunk) -> Looked:
     staying = [None if verdict.gone is not None else record for verdict, record in told]
     near, openings = made_ready(staying, prints, looking.splitter) if looking.near else (None, None)
     return Looked(
-        count=len(items),
+        rows=len(items),
         verdicts=orjson.dumps([packed(verdict) for verdict in verdicts]),
         late=late,
         places=located(records),

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rewardsmith.quality.checks import Finding, digest
-from rewardsmith.quality.prints import Places, Print, located, print_of
+from rewardsmith.quality.prints import Places, Print, print_of
 from rewardsmith.records import Record
 
 CYCLE = "preference_cycle"
@@ -70,8 +70,13 @@ def verdicts_of(records: Sequence[Record], prints: Sequence[Print]) -> Verdicts:
             row.append(at)
             tie.append(comparison.is_tie)
             shown_first.append(-1 if shown is None else int(shown == comparison.i))
-    hashes = (np.array(each, np.uint64) for each in (better, worse, row))
-    return Verdicts(*hashes, *(np.array(each, np.int8) for each in (tie, shown_first)))
+    return Verdicts(
+        np.array(better, np.uint64),
+        np.array(worse, np.uint64),
+        np.array(row, np.uint64),
+        np.array(tie, np.int8),
+        np.array(shown_first, np.int8),
+    )
 
 
 @dataclass
@@ -92,8 +97,13 @@ class Columns:
 
     def whole(self) -> Verdicts:
         """All comparisons so far."""
-        numbers = (np.frombuffer(each, np.uint64) for each in (self.better, self.worse, self.row))
-        return Verdicts(*numbers, *(np.frombuffer(each, np.int8) for each in (self.tie, self.shown_first)))
+        return Verdicts(
+            np.frombuffer(self.better, np.uint64),
+            np.frombuffer(self.worse, np.uint64),
+            np.frombuffer(self.row, np.uint64),
+            np.frombuffer(self.tie, np.int8),
+            np.frombuffer(self.shown_first, np.int8),
+        )
 
 
 class Judgements:

@@ -165,7 +165,8 @@ def signatures(elements: U32, begins: npt.NDArray[np.int64]) -> U32:
 
 def signature(elements: U32) -> U32:
     """The signature of one set, shape (BANDS * ROWS,)."""
-    return signatures(elements, np.zeros(1, np.int64))[0]
+    only: U32 = signatures(elements, np.zeros(1, np.int64))[0]
+    return only
 
 
 def band_hashes(signed: U32) -> U32:

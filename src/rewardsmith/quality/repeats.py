@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rewardsmith.quality.agreement import Indices, Verdicts
-from rewardsmith.quality.checks import CONTRADICTION, EXCERPT_CHARS, DUPLICATE, Finding
+from rewardsmith.quality.checks import CONTRADICTION, DUPLICATE, EXCERPT_CHARS, Finding
 from rewardsmith.quality.prints import Places
 from rewardsmith.records import Record, Removed
 

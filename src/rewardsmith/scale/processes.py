@@ -11,11 +11,11 @@ import socket
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from rewardsmith.errors import WorkerError
 
@@ -40,7 +40,7 @@ def usable_cores() -> int:
 
 def in_order(
     function: Callable[[C, P], R], context: C, pieces: Iterable[P], *, workers: int, alone: int = ALONE
-) -> Iterator[tuple[P, R]]:
+) -> Generator[tuple[P, R], None, None]:
     """Each piece with `function(context, piece)`, in the order of the pieces.
 
     With one worker everything happens here. `function` is a module's, and context, pieces and results can be pickled. An
