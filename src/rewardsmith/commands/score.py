@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 
 WINDOW = 1024  # rows looked at together; bounds memory, and what a killed run loses
+WAVE = 64
+"""Windows that are sent to Ray at a time; bounds memory."""
 DECIDING = ("map", "best_of", "tokens_per_batch", "dtype", "device")
 """Settings that may change a part."""
 
@@ -181,7 +183,7 @@ def scored_on_ray(config: Config, ray: Any, parts: Parts) -> "Iterator[tuple[Pat
     gpus = int(config.device != "cpu" and ray.cluster_resources().get("GPU", 0) > 0)
     pieces = (Piece(parts.path(number, window), window) for number, window in enumerate(windows(config)))
     tasks = (piece.without_rows() if piece.path.is_file() else piece for piece in pieces)
-    found = in_order_on_ray(ray, score_on_worker, replace(config, model=place), tasks, gpus=gpus)
+    found = in_order_on_ray(ray, score_on_worker, replace(config, model=place), tasks, wave=WAVE, gpus=gpus)
     for piece, content in found:
         if content is not None:
             parts.write(piece.path, content)

@@ -25,7 +25,7 @@ from rewardsmith.errors import TrainingError, UsageError
 T = TypeVar("T")
 PATIENCE = datetime.timedelta(hours=1)  # the first process may judge and write while the others wait
 FAREWELL_SECONDS = 10.0  # the launcher ends all processes as soon as one has ended: time to tell what happened
-BROKEN = ("Connection closed", "Connection reset", "gloo", "NCCL", "Broken pipe")
+BROKEN = re.compile(r"Connection (closed|reset)|gloo|NCCL|Broken.pipe")
 LOST = (
     "another process of this run ended or cannot be reached any more; what is finished is kept, the same command "
     "with --resume goes on from there"
@@ -162,4 +162,4 @@ def is_lost(error: BaseException) -> bool:
     """Whether this is how the end of another process shows itself in this one."""
     if isinstance(error, dist.DistError):
         return True
-    return type(error) is RuntimeError and any(word in str(error) for word in BROKEN)
+    return type(error) is RuntimeError and BROKEN.search(str(error)) is not None
