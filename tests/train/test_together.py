@@ -11,8 +11,8 @@ import orjson
 import pytest
 import torch
 from safetensors.torch import load_file
-
 from together_worker import fit, rows
+
 from builders import tiny
 from rewardsmith.train.engines import deal
 from rewardsmith.train.examples import encode_examples
@@ -181,9 +181,7 @@ def test_the_command_writes_once_and_its_model_opens_with_the_rewards_of_one_pro
     told = orjson.loads(out)  # one object, though two processes ran
     assert (told["processes"], told["parallel"]) == (2, "fsdp")
     assert errors.count(f"step {told['steps']}/{told['steps']}: validation loss") == 1
-    one = rs.train(
-        "tiny", "synthetic:60", tmp_path / "one", n_embd=32, batch=7, lr=0.01, head_start="probe", threads=1
-    )
+    one = rs.train("tiny", "synthetic:60", tmp_path / "one", n_embd=32, batch=7, lr=0.01, head_start="probe", threads=1)
     assert told["eval"]["accuracy"] == one.summary["eval"]["accuracy"]
     assert told["eval"]["nll"] == pytest.approx(one.summary["eval"]["nll"], rel=1e-5)
     assert (tmp_path / "two" / "report.html").is_file()
@@ -215,10 +213,10 @@ def test_the_end_of_one_process_ends_all_with_one_message(tmp_path, number):
 
 
 def tiny_of_32():
+    from builders import DATE
     from rewardsmith.model.backbones import open_backbone
     from rewardsmith.model.reward_model import RewardModel, new_contract
     from rewardsmith.model.tiny import TinyConfig
-    from builders import DATE
 
     backbone = open_backbone("tiny", seed=0, tiny=TinyConfig(n_embd=32))
     return RewardModel.build(backbone, new_contract(backbone, max_length=256, date=DATE), device="cpu").network

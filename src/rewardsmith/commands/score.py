@@ -158,7 +158,7 @@ def scored(config: Config, model: "RewardModel", parts: Parts) -> "Iterator[Iter
     if config.engine == "local":
         yield scored_here(config, model, parts)
         return
-    from rewardsmith.scale.engines import usable_cores
+    from rewardsmith.scale.processes import usable_cores
     from rewardsmith.scale.ray_session import ray_session
 
     with ray_session(config.workers or usable_cores()) as ray:
