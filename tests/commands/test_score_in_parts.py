@@ -125,7 +125,7 @@ parts = Path(output + ".parts")
 def workers():
     for entry in Path("/proc").iterdir():
         try:
-            if entry.name.isdigit() and b"ray::Map(work)" in (entry / "cmdline").read_bytes():
+            if entry.name.isdigit() and (entry / "cmdline").read_bytes().startswith(b"ray::Map(work)"):
                 yield int(entry.name)
         except OSError:
             pass
@@ -142,9 +142,10 @@ def kill():
         time.sleep(0.001)
     if victim == "driver":
         os.kill(os.getpid(), signal.SIGKILL)
-    for pid in [pid for pid in workers() if mine(pid)][:1]:
-        os.kill(pid, signal.SIGKILL)
-        print("killed a worker", flush=True)
+    while not (found := [pid for pid in workers() if mine(pid)]):
+        time.sleep(0.01)
+    os.kill(found[0], signal.SIGKILL)
+    print("killed a worker", flush=True)
 
 if victim != "nobody":
     threading.Thread(target=kill, daemon=True).start()
@@ -171,6 +172,7 @@ def test_ray_scores_each_row_once_though_the_driver_and_a_worker_are_killed(mode
     assert 1 <= len(kept) < 7
     second = on_ray(model, rows, "worker")
     assert second.returncode == 0, second.stderr[-3000:]
+    assert second.stdout.startswith("killed a worker")
     assert "'rows': 130, 'responses': 256, 'not_scored': 2, 'overlong': 1" in second.stdout
     assert (rows.parent / "ray.jsonl").read_bytes() == whole
 
