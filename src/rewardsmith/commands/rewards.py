@@ -82,7 +82,8 @@ def score_all(
     The processes of a `team` all have to call this, and share the work.
     """
     from rewardsmith.errors import ContractError
-    from rewardsmith.model.scorer import Sequences, score
+    from rewardsmith.model.reward_model import sequences_of
+    from rewardsmith.model.scorer import score
     from rewardsmith.model.team import ALONE
 
     kept, sequences, overlong = [], [], 0
@@ -92,7 +93,7 @@ def score_all(
         except ContractError:
             continue
         kept.append(record)
-        sequences.append(Sequences(record.prompt_id, encoded.sequences))
+        sequences.append(sequences_of(record, encoded))
         overlong += encoded.overlong
     rewards = list(score(model.network, sequences, total=len(sequences), progress=progress, team=team or ALONE))
     return Scored(kept, rewards, refused=len(records) - len(kept), overlong=overlong)

@@ -81,7 +81,7 @@ def fingerprint(model: "RewardModel", settings: Mapping[str, Any]) -> str:
     for name, tensor in sorted(model.network.hf.state_dict().items()):
         digest.update(name.encode())
         digest.update(bytes_of(tensor))
-    digest.update(str(model.network.offset).encode())
+    digest.update(repr([model.network.offset, model.network.readout]).encode())
     return digest.hexdigest()
 
 

@@ -10,6 +10,7 @@ from rewardsmith.commands import card, push
 from rewardsmith.commands.origin import origin_of
 from rewardsmith.commands.sources import Splits, input_files, read_json
 from rewardsmith.commands.train_folder import begin_run, fingerprint_of, save_settings, summarize_run
+from rewardsmith.commands.train_frozen import done_in_words, known_features
 from rewardsmith.commands.train_inputs import Start, load_data, open_model, start_date
 from rewardsmith.commands.train_settings import Config as Config
 from rewardsmith.commands.train_settings import Lora as Lora
@@ -48,8 +49,7 @@ class Result:
         s = self.summary
         peaks = [f"peak {words}: {s[key] / 2**30:.2f} GiB" for key, words in PEAKS.items() if key in s]
         lines = [
-            f"trained {s['steps']} steps on {s['records']} records ({s['pairs']} comparisons seen) in "
-            f"{s['seconds']:.0f} s, {s['pairs_per_second']:.1f} pairs/s",
+            done_in_words(s),
             "; ".join([f"trained {s['trainable_parameters']:,} of {s['parameters']:,} parameters", *peaks]),
             f"model: {s['model_folder']}",
         ]
@@ -84,10 +84,8 @@ def run_together(config: Config, team: "Team", device: str, progress: Progress) 
     splits = load_data(config, progress)
     start = open_model(config, device=device, date=team.from_lead(lambda: start_date(config)))
     model = start.model
-    for told in start.notes:
+    for told in start.told():
         progress.note(told)
-    if model.why_separate:
-        progress.note(f"prefixes are not shared: {model.why_separate}")
     parameters = count_parameters(model.network)
     begin_peak_memory(model.network.device)
     train, validation = encode_splits(config, splits, model, progress)
@@ -98,7 +96,8 @@ def run_together(config: Config, team: "Team", device: str, progress: Progress) 
         begin_run(config, fingerprint, processes=team.size, progress=progress)
         save_settings(config, splits, train, validation)
     with following(tracking_jobs(config) if team.leads else [], progress):
-        fitted = fit(config, settings, model, train, validation, fingerprint, team, progress)
+        with known_features(start, train, validation, settings.tokens_per_microbatch, progress, team):
+            fitted = fit(config, settings, model, train, validation, fingerprint, team, progress)
         model = trained_model(config, start, team)
         held = finish_model(config, model, splits, team, progress)
         precision = fingerprint["dtype"]
@@ -199,7 +198,7 @@ def fit_settings(config: Config, start: Start, train: "Encoding") -> "FitSetting
         patience=config.patience,
         keep=config.keep,
         head_start=start.head,
-        max_steps=config.max_steps,
+        max_steps=0 if start.exact else config.max_steps,
     )
 
 

@@ -100,6 +100,10 @@ class Config:
     """Join rows with the same prompt into one ranking: each text is computed once."""
     layers: int | None = None
     """Keep only the first N layers of the model."""
+    read_layers: tuple[int, ...] = ()
+    """Layers that a new head reads, as in 12 15 18 (default: the last one); those above the highest are left out."""
+    pooling: tuple[Literal["last", "mean"], ...] = ()
+    """What a new head reads of each layer: last (token), mean (over the answer), or both (default: the model's own)."""
     freeze_layers: int = 0
     """Freeze embeddings and the first N layers; -1 trains the head only."""
     n_layer: int = 2
@@ -206,6 +210,8 @@ def check_engine(config: Config, processes: int) -> None:
         raise UsageError(
             f"--parallel {config.parallel} needs several processes: torchrun --nproc-per-node 2 -m rewardsmith train …"
         )
+    if processes > 1 and config.engine == "fsdp" and config.freeze_layers == -1:
+        raise UsageError("--freeze-layers -1 leaves nothing to cut over processes; use --parallel ddp")
     if processes > 1 and config.engine == "fsdp" and config.quantize:
         raise UsageError(f"--quantize {config.quantize} cannot be cut over processes; use --parallel ddp")
 
