@@ -224,7 +224,19 @@ def test_ray_writes_the_same_bytes(sources):
     command = [sys.executable, "-m", "rewardsmith", "prepare"]
     command += [str(sources / name) for name in ("a.jsonl", "b.jsonl", "c.txt")]
     command += ["--remove", "near_duplicate", "--remove", "refusal", "--remove", "contradiction"]
-    command += ["--fractions", "0.6", "0.2", "0.2", "-o", str(sources / "ray"), "--engine", "ray", "--workers", "2", "--json"]
+    command += [
+        "--fractions",
+        "0.6",
+        "0.2",
+        "0.2",
+        "-o",
+        str(sources / "ray"),
+        "--engine",
+        "ray",
+        "--workers",
+        "2",
+        "--json",
+    ]
     result = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     assert result.returncode == 0, result.stderr
     assert orjson.loads(result.stdout) | {"output": ""} == orjson.loads(orjson.dumps(alone[0]))

@@ -1,8 +1,9 @@
 """What `rewardsmith train` starts from: the split data, and the model with its contract."""
 
+import datetime
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rewardsmith.commands.sources import (
     SPLITS,
@@ -84,13 +85,15 @@ def keep_one_attribute(splits: Splits, attribute: str, progress: Progress) -> No
 @dataclass(frozen=True)
 class Start:
     """What training begins with: the model with its contract, the kind of training, which picks the learning rate, and
-    the head ("own": the trained one that the model came with, "random", "probe"); `notes` is what to tell about them.
+    the head ("own": the trained one that the model came with, "random", "probe"); `notes` is what to tell about them,
+    `date` the day that training began.
     """
 
     model: "RewardModel"
     kind: str
     head: str
     notes: tuple[str, ...]
+    date: datetime.date
 
     def told(self) -> list[str]:
         """The notes, and why prefixes are not shared, if they are not."""
@@ -103,8 +106,11 @@ class Start:
         return self.kind == "head" and self.head == "probe"
 
 
-def open_model(config: Config) -> Start:
-    """Open the model, settle its contract, and let learn what the settings say."""
+def open_model(config: Config, *, device: str | None = None, date: datetime.date | None = None) -> Start:
+    """Open the model on `device` (default: that of the settings), settle its contract, let learn what the settings say.
+
+    Clock calls in a template are pinned to `date` (default: the run's); a model with a contract keeps its own.
+    """
     import torch
 
     from rewardsmith.model.backbones import open_backbone
@@ -112,6 +118,7 @@ def open_model(config: Config) -> Start:
     from rewardsmith.model.sidecar import Sidecar
     from rewardsmith.model.tiny import TinyConfig
 
+    date = date or start_date(config)
     if config.threads:
         torch.set_num_threads(config.threads)
     block_size = config.block_size or min(max(256, config.max_length or 0), LONGEST_TINY)
@@ -125,20 +132,22 @@ def open_model(config: Config) -> Start:
         reading=reading_of(config),
     )
     before = Sidecar.load(backbone.folder) if backbone.folder else None
-    contract = settle_contract(config, backbone, before)
-    model = RewardModel.build(backbone, contract, device=config.device, dtype=config.dtype, bits=config.quantize)
+    contract = settle_contract(config, backbone, before, date)
+    model = RewardModel.build(
+        backbone, contract, device=device or config.device, dtype=config.dtype, bits=config.quantize
+    )
     model.usable_probes()  # so that a model that could not be saved is not trained first
     head = config.head_start if backbone.head_is_new else "own"
     notes = [describe_start(backbone, contract)] if before is None else []
     if config.head_start == "probe":
         notes.append(prepare_probe(model) if head == "probe" else KEPT_HEAD)
-    return Start(model, prepare_to_learn(config, model), head, tuple(filter(None, notes)))
+    return Start(model, prepare_to_learn(config, model), head, tuple(filter(None, notes)), date)
 
 
-def settle_contract(config: Config, backbone: "Backbone", before: "Sidecar | None") -> "ScoringContract":
-    """The contract to train under: the model's own, at the length asked for, or a new one."""
-    import datetime
-
+def settle_contract(
+    config: Config, backbone: "Backbone", before: "Sidecar | None", date: datetime.date
+) -> "ScoringContract":
+    """The contract to train under: the model's own, at the length asked for, or a new one of that day."""
     from rewardsmith.model.reward_model import new_contract
     from rewardsmith.scoring.question import template_with
 
@@ -149,8 +158,6 @@ def settle_contract(config: Config, backbone: "Backbone", before: "Sidecar | Non
             )
         backbone.tokenizer.chat_template = template_with(backbone.tokenizer, backbone.kind, config.question)
     if before is None:
-        # Clock calls in a template are pinned to the day that training begins; a model with a contract keeps its own.
-        date = start_date(config) or datetime.date.today()
         return new_contract(backbone, max_length=longest(config, backbone), date=date)
     if config.max_length in (None, before.contract.max_length):
         return replace(before.contract, inferred=False)  # from here on this is what the model is trained with
@@ -193,12 +200,10 @@ def prepare_to_learn(config: Config, model: "RewardModel") -> str:
     return "tiny" if config.model == "tiny" else ("head" if config.freeze_layers == -1 else "full")
 
 
-def start_date(config: Config) -> Any:
-    """The date that an interrupted run pinned its template to."""
-    import datetime
-
+def start_date(config: Config) -> datetime.date:
+    """The day that training begins, or the one on which a run to resume began."""
     stored = read_json(config.output / "settings.json").get("date") if config.resume else None
-    return datetime.date.fromisoformat(str(stored)) if stored else None
+    return datetime.date.fromisoformat(str(stored)) if stored else datetime.date.today()
 
 
 def longest(config: Config, backbone: "Backbone") -> int:
