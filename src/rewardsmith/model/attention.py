@@ -17,6 +17,7 @@ from torch import Tensor
 from transformers import AttentionInterface
 
 from rewardsmith.errors import ModelError
+from rewardsmith.model.block_attention import BlockAttention
 
 TREE_ATTENTION = "rewardsmith_tree"
 # What attention functions of other families pass and plain attention would silently leave out.
@@ -68,6 +69,10 @@ def tree_attention(
     if tree_layout is None:
         raise ModelError("this architecture does not hand its arguments down to attention; prefix trees cannot be used")
     refuse_unsupported(tree_layout, attention_mask, sliding_window, others)
+    if not dropout and multiplies_in_bf16(query):
+        scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+        rows = (given.to(torch.bfloat16) for given in (query, key, value))
+        return BlockAttention.apply(*rows, tree_layout, scale), None
     shared = query.shape[1] != key.shape[1]
     given, fast = query.dtype, fastest_dtype(query)
     parts = []
@@ -94,6 +99,14 @@ def tree_attention(
                 )
             )  # fmt: skip
     return torch.cat(parts, dim=2).transpose(1, 2).to(given), None
+
+
+def multiplies_in_bf16(query: Tensor) -> bool:
+    """Whether this is the CPU, and matrix products are in bf16 (under autocast, rotary positions leave queries in fp32)."""
+    if query.device.type != "cpu":
+        return False
+    dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else query.dtype
+    return dtype == torch.bfloat16
 
 
 def fastest_dtype(query: Tensor) -> torch.dtype:
