@@ -22,11 +22,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from taking_turns import compared, table
 
 RESULT = Path(__file__).parent / "results" / "score_vs_peers.json"
 SOURCE = "zeroeval-gsm8k/best_of_n.jsonl.gz"
-GOALS = {"best-of-44": {"batch 16": 2.2, "best batch": 1.6}, "best-of-16, long prompts": {"batch 16": 5.0, "best batch": 5.0}}
+GOALS = {
+    "best-of-44": {"batch 16": 2.2, "best batch": 1.6},
+    "best-of-16, long prompts": {"batch 16": 5.0, "best batch": 5.0},
+}
 LONGER = 10
 
 
@@ -59,7 +63,10 @@ def workloads(arguments: argparse.Namespace, model: Any) -> dict[str, list[Any]]
             other = draw.choice(records)
             turns += [*other.prompt, *draw.choice(other.responses).messages]
         long.append(replace(short, prompt=(*turns, *short.prompt)))
-    return {"best-of-44": records[: arguments.records], "best-of-16, long prompts": long[: max(1, arguments.records // 2)]}
+    return {
+        "best-of-44": records[: arguments.records],
+        "best-of-16, long prompts": long[: max(1, arguments.records // 2)],
+    }
 
 
 def answer_ids(model: Any, response: Any) -> Sequence[int]:
@@ -145,7 +152,9 @@ def timed(job: Callable[[], np.ndarray]) -> tuple[float, np.ndarray]:
     return time.perf_counter() - started, values
 
 
-def measure(arguments: argparse.Namespace, model: Any, name: str, records: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
+def measure(
+    arguments: argparse.Namespace, model: Any, name: str, records: Sequence[Any]
+) -> tuple[list[Any], dict[str, Any]]:
     """All peers and ours in turn; comparisons at a batch of 16 and at each peer's fastest."""
     hf = plain(model)
     jobs: dict[Any, Callable[[], np.ndarray]] = {"ours": ours(model, records)}

@@ -16,7 +16,7 @@ from rewardsmith.commands.sources import (
     read_json,
 )
 from rewardsmith.commands.train_frozen import known_features
-from rewardsmith.commands.train_inputs import Start, load_data, open_model
+from rewardsmith.commands.train_inputs import Start, load_data, microbatch_tokens, open_model
 from rewardsmith.commands.train_settings import Config as Config
 from rewardsmith.commands.train_settings import Lora as Lora
 from rewardsmith.errors import OutputError, TrainingError, UsageError
@@ -89,7 +89,7 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     parameters = count_parameters(model.network)
     begin_peak_memory(model.network.device)
     train, validation = encode_splits(config, splits, model, progress)
-    settings = fit_settings(config, start, train)
+    settings = fit_settings(config, start, train, progress)
     fingerprint = fingerprint_of(config, settings, model, train, splits)
     begin_run(config, fingerprint)
     save_settings(config, splits, train, validation)
@@ -187,9 +187,8 @@ def encode_splits(
     return train, validation
 
 
-def fit_settings(config: Config, start: Start, train: "Encoding") -> "FitSettings":
+def fit_settings(config: Config, start: Start, train: "Encoding", progress: Progress) -> "FitSettings":
     """The loop's settings with every default filled in."""
-    from rewardsmith.model.scorer import DEFAULT_BUDGET
     from rewardsmith.train.loop import FitSettings
     from rewardsmith.train.schedule import LEARNING_RATES
 
@@ -205,8 +204,7 @@ def fit_settings(config: Config, start: Start, train: "Encoding") -> "FitSetting
         dropout=config.dropout,
         loss=config.loss,
         seed=config.seed,
-        tokens_per_microbatch=config.tokens_per_microbatch
-        or DEFAULT_BUDGET.get(start.model.network.device.type, DEFAULT_BUDGET["cpu"]),
+        tokens_per_microbatch=microbatch_tokens(config, start, train.examples, progress),
         eval_every=max(1, -(-between // config.evals)),
         patience=config.patience,
         keep=config.keep,
@@ -265,6 +263,7 @@ def fingerprint_of(
         else None,
         "quantize": config.quantize,
         "gradient_checkpointing": config.gradient_checkpointing,
+        "activation_offload": config.activation_offload,
         "contract": hash_text(json.dumps(model.contract.to_json(), sort_keys=True))[:16],
         "architecture": hash_text(model.network.hf.config.to_json_string(use_diff=False))[:16],
         "start_weights": start_weights,
