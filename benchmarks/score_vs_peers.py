@@ -15,6 +15,7 @@ import argparse
 import os
 import random
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -161,7 +162,10 @@ def measure(
     for peer, make in PEERS.items():
         for batch in arguments.batches:
             jobs[peer, batch] = make(model, hf, records, batch)
-    first = {key: timed(job) for key, job in jobs.items()}  # the warm-up, which also tells the fastest batch
+    first = {}
+    for key, job in jobs.items():  # the warm-up, which also tells the fastest batch
+        first[key] = timed(job)
+        print(f"{name}: {key} {first[key][0]:.1f} s", file=sys.stderr, flush=True)
     rewards = {key: values for key, (_, values) in first.items()}
     worst = {str(key): float(np.abs(values - rewards["ours"]).max()) for key, values in rewards.items()}
     best = {peer: min(arguments.batches, key=lambda batch: first[peer, batch][0]) for peer in PEERS}

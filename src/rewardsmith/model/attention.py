@@ -77,7 +77,8 @@ def tree_attention(
     if not dropout and multiplies_in_bf16(query):
         scale = query.shape[-1] ** -0.5 if scaling is None else scaling
         rows = (given.to(torch.bfloat16) for given in (query, key, value))
-        return BlockAttention.apply(*rows, tree_layout, scale), None
+        attended: Tensor = BlockAttention.apply(*rows, tree_layout, scale)  # type: ignore[no-untyped-call]
+        return attended, None
     if fits(query, dropout):
         return flex_tree_attention(query, key, value, tree_layout, scaling), None
     return segment_attention(query, key, value, tree_layout, scaling, dropout), None

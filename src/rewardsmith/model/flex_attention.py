@@ -39,7 +39,7 @@ def flex_tree_attention(
     if mask is None:
         mask = layout.block_mask = block_mask(layout, query.device)
     shared = query.shape[1] != key.shape[1]
-    attend = compiled() if query.device.type == "cuda" else flex_attention
+    attend = compiled() if query.device.type == "cuda" else plain()
     out = attend(query, key, value, block_mask=mask, scale=scaling, enable_gqa=shared)
     return out.transpose(1, 2)  # type: ignore[no-any-return]
 
@@ -48,6 +48,11 @@ def flex_tree_attention(
 def compiled() -> Callable[..., Any]:
     """FlexAttention for rows of any length; compiled once."""
     return torch.compile(flex_attention, dynamic=True)  # type: ignore[no-any-return]
+
+
+def plain() -> Callable[..., Any]:
+    """The same without a compiler: slow, for tests on the CPU."""
+    return flex_attention  # type: ignore[no-any-return, return-value, unused-ignore]
 
 
 def block_mask(layout: "Layout", device: torch.device) -> BlockMask:
