@@ -106,7 +106,9 @@ def rows_for_trl(examples: Sequence[Any]) -> Any:
     )
 
 
-def trl_trainer(task: Task, folder: Path, *, grouped: bool, turns: Turns | None, name: str, micro: int = BATCH) -> Any:
+def trl_trainer(
+    task: Task, folder: Path, *, grouped: bool, turns: Turns | None, name: str, micro: int = BATCH, epochs: int = 1
+) -> Any:
     """TRL's trainer on a copy of the model, with the settings that ours has."""
     import torch
     from transformers import TrainerCallback
@@ -125,7 +127,7 @@ def trl_trainer(task: Task, folder: Path, *, grouped: bool, turns: Turns | None,
     hf.set_attn_implementation("sdpa")
     settings = RewardConfig(
         output_dir=str(folder), per_device_train_batch_size=micro, gradient_accumulation_steps=BATCH // micro,
-        num_train_epochs=1, learning_rate=LR, lr_scheduler_type="cosine", warmup_steps=WARMUP, weight_decay=DECAY,
+        num_train_epochs=epochs, learning_rate=LR, lr_scheduler_type="cosine", warmup_steps=WARMUP, weight_decay=DECAY,
         adam_beta1=BETAS[0], adam_beta2=BETAS[1], max_grad_norm=CLIP, optim="adamw_torch_fused", seed=0,
         gradient_checkpointing=False, bf16=task.model.network.autocast is torch.bfloat16,
         use_cpu=task.model.network.device.type == "cpu", max_length=None, save_strategy="no", report_to="none",
@@ -137,7 +139,7 @@ def trl_trainer(task: Task, folder: Path, *, grouped: bool, turns: Turns | None,
     )  # fmt: skip
 
 
-def our_trainer(task: Task, folder: Path, *, turns: Turns | None, name: str, budget: int) -> Any:
+def our_trainer(task: Task, folder: Path, *, turns: Turns | None, name: str, budget: int, epochs: int = 1) -> Any:
     """Our loop as `train` runs it; checkpoints are left out, as they are on the other side."""
     from rewardsmith.train.loop import Fit, FitSettings
 
@@ -151,7 +153,7 @@ def our_trainer(task: Task, folder: Path, *, turns: Turns | None, name: str, bud
             pass
 
     settings = FitSettings(
-        epochs=1, batch=BATCH, lr=LR, weight_decay=DECAY, warmup=WARMUP, clip=CLIP, dropout=0.0, loss="bradley-terry",
+        epochs=epochs, batch=BATCH, lr=LR, weight_decay=DECAY, warmup=WARMUP, clip=CLIP, dropout=0.0, loss="bradley-terry",
         seed=0, tokens_per_microbatch=budget, eval_every=10**9, patience=0, keep=1,
     )  # fmt: skip
     folder.mkdir(exist_ok=True)
@@ -263,17 +265,16 @@ def resident(name: str) -> int:
 
 
 def measure_memory(arguments: argparse.Namespace, who: str, folder: Path) -> dict[str, float]:
-    """Peak of a process while it trains, without weights, gradients and optimizer, in MB; the longest pairs come too."""
+    """Peak of a process while it trains, without weights, gradients and optimizer, in MB, on the longest pairs."""
     task = prepare(arguments, arguments.sets[0])
-    longest = sorted(task.examples, key=lambda example: -longer(example))
-    task.examples = [*longest[:BATCH], *longest[BATCH :: max(1, len(longest) // 24)][: 3 * BATCH]]
+    task.examples = sorted(task.examples, key=longer)[-BATCH:]  # one step, done twice: the second has the optimizer's state
     kind, _, size = who.partition("-")
     if kind == "trl":
-        trainer = trl_trainer(task, folder, grouped=False, turns=None, name=who, micro=int(size))
+        trainer = trl_trainer(task, folder, grouped=False, turns=None, name=who, micro=int(size), epochs=2)
         task.model.network.hf = None
         run, model = trainer.train, trainer.model
     else:
-        trainer = our_trainer(task, folder / "run", turns=None, name=who, budget=int(size or budget_of(task)))
+        trainer = our_trainer(task, folder / "run", turns=None, name=who, budget=int(size or budget_of(task)), epochs=2)
         run, model = trainer.run, task.model.network.hf
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
     before = resident("VmRSS")
@@ -286,7 +287,7 @@ def measure_memory(arguments: argparse.Namespace, who: str, folder: Path) -> dic
 
 def memory(arguments: argparse.Namespace, name: str) -> dict[str, Any]:
     """TRL at every accumulation that makes batches of eight, ours at several budgets; each in a new process."""
-    kinds = ["trl-1", "trl-2", "trl-8", "ours-1", "ours-1024", "ours"]
+    kinds = ["trl-1", "trl-2", "ours-1", "ours-2048", "ours"]
     found = {}
     for who in kinds:
         command = [sys.executable, __file__, *arguments.given, "--sets", name, "--worker", who]
