@@ -267,7 +267,9 @@ def resident(name: str) -> int:
 def measure_memory(arguments: argparse.Namespace, who: str, folder: Path) -> dict[str, float]:
     """Peak of a process while it trains, without weights, gradients and optimizer, in MB, on the longest pairs."""
     task = prepare(arguments, arguments.sets[0])
-    task.examples = sorted(task.examples, key=longer)[-BATCH:]  # one step, done twice: the second has the optimizer's state
+    task.examples = sorted(task.examples, key=longer)[
+        -BATCH:
+    ]  # one step, done twice: the second has the optimizer's state
     kind, _, size = who.partition("-")
     if kind == "trl":
         trainer = trl_trainer(task, folder, grouped=False, turns=None, name=who, micro=int(size), epochs=2)
