@@ -115,7 +115,7 @@ def unpack(value: bytes) -> Encoded:
     head = orjson.loads(line)
     ids = np.frombuffer(flat, dtype="<i4").astype(np.int32)
     if len(ids) != sum(head["lengths"]):
-        raise ValueError("cut short")
+        raise ValueError("truncated")
     turns, tokens, responses = head["cuts"]
     return Encoded(
         tuple(np.split(ids, np.cumsum(head["lengths"])[:-1])),
