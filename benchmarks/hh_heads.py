@@ -25,6 +25,7 @@ from rewardsmith.commands.sources import Intake, read_records
 from rewardsmith.commands.train_frozen import features_folder
 from rewardsmith.commands.train_inputs import open_model
 from rewardsmith.commands.train_settings import Config
+from rewardsmith.data.mixing import Mix
 from rewardsmith.evaluate.paired import compare_margins
 from rewardsmith.files import write_json
 from rewardsmith.model.feature_store import fill_store, open_store
@@ -116,7 +117,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         rs.clean([str(data / name) for name in HH["dataset"]], Path(place) / "data", fractions=HH["fractions"])
         parts = [rs.load(str(Path(place) / "data" / f"{split}.jsonl")).records for split in ("train", "test")]
-    extra = read_records([str(data / name) for name in OTHERS], Intake()).records
+    extra = read_records([str(data / name) for name in OTHERS], Intake(mix=Mix())).records
     known = {PLAIN: features(PLAIN, [*parts, extra])}
     rows, base = [], None
     for name, (question, pooling, more) in ARMS.items():
