@@ -15,7 +15,7 @@ from rewardsmith.commands.sources import (
     quarantine_lines,
     read_json,
 )
-from rewardsmith.commands.train_frozen import known_features
+from rewardsmith.commands.train_frozen import done_in_words, known_features
 from rewardsmith.commands.train_inputs import Start, load_data, open_model
 from rewardsmith.commands.train_settings import Config as Config
 from rewardsmith.commands.train_settings import Lora as Lora
@@ -64,8 +64,7 @@ class Result:
         s = self.summary
         peaks = [f"peak {words}: {s[key] / 2**30:.2f} GiB" for key, words in PEAKS.items() if key in s]
         lines = [
-            f"trained {s['steps']} steps on {s['records']} records ({s['pairs']} comparisons seen) in "
-            f"{s['seconds']:.0f} s, {s['pairs_per_second']:.1f} pairs/s",
+            done_in_words(s),
             "; ".join([f"trained {s['trainable_parameters']:,} of {s['parameters']:,} parameters", *peaks]),
             f"model: {s['model_folder']}",
         ]

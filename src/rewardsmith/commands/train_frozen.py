@@ -1,15 +1,25 @@
 """Training of a head on a frozen backbone: every text goes through the backbone once, and its features stay on disk."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rewardsmith.progress import Progress
 
 if TYPE_CHECKING:
     from rewardsmith.commands.train_inputs import Start
     from rewardsmith.train.examples import Encoding
+
+
+def done_in_words(s: Mapping[str, Any]) -> str:
+    """What was done, from a run's summary."""
+    if not s["steps"]:
+        return f"fitted the head to {s['pairs']} comparisons of {s['records']} records in {s['seconds']:.0f} s"
+    return (
+        f"trained {s['steps']} steps on {s['records']} records ({s['pairs']} comparisons seen) in "
+        f"{s['seconds']:.0f} s, {s['pairs_per_second']:.1f} pairs/s"
+    )
 
 
 def features_folder() -> Path:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from rewardsmith.model.backbones import Backbone
     from rewardsmith.model.readout import Readout
     from rewardsmith.model.reward_model import RewardModel
+    from rewardsmith.model.sidecar import Sidecar
+    from rewardsmith.scoring.contract import ScoringContract
 
 KEPT_HEAD = "--head-start probe fits new heads only; the model's own is trained already and is kept"
 LONGEST_TINY = 2048  # bytes that --max-length alone makes the tiny model read; attention's memory grows with the square
@@ -103,12 +105,10 @@ class Start:
 
 def open_model(config: Config) -> Start:
     """Open the model, settle its contract, and let learn what the settings say."""
-    import datetime
-
     import torch
 
     from rewardsmith.model.backbones import open_backbone
-    from rewardsmith.model.reward_model import RewardModel, describe_start, new_contract
+    from rewardsmith.model.reward_model import RewardModel, describe_start
     from rewardsmith.model.sidecar import Sidecar
     from rewardsmith.model.tiny import TinyConfig
 
@@ -125,16 +125,7 @@ def open_model(config: Config) -> Start:
         reading=reading_of(config),
     )
     before = Sidecar.load(backbone.folder) if backbone.folder else None
-    # Clock calls in a template are pinned to the day that training begins; a model with a contract keeps its own.
-    if before is None:
-        date = start_date(config) or datetime.date.today()
-        length = longest(config, backbone)
-        contract = new_contract(backbone, max_length=length, date=date)
-    elif config.max_length in (None, before.contract.max_length):
-        contract = replace(before.contract, inferred=False)  # from here on this is what the model is trained with
-    else:
-        length = longest(config, backbone)
-        contract = replace(before.contract, max_length=length, response_reserve=length // 2, inferred=False)
+    contract = settle_contract(config, backbone, before)
     model = RewardModel.build(backbone, contract, device=config.device, dtype=config.dtype, bits=config.quantize)
     model.usable_probes()  # so that a model that could not be saved is not trained first
     head = config.head_start if backbone.head_is_new else "own"
@@ -142,6 +133,29 @@ def open_model(config: Config) -> Start:
     if config.head_start == "probe":
         notes.append(prepare_probe(model) if head == "probe" else KEPT_HEAD)
     return Start(model, prepare_to_learn(config, model), head, tuple(filter(None, notes)))
+
+
+def settle_contract(config: Config, backbone: "Backbone", before: "Sidecar | None") -> "ScoringContract":
+    """The contract to train under: the model's own, at the length asked for, or a new one."""
+    import datetime
+
+    from rewardsmith.model.reward_model import new_contract
+    from rewardsmith.scoring.question import template_with
+
+    if config.question is not None:
+        if before is not None or not backbone.head_is_new:
+            raise UsageError(
+                f"--question is for a new head; that of {config.model} was trained without the question; leave it out"
+            )
+        backbone.tokenizer.chat_template = template_with(backbone.tokenizer, backbone.kind, config.question)
+    if before is None:
+        # Clock calls in a template are pinned to the day that training begins; a model with a contract keeps its own.
+        date = start_date(config) or datetime.date.today()
+        return new_contract(backbone, max_length=longest(config, backbone), date=date)
+    if config.max_length in (None, before.contract.max_length):
+        return replace(before.contract, inferred=False)  # from here on this is what the model is trained with
+    length = longest(config, backbone)
+    return replace(before.contract, max_length=length, response_reserve=length // 2, inferred=False)
 
 
 def reading_of(config: Config) -> "Callable[[int], Readout] | None":

@@ -22,6 +22,8 @@ from rewardsmith.scoring.contract import choose_pad_token, last_token
 
 EMBEDDED = ("tiny", "smollm2-135m", "minilm-l6")
 NO_CHOICE = Choice()
+Reading = Callable[[int], Readout]
+"""What a new head shall read, from how many layers the model has."""
 UNKNOWN = Origin()
 HUB_FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "*.tiktoken", "*.py")
 UNLIMITED = 10**9  # tokenizers write 10**30 for "no limit"
@@ -89,7 +91,7 @@ def open_backbone(
     tiny: TinyConfig | None = None,
     trust_remote_code: bool = False,
     choice: Choice = NO_CHOICE,
-    reading: Callable[[int], Readout] | None = None,
+    reading: Reading | None = None,
 ) -> Backbone:
     """Open a model for training: `tiny`, an embedded name, a folder, or a hub name.
 
@@ -116,22 +118,27 @@ def open_backbone(
     hf.config.get_text_config().pad_token_id = hf.config.pad_token_id = tokenizer.pad_token_id
     hf.config.problem_type = "regression"  # else vLLM puts a sigmoid on the reward
     folder = Path(path) if Path(path).is_dir() else None
-    if stored is not None and stored.readout is not None and folder is not None:
-        if reading is not None and reading(layer_count(hf)) != stored.readout:
-            raise ModelError(
-                f"{name} has a head that reads {stored.readout.told()}; leave --read-layers and --pooling out"
-            )
-        head = stored_head(inspect_folder(folder), find_head(hf), hf)
-        return Backbone(hf, tokenizer, kind, False, folder, origin, stored.readout, head)
-    if not opened.head_is_new:
-        if reading is not None:
-            raise ModelError(f"{name} has a reward head already; --read-layers and --pooling are for a new one")
-        return Backbone(hf, tokenizer, kind, False, folder, origin)
-    draw_head(find_head(hf), seed=seed)
-    return Backbone(hf, tokenizer, kind, True, folder, origin, readout=wanted(hf, reading), seed=seed)
+    plain = Backbone(hf, tokenizer, kind, opened.head_is_new, folder, origin, seed=seed)
+    if stored is not None and stored.readout is not None:
+        return with_stored_head(plain, stored.readout, reading, name)
+    if opened.head_is_new:
+        draw_head(find_head(hf), seed=seed)
+        return replace(plain, readout=wanted(hf, reading))
+    if reading is not None:
+        raise ModelError(f"{name} has a reward head already; --read-layers and --pooling are for a new one")
+    return plain
 
 
-def wanted(hf: Any, reading: Callable[[int], Readout] | None) -> Readout | None:
+def with_stored_head(plain: Backbone, readout: Readout, reading: Reading | None, name: str) -> Backbone:
+    """A folder of ours whose head reads what `readout` says; ModelError where another reading is asked for."""
+    if reading is not None and reading(layer_count(plain.hf)) != readout:
+        raise ModelError(f"{name} has a head that reads {readout.told()}; leave --read-layers and --pooling out")
+    assert plain.folder is not None
+    head = stored_head(inspect_folder(plain.folder), find_head(plain.hf), plain.hf)
+    return replace(plain, head_is_new=False, readout=readout, head=head)
+
+
+def wanted(hf: Any, reading: Reading | None) -> Readout | None:
     """What a new head shall read; None for the class's own way. ModelError for layers that the model has not."""
     if reading is None:
         return None

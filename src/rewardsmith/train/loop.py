@@ -146,8 +146,11 @@ class Fit:
         return FitResult(self.state, self.total, resumed)
 
     def _fit_head(self, progress: Progress) -> None:
-        """Begin with a fitted head; its validation is the curve's point at step 0, and may turn out the best."""
-        settings = self.settings
+        """Begin with a fitted head; its validation is the curve's point at step 0, and may turn out the best.
+
+        Where no step follows, the fit is the training, and its figures are the run's.
+        """
+        settings, started = self.settings, time.perf_counter()
         figures = fit_head(
             self.network,
             self.train,
@@ -156,6 +159,9 @@ class Fit:
             seed=settings.seed,
             progress=progress,
         )
+        if self.total == 0:
+            self.state.train_loss, self.state.comparisons = figures.loss, figures.comparisons
+            self.state.seconds = time.perf_counter() - started
         told = [f"head fitted to {figures.comparisons} comparisons, penalty {figures.penalty:g}"]
         if figures.eval_accuracy is not None:
             told.append(f"validation accuracy {figures.eval_accuracy:.4f}")

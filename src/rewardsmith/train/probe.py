@@ -34,10 +34,13 @@ Weights = Float[np.ndarray, " _"]  # of a linear head, one per feature
 
 @dataclass(frozen=True)
 class ProbeFigures:
-    """How the fitted head does before training: the penalty chosen, and loss and accuracy on validation (None: none)."""
+    """How the fitted head does before training: the penalty chosen, the mean loss on the comparisons that it was fitted to,
+    and loss and accuracy on validation (None: none).
+    """
 
     penalty: float
     comparisons: int
+    loss: float
     eval_loss: float | None
     eval_accuracy: float | None
 
@@ -115,12 +118,13 @@ def fit_head(
     penalty = chosen_penalty(data, seed=seed)
     weights = back(fit_linear(data, penalty)) / spread
     set_head(network, weights)
+    fitted = nll(known.margins(weights), known.preference, weight=known.weight)
     if not validation:
-        return ProbeFigures(penalty, len(data.x), None, None)
+        return ProbeFigures(penalty, len(data.x), fitted, None, None)
     held = known_texts(network, validation, budget, progress)
     margin = held.margins(weights)
     loss, right = (measure(margin, held.preference, weight=held.weight) for measure in (nll, accuracy))
-    return ProbeFigures(penalty, len(data.x), loss, right)
+    return ProbeFigures(penalty, len(data.x), fitted, loss, right)
 
 
 def chosen_penalty(data: Differences, *, seed: int) -> float:
