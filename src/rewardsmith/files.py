@@ -111,6 +111,13 @@ def write_lines(path: Path, lines: Iterable[bytes]) -> int:
     return count
 
 
+def append_jsonl(path: Path, rows: Iterable[Any]) -> None:
+    """Add JSON lines to a file of a folder that is still being filled."""
+    with explained(path), path.open("ab") as handle:
+        for row in rows:
+            handle.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+
+
 def write_folder(path: Path, fill: Callable[[Path], T]) -> T:
     """Let `fill` write into a temporary folder, then rename it to `path`; nobody ever sees a half-filled folder."""
     with explained(path):

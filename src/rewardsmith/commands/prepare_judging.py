@@ -4,7 +4,7 @@ Nothing here knows another row, so rows can be looked at anywhere and in any ord
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from rewardsmith.data.loading import Loadable
@@ -84,9 +84,9 @@ class Judge:
             gone = contamination.removal(hits, record, self.benchmark.overlap)
             lines = tuple(contamination.line_of(hit, record) for hit in hits)
             return Verdict(record, gone=gone, refused=True, repairs=repairs, hits=lines)
-        return replace(self.measured(record), repairs=repairs)
+        return self.measured(record, repairs)
 
-    def measured(self, record: Record) -> Verdict:
+    def measured(self, record: Record, repairs: tuple[Repair, ...]) -> Verdict:
         """What the checks say, and the removal of a row that they take out."""
         printed = print_of(record)
         key = key_of(record, printed)
@@ -99,6 +99,7 @@ class Judge:
             record,
             to_row(record),
             gone,
+            repairs=repairs,
             found=tuple(found),
             signals=signals,
             line=line_of(record, signals, key),

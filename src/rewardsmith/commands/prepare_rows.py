@@ -42,11 +42,13 @@ class Sorting:
         self.last_gone: Removed | Quarantined | None = (
             None  # the record to which the next rows are joined, if it is gone
         )
+        self.taken = 0
         for name in ("quarantine", "removed", "signals"):
             writers.start(name)
 
     def take(self, verdict: Verdict) -> None:
         """Count and write one row."""
+        self.taken += 1
         item = verdict.item
         if isinstance(item, Record):
             self.last_gone = self.keep(verdict, item)
@@ -96,7 +98,7 @@ class Sorting:
         """Count a row that is part of the record before it, and shares its fate."""
         gone = self.last_gone
         if gone is None:
-            self.tally.joined += 1
+            self.tally.join(row)
             return
         reason = f"part of the record at {row.into}: {gone.reason}"
         if isinstance(gone, Quarantined):

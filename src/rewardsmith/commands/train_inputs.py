@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from rewardsmith.model.backbones import Backbone
     from rewardsmith.model.readout import Readout
     from rewardsmith.model.reward_model import RewardModel
+    from rewardsmith.model.sidecar import Sidecar
+    from rewardsmith.scoring.contract import ScoringContract
 
 KEPT_HEAD = "--head-start probe fits new heads only; the model's own is trained already and is kept"
 LONGEST_TINY = 2048  # bytes that --max-length alone makes the tiny model read; attention's memory grows with the square
@@ -112,7 +114,7 @@ def open_model(config: Config, *, device: str | None = None, date: datetime.date
     import torch
 
     from rewardsmith.model.backbones import open_backbone
-    from rewardsmith.model.reward_model import RewardModel, describe_start, new_contract
+    from rewardsmith.model.reward_model import RewardModel, describe_start
     from rewardsmith.model.sidecar import Sidecar
     from rewardsmith.model.tiny import TinyConfig
 
@@ -130,14 +132,7 @@ def open_model(config: Config, *, device: str | None = None, date: datetime.date
         reading=reading_of(config),
     )
     before = Sidecar.load(backbone.folder) if backbone.folder else None
-    if before is None:
-        length = longest(config, backbone)
-        contract = new_contract(backbone, max_length=length, date=date)
-    elif config.max_length in (None, before.contract.max_length):
-        contract = replace(before.contract, inferred=False)  # from here on this is what the model is trained with
-    else:
-        length = longest(config, backbone)
-        contract = replace(before.contract, max_length=length, response_reserve=length // 2, inferred=False)
+    contract = settle_contract(config, backbone, before, date)
     model = RewardModel.build(
         backbone, contract, device=device or config.device, dtype=config.dtype, bits=config.quantize
     )
@@ -147,6 +142,27 @@ def open_model(config: Config, *, device: str | None = None, date: datetime.date
     if config.head_start == "probe":
         notes.append(prepare_probe(model) if head == "probe" else KEPT_HEAD)
     return Start(model, prepare_to_learn(config, model), head, tuple(filter(None, notes)), date)
+
+
+def settle_contract(
+    config: Config, backbone: "Backbone", before: "Sidecar | None", date: datetime.date
+) -> "ScoringContract":
+    """The contract to train under: the model's own, at the length asked for, or a new one of that day."""
+    from rewardsmith.model.reward_model import new_contract
+    from rewardsmith.scoring.question import template_with
+
+    if config.question is not None:
+        if before is not None or not backbone.head_is_new:
+            raise UsageError(
+                f"--question is for a new head; that of {config.model} was trained without the question; leave it out"
+            )
+        backbone.tokenizer.chat_template = template_with(backbone.tokenizer, backbone.kind, config.question)
+    if before is None:
+        return new_contract(backbone, max_length=longest(config, backbone), date=date)
+    if config.max_length in (None, before.contract.max_length):
+        return replace(before.contract, inferred=False)  # from here on this is what the model is trained with
+    length = longest(config, backbone)
+    return replace(before.contract, max_length=length, response_reserve=length // 2, inferred=False)
 
 
 def reading_of(config: Config) -> "Callable[[int], Readout] | None":

@@ -100,6 +100,8 @@ class Config:
     """Join rows with the same prompt into one ranking: each text is computed once."""
     layers: int | None = None
     """Keep only the first N layers of the model."""
+    question: str | None = None
+    """Question put behind every answer, as in "How good is this answer?"; a new head reads the state behind it."""
     read_layers: tuple[int, ...] = ()
     """Layers that a new head reads, as in 12 15 18 (default: the last one); those above the highest are left out."""
     pooling: tuple[Literal["last", "mean"], ...] = ()

@@ -5,7 +5,7 @@ made, and so are files whose adjacent rows belong together and sources of which 
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -84,7 +84,7 @@ class Reading:
     """How sources are read."""
 
     columns: tuple[Rename, ...] = ()
-    mix: Mix = Mix()
+    mix: Mix = field(default_factory=Mix)
     strict: bool = False
 
     def chunks(self, sources: Iterable[str], limit: int | None = None) -> Iterator[Chunk]:

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rewardsmith.evaluate.baselines import CJK_RANGES
+from rewardsmith.quality.text import plain_ascii
 
 U64 = npt.NDArray[np.uint64]
 U32 = npt.NDArray[np.uint32]
@@ -79,11 +80,10 @@ def unit_hashes(found: list[str]) -> U64:
 
 def pieces(text: str) -> list[bytes]:
     """`units` as UTF-8, by a shorter way for the most usual texts."""
-    if text.isascii() and not HAS_SINGLE.search(text):
-        found = text.encode().translate(PLAIN).split()
-        if found:
-            return found
-    return [unit.encode(errors="surrogatepass") for unit in units(text)]
+    plain = plain_ascii(text)
+    if plain is not None and not HAS_SINGLE.search(plain) and (found := plain.encode().translate(PLAIN).split()):
+        return found
+    return "\n".join(units(text)).encode(errors="surrogatepass").split(b"\n")  # no unit holds a line break
 
 
 def shingle_sets(texts: Iterable[str]) -> Sets:

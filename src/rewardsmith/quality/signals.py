@@ -67,9 +67,9 @@ class Known:
     """
 
     def __init__(self, folder: Path | None) -> None:
-        self.path = None if folder is None else folder / NAME
+        self.path = None if folder is None else (folder / NAME).absolute()  # a process elsewhere may open it
         self.handle: IO[bytes] | None = None
-        found = list(keys_of(self.path)) if self.path is not None else []
+        found = list(keys_of(folder / NAME)) if folder is not None else []
         pairs = np.array(found, np.uint64).reshape(-1, 2)
         self.keys, first = np.unique(pairs[:, 0], return_index=True)
         self.starts = pairs[first, 1]

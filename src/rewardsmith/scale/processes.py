@@ -39,7 +39,7 @@ def usable_cores() -> int:
 
 
 def in_order(
-    function: Callable[[C, P], R], context: C, pieces: Iterable[P], *, workers: int, alone: int = ALONE
+    function: Callable[[C, P], R], context: C, pieces: Iterable[P], *, workers: int
 ) -> Generator[tuple[P, R], None, None]:
     """Each piece with `function(context, piece)`, in the order of the pieces.
 
@@ -49,7 +49,7 @@ def in_order(
     waiting = iter(pieces)
     for count, piece in enumerate(waiting, 1):
         yield piece, function(context, piece)
-        if workers > 1 and count >= alone:
+        if workers > 1 and count >= ALONE:
             break
     else:
         return
@@ -168,6 +168,7 @@ def started() -> Worker:
             pass_fds=[theirs.fileno()],
             env=os.environ | {"PYTHONPATH": path},
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # nothing may stand beside the one JSON object
             process_group=0,
         )
     except BaseException:

@@ -5,6 +5,7 @@ cluster, and does again what was under way on a machine that is lost.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -17,6 +18,14 @@ R = TypeVar("R")
 
 WAVE = 256
 """Pieces of one wave. Each wave costs Ray Data about a second to begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Boxed:
+    """A value as it is: what Arrow has a type for, Ray Data would turn into that (a tuple into a list)."""
+
+    value: Any
+
 
 Shared = tuple[Callable[[Any, Any], Any], Any]
 held: dict[str, Shared] = {}
@@ -45,11 +54,11 @@ def in_order_on_ray(
 
 def run_wave(ray: Any, shared: Any, batch: list[Any], gpus: int) -> Iterator[Any]:
     """The results of one wave, in order; an error stands in its place among them."""
-    rows = [{"piece": piece} for piece in batch]
+    rows = [{"piece": Boxed(piece)} for piece in batch]
     try:
         data = ray.data.from_items(rows, override_num_blocks=len(rows))
         done = data.map(work, fn_args=(shared,), num_gpus=gpus or None)
-        yield from (row["result"] for row in done.iter_rows())
+        yield from (row["result"].value for row in done.iter_rows())
     except ray.exceptions.RayError as error:
         cause = " ".join(str(error).split())[:300]
         raise WorkerError(
@@ -66,4 +75,4 @@ def work(row: dict[str, Any], shared: Any) -> dict[str, Any]:
         held.clear()
         held[name] = ray.get(shared)
     function, context = held[name]
-    return {"result": outcome(function, context, row["piece"])}
+    return {"result": Boxed(outcome(function, context, row["piece"].value))}

@@ -10,7 +10,7 @@ import traceback
 from multiprocessing.connection import Connection
 from typing import Any
 
-from rewardsmith.errors import RewardsmithError, UsageError, WorkerError
+from rewardsmith.errors import RewardsmithError, UsageError
 
 
 def main() -> None:
@@ -41,11 +41,11 @@ def outcome(function: Any, context: Any, piece: Any) -> Any:
     """The result for a piece, or the error in its place."""
     try:
         return function(context, piece)
-    except (RewardsmithError, UsageError) as error:
+    except (RewardsmithError, UsageError, OSError, MemoryError) as error:
         return error
     except Exception as error:
         # A bug: its own kind may not survive the way, its traceback has to.
-        return WorkerError(f"a worker failed: {type(error).__name__}: {error}\n{traceback.format_exc()}")
+        return RuntimeError(f"{type(error).__name__}: {error}\n\nin a worker process:\n{traceback.format_exc()}")
 
 
 if __name__ == "__main__":
