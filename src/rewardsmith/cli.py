@@ -240,6 +240,8 @@ def _interrupted(name: str, config: Any, *, as_json: bool) -> int:
     message = "interrupted"
     if hasattr(config, "resume") and getattr(config, "output", None) and config.output.is_dir():
         message += f"; what is finished is kept in {config.output}; the same command with --resume goes on from there"
+    elif getattr(config, "keeps_parts", False):
+        message += "; what is finished is kept, the same command goes on from there"
     message = say(one_line(message))
     sys.stderr.write(f"\n{message}\n")
     if as_json:

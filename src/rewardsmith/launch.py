@@ -7,7 +7,7 @@ that one, so that an error is told exactly once. Only the environment is read he
 import os
 from dataclasses import dataclass
 
-WORDS = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
+WORDS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_PORT")
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ def place() -> Place | None:
     words = [os.environ.get(name, "") for name in WORDS]
     if not all(word.isdecimal() for word in words) or int(words[1]) < 2:
         return None
-    return Place(*map(int, words))
+    return Place(*map(int, words[:3]))
 
 
 class Voice:

@@ -225,7 +225,7 @@ def tiny_of_32():
 def test_only_training_runs_in_several_processes(monkeypatch, capsys):
     from rewardsmith import cli, launch
 
-    for name, value in {"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "0"}.items():
+    for name, value in {"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "0", "MASTER_PORT": "29500"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(launch.Voice, "speaks", True)
     assert cli.main(["score", "model", "rows.jsonl", "-o", "out.jsonl"]) == 2

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from rewardsmith.commands.score_parts import Parts, counts_of, fingerprint, part
 from rewardsmith.commands.sources import input_files
@@ -59,6 +59,7 @@ class Config:
     """Replace --output if it is there."""
     trust_remote_code: bool = False
     """Run code that comes with a hub model."""
+    keeps_parts: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.engine == "local":
