@@ -51,7 +51,9 @@ ARMS = {
 POOLINGS = ("last", "mean")
 
 
-def features(question: str | None, parts: Sequence[Sequence[Record]]) -> list[Known]:
+def features(
+    question: str | None, parts: Sequence[Sequence[Record]], layers: tuple[int, ...] = (LAYER,)
+) -> list[Known]:
     """Features of each part, last token and mean beside each other; computed once and kept."""
     config = Config(
         model="smollm2-135m",
@@ -59,7 +61,7 @@ def features(question: str | None, parts: Sequence[Sequence[Record]]) -> list[Kn
         output=Path("none"),
         freeze_layers=-1,
         head_start="probe",
-        read_layers=(LAYER,),
+        read_layers=layers,
         pooling=POOLINGS,
         question=question,
         max_length=HH["max_length"],
@@ -104,8 +106,8 @@ def told(name: str, margin: np.ndarray, base: np.ndarray, prompts: np.ndarray) -
         "n": len(margin),
         "accuracy": 0.5 + absolute.difference,
         "accuracy_ci": [0.5 + absolute.interval.low, 0.5 + absolute.interval.high],
-        "minus_last": paired.difference,
-        "minus_last_ci": [paired.interval.low, paired.interval.high],
+        "minus_first": paired.difference,
+        "minus_first_ci": [paired.interval.low, paired.interval.high],
     }
 
 
