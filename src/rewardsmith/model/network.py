@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
 
 from rewardsmith.errors import ModelError
 from rewardsmith.model.attention import TREE_ATTENTION
@@ -87,6 +88,11 @@ class RewardNetwork(nn.Module):
         if self.kind == "decoder":
             self.hf.set_attn_implementation(TREE_ATTENTION if self.packed else self.plain_attention)
 
+    def settle(self) -> None:
+        """Free what forward passes without a backward pass have gathered of sharded weights (embeddings, norm, head)."""
+        if isinstance(self, FSDPModule):
+            self.reshard()
+
     def collate(self, trees: Sequence[TokenTree]) -> Batch:
         """Trees as the tensors that `forward` takes; responses keep their order."""
         known = None if self.known is None else self.known(trees)
@@ -98,9 +104,18 @@ class RewardNetwork(nn.Module):
             return pack_trees(trees, self.device)
         return pad_rows(trees, self.pad_id, self.device)
 
-    def forward(self, batch: Batch, *, keep: Float[Tensor, "R H"] | None = None) -> Float[Tensor, " R"]:
-        """One reward per response; `keep` multiplies the pooled features (head dropout, already scaled)."""
-        features = self.features(batch).float()
+    def forward(
+        self, batch: Batch, *, keep: Float[Tensor, "R H"] | None = None, head: bool = True
+    ) -> Float[Tensor, "R ..."]:
+        """One reward per response; `keep` multiplies the pooled features (head dropout, already scaled).
+
+        With `head=False` the features themselves. All work goes through this one call, on which sharded weights are
+        gathered and freed again.
+        """
+        features = self._pooled(batch)
+        if not head:
+            return features
+        features = features.float()
         if keep is not None:
             features = features * keep
         with torch.autocast(self.device.type, enabled=False):
@@ -111,6 +126,10 @@ class RewardNetwork(nn.Module):
         """What the head reads: what `readout` says, else the last token's hidden state (decoders) or the class's own
         pooling (encoders).
         """
+        rows: Tensor = self(batch, head=False)
+        return rows
+
+    def _pooled(self, batch: Batch) -> Float[Tensor, "R H"]:
         if isinstance(batch, KnownFeatures):
             return batch.rows
         with self._mixed_precision(), self._kept_activations():

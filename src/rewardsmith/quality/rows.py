@@ -5,11 +5,11 @@ Each value depends on its own record alone, never on other rows or their order.
 
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rewardsmith.evaluate.baselines import CJK_RANGES
-from rewardsmith.quality.text import language_of, length_in_words
+from rewardsmith.quality.text import language_of, length_in_words, plain_ascii
 from rewardsmith.records import Comparison, Record
 
 SIMILARITY_FLOOR = 0.7
@@ -21,6 +21,7 @@ GRAM = 4
 FEWEST_PIECES = 20
 FEWEST_BYTES = 200
 """Shorter texts repeat and compress by chance: `Yes, yes, yes!` is no defect."""
+WORDS_KEPT = bytes(n if chr(n).isalnum() or n == 95 else 32 for n in range(128)) + bytes(128)
 PIECE = re.compile(rf"[{CJK_RANGES}]|[^\W{CJK_RANGES}]+")
 
 REFUSAL_CHARS = 300
@@ -38,6 +39,8 @@ REFUSAL = re.compile(
     r"(?:回答|提供|帮助|幫助|协助|協助|满足|讨论|参与|支持|回复)",
     re.IGNORECASE,
 )
+DECLINING = ("not", "n't", "n’t", "unable", "decline", "refuse")
+"""Without one of these in it, in lower case, no English text matches REFUSAL."""
 AGREEMENT_FIELDS = ("annotator_agreement", "agreement")
 
 
@@ -126,12 +129,20 @@ def repetition(text: str) -> float:
 
     0 for texts of fewer than FEWEST_PIECES words. Degenerate generation ("the the the", a line over and over) is near 1.
     """
-    pieces = text.split() if text.isascii() else PIECE.findall(text)
+    pieces = pieces_of(text)
     if len(pieces) < FEWEST_PIECES:
         return 0.0
     runs = len(pieces) - GRAM + 1
     different = len(set(zip(*(pieces[start:] for start in range(GRAM)), strict=False)))
     return 1 - different / runs
+
+
+def pieces_of(text: str) -> Sequence[str | bytes]:
+    """The words of a text in order; of ASCII texts, what stands between spaces."""
+    if text.isascii():
+        return text.split()
+    plain = plain_ascii(text)
+    return PIECE.findall(text) if plain is None else plain.encode().translate(WORDS_KEPT).split()
 
 
 def compression(text: str) -> float:
@@ -142,7 +153,12 @@ def compression(text: str) -> float:
 
 def is_refusal(text: str) -> bool:
     """Whether a response begins by declining to answer, in English or Chinese."""
-    return REFUSAL.search(text[:REFUSAL_CHARS]) is not None
+    start = text[:REFUSAL_CHARS]
+    lower = start.lower()
+    # The pattern is slow where it finds nothing, which is nearly always.
+    if start.isascii() and not any(word in lower for word in DECLINING):
+        return False
+    return REFUSAL.search(start) is not None
 
 
 def agreement_of(record: Record) -> float | None:

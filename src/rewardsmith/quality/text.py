@@ -4,6 +4,7 @@ Each function takes a text and returns a short detail, or None where nothing is 
 Chinese included, gives None.
 """
 
+import functools
 import re
 from collections.abc import Callable, Iterator
 
@@ -25,7 +26,12 @@ PLACEHOLDER = re.compile(r"\[(?:removed|deleted|redacted|已删除)\]", re.IGNOR
 CJK = re.compile(f"[{CJK_RANGES}]")
 # From the first letter or digit to the next space or CJK character: one match per word, none for punctuation alone.
 WORD = re.compile(rf"[^\W{CJK_RANGES}][^\s{CJK_RANGES}]*")
-ASCII_WORD = re.compile(r"\w[^\s\x1c-\x1f]*", re.ASCII)
+
+TYPOGRAPHIC = (("\u2019", "'"), ("\u201c", '"'), ("\u201d", '"'), ("\u2018", "'"), ("\u2013", "-"), ("\u2014", "-"))
+"""Signs that make most of the English texts that are not ASCII, each with an ASCII one that no check tells from it."""
+KINDS = "".join(" " if chr(n).isspace() else chr(n) if chr(n).isalnum() or n == 95 else "." for n in range(128))
+BYTES_KEPT = KINDS.encode() + bytes(128)
+NO_WORD = bytes(n for n in range(256) if n >= 128 or KINDS[n] == ".")
 
 
 LATIN_RANGES = "A-Za-z\u00c0-\u024f\u1e00-\u1eff"
@@ -40,9 +46,23 @@ def length_in_words(text: str) -> int:
 
     Punctuation alone counts as nothing, so "你好，world!" has 3 words.
     """
-    if text.isascii():
-        return len(ASCII_WORD.findall(text))
+    if (plain := plain_ascii(text)) is not None:
+        # Without its punctuation, each word is what stands between spaces.
+        return len(plain.encode().translate(BYTES_KEPT, NO_WORD).split())
     return len(WORD.findall(text)) + len(CJK.findall(text))
+
+
+@functools.lru_cache(maxsize=64)
+def plain_ascii(text: str) -> str | None:
+    """An ASCII text as it is, one that differs by TYPOGRAPHIC signs only with those replaced; None for any other.
+
+    Words, their borders and what is no word are the same in both. It is asked for several times in a row for one text.
+    """
+    if text.isascii():
+        return text
+    for sign, plain in TYPOGRAPHIC:
+        text = text.replace(sign, plain)
+    return text if text.isascii() else None
 
 
 def language_of(text: str) -> str:
@@ -51,8 +71,8 @@ def language_of(text: str) -> str:
     A Chinese character counts as one word. Kana make a text Japanese, which is `other` as every other script is; every
     language in Latin letters counts as `en`.
     """
-    if text.isascii():
-        return "en" if LATIN_WORD.search(text) else "other"
+    if (plain := plain_ascii(text)) is not None:
+        return "en" if LATIN_WORD.search(plain) else "other"
     latin = len(LATIN_WORD.findall(text))
     kana = len(KANA.findall(text))
     chinese = 0 if kana else len(CJK.findall(text))
@@ -87,7 +107,7 @@ def control_characters(text: str) -> str | None:
 
 def invisible_characters(text: str) -> str | None:
     """Characters that nobody sees but a tokenizer does: zero-width spaces, soft hyphens, direction overrides."""
-    return None if text.isascii() else code_points(INVISIBLE, text)
+    return None if plain_ascii(text) is not None else code_points(INVISIBLE, text)
 
 
 def code_points(pattern: re.Pattern[str], text: str) -> str | None:
@@ -98,17 +118,17 @@ def code_points(pattern: re.Pattern[str], text: str) -> str | None:
 
 def role_tag(text: str) -> str | None:
     """A line that begins like a turn of a dialogue ("Human:"): the answer runs on into the next turn."""
-    return first_of(ROLE_TAG, text)
+    return first_of(ROLE_TAG, text) if ":" in text or "：" in text else None
 
 
 def template_token(text: str) -> str | None:
     """Markup of a chat template, such as <|im_end|>, inside a text."""
-    return first_of(TEMPLATE_TOKEN, text)
+    return first_of(TEMPLATE_TOKEN, text) if "<" in text or "[" in text else None
 
 
 def placeholder(text: str) -> str | None:
     """A mark for text that a site took away, such as [removed]."""
-    return first_of(PLACEHOLDER, text)
+    return first_of(PLACEHOLDER, text) if "[" in text else None
 
 
 def first_of(pattern: re.Pattern[str], text: str) -> str | None:

@@ -70,7 +70,8 @@ def find_budget(network: RewardNetwork, examples: Sequence[Example], *, batch: i
 
 def worth_it(network: RewardNetwork, examples: Sequence[Example], *, batch: int, steps: int) -> bool:
     """Whether a calibration pays: a model of some size, a long run, in one process, and steps that can be cut at all."""
-    if network.known is not None or int(os.environ.get("WORLD_SIZE", "1")) > 1 or len(examples) < batch:
+    head_only = not any(p.requires_grad for p in network.hf.base_model.parameters())  # its texts are computed once
+    if head_only or int(os.environ.get("WORLD_SIZE", "1")) > 1 or len(examples) < batch:
         return False
     weights = sum(p.numel() for layer in layer_stack(network.hf.base_model) for p in layer.parameters())
     tokens = sum(cost(examples[index].tree, packed=network.packed) for index in step_of_indices(examples, batch))
