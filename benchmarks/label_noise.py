@@ -50,11 +50,14 @@ def scored(name: str, margins: np.ndarray, prompts: np.ndarray, flipped: np.ndar
         "true_accuracy": true_accuracy,
     }
     if flipped.any():
-        values = [roc_auc_score(flipped[d], -found.combined[d]) for d in draws]
+        right = np.where(flipped, -found.combined, found.combined) > 0
+        values = np.array([roc_auc_score(flipped[d], -found.combined[d]) for d in draws])
+        gaps = values - np.array([auc_allowed(float(right[d].mean())) for d in draws])
         row |= {
             "auc": float(roc_auc_score(flipped, -found.combined)),
             "auc_ci": [float(v) for v in np.quantile(values, [0.025, 0.975])],
             "auc_allowed": auc_allowed(true_accuracy),
+            "auc_minus_allowed_ci": [float(v) for v in np.quantile(gaps, [0.025, 0.975])],
             "auc_single": [
                 float(roc_auc_score(flipped, -np.nan_to_num(margins[:, k]))) for k in range(margins.shape[1])
             ],

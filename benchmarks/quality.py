@@ -130,7 +130,7 @@ RUNS: dict[str, dict[str, Any]] = {
         "evals": 2,
     },
 }
-BASES = {"hh-": "hh-smollm2-18-frozen-mean", "ukp-": "ukp-smollm2-18-layers-probe"}
+BASES = {"hh-": "hh-smollm2-18-frozen-mean", "ukp-": "ukp-smollm2-frozen-12-to-27"}
 """What other runs of a data set are compared with."""
 NOT_SETTINGS = ("dataset", "fractions", "model", "extra")
 

@@ -11,7 +11,7 @@ from rewardsmith.commands.origin import origin_of
 from rewardsmith.commands.sources import Splits, input_files, read_json
 from rewardsmith.commands.train_folder import begin_run, fingerprint_of, save_settings, summarize_run
 from rewardsmith.commands.train_frozen import done_in_words, known_features
-from rewardsmith.commands.train_inputs import Start, load_data, open_model, start_date
+from rewardsmith.commands.train_inputs import Start, load_data, microbatch_tokens, open_model, start_date
 from rewardsmith.commands.train_settings import Config as Config
 from rewardsmith.commands.train_settings import Lora as Lora
 from rewardsmith.commands.train_settings import check_engine
@@ -89,7 +89,7 @@ def run_together(config: Config, team: "Team", device: str, progress: Progress) 
     parameters = count_parameters(model.network)
     begin_peak_memory(model.network.device)
     train, validation = encode_splits(config, splits, model, progress)
-    settings = fit_settings(config, start, train)
+    settings = fit_settings(config, start, train, progress)
     fingerprint = fingerprint_of(config, settings, model, train, splits)
     team.agree(fingerprint)
     if team.leads:
@@ -174,9 +174,8 @@ def encode_splits(
     return train, validation
 
 
-def fit_settings(config: Config, start: Start, train: "Encoding") -> "FitSettings":
+def fit_settings(config: Config, start: Start, train: "Encoding", progress: Progress) -> "FitSettings":
     """The loop's settings with every default filled in."""
-    from rewardsmith.model.scorer import DEFAULT_BUDGET
     from rewardsmith.train.loop import FitSettings
     from rewardsmith.train.schedule import LEARNING_RATES
 
@@ -192,8 +191,7 @@ def fit_settings(config: Config, start: Start, train: "Encoding") -> "FitSetting
         dropout=config.dropout,
         loss=config.loss,
         seed=config.seed,
-        tokens_per_microbatch=config.tokens_per_microbatch
-        or DEFAULT_BUDGET.get(start.model.network.device.type, DEFAULT_BUDGET["cpu"]),
+        tokens_per_microbatch=microbatch_tokens(config, start, train.examples, progress),
         eval_every=max(1, -(-between // config.evals)),
         patience=config.patience,
         keep=config.keep,

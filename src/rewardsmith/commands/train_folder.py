@@ -104,6 +104,7 @@ def fingerprint_of(
         else None,
         "quantize": config.quantize,
         "gradient_checkpointing": config.gradient_checkpointing,
+        "activation_offload": config.activation_offload,
         "contract": hash_text(json.dumps(model.contract.to_json(), sort_keys=True))[:16],
         "architecture": hash_text(model.network.hf.config.to_json_string(use_diff=False))[:16],
         "start_weights": start_weights,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.model.sidecar import Sidecar
     from rewardsmith.scoring.contract import ScoringContract
+    from rewardsmith.train.examples import Example
 
 KEPT_HEAD = "--head-start probe fits new heads only; the model's own is trained already and is kept"
 LONGEST_TINY = 2048  # bytes that --max-length alone makes the tiny model read; attention's memory grows with the square
@@ -185,7 +186,7 @@ def prepare_probe(model: "RewardModel") -> str:
 def prepare_to_learn(config: Config, model: "RewardModel") -> str:
     """Freeze, or attach an adapter, as the settings say; returns the kind of training."""
     from rewardsmith.model.adapters import LoraSettings, attach
-    from rewardsmith.train.optimizer import freeze, recompute_activations
+    from rewardsmith.train.optimizer import freeze, offload_activations, recompute_activations
 
     lora = config.lora
     if lora.r is None:
@@ -195,9 +196,24 @@ def prepare_to_learn(config: Config, model: "RewardModel") -> str:
         model.adapter = attach(model.network, settings, first_layer=config.freeze_layers, seed=config.seed)
     if config.gradient_checkpointing:  # last: peft would change the embeddings for the other, reentrant kind of it
         recompute_activations(model.network)
+    if config.activation_offload:
+        offload_activations(model.network)
     if lora.r is not None:
         return "lora"
     return "tiny" if config.model == "tiny" else ("head" if config.freeze_layers == -1 else "full")
+
+
+def microbatch_tokens(config: Config, start: Start, examples: "Sequence[Example]", progress: Progress) -> int:
+    """--tokens-per-microbatch, else what a short calibration on this device finds best."""
+    from rewardsmith.train.budget import find_budget
+
+    if config.tokens_per_microbatch:
+        return config.tokens_per_microbatch
+    steps = -(-len(examples) // config.batch) * config.epochs
+    found = find_budget(start.model.network, examples, batch=config.batch, steps=min(steps, config.max_steps or steps))
+    if found.told:
+        progress.note(found.told)
+    return found.tokens
 
 
 def start_date(config: Config) -> datetime.date:

@@ -121,6 +121,8 @@ class Config:
     """Hold the frozen weights under a LoRA adapter in 4 or 8 bits (QLoRA)."""
     gradient_checkpointing: bool = False
     """Compute activations a second time in the backward pass instead of keeping them: less memory, slower."""
+    activation_offload: bool = False
+    """Keep activations in the host's memory until the backward pass needs them: less GPU memory, slower."""
     weight_decay: float = 0.01
     """AdamW weight decay on matrices."""
     warmup: float = 0.05
@@ -140,7 +142,7 @@ class Config:
     test_groups: int = 0
     """With --split-by: hold out this many groups for the test, and a share of the others for validation."""
     tokens_per_microbatch: int | None = None
-    """Tokens per forward pass (default by device)."""
+    """Tokens per forward pass (default: found by a short calibration where that pays, else by device)."""
     dtype: str = "auto"
     """Precision below the head: auto, fp32, bf16, fp16."""
     device: str = "auto"

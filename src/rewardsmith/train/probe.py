@@ -114,15 +114,7 @@ def fit_head(
     see, stays.
     """
     known = known_texts(network, limited(train, seed=seed), budget, progress, team)
-    spread = known.spread()
-
-    def chosen() -> tuple[float, Float[np.ndarray, " H"]]:
-        rotated, back = rotate(replace(known, features=known.features / spread))
-        data = rotated.differences()
-        penalty = chosen_penalty(data, seed=seed)
-        return penalty, back(fit_linear(data, penalty)) / spread
-
-    penalty, weights = team.from_lead(chosen)
+    weights, penalty = fit_known(known, seed=seed)
     set_head(network, weights)
     fitted = nll(known.margins(weights), known.preference, weight=known.weight)
     if not validation:
@@ -131,6 +123,15 @@ def fit_head(
     margin = held.margins(weights)
     loss, right = (measure(margin, held.preference, weight=held.weight) for measure in (nll, accuracy))
     return ProbeFigures(penalty, len(known.preferred), fitted, loss, right)
+
+
+def fit_known(known: Known, *, seed: int) -> tuple[Weights, float]:
+    """The best weights for these features, and the penalty that cross-validation chose."""
+    spread = known.spread()
+    rotated, back = rotate(replace(known, features=known.features / spread))
+    data = rotated.differences()
+    penalty = chosen_penalty(data, seed=seed)
+    return back(fit_linear(data, penalty)) / spread, penalty
 
 
 def chosen_penalty(data: Differences, *, seed: int) -> float:
