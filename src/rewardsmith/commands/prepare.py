@@ -21,6 +21,7 @@ from rewardsmith.commands.prepare_across import (
     open_benchmark,
 )
 from rewardsmith.commands.prepare_judging import Judge, Rules
+from rewardsmith.commands.prepare_labels import Labels, check_labels, labels_told, look_at_labels
 from rewardsmith.commands.prepare_looking import Looking, look, unpacked
 from rewardsmith.commands.prepare_rows import Sorting, Writers
 from rewardsmith.commands.prepare_tally import Tally, ordered_splits, quality
@@ -45,7 +46,7 @@ from rewardsmith.version import VERSION
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Limits):
+class Config(Labels, Limits):
     """Settings of `prepare`."""
 
     sources: tuple[str, ...]
@@ -133,6 +134,8 @@ class Result:
     repaired: int
     reused: int
     filters: tuple[dict[str, Any], ...]
+    shortcuts: dict[str, Any] | None
+    label_noise: dict[str, Any] | None
 
     def to_json(self) -> dict[str, Any]:
         """The result as one JSON object."""
@@ -156,7 +159,7 @@ class Result:
             lines.append(f"texts repaired: {self.repaired:,}; see repaired.jsonl")
         if self.reused:
             lines.append(f"rows whose measured values were taken over: {self.reused:,}")
-        lines += table(self.filters)
+        lines += [*table(self.filters), *labels_told(self.shortcuts, self.label_noise)]
         return "\n".join([*lines, f"written to {self.output}"])
 
 
@@ -185,7 +188,7 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     if not config.overwrite:
         files.prepare_output(config.output, overwrite=False)
     search = Search(config.near_threshold, config.overlap)
-    tally = Tally(limits=config, thresholds=search.thresholds())
+    tally = Tally(limits=config, thresholds=search.thresholds(), keeps_members=config.label_noise == "drop")
     benchmark = open_benchmark(config.decontaminate, config.overlap, progress)
     judge = Judge(rules_of(config), benchmark, Known(config.signals))
     files.write_folder(config.output, lambda folder: fill(folder, config, search, judge, tally, progress))
@@ -216,8 +219,9 @@ def check_settings(config: Config) -> None:
         raise UsageError(f"--split-by {NEAR_PROMPT} needs a --near-threshold above 0")
     Search(config.near_threshold, config.overlap)
     refuse_foreign(config)
+    margins = check_labels(config, config.map)
     output = config.output.resolve()
-    for path in source_files(config):
+    for path in [*source_files(config), *margins]:
         if output in path.resolve().parents:
             raise OutputError(
                 f"{path} lies in the output folder {config.output}, which is replaced; choose another output"
@@ -275,6 +279,7 @@ def fill(folder: Path, config: Config, search: Search, judge: Judge, tally: Tall
         survey(config, looking, across, spool, tally, progress)
         across.settle()
         write_rows(folder, spool, across, tally, progress)
+    look_at_labels(folder, config, config.map, tally, progress)
     content = quality(tally) | across.summary()
     files.write_json(folder / "quality.json", content)
     files.write_text(folder / "quality.html", render_quality(content, lang=current()))
@@ -338,7 +343,10 @@ def provenance(config: Config) -> dict[str, Any]:
     # Where it was written to decides nothing, and two runs of the same settings shall give the same bytes.
     for name in ("output", "overwrite", "signals", "workers", "engine"):
         settings.pop(name)
-    read = [*source_files(config), *(path for name in config.decontaminate for path in files_of(name))]
+    read = [
+        *source_files(config),
+        *(path for name in (*config.decontaminate, *config.margins) for path in files_of(name)),
+    ]
     hashes = [{"file": str(path), "sha256": files.sha256(path)} for path in read]
     return {"version": VERSION, "settings": settings, "inputs": hashes}
 
@@ -373,6 +381,8 @@ def result_of(config: Config, tally: Tally) -> Result:
             for one in quality(tally)["filters"]
             if one["found"] or one["removed"]
         ),
+        shortcuts=tally.shortcuts,
+        label_noise=tally.label_noise,
     )
 
 

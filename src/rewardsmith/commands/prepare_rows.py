@@ -98,7 +98,7 @@ class Sorting:
         """Count a row that is part of the record before it, and shares its fate."""
         gone = self.last_gone
         if gone is None:
-            self.tally.joined += 1
+            self.tally.join(row)
             return
         reason = f"part of the record at {row.into}: {gone.reason}"
         if isinstance(gone, Quarantined):

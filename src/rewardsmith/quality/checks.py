@@ -14,6 +14,7 @@ from rewardsmith.quality.text import TEXT_CHECKS, role_tag, texts_of
 from rewardsmith.records import Comparison, Document, Message, Record
 
 EXCERPT_CHARS = 200
+LABEL_NOISE = "label_noise"
 
 Details = Iterator[tuple[str, str]]
 
@@ -130,6 +131,7 @@ REMOVABLE = (*CHECKS, *LIMITS, OTHER_LANGUAGE, CONTRADICTION)
 """Checks whose rows are removed on request. A row that fails several is removed by the first of this order."""
 
 MEANINGS = {
+    LABEL_NOISE: "a label that is more probably wrong than right (--label-noise)",
     "damaged_text": "bytes of one encoding read as another; --repair undoes it where nothing was lost",
     "replacement_character": "characters lost before this data was written (U+FFFD)",
     "control_characters": "control characters other than tab and line breaks",

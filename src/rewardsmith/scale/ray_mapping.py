@@ -33,30 +33,32 @@ held: dict[str, Shared] = {}
 
 
 def in_order_on_ray(
-    ray: Any, function: Callable[[C, P], R], context: C, pieces: Iterable[P], *, wave: int = WAVE
+    ray: Any, function: Callable[[C, P], R], context: C, pieces: Iterable[P], *, wave: int = WAVE, gpus: int = 0
 ) -> Iterator[tuple[P, R]]:
     """Each piece with `function(context, piece)`, in the order of the pieces; see `processes.in_order`.
 
-    `ray` is a module that is connected (see `ray_session`). WorkerError where Ray gives a piece up.
+    `ray` is a module that is connected (see `ray_session`); each worker has `gpus` GPUs of its own. WorkerError where Ray
+    gives a piece up.
     """
     shared = ray.put((function, context))
     options = ray.data.DataContext.get_current().execution_options
     options.preserve_order = True
     waiting = iter(pieces)
     while batch := list(islice(waiting, wave)):
-        found = run_wave(ray, shared, batch)
+        found = run_wave(ray, shared, batch, gpus)
         for piece, result in zip(batch, found, strict=True):
             if isinstance(result, BaseException):
                 raise result
             yield piece, result
 
 
-def run_wave(ray: Any, shared: Any, batch: list[Any]) -> Iterator[Any]:
+def run_wave(ray: Any, shared: Any, batch: list[Any], gpus: int) -> Iterator[Any]:
     """The results of one wave, in order; an error stands in its place among them."""
     rows = [{"piece": Boxed(piece)} for piece in batch]
     try:
         data = ray.data.from_items(rows, override_num_blocks=len(rows))
-        yield from (row["result"].value for row in data.map(work, fn_args=(shared,)).iter_rows())
+        done = data.map(work, fn_args=(shared,), num_gpus=gpus or None)
+        yield from (row["result"].value for row in done.iter_rows())
     except ray.exceptions.RayError as error:
         cause = " ".join(str(error).split())[:300]
         raise WorkerError(
