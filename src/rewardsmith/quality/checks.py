@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from rewardsmith.quality.limits import LIMITS, OTHER_LANGUAGE
-from rewardsmith.quality.text import TEXT_CHECKS, role_tag, texts_of
+from rewardsmith.quality.markup import boilerplate, role_tag
+from rewardsmith.quality.text import TEXT_CHECKS, texts_of
 from rewardsmith.records import Comparison, Document, Message, Record, Removed
 
 EXCERPT_CHARS = 200
@@ -51,6 +52,13 @@ def role_tags(record: Record) -> Details:
         for message in response.messages:
             if message.role == "assistant" and (detail := role_tag(message.content)):
                 yield "warning", f"responses[{at}]: {detail}"
+
+
+def assistant_boilerplate(record: Record) -> Details:
+    """Responses that speak of themselves as of a language model, whatever was asked."""
+    for at, response in enumerate(record.responses):
+        if detail := boilerplate(response.text):
+            yield "info", f"responses[{at}]: {detail}"
 
 
 def empty_prompt(record: Record) -> Details:
@@ -116,6 +124,7 @@ def label_without_majority(record: Record) -> Details:
 CHECKS: dict[str, Callable[[Record], Details]] = {
     **{name: text_check(name) for name in TEXT_CHECKS},
     "role_tag": role_tags,
+    "assistant_boilerplate": assistant_boilerplate,
     "empty_prompt": empty_prompt,
     "role_order": role_order,
     "identical_responses": identical_responses,
@@ -137,6 +146,7 @@ MEANINGS = {
     "template_token": "markup of a chat template inside a text",
     "placeholder": "[removed], [deleted] and the like",
     "role_tag": "another turn inside an answer, such as Human:",
+    "assistant_boilerplate": "a response that speaks of itself as of a language model",
     "empty_prompt": "no user turn with text before the responses",
     "role_order": "turns that do not alternate",
     "identical_responses": "more than two responses, some of them the same",

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rewardsmith.evaluate.baselines import CJK_RANGES
-from rewardsmith.quality.text import language_of, length_in_words
+from rewardsmith.quality.languages import language_of
+from rewardsmith.quality.refusals import is_refusal
+from rewardsmith.quality.text import length_in_words
 from rewardsmith.records import Comparison, Record
 
 SIMILARITY_FLOOR = 0.7
@@ -23,21 +25,6 @@ FEWEST_BYTES = 200
 """Shorter texts repeat and compress by chance: `Yes, yes, yes!` is no defect."""
 PIECE = re.compile(rf"[{CJK_RANGES}]|[^\W{CJK_RANGES}]+")
 
-REFUSAL_CHARS = 300
-"""A refusal says so at its start; later the same words are mostly a reservation."""
-REFUSAL = re.compile(
-    r"\b(?:I|we)(?: am|['’]m| are|['’]re)?(?: (?:really|simply|also|very|so))?(?: sorry,?(?: but)? I)? "
-    r"(?:cannot|can not|can['’]t|won['’]t|will not|(?:not able|unable|not comfortable|not programmed|not allowed)(?: to)?"
-    r"|must decline to|have to decline to|refuse to|decline to)"
-    r"(?: (?:ethically|in good conscience|really|directly|legally|actually))? "
-    r"(?:help(?!,? but)|assist|answer|provid|fulfil|comply|offer|support|creat|generat|writ|engag|discuss|participat"
-    r"|respond|recommend|advis|condone|share|giv|do that)"
-    r"|(?:抱歉|对不起|對不起|很遗憾|不好意思)[^。！？\n]{0,30}?(?:不能|无法|無法|没法|不可以)[^。！？\n]{0,12}?"
-    r"(?:回答|提供|帮助|幫助|协助|協助|满足|完成|处理|讨论|生成|支持|给出|参与|回复)"
-    r"|(?:我|本人)(?:不能|无法|無法|没办法|不可以)(?:(?:为|给|向)(?:您|你))?"
-    r"(?:回答|提供|帮助|幫助|协助|協助|满足|讨论|参与|支持|回复)",
-    re.IGNORECASE,
-)
 AGREEMENT_FIELDS = ("annotator_agreement", "agreement")
 
 
@@ -138,11 +125,6 @@ def compression(text: str) -> float:
     """How many times smaller zlib (level 6) makes a text's UTF-8; 1 for texts of fewer than FEWEST_BYTES bytes."""
     data = text.encode(errors="surrogatepass")
     return len(data) / len(zlib.compress(data, 6)) if len(data) >= FEWEST_BYTES else 1.0
-
-
-def is_refusal(text: str) -> bool:
-    """Whether a response begins by declining to answer, in English or Chinese."""
-    return REFUSAL.search(text[:REFUSAL_CHARS]) is not None
 
 
 def agreement_of(record: Record) -> float | None:

@@ -18,7 +18,7 @@ from rewardsmith.quality.rows import Values, measure
 from rewardsmith.records import Record
 
 NAME = "signals.jsonl"
-VERSION = 1
+VERSION = 2
 """Goes up when a check or a measure changes, so that values of another version are not taken for ours."""
 
 Found = tuple[str, str, str]
