@@ -29,6 +29,7 @@ CASES = {
     "template_token": record("a<|im_end|>", "b"),
     "placeholder": record("a", "b", prompt="[deleted]"),
     "role_tag": record("a\nHuman: b", "b"),
+    "assistant_boilerplate": record("As an AI language model, I like tea.", "b"),
     "empty_prompt": record("a", "b", prompt=" "),
     "role_order": replace(record("a", "b"), prompt=(Message("user", "x"), Message("user", "y"))),
     "identical_responses": record("a", "b", "a"),
@@ -56,17 +57,6 @@ def test_the_second_of_two_equal_rows_is_removed_and_names_its_twin():
     assert seen.duplicate(record("a", "b", line=9, comparisons=(Comparison(1, 0),))) is None
     assert seen.duplicate(record("a", "b", prompt="other")) is None
     assert seen.duplicate(record("a", "b", line=1)) is not None
-
-
-def test_opposite_labels_contradict_in_any_order_of_the_responses():
-    seen = Seen()
-    assert seen.contradictions(record("a", "b", line=1)) == []
-    assert seen.contradictions(record("b", "a", line=2, comparisons=(Comparison(1, 0),))) == []
-    (finding,) = seen.contradictions(record("b", "a", line=3))
-    assert (finding.place, "f:1" in finding.detail) == ("f:3", True)
-    assert seen.contradictions(record("b", "a", prompt="other", line=4)) == []
-    assert seen.contradictions(record("b", "a", line=5, comparisons=(Comparison(0, 1, 0.5),))) == []
-    assert seen.contradictions(record("b", "a", line=6, comparisons=(Comparison(0, 1, attribute="safe"),))) == []
 
 
 def test_documents_get_the_text_checks():

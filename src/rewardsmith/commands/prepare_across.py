@@ -18,14 +18,14 @@ from rewardsmith.errors import DataError, UsageError
 from rewardsmith.progress import Progress
 from rewardsmith.quality import checks, contamination
 from rewardsmith.quality.agreement import CYCLE, ORDER, Judgements
-from rewardsmith.quality.checks import EXCERPT_CHARS, Finding
+from rewardsmith.quality.checks import CONTRADICTION, EXCERPT_CHARS, Finding
 from rewardsmith.quality.contamination import Benchmark, Origin
 from rewardsmith.quality.duplicates import CHECK as NEAR_DUPLICATE
 from rewardsmith.quality.duplicates import OPPOSED, NearDuplicates
 from rewardsmith.quality.text import texts_of
 from rewardsmith.records import Document, Record, Removed
 
-FOUND_ACROSS = (NEAR_DUPLICATE, OPPOSED, CYCLE, ORDER)
+FOUND_ACROSS = (CONTRADICTION, NEAR_DUPLICATE, OPPOSED, CYCLE, ORDER)
 """Findings about several rows that `--remove` takes out, after those about a row by itself."""
 REMOVABLE = (*checks.REMOVABLE, *FOUND_ACROSS)
 """Every check whose rows are removed on request."""

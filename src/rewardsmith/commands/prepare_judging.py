@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from rewardsmith.quality import contamination
-from rewardsmith.quality.checks import CONTRADICTION, DUPLICATE, EXCERPT_CHARS, REMOVABLE, Finding, Seen
+from rewardsmith.quality.checks import DUPLICATE, EXCERPT_CHARS, REMOVABLE, Finding, Seen
 from rewardsmith.quality.contamination import Benchmark, Hit
 from rewardsmith.quality.limits import Limits
 from rewardsmith.quality.repair import Repair, loss_in, repair
@@ -52,8 +52,7 @@ class Judge:
 
     def __init__(self, rules: Rules, benchmark: Benchmark | None, known: Known, *, deciding_only: bool = False) -> None:
         self.rules, self.benchmark, self.known = rules, benchmark, known
-        self.measures = not deciding_only or bool(set(rules.remove) & set(REMOVABLE) - {CONTRADICTION})
-        self.compares = not deciding_only or CONTRADICTION in rules.remove
+        self.measures = not deciding_only or bool(set(rules.remove) & set(REMOVABLE))
         self.seen = Seen()
 
     def look(self, record: Record) -> Verdict:
@@ -97,8 +96,6 @@ class Judge:
         if self.measures:
             verdict.signals = self.known.of(record)
             verdict.found += verdict.signals.findings(record.place, self.rules.limits)
-        if self.compares:
-            verdict.found += self.seen.contradictions(record)
         reasons = [one for one in verdict.found if one.check in REMOVABLE and one.check in self.rules.remove]
         return removal(record, min(reasons, key=lambda one: REMOVABLE.index(one.check))) if reasons else None
 

@@ -135,7 +135,7 @@ CHECKS: dict[str, Callable[[Record], Details]] = {
 
 CONTRADICTION = "contradiction"
 DUPLICATE = "duplicate"
-REMOVABLE = (*CHECKS, *LIMITS, OTHER_LANGUAGE, CONTRADICTION)
+REMOVABLE = (*CHECKS, *LIMITS, OTHER_LANGUAGE)
 """Checks whose rows are removed on request. A row that fails several is removed by the first of this order."""
 
 MEANINGS = {
@@ -163,12 +163,12 @@ MEANINGS = {
     "low_agreement": "annotators who disagree (--min-agreement)",
     "few_votes": "fewer votes than --min-votes",
     "other_language": "responses in a language that --languages does not name",
-    "contradiction": "an earlier row prefers the other of the same two responses",
+    "contradiction": "as many rows or more prefer the other of the same two responses",
     "duplicate": "the same prompt, responses and judgement as an earlier row",
     "near_duplicate": "nearly the same prompt and responses as a row that is kept (--near-threshold)",
     "near_contradiction": "nearly the same as another row, but the other response preferred",
     "preference_cycle": "preferences of a prompt that go round in a circle",
-    "order_changes_verdict": "an earlier row shows the two responses in the other order and decides otherwise",
+    "order_changes_verdict": "another row shows the two responses in the other order and decides otherwise",
     "near_prompt_leak": "a prompt nearly that of a row on another side of the split",
     "contamination": "holds a text of a benchmark that --decontaminate names (--overlap)",
     "repaired": "encoding damage that was undone",
@@ -214,7 +214,7 @@ def row_key(record: Record) -> int:
 
 
 class Seen:
-    """What rows looked like before: one pass finds exact duplicates and contradictory pairs.
+    """What rows looked like before: one pass finds exact duplicates.
 
     Memory holds 64-bit hashes and places only, never a text.
     """
@@ -222,7 +222,6 @@ class Seen:
     def __init__(self) -> None:
         self.files: dict[str, int] = {}
         self.rows: dict[int, int] = {}
-        self.pairs: dict[int, int] = {}
 
     def duplicate(self, record: Record) -> Removed | None:
         """The removal of a record whose prompt, responses and judgements an earlier row had; fields do not count."""
@@ -239,23 +238,6 @@ class Seen:
         key = row_key(record)
         if self.rows.get(key) == self.packed(record):
             del self.rows[key]
-
-    def contradictions(self, record: Record) -> list[Finding]:
-        """Pairs of this record that an earlier row, with the same prompt, decided the other way round."""
-        found = []
-        hashes = [digest(record.prompt_id, turns(response.messages)) for response in record.responses]
-        for comparison in record.comparisons:
-            better, worse = hashes[comparison.i], hashes[comparison.j]
-            if comparison.is_tie or better == worse:
-                continue
-            key = digest(min(better, worse), max(better, worse), comparison.attribute)
-            low_won = int(better < worse)
-            # Python integers have no size, so the direction rides in the lowest bit of the place.
-            earlier = self.pairs.setdefault(key, self.packed(record) << 1 | low_won)
-            if earlier & 1 != low_won:
-                detail = f"{self.place(earlier >> 1)} prefers the other of the same two responses"
-                found.append(Finding(CONTRADICTION, "warning", record.place, detail))
-        return found
 
     def packed(self, record: Record) -> int:
         """A record's place in one number."""

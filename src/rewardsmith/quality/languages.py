@@ -93,9 +93,11 @@ def language_of(text: str) -> str:
     most = max(cjk, latin, rest)
     if not most:
         return "other"
-    if most == cjk:
-        return "ja" if kana >= KANA_SHARE * cjk else "zh"
-    return latin_language(text) if most == latin else script_language(text)
+    if most == rest:
+        return script_language(text)
+    if most == latin:
+        return latin_language(text)
+    return "ja" if kana >= KANA_SHARE * cjk else "zh"
 
 
 def without_code(text: str) -> str:
@@ -124,13 +126,14 @@ def is_plainly_english(text: str) -> bool:
 
 
 def latin_language(text: str) -> str:
-    """The language whose commonest words a text has most of; English where fewer than FEWEST_HITS words tell."""
+    """The language whose commonest words a text has most of; English where fewer than FEWEST_HITS different words tell."""
     words = Counter(word.replace("’", "'") for word in LATIN_WORD.findall(text[:READ_CHARS].lower()))
     best, hits = "en", sum(words[word] for word in COMMON["en"] & words.keys())
     if hits > ENGLISH_SHARE * words.total():
         return best
     for name, common in COMMON.items():
-        found = sum(words[word] for word in common & words.keys())
+        seen = common & words.keys()
+        found = sum(words[word] for word in seen) if len(seen) >= FEWEST_HITS else 0
         found += sum(map(text.count, TELLING.get(name, ""))) if not text.isascii() else 0
         if found >= FEWEST_HITS and found > hits:
             best, hits = name, found

@@ -38,7 +38,7 @@ BOILERPLATE = re.compile(
     r"|我(?:只)?是(?:一个|一名|一款)?(?:由\w{1,12}(?:训练|开发)的)?(?:AI|人工智能|大型?语言模型)(?:助手|模型|语言模型)",
     re.IGNORECASE,
 )
-BOILERPLATE_CUES = ("AI", "rtificial intelligence", "anguage model", "人工智能", "语言模型")
+BOILERPLATE_CUES = ("AI", "rtificial", "anguage", "人工智能", "语言模型")
 SPOKEN_OF = re.compile(
     r"\b(?:special |control |stop |end |padding |separator |mask )?(?:tokens?|tags?|markers?|delimiters?|symbols?|placeholders?"
     r"|templates?|literal(?:ly)?|strings?|elements?)\b|标记|标签|符号|模板|分隔符|占位符|词元",
