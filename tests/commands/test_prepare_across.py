@@ -164,7 +164,7 @@ def test_settings_that_could_only_mislead_are_refused(tmp_path, settings, words)
 
 def test_a_benchmark_without_text_is_refused(tmp_path):
     (tmp_path / "b.txt").write_text("too short\n")
-    with pytest.raises(DataError, match="no text of at least 8 words"):
+    with pytest.raises(DataError, match="no text of at least 5 words"):
         prepare(write(tmp_path / "a.jsonl", rows(3)), tmp_path / "out", decontaminate=(str(tmp_path / "b.txt"),))
 
 

@@ -73,6 +73,8 @@ def test_repetition_is_the_share_of_repeated_runs():
     # 24 words have 21 runs of four; those at 0 and at 20 are the same
     assert repetition(" ".join(words + words[:4])) == pytest.approx(1 / 21)
     assert repetition("好" * 103) == pytest.approx(0.99)
+    tail = [str(n) for n in range(400)] + ["over", "and", "again", "it", "goes"] * 16
+    assert repetition(" ".join(tail)) == pytest.approx(1 - 5 / 77)
     assert repetition("the " * 19) == 0
     assert compression("ab" * 99) == 1
     assert compression("好的" * 500) > 50

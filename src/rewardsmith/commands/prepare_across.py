@@ -141,10 +141,10 @@ def open_benchmark(paths: Iterable[str], overlap: float, progress: Progress) -> 
     found = Benchmark((text for path in paths for text in texts_in(path)), overlap)
     if not len(found):
         raise DataError(
-            f"{', '.join(paths)}: no text of at least {contamination.SHORTEST} words or Chinese characters to look for; "
+            f"{', '.join(paths)}: no text of at least {contamination.SHORT_PROMPT} words or Chinese characters to look for; "
             "expected a benchmark's file"
         )
-    skipped = f"; {found.skipped} shorter than {contamination.SHORTEST} words were left out" if found.skipped else ""
+    skipped = f"; {found.skipped} shorter than {contamination.SHORT_PROMPT} words were left out" if found.skipped else ""
     progress.note(f"decontamination: {len(found)} different texts of benchmarks{skipped}")
     return found
 

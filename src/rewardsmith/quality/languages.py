@@ -69,6 +69,8 @@ COMMON = {name: frozenset(words.split()) for name, words in COMMON_WORDS.items()
 READ_CHARS = 2000
 GLANCE_CHARS = 500
 ENGLISH_SHARE = 0.2
+OTHER_SHARE = 0.2
+"""Of real text a quarter or more are common words; fewer may be names in code, as `os` and `as` are in Portuguese."""
 FEWEST_HITS = 2
 SPECIAL_SHARE = 0.01
 """Ukrainian and Persian are told by letters that Russian and Arabic do not have, which are a few in a hundred."""
@@ -135,6 +137,6 @@ def latin_language(text: str) -> str:
         seen = common & words.keys()
         found = sum(words[word] for word in seen) if len(seen) >= FEWEST_HITS else 0
         found += sum(map(text.count, TELLING.get(name, ""))) if not text.isascii() else 0
-        if found >= FEWEST_HITS and found > hits:
+        if found > max(hits, OTHER_SHARE * words.total()):
             best, hits = name, found
     return best

@@ -42,6 +42,8 @@ TRAILS = range(0x80, 0xC0)
 WIDE = re.compile(rb"(?:[\xe3-\xed\xef][\x80-\xbf]{2})+")
 SURE_WIDE = 3
 """So many three-byte characters in a row are no chance: none in 80,000 clean Chinese and Japanese sentences tried."""
+LEAST_COVERED = 0.4
+"""And they have to be so much of their stretch; where bytes were dropped it is still a half or more."""
 REPLACED_TWICE = ("锟斤拷", "嚙踝蕭", "占쏙옙")
 """Two U+FFFD, saved as UTF-8, read as GBK, Big5 and EUC-KR: the text before was lost already."""
 DASHED = "鈥窶"
@@ -224,10 +226,12 @@ def stretches(text: str, codec: str) -> Iterator[tuple[int, int, bytes]]:
     pattern, bytes_of = double_half(codec)
     runs = [(*run.span(), run.group().translate(bytes_of).encode("latin-1")) for run in pattern.finditer(text)]
     longest = [max((count_of((0, 0, found.group())) for found in WIDE.finditer(data)), default=0) for *_, data in runs]
-    # Two characters are enough where nothing else stands beside them, as in a short answer.
-    alone = all(3 * count == len(data) for count, (*_, data) in zip(longest, runs, strict=True))
-    for count, run in zip(longest, runs, strict=True):
-        if count >= SURE_WIDE or (alone and count == SURE_WIDE - 1):
+    whole = [count if 3 * count == len(data) else 0 for count, (*_, data) in zip(longest, runs, strict=True)]
+    # Two characters are enough where nothing else stands beside them, as in a short answer, or where it happens twice.
+    pairs = all(whole) or sum(count for count in whole if count > 1) > SURE_WIDE
+    for count, full, run in zip(longest, whole, runs, strict=True):
+        covered = sum(len(found.group()) for found in WIDE.finditer(run[2]))
+        if (count >= SURE_WIDE and covered >= LEAST_COVERED * len(run[2])) or (pairs and full == SURE_WIDE - 1):
             yield run
 
 

@@ -20,6 +20,8 @@ SIMILARITY_CHARS = 50_000
 """Longer responses are not compared: the time grows with the product of the lengths."""
 
 GRAM = 4
+TAIL_PIECES = 80
+"""A model that got stuck says its last words over and over, however long the text before them is."""
 FEWEST_PIECES = 20
 FEWEST_BYTES = 200
 """Shorter texts repeat and compress by chance: `Yes, yes, yes!` is no defect."""
@@ -111,11 +113,17 @@ def least_similarity(texts: list[str], comparisons: tuple[Comparison, ...]) -> f
 def repetition(text: str) -> float:
     """The share of a text's runs of GRAM words that stood in it before, in [0, 1]; a CJK character is a word.
 
-    0 for texts of fewer than FEWEST_PIECES words. Degenerate generation ("the the the", a line over and over) is near 1.
+    It is that of the whole text or of its last TAIL_PIECES words, whichever is more; 0 for texts of fewer than FEWEST_PIECES
+    words. Degenerate generation ("the the the", a line over and over) is near 1.
     """
     pieces = text.split() if text.isascii() else PIECE.findall(text)
     if len(pieces) < FEWEST_PIECES:
         return 0.0
+    return max(repeated_share(pieces), repeated_share(pieces[-TAIL_PIECES:]))
+
+
+def repeated_share(pieces: list[str]) -> float:
+    """The share of the runs of GRAM pieces that are not the first of their kind."""
     runs = len(pieces) - GRAM + 1
     different = len(set(zip(*(pieces[start:] for start in range(GRAM)), strict=False)))
     return 1 - different / runs
