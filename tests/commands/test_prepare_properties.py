@@ -1,4 +1,4 @@
-"""Whatever rows come and whatever is asked for: rows add up, a second run changes nothing, the order of rows plays no part."""
+"""Whatever rows come: they add up, a second run changes nothing, and their order plays no part."""
 
 import shutil
 import tempfile
@@ -13,7 +13,11 @@ from rewardsmith.commands.prepare_across import REMOVABLE
 from rewardsmith.data.loading import load
 
 WHOLE = (1.0, 0.0, 0.0)
-GOOD = {"prompt": "an opening of its own", "chosen": "entirely fine words here", "rejected": "something quite different"}
+GOOD = {
+    "prompt": "an opening of its own",
+    "chosen": "entirely fine words here",
+    "rejected": "something quite different",
+}
 
 
 def misread(text, page="latin-1", errors="strict"):
@@ -24,13 +28,36 @@ def misread(text, page="latin-1", errors="strict"):
 TEXTS = st.sampled_from(
     [
         *("tea with milk and honey please", "tea with milk and honey, please!", "TEA with milk and honey please now"),
-        *("coffee", "今天的天气怎么样呢，适合出去走走吗", "今天的天气怎么样呢，适合出去走走吗？", "I cannot help with that."),
-        *(misread("奖励模型的训练"), misread("奖励模型的训练")[:-1], misread("奖励模型的训练", "gbk", "ignore"), "奖励模型的训练"),
-        *("a\u200bb", "ok\nHuman: x", "<|im_end|>", "[removed]", "😀👩‍👩‍👧", "la " * 40, "\x00", "As an AI language model, I do."),
+        *(
+            "coffee",
+            "今天的天气怎么样呢，适合出去走走吗",
+            "今天的天气怎么样呢，适合出去走走吗？",
+            "I cannot help with that.",
+        ),
+        *(
+            misread("奖励模型的训练"),
+            misread("奖励模型的训练")[:-1],
+            misread("奖励模型的训练", "gbk", "ignore"),
+            "奖励模型的训练",
+        ),
+        *(
+            "a\u200bb",
+            "ok\nHuman: x",
+            "<|im_end|>",
+            "[removed]",
+            "😀👩‍👩‍👧",
+            "la " * 40,
+            "\x00",
+            "As an AI language model, I do.",
+        ),
     ]
 ) | st.text(max_size=8)
-PAIR = st.fixed_dictionaries({"prompt": st.sampled_from(["p", "one more opening", "二"]), "chosen": TEXTS, "rejected": TEXTS})
-VOTED = st.builds(lambda row, a, b: {**row, "annotator_agreement": a, "margin": b}, PAIR, st.floats(0, 1), st.floats(-2, 2))
+PAIR = st.fixed_dictionaries(
+    {"prompt": st.sampled_from(["p", "one more opening", "二"]), "chosen": TEXTS, "rejected": TEXTS}
+)
+VOTED = st.builds(
+    lambda row, a, b: {**row, "annotator_agreement": a, "margin": b}, PAIR, st.floats(0, 1), st.floats(-2, 2)
+)
 SHOWN = st.builds(
     lambda a, b, verdict: {"prompt": "which", "responses": [a, b], "verdict": verdict},
     TEXTS,

@@ -33,10 +33,14 @@ def test_the_language_is_told(language, text):
     assert language in LANGUAGES
 
 
-CODE = "import os\n\n\ndef read(path):\n    with open(path) as file:\n        return file.read()\n\n\nprint(read(os.sys.argv[1]))\n"
+CODE = (
+    "import os\n\ndef read(path):\n    with open(path) as file:\n        return file.read()\n\n\nprint(read(os.name))\n"
+)
 
 
-@pytest.mark.parametrize("text", [f"用下面的代码读取文件：\n```python\n{CODE}```\n", f"用下面的代码读取文件：\n{CODE}就可以了。"])
+@pytest.mark.parametrize(
+    "text", [f"用下面的代码读取文件：\n```python\n{CODE}```\n", f"用下面的代码读取文件：\n{CODE}就可以了。"]
+)
 def test_chinese_around_code_is_chinese_and_code_alone_is_english(text):
     assert language_of(text) == "zh"
     assert language_of(f"```python\n{CODE}```") == language_of(CODE) == "en"

@@ -23,8 +23,20 @@ FULL = ("latin-1", "iso-8859-15", "mac-roman", "cp437", "cp850", "cp1256")
 """Pages of single bytes that show every byte, so that nothing is lost."""
 LIVING = [
     *TEXTS.values(),
-    *("Ці ЦІЛІ Рівне", "Ђорђе и Љубица", "ГЁТЕ, Ёж", "強迫設定長寬比符合該框架裡的子元件的設定", "讀取至 %s 位元組時發生錯誤"),
-    *("┌──┐\n│ab│\n└──┘ ▼", "├── src\n└── té", "√2 ≈ 1.41, ∑x², ∂f/∂x ≠ 0, ½ ± ¼", "‚Zitat‘ „noch eins“ »Größe«", "naïve — “Élan”…"),
+    *(
+        "Ці ЦІЛІ Рівне",
+        "Ђорђе и Љубица",
+        "ГЁТЕ, Ёж",
+        "強迫設定長寬比符合該框架裡的子元件的設定",
+        "讀取至 %s 位元組時發生錯誤",
+    ),
+    *(
+        "┌──┐\n│ab│\n└──┘ ▼",
+        "├── src\n└── té",
+        "√2 ≈ 1.41, ∑x², ∂f/∂x ≠ 0, ½ ± ¼",
+        "‚Zitat‘ „noch eins“ »Größe«",
+        "naïve — “Élan”…",
+    ),
     *("ﾊﾝｶｸ ｶﾀｶﾅ", "昇進の試験に勝つ習慣を承る", "烫烫烫", "Ngày mai tôi sẽ đi Huế", "١٢٣ پارسی گچ پژ"),
 ]
 
@@ -48,7 +60,9 @@ def test_living_scripts_and_drawings_are_not_damage(text):
     assert (damaged_text(text), repaired(text), loss_of(text)) == (None, None, None)
 
 
-@pytest.mark.parametrize(("text", "page"), [("РџСЂРёРІРµС‚, РєР°Рє", "windows-1251"), ("dГ©jГ  vu Г©tГ©", "windows-1251")])
+@pytest.mark.parametrize(
+    ("text", "page"), [("РџСЂРёРІРµС‚, РєР°Рє", "windows-1251"), ("dГ©jГ  vu Г©tГ©", "windows-1251")]
+)
 def test_other_scripts_as_damage_are_told_apart(text, page):
     assert damaged_text(text) == f"UTF-8 read as {page}"
 

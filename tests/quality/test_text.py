@@ -70,11 +70,25 @@ def test_each_check_tells_what_it_saw(check, text, detail):
 
 LEAKED = {
     "role_tag": (
-        *("fine\n\nHuman: more", "好的\n用户：再来", "ok\n\nAssistant: x", "Done.\n### Response:\nfoo", "It is. USER: what"),
+        *(
+            "fine\n\nHuman: more",
+            "好的\n用户：再来",
+            "ok\n\nAssistant: x",
+            "Done.\n### Response:\nfoo",
+            "It is. USER: what",
+        ),
         *("### Instruction: do", "ok\n**User:** hi", "a\n<human>: hi", "[Round 2]\n问", "Great! Human: and then"),
     ),
     "template_token": (
-        *("hi<|im_end|>", "<|im_start|>assistant\nhi", "[INST] hi [/INST] ok", "<s> hi", "hi</s>", "a<|eot_id|>", "<bos>hi"),
+        *(
+            "hi<|im_end|>",
+            "<|im_start|>assistant\nhi",
+            "[INST] hi [/INST] ok",
+            "<s> hi",
+            "hi</s>",
+            "a<|eot_id|>",
+            "<bos>hi",
+        ),
         *("ok<end_of_turn>", "<start_of_turn>model\nhi", "<<SYS>>be good<</SYS>>", "hi <|endoftext|> and other text"),
         *("[CLS] hi [SEP]", "hi <pad><pad>", "hi[gMASK]", "x <unk> y", "<｜User｜>hi", "<s>[INST] a [/INST] b</s>"),
     ),
@@ -83,11 +97,25 @@ LEAKED = {
         *("[已删除]", "[content removed]"),
     ),
     "assistant_boilerplate": (
-        *("As an AI language model, I cannot", "As an AI, I do not have", "作为一个人工智能语言模型，我无法", "作为AI助手，我"),
+        *(
+            "As an AI language model, I cannot",
+            "As an AI, I do not have",
+            "作为一个人工智能语言模型，我无法",
+            "作为AI助手，我",
+        ),
         *("As a large language model, I", "I am an AI language model", "我是一个由OpenAI训练的人工智能助手"),
     ),
     "invisible_characters": (
-        *("a\u200bb", "pass\u200dword", "你\u200c好", "a\u202eb", "x\u2066y", "hi\U000e0068\U000e0069", "a\u3164b", "\u200eabc"),
+        *(
+            "a\u200bb",
+            "pass\u200dword",
+            "你\u200c好",
+            "a\u202eb",
+            "x\u2066y",
+            "hi\U000e0068\U000e0069",
+            "a\u3164b",
+            "\u200eabc",
+        ),
         *("\ufeffhi", "a\ufe0f\ufe0f\ufe0f", "end\u200d"),
     ),
 }
@@ -97,8 +125,18 @@ MENTIONED = {
         *("### Summary:\nx", "Use this template: `Human: {q}`", "Assistant manager: Bob", "Response: ok"),
     ),
     "template_token": (
-        *("The <|im_end|> token marks the end.", "Use `<|im_start|>` here", "```\n<s>[INST] x [/INST]\n```", "a <| b |> c"),
-        *("price <s>10</s> 8 euros", "<s>10</s> 8 euros", "BERT adds [CLS] and [SEP] tokens to it", 'print("[MASK]") ok'),
+        *(
+            "The <|im_end|> token marks the end.",
+            "Use `<|im_start|>` here",
+            "```\n<s>[INST] x [/INST]\n```",
+            "a <| b |> c",
+        ),
+        *(
+            "price <s>10</s> 8 euros",
+            "<s>10</s> 8 euros",
+            "BERT adds [CLS] and [SEP] tokens to it",
+            'print("[MASK]") ok',
+        ),
         *("特殊标记 <|im_end|> 表示结束，", "x[i] < 3", "vector<s> x", "if a<b> c"),
     ),
     "placeholder": ("a[removed_index]", "arr[deleted] = 1", "`[deleted]` is what the site shows"),
@@ -107,7 +145,15 @@ MENTIONED = {
         *("作为人工智能的一个分支，机器学习", 'They say "As an AI language model, I" often'),
     ),
     "invisible_characters": (
-        *("می\u200cخواهم", "PDF\u200cها", "क्\u200dष", "👩\u200d👩\u200d👧", "שלום\u200f!", "العربية\u200e (x)", "🏳️\u200d🌈"),
+        *(
+            "می\u200cخواهم",
+            "PDF\u200cها",
+            "क्\u200dष",
+            "👩\u200d👩\u200d👧",
+            "שלום\u200f!",
+            "العربية\u200e (x)",
+            "🏳️\u200d🌈",
+        ),
         *("❤️", "1️⃣", "葛\U000e0100城", "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"),
     ),
 }

@@ -144,7 +144,9 @@ def open_benchmark(paths: Iterable[str], overlap: float, progress: Progress) -> 
             f"{', '.join(paths)}: no text of at least {contamination.SHORT_PROMPT} words or Chinese characters to look for; "
             "expected a benchmark's file"
         )
-    skipped = f"; {found.skipped} shorter than {contamination.SHORT_PROMPT} words were left out" if found.skipped else ""
+    skipped = (
+        f"; {found.skipped} shorter than {contamination.SHORT_PROMPT} words were left out" if found.skipped else ""
+    )
     progress.note(f"decontamination: {len(found)} different texts of benchmarks{skipped}")
     return found
 

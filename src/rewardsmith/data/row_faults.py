@@ -9,11 +9,41 @@ from dataclasses import replace
 from rewardsmith.records import Comparison, Message, Record, Response
 
 MARKUP = (
-    *("<|im_end|>", "<|eot_id|>", "</s>", "<end_of_turn>", " [/INST]", "<|endoftext|>", "<｜end▁of▁sentence｜>", " [SEP]"),
-    *("\n\nHuman: 谢谢", "\n\nHuman: Thanks", "\n### Response:\nOK", "\nUSER: more", "\n用户：还有吗", "[removed]", "[已删除]"),
+    *(
+        "<|im_end|>",
+        "<|eot_id|>",
+        "</s>",
+        "<end_of_turn>",
+        " [/INST]",
+        "<|endoftext|>",
+        "<｜end▁of▁sentence｜>",
+        " [SEP]",
+    ),
+    *(
+        "\n\nHuman: 谢谢",
+        "\n\nHuman: Thanks",
+        "\n### Response:\nOK",
+        "\nUSER: more",
+        "\n用户：还有吗",
+        "[removed]",
+        "[已删除]",
+    ),
 )
 HIDDEN = (
-    *("\u200b", "\ufeff", "\u202e", "\u2060", "\u00ad", "\u200f", "\U000e0041", "\x07", "\x1b", "\x00", "\x85", "\ufffd"),
+    *(
+        "\u200b",
+        "\ufeff",
+        "\u202e",
+        "\u2060",
+        "\u00ad",
+        "\u200f",
+        "\U000e0041",
+        "\x07",
+        "\x1b",
+        "\x00",
+        "\x85",
+        "\ufffd",
+    ),
 )
 SELF = {"en": "As an AI language model, I do my best: ", "zh": "作为一个人工智能语言模型，我会尽力："}
 FOREIGN = (

@@ -52,8 +52,8 @@ class Benchmark:
     """The runs of all texts of some benchmarks, made once, then asked for each row.
 
     `texts` are (where, text); a text that stands in several places is held once. Texts of SHORT_PROMPT units and more,
-    but fewer than SHORTEST, are only found where the last turn of a prompt is equal to one, case and punctuation aside. `skipped` counts those with
-    fewer units, which say too little to be recognised.
+    but fewer than SHORTEST, are only found where the last turn of a prompt is equal to one, case and punctuation aside.
+    `skipped` counts those with fewer units, which say too little to be recognised.
     """
 
     def __init__(self, texts: Iterable[tuple[Origin, str]], overlap: float = OVERLAP) -> None:
@@ -96,8 +96,7 @@ class Benchmark:
         """The short benchmark text that a turn is, if it is one."""
         words = units(text)
         if SHORT_PROMPT <= len(words) < SHORTEST:
-            origin, *others = self.short.get(unit_hashes(words).tobytes(), [None])
-            if origin is not None:
+            for origin, *others in filter(None, [self.short.get(unit_hashes(words).tobytes())]):
                 yield Hit(part, origin, tuple(other.place for other in others), 1, 1, " ".join(words))
 
     def hits_of(self, part: str, text: str) -> Iterator[Hit]:

@@ -32,17 +32,22 @@ SCRIPTS = (
 """Languages that their letters tell; the first whose letter occurs, where that script is most of the text."""
 
 COMMON_WORDS = {
-    "en": "the of and to in is are was be that it for with as on you this not or can have from by at i your will which an if "
-    "we they do what there has but my how would here sure no yes please a he she his her were who when about one all more their "
-    "like than so some me just into also could should any been had did it's i'm that's don't am up out then",
-    "de": "der die das und ist nicht ein eine zu den von mit für auf es ich sie wird dem des im sich auch als werden kann oder "
-    "einen wie sind wenn bei aus nach nur",
-    "fr": "le la les et est un une des du de pour dans que qui pas ne vous en au par sur avec ce cette sont il je nous plus ou "
-    "à être aux se l'on c'est d'une n'est",
-    "es": "el la los las de que y en un una es por con para no se del al lo como su más este esta son si o pero está ser usted",
-    "pt": "o os as de que e em um uma é por com para não se do da dos das no na ao como mais este esta são ou mas você ser foi",
-    "it": "il lo la gli le di che e un una è per con non si del della dei nel alla come più questo questa sono o ma essere ho",
-    "nl": "de het een van en is niet in op te dat die voor met zijn er aan om ook als bij dit kan of wordt naar deze maar je",
+    "en": "the of and to in is are was be that it for with as on you this not or can have from by at i your "
+    "will which an if we they do what there has but my how would here sure no yes please a he she his her "
+    "were who when about one all more their like than so some me just into also could should any been had "
+    "did it's i'm that's don't am up out then",
+    "de": "der die das und ist nicht ein eine zu den von mit für auf es ich sie wird dem des im sich auch als "
+    "werden kann oder einen wie sind wenn bei aus nach nur",
+    "fr": "le la les et est un une des du de pour dans que qui pas ne vous en au par sur avec ce cette sont il "
+    "je nous plus ou à être aux se l'on c'est d'une n'est",
+    "es": "el la los las de que y en un una es por con para no se del al lo como su más este esta son si o pero "
+    "está ser usted",
+    "pt": "o os as de que e em um uma é por com para não se do da dos das no na ao como mais este esta são ou "
+    "mas você ser foi",
+    "it": "il lo la gli le di che e un una è per con non si del della dei nel alla come più questo questa sono "
+    "o ma essere ho",
+    "nl": "de het een van en is niet in op te dat die voor met zijn er aan om ook als bij dit kan of wordt naar "
+    "deze maar je",
     "sv": "och att det som en är på för av med den till inte ett om har kan de i från eller vid så jag du",
     "da": "og at det som en er på for af med den til ikke et om har kan de i fra eller ved så jeg du",
     "pl": "i w na z do nie się jest to że jak dla od po ten przez o są czy lub może być tego oraz",
@@ -54,6 +59,7 @@ COMMON_WORDS = {
     "fi": "ja on ei se että en oli joka mutta tai ole kuin myös hän voi jos ovat niin tämä sen",
     "vi": "của và là các không có cho được trong một người với này để những khi đã tôi bạn như thể từ",
 }
+"""The commonest words of languages in Latin letters, parted by space."""
 TELLING = {
     "de": "ßẞ",
     "pl": "łąęńśźż",
@@ -64,7 +70,14 @@ TELLING = {
     "vi": "đơưạảấầẩẫậắằẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ",
 }
 """Letters that tell a language in Latin letters: each counts as one of its commonest words."""
-LANGUAGES = ("zh", "en", "ja", *(name for name, _ in SCRIPTS), *(name for name in COMMON_WORDS if name != "en"), "other")
+LANGUAGES = (
+    "zh",
+    "en",
+    "ja",
+    *(name for name, _ in SCRIPTS),
+    *(name for name in COMMON_WORDS if name != "en"),
+    "other",
+)
 COMMON = {name: frozenset(words.split()) for name, words in COMMON_WORDS.items()}
 READ_CHARS = 2000
 GLANCE_CHARS = 500
@@ -75,14 +88,16 @@ FEWEST_HITS = 2
 SPECIAL_SHARE = 0.01
 """Ukrainian and Persian are told by letters that Russian and Arabic do not have, which are a few in a hundred."""
 FENCED = re.compile(r"```.*?(?:```|\Z)|`[^`\n]+`", re.DOTALL)
-CODE_LINE = re.compile(r"[{};]\s*$|^\s*(?:def|class|import|from|return|for|if|while|#include|SELECT|print)\b|^\s*[\w.\[\]]+ ?=|\w\(.*\)\s*$")
+CODE_LINE = re.compile(
+    r"[{};]\s*$|^\s*(?:def|class|import|from|return|for|if|while|#include|SELECT|print)\b|^\s*[\w.\[\]]+ ?=|\w\(.*\)\s*$"
+)
 
 
 def language_of(text: str) -> str:
     """One of LANGUAGES: which one most of a text's words are in; code in fences or of lines beside Chinese does not count.
 
-    A Chinese character counts as one word. English is what Latin letters are taken for where nothing speaks against it, since
-    code, names and formulas are in it; text without letters is `other`.
+    A Chinese character counts as one word. English is what Latin letters are taken for where nothing speaks against it,
+    since code, names and formulas are in it; text without letters is `other`. Cyrillic that is not Ukrainian is `ru`.
     """
     if (text.isascii() or not BEYOND_LATIN.search(text)) and is_plainly_english(text):
         return "en"

@@ -43,7 +43,6 @@ class Limits:
     """A language that responses may have, as in zh, en, ja or other; repeat it for several; default: all."""
 
 
-
 @dataclass(frozen=True, slots=True)
 class Crossing:
     """A limit that a row crossed: its check, how severe that is, the value, the threshold, and both in a sentence."""

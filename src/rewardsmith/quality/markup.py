@@ -30,9 +30,11 @@ PLACEHOLDER = re.compile(
 )
 BOILERPLATE = re.compile(
     r"\bAs an? (?:AI|artificial intelligence|(?:AI |large |AI-powered )?language model)"
-    r"(?: (?:language )?(?:model|assistant|system|chatbot))?(?: (?:developed|created|trained|made|built) by \w+)?,? (?:I|my)\b"
+    r"(?: (?:language )?(?:model|assistant|system|chatbot))?(?: (?:developed|created|trained|made|built) by \w+)?"
+    r",? (?:I|my)\b"
     r"|\bI(?: am|['’]m)(?: just| only| merely)? an? (?:AI|artificial intelligence|(?:large )?language model)"
-    r"(?=(?: language)? (?:model|assistant|chatbot|system)\b|[,.;!]|$| (?:and|so|designed|trained|developed|created|without)\b)"
+    r"(?=(?: language)? (?:model|assistant|chatbot|system)\b|[,.;!]|$"
+    r"| (?:and|so|designed|trained|developed|created|without)\b)"
     r"|作为(?:一个|一名|一款|一种)?(?:由\w{1,12}(?:训练|开发)的)?"
     r"(?:AI|人工智能|(?:大型?|大规模)?语言模型)[^。！？，,\n]{0,12}[，,]? ?我"
     r"|我(?:只)?是(?:一个|一名|一款)?(?:由\w{1,12}(?:训练|开发)的)?(?:AI|人工智能|大型?语言模型)(?:助手|模型|语言模型)",
@@ -40,7 +42,7 @@ BOILERPLATE = re.compile(
 )
 BOILERPLATE_CUES = ("AI", "rtificial", "anguage", "人工智能", "语言模型")
 SPOKEN_OF = re.compile(
-    r"\b(?:special |control |stop |end |padding |separator |mask )?(?:tokens?|tags?|markers?|delimiters?|symbols?|placeholders?"
+    r"\b(?:tokens?|tags?|markers?|delimiters?|symbols?|placeholders?"
     r"|templates?|literal(?:ly)?|strings?|elements?)\b|标记|标签|符号|模板|分隔符|占位符|词元",
     re.IGNORECASE,
 )
@@ -100,7 +102,9 @@ def quoted(text: str, start: int, end: int) -> bool:
     line = text[text.rfind("\n", 0, start) + 1 : start]
     if line.count("`") % 2 == 1 and "`" in text[end:].partition("\n")[0]:
         return True
-    return text[start - 1 : start] in QUOTES and text[end : end + 1] in QUOTES if 0 < start and end < len(text) else False
+    return (
+        text[start - 1 : start] in QUOTES and text[end : end + 1] in QUOTES if start > 0 and end < len(text) else False
+    )
 
 
 def spoken_of(text: str, start: int, end: int) -> bool:

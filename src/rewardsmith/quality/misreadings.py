@@ -250,7 +250,8 @@ def double_half(codec: str) -> tuple[re.Pattern[str], dict[int, str]]:
 @functools.cache
 def double_signature() -> re.Pattern[str]:
     """What every stretch of misread three-byte characters begins with, under any of the pages: quick to search for."""
-    firsts, either = set(), []
+    firsts: set[str] = set()
+    either = []
     for codec in DOUBLE_PAGES:
         first, second = class_of(codec, LEADS, TRAILS), class_of(codec, TRAILS, LEADS)
         if codec == "cp932":  # shows the bytes A1 to DF alone, as half-width katakana

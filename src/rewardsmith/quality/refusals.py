@@ -1,7 +1,7 @@
 """Whether a response declines to answer, by English and Chinese patterns over its beginning.
 
-A refusal names somebody who declines (I, we, 我) and what is declined: to help, to answer, to say. So "I can't wait" is none,
-nor is a sentence about others who refuse.
+A refusal names somebody who declines (I, we, 我) and what is declined: to help, to answer, to say. So "I can't wait" is
+none, nor is a sentence about others who refuse.
 """
 
 import re
@@ -10,11 +10,14 @@ REFUSAL_CHARS = 300
 """A refusal says so at its start; later the same words are mostly a reservation."""
 
 SPEECH = (
-    "(?:help(?!,? but)|assist|answer|provid(?! ?e? for)|fulfil|comply|offer|support|creat|generat|writ|engage|discuss|participat"
-    "|respond|recommend(?! .{0,40}enough)|advis|condone|shar|giv|do (?:that|this|so)|tell (?:you|anyone)|show you|teach you"
-    "|explain how|continue with|browse|access|complete (?:this|that|your)|encourage|promote|endorse)"
+    "(?:help(?!,? but)|assist|answer|provid(?!e for)|fulfil|comply|offer|support|creat|generat|writ|engage|discuss"
+    "|participat|respond|recommend(?! .{0,40}enough)|advis|condone|shar|giv|do (?:that|this|so)|tell (?:you|anyone)"
+    "|show you|teach you|explain how|continue with|browse|access|complete (?:this|that|your)|encourage|promote|endorse)"
 )
-ADVERBS = "(?:(?:really|simply|also|very|so|ethically|in good conscience|directly|legally|actually|just|therefore|be able to) )*"
+ADVERBS = (
+    "(?:(?:really|simply|also|very|so|ethically|in good conscience|directly|legally|actually|just|therefore|be able to)"
+    " )*"
+)
 DECLINES = (
     "(?:cannot|can not|can['’]t|won['’]t|will not|would not|don['’]t think I can|do not think I can"
     "|cannot and will not|(?:am|['’]m|are|['’]re) (?:\\w+ )?(?:not able|unable|not comfortable|uncomfortable|not programmed"
@@ -27,8 +30,10 @@ ENGLISH = re.compile(
     r"(?:decline(?: to|[.,;!]|$)|refuse to (?:answer|help|do|discuss|write|provide|assist))"
     r"|\b(?:unable|not able|not allowed|not comfortable|not programmed)(?: to)? (?:help|assist|fulfil|comply|answering)"
     r"|\bsorry,? (?:but )?(?:I|we) (?:can['’]t|cannot|won['’]t)(?: do (?:that|this))?[.!]"
-    r"|\b(?:it(?: is|['’]s)|that(?: is|['’]s)|would be) (?:not (?:appropriate|ethical|possible)|inappropriate|unethical) for me to"
-    r"|\b(?:against|violates?|outside) (?:my|our) (?:\w+ )?(?:programming|guidelines|polic(?:y|ies)|principles|rules|capabilities)",
+    r"|\b(?:it(?: is|['’]s)|that(?: is|['’]s)|would be) (?:not (?:appropriate|ethical|possible)|inappropriate|unethical)"
+    r" for me to"
+    r"|\b(?:against|violates?|outside) (?:my|our) (?:\w+ )?"
+    r"(?:programming|guidelines|polic(?:y|ies)|principles|rules|capabilities)",
     re.IGNORECASE,
 )
 DONE_ZH = (
@@ -44,8 +49,10 @@ CHINESE = re.compile(
 )
 
 
-CUES = ("n't", "n’t", "not ", "unable", "uncomfortable", "decline", "refuse", "inappropriate", "unethical", "against", "violate")
-CUES += ("outside", "unwilling")
+CUES = (
+    *("n't", "n’t", "not ", "unable", "uncomfortable", "decline", "refuse", "inappropriate", "unethical", "against"),
+    *("violate", "outside", "unwilling"),
+)
 """One of these stands in every English refusal; looking for them first is ten times faster."""
 
 

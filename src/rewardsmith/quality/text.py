@@ -14,7 +14,11 @@ from rewardsmith.records import Record
 
 # What pages of single bytes show for the bytes of UTF-8: letters and signs, quotes and dashes, or (Mac, DOS) roots, sums and
 # corners of boxes. One of them is normal in many languages, and so are quotes beside quotes; damage is a run of them.
-SIGNS, QUOTES, CORNERS = "\u0080-\u024f\u02c6\u02dc\u20ac\u2122", "\u2013-\u203a", "\u0393\u2202\u221a\u2248\u2261\u2500\u251c\u252c"
+SIGNS, QUOTES, CORNERS = (
+    "\u0080-\u024f\u02c6\u02dc\u20ac\u2122",
+    "\u2013-\u203a",
+    "\u0393\u2202\u221a\u2248\u2261\u2500\u251c\u252c",
+)
 CORNERS += "\u253c\u2564\u2568\u256c"
 AFTER_CORNER = "\u0080-\u024f\u0391-\u03c9\u207f\u2200-\u2321\u2550-\u2563\u2580-\u25a0"
 SUSPICIOUS_RUN = re.compile(
