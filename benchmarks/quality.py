@@ -14,10 +14,14 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import rewardsmith as rs
+from rewardsmith.evaluate.paired import compare_margins
 from rewardsmith.files import write_json
 from rewardsmith.terminal import progress_for
 
@@ -31,10 +35,13 @@ HH = {
 }
 MERGED = {"merge_prompts": True, "batch": 1, "evals": 1}
 OTHERS = [
-    "ultrafeedback-noise/clean.jsonl.gz",
-    "webgpt/comparisons.jsonl.gz",
-    "alpaca-eval/pairs_length_balanced.jsonl.gz",
+    "ultrafeedback-noise/clean.jsonl.gz:0.2",
+    "webgpt/comparisons.jsonl.gz:0.2",
+    "alpaca-eval/pairs_length_balanced.jsonl.gz:0.5",
 ]
+FITTED = {"freeze_layers": -1, "head_start": "probe"}
+"""A frozen backbone with its best head: features are computed once and shared by all such runs."""
+READ = {"read_layers": (18,), "pooling": ("last", "mean"), "head_start": "probe"}
 RUNS: dict[str, dict[str, Any]] = {
     "ukp-smollm2": {**UKP, **MERGED, "model": "smollm2-135m", "freeze_layers": 12, "epochs": 5, "lr": 5e-5},
     "ukp-smollm2-probe": {
@@ -56,6 +63,25 @@ RUNS: dict[str, dict[str, Any]] = {
         "epochs": 3,
         "lr": 1e-5,
     },
+    "ukp-smollm2-frozen-12-to-27": {
+        **UKP,
+        "merge_prompts": True,
+        "model": "smollm2-135m",
+        **FITTED,
+        "read_layers": (12, 15, 18, 21, 24, 27),
+        "pooling": ("last", "mean"),
+    },
+    "ukp-smollm2-12-to-18": {
+        **UKP,
+        **MERGED,
+        "model": "smollm2-135m",
+        "freeze_layers": 12,
+        "head_start": "probe",
+        "read_layers": (12, 15, 18),
+        "pooling": ("last", "mean"),
+        "epochs": 3,
+        "lr": 1e-5,
+    },
     "ukp-smollm2-pairs": {**UKP, "model": "smollm2-135m", "layers": 12, "batch": 16, "epochs": 1, "lr": 5e-5},
     "ukp-minilm": {**UKP, **MERGED, "model": "minilm-l6", "epochs": 6, "lr": 5e-5},
     "hh-smollm2-6-layers": {**HH, "model": "smollm2-135m", "layers": 6, "epochs": 1, "lr": 3e-5, "evals": 2},
@@ -70,16 +96,27 @@ RUNS: dict[str, dict[str, Any]] = {
         "lr": 1e-5,
         "evals": 2,
     },
-    "hh-smollm2-6-layers-extra": {
+    "hh-smollm2-18-frozen": {**HH, "model": "smollm2-135m", "layers": 18, **FITTED},
+    "hh-smollm2-18-frozen-mean": {**HH, "model": "smollm2-135m", **READ, "freeze_layers": -1},
+    "hh-smollm2-18-frozen-mean-extra": {
         **HH,
         "model": "smollm2-135m",
-        "layers": 6,
-        "epochs": 1,
-        "lr": 3e-5,
-        "evals": 2,
+        **READ,
+        "freeze_layers": -1,
         "extra": OTHERS,
     },
+    "hh-smollm2-18-mean": {
+        **HH,
+        "model": "smollm2-135m",
+        **READ,
+        "freeze_layers": 12,
+        "epochs": 2,
+        "lr": 1e-5,
+        "evals": 1,
+    },
 }
+BASES = {"hh-": "hh-smollm2-18-frozen", "ukp-": "ukp-smollm2-18-layers-probe"}
+"""What other runs of a data set are compared with."""
 NOT_SETTINGS = ("dataset", "fractions", "model", "extra")
 
 
@@ -105,6 +142,7 @@ def run(name: str, data: Path) -> dict[str, Any]:
         result = rs.train(RUNS[name]["model"], sources, output, progress=progress_for(sys.stderr), **own, **settings)
         trained = result.to_json()
         evaluation = json.loads((output / "evaluation.json").read_text())
+        compared = [json.loads(line) for line in (output / "comparisons.jsonl").read_text().splitlines()]
         # The report quotes the data, which is not ours to copy; curve and verdict hold numbers only.
         kept = RESULTS / "runs" / name
         shutil.rmtree(kept, ignore_errors=True)
@@ -125,9 +163,42 @@ def run(name: str, data: Path) -> dict[str, Any]:
                                                 "trainable_parameters")},
         "minutes": (time.time() - started) / 60,
         "threads": os.cpu_count(),
+        "margins": [float(f"{comparison['margin']:.5g}") for comparison in compared],
+        "prompts": numbered(comparison["prompt_id"] for comparison in compared),
     }  # fmt: skip
     write_json(RESULTS / f"{name}.json", row)
     return row
+
+
+def numbered(keys: Iterable[str]) -> list[int]:
+    """Keys as numbers in order of appearance."""
+    known: dict[str, int] = {}
+    return [known.setdefault(key, len(known)) for key in keys]
+
+
+def differences() -> str:
+    """Every run of a data set minus its base on the same comparisons, as Markdown; runs made before margins were kept
+    are left out.
+    """
+    lines = ["| run | minus | accuracy, difference [95 %] |", "|---|---|---|"]
+    rows = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
+    for start, base in BASES.items():
+        if "margins" not in rows.get(base, {}):
+            continue
+        for name, row in rows.items():
+            if name == base or not name.startswith(start) or row.get("prompts") != rows[base]["prompts"]:
+                continue
+            first, second = (np.array(one["margins"]) for one in (row, rows[base]))
+            paired = compare_margins(
+                first,
+                second,
+                preference=np.ones(len(first)),
+                cluster=np.array(row["prompts"]),
+                rng=np.random.default_rng(0),
+            )
+            low, high = paired.interval.low, paired.interval.high
+            lines.append(f"| {name} | {base} | {paired.difference:+.3f} [{low:+.3f}, {high:+.3f}] |")
+    return "\n".join(lines)
 
 
 def table() -> str:
@@ -163,7 +234,7 @@ def main() -> None:
     for name in arguments.names or RUNS:
         row = run(name, Path(data))
         print(f"{name}: {row['accuracy']:.4f} {row['accuracy_ci']} in {row['minutes']:.1f} minutes", flush=True)
-    print(table())
+    print(table(), differences(), sep="\n\n")
 
 
 if __name__ == "__main__":

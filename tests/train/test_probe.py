@@ -49,8 +49,8 @@ def test_the_fitted_head_gives_the_margins_of_the_linear_model():
     train, held = examples(model, records(30)), examples(model, records(10, start=100))
     backbone = [p.clone() for p in model.network.hf.base_model.parameters()]
     figures = probe.fit_head(model.network, train, held, budget=400, seed=0)
-    features = probe.differences(model.network, held, 400, probe.SILENT)
-    margin = features.x @ model.network.head.weight.detach().numpy()[0]
+    features = probe.known_texts(model.network, held, 400, probe.SILENT)
+    margin = features.differences().x @ model.network.head.weight.detach().numpy()[0]
     assert figures.eval_loss == pytest.approx(nll(margin, features.preference, weight=features.weight), abs=1e-5)
     assert all((a == b).all() for a, b in zip(backbone, model.network.hf.base_model.parameters(), strict=True))
 
@@ -58,7 +58,7 @@ def test_the_fitted_head_gives_the_margins_of_the_linear_model():
 def test_the_penalty_is_that_of_the_smallest_loss_on_prompts_left_out():
     rng = np.random.default_rng(0)
     noise = probe.Differences(
-        rng.normal(size=(60, 40)).astype(np.float32), rng.integers(0, 2, 60) * 1.0, np.ones(60), np.arange(60)
+        rng.normal(size=(300, 40)).astype(np.float32), rng.integers(0, 2, 300) * 1.0, np.ones(300), np.arange(300)
     )
     assert probe.chosen_penalty(noise, seed=0) >= 1.0  # nothing to learn
     clear = problem(n=2000)
@@ -104,3 +104,26 @@ def test_a_run_stopped_before_its_first_checkpoint_starts_with_the_same_head(tmp
     assert weights(whole) == weights(again)
     lines = (tmp_path / "stopped/metrics.jsonl").read_bytes().splitlines()
     assert sum(orjson.loads(line)["step"] == 0 for line in lines) == 1
+
+
+@pytest.mark.parametrize("texts", [12, 60])
+def test_fewer_texts_than_features_give_the_same_weights_in_fewer_coordinates(texts):
+    rng = np.random.default_rng(3)
+    pairs = rng.integers(0, texts, size=(150, 2))
+    features = rng.normal(size=(texts, 40)).astype(np.float32)
+    preference = (features[pairs[:, 0], 0] > features[pairs[:, 1], 0]).astype(float)
+    known = probe.Known(features, pairs[:, 0], pairs[:, 1], preference, np.ones(150), np.arange(150))
+    rotated, back = probe.rotate(known)
+    assert rotated.features.shape[1] == min(texts, 40)
+    found = back(probe.fit_linear(rotated.differences(), 0.1))
+    np.testing.assert_allclose(found, probe.fit_linear(known.differences(), 0.1), atol=2e-3)
+    np.testing.assert_allclose(known.margins(found), known.differences().x @ found, atol=1e-4)
+    np.testing.assert_allclose(known.spread(), known.differences().x.std(axis=0), rtol=1e-3)
+
+
+def test_equal_texts_are_one_text():
+    model = tiny(seed=1)
+    rows = examples(model, [*records(6), *records(6)])
+    known = probe.known_texts(model.network, rows, 400, probe.SILENT)
+    assert len(known.preferred) == 2 * len(known.features) / 2 == 12
+    assert (known.preferred[:6] == known.preferred[6:]).all()

@@ -36,13 +36,17 @@ class Config:
 
 @dataclass(frozen=True)
 class Shown:
-    """One response as it is scored: its tokens as text, where the shared prefix ends, which token is pooled."""
+    """One response as it is scored: its tokens as text, where the shared prefix ends, which token is pooled.
+
+    `answer_tokens` counts the last ones, over which a head that reads means averages; None for other heads.
+    """
 
     tokens: tuple[str, ...]
     ids: tuple[int, ...]
     prefix_tokens: int
     pooled_token: str
     tokens_cut: int
+    answer_tokens: int | None
     reward: float | None
 
 
@@ -92,6 +96,8 @@ class Result:
                 say(f"response {number}: {len(shown.ids)} tokens, {border} shared, {shown.tokens_cut} cut, {reward}"),
                 f"⟦{join(shown.tokens[:border])}⟧{join(shown.tokens[border:-1])}▶{repr(shown.tokens[-1])[1:-1]}◀",
             ]
+            if shown.answer_tokens is not None:
+                lines.append(say(f"the head averages over the last {shown.answer_tokens} tokens"))
         lines += ["", *(say(told(comparison)) for comparison in self.comparisons)]
         return "\n".join(lines)
 
@@ -144,6 +150,7 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
             prefix_tokens=len(tree.prefix),
             pooled_token=model.tokenizer.decode([int(ids[-1])]),
             tokens_cut=encoded.cuts.response_tokens[k],
+            answer_tokens=encoded.answers[k] if encoded.answers else None,
             reward=None if rewards is None else float(rewards[k]),
         )
         for k, ids in enumerate(encoded.sequences)

@@ -77,7 +77,8 @@ class Evaluation:
 def score_all(model: "RewardModel", records: Sequence[Record], progress: Progress = SILENT) -> Scored:
     """Rewards of all records that the contract can render, each tokenized once and in order."""
     from rewardsmith.errors import ContractError
-    from rewardsmith.model.scorer import Sequences, score
+    from rewardsmith.model.reward_model import sequences_of
+    from rewardsmith.model.scorer import score
 
     kept, sequences, overlong = [], [], 0
     for record in records:
@@ -86,7 +87,7 @@ def score_all(model: "RewardModel", records: Sequence[Record], progress: Progres
         except ContractError:
             continue
         kept.append(record)
-        sequences.append(Sequences(record.prompt_id, encoded.sequences))
+        sequences.append(sequences_of(record, encoded))
         overlong += encoded.overlong
     rewards = list(score(model.network, sequences, total=len(sequences), progress=progress))
     return Scored(kept, rewards, refused=len(records) - len(kept), overlong=overlong)

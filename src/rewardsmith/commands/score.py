@@ -142,6 +142,7 @@ def score_window(
 ) -> Iterator[dict[str, Any]]:
     """Score a stretch of rows; what cannot be scored gets an `error` in its place."""
     from rewardsmith.errors import ContractError
+    from rewardsmith.model.reward_model import sequences_of
     from rewardsmith.model.scorer import Sequences, score
     from rewardsmith.records import Record
 
@@ -165,7 +166,7 @@ def score_window(
             row["cut"] = cuts_json(encoded.cuts)
         counts.overlong += encoded.overlong
         order = source_order(item, hashed_order=hashed_order)
-        waiting.append((row, order, Sequences(item.prompt_id, encoded.sequences)))
+        waiting.append((row, order, sequences_of(item, encoded)))
     rewards = score(model.network, [sequences for _, _, sequences in waiting], budget=config.tokens_per_batch)
     for (row, order, _), values in zip(waiting, rewards, strict=True):
         row["rewards"] = [float(values[index]) for index in order]

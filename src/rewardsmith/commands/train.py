@@ -15,6 +15,7 @@ from rewardsmith.commands.sources import (
     quarantine_lines,
     read_json,
 )
+from rewardsmith.commands.train_frozen import done_in_words, known_features
 from rewardsmith.commands.train_inputs import Start, load_data, open_model
 from rewardsmith.commands.train_settings import Config as Config
 from rewardsmith.commands.train_settings import Lora as Lora
@@ -63,8 +64,7 @@ class Result:
         s = self.summary
         peaks = [f"peak {words}: {s[key] / 2**30:.2f} GiB" for key, words in PEAKS.items() if key in s]
         lines = [
-            f"trained {s['steps']} steps on {s['records']} records ({s['pairs']} comparisons seen) in "
-            f"{s['seconds']:.0f} s, {s['pairs_per_second']:.1f} pairs/s",
+            done_in_words(s),
             "; ".join([f"trained {s['trainable_parameters']:,} of {s['parameters']:,} parameters", *peaks]),
             f"model: {s['model_folder']}",
         ]
@@ -83,10 +83,8 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     splits = load_data(config, progress)
     start = open_model(config)
     model = start.model
-    for told in start.notes:
+    for told in start.told():
         progress.note(told)
-    if model.why_separate:
-        progress.note(f"prefixes are not shared: {model.why_separate}")
     parameters = count_parameters(model.network)
     begin_peak_memory(model.network.device)
     train, validation = encode_splits(config, splits, model, progress)
@@ -95,7 +93,8 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     begin_run(config, fingerprint)
     save_settings(config, splits, train, validation)
     with following(tracking_jobs(config), progress):
-        fitted = fit(config, settings, model, train, validation, fingerprint, progress)
+        with known_features(start, train, validation, settings.tokens_per_microbatch, progress):
+            fitted = fit(config, settings, model, train, validation, fingerprint, progress)
         held = finish_model(config, model, splits, progress)
         summary = summarize_run(config, settings, model, train, fitted, parameters, dtype=fingerprint["dtype"])
         write_json(config.output / "train.json", summary)
@@ -211,7 +210,7 @@ def fit_settings(config: Config, start: Start, train: "Encoding") -> "FitSetting
         patience=config.patience,
         keep=config.keep,
         head_start=start.head,
-        max_steps=config.max_steps,
+        max_steps=0 if start.exact else config.max_steps,
     )
 
 

@@ -1,6 +1,6 @@
 """What `rewardsmith train` starts from: the split data, and the model with its contract."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from rewardsmith.records import Record
 
 if TYPE_CHECKING:
     from rewardsmith.model.backbones import Backbone
+    from rewardsmith.model.readout import Readout
     from rewardsmith.model.reward_model import RewardModel
 
 KEPT_HEAD = "--head-start probe fits new heads only; the model's own is trained already and is kept"
@@ -89,6 +90,16 @@ class Start:
     head: str
     notes: tuple[str, ...]
 
+    def told(self) -> list[str]:
+        """The notes, and why prefixes are not shared, if they are not."""
+        why = self.model.why_separate
+        return [*self.notes, *([f"prefixes are not shared: {why}"] if why else [])]
+
+    @property
+    def exact(self) -> bool:
+        """Whether the head alone is wanted, and fitted: then no step could better it."""
+        return self.kind == "head" and self.head == "probe"
+
 
 def open_model(config: Config) -> Start:
     """Open the model, settle its contract, and let learn what the settings say."""
@@ -108,9 +119,10 @@ def open_model(config: Config) -> Start:
     backbone = open_backbone(
         config.model,
         seed=config.seed,
-        layers=config.layers,
+        layers=config.layers or (max(config.read_layers) if config.read_layers and config.model != "tiny" else None),
         tiny=tiny,
         trust_remote_code=config.trust_remote_code,
+        reading=reading_of(config),
     )
     before = Sidecar.load(backbone.folder) if backbone.folder else None
     # Clock calls in a template are pinned to the day that training begins; a model with a contract keeps its own.
@@ -130,6 +142,15 @@ def open_model(config: Config) -> Start:
     if config.head_start == "probe":
         notes.append(prepare_probe(model) if head == "probe" else KEPT_HEAD)
     return Start(model, prepare_to_learn(config, model), head, tuple(filter(None, notes)))
+
+
+def reading_of(config: Config) -> "Callable[[int], Readout] | None":
+    """What a new head shall read, from how many layers the model has; None for the class's own way."""
+    from rewardsmith.model.readout import LAST, Readout
+
+    if not config.read_layers and not config.pooling:
+        return None
+    return lambda layers: Readout(config.read_layers or (layers,), config.pooling or (LAST,))
 
 
 def prepare_probe(model: "RewardModel") -> str:

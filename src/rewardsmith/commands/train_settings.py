@@ -99,6 +99,10 @@ class Config:
     """Join rows with the same prompt into one ranking: each text is computed once."""
     layers: int | None = None
     """Keep only the first N layers of the model."""
+    read_layers: tuple[int, ...] = ()
+    """Layers that a new head reads, as in 12 15 18 (default: the last one); those above the highest are left out."""
+    pooling: tuple[Literal["last", "mean"], ...] = ()
+    """What a new head reads of each layer: last (token), mean (over the answer), or both (default: the model's own)."""
     freeze_layers: int = 0
     """Freeze embeddings and the first N layers; -1 trains the head only."""
     n_layer: int = 2

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,18 @@ import torch
 
 from rewardsmith.errors import ModelError
 from rewardsmith.model.classifier import load_classifier, unreachable
-from rewardsmith.model.folders import has_tokenizer
-from rewardsmith.model.network import find_head, kind_of
-from rewardsmith.model.public_heads import Choice, Origin
+from rewardsmith.model.folders import ModelFolder, has_tokenizer, inspect_folder
+from rewardsmith.model.network import find_head, kind_of, layer_stack
+from rewardsmith.model.public_heads import Choice, Origin, read_tensor
+from rewardsmith.model.readout import Readout
 from rewardsmith.model.sidecar import Sidecar
 from rewardsmith.model.tiny import TinyConfig, byte_tokenizer, tiny_model
 from rewardsmith.scoring.contract import choose_pad_token, last_token
 
 EMBEDDED = ("tiny", "smollm2-135m", "minilm-l6")
 NO_CHOICE = Choice()
+Reading = Callable[[int], Readout]
+"""What a new head shall read, from how many layers the model has."""
 UNKNOWN = Origin()
 HUB_FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "*.tiktoken", "*.py")
 UNLIMITED = 10**9  # tokenizers write 10**30 for "no limit"
@@ -29,7 +33,8 @@ UNLIMITED = 10**9  # tokenizers write 10**30 for "no limit"
 class Backbone:
     """An opened model: the transformers model, its tokenizer, its kind, and whether its head is new.
 
-    `origin` says what a model without `reward.json` was understood as.
+    `origin` says what a model without `reward.json` was understood as. `readout` is what a head reads that is not the
+    class's own; its weights are `head`, or drawn with `seed` where it is new.
     """
 
     hf: Any
@@ -38,6 +43,9 @@ class Backbone:
     head_is_new: bool
     folder: Path | None
     origin: Origin = UNKNOWN
+    readout: Readout | None = None
+    head: torch.Tensor | None = None
+    seed: int = 0
 
     @property
     def longest(self) -> int | None:
@@ -48,6 +56,14 @@ class Backbone:
         positions = getattr(self.hf.config.get_text_config(), "max_position_embeddings", None)
         limits = (positions, position_rows(self.hf), self.tokenizer.model_max_length)
         return min((int(limit) for limit in limits if limit and limit < UNLIMITED), default=None)
+
+    def set_head(self, head: torch.nn.Linear) -> None:
+        """Fill a head that reads what `readout` says."""
+        if self.head is None:
+            draw_head(head, seed=self.seed)
+            return
+        with torch.no_grad():
+            head.weight.copy_(self.head)
 
 
 def position_rows(hf: Any) -> int | None:
@@ -75,18 +91,20 @@ def open_backbone(
     tiny: TinyConfig | None = None,
     trust_remote_code: bool = False,
     choice: Choice = NO_CHOICE,
+    reading: Reading | None = None,
 ) -> Backbone:
     """Open a model for training: `tiny`, an embedded name, a folder, or a hub name.
 
     `layers` keeps the first N layers. A head that the weights bring along is kept, whoever wrote it; otherwise it
     starts near zero, so that the first loss is about ln 2 (not for `tiny`: a backbone that learns from nothing needs a
-    head that passes gradients on from the first step). Raises ModelError with one line that tells what to do.
+    head that passes gradients on from the first step). `reading` tells what a new head shall read, from the number of
+    layers. Raises ModelError with one line that tells what to do.
     """
     torch.manual_seed(seed)
     if name == "tiny":
         tokenizer = byte_tokenizer()
         hf = tiny_model(tiny or TinyConfig(), vocab_size=len(tokenizer))
-        return Backbone(hf, tokenizer, "decoder", True, None)
+        return Backbone(hf, tokenizer, "decoder", True, None, readout=wanted(hf, reading), seed=seed)
     path = locate(name)
     opened = load_classifier(path, layers=layers, trust_remote_code=trust_remote_code, choice=choice)
     hf, kind = opened.hf, kind_of(opened.hf)
@@ -99,9 +117,41 @@ def open_backbone(
         origin = settle_pad_token(hf, tokenizer, kind, opened.origin)
     hf.config.get_text_config().pad_token_id = hf.config.pad_token_id = tokenizer.pad_token_id
     hf.config.problem_type = "regression"  # else vLLM puts a sigmoid on the reward
+    folder = Path(path) if Path(path).is_dir() else None
+    plain = Backbone(hf, tokenizer, kind, opened.head_is_new, folder, origin, seed=seed)
+    if stored is not None and stored.readout is not None:
+        return with_stored_head(plain, stored.readout, reading, name)
     if opened.head_is_new:
-        reset_head(hf, seed=seed)
-    return Backbone(hf, tokenizer, kind, opened.head_is_new, Path(path) if Path(path).is_dir() else None, origin)
+        draw_head(find_head(hf), seed=seed)
+        return replace(plain, readout=wanted(hf, reading))
+    if reading is not None:
+        raise ModelError(f"{name} has a reward head already; --read-layers and --pooling are for a new one")
+    return plain
+
+
+def with_stored_head(plain: Backbone, readout: Readout, reading: Reading | None, name: str) -> Backbone:
+    """A folder of ours whose head reads what `readout` says; ModelError where another reading is asked for."""
+    if reading is not None and reading(layer_count(plain.hf)) != readout:
+        raise ModelError(f"{name} has a head that reads {readout.told()}; leave --read-layers and --pooling out")
+    assert plain.folder is not None
+    head = stored_head(inspect_folder(plain.folder), find_head(plain.hf), plain.hf)
+    return replace(plain, head_is_new=False, readout=readout, head=head)
+
+
+def wanted(hf: Any, reading: Reading | None) -> Readout | None:
+    """What a new head shall read; None for the class's own way. ModelError for layers that the model has not."""
+    if reading is None:
+        return None
+    count = layer_count(hf)
+    readout = reading(count)
+    if readout.layers[-1] > count:
+        raise ModelError(f"--read-layers has {readout.layers[-1]}: the model has {count} layers; choose 1 to that many")
+    return readout
+
+
+def layer_count(hf: Any) -> int:
+    """How many layers the model has."""
+    return len(layer_stack(hf.base_model))
 
 
 def settle_pad_token(hf: Any, tokenizer: Any, kind: str, origin: Origin) -> Origin:
@@ -181,12 +231,20 @@ def load_tokenizer(path: str, *, trust_remote_code: bool) -> Any:
         raise ModelError(unreachable(path, error)) from error
 
 
-def reset_head(hf: Any, *, seed: int) -> None:
-    """Draw the head anew with standard deviation 1 / (width + 1): rewards near zero, a first loss of about ln 2.
+def stored_head(folder: ModelFolder, own: torch.nn.Linear, hf: Any) -> torch.Tensor:
+    """The weights of a head that reads more than the class's `own`, which has another shape."""
+    name = next(name for name, module in hf.named_modules() if module is own)
+    found = [weight for weight in folder.weights if weight.name == f"{name}.weight"]
+    if not found:
+        raise ModelError(f"{folder.path} lacks its reward head ({name}.weight); is it complete?")
+    return read_tensor(found[0])
+
+
+def draw_head(head: torch.nn.Linear, *, seed: int) -> None:
+    """Draw a head anew with standard deviation 1 / (width + 1): rewards near zero, a first loss of about ln 2.
 
     The scale is OpenRLHF's (`get_llm_for_sequence_regression`, value head initialisation).
     """
-    head = find_head(hf)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         drawn = torch.randn(head.weight.shape, generator=generator) / (head.in_features + 1)

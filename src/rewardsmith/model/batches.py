@@ -5,11 +5,20 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from rewardsmith.model.attention import Layout, Segment
 from rewardsmith.scoring.trees import TokenTree, pack, pack_padded
+
+
+@dataclass(frozen=True)
+class AnswerTokens:
+    """The answers' tokens: their places in the flattened batch, the response of each, and how many a response has."""
+
+    token: Int64[Tensor, " A"]
+    response: Int64[Tensor, " A"]
+    count: Int64[Tensor, " R"]
 
 
 @dataclass(frozen=True)
@@ -20,6 +29,7 @@ class PackedTrees:
     positions: Int64[Tensor, "1 T"]
     pooled: Int64[Tensor, " R"]
     layout: Layout
+    answers: AnswerTokens | None = None
 
 
 @dataclass(frozen=True)
@@ -28,23 +38,48 @@ class PaddedRows:
 
     ids: Int64[Tensor, "R L"]
     mask: Int64[Tensor, "R L"]
+    answers: AnswerTokens | None = None
+
+    def row(self, index: int) -> "PaddedRows":
+        """One row alone, without its padding."""
+        length = int(self.mask[index].sum())
+        answers = None
+        if self.answers is not None:
+            count = int(self.answers.count[index])
+            answers = answer_tokens([range(length - count, length)], self.ids.device)
+        part = slice(index, index + 1)
+        return PaddedRows(self.ids[part, :length], self.mask[part, :length], answers)
 
 
-Batch = PackedTrees | PaddedRows
+@dataclass(frozen=True)
+class KnownFeatures:
+    """Responses whose pooled features were computed before (a frozen backbone's); nothing is left but the head."""
+
+    rows: Float[Tensor, "R F"]
+
+
+Texts = PackedTrees | PaddedRows
+Batch = Texts | KnownFeatures
 
 
 def pack_trees(trees: Sequence[TokenTree], device: torch.device) -> PackedTrees:
     """Lay trees behind each other; positions of a branch continue from its prefix."""
     ids, positions, pooled, segments, start = [], [], [], [], 0
+    answers: list[Sequence[int]] = []
     for tree in trees:
-        length = len(tree.prefix)
+        length, top = len(tree.prefix), start
         segments.append(Segment(length, tuple(map(len, tree.branches))))
         ids.append(tree.prefix)
         positions.append(np.arange(length))
         start += length
-        for branch in tree.branches:
+        for number, branch in enumerate(tree.branches):
             ids.append(branch)
             positions.append(np.arange(length, length + len(branch)))
+            if tree.answers:
+                inside = min(tree.answers[number], len(branch))
+                before = tree.answers[number] - inside  # where siblings begin alike, the answer begins in the prefix
+                end = start + len(branch)
+                answers.append([*range(top + length - before, top + length), *range(end - inside, end)])
             start += len(branch)
             pooled.append(start - 1)
     return PackedTrees(
@@ -52,6 +87,17 @@ def pack_trees(trees: Sequence[TokenTree], device: torch.device) -> PackedTrees:
         positions=torch.from_numpy(np.concatenate(positions).astype(np.int64))[None].to(device),
         pooled=torch.tensor(pooled, device=device),
         layout=Layout(tuple(segments)),
+        answers=answer_tokens(answers, device) if len(answers) == len(pooled) else None,
+    )
+
+
+def answer_tokens(places: Sequence[Sequence[int]], device: torch.device) -> AnswerTokens:
+    """From the places of every response's answer tokens, in order."""
+    counts = [len(tokens) for tokens in places]
+    return AnswerTokens(
+        token=torch.tensor([place for tokens in places for place in tokens], device=device),
+        response=torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts)).to(device),
+        count=torch.tensor(counts, device=device),
     )
 
 
@@ -64,7 +110,13 @@ def pad_rows(trees: Sequence[TokenTree], pad_id: int, device: torch.device) -> P
     for row, sequence in enumerate(sequences):
         ids[row, : len(sequence)] = sequence
         mask[row, : len(sequence)] = 1
-    return PaddedRows(torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device))
+    counts = [count for tree in trees for count in tree.answers]
+    places = [range(k * width + len(sequences[k]) - n, k * width + len(sequences[k])) for k, n in enumerate(counts)]
+    return PaddedRows(
+        ids=torch.from_numpy(ids).to(device),
+        mask=torch.from_numpy(mask).to(device),
+        answers=answer_tokens(places, device) if len(counts) == len(sequences) else None,
+    )
 
 
 def micro_batches(trees: Sequence[TokenTree], budget: int, *, packed: bool) -> list[list[int]]:

@@ -1,7 +1,7 @@
 """The network: any sequence classifier of transformers with one output, its head computed in fp32."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -11,7 +11,16 @@ from torch import Tensor, nn
 
 from rewardsmith.errors import ModelError
 from rewardsmith.model.attention import TREE_ATTENTION
-from rewardsmith.model.batches import Batch, PackedTrees, PaddedRows, pack_trees, pad_rows
+from rewardsmith.model.batches import (
+    Batch,
+    KnownFeatures,
+    PackedTrees,
+    PaddedRows,
+    Texts,
+    pack_trees,
+    pad_rows,
+)
+from rewardsmith.model.readout import LayerOutputs, Readout, last_places, pooled
 from rewardsmith.scoring.trees import TokenTree
 
 PLAIN_ATTENTION = "sdpa"
@@ -23,7 +32,7 @@ class RewardNetwork(nn.Module):
     `packed` says whether trees share their prefix in one row (decoders that pass the self-check) or become padded
     rows; with `padded=False` each row is computed alone, without padding. Rewards are raw fp32 logits plus `offset`
     (the bias of a value head, for which a decoder's head has no place); `autocast` is the dtype of mixed precision
-    below the head, or None.
+    below the head, or None. `known` gives the features of texts that were computed before, None for others.
     """
 
     def __init__(self, hf: Any, *, kind: str, pad_id: int, packed: bool, autocast: torch.dtype | None = None) -> None:
@@ -39,8 +48,26 @@ class RewardNetwork(nn.Module):
         before = hf.config._attn_implementation
         self.plain_attention = PLAIN_ATTENTION if before in (None, TREE_ATTENTION) else before
         self._features: Tensor | None = None
+        self.readout: Readout | None = None
+        self._outputs: LayerOutputs | None = None
+        self.known: Callable[[Sequence[TokenTree]], KnownFeatures | None] | None = None
+        self.head: nn.Linear = find_head(hf)
         self.take_head()
         self.use_attention()
+
+    def read(self, readout: Readout) -> None:
+        """From now on the head reads what `readout` says; it becomes a new one, all zeros, of that width.
+
+        It stays where the class has its own, so that it learns, is saved and adapted like any head; plain transformers
+        refuses to load it for its shape.
+        """
+        hidden = self.hf.config.get_text_config().hidden_size
+        head = nn.Linear(readout.width(hidden), 1, bias=False, device=self.device)
+        nn.init.zeros_(head.weight)
+        name = next(name for name, module in self.hf.named_modules() if module is self.head)
+        self.hf.set_submodule(name, head)
+        self.head = head
+        self.readout, self._outputs = readout, LayerOutputs(layer_stack(self.hf.base_model), readout.layers)
 
     def take_head(self) -> None:
         """Find the head in `hf` (anew, once an adapter has put a copy of it that learns in its place)."""
@@ -60,6 +87,11 @@ class RewardNetwork(nn.Module):
 
     def collate(self, trees: Sequence[TokenTree]) -> Batch:
         """Trees as the tensors that `forward` takes; responses keep their order."""
+        known = None if self.known is None else self.known(trees)
+        return self.texts(trees) if known is None else known
+
+    def texts(self, trees: Sequence[TokenTree]) -> Texts:
+        """Trees as tensors of tokens."""
         if self.packed:
             return pack_trees(trees, self.device)
         return pad_rows(trees, self.pad_id, self.device)
@@ -74,30 +106,38 @@ class RewardNetwork(nn.Module):
             return F.linear(features, self.head.weight.float(), bias).squeeze(-1) + self.offset
 
     def features(self, batch: Batch) -> Float[Tensor, "R H"]:
-        """What the head reads: the last token's hidden state (decoders) or the class's own pooling (encoders)."""
+        """What the head reads: what `readout` says, else the last token's hidden state (decoders) or the class's own
+        pooling (encoders).
+        """
+        if isinstance(batch, KnownFeatures):
+            return batch.rows
         with self._mixed_precision():
-            if isinstance(batch, PackedTrees):
-                return self._packed_features(batch)
-            if self.padded:
-                return self._padded_features(batch)
-            lengths = batch.mask.sum(dim=1).tolist()
-            alone = [
-                PaddedRows(batch.ids[k : k + 1, :n], batch.mask[k : k + 1, :n]) for k, n in enumerate(map(int, lengths))
-            ]
-            return torch.cat([self._padded_features(row) for row in alone])
+            if isinstance(batch, PackedTrees) or self.padded:
+                return self._batch_features(batch)
+            return torch.cat([self._batch_features(batch.row(index)) for index in range(len(batch.ids))])
 
-    def _packed_features(self, batch: PackedTrees) -> Float[Tensor, "R H"]:
-        hidden = self.hf.base_model(
-            input_ids=batch.ids, position_ids=batch.positions, use_cache=False, tree_layout=batch.layout
-        ).last_hidden_state
-        return torch.index_select(hidden[0], 0, batch.pooled)
-
-    def _padded_features(self, batch: PaddedRows) -> Float[Tensor, "R H"]:
+    def _batch_features(self, batch: Texts) -> Float[Tensor, "R H"]:
+        if self.readout is not None and self._outputs is not None:
+            states = self._outputs.take(self._hidden(batch))
+            return pooled(states, batch, self.readout, last_places(batch, self.kind))
+        if isinstance(batch, PackedTrees):
+            return torch.index_select(self._hidden(batch)[0], 0, batch.pooled)
         if self.kind == "decoder":
-            hidden = self.hf.base_model(
-                input_ids=batch.ids, attention_mask=batch.mask, use_cache=False
-            ).last_hidden_state
-            return last_of_rows(hidden, batch.mask)
+            return last_of_rows(self._hidden(batch), batch.mask)
+        return self._own_pooling(batch)
+
+    def _hidden(self, batch: Texts) -> Float[Tensor, "rows tokens H"]:
+        """The backbone's output."""
+        if isinstance(batch, PackedTrees):
+            arguments = {"position_ids": batch.positions, "use_cache": False, "tree_layout": batch.layout}
+        elif self.kind == "decoder":
+            arguments = {"attention_mask": batch.mask, "use_cache": False}
+        else:
+            arguments = {"attention_mask": batch.mask}
+        hidden: Tensor = self.hf.base_model(input_ids=batch.ids, **arguments).last_hidden_state
+        return hidden
+
+    def _own_pooling(self, batch: PaddedRows) -> Float[Tensor, "R H"]:
         self.hf(input_ids=batch.ids, attention_mask=batch.mask)
         if self._features is None:
             raise ModelError(f"{type(self.hf).__name__} does not call its head; it cannot be used as a reward model")

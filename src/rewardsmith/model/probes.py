@@ -42,13 +42,14 @@ def check_probes(encoder: Encoder, network: RewardNetwork, sidecar: Sidecar) -> 
     rebuilt = []
     for number, probe in enumerate(probes):
         *prompt, last = (Message(role, content) for role, content in probe.messages)
-        ids = encoder.encode(Record(tuple(prompt), (Response((last,)),))).sequences
+        encoded = encoder.encode(Record(tuple(prompt), (Response((last,)),)))
+        ids = encoded.sequences
         if tuple(map(int, ids[0])) != probe.ids:
             raise ContractError(
                 f"probe {number} gives other tokens than when the model was saved ({describe(ids[0].tolist(), probe.ids)}): "
                 "tokenizer or template changed; pass --allow-mismatch to score all the same"
             )
-        rebuilt.append(Sequences(str(number), ids))
+        rebuilt.append(Sequences(str(number), ids, encoded.answers))
     for number, (rewards, probe) in enumerate(zip(score(network, rebuilt), probes, strict=True)):
         tolerance = tolerance_for(network, sidecar, probe.reward)
         if abs(rewards[0] - probe.reward) > tolerance:

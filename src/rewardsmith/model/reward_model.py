@@ -51,7 +51,8 @@ class RewardModel:
     understood: str = ""
 
     def __post_init__(self) -> None:
-        self.encoder = Encoder(self.tokenizer, self.sidecar.contract)
+        readout = self.network.readout
+        self.encoder = Encoder(self.tokenizer, self.sidecar.contract, answers=readout is not None and readout.answers)
 
     @property
     def contract(self) -> ScoringContract:
@@ -120,6 +121,9 @@ class RewardModel:
         )
         network.offset = backbone.origin.offset
         reason = check_path(network)  # before few bits blur what it compares
+        if backbone.readout is not None:
+            network.read(backbone.readout)
+            backbone.set_head(network.head)
         if bits is not None:
             quantize(backbone.hf, bits, place)
         backbone.hf.to(place)
@@ -132,7 +136,8 @@ class RewardModel:
         network.autocast = autocast_dtype(dtype, place, backbone.hf.config)
         if bits is not None:
             compute_in(backbone.hf, network.autocast or torch.float32)
-        return cls(network, backbone.tokenizer, Sidecar(contract, offset=network.offset), reason)
+        sidecar = Sidecar(contract, offset=network.offset, readout=network.readout)
+        return cls(network, backbone.tokenizer, sidecar, reason)
 
     def encode(self, record: Record) -> Encoded:
         """The token ids that are scored for every response of `record`, and what was cut."""
@@ -147,7 +152,7 @@ class RewardModel:
         progress: Progress = SILENT,
     ) -> Iterator[Rewards]:
         """Raw rewards of every record's responses, in order; streams."""
-        sequences = (Sequences(record.prompt_id, self.encode(record).sequences) for record in records)
+        sequences = (sequences_of(record, self.encode(record)) for record in records)
         return score(self.network, sequences, budget=budget, total=total, progress=progress)
 
     def score(self, conversations: Iterable[Turns]) -> Float64[np.ndarray, " N"]:
@@ -221,6 +226,11 @@ class RewardModel:
             Probe(tuple((m.role, m.content) for m in conversation), tuple(map(int, tokens)), reward)
             for conversation, tokens, reward in zip(chosen, ids, rewards, strict=True)
         )
+
+
+def sequences_of(record: Record, encoded: Encoded) -> Sequences:
+    """What the scorer takes of an encoded record."""
+    return Sequences(record.prompt_id, encoded.sequences, encoded.answers)
 
 
 def as_messages(turns: Turns, *, role: str) -> Conversation:

@@ -21,10 +21,29 @@ DEFAULT_BUDGET = {"cpu": 4096, "mps": 8192, "cuda": 32768}
 
 @dataclass(frozen=True)
 class Sequences:
-    """A record's K token sequences and the key of their shared prompt."""
+    """A record's K token sequences, the key of their shared prompt, and their answers' lengths where the head asks."""
 
     prompt: str
     ids: tuple[Ids, ...]
+    answers: tuple[int, ...] = ()
+
+    def texts(self) -> "Iterator[Text]":
+        """The sequences one by one."""
+        answers: Sequence[int | None] = self.answers or (None,) * len(self.ids)
+        return (Text(ids, answer) for ids, answer in zip(self.ids, answers, strict=True))
+
+
+@dataclass(frozen=True)
+class Text:
+    """A token sequence and how many of its last tokens are its answer, None where nobody asks."""
+
+    ids: Ids
+    answer: int | None
+
+    @property
+    def key(self) -> bytes:
+        """Equal for equal texts."""
+        return self.ids.tobytes() + b"|" + str(self.answer).encode()
 
 
 def score(
@@ -87,36 +106,40 @@ def computed_window(
     network: RewardNetwork, window: Sequence[Sequences], compute: Callable[[Batch], np.ndarray], budget: int
 ) -> list[np.ndarray]:
     """One window: each distinct sequence once, grouped by prompt."""
-    groups: dict[str, dict[bytes, Ids]] = {}
+    groups: dict[str, dict[bytes, Text]] = {}
     for record in window:
         unique = groups.setdefault(record.prompt, {})
-        for ids in record.ids:
-            unique.setdefault(ids.tobytes(), ids)
+        for text in record.texts():
+            unique.setdefault(text.key, text)
     planned: set[bytes] = set()
     trees, keys = [], []
     for unique in groups.values():
-        fresh = [(key, ids) for key, ids in unique.items() if key not in planned]
+        fresh = [text for key, text in unique.items() if key not in planned]
         planned.update(unique)
-        for tree, names in split(fresh, budget, share=network.packed):
-            trees.append(tree)
-            keys.append(names)
+        for chunk in split(fresh, budget, share=network.packed):
+            trees.append(tree_of(chunk, share=network.packed))
+            keys.append([text.key for text in chunk])
     known: dict[bytes, np.ndarray] = {}
     for group in micro_batches(trees, budget, packed=network.packed):
         with torch.inference_mode():
             values = compute(network.collate([trees[index] for index in group]))
         known.update(zip((name for index in group for name in keys[index]), values, strict=True))
-    return [np.stack([known[ids.tobytes()] for ids in record.ids]) for record in window]
+    return [np.stack([known[text.key] for text in record.texts()]) for record in window]
 
 
-def split(named: Sequence[tuple[bytes, Ids]], budget: int, *, share: bool) -> Iterator[tuple[TokenTree, list[bytes]]]:
-    """Sequences of one prompt as trees within the budget: siblings sorted, so that neighbours share the most."""
-    named = sorted(named, key=lambda item: item[1].tolist()) if share else sorted(named, key=lambda item: len(item[1]))
-    chunk: list[tuple[bytes, Ids]] = []
-    for item in named:
-        candidate = build_tree([ids for _, ids in (*chunk, item)], share=share)
-        if chunk and cost(candidate, packed=share) > budget:
-            yield build_tree([ids for _, ids in chunk], share=share), [name for name, _ in chunk]
+def split(texts: Sequence[Text], budget: int, *, share: bool) -> Iterator[list[Text]]:
+    """Texts of one prompt in chunks whose trees fit the budget: siblings sorted, so that neighbours share the most."""
+    chunk: list[Text] = []
+    for text in sorted(texts, key=lambda text: text.ids.tolist() if share else [len(text.ids)]):
+        if chunk and cost(tree_of([*chunk, text], share=share), packed=share) > budget:
+            yield chunk
             chunk = []
-        chunk.append(item)
+        chunk.append(text)
     if chunk:
-        yield build_tree([ids for _, ids in chunk], share=share), [name for name, _ in chunk]
+        yield chunk
+
+
+def tree_of(texts: Sequence[Text], *, share: bool) -> TokenTree:
+    """Texts of one prompt as a tree."""
+    answers = [text.answer for text in texts if text.answer is not None]
+    return build_tree([text.ids for text in texts], share=share, answers=answers)

@@ -9,6 +9,7 @@ import orjson
 
 from rewardsmith.errors import ContractError
 from rewardsmith.files import write_json
+from rewardsmith.model.readout import Readout
 from rewardsmith.scoring.contract import ScoringContract
 
 SIDECAR = "reward.json"
@@ -46,6 +47,7 @@ class Sidecar:
     """All that a folder of weights does not say about its rewards.
 
     `offset` is added to every logit: the bias of an imported value head, for which a decoder's head has no place.
+    `readout` says what a head reads that is not the class's own (the last layer, pooled its way).
     """
 
     contract: ScoringContract
@@ -55,6 +57,7 @@ class Sidecar:
     calibration: Calibration | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
     offset: float = 0.0
+    readout: Readout | None = None
 
     def save(self, folder: Path) -> None:
         """Write `reward.json` atomically."""
@@ -65,6 +68,7 @@ class Sidecar:
             "normalizer": None if self.normalizer is None else asdict(self.normalizer),
             "calibration": None if self.calibration is None else asdict(self.calibration),
             "offset": self.offset,
+            "readout": None if self.readout is None else self.readout.to_json(),
             "probed_on": self.probed_on,
             "probes": [asdict(probe) for probe in self.probes],
             "training": dict(self.training),
@@ -89,6 +93,7 @@ class Sidecar:
                 calibration=Calibration(**value["calibration"]) if value.get("calibration") else None,
                 training=value.get("training") or {},
                 offset=float(value.get("offset", 0.0)),
+                readout=Readout.from_json(value.get("readout")),
             )
         except (orjson.JSONDecodeError, KeyError, TypeError) as error:
             raise ContractError(

@@ -50,7 +50,8 @@ def self_check(network: RewardNetwork, length: int, *, seed: int = 0, coarse: bo
     size = network.hf.config.get_text_config().vocab_size
     prefix = rng.integers(0, size, max(1, length // 2)).astype(np.int32)
     branches = [rng.integers(0, size, n).astype(np.int32) for n in (length - len(prefix), max(1, length // 4), 1)]
-    tree = build_tree([np.concatenate([prefix, branch]) for branch in branches])
+    answers = [len(branch) + len(prefix) // 3 for branch in branches]  # one may begin in the prefix
+    tree = build_tree([np.concatenate([prefix, branch]) for branch in branches], answers=answers)
     was_packed, was_training, autocast = network.packed, network.training, network.autocast
     results = {}
     try:

@@ -38,6 +38,22 @@ def plain_transformers(contract: ScoringContract, offset: float = 0.0) -> str:
     return "\n".join(lines)
 
 
+def rewardsmith_alone() -> str:
+    """Code that scores one conversation with rewardsmith, for a head that plain transformers does not build."""
+    return "\n".join(
+        [
+            "import rewardsmith as rs",
+            "",
+            HERE,
+            "conversation = [",
+            '    {"role": "user", "content": "Name a fruit."},',
+            '    {"role": "assistant", "content": "A pear, of course."},',
+            "]",
+            "reward = rs.RewardModel.load(MODEL).score([conversation])[0]",
+        ]
+    )
+
+
 def literal(value: object) -> str:
     """A value as Python writes it, without backticks, which would end the block of code."""
     return repr(value).replace("`", "\\x60")

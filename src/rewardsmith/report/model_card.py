@@ -13,7 +13,7 @@ from rewardsmith.diagnose.finding import Finding, Verdict, short_label
 from rewardsmith.files import hash_text
 from rewardsmith.language import Language
 from rewardsmith.model.sidecar import Sidecar
-from rewardsmith.report.card_code import plain_transformers, with_rewardsmith
+from rewardsmith.report.card_code import plain_transformers, rewardsmith_alone, with_rewardsmith
 from rewardsmith.report.markdown import plain
 from rewardsmith.report.page import TEMPLATES
 from rewardsmith.report.text import TEXTS
@@ -180,12 +180,20 @@ def words(card: ModelCard, lang: Language) -> dict[str, Any]:
         "fitted_on": plain(calibration.fitted_on) if calibration else "",
         "has_adapter": card.has_adapter,
         "offset": card.sidecar.offset,
-        "code": {"transformers": plain_transformers(contract, card.sidecar.offset), "rewardsmith": with_rewardsmith()},
+        "code": code_of(card.sidecar),
+        "readout": card.sidecar.readout,
         **figures(card, texts),
         **judgement(card, texts, lang),
         **origin(card),
         "version": VERSION,
     }
+
+
+def code_of(sidecar: Sidecar) -> dict[str, str]:
+    """How to get the rewards: with transformers and with rewardsmith, or with the latter only."""
+    if sidecar.readout is not None:
+        return {"transformers": "", "rewardsmith": rewardsmith_alone()}
+    return {"transformers": plain_transformers(sidecar.contract, sidecar.offset), "rewardsmith": with_rewardsmith()}
 
 
 def figures(card: ModelCard, texts: Mapping[str, str]) -> dict[str, Any]:

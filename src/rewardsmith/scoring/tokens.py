@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from rewardsmith.errors import ContractError
-from rewardsmith.records import Conversation, Message, Record, Response
+from rewardsmith.records import Conversation, Message, Record
+from rewardsmith.scoring.answers import answer_length
 from rewardsmith.scoring.contract import ScoringContract
 from rewardsmith.scoring.template import Piece, Renderer
 from rewardsmith.scoring.trees import Ids
@@ -29,11 +30,16 @@ class Cuts:
 
 @dataclass(frozen=True)
 class Encoded:
-    """A record's K token sequences, with what was cut and how many contents spelled a special token."""
+    """A record's K token sequences, with what was cut and how many contents spelled a special token.
+
+    `answers` counts the trailing tokens of each sequence that are its answer (see `scoring.answers`); empty where the
+    encoder was not asked for them.
+    """
 
     sequences: tuple[Ids, ...]
     cuts: Cuts
     forged: int
+    answers: tuple[int, ...] = ()
 
     @property
     def overlong(self) -> bool:
@@ -42,11 +48,15 @@ class Encoded:
 
 
 class Encoder:
-    """Turns records into token ids under one contract; holds the tokenizer, so one per process."""
+    """Turns records into token ids under one contract; holds the tokenizer, so one per process.
 
-    def __init__(self, tokenizer: Any, contract: ScoringContract) -> None:
+    With `answers` it also counts each text's answer tokens, which takes about as long again.
+    """
+
+    def __init__(self, tokenizer: Any, contract: ScoringContract, *, answers: bool = False) -> None:
         self.tokenizer = tokenizer
         self.contract = contract
+        self.answers = answers
         self.renderer = Renderer(
             tokenizer, contract.template, kwargs=contract.template_kwargs, default_system=contract.default_system
         )
@@ -61,19 +71,22 @@ class Encoder:
         Raises ContractError where the template refuses the conversation or the system prompt alone is too long.
         """
         prompt = self._with_user(record.prompt)
-        sequences = self._tokenize([prompt + response.messages for response in record.responses])
+        texts = [prompt + response.messages for response in record.responses]
+        sequences = self._tokenize(texts)
         cuts = Cuts(response_tokens=(0,) * len(sequences))
         if min(map(len, sequences)) > self.contract.prompt_budget:
             prompt, cuts = self._fit_prompt(prompt, cuts)
             if cuts.any:
-                sequences = self._tokenize([prompt + response.messages for response in record.responses])
+                texts = [prompt + response.messages for response in record.responses]
+                sequences = self._tokenize(texts)
         if max(map(len, sequences)) > self.contract.max_length:
-            sequences, cuts = self._fit_responses(prompt, record.responses, sequences, cuts)
+            texts, sequences, cuts = self._fit_responses(texts, sequences, cuts)
         forged = sum(
             bool(self.renderer.special_pattern.search(message.content))
             for message in (*record.prompt, *(m for response in record.responses for m in response.messages))
         )
-        return Encoded(tuple(sequences), cuts, forged)
+        answers = tuple(map(self._answer_length, texts, sequences)) if self.answers else ()
+        return Encoded(tuple(sequences), cuts, forged, answers)
 
     def encode_many(self, records: Iterable[Record]) -> Iterable[Encoded]:
         """`encode` over many records, in order."""
@@ -95,6 +108,10 @@ class Encoder:
             ]
             return [self._trimmed(ids) for ids in batch]
         return [self._trimmed([i for part in parts for i in self._piece_ids(part)]) for parts in pieces]
+
+    def _tokenize_whole(self, conversation: Conversation) -> list[int]:
+        """All tokens of a text, those that the contract does not score included."""
+        return [i for piece in self.renderer.pieces(conversation) for i in self._piece_ids(piece)]
 
     def _trimmed(self, ids: list[int]) -> Ids:
         """Without the trailing tokens that the contract does not score; at least one token stays."""
@@ -167,29 +184,35 @@ class Encoder:
         return self._shorten(lambda n, starts: system + shortened(n, text, starts), text, budget)[len(system) :]
 
     def _fit_responses(
-        self, prompt: Conversation, responses: Sequence[Response], sequences: list[Ids], cuts: Cuts
-    ) -> tuple[list[Ids], Cuts]:
+        self, texts: Sequence[Conversation], sequences: list[Ids], cuts: Cuts
+    ) -> tuple[list[Conversation], list[Ids], Cuts]:
         """A response that is too long loses its end, so that the template's suffix is still what is pooled."""
-        fitted, lost = [], []
-        for response, ids in zip(responses, sequences, strict=True):
-            if len(ids) > self.contract.max_length:
-                ids_cut = self.ids(self._cut_right(prompt, response))
-                lost.append(len(ids) - len(ids_cut))
-                ids = ids_cut
-            else:
-                lost.append(0)
-            fitted.append(ids)
-        return fitted, replace(cuts, response_tokens=tuple(lost))
+        fitted = [
+            self._cut_right(text) if len(ids) > self.contract.max_length else text
+            for text, ids in zip(texts, sequences, strict=True)
+        ]
+        shorter = [
+            ids if text is whole else self.ids(text) for text, whole, ids in zip(fitted, texts, sequences, strict=True)
+        ]
+        lost = tuple(len(ids) - len(left) for ids, left in zip(sequences, shorter, strict=True))
+        return fitted, shorter, replace(cuts, response_tokens=lost)
 
-    def _cut_right(self, prompt: Conversation, response: Response) -> Conversation:
-        *first, last = response.messages
+    def _cut_right(self, conversation: Conversation) -> Conversation:
+        *first, last = conversation
         text = last.content
 
         def shortened(count: int, starts: list[int]) -> Conversation:
             keep = text[: starts[len(starts) - count]] if count < len(starts) else ""
-            return (*prompt, *first, replace(last, content=keep))
+            return (*first, replace(last, content=keep))
 
         return self._shorten(shortened, text, self.contract.max_length)
+
+    def _answer_length(self, conversation: Conversation, ids: Ids) -> int:
+        suffix, trim = self.contract.suffix, self.contract.trim_id
+        trimmed = 0 if trim is None else len(self._tokenize_whole(conversation)) - len(ids)
+        return answer_length(
+            self.tokenizer, self.renderer, conversation, suffix=suffix, tokens=len(ids), trimmed=trimmed
+        )
 
     def _shorten(self, build: Any, text: str, budget: int) -> Conversation:
         """The longest conversation `build(n, starts)` within `budget`, n = tokens taken off `text`."""

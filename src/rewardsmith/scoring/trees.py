@@ -13,11 +13,13 @@ Ids = Int32[np.ndarray, " _"]  # one token sequence, of any length
 class TokenTree:
     """`prefix` followed by one of `branches` is one token sequence; a branch holds at least one token.
 
-    Position ids of every branch continue from the prefix; a branch sees the prefix and itself only.
+    Position ids of every branch continue from the prefix; a branch sees the prefix and itself only. `answers` counts the
+    trailing tokens of each sequence that are its answer (they may begin in the prefix); empty where nobody asks.
     """
 
     prefix: Ids
     branches: tuple[Ids, ...]
+    answers: tuple[int, ...] = ()
 
     @property
     def tokens(self) -> int:
@@ -35,14 +37,14 @@ class TokenTree:
         return [np.concatenate([self.prefix, branch]) for branch in self.branches]
 
 
-def build_tree(sequences: Sequence[Ids], *, share: bool = True) -> TokenTree:
+def build_tree(sequences: Sequence[Ids], *, share: bool = True, answers: Sequence[int] = ()) -> TokenTree:
     """One tree from K >= 1 non-empty sequences.
 
     The prefix is the longest common token prefix, at most the shortest sequence less one, so that every branch keeps
     the token that is pooled. With `share=False` (encoders) the prefix is empty.
     """
     length = common_prefix(sequences) if share and len(sequences) > 1 else 0
-    return TokenTree(sequences[0][:length], tuple(ids[length:] for ids in sequences))
+    return TokenTree(sequences[0][:length], tuple(ids[length:] for ids in sequences), tuple(answers))
 
 
 def common_prefix(sequences: Sequence[Ids]) -> int:

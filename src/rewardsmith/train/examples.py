@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from rewardsmith.errors import ContractError
+from rewardsmith.model.scorer import Sequences
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Quarantined, Record
 from rewardsmith.scoring.tokens import Encoder
@@ -31,6 +32,11 @@ class Example:
     other: Int64[np.ndarray, " C"]
     preference: Float32[np.ndarray, " C"]
     weight: Float32[np.ndarray, " C"]
+
+    @property
+    def sequences(self) -> Sequences:
+        """What the scorer takes."""
+        return Sequences(self.prompt_id, tuple(self.tree.sequences), self.tree.answers)
 
     @property
     def responses(self) -> int:
@@ -92,7 +98,7 @@ def add_example(result: Encoding, record: Record, encoder: Encoder, *, share: bo
         longest = max(map(len, encoded.sequences)) + max(encoded.cuts.response_tokens)
         limit = encoder.contract.max_length
         return "too_long", f"a response makes {longest} tokens, more than max_length {limit}"
-    tree = build_tree(encoded.sequences, share=share)
+    tree = build_tree(encoded.sequences, share=share, answers=encoded.answers)
     result.prompts_cut += encoded.cuts.any
     result.tokens_cut += encoded.cuts.prompt_tokens
     result.forged += encoded.forged

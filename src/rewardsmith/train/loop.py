@@ -15,7 +15,7 @@ from rewardsmith.errors import TrainingError
 from rewardsmith.evaluate.metrics import accuracy, nll
 from rewardsmith.files import write_bytes
 from rewardsmith.model.network import RewardNetwork
-from rewardsmith.model.scorer import Sequences, score
+from rewardsmith.model.scorer import score
 from rewardsmith.progress import SILENT, Progress, Task
 from rewardsmith.train import resume
 from rewardsmith.train.examples import Example, steps_of_epoch
@@ -36,8 +36,8 @@ class FitSettings:
 
     Validation runs every `eval_every` steps and at the end; training stops after `patience` passes without a better
     validation loss (0 = never). `keep` checkpoints to resume from stay on disk. `max_steps` ends the run, and its
-    schedule, before the epochs do. `head_start` "probe" fits the head to the untrained backbone first (see
-    `train.probe`); "random" and "own" leave it as it is.
+    schedule, before the epochs do (0: nothing but the head's start). `head_start` "probe" fits the head to the untrained
+    backbone first (see `train.probe`); "random" and "own" leave it as it is.
     """
 
     epochs: int
@@ -58,7 +58,7 @@ class FitSettings:
 
     def total(self, per_epoch: int) -> int:
         """Optimizer steps of the whole run."""
-        return min(per_epoch * self.epochs, self.max_steps or per_epoch * self.epochs)
+        return per_epoch * self.epochs if self.max_steps is None else min(per_epoch * self.epochs, self.max_steps)
 
 
 @dataclass
@@ -146,8 +146,11 @@ class Fit:
         return FitResult(self.state, self.total, resumed)
 
     def _fit_head(self, progress: Progress) -> None:
-        """Begin with a fitted head; its validation is the curve's point at step 0, and may turn out the best."""
-        settings = self.settings
+        """Begin with a fitted head; its validation is the curve's point at step 0, and may turn out the best.
+
+        Where no step follows, the fit is the training, and its figures are the run's.
+        """
+        settings, started = self.settings, time.perf_counter()
         figures = fit_head(
             self.network,
             self.train,
@@ -156,6 +159,9 @@ class Fit:
             seed=settings.seed,
             progress=progress,
         )
+        if self.total == 0:
+            self.state.train_loss, self.state.comparisons = figures.loss, figures.comparisons
+            self.state.seconds = time.perf_counter() - started
         told = [f"head fitted to {figures.comparisons} comparisons, penalty {figures.penalty:g}"]
         if figures.eval_accuracy is not None:
             told.append(f"validation accuracy {figures.eval_accuracy:.4f}")
@@ -328,8 +334,7 @@ def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
 
 def validation_figures(network: RewardNetwork, examples: Sequence[Example], budget: int) -> dict[str, float]:
     """Loss, accuracy, mean margin and the rewards' mean and spread on the validation comparisons."""
-    sequences = [Sequences(example.prompt_id, tuple(example.tree.sequences)) for example in examples]
-    rewards = list(score(network, sequences, budget=budget))
+    rewards = list(score(network, [example.sequences for example in examples], budget=budget))
     pairs = list(zip(rewards, examples, strict=True))
     margin = np.concatenate([r[e.preferred] - r[e.other] for r, e in pairs])
     preference = np.concatenate([e.preference for e in examples]).astype(np.float64)

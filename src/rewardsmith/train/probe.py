@@ -5,7 +5,7 @@ costs most on prompts unlike those of training. Fitting the head first avoids th
 (Kumar et al. 2022, arXiv 2202.10054). It takes one forward pass over the training records.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,24 +15,32 @@ from jaxtyping import Bool, Float, Int
 from rewardsmith.evaluate.folds import fold_count, folds_of_clusters
 from rewardsmith.evaluate.metrics import accuracy, nll
 from rewardsmith.model.network import RewardNetwork
-from rewardsmith.model.scorer import Sequences, features
+from rewardsmith.model.scorer import features
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.train.examples import Example, rank_by_hash
 
-PENALTIES = (10.0, 1.0, 0.1, 0.01, 0.001)
+PENALTIES = (100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 """L2 penalties to choose from, per unit of mean loss and on features of unit spread."""
 DEFAULT_PENALTY = 0.1
 """Taken where all comparisons are about one prompt."""
+SMALLEST = 1e-9
+"""Eigenvalues below this share of the largest are rounding."""
+CHUNK = 1024
 LIMIT = 20_000
 """Comparisons that the head is fitted on at most; it has one weight per hidden unit, and more change little."""
+
+Weights = Float[np.ndarray, " _"]  # of a linear head, one per feature
 
 
 @dataclass(frozen=True)
 class ProbeFigures:
-    """How the fitted head does before training: the penalty chosen, and loss and accuracy on validation (None: none)."""
+    """How the fitted head does before training: the penalty chosen, the mean loss on the comparisons that it was fitted to,
+    and loss and accuracy on validation (None: none).
+    """
 
     penalty: float
     comparisons: int
+    loss: float
     eval_loss: float | None
     eval_accuracy: float | None
 
@@ -52,6 +60,41 @@ class Differences:
         return Differences(self.x[rows], self.preference[rows], self.weight[rows], self.cluster[rows])
 
 
+@dataclass(frozen=True)
+class Known:
+    """Features of N distinct texts in fp32, and C comparisons as numbers of texts."""
+
+    features: Float[np.ndarray, "N H"]
+    preferred: Int[np.ndarray, " C"]
+    other: Int[np.ndarray, " C"]
+    preference: Float[np.ndarray, " C"]
+    weight: Float[np.ndarray, " C"]
+    cluster: Int[np.ndarray, " C"]
+
+    def differences(self) -> Differences:
+        """Every comparison's features."""
+        x = self.features[self.preferred] - self.features[self.other]
+        return Differences(x, self.preference, self.weight, self.cluster)
+
+    def margins(self, weights: Weights) -> Float[np.ndarray, " C"]:
+        """Every comparison's margin under a head with these weights."""
+        rewards = self.features.astype(np.float64) @ weights
+        margins: Float[np.ndarray, " C"] = rewards[self.preferred] - rewards[self.other]
+        return margins
+
+    def spread(self) -> Float[np.ndarray, " H"]:
+        """The standard deviation of each feature's differences; a feature that never differs gets a 1."""
+        total, square = np.zeros(self.features.shape[1]), np.zeros(self.features.shape[1])
+        for at in range(0, len(self.preferred), CHUNK):  # all at once would take as much memory as the differences
+            rows = slice(at, at + CHUNK)
+            x = (self.features[self.preferred[rows]] - self.features[self.other[rows]]).astype(np.float64)
+            total += x.sum(axis=0)
+            square += (x * x).sum(axis=0)
+        count = len(self.preferred)
+        found = np.sqrt(np.maximum(square / count - (total / count) ** 2, 0.0))
+        return np.where(found > 0, found + 1e-6, 1.0).astype(np.float32)
+
+
 def fit_head(
     network: RewardNetwork,
     train: Sequence[Example],
@@ -67,34 +110,44 @@ def fit_head(
     `validation`, which may be few prompts; `validation` only tells how the head does. A bias, which no comparison can
     see, stays.
     """
-    known = differences(network, limited(train, seed=seed), budget, progress)
-    spread = known.x.std(axis=0, dtype=np.float64).astype(np.float32) + 1e-6
-    scaled = replace(known, x=known.x / spread)
-    penalty = chosen_penalty(scaled, seed=seed)
-    weights = fit_linear(scaled, penalty) / spread
+    known = known_texts(network, limited(train, seed=seed), budget, progress)
+    spread = known.spread()
+    scaled = replace(known, features=known.features / spread)
+    rotated, back = rotate(scaled)
+    data = rotated.differences()
+    penalty = chosen_penalty(data, seed=seed)
+    weights = back(fit_linear(data, penalty)) / spread
     set_head(network, weights)
+    fitted = nll(known.margins(weights), known.preference, weight=known.weight)
     if not validation:
-        return ProbeFigures(penalty, len(known.x), None, None)
-    held = differences(network, validation, budget, progress)
-    margin = held.x @ weights
+        return ProbeFigures(penalty, len(data.x), fitted, None, None)
+    held = known_texts(network, validation, budget, progress)
+    margin = held.margins(weights)
     loss, right = (measure(margin, held.preference, weight=held.weight) for measure in (nll, accuracy))
-    return ProbeFigures(penalty, len(known.x), loss, right)
+    return ProbeFigures(penalty, len(data.x), fitted, loss, right)
 
 
 def chosen_penalty(data: Differences, *, seed: int) -> float:
-    """The penalty with the smallest cross-validated loss, prompts kept together; the default where there is one prompt."""
+    """The penalty with the smallest cross-validated loss, prompts kept together; the default where there is one prompt.
+
+    From strong to weak, each fit beginning at the last; once two in a row are worse than the best, weaker ones only fit
+    more noise and are left out.
+    """
     folds = fold_count(data.cluster)
     if folds < 2:
         return DEFAULT_PENALTY
     fold = folds_of_clusters(data.cluster, seed=seed, folds=folds)
-    margins = np.zeros((len(PENALTIES), len(data.x)))
-    for number in range(folds):
-        inside = fold == number
-        train, start = data.part(~inside), np.zeros(data.x.shape[1])
-        for index, penalty in enumerate(PENALTIES):  # strong to weak, each from the last: the path is short
-            start = fit_linear(train, penalty, start)
-            margins[index, inside] = data.x[inside] @ start
-    losses = [nll(margin, data.preference, weight=data.weight) for margin in margins]
+    parts = [(fold == number, data.part(fold != number)) for number in range(folds)]
+    starts = [np.zeros(data.x.shape[1])] * folds
+    losses: list[float] = []
+    for penalty in PENALTIES:
+        margins = np.zeros(len(data.x))
+        for number, (inside, train) in enumerate(parts):
+            starts[number] = fit_linear(train, penalty, starts[number])
+            margins[inside] = data.x[inside] @ starts[number]
+        losses.append(nll(margins, data.preference, weight=data.weight))
+        if int(np.argmin(losses)) < len(losses) - 2:
+            break
     return PENALTIES[int(np.argmin(losses))]
 
 
@@ -110,26 +163,53 @@ def limited(examples: Sequence[Example], *, seed: int) -> list[Example]:
     return chosen
 
 
-def differences(network: RewardNetwork, examples: Sequence[Example], budget: int, progress: Progress) -> Differences:
-    """Feature differences of all comparisons, (C, H) in fp32; the network is left as it was."""
-    sequences = [Sequences(example.prompt_id, tuple(example.tree.sequences)) for example in examples]
-    ids = {prompt: number for number, prompt in enumerate(sorted({example.prompt_id for example in examples}))}
-    rows = []
+def known_texts(network: RewardNetwork, examples: Sequence[Example], budget: int, progress: Progress) -> Known:
+    """Features of every distinct text and the comparisons between them; the network is left as it was."""
+    sequences = [example.sequences for example in examples]
+    prompts = {prompt: number for number, prompt in enumerate(sorted({example.prompt_id for example in examples}))}
+    places: dict[bytes, int] = {}
+    rows: list[np.ndarray] = []
+    left, right = [], []
     with progress.task("fitting the head", len(examples), "records") as task:
-        for example, values in zip(examples, features(network, sequences, budget=budget), strict=True):
-            rows.append(values[example.preferred] - values[example.other])
+        found = features(network, sequences, budget=budget)
+        for example, record, values in zip(examples, sequences, found, strict=True):
+            at = [places.setdefault(text.key, len(places)) for text in record.texts()]
+            rows += [values[k] for k, place in enumerate(at) if place >= len(rows) and at.index(place) == k]
+            left.append(np.array(at)[example.preferred])
+            right.append(np.array(at)[example.other])
             task.advance()
-    return Differences(
-        np.concatenate(rows),
+    return Known(
+        np.stack(rows),
+        np.concatenate(left),
+        np.concatenate(right),
         np.concatenate([example.preference for example in examples]).astype(np.float64),
         np.concatenate([example.weight for example in examples]).astype(np.float64),
-        np.concatenate([np.full(len(example.preferred), ids[example.prompt_id]) for example in examples]),
+        np.concatenate([np.full(len(example.preferred), prompts[example.prompt_id]) for example in examples]),
     )
 
 
-def fit_linear(
-    data: Differences, penalty: float, start: Float[np.ndarray, " H"] | None = None
-) -> Float[np.ndarray, " H"]:
+def rotate(known: Known) -> tuple[Known, Callable[[Weights], Weights]]:
+    """The same texts in as few coordinates as they span, and the way back for weights found there.
+
+    Penalised weights lie in the span of the texts (the representer theorem, Kimeldorf & Wahba 1971), so nothing is lost
+    where features are more than texts, and a fit costs a fraction.
+    """
+    count, width = known.features.shape
+    if count >= width:
+        return known, lambda weights: weights
+    gram = known.features.astype(np.float64) @ known.features.T.astype(np.float64)
+    values, vectors = np.linalg.eigh(gram)
+    kept = values > values[-1] * SMALLEST
+    roots = np.sqrt(values[kept])
+    coordinates = (vectors[:, kept] * roots).astype(np.float32)
+
+    def back(weights: Weights) -> Weights:
+        return np.asarray(known.features.T.astype(np.float64) @ (vectors[:, kept] @ (weights / roots)))
+
+    return replace(known, features=coordinates), back
+
+
+def fit_linear(data: Differences, penalty: float, start: Weights | None = None) -> Weights:
     """Weights b that minimise mean_w[-p log s(x b) - (1 - p) log s(-x b)] + penalty / 2 |b|^2, s the logistic function.
 
     Bradley & Terry 1952 with x as the difference of features; convex, so the start decides nothing but the time.
@@ -139,7 +219,7 @@ def fit_linear(
 
     share = data.weight / data.weight.sum()
 
-    def objective(b: Float[np.ndarray, " H"]) -> tuple[float, Float[np.ndarray, " H"]]:
+    def objective(b: Weights) -> tuple[float, Weights]:
         margin = (data.x @ b.astype(np.float32)).astype(np.float64)
         loss = share @ (np.logaddexp(0, -margin) + (1 - data.preference) * margin)
         slope = share * (expit(margin) - data.preference)
@@ -150,7 +230,7 @@ def fit_linear(
     return np.asarray(minimize(objective, first, jac=True, method="L-BFGS-B", options={"maxiter": 300}).x)
 
 
-def set_head(network: RewardNetwork, weights: Float[np.ndarray, " H"]) -> None:
+def set_head(network: RewardNetwork, weights: Weights) -> None:
     """Write the weights into the head."""
     with torch.no_grad():
         network.head.weight.copy_(torch.from_numpy(weights)[None])

@@ -1,0 +1,176 @@
+"""Features of a frozen backbone, computed once per text and kept on disk: heads are then trained on them in seconds.
+
+A folder per backbone (its weights, its readout and its precision decide the name) holds parts of SIZE texts each, written
+as they are computed, so that an interrupted run goes on where it was. Texts are known by a hash of their token ids.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from rewardsmith.errors import ModelError
+from rewardsmith.model.batches import KnownFeatures
+from rewardsmith.model.network import RewardNetwork
+from rewardsmith.model.scorer import Sequences, Text, features
+from rewardsmith.progress import SILENT, Progress
+from rewardsmith.scoring.trees import TokenTree
+
+SIZE = 512
+"""Texts of a part: what an interrupted run may lose."""
+LIMIT = "REWARDSMITH_FEATURES_GB"
+DEFAULT_LIMIT = 20.0
+KEY_BYTES = 16
+
+
+class FeatureStore:
+    """Known features of texts by the hash of their ids; `folder` None keeps them in memory only."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        self.parts: list[Tensor] = []
+        self.places: dict[bytes, tuple[int, int]] = {}
+        for path in sorted(folder.glob("part-*.safetensors")) if folder is not None and folder.is_dir() else ():
+            self._read(path)
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            os.utime(folder)  # when it was last used
+
+    def add(self, keys: Sequence[bytes], rows: Float[Tensor, "N F"]) -> None:
+        """Keep the features of some texts, on disk before this returns."""
+        if self.folder is not None:
+            flat = torch.frombuffer(bytearray(b"".join(keys)), dtype=torch.uint8).reshape(len(keys), KEY_BYTES)
+            path = self.folder / f"part-{len(self.parts):06d}.safetensors"
+            half = path.with_suffix(f".{os.getpid()}.half")
+            save_file({"keys": flat, "features": rows}, half)
+            half.replace(path)
+        self._index(keys, rows)
+
+    def rows(self, keys: Iterable[bytes]) -> Float[Tensor, "R F"] | None:
+        """The features of these texts, in order; None where one is not known."""
+        found = [self.places.get(key) for key in keys]
+        if any(place is None for place in found):
+            return None
+        return torch.stack([self.parts[place[0]][place[1]] for place in found if place is not None])
+
+    def batch(self, trees: Sequence[TokenTree], device: torch.device) -> KnownFeatures | None:
+        """The trees' features, one row per response; None where one is not known."""
+        rows = self.rows(key_of(text) for tree in trees for text in texts_of(tree))
+        return None if rows is None else KnownFeatures(rows.to(device))
+
+    def _read(self, path: Path) -> None:
+        try:
+            part = load_file(path)
+            keys, rows = part["keys"].numpy(), part["features"]
+        except (SafetensorError, OSError, KeyError):  # a disk that was full: computed again
+            path.unlink(missing_ok=True)
+            return
+        self._index([row.tobytes() for row in keys], rows)
+
+    def _index(self, keys: Sequence[bytes], rows: Tensor) -> None:
+        number = len(self.parts)
+        self.parts.append(rows)
+        for at, key in enumerate(keys):
+            self.places.setdefault(key, (number, at))
+
+
+def key_of(text: Text) -> bytes:
+    """A hash of the ids that are computed and of which of them are the answer."""
+    return hashlib.blake2b(text.key, digest_size=KEY_BYTES).digest()
+
+
+def texts_of(tree: TokenTree) -> Iterator[Text]:
+    """The tree's sequences one by one."""
+    return Sequences("", tuple(tree.sequences), tree.answers).texts()
+
+
+def fill_store(
+    store: FeatureStore,
+    network: RewardNetwork,
+    records: Sequence[Sequences],
+    *,
+    budget: int | None = None,
+    progress: Progress = SILENT,
+) -> int:
+    """Compute what the store does not know of these records; returns how many texts that were."""
+    missing: dict[bytes, tuple[str, Text]] = {}
+    for record in records:
+        for text in record.texts():
+            if (key := key_of(text)) not in store.places:
+                missing.setdefault(key, (record.prompt, text))
+    waiting = list(missing.items())
+    with progress.task("features", len(waiting), "texts") as task:
+        for at in range(0, len(missing), SIZE):
+            part = waiting[at : at + SIZE]
+            wanted = [single(prompt, text) for _, (prompt, text) in part]
+            rows = np.concatenate(list(features(network, wanted, budget=budget)))
+            store.add([key for key, _ in part], torch.from_numpy(rows))
+            task.advance(len(part))
+    return len(missing)
+
+
+def single(prompt: str, text: Text) -> Sequences:
+    """A text as a record of its own; the scorer shares what texts of one prompt have in common."""
+    return Sequences(prompt, (text.ids,), () if text.answer is None else (text.answer,))
+
+
+def open_store(root: Path, network: RewardNetwork, texts: int) -> FeatureStore:
+    """The store of this backbone under `root`, or one in memory where `texts` would take more than the limit.
+
+    The limit is REWARDSMITH_FEATURES_GB (20 by default) for all backbones together: those used longest ago are deleted.
+    """
+    size = texts * network.head.in_features * 4
+    limit = limit_bytes()
+    if size > limit:
+        return FeatureStore(None)
+    folder = root / store_name(network)
+    store = FeatureStore(folder)
+    make_room(root, keep=folder, room=limit - size)
+    return store
+
+
+def limit_bytes() -> float:
+    """How much all stores together may take."""
+    given = os.environ.get(LIMIT, str(DEFAULT_LIMIT))
+    try:
+        value = float(given)
+    except ValueError:
+        value = -1.0
+    if not value >= 0:
+        raise ModelError(f"{LIMIT} is {given!r}; expected gigabytes, for instance 20, or 0 to keep no features")
+    return value * 1e9
+
+
+def make_room(root: Path, *, keep: Path, room: float) -> None:
+    """Delete the stores used longest ago until the others take no more than `room` bytes."""
+    others = sorted(
+        (path for path in root.iterdir() if path.is_dir() and path != keep), key=lambda p: p.stat().st_mtime
+    )
+    sizes = {path: sum(file.stat().st_size for file in path.iterdir()) for path in others}
+    total = sum(sizes.values())
+    for path in others:
+        if total <= room:
+            return
+        shutil.rmtree(path, ignore_errors=True)
+        total -= sizes[path]
+
+
+def store_name(network: RewardNetwork) -> str:
+    """A hash of all that decides a text's features, to rounding: weights below the head, config, readout, precision."""
+    digest = hashlib.blake2b(digest_size=KEY_BYTES)
+    head = next(name for name, module in network.hf.named_modules() if module is network.head)
+    for name, value in sorted(network.hf.state_dict().items()):
+        if not name.startswith(f"{head}."):
+            digest.update(f"{name}:{tuple(value.shape)}:{value.dtype}:".encode())
+            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    told = [network.hf.config.to_json_string(use_diff=False), network.readout, network.autocast, network.device.type]
+    digest.update(repr([*map(str, told), network.kind, network.packed, torch.__version__]).encode())
+    return digest.hexdigest()

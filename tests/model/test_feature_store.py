@@ -1,0 +1,109 @@
+"""Features of a frozen backbone: computed once, found again, bounded, and good for the same training."""
+
+import os
+
+import numpy as np
+import pytest
+import torch
+
+from builders import pair, tiny
+from rewardsmith.errors import ModelError
+from rewardsmith.model import feature_store
+from rewardsmith.model.feature_store import FeatureStore, fill_store, make_room, open_store, store_name
+from rewardsmith.model.readout import Readout
+from rewardsmith.train.examples import encode_examples
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch):
+    monkeypatch.setattr(feature_store, "SIZE", 5)
+
+
+def texts(model, n=8):
+    records = [pair(f"Question {k}?", f"Answer {k}.", "No idea.") for k in range(n)]
+    return encode_examples(records, model.encoder, share=model.network.packed).examples
+
+
+def test_known_features_are_those_of_the_network_and_computed_once(tmp_path):
+    model = tiny()
+    examples = texts(model)
+    store = FeatureStore(tmp_path)
+    assert fill_store(store, model.network, [e.sequences for e in examples]) == 16
+    assert fill_store(store, model.network, [e.sequences for e in examples]) == 0
+    again = FeatureStore(tmp_path)
+    assert len(again.parts) == 4
+    trees = [example.tree for example in examples]
+    with torch.no_grad():
+        expected = model.network.features(model.network.texts(trees))
+    torch.testing.assert_close(again.batch(trees, torch.device("cpu")).rows, expected, rtol=1e-5, atol=1e-5)
+    assert again.batch([*trees, texts(model, 9)[8].tree], torch.device("cpu")) is None
+
+
+def test_an_interrupted_run_goes_on_where_it_was(tmp_path):
+    model = tiny()
+    examples = texts(model)
+    fill_store(FeatureStore(tmp_path), model.network, [e.sequences for e in examples[:5]])
+    (tmp_path / "part-000009.safetensors").write_bytes(b"half a file")
+    store = FeatureStore(tmp_path)
+    assert not (tmp_path / "part-000009.safetensors").exists()
+    assert fill_store(store, model.network, [e.sequences for e in examples]) == 6
+    assert FeatureStore(tmp_path).places.keys() == store.places.keys()
+
+
+def test_every_change_of_the_backbone_is_another_store():
+    model = tiny()
+    names = {store_name(model.network)}
+    with torch.no_grad():
+        model.network.head.weight.mul_(2)
+    assert store_name(model.network) in names
+    model.network.autocast = torch.bfloat16
+    names.add(store_name(model.network))
+    model.network.autocast = None
+    model.network.read(Readout((1,), ("mean",)))
+    names.add(store_name(model.network))
+    with torch.no_grad():
+        model.network.hf.base_model.layers[0].self_attn.q_proj.weight[0, 0] += 1
+    names.add(store_name(model.network))
+    assert len(names) == 4
+
+
+def test_the_stores_used_longest_ago_make_room(tmp_path):
+    for age, name in enumerate(("new", "old", "oldest")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "part").write_bytes(b"x" * 100)
+        os.utime(tmp_path / name, (1000 - age, 1000 - age))
+    make_room(tmp_path, keep=tmp_path / "mine", room=250.0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "old"]
+    make_room(tmp_path, keep=tmp_path / "old", room=0.0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["old"]
+
+
+def test_more_than_the_limit_stays_in_memory_and_a_wrong_limit_is_refused(tmp_path, monkeypatch):
+    network = tiny().network
+    monkeypatch.setenv(feature_store.LIMIT, "0.000001")
+    assert open_store(tmp_path, network, 10).folder is None
+    monkeypatch.setenv(feature_store.LIMIT, "0.1")
+    assert open_store(tmp_path, network, 10).folder == tmp_path / store_name(network)
+    monkeypatch.setenv(feature_store.LIMIT, "much")
+    with pytest.raises(ModelError, match="REWARDSMITH_FEATURES_GB is 'much'"):
+        open_store(tmp_path, network, 10)
+
+
+def test_training_on_known_features_is_training_on_texts(tmp_path):
+    from rewardsmith.train.losses import LOSSES
+    from rewardsmith.train.optimizer import freeze
+    from rewardsmith.train.step import Dropout, accumulate
+
+    gradients = []
+    for known in (False, True):
+        model = tiny()
+        freeze(model.network, -1)
+        examples = texts(model)
+        if known:
+            store = FeatureStore(None)
+            fill_store(store, model.network, [e.sequences for e in examples])
+            model.network.known = lambda trees, store=store: store.batch(trees, torch.device("cpu"))
+            model.network.hf.base_model.forward = None  # must not be called any more
+        accumulate(model.network, examples, LOSSES["bradley-terry"], dropout=Dropout(0.2, 0, 0), budget=300)
+        gradients.append(model.network.head.weight.grad.numpy())
+    np.testing.assert_allclose(gradients[1], gradients[0], rtol=1e-4, atol=1e-6)
