@@ -44,6 +44,10 @@ def test_each_check_finds_its_case_and_only_that(name):
     assert all(finding.place == "f:1" and finding.detail for finding in check(CASES[name]))
 
 
+def test_a_conversation_without_any_turn_crashes_no_check():
+    assert found(replace(record("a", "b"), prompt=(), responses=(Response(()), Response(())))) >= {"empty_prompt"}
+
+
 def test_votes_against_the_preferred_response_are_a_conflict():
     assert found(record("a", "b", comparisons=(Comparison(0, 1, votes=(1, 3, 0)),))) == {"label_conflict"}
     assert found(record("a", "b", comparisons=(Comparison(0, 1, 0.75, votes=(3, 1, 0)),))) == set()

@@ -71,7 +71,7 @@ def role_order(record: Record) -> Details:
     """Turns that do not alternate between user and assistant, or a system turn that is not the first."""
     for at, conversation in enumerate(record.conversations):
         roles = [message.role for message in conversation]
-        problem = misplaced(roles[1:] if roles[0] == "system" else roles)
+        problem = misplaced(roles[1:] if roles[:1] == ["system"] else roles)
         if problem:
             yield "warning", f"responses[{at}]: {problem}"
             return

@@ -9,6 +9,7 @@ import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 PAGES = (
     "sloppy-windows-1252",
@@ -27,6 +28,8 @@ PAGES = (
 """Pages of single bytes, the most usual first. The sloppy kinds also map the bytes that a page leaves undefined, as browsers
 do."""
 DOUBLE_PAGES = ("gbk", "cp950", "cp932", "cp949", "euc_jp")
+NEARLY_WHOLE = ("gbk", "cp932")
+"""Those that show most bytes of UTF-8; from the others whole text comes back by chance only."""
 
 SEQUENCE = re.compile(
     rb"[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]"
@@ -55,23 +58,40 @@ WIDE_CHARACTER = re.compile("[\u3000-\ud7ff\uf900-\ufaff\uff00-\uffef]")
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a text reads back under one page: whole characters, lost ones, and the text with the whole ones put in."""
+    """How a text reads back under one page: whole characters, lost ones, and the text with the whole ones put in.
+
+    `doubtful` where beside the damage stand characters that may be damage too, too few to be sure.
+    """
 
     page: str
     readable: int
     lost: int
     text: str
+    doubtful: bool = False
 
 
 def best_reading(text: str) -> Reading:
-    """The reading that explains most of a damaged text; of equals the more usual page.
+    """The reading that explains most of a damaged text; of equals that with fewer clashes of case, then the more usual page.
 
-    A page that does not show a character of the text, while another page does, explains less: half a character each.
+    A page that does not show a character of the text, while another page does, explains less: half a character each. "fÃŒr"
+    is "für" under ISO 8859-15 and "fÌr" under Windows 1252, and only one of them is a word.
     """
     readings = [(reading(text, page), len(not_shown(page).findall(text))) for page in PAGES]
     if (codec := double_page(text)) is not None:
         readings.append((double_reading(text, codec), 0))
-    return max(readings, key=lambda found: found[0].readable - found[0].lost - found[1] / 2)[0]
+    scores = [found.readable - found.lost - missing / 2 for found, missing in readings]
+    best = [found for (found, _), score in zip(readings, scores, strict=True) if score == max(scores)]
+    return (
+        best[0] if len({found.text for found in best}) == 1 else min(best, key=lambda found: case_clashes(found.text))
+    )
+
+
+def case_clashes(text: str) -> int:
+    """How often letters beyond ASCII stand in a word as capitals and small letters hardly do: "fÌr", "LÀn", but not "Àl"."""
+    clashes = sum(one.islower() and two.isupper() for one, two in pairwise(text) if not (one + two).isascii())
+    for one, two, three in zip(text, text[1:], text[2:], strict=False):
+        clashes += two > "\x7f" and one.isupper() and two.isupper() and three.islower()
+    return clashes
 
 
 @functools.cache
@@ -122,6 +142,8 @@ def high_half(page: str) -> tuple[re.Pattern[str], dict[int, int]]:
 OTHER_PAGES = {
     "sloppy-windows-1251": re.compile("[\u0400-\u04ff][\u0400-\u04ff\u00a0-\u00bf\u2010-\u2122]"),
     "sloppy-windows-1253": re.compile("[\u0370-\u03ff][\u00a0-\u00bf\u0370-\u03ff\u2010-\u2122\u0192]"),
+    "mac-roman": re.compile("[\u2013\u2014][\u00a0-\u00ff\u2202-\u2265\u03a9\u03c0]"),
+    "cp437": re.compile("[\u2518\u256a\u2568\u2564][\u00a0-\u00ff\u0391-\u03c9\u2510-\u25a0]"),
     "cp1256": re.compile("[\u0600-\u06ff][\u00a0-\u00bf\u0600-\u06ff\u2010-\u2122\u0192\u02c6\u0152-\u0153]"),
 }
 """Pages whose damage looks like another living script, each with what it begins with."""
@@ -218,7 +240,15 @@ def double_reading(text: str, codec: str) -> Reading:
         readable, lost = readable + wide, lost + broken
         parts += [text[end:start], data.decode() if not broken else text[start:stop]]
         end = stop
-    return Reading(codec, readable, lost + (text.count("\ufffd") if readable else 0), "".join([*parts, text[end:]]))
+    fixed = "".join([*parts, text[end:]])
+    lost += text.count("\ufffd") if readable else 0
+    return Reading(codec, readable, lost, fixed, codec not in NEARLY_WHOLE or wide_beside(text, codec))
+
+
+def wide_beside(text: str, codec: str) -> bool:
+    """Whether wide characters stand outside of the stretches that are damage beyond doubt."""
+    covered = sum(len(WIDE_CHARACTER.findall(text[start:stop])) for start, stop, _ in stretches(text, codec))
+    return covered < len(WIDE_CHARACTER.findall(text))
 
 
 def stretches(text: str, codec: str) -> Iterator[tuple[int, int, bytes]]:

@@ -50,7 +50,7 @@ def repaired(text: str) -> str | None:
         if damaged_text(fixed) is None:
             break
         found = best_reading(fixed)
-        if found.lost or not found.readable or found.text.count("\ufffd") > text.count("\ufffd"):
+        if found.lost or found.doubtful or not found.readable or found.text.count("\ufffd") > text.count("\ufffd"):
             return None
         fixed = found.text
     return fixed if fixed != text and damaged_text(fixed) is None else None
