@@ -4,9 +4,11 @@
 
 Clean texts are the translated messages of the programs that this machine has (gettext catalogues; Debian and Ubuntu have
 hundreds of thousands): nobody here wrote them, and they are in the spelling of their languages. Each counts as a false
-alarm where anything is found, changed or called lost. For recall every 40th of them is read as it would be by a program that takes
-UTF-8 for another encoding, and drops what that cannot show; texts that stay the same are left out. `right` counts repairs that
-give the original again, `wrong` those that give anything else.
+alarm where anything is found, changed or called lost.
+
+For recall every 40th of them is read as it would be by a program that takes UTF-8 for another encoding, and drops what that
+cannot show; texts that stay the same are left out. `right` counts repairs that give the original again, `wrong` those that
+give anything else.
 """
 
 import argparse

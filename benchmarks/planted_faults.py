@@ -75,6 +75,19 @@ FILES = (
     *("alpaca-eval/pairs_length_balanced", "zeroeval-gsm8k/best_of_n", "order-swapped-verdicts/gpt4"),
 )
 
+READ = {
+    "refusal": {"read": 30, "right": 25},
+    "assistant_boilerplate": {"read": 10, "right": 10},
+    "role_tag": {"read": 14, "right": 14},
+    "template_token": {"read": 6, "right": 6},
+    "placeholder": {"read": 3, "right": 3},
+    "repetition": {"read": 9, "right": 9},
+    "invisible_characters": {"read": 3, "right": 3},
+    "replacement_character, control_characters, damaged_text": {"read": 4, "right": 4},
+}
+"""Drawn findings on the real data, read one by one: is it what the check says? Five of the refusals decline a part only ("I
+cannot give personal opinions, but …") or are none ("I'm not going to tell you the truth")."""
+
 
 def interval(hits: int, n: int) -> list[float] | None:
     """Wilson's 95 % interval of a share (Wilson 1927); None of nothing."""
@@ -308,10 +321,11 @@ def main() -> None:
     print(result["contamination"], result["leakage"], result["clean"], sep="\n")
     if folder := os.environ.get("REWARDSMITH_DATA"):
         result["real"] = real_data(Path(folder), arguments.examples)
+        result["read"] = READ
     result["seconds"] = round(time.time() - start)
     if not arguments.only:
         old = orjson.loads(RESULT.read_bytes()) if RESULT.exists() else {}
-        write_json(RESULT, result | {key: old[key] for key in ("mutated", "read") if key in old})
+        write_json(RESULT, result | {key: old[key] for key in ("mutated",) if key in old})
 
 
 if __name__ == "__main__":

@@ -303,8 +303,16 @@ def trace_of_loss(text: str) -> str | None:
     return next((trace for trace in (*REPLACED_TWICE, *DASHED) if trace in text), None)
 
 
+# What every sign of this module begins with, in one pass: most texts with a few typographic quotes end here.
+BEYOND_LATIN = re.compile(
+    "[\u0370-\u06ff\u2518\u2564\u2568\u256a\u3000-\ud7ff\uf900-\uffef]|[\u2013\u2014][\u00a0-\u00ff\u2202-\u2265\u03a9\u03c0]"
+)
+
+
 def misread_as(text: str) -> str | None:
     """The page as which UTF-8 was read, by the rules of this module; single-byte pages of Latin letters are not told."""
+    if not BEYOND_LATIN.search(text):
+        return None
     if (page := misread_script(text) or double_page(text) or thinned_page(text)) is not None:
         return f"UTF-8 read as {shown(page)}"
     if (trace := trace_of_loss(text)) is not None:
