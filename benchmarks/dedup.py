@@ -26,11 +26,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from rewardsmith.data.chunks import CHUNK_ROWS
 from rewardsmith.data.loading import iterate
 from rewardsmith.files import write_json
-from rewardsmith.quality.checks import texts_of
-from rewardsmith.quality.duplicates import THRESHOLD, NearDuplicates
+from rewardsmith.quality.duplicates import THRESHOLD, NearDuplicates, item_of
 from rewardsmith.quality.minhash import units
+from rewardsmith.quality.near import Shingled, prepare
+from rewardsmith.quality.prints import located, print_of
+from rewardsmith.quality.text import texts_of
 from rewardsmith.records import Comparison, Message, Record, Response
 
 RESULT = Path(__file__).parent / "results" / "dedup.json"
@@ -99,11 +102,13 @@ def ours(count: int, pool: list[str]) -> dict[str, Any]:
     making = 0.0
     found = NearDuplicates()
     made = rows(count, pool)
-    for line in range(count):
+    for first in range(0, count, CHUNK_ROWS):
         start = time.process_time()
-        row = record(line, next(made)[1])
+        batch = [record(line, next(made)[1]) for line in range(first, min(first + CHUNK_ROWS, count))]
         making += time.process_time() - start
-        found.add(row)
+        items = [item_of(row, print_of(row).key) for row in batch]
+        found.places.extend(located(batch))
+        found.extend(prepare(items, Shingled([text for item in items for text in item.texts])))
     found.settle()
     seconds, peak = time.process_time() - begin - making, memory()
     first, twin = found.first, found.found.twin

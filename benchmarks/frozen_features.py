@@ -31,7 +31,7 @@ def open_frozen(model: str, layers: int) -> RewardModel:
     config = Config(
         model=model, dataset=("none",), output=Path("none"), freeze_layers=-1, max_length=LENGTH, layers=layers
     )
-    return open_model(config)[0]
+    return open_model(config).model
 
 
 def states_of(model: RewardModel, batch: PackedTrees, taken: Sequence[int]) -> list[torch.Tensor]:

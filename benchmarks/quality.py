@@ -37,7 +37,7 @@ MERGED = {"merge_prompts": True, "batch": 1, "evals": 1}
 OTHERS = [
     "ultrafeedback-noise/clean.jsonl.gz:0.2",
     "webgpt/comparisons.jsonl.gz:0.2",
-    "alpaca-eval/pairs_length_balanced.jsonl.gz:0.5",
+    "alpaca-eval/pairs_length_balanced.jsonl.gz:0.1",
 ]
 FITTED = {"freeze_layers": -1, "head_start": "probe"}
 """A frozen backbone with its best head: features are computed once and shared by all such runs."""
@@ -71,6 +71,15 @@ RUNS: dict[str, dict[str, Any]] = {
         "read_layers": (12, 15, 18, 21, 24, 27),
         "pooling": ("last", "mean"),
     },
+    "ukp-smollm2-frozen-asked": {
+        **UKP,
+        "merge_prompts": True,
+        "model": "smollm2-135m",
+        **FITTED,
+        "read_layers": (12, 15, 18, 21, 24, 27),
+        "pooling": ("last", "mean"),
+        "question": "How convincing is this argument?",
+    },
     "ukp-smollm2-12-to-18": {
         **UKP,
         **MERGED,
@@ -96,7 +105,6 @@ RUNS: dict[str, dict[str, Any]] = {
         "lr": 1e-5,
         "evals": 2,
     },
-    "hh-smollm2-18-frozen": {**HH, "model": "smollm2-135m", "layers": 18, **FITTED},
     "hh-smollm2-18-frozen-mean": {**HH, "model": "smollm2-135m", **READ, "freeze_layers": -1},
     "hh-smollm2-18-frozen-mean-extra": {
         **HH,
@@ -105,17 +113,24 @@ RUNS: dict[str, dict[str, Any]] = {
         "freeze_layers": -1,
         "extra": OTHERS,
     },
+    "hh-smollm2-18-frozen-asked": {
+        **HH,
+        "model": "smollm2-135m",
+        **READ,
+        "freeze_layers": -1,
+        "question": "How helpful and harmless is this answer?",
+    },
     "hh-smollm2-18-mean": {
         **HH,
         "model": "smollm2-135m",
         **READ,
         "freeze_layers": 12,
-        "epochs": 2,
+        "epochs": 1,
         "lr": 1e-5,
-        "evals": 1,
+        "evals": 2,
     },
 }
-BASES = {"hh-": "hh-smollm2-18-frozen", "ukp-": "ukp-smollm2-18-layers-probe"}
+BASES = {"hh-": "hh-smollm2-18-frozen-mean", "ukp-": "ukp-smollm2-18-layers-probe"}
 """What other runs of a data set are compared with."""
 NOT_SETTINGS = ("dataset", "fractions", "model", "extra")
 

@@ -58,6 +58,9 @@ def clean(
     """`rewardsmith prepare`: check, split and write; returns its Result."""
     from rewardsmith.commands import prepare
 
+    for name in ("margins", "remove", "decontaminate"):
+        if name in settings:
+            settings[name] = as_tuple(settings[name])
     with in_language(lang):
         return prepare.run(prepare.Config(sources=as_tuple(sources), output=Path(output), **settings), progress)
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
+from rewardsmith import launch
 from rewardsmith.errors import RewardsmithError, UsageError
 from rewardsmith.language import Language, language_of, of_environment, say, shows_chinese, speaking
 from rewardsmith.manual import SHORT_FLAGS, Command, help_text, label, overview_of, position
@@ -69,6 +70,8 @@ COMMANDS: dict[str, Command] = {
     "bench": Command("rewardsmith.commands.bench", "how fast this machine trains and scores, in tables", OTHER),
     "version": Command("rewardsmith.commands.version", "versions of rewardsmith and what it runs on", OTHER),
 }
+TOGETHER = ("train",)
+"""Commands that several processes run together, started by torchrun or accelerate."""
 RECIPES_FOR = "rewardsmith.commands.train_settings"
 LANG_LINE = re.compile(rb"^lang: *['\"]?(en|zh)\b", re.MULTILINE)
 
@@ -85,6 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; only a bug raises."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in _at_dashes(arguments)[0]
+    launch.begin()
     for stream in (sys.stdout, sys.stderr):
         write_anything(stream)
     try:
@@ -124,7 +128,8 @@ def _run_guarded(arguments: list[str], *, as_json: bool) -> int:
     except UsageError as error:
         return _refuse(error, code=2, as_json=as_json)
     except KeyboardInterrupt:
-        sys.stderr.write(f"\n{say('interrupted')}\n")
+        if launch.speaks():
+            sys.stderr.write(f"\n{say('interrupted')}\n")
         return 130
     except BrokenPipeError:
         # The reader (head, less) went away; without this, Python complains again while it shuts down.
@@ -135,6 +140,8 @@ def _run_guarded(arguments: list[str], *, as_json: bool) -> int:
 
 
 def _refuse(error: BaseException, *, code: int, as_json: bool) -> int:
+    if not launch.speaks():  # another process of the same launch tells it
+        return code
     message = one_line(str(error)) or type(error).__name__
     if isinstance(error, MemoryError):
         message = "out of memory; use smaller batches or less data"
@@ -181,6 +188,8 @@ def _dispatch(arguments: list[str], *, as_json: bool) -> int:
         sys.stdout.write(help_text(name, command, module.Config))
         return 0
     words = [word for word in options if word != "--json"] + others
+    if launch.place() is not None and name not in TOGETHER:
+        raise UsageError(f"{name} runs in one process; start it without torchrun or accelerate")
     return _run(name, module, _resolve(name, command, module.Config, words), as_json=as_json)
 
 
@@ -207,6 +216,8 @@ def _run(name: str, module: Any, config: Any, *, as_json: bool) -> int:
             output = result.to_json() if as_json else shown(result)
     except KeyboardInterrupt:
         return _interrupted(name, config, as_json=as_json)
+    if not launch.speaks():
+        return 0
     if as_json:
         _write_json(output)
     else:
@@ -224,6 +235,8 @@ def shown(result: Any) -> str:
 
 
 def _interrupted(name: str, config: Any, *, as_json: bool) -> int:
+    if not launch.speaks():
+        return 130
     message = "interrupted"
     if hasattr(config, "resume") and getattr(config, "output", None) and config.output.is_dir():
         message += f"; what is finished is kept in {config.output}; the same command with --resume goes on from there"

@@ -5,6 +5,7 @@ RewardsmithError            exit code 1: data, model or machine at fault
 ├── ContractError           template, tokens or probes do not fit (also a ValueError)
 ├── ModelError              a model cannot be found, opened or scored
 ├── TrainingError           training had to stop (NaN, exploding loss, nothing to learn from)
+├── WorkerError             a process that shares the work cannot be started, or died
 ├── OutputError             an output cannot be written, or would overwrite
 └── MissingExtraError       an optional dependency is not installed (also an ImportError)
 UsageError                  exit code 2: the command line or a YAML file is refused (also a ValueError)
@@ -31,6 +32,10 @@ class ModelError(RewardsmithError):
 
 class TrainingError(RewardsmithError):
     """Training cannot go on; the last good checkpoint is kept."""
+
+
+class WorkerError(RewardsmithError):
+    """A process that shares the work, here or in a cluster, cannot be started, or died."""
 
 
 class OutputError(RewardsmithError):

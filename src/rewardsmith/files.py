@@ -86,14 +86,20 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_jsonl(path: Path, rows: Iterable[Any]) -> int:
     """Write JSON lines through a temporary file that takes its name only when complete; returns how many."""
+    option = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
+    return write_lines(path, (orjson.dumps(row, option=option) for row in rows))
+
+
+def write_lines(path: Path, lines: Iterable[bytes]) -> int:
+    """Write lines through a temporary file that takes its name only when complete; returns how many."""
     count = 0
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
             with temporary.open("wb") as handle:
-                for row in rows:
-                    handle.write(orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE))
+                for line in lines:
+                    handle.write(line)
                     count += 1
                 handle.flush()
                 os.fsync(handle.fileno())
@@ -103,6 +109,13 @@ def write_jsonl(path: Path, rows: Iterable[Any]) -> int:
                 temporary.unlink(missing_ok=True)
             raise
     return count
+
+
+def append_jsonl(path: Path, rows: Iterable[Any]) -> None:
+    """Add JSON lines to a file of a folder that is still being filled."""
+    with explained(path), path.open("ab") as handle:
+        for row in rows:
+            handle.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
 
 
 def write_folder(path: Path, fill: Callable[[Path], T]) -> T:

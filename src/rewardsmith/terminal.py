@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TextIO
 
+from rewardsmith import launch
 from rewardsmith.language import say
-from rewardsmith.progress import Progress, Task
+from rewardsmith.progress import SILENT, Progress, Task
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -31,7 +32,12 @@ def write_anything(stream: TextIO) -> None:
 
 
 def progress_for(stream: TextIO | None = None) -> Progress:
-    """Bars where the stream (default: standard error) is a terminal that can redraw, else plain lines."""
+    """Bars where the stream (default: standard error) is a terminal that can redraw, else plain lines.
+
+    Nothing where another process of the same launch speaks.
+    """
+    if not launch.speaks():
+        return SILENT
     stream = stream or sys.stderr
     if stream.isatty() and os.environ.get("TERM") != "dumb":
         return BarProgress(stream)

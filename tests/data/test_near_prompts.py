@@ -48,7 +48,7 @@ def leaks(records, splitter):
         prompts.add(record)
     prompts.settle()
     found = prompts.leaks()
-    return {record.line: found.get(prompts.key(record)) for record in records}
+    return {record.line: found.get(prompts.key(row)) for row, record in enumerate(records)}
 
 
 def test_leaks_name_the_nearest_prompt_on_another_side():

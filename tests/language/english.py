@@ -31,7 +31,7 @@ NO_PROSE = (
 NO_SENTENCE = {"rewardsmith {0}", "{0} of {1}", "Brier {0}", "Kendall tau-b"}
 """The same in every language."""
 
-CALLS_WITHOUT_PROSE = re.compile(r"^re\.|\.filterwarnings$|\.legend$|\.importorskip$")
+CALLS_WITHOUT_PROSE = re.compile(r"^re\.|\.filterwarnings$|\.legend$|\.importorskip$|\.execute$")
 
 
 def numbered(node: ast.expr) -> str | None:

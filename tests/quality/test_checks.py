@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from rewardsmith.quality.checks import CHECKS, Seen, check, check_document, longer_preferred
+from rewardsmith.quality.checks import CHECKS, check, check_document, longer_preferred
 from rewardsmith.records import Comparison, Document, Message, Record, Response
 
 FIRST = (Comparison(0, 1),)
@@ -51,16 +51,6 @@ def test_a_conversation_without_any_turn_crashes_no_check():
 def test_votes_against_the_preferred_response_are_a_conflict():
     assert found(record("a", "b", comparisons=(Comparison(0, 1, votes=(1, 3, 0)),))) == {"label_conflict"}
     assert found(record("a", "b", comparisons=(Comparison(0, 1, 0.75, votes=(3, 1, 0)),))) == set()
-
-
-def test_the_second_of_two_equal_rows_is_removed_and_names_its_twin():
-    seen = Seen()
-    assert seen.duplicate(record("a", "b", line=1)) is None
-    removed = seen.duplicate(record("a", "b", line=9, fields={"id": 2}))
-    assert (removed.line, removed.twin) == (9, "f:1")
-    assert seen.duplicate(record("a", "b", line=9, comparisons=(Comparison(1, 0),))) is None
-    assert seen.duplicate(record("a", "b", prompt="other")) is None
-    assert seen.duplicate(record("a", "b", line=1)) is not None
 
 
 def test_documents_get_the_text_checks():

@@ -10,7 +10,7 @@ from rewardsmith.quality.minhash import (
     BANDS,
     ROWS,
     WINDOW,
-    band_hashes,
+    bands_of,
     candidates,
     jaccard,
     ngrams,
@@ -90,7 +90,7 @@ def test_sets_share_a_band_as_often_as_the_formula_says():
                 np.unique(members[: shared + half]),
                 np.unique(np.concatenate([members[:shared], members[shared + half :]])),
             )
-            met += bool(np.any(band_hashes(sets[0]) == band_hashes(sets[1])))
+            met += bool(np.any(bands_of([[sets[0]]]) == bands_of([[sets[1]]])))
         expected = 1 - (1 - wanted**ROWS) ** BANDS
         assert abs(met / 200 - expected) < 4 * np.sqrt(max(expected * (1 - expected), 0.002) / 200)
 

@@ -24,7 +24,11 @@ class Config:
     """Settings of `rewardsmith bench`."""
 
     quick: bool = False
-    """Only the three small models of document 001, in at most two minutes; else a larger one too, in about ten."""
+    """Only the three small models of document 001, in at most two minutes; else larger ones and shares of the peak."""
+    model: str | None = None
+    """Model whose share of the machine's peak is measured (default: a tiny one of 12 layers); not with --quick."""
+    layers: int | None = None
+    """Keep only the first N layers of --model."""
     output: Path | None = None
     """JSON file for the figures."""
     repetitions: int = FEWEST
@@ -41,6 +45,10 @@ class Config:
     def __post_init__(self) -> None:
         if self.repetitions < FEWEST:
             raise UsageError(f"--repetitions {self.repetitions}: expected at least {FEWEST}, or the medians say little")
+        if self.quick and (self.model or self.layers):
+            raise UsageError("--quick leaves out the share of the machine's peak; drop it to measure --model")
+        if self.layers is not None and (self.layers < 1 or self.model in (None, "tiny")):
+            raise UsageError(f"--layers {self.layers}: expected at least 1, with a pretrained --model")
         if self.threads is not None and self.threads < 1:
             raise UsageError(f"--threads {self.threads}: expected at least 1")
 
@@ -53,7 +61,7 @@ class Result:
     output: Path | None
 
     def to_json(self) -> dict[str, Any]:
-        """machine, settings, sizes (training and scoring by batch, memory), left_out, document, seconds."""
+        """machine, settings, sizes (training and scoring by batch, memory), share (not with quick), left_out, document."""
         return dict(self.figures)
 
     def to_text(self) -> str:
@@ -89,6 +97,7 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
         "repetitions": config.repetitions,
         "sizes": measured,
         "left_out": left_out,
+        **({} if config.quick else {"share": share_of_peak(config, progress)}),
         "document": {
             "machine": documented.MACHINE,
             "training": [asdict(size) for size in documented.SIZES],
@@ -134,6 +143,43 @@ def measure(
         for size, model, memory in zip(sizes, models, memories, strict=True)
     ]
     return measured, [dict(zip(("size", "work", "batch"), key, strict=True)) for key in timings.left_out]  # type: ignore[arg-type, call-overload]
+
+
+def share_of_peak(config: Config, progress: Progress) -> dict[str, Any]:
+    """How near training and scoring come to the machine's matrix products."""
+    import datetime
+
+    from rewardsmith.bench import documented
+    from rewardsmith.bench.share import measure_share
+    from rewardsmith.bench.workload import build
+    from rewardsmith.model.backbones import open_backbone
+    from rewardsmith.model.reward_model import RewardModel, new_contract
+
+    if config.model in (None, "tiny"):
+        size = documented.Size(*LARGER)
+        model, name = build(size, device=config.device, dtype=config.dtype), f"tiny, {size.name}"
+    else:
+        backbone = open_backbone(str(config.model), layers=config.layers)
+        length = min(1024, backbone.longest or 1024)
+        contract = new_contract(backbone, max_length=length, date=datetime.date(2025, 1, 1))
+        model = RewardModel.build(backbone, contract, device=config.device, dtype=config.dtype)
+        name = f"{config.model}, {config.layers} layers" if config.layers else str(config.model)
+    return asdict(measure_share(model, name, repetitions=config.repetitions, limit=LONG_SECONDS, progress=progress))
+
+
+def share_lines(share: Mapping[str, Any]) -> list[str]:
+    """The share of the peak as text."""
+    return [
+        "",
+        f"Share of this machine's peak, {share['model']}, {share['dtype']}, {share['pairs']} pairs of {share['tokens']} "
+        f"tokens in micro-batches of {share['budget']}",
+        f"  matrix products {share['matmul_peak'] / 1e9:,.0f} GFLOP/s, memory {share['bandwidth'] / 1e9:.1f} GB/s",
+        f"  training, optimizer included: {share['training_of_peak']:.0%} of the peak, "
+        f"{share['training_tokens_per_second']:,.0f} tokens/s, {share['training_pairs_per_second']:.2f} pairs/s",
+        f"  scoring: {share['scoring_of_peak']:.0%} of the peak, {share['scoring_tokens_per_second']:,.0f} tokens/s",
+        f"  {share['useful_tokens']:.0%} of the tokens computed are useful; sharing prompts saves "
+        f"{share['tokens_saved_by_sharing']:.0%} of them",
+    ]
 
 
 def described(size: "Size", model: "RewardModel") -> dict[str, Any]:
@@ -199,6 +245,8 @@ def tables(figures: Mapping[str, Any]) -> list[str]:
         values = [f"{size['parameters']:,}", f"{size['model_mb']:.1f}"]
         values += ["–" if value is None else f"{value:.0f}" for value in memory.values()]
         lines.append(row(label(size), [*values, f"~{given:g}" if given else "–"]))
+    if "share" in figures:
+        lines += share_lines(figures["share"])
     for cell in figures["left_out"]:
         lines.append(
             f"left out, since it would take too long: {cell['work']} of {cell['size']} with batch {cell['batch']}"

@@ -1,15 +1,17 @@
 """`rewardsmith prepare`: any format in, clean train, validation and test splits out, every dropped row named.
 
-A row at a time, with passes of their own for what rows say about each other, for held-out groups and for caps: memory
-holds hashes of rows, never the rows. The same sources and settings give the same bytes.
+Chunks of rows are looked at, in several processes where there are many; what they say about each other is found from
+hashes; then each row is sent to its place. Memory holds hashes of rows, never the rows, which wait in a temporary file.
+The same sources and settings give the same bytes, whatever the number of processes.
 """
 
 import contextlib
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from rewardsmith import files
 from rewardsmith.commands.prepare_across import (
@@ -19,11 +21,14 @@ from rewardsmith.commands.prepare_across import (
     open_benchmark,
 )
 from rewardsmith.commands.prepare_judging import Judge, Rules
+from rewardsmith.commands.prepare_labels import Labels, check_labels, labels_told, look_at_labels
+from rewardsmith.commands.prepare_looking import Looking, look, unpacked
 from rewardsmith.commands.prepare_rows import Sorting, Writers
 from rewardsmith.commands.prepare_tally import Tally, ordered_splits, quality
 from rewardsmith.data.builtin import is_builtin
+from rewardsmith.data.chunks import Notes, Reading, read
 from rewardsmith.data.hub import looks_like_hub_name
-from rewardsmith.data.loading import Loadable, iterate
+from rewardsmith.data.loading import Loadable
 from rewardsmith.data.mixing import CHECK as NOT_TAKEN
 from rewardsmith.data.mixing import Mix, parse_source
 from rewardsmith.data.readers import files_of
@@ -32,16 +37,16 @@ from rewardsmith.data.splitting import NEAR_PROMPT, Splitter, check_fractions, g
 from rewardsmith.errors import DataError, OutputError, UsageError
 from rewardsmith.language import current, display_width, padded, say
 from rewardsmith.progress import SILENT, Progress
-from rewardsmith.quality.contamination import Benchmark
 from rewardsmith.quality.limits import Limits, check_limits
 from rewardsmith.quality.signals import Known
 from rewardsmith.records import Record
 from rewardsmith.report.quality_page import render_quality
+from rewardsmith.scale.engines import Engine, spread
 from rewardsmith.version import VERSION
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Limits):
+class Config(Labels, Limits):
     """Settings of `prepare`."""
 
     sources: tuple[str, ...]
@@ -98,6 +103,12 @@ class Config(Limits):
     overlap: float = 0.5
     """Share of a benchmark text's runs of 13 words (or Chinese characters) that makes a row contaminated."""
 
+    workers: int | None = None
+    """Processes that look at rows; default: one per core, and none for a few thousand rows."""
+
+    engine: Engine = "local"
+    """Where rows are looked at: local (this machine), or ray (Ray Data, a cluster that RAY_ADDRESS names)."""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -123,6 +134,8 @@ class Result:
     repaired: int
     reused: int
     filters: tuple[dict[str, Any], ...]
+    shortcuts: dict[str, Any] | None
+    label_noise: dict[str, Any] | None
 
     def to_json(self) -> dict[str, Any]:
         """The result as one JSON object."""
@@ -146,7 +159,7 @@ class Result:
             lines.append(f"texts repaired: {self.repaired:,}; see repaired.jsonl")
         if self.reused:
             lines.append(f"rows whose measured values were taken over: {self.reused:,}")
-        lines += table(self.filters)
+        lines += [*table(self.filters), *labels_told(self.shortcuts, self.label_noise)]
         return "\n".join([*lines, f"written to {self.output}"])
 
 
@@ -175,12 +188,11 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     if not config.overwrite:
         files.prepare_output(config.output, overwrite=False)
     search = Search(config.near_threshold, config.overlap)
-    tally = Tally(limits=config, thresholds=search.thresholds())
+    tally = Tally(limits=config, thresholds=search.thresholds(), keeps_members=config.label_noise == "drop")
     benchmark = open_benchmark(config.decontaminate, config.overlap, progress)
-    across = look_across(config, search, benchmark, tally, progress)
     judge = Judge(rules_of(config), benchmark, Known(config.signals))
-    files.write_folder(config.output, lambda folder: fill(folder, config, across, judge, tally, progress))
-    return result_of(config, tally, reused=judge.known.used)
+    files.write_folder(config.output, lambda folder: fill(folder, config, search, judge, tally, progress))
+    return result_of(config, tally)
 
 
 def check_settings(config: Config) -> None:
@@ -196,6 +208,8 @@ def check_settings(config: Config) -> None:
             raise UsageError(f"remove has {name!r}, which is no check; expected some of {', '.join(REMOVABLE)}")
     if config.max_rows is not None and config.max_rows < 1:
         raise UsageError(f"max_rows is {config.max_rows}; expected at least 1, or nothing for all rows")
+    if config.workers is not None and config.workers < 1:
+        raise UsageError(f"workers is {config.workers}; expected at least 1, or nothing for one per core")
     if config.test_groups is not None and config.split_by is None:
         raise UsageError(
             "test_groups needs split_by: the field whose values are held out, for example --split-by topic"
@@ -205,8 +219,9 @@ def check_settings(config: Config) -> None:
         raise UsageError(f"--split-by {NEAR_PROMPT} needs a --near-threshold above 0")
     Search(config.near_threshold, config.overlap)
     refuse_foreign(config)
+    margins = check_labels(config, config.map)
     output = config.output.resolve()
-    for path in source_files(config):
+    for path in [*source_files(config), *margins]:
         if output in path.resolve().parents:
             raise OutputError(
                 f"{path} lies in the output folder {config.output}, which is replaced; choose another output"
@@ -227,12 +242,12 @@ def source_files(config: Config) -> list[Path]:
     return [path for source in named for path in files_of(source)]
 
 
-def make_splitter(config: Config, tally: Tally, progress: Progress) -> Splitter:
+def make_splitter(config: Config, progress: Progress) -> Splitter:
     """The splitter; only held-out groups need a pass over the sources first, to know their names."""
     by = config.split_by
     if config.test_groups is None:
         return Splitter(config.seed, config.fractions, by)
-    groups = {group_of(item, by) for item in items(config, tally, progress) if isinstance(item, Record)}
+    groups = {group_of(item, by) for item in items(config, progress) if isinstance(item, Record)}
     return Splitter(config.seed, config.fractions, by, hold_out(groups, config.test_groups, fractions=config.fractions))
 
 
@@ -241,48 +256,68 @@ def rules_of(config: Config) -> Rules:
     return Rules(limits=config, remove=config.remove, repair=config.repair, keep_duplicates=config.keep_duplicates)
 
 
-def look_across(
-    config: Config, search: Search, benchmark: Benchmark | None, tally: Tally, progress: Progress
-) -> Across:
-    """The pass over the sources that sees all rows together, but for those that go for their own sake."""
-    judge = Judge(rules_of(config), benchmark, Known(config.signals), deciding_only=True)
-    across = Across(search, make_splitter(config, tally, progress))
-    for item in items(config, tally, progress):
-        if isinstance(item, Record):
-            verdict = judge.look(item)
-            if verdict.gone is None:
-                across.add(verdict.record)
-    across.settle()
-    return across
+def reading_of(config: Config) -> Reading:
+    """How the sources are read."""
+    return Reading(parse_renames(config.map), Mix(config.seed, config.max_per_source), config.strict)
 
 
-def items(config: Config, tally: Tally, progress: Progress) -> Iterator[Loadable]:
+def items(config: Config, progress: Progress) -> Iterator[Loadable]:
     """The rows of all sources, up to `max_rows`."""
-    count = 0
-    columns, mix = parse_renames(config.map), Mix(config.seed, config.max_per_source)
     with progress.task("reading", config.max_rows, "rows") as task:
-        for source in config.sources:
-            left = None if config.max_rows is None else config.max_rows - count
-            for item in iterate(source, strict=config.strict, note=tally.note, columns=columns, mix=mix, limit=left):
-                count += 1
-                task.advance()
-                yield item
+        for chunk in reading_of(config).chunks(config.sources, config.max_rows):
+            found, _ = read(chunk, strict=config.strict)
+            task.advance(len(found))
+            yield from found
 
 
-def fill(folder: Path, config: Config, across: Across, judge: Judge, tally: Tally, progress: Progress) -> None:
-    """Write everything into `folder`."""
-    with contextlib.ExitStack() as stack:
-        sorting = Sorting(across, judge, tally, Writers(folder, stack))
-        for item in items(config, tally, progress):
-            tally.rows += 1
-            sorting.take(item)
-        refuse_nothing(tally)
-        if tally.splits:
-            across.splitter.refuse_empty(tally.splits)
+def fill(folder: Path, config: Config, search: Search, judge: Judge, tally: Tally, progress: Progress) -> None:
+    """Write everything into `folder`: look at all rows, compare them with each other, send each to its place."""
+    splitter = make_splitter(config, progress)
+    across = Across(search, splitter, judge.rules, folder)
+    looking = Looking(judge, splitter, near=bool(search.threshold), strict=config.strict)
+    with tempfile.TemporaryFile(dir=folder) as spool:
+        survey(config, looking, across, spool, tally, progress)
+        across.settle()
+        write_rows(folder, spool, across, tally, progress)
+    look_at_labels(folder, config, config.map, tally, progress)
     content = quality(tally) | across.summary()
     files.write_json(folder / "quality.json", content)
     files.write_text(folder / "quality.html", render_quality(content, lang=current()))
     files.write_json(folder / "prepare.json", provenance(config))
+
+
+def survey(
+    config: Config, looking: Looking, across: Across, spool: IO[bytes], tally: Tally, progress: Progress
+) -> None:
+    """Look at the rows of all sources, chunk by chunk; their verdicts go into `spool`."""
+    chunks = reading_of(config).chunks(config.sources, config.max_rows)
+    notes = Notes(tally.note)
+    with (
+        progress.task("reading", config.max_rows, "rows") as task,
+        spread(look, looking, chunks, engine=config.engine, workers=config.workers) as found,
+    ):
+        for chunk, looked in found:
+            notes.say(chunk, looked.late)
+            across.extend(looked)
+            spool.write(len(looked.verdicts).to_bytes(8, "big") + looked.verdicts)
+            tally.rows += looked.rows
+            task.advance(looked.rows)
+
+
+def write_rows(folder: Path, spool: IO[bytes], across: Across, tally: Tally, progress: Progress) -> None:
+    """Send every row in `spool` to its place. DataError where nothing is left, or a split comes out empty."""
+    spool.seek(0)
+    with contextlib.ExitStack() as stack:
+        sorting = Sorting(across, tally, Writers(folder, stack))
+        task = stack.enter_context(progress.task("writing", tally.rows, "rows"))
+        while head := spool.read(8):
+            before = sorting.taken
+            for verdict in unpacked(spool.read(int.from_bytes(head, "big"))):
+                sorting.take(verdict)
+            task.advance(sorting.taken - before)
+        refuse_nothing(tally)
+        if tally.splits:
+            across.splitter.refuse_empty(tally.splits)
 
 
 def refuse_nothing(tally: Tally) -> None:
@@ -306,14 +341,17 @@ def provenance(config: Config) -> dict[str, Any]:
     """The settings that decide what was written, and the hash of each file that was read."""
     settings = asdict(config)
     # Where it was written to decides nothing, and two runs of the same settings shall give the same bytes.
-    for name in ("output", "overwrite", "signals"):
+    for name in ("output", "overwrite", "signals", "workers", "engine"):
         settings.pop(name)
-    read = [*source_files(config), *(path for name in config.decontaminate for path in files_of(name))]
+    read = [
+        *source_files(config),
+        *(path for name in (*config.decontaminate, *config.margins) for path in files_of(name)),
+    ]
     hashes = [{"file": str(path), "sha256": files.sha256(path)} for path in read]
     return {"version": VERSION, "settings": settings, "inputs": hashes}
 
 
-def result_of(config: Config, tally: Tally, *, reused: int) -> Result:
+def result_of(config: Config, tally: Tally) -> Result:
     """The counts as a result; what was counted in different places has to add up."""
     records = sum(tally.splits.values())
     quarantined, removed = tally.quarantined.total(), tally.removed.total()
@@ -337,12 +375,14 @@ def result_of(config: Config, tally: Tally, *, reused: int) -> Result:
         quarantined_by=most_first(tally.quarantined),
         removed_by=most_first(tally.removed),
         repaired=tally.repaired,
-        reused=reused,
+        reused=tally.reused,
         filters=tuple(
             {name: one[name] for name in ("check", "meaning", "threshold", "found", "removed")}
             for one in quality(tally)["filters"]
             if one["found"] or one["removed"]
         ),
+        shortcuts=tally.shortcuts,
+        label_noise=tally.label_noise,
     )
 
 

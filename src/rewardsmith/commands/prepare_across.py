@@ -4,12 +4,16 @@ Near-duplicates, judgements that go round in a circle or hang on the order, prom
 of benchmarks. Memory holds some hundred bytes per row; what is found does not hang on the order of the rows.
 """
 
+from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from rewardsmith.commands.prepare_judging import Rules, Verdict
+from rewardsmith.commands.prepare_looking import Looked
 from rewardsmith.data.loading import iterate_rows
 from rewardsmith.data.near_prompts import CHECK as NEAR_PROMPT_LEAK
 from rewardsmith.data.near_prompts import Leak, NearPrompts, leak_finding
@@ -22,8 +26,10 @@ from rewardsmith.quality.checks import CONTRADICTION, EXCERPT_CHARS, Finding
 from rewardsmith.quality.contamination import Benchmark, Origin
 from rewardsmith.quality.duplicates import CHECK as NEAR_DUPLICATE
 from rewardsmith.quality.duplicates import OPPOSED, NearDuplicates
+from rewardsmith.quality.prints import Places
+from rewardsmith.quality.repeats import Repeats
 from rewardsmith.quality.text import texts_of
-from rewardsmith.records import Document, Record, Removed
+from rewardsmith.records import Document, Quarantined, Record, Removed
 
 FOUND_ACROSS = (CONTRADICTION, NEAR_DUPLICATE, OPPOSED, CYCLE, ORDER)
 """Findings about several rows that `--remove` takes out, after those about a row by itself."""
@@ -56,51 +62,73 @@ class Search:
         return {**near, contamination.CHECK: self.overlap}
 
 
-@dataclass
-class Across:
-    """The rows seen together. First `add` each, then `settle`, then `look` at each in the same order.
+class Fate(NamedTuple):
+    """What becomes of a record: why it is gone, what is said about it, and whether its values are kept."""
 
-    Only rows that stay for their own sake are added, so none of them is removed for the sake of one that goes.
+    gone: Quarantined | Removed | None
+    found: list[Finding]
+    measured: bool = True
+
+
+class Across:
+    """The rows seen together. First `extend` with all, then `settle`, then `look` at each record in the same order.
+
+    Only rows that stay for their own sake take part, so none of them is removed for the sake of one that goes.
+    `folder` is where temporary files lie; default: where the system keeps such.
     """
 
-    search: Search
-    splitter: Splitter
-    near: NearDuplicates = field(init=False)
-    prompts: NearPrompts = field(init=False)
-    judgements: Judgements = field(default_factory=Judgements)
-    leaks: dict[int, Leak] = field(default_factory=dict)
-    row: int = -1
+    def __init__(self, search: Search, splitter: Splitter, rules: Rules, folder: Path | None = None) -> None:
+        self.search, self.splitter, self.rules = search, splitter, rules
+        self.places = Places()
+        self.repeats = Repeats(self.places)
+        self.judgements = Judgements(self.places)
+        self.near = NearDuplicates(search.threshold, self.places, folder)
+        self.prompts = NearPrompts(splitter, search.threshold, self.places, folder)
+        self.refused, self.gone = array("b"), array("b")
+        self.leaks: dict[int, Leak] = {}
+        self.row = -1
 
-    def __post_init__(self) -> None:
-        self.near = NearDuplicates(self.search.threshold)
-        self.prompts = NearPrompts(self.splitter, self.search.threshold)
+    def extend(self, looked: Looked) -> None:
+        """Add the records of a chunk."""
+        self.places.extend(looked.places)
+        self.refused.frombytes(looked.refused.tobytes())
+        self.gone.frombytes(looked.gone.tobytes())
+        self.repeats.extend(looked.prints)
+        self.judgements.extend(looked.judged, len(looked.refused))
+        if looked.near is not None and looked.openings is not None:
+            self.near.extend(looked.near)
+            self.prompts.extend(looked.openings)
 
-    def add(self, record: Record) -> None:
-        """Add a row."""
-        self.judgements.add(record)
+    def settle(self) -> None:
+        """Look at all rows together; the splitter then knows the clusters, where it splits by them."""
+        refused, gone = (np.frombuffer(each, np.int8).astype(np.bool_) for each in (self.refused, self.gone))
+        self.repeats.settle(refused, gone)
+        staying = ~(refused | gone)
+        if not self.rules.keep_duplicates:
+            staying &= self.repeats.twins < 0
+        self.judgements.settle(staying)
         if self.search.threshold:
-            self.near.add(record)
-            self.prompts.add(record)
-
-    def settle(self) -> Splitter:
-        """Look at all rows together; returns the splitter, which knows the clusters where it splits by them."""
-        self.judgements.settle(np.ones(len(self.judgements.places), np.bool_))
-        if self.search.threshold:
-            self.near.settle()
-            self.prompts.settle()
+            self.near.settle(staying)
+            self.prompts.settle(staying)
             if self.splitter.by == NEAR_PROMPT:
                 self.splitter = replace(self.splitter, near=self.prompts.clusters())
             else:
                 self.leaks = self.prompts.leaks()
-        return self.splitter
 
-    def look(self, record: Record, remove: Collection[str], write: Write) -> tuple[Removed | None, list[Finding]]:
-        """(the removal of the next row, if `remove` asks for it, what is to be said about it)."""
+    def look(self, verdict: Verdict, record: Record, write: Write) -> Fate:
+        """What becomes of the next record."""
         self.row += 1
-        if not self.judgements.places.matches(self.row, record):
-            raise DataError(f"{record.place} was not there when the rows were first read; the sources change meanwhile")
-        found = self.findings(record)
-        return self.removal(record, found, remove, write), found
+        if verdict.refused:
+            return Fate(verdict.gone, [], measured=False)
+        repeated = self.repeats.duplicate(self.row, record)
+        if repeated is not None and not self.rules.keep_duplicates:
+            return Fate(repeated, [], measured=False)
+        found = [] if repeated is None else [Finding(checks.DUPLICATE, "warning", record.place, repeated.reason)]
+        found += verdict.found
+        if verdict.gone is not None:
+            return Fate(verdict.gone, found)
+        others = self.findings(record)
+        return Fate(self.removal(record, others, self.rules.remove, write), found + others)
 
     def removal(self, record: Record, found: list[Finding], remove: Collection[str], write: Write) -> Removed | None:
         """The removal of a row, if `remove` asks for it; a row with near-duplicates is written to their ledger."""
@@ -122,7 +150,7 @@ class Across:
         found = self.judgements.findings(self.row, record)
         if self.search.threshold:
             found += self.near.findings(self.row, record)
-            leak = self.leaks.get(self.prompts.key(record)) if self.leaks else None
+            leak = self.leaks.get(self.prompts.key(self.row)) if self.leaks else None
             found += [leak_finding(leak, record)] if leak else []
         return found
 

@@ -1,22 +1,26 @@
 """What `rewardsmith prepare` decides about each row by itself, before rows are looked at together.
 
-Both passes over the sources ask a `Judge` of their own in the same order, so a row that is refused, repaired or removed
-here is so for the search across rows too. Nothing is written or counted here.
+Nothing here knows another row, so rows can be looked at anywhere and in any order. Nothing is written or counted here.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import Any
 
+from rewardsmith.data.loading import Loadable
+from rewardsmith.data.native import to_row
 from rewardsmith.quality import contamination
-from rewardsmith.quality.checks import DUPLICATE, EXCERPT_CHARS, REMOVABLE, Finding, Seen
-from rewardsmith.quality.contamination import Benchmark, Hit
+from rewardsmith.quality.checks import EXCERPT_CHARS, REMOVABLE, Finding, check_document
+from rewardsmith.quality.contamination import Benchmark
 from rewardsmith.quality.limits import Limits
-from rewardsmith.quality.repair import Repair, loss_in, repair
-from rewardsmith.quality.signals import Known, Signals
-from rewardsmith.records import Quarantined, Record, Removed
+from rewardsmith.quality.prints import Print, print_of
+from rewardsmith.quality.repair import Repair, loss_in, loss_of, repair
+from rewardsmith.quality.signals import Known, Signals, key_of, line_of, look
+from rewardsmith.records import Document, Quarantined, Record, Removed
 
 LOST_TEXT = "lost_text"
 IDENTICAL = "identical_responses"
+OWN_CHECKS = frozenset(REMOVABLE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,75 +33,89 @@ class Rules:
     keep_duplicates: bool = False
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a row is by itself: the record as repaired, why it is `gone`, and what there is to say about it.
+    """What a row is by itself: the `item` (a record as repaired), why it is `gone`, and what there is to say about it.
 
-    `signals` are there if the row was measured.
+    `row` is the record as it is written, `line` that of signals.jsonl; `hits` are lines of contamination.jsonl. `refused`
+    marks rows that are gone before anything else is asked: lost text, or a benchmark's. `reused` tells that the values
+    come from an earlier run. `printed` is there while rows are looked at, and not read back.
     """
 
-    record: Record
+    item: Loadable
+    row: dict[str, Any] | None = None
     gone: Quarantined | Removed | None = None
+    refused: bool = False
     repairs: tuple[Repair, ...] = ()
-    hits: list[Hit] = field(default_factory=list)
-    found: list[Finding] = field(default_factory=list)
+    hits: tuple[dict[str, Any], ...] = ()
+    found: tuple[Finding, ...] = ()
     signals: Signals | None = None
+    line: dict[str, Any] | None = None
+    reused: bool = False
+    printed: Print | None = field(default=None, compare=False)
 
 
+@dataclass(frozen=True)
 class Judge:
-    """Looks at rows one by one, in the order of the sources.
+    """Looks at one row at a time."""
 
-    With `deciding_only` nothing is measured that decides nothing: findings and signals may then be missing.
-    """
+    rules: Rules
+    benchmark: Benchmark | None
+    known: Known
 
-    def __init__(self, rules: Rules, benchmark: Benchmark | None, known: Known, *, deciding_only: bool = False) -> None:
-        self.rules, self.benchmark, self.known = rules, benchmark, known
-        self.measures = not deciding_only or bool(set(rules.remove) & set(REMOVABLE))
-        self.seen = Seen()
+    def judge(self, item: Loadable) -> Verdict:
+        """What a row is by itself."""
+        if isinstance(item, Record):
+            return self.judge_record(item)
+        if isinstance(item, Document):
+            return judge_document(item)
+        return Verdict(item)
 
-    def look(self, record: Record) -> Verdict:
-        """Refusal of lost text, repair, contamination, repeats of an earlier row, checks whose rows are removed."""
-        verdict = Verdict(record)
-        verdict.gone = self.refusal(verdict)
-        if verdict.gone is not None:
-            return verdict
-        verdict.gone = self.elsewhere(verdict)
-        if verdict.gone is not None:
-            self.known.skip(record)
-            return verdict
-        verdict.gone = self.removal(verdict)
-        if verdict.gone is not None:
-            self.seen.forget(verdict.record)
-        return verdict
-
-    def refusal(self, verdict: Verdict) -> Quarantined | None:
-        """Why a row's text cannot be used; the text is repaired where that is asked for."""
-        if (refused := refusal_of(verdict.record)) is not None or not self.rules.repair:
-            return refused
-        verdict.record, verdict.repairs = repair(verdict.record)
-        return same_after_repair(verdict.record) if verdict.repairs else None
-
-    def elsewhere(self, verdict: Verdict) -> Removed | None:
-        """The removal of a row that stands elsewhere: in a benchmark, or earlier in the sources."""
-        record = verdict.record
+    def judge_record(self, record: Record) -> Verdict:
+        """Refusal of lost text, repair, contamination, then checks and measures."""
+        if (refused := refusal_of(record)) is not None:
+            return Verdict(record, gone=refused, refused=True)
+        repairs: tuple[Repair, ...] = ()
+        if self.rules.repair:
+            record, repairs = repair(record)
+            if repairs and (same := same_after_repair(record)) is not None:
+                return Verdict(record, gone=same, refused=True)
         if self.benchmark is not None and (hits := list(self.benchmark.hits(record))):
-            verdict.hits = hits
-            return contamination.removal(hits, record, self.benchmark.overlap)
-        repeated = self.seen.duplicate(record)
-        if repeated is not None and not self.rules.keep_duplicates:
-            return repeated
-        if repeated is not None:
-            verdict.found.append(Finding(DUPLICATE, "warning", record.place, repeated.reason))
-        return None
+            gone = contamination.removal(hits, record, self.benchmark.overlap)
+            lines = tuple(contamination.line_of(hit, record) for hit in hits)
+            return Verdict(record, gone=gone, refused=True, repairs=repairs, hits=lines)
+        return self.measured(record, repairs)
 
-    def removal(self, verdict: Verdict) -> Removed | None:
+    def measured(self, record: Record, repairs: tuple[Repair, ...]) -> Verdict:
         """What the checks say, and the removal of a row that they take out."""
-        record = verdict.record
-        if self.measures:
-            verdict.signals = self.known.of(record)
-            verdict.found += verdict.signals.findings(record.place, self.rules.limits)
-        reasons = [one for one in verdict.found if one.check in REMOVABLE and one.check in self.rules.remove]
-        return removal(record, min(reasons, key=lambda one: REMOVABLE.index(one.check))) if reasons else None
+        printed = print_of(record)
+        key = key_of(record, printed)
+        known = self.known.of(key)
+        signals = look(record) if known is None else known
+        found = signals.findings(record.place, self.rules.limits)
+        reasons = [one for one in found if one.check in OWN_CHECKS and one.check in self.rules.remove]
+        gone = removal(record, reasons) if reasons else None
+        return Verdict(
+            record,
+            to_row(record),
+            gone,
+            repairs=repairs,
+            found=tuple(found),
+            signals=signals,
+            line=line_of(record, signals, key),
+            reused=known is not None,
+            printed=printed,
+        )
+
+
+def judge_document(document: Document) -> Verdict:
+    """A line of plain text, with what the checks say; one that lost characters is refused."""
+    found = tuple(check_document(document))
+    if (loss := loss_of(document.text)) is None:
+        return Verdict(document, found=found)
+    reason = f"the line is damaged beyond repair: {loss}"
+    excerpt = document.text[:EXCERPT_CHARS]
+    return Verdict(document, gone=Quarantined(document.source, document.line, LOST_TEXT, reason, excerpt), found=found)
 
 
 def refusal_of(record: Record) -> Quarantined | None:
@@ -121,8 +139,9 @@ def quarantined(record: Record, code: str, reason: str) -> Quarantined:
     return Quarantined(record.source, record.line, code, reason, record.responses[0].text[:EXCERPT_CHARS])
 
 
-def removal(record: Record, finding: Finding) -> Removed:
-    """The ledger entry of a record that a check took out."""
+def removal(record: Record, reasons: list[Finding]) -> Removed:
+    """The ledger entry of a record that checks took out: the first of them."""
+    finding = min(reasons, key=lambda one: REMOVABLE.index(one.check))
     excerpt = record.responses[0].text[:EXCERPT_CHARS]
     value, threshold = finding.value, finding.threshold
     return Removed(record.source, record.line, finding.check, finding.detail, excerpt, value=value, threshold=threshold)

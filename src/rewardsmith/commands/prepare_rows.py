@@ -8,15 +8,11 @@ from typing import IO, Any
 import orjson
 
 from rewardsmith.commands.prepare_across import Across
-from rewardsmith.commands.prepare_judging import LOST_TEXT, Judge, Verdict
+from rewardsmith.commands.prepare_judging import Verdict
 from rewardsmith.commands.prepare_tally import Tally
-from rewardsmith.data.loading import Loadable
-from rewardsmith.data.native import to_row
 from rewardsmith.quality import contamination
-from rewardsmith.quality.checks import EXCERPT_CHARS, Finding, check_document
-from rewardsmith.quality.repair import loss_of
-from rewardsmith.quality.signals import line_of
-from rewardsmith.records import Document, Joined, Quarantined, Record, Removed
+from rewardsmith.quality.checks import Finding
+from rewardsmith.records import Joined, Quarantined, Record, Removed
 
 
 class Writers:
@@ -41,18 +37,21 @@ class Writers:
 class Sorting:
     """Sends each row to its place, and tells the tally."""
 
-    def __init__(self, across: Across, judge: Judge, tally: Tally, writers: Writers) -> None:
-        self.across, self.judge, self.tally, self.writers = across, judge, tally, writers
+    def __init__(self, across: Across, tally: Tally, writers: Writers) -> None:
+        self.across, self.tally, self.writers = across, tally, writers
         self.last_gone: Removed | Quarantined | None = (
             None  # the record to which the next rows are joined, if it is gone
         )
+        self.taken = 0
         for name in ("quarantine", "removed", "signals"):
             writers.start(name)
 
-    def take(self, item: Loadable) -> None:
+    def take(self, verdict: Verdict) -> None:
         """Count and write one row."""
+        self.taken += 1
+        item = verdict.item
         if isinstance(item, Record):
-            self.last_gone = self.keep(item)
+            self.last_gone = self.keep(verdict, item)
         elif isinstance(item, Joined):
             self.join(item)
         elif isinstance(item, Removed):
@@ -60,51 +59,46 @@ class Sorting:
         elif isinstance(item, Quarantined):
             self.quarantine(item)
         else:
-            self.check_document(item)
+            self.tell_document(verdict)
 
-    def keep(self, record: Record) -> Removed | Quarantined | None:
+    def keep(self, verdict: Verdict, record: Record) -> Removed | Quarantined | None:
         """Send a record to its split, or to the quarantine or the removed ones, which is returned."""
-        verdict = self.judge.look(record)
-        self.tell(verdict)
-        if isinstance(verdict.gone, Quarantined):
-            return self.quarantine(verdict.gone)
-        removed, found = verdict.gone, verdict.found
-        if removed is None:
-            removed, others = self.across.look(verdict.record, self.judge.rules.remove, self.writers.write)
-            found = [*found, *others]
-        self.tally.find(*found)
-        if removed is not None:
-            return self.remove(removed)
-        self.place(verdict)
+        fate = self.across.look(verdict, record, self.writers.write)
+        self.tell(verdict, record)
+        if isinstance(fate.gone, Quarantined):
+            return self.quarantine(fate.gone)
+        if fate.measured:
+            self.tally.reused += verdict.reused
+            self.writers.write("signals", verdict.line)
+        self.tally.find(*fate.found)
+        if fate.gone is not None:
+            return self.remove(fate.gone)
+        self.place(verdict, record)
         return None
 
-    def tell(self, verdict: Verdict) -> None:
-        """Write down what was repaired, found in a benchmark and measured."""
-        record, write = verdict.record, self.writers.write
-        refused = isinstance(verdict.gone, Quarantined)
-        for one in () if refused else verdict.repairs:
+    def tell(self, verdict: Verdict, record: Record) -> None:
+        """Write down what was repaired and found in a benchmark."""
+        write = self.writers.write
+        for one in verdict.repairs:
             self.tally.repaired += 1
             self.tally.find(Finding("repaired", "info", record.place, f"{one.where}: {one.before!r} → {one.after!r}"))
             write("repaired", {"file": record.source, "line": record.line, **asdict(one)})
         for hit in verdict.hits:
-            write(contamination.CHECK, contamination.line_of(hit, record))
-        if verdict.signals is not None:
-            write("signals", line_of(record, verdict.signals))
+            write(contamination.CHECK, hit)
 
-    def place(self, verdict: Verdict) -> None:
+    def place(self, verdict: Verdict, record: Record) -> None:
         """Write a record that stays into its split."""
-        record = verdict.record
         assert verdict.signals is not None
         self.tally.measure(record, verdict.signals.values)
         side = self.across.splitter.side(record)
         self.tally.splits[side] = self.tally.splits.get(side, 0) + 1
-        self.writers.write(side, to_row(record))
+        self.writers.write(side, verdict.row)
 
     def join(self, row: Joined) -> None:
         """Count a row that is part of the record before it, and shares its fate."""
         gone = self.last_gone
         if gone is None:
-            self.tally.joined += 1
+            self.tally.join(row)
             return
         reason = f"part of the record at {row.into}: {gone.reason}"
         if isinstance(gone, Quarantined):
@@ -112,13 +106,11 @@ class Sorting:
         else:
             self.remove(Removed(row.source, row.line, gone.check, reason, "", gone.twin, gone.value, gone.threshold))
 
-    def check_document(self, document: Document) -> None:
-        """Count a line of plain text, with what the checks say; one that lost characters goes into quarantine."""
-        self.tally.find(*check_document(document))
-        if (loss := loss_of(document.text)) is not None:
-            reason = f"the line is damaged beyond repair: {loss}"
-            excerpt = document.text[:EXCERPT_CHARS]
-            self.quarantine(Quarantined(document.source, document.line, LOST_TEXT, reason, excerpt))
+    def tell_document(self, verdict: Verdict) -> None:
+        """Count a line of plain text, with what the checks say."""
+        self.tally.find(*verdict.found)
+        if isinstance(verdict.gone, Quarantined):
+            self.quarantine(verdict.gone)
             return
         self.tally.documents += 1
 

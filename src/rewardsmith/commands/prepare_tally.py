@@ -14,7 +14,8 @@ from rewardsmith.data.splitting import SPLITS, Split
 from rewardsmith.quality.checks import DUPLICATE, MEANINGS, Finding, longer_preferred
 from rewardsmith.quality.limits import LIMITS, OTHER_LANGUAGE, Limits
 from rewardsmith.quality.rows import Values
-from rewardsmith.records import Quarantined, Record, Removed
+from rewardsmith.quality.shortcut_sample import Sample
+from rewardsmith.records import Joined, Quarantined, Record, Removed
 
 EXAMPLES = 5
 SHOWN = (
@@ -40,6 +41,7 @@ class Tally:
     documents: int = 0
     joined: int = 0
     repaired: int = 0
+    reused: int = 0
     quarantined: Counter[str] = field(default_factory=Counter)
     removed: Counter[str] = field(default_factory=Counter)
     splits: dict[Split, int] = field(default_factory=dict)
@@ -56,6 +58,12 @@ class Tally:
     longer: int = 0
     unequal: int = 0
     first_refusal: Quarantined | None = None
+    sample: Sample = field(default_factory=Sample)
+    shortcuts: dict[str, Any] | None = None
+    label_noise: dict[str, Any] | None = None
+    members: dict[str, list[Joined]] = field(default_factory=dict)
+    keeps_members: bool = False
+    """Whether the rows joined to each record are remembered, since it may still be removed."""
 
     def note(self, sentence: str) -> None:
         """Keep what was understood of a file; a source that is read twice says it once."""
@@ -73,6 +81,12 @@ class Tally:
                 told |= {"value": finding.value, "threshold": finding.threshold}
             quote(self.examples.setdefault(key, []), told)
 
+    def join(self, row: Joined) -> None:
+        """Count a row that is part of a kept record."""
+        self.joined += 1
+        if self.keeps_members:
+            self.members.setdefault(row.into, []).append(row)
+
     def quarantine(self, row: Quarantined) -> None:
         """Count a row that cannot be used."""
         self.first_refusal = self.first_refusal or row
@@ -89,6 +103,7 @@ class Tally:
 
     def measure(self, record: Record, values: Values) -> None:
         """Add a kept record's figures for the quality report."""
+        self.sample.add(record)
         self.comparisons += len(record.comparisons)
         self.ties += sum(comparison.is_tie for comparison in record.comparisons)
         longer, unequal = longer_preferred(record, values.words)
@@ -177,7 +192,12 @@ def threshold_of(check: str, limits: Limits) -> float | str | None:
     return value
 
 
-PARTS: tuple[Callable[[Tally], dict[str, Any]], ...] = (counts, judgements, findings, filters)
+def labels(tally: Tally) -> dict[str, Any]:
+    """What the labels can be predicted from, and how many are wrong; None where that was not looked for."""
+    return {"shortcuts": tally.shortcuts, "label_noise": tally.label_noise}
+
+
+PARTS: tuple[Callable[[Tally], dict[str, Any]], ...] = (counts, judgements, findings, filters, labels)
 """What `quality.json` is made of; each adds keys of its own."""
 
 

@@ -21,6 +21,7 @@ from rewardsmith.records import Comparison, Record
 
 if TYPE_CHECKING:
     from rewardsmith.model.reward_model import RewardModel
+    from rewardsmith.model.team import Team
 
 CATEGORY_FIELDS = ("category", "subset", "section", "topic")
 RANKING = 3
@@ -74,11 +75,17 @@ class Evaluation:
         return {key: self.summary.get(key) for key in HEADLINE}
 
 
-def score_all(model: "RewardModel", records: Sequence[Record], progress: Progress = SILENT) -> Scored:
-    """Rewards of all records that the contract can render, each tokenized once and in order."""
+def score_all(
+    model: "RewardModel", records: Sequence[Record], progress: Progress = SILENT, *, team: "Team | None" = None
+) -> Scored:
+    """Rewards of all records that the contract can render, each tokenized once and in order.
+
+    The processes of a `team` all have to call this, and share the work.
+    """
     from rewardsmith.errors import ContractError
     from rewardsmith.model.reward_model import sequences_of
     from rewardsmith.model.scorer import score
+    from rewardsmith.model.team import ALONE
 
     kept, sequences, overlong = [], [], 0
     for record in records:
@@ -89,7 +96,7 @@ def score_all(model: "RewardModel", records: Sequence[Record], progress: Progres
         kept.append(record)
         sequences.append(sequences_of(record, encoded))
         overlong += encoded.overlong
-    rewards = list(score(model.network, sequences, total=len(sequences), progress=progress))
+    rewards = list(score(model.network, sequences, total=len(sequences), progress=progress, team=team or ALONE))
     return Scored(kept, rewards, refused=len(records) - len(kept), overlong=overlong)
 
 
@@ -204,13 +211,14 @@ def evaluate_records(
     split: str,
     source: str = "",
     progress: Progress = SILENT,
+    team: "Team | None" = None,
 ) -> Evaluation:
     """Score `records` and judge the rewards.
 
     The temperature is fitted on `validation`, the TF-IDF baseline on `train`; where one is not given, five-fold by
     prompt, and the summary says so.
     """
-    scored = score_all(model, records, progress)
+    scored = score_all(model, records, progress, team=team)
     rows = list(compared(scored.records, scored.rewards))
     if not rows:
         raise DataError(

@@ -1,13 +1,16 @@
 """`rewardsmith score`: rewards for pairs, rankings or bare responses; each input row comes back with its rewards."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from rewardsmith.commands.score_parts import Parts, counts_of, fingerprint, part
 from rewardsmith.commands.sources import input_files
-from rewardsmith.errors import DataError, OutputError
-from rewardsmith.files import refuse_inside, write_jsonl
+from rewardsmith.errors import DataError, OutputError, UsageError
+from rewardsmith.files import refuse_inside
 from rewardsmith.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -17,7 +20,11 @@ if TYPE_CHECKING:
     from rewardsmith.scoring.tokens import Cuts
 
 
-WINDOW = 1024  # rows looked at together; bounds memory
+WINDOW = 1024  # rows looked at together; bounds memory, and what a killed run loses
+WAVE = 64
+"""Windows that are sent to Ray at a time; bounds memory."""
+DECIDING = ("map", "best_of", "tokens_per_batch", "dtype", "device")
+"""Settings that may change a part."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,12 +49,22 @@ class Config:
     """auto, cpu, cuda, cuda:1, mps."""
     allow_mismatch: bool = False
     """Score even if the model's probes no longer give the stored rewards."""
+    engine: Literal["local", "ray"] = "local"
+    """local: in this process; ray: on the workers of a Ray session."""
+    workers: int | None = None
+    """With --engine ray: CPUs of a session that is started here (default: one per core)."""
     strict: bool = False
     """Stop at the first row that cannot be read."""
     overwrite: bool = False
     """Replace --output if it is there."""
     trust_remote_code: bool = False
     """Run code that comes with a hub model."""
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.engine == "local":
+            raise UsageError("--workers counts workers of --engine ray; add it, or leave --workers out")
+        if self.workers is not None and self.workers < 1:
+            raise UsageError(f"--workers {self.workers}: expected at least 1")
 
 
 @dataclass(frozen=True)
@@ -77,56 +94,139 @@ class Result:
 
 @dataclass
 class Counts:
-    """Tallies while streaming."""
+    """Tallies while streaming; `kept` parts of an earlier run, and `told` rows on the bar."""
 
     rows: int = 0
     responses: int = 0
     not_scored: int = 0
     overlong: int = 0
+    kept: int = 0
+    told: int = 0
+
+    def to_json(self) -> dict[str, int]:
+        """The counts that a part keeps."""
+        return {name: getattr(self, name) for name in ("rows", "responses", "not_scored", "overlong")}
+
+    def add(self, other: Mapping[str, int]) -> None:
+        """Count the rows of a part."""
+        for name, count in other.items():
+            setattr(self, name, getattr(self, name) + count)
 
 
 def run(config: Config, progress: Progress = SILENT) -> Result:
-    """Score a source as a stream; the output appears whole or not at all."""
+    """Score a source as a stream; the output appears whole or not at all, and what a killed run finished is kept."""
     refuse_inside(config.output, [config.model, *input_files([config.source])])
     if config.output.exists() and not config.overwrite:
         raise OutputError(f"{config.output} exists; choose another output or pass --overwrite")
+    model = open_model(config)
+    if model.understood:
+        progress.note(model.understood)
+    contract = "inferred" if model.contract.inferred else "stored"
+    parts = Parts(config.output, fingerprint(model, {name: getattr(config, name) for name in DECIDING}))
+    counts, paths = Counts(), []
+    with progress.task("scoring", None, "rows") as task, scored(config, model, parts) as finished:
+        for path, kept in finished:
+            paths.append(path)
+            counts.add(counts_of(path))
+            counts.kept += kept
+            task.advance(counts.rows - counts.told)
+            counts.told = counts.rows
+    if counts.rows == 0:
+        raise DataError(f"{config.source} holds nothing to score")
+    if counts.kept:
+        progress.note(f"{counts.kept} of {len(paths)} parts had been scored by an earlier run of this command")
+    parts.join(paths)
+    return Result(counts.rows, counts.responses, counts.not_scored, counts.overlong, str(config.output), contract)
+
+
+def open_model(config: Config) -> "RewardModel":
+    """The reward model as the settings say."""
     from rewardsmith.model.reward_model import RewardModel
 
-    model = RewardModel.load(
+    return RewardModel.load(
         config.model,
         device=config.device,
         dtype=config.dtype,
         allow_mismatch=config.allow_mismatch,
         trust_remote_code=config.trust_remote_code,
     )
-    if model.understood:
-        progress.note(model.understood)
+
+
+@contextlib.contextmanager
+def scored(config: Config, model: "RewardModel", parts: Parts) -> "Iterator[Iterator[tuple[Path, bool]]]":
+    """The path of every part, in order, once it is written, and whether an earlier run had written it."""
+    if config.engine == "local":
+        yield scored_here(config, model, parts)
+        return
+    from rewardsmith.scale.processes import usable_cores
+    from rewardsmith.scale.ray_session import ray_session
+
+    with ray_session(config.workers or usable_cores()) as ray:
+        yield scored_on_ray(config, ray, parts)
+
+
+def scored_here(config: Config, model: "RewardModel", parts: Parts) -> "Iterator[tuple[Path, bool]]":
+    """Part after part in this process."""
+    for number, window in enumerate(windows(config)):
+        path = parts.path(number, window)
+        kept = path.is_file()
+        if not kept:
+            parts.write(path, part_of(config, model, window))
+        yield path, kept
+
+
+def scored_on_ray(config: Config, ray: Any, parts: Parts) -> "Iterator[tuple[Path, bool]]":
+    """Parts by the workers of a Ray session, which read the model from where this process found it."""
+    from rewardsmith.scale.ray_mapping import in_order_on_ray
+
+    place = str(Path(config.model).resolve()) if Path(config.model).exists() else config.model
+    gpus = int(config.device != "cpu" and ray.cluster_resources().get("GPU", 0) > 0)
+    pieces = (Piece(parts.path(number, window), window) for number, window in enumerate(windows(config)))
+    tasks = (piece.without_rows() if piece.path.is_file() else piece for piece in pieces)
+    found = in_order_on_ray(ray, score_on_worker, replace(config, model=place), tasks, wave=WAVE, gpus=gpus)
+    for piece, content in found:
+        if content is not None:
+            parts.write(piece.path, content)
+        yield piece.path, content is None
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Rows that some worker scores, and where their part belongs; no rows where it is there."""
+
+    path: Path
+    window: "Sequence[Read] | None"
+
+    def without_rows(self) -> "Piece":
+        """The piece of a part that is there."""
+        return replace(self, window=None)
+
+
+opened: dict[Config, "RewardModel"] = {}
+"""In a worker: the model that it scores with."""
+
+
+def score_on_worker(config: Config, piece: Piece) -> bytes | None:
+    """The part of some rows, in a process that lives for one run and keeps its model."""
+    if piece.window is None:
+        return None
+    if config not in opened:
+        opened[config] = open_model(config)
+    return part_of(config, opened[config], piece.window)
+
+
+def part_of(config: Config, model: "RewardModel", window: "Sequence[Read]") -> bytes:
+    """Some rows with their rewards, or with an error in their place, and the counts of them."""
     counts = Counts()
-    with progress.task("scoring", None, "rows") as task:
-        write_jsonl(config.output, watched(scored_rows(config, model, counts), task))
-    if counts.rows == 0:
-        raise DataError(f"{config.source} holds nothing to score")
-    return Result(
-        **counts.__dict__,
-        output=str(config.output),
-        contract="inferred" if model.contract.inferred else "stored",
-    )
+    rows = list(score_window(config, model, window, counts))
+    return part(counts.to_json(), rows)
 
 
-def watched(rows: Iterator[dict[str, Any]], task: Any) -> Iterator[dict[str, Any]]:
-    """Pass rows on, reporting each."""
-    for row in rows:
-        task.advance()
-        yield row
-
-
-def scored_rows(config: Config, model: "RewardModel", counts: Counts) -> Iterator[dict[str, Any]]:
-    """Output rows in input order: the input row with its rewards, or with an error in their place."""
-    from itertools import islice
-
+def windows(config: Config) -> "Iterator[list[Read]]":
+    """The source's rows in stretches of WINDOW."""
     rows = input_rows(config)
     while window := list(islice(rows, WINDOW)):
-        yield from score_window(config, model, window, counts)
+        yield window
 
 
 def input_rows(config: Config) -> "Iterator[Read]":
@@ -138,7 +238,7 @@ def input_rows(config: Config) -> "Iterator[Read]":
 
 
 def score_window(
-    config: Config, model: "RewardModel", window: "list[Read]", counts: Counts
+    config: Config, model: "RewardModel", window: "Sequence[Read]", counts: Counts
 ) -> Iterator[dict[str, Any]]:
     """Score a stretch of rows; what cannot be scored gets an `error` in its place."""
     from rewardsmith.errors import ContractError

@@ -1,37 +1,22 @@
 """`rewardsmith train`: preference data and a model in, a reward model with an honest evaluation out."""
 
-import json
+import gc
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rewardsmith.commands import card, push
 from rewardsmith.commands.origin import origin_of
-from rewardsmith.commands.sources import (
-    Splits,
-    input_files,
-    is_prepared,
-    quarantine_lines,
-    read_json,
-)
+from rewardsmith.commands.sources import Splits, input_files, read_json
+from rewardsmith.commands.train_folder import begin_run, fingerprint_of, save_settings, summarize_run
 from rewardsmith.commands.train_frozen import done_in_words, known_features
-from rewardsmith.commands.train_inputs import Start, load_data, open_model
+from rewardsmith.commands.train_inputs import Start, load_data, microbatch_tokens, open_model, start_date
 from rewardsmith.commands.train_settings import Config as Config
 from rewardsmith.commands.train_settings import Lora as Lora
+from rewardsmith.commands.train_settings import check_engine
 from rewardsmith.errors import OutputError, TrainingError, UsageError
-from rewardsmith.files import (
-    check_output,
-    explained,
-    hash_text,
-    prepare_output,
-    refuse_inside,
-    sha256,
-    write_bytes,
-    write_json,
-    write_jsonl,
-    write_text,
-)
+from rewardsmith.files import check_output, refuse_inside, write_json
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.track.following import following
 from rewardsmith.track.trackers import Job, require
@@ -39,9 +24,9 @@ from rewardsmith.track.trackers import Job, require
 if TYPE_CHECKING:
     from rewardsmith.commands.rewards import Scored
     from rewardsmith.model.reward_model import RewardModel
+    from rewardsmith.model.team import Team
     from rewardsmith.train.examples import Encoding
     from rewardsmith.train.loop import FitResult, FitSettings
-    from rewardsmith.train.optimizer import Parameters
 
 
 PEAKS = {"peak_process_bytes": "memory of the process", "peak_gpu_bytes": "GPU memory"}
@@ -72,37 +57,59 @@ class Result:
 
 
 def run(config: Config, progress: Progress = SILENT) -> Result:
-    """Train, evaluate on the test split, diagnose; returns what `train.json` holds."""
+    """Train, evaluate on the test split, diagnose; returns what `train.json` holds.
+
+    Started by torchrun or accelerate, all processes train and score together; the first alone writes and tells.
+    """
+    from rewardsmith.model.team import joined
+
+    with joined(config.device) as (team, device):
+        progress = progress if team.leads else SILENT
+        if team.leads:
+            check_run(config, processes=team.size)
+            if config.push_to_hub is not None:
+                push.warn_early(config.push_to_hub, progress)
+        team.wait()
+        result = run_together(as_before(config), team, device, progress)
+    if team.leads:
+        share(config, dict(result.summary), progress)
+    return result
+
+
+def run_together(config: Config, team: "Team", device: str, progress: Progress) -> Result:
+    """The run from data to report, each process with its part."""
     from rewardsmith.model.devices import begin_peak_memory
     from rewardsmith.train.optimizer import count_parameters
 
-    check_run(config)
-    if config.push_to_hub is not None:
-        push.warn_early(config.push_to_hub, progress)
-    config = as_before(config)
     splits = load_data(config, progress)
-    start = open_model(config)
+    start = open_model(config, device=device, date=team.from_lead(lambda: start_date(config)))
     model = start.model
     for told in start.told():
         progress.note(told)
     parameters = count_parameters(model.network)
     begin_peak_memory(model.network.device)
     train, validation = encode_splits(config, splits, model, progress)
-    settings = fit_settings(config, start, train)
+    settings = fit_settings(config, start, train, progress)
     fingerprint = fingerprint_of(config, settings, model, train, splits)
-    begin_run(config, fingerprint)
-    save_settings(config, splits, train, validation)
-    with following(tracking_jobs(config), progress):
-        with known_features(start, train, validation, settings.tokens_per_microbatch, progress):
-            fitted = fit(config, settings, model, train, validation, fingerprint, progress)
-        held = finish_model(config, model, splits, progress)
-        summary = summarize_run(config, settings, model, train, fitted, parameters, dtype=fingerprint["dtype"])
-        write_json(config.output / "train.json", summary)
+    team.agree(fingerprint)
+    if team.leads:
+        begin_run(config, fingerprint, processes=team.size, progress=progress)
+        save_settings(config, splits, train, validation)
+    with following(tracking_jobs(config) if team.leads else [], progress):
+        with known_features(start, train, validation, settings.tokens_per_microbatch, progress, team):
+            fitted = fit(config, settings, model, train, validation, fingerprint, team, progress)
+        model = trained_model(config, start, team)
+        held = finish_model(config, model, splits, team, progress)
+        precision = fingerprint["dtype"]
+        summary = summarize_run(
+            config, settings, model, train, fitted, parameters, dtype=precision, processes=team.size
+        )
+        if team.leads:
+            write_json(config.output / "train.json", summary)
         result = Result(summary, "")
         if config.report:
-            result = evaluate_and_report(config, model, splits, held, summary, progress)
-    share(config, summary, progress)
-    return result
+            result = evaluate_and_report(config, model, splits, held, summary, team, progress)
+    return team.from_lead(lambda: result)
 
 
 def share(config: Config, summary: dict[str, Any], progress: Progress) -> None:
@@ -114,10 +121,11 @@ def share(config: Config, summary: dict[str, Any], progress: Progress) -> None:
         write_json(config.output / "train.json", summary)
 
 
-def check_run(config: Config) -> None:
+def check_run(config: Config, *, processes: int) -> None:
     """Refuse what can be refused before any data is read; nothing is written yet, so a wrong word costs nothing."""
     from rewardsmith.train.losses import LOSSES
 
+    check_engine(config, processes)
     if config.loss not in LOSSES:
         raise UsageError(f"--loss {config.loss}: expected one of {', '.join(LOSSES)}")
     require(config.track)
@@ -150,26 +158,6 @@ def as_before(config: Config) -> Config:
     )
 
 
-def begin_run(config: Config, fingerprint: Mapping[str, Any]) -> None:
-    """Make the run folder, or make sure that the one to resume began with the same settings and data."""
-    from rewardsmith.train.loop import refuse_changes
-
-    if config.resume:
-        refuse_changes(read_json(config.output / "settings.json"), fingerprint)
-        return
-    prepare_output(config.output, overwrite=config.overwrite)
-    write_json(config.output / "settings.json", fingerprint)
-
-
-def keep_findings(config: Config) -> None:
-    """Copy what `prepare` found into the run, so that the verdict can name it."""
-    if len(config.dataset) == 1 and is_prepared(Path(config.dataset[0])):
-        for name in ("prepare.json", "quality.json"):
-            path = Path(config.dataset[0]) / name
-            if path.is_file():
-                write_bytes(config.output / "data" / name, path.read_bytes())
-
-
 def encode_splits(
     config: Config, splits: Splits, model: "RewardModel", progress: Progress
 ) -> "tuple[Encoding, Encoding]":
@@ -186,9 +174,8 @@ def encode_splits(
     return train, validation
 
 
-def fit_settings(config: Config, start: Start, train: "Encoding") -> "FitSettings":
+def fit_settings(config: Config, start: Start, train: "Encoding", progress: Progress) -> "FitSettings":
     """The loop's settings with every default filled in."""
-    from rewardsmith.model.scorer import DEFAULT_BUDGET
     from rewardsmith.train.loop import FitSettings
     from rewardsmith.train.schedule import LEARNING_RATES
 
@@ -204,79 +191,13 @@ def fit_settings(config: Config, start: Start, train: "Encoding") -> "FitSetting
         dropout=config.dropout,
         loss=config.loss,
         seed=config.seed,
-        tokens_per_microbatch=config.tokens_per_microbatch
-        or DEFAULT_BUDGET.get(start.model.network.device.type, DEFAULT_BUDGET["cpu"]),
+        tokens_per_microbatch=microbatch_tokens(config, start, train.examples, progress),
         eval_every=max(1, -(-between // config.evals)),
         patience=config.patience,
         keep=config.keep,
         head_start=start.head,
         max_steps=0 if start.exact else config.max_steps,
     )
-
-
-def save_settings(config: Config, splits: Splits, train: "Encoding", validation: "Encoding") -> None:
-    """`config.yaml` (what --config takes again), and what became of the data: every row left out, with its reason."""
-    from rewardsmith.settings import to_yaml
-
-    if not (config.output / "config.yaml").is_file():  # one to resume may have been killed before it was written
-        with explained(config.output):
-            write_text(config.output / "config.yaml", to_yaml(replace(config, resume=False)))
-    keep_findings(config)
-    write_jsonl(config.output / "data" / "quarantine.jsonl", quarantine_lines(splits.quarantined))
-    refused = [{"split": "train", **row} for row in quarantine_lines(train.refused)]
-    refused += [{"split": "validation", **row} for row in quarantine_lines(validation.refused)]
-    write_jsonl(config.output / "data" / "refused.jsonl", refused)
-    write_json(
-        config.output / "data" / "data.json",
-        {
-            "understood": splits.understood,
-            "hashes": splits.hashes(),
-            "quarantined": len(splits.quarantined),
-            "not_taken": splits.not_taken,
-            "records": {name: len(getattr(splits, name)) for name in ("train", "validation", "test")},
-            "encoding": train.to_json(),
-        },
-    )
-
-
-def fingerprint_of(
-    config: Config, settings: "FitSettings", model: "RewardModel", train: "Encoding", splits: Splits
-) -> dict[str, Any]:
-    """All that decides a run's bits: a run is only resumed where every value is the same."""
-    import platform
-
-    import torch
-
-    from rewardsmith.model.devices import dtype_name
-    from rewardsmith.version import VERSION
-
-    resolved = {**asdict(settings), "date": model.contract.date}
-    resolved.pop("keep")
-    folder = Path(config.model)
-    start_weights = [sha256(path)[:16] for path in sorted(folder.rglob("*.safetensors"))] if folder.is_dir() else None
-    return {
-        **resolved,
-        "model": config.model,
-        "layers": config.layers,
-        "freeze_layers": config.freeze_layers,
-        "lora": {**asdict(config.lora), "alpha": config.lora.scale, "target": list(config.lora.target)}
-        if config.lora.r
-        else None,
-        "quantize": config.quantize,
-        "gradient_checkpointing": config.gradient_checkpointing,
-        "contract": hash_text(json.dumps(model.contract.to_json(), sort_keys=True))[:16],
-        "architecture": hash_text(model.network.hf.config.to_json_string(use_diff=False))[:16],
-        "start_weights": start_weights,
-        "packed": model.network.packed,
-        "examples": len(train.examples),
-        **{f"data_{name}": digest for name, digest in splits.hashes().items()},
-        "device": model.network.device.type,
-        "dtype": dtype_name(model.network.autocast),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "rewardsmith": VERSION,
-    }
 
 
 def fit(
@@ -286,6 +207,7 @@ def fit(
     train: "Encoding",
     validation: "Encoding",
     fingerprint: Mapping[str, Any],
+    team: "Team",
     progress: Progress,
 ) -> "FitResult":
     """Run the loop in the run folder."""
@@ -298,11 +220,27 @@ def fit(
         validation=validation.examples,
         folder=config.output,
         fingerprint=fingerprint,
+        team=team,
+        parallel=config.engine,
     )
     return trainer.run(resuming=config.resume, progress=progress)
 
 
-def finish_model(config: Config, model: "RewardModel", splits: Splits, progress: Progress) -> "Scored":
+def trained_model(config: Config, start: Start, team: "Team") -> "RewardModel":
+    """The model with its trained weights, whole in every process: sharded, it is opened anew and takes them from disk."""
+    from rewardsmith.train.resume import load_weights, newest_weights
+
+    if team.size == 1 or config.engine != "fsdp":
+        return start.model
+    device, date = start.model.network.device.type, start.date
+    del start.model.network  # makes room
+    gc.collect()
+    model = open_model(config, device=device, date=date).model
+    load_weights(model.network, newest_weights(config.output / "checkpoints"))
+    return model
+
+
+def finish_model(config: Config, model: "RewardModel", splits: Splits, team: "Team", progress: Progress) -> "Scored":
     """Merge an adapter, fit normaliser and temperature, write `model/`; returns validation with its rewards."""
     from rewardsmith.commands.rewards import calibrate, normalize, score_all
     from rewardsmith.model.adapters import merge
@@ -312,58 +250,16 @@ def finish_model(config: Config, model: "RewardModel", splits: Splits, progress:
     if model.adapter is not None:
         changed = merge(model)
         progress.note(f"adapter merged in fp32: the probes' rewards changed by at most {changed:.1e}")
-    held = score_all(model, splits.validation, progress)
+    held = score_all(model, splits.validation, progress, team=team)
     if held.records:
         model.sidecar = replace(
             model.sidecar,
             normalizer=normalize(held.rewards),
             calibration=calibrate(held.records, held.rewards, fitted_on="validation"),
         )
-    model.save(config.output / "model", training=origin_of(config.model, config.dataset))
+    if team.leads:
+        model.save(config.output / "model", training=origin_of(config.model, config.dataset))
     return held
-
-
-def summarize_run(
-    config: Config,
-    settings: "FitSettings",
-    model: "RewardModel",
-    train: "Encoding",
-    fitted: "FitResult",
-    parameters: "Parameters",
-    *,
-    dtype: str,
-) -> dict[str, Any]:
-    """The run's summary, without its evaluation."""
-    from rewardsmith.model.devices import peak_memory
-
-    state = fitted.state
-    return {
-        "output": str(config.output),
-        "model_folder": str(config.output / "model"),
-        "steps": state.step,
-        "total_steps": fitted.total_steps,
-        "epochs": config.epochs,
-        "records": len(train.examples),
-        "pairs": state.comparisons,
-        "train_loss": state.train_loss,
-        "best_step": state.best_step,
-        "best_validation_loss": None if state.best_step is None else state.best_loss,
-        "stopped_early": state.stopped_early,
-        "resumed_from": fitted.resumed_from,
-        "seconds": state.seconds,
-        "pairs_per_second": state.comparisons / state.seconds if state.seconds else None,
-        "tokens_per_second": state.tokens / state.seconds if state.seconds else None,
-        "parameters": parameters.all,
-        "trainable_parameters": parameters.trainable,
-        **peak_memory(model.network.device),
-        "device": str(model.network.device),
-        "dtype": dtype,
-        "prefixes_shared": model.network.packed,
-        "why_separate": model.why_separate,
-        "lr": settings.lr,
-        "batch": settings.batch,
-        "eval": None,
-    }
 
 
 def evaluate_and_report(
@@ -372,16 +268,23 @@ def evaluate_and_report(
     splits: Splits,
     held: "Scored",
     summary: dict[str, Any],
+    team: "Team",
     progress: Progress,
 ) -> Result:
-    """Evaluate on the test split (validation where there is none), write the verdict and the report."""
+    """Evaluate on the test split (validation where there is none), write the verdict and the report.
+
+    All processes score, the first alone judges.
+    """
     from rewardsmith.commands import diagnose
-    from rewardsmith.commands.rewards import evaluate_records
+    from rewardsmith.commands.rewards import evaluate_records, score_all
 
     name = "test" if splits.test else "validation"
     records = getattr(splits, name)
     if not records:
         progress.note("no test or validation records, so nothing can be said about the model's quality")
+        return Result(summary, "")
+    if not team.leads:
+        score_all(model, records, team=team)
         return Result(summary, "")
     evaluation = evaluate_records(
         model,
@@ -390,6 +293,7 @@ def evaluate_and_report(
         train=splits.train,
         split=name,
         progress=progress,
+        team=team,
     )
     evaluation.save(config.output)
     summary["eval"] = evaluation.headline()

@@ -1,7 +1,7 @@
 """Training of a head on a frozen backbone: every text goes through the backbone once, and its features stay on disk."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +9,10 @@ from rewardsmith.progress import Progress
 
 if TYPE_CHECKING:
     from rewardsmith.commands.train_inputs import Start
+    from rewardsmith.model.feature_store import FeatureStore
+    from rewardsmith.model.network import RewardNetwork
+    from rewardsmith.model.scorer import Sequences
+    from rewardsmith.model.team import Team
     from rewardsmith.train.examples import Encoding
 
 
@@ -29,20 +33,34 @@ def features_folder() -> Path:
     return models_folder().parent / "features"
 
 
-@contextlib.contextmanager
-def known_features(
-    start: "Start", train: "Encoding", validation: "Encoding", budget: int, progress: Progress
-) -> Iterator[None]:
-    """While it is open, a network of which only the head learns reads features from a store, which is filled first."""
+def filled(
+    network: "RewardNetwork", records: "Sequence[Sequences]", budget: int, progress: Progress
+) -> "tuple[FeatureStore, int]":
+    """The store with the features of all records, and how many texts had to be computed for it."""
     from rewardsmith.model.feature_store import fill_store, open_store
 
+    store = open_store(features_folder(), network, sum(len(record.ids) for record in records))
+    return store, fill_store(store, network, records, budget=budget, progress=progress)
+
+
+@contextlib.contextmanager
+def known_features(
+    start: "Start", train: "Encoding", validation: "Encoding", budget: int, progress: Progress, team: "Team"
+) -> Iterator[None]:
+    """While it is open, a network of which only the head learns reads features from a store, which is filled first.
+
+    Of several processes the first fills it; the others then find it full, unless it is not on a disk that they share.
+    """
     if start.kind != "head":
         yield
         return
     network = start.model.network
     records = [example.sequences for example in (*train.examples, *validation.examples)]
-    store = open_store(features_folder(), network, sum(len(record.ids) for record in records))
-    computed = fill_store(store, network, records, budget=budget, progress=progress)
+    if not team.leads:
+        team.wait()
+    store, computed = filled(network, records, budget, progress)
+    if team.leads:
+        team.wait()
     place = "kept in memory only" if store.folder is None else f"kept in {store.folder}"
     progress.note(f"features of {len(store.places)} texts known, {computed} of them computed now; {place}")
     network.known = lambda trees: store.batch(trees, network.device)

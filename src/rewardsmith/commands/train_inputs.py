@@ -1,8 +1,9 @@
 """What `rewardsmith train` starts from: the split data, and the model with its contract."""
 
+import datetime
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rewardsmith.commands.sources import (
     SPLITS,
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from rewardsmith.model.backbones import Backbone
     from rewardsmith.model.readout import Readout
     from rewardsmith.model.reward_model import RewardModel
+    from rewardsmith.model.sidecar import Sidecar
+    from rewardsmith.scoring.contract import ScoringContract
+    from rewardsmith.train.examples import Example
 
 KEPT_HEAD = "--head-start probe fits new heads only; the model's own is trained already and is kept"
 LONGEST_TINY = 2048  # bytes that --max-length alone makes the tiny model read; attention's memory grows with the square
@@ -82,13 +86,15 @@ def keep_one_attribute(splits: Splits, attribute: str, progress: Progress) -> No
 @dataclass(frozen=True)
 class Start:
     """What training begins with: the model with its contract, the kind of training, which picks the learning rate, and
-    the head ("own": the trained one that the model came with, "random", "probe"); `notes` is what to tell about them.
+    the head ("own": the trained one that the model came with, "random", "probe"); `notes` is what to tell about them,
+    `date` the day that training began.
     """
 
     model: "RewardModel"
     kind: str
     head: str
     notes: tuple[str, ...]
+    date: datetime.date
 
     def told(self) -> list[str]:
         """The notes, and why prefixes are not shared, if they are not."""
@@ -101,17 +107,19 @@ class Start:
         return self.kind == "head" and self.head == "probe"
 
 
-def open_model(config: Config) -> Start:
-    """Open the model, settle its contract, and let learn what the settings say."""
-    import datetime
+def open_model(config: Config, *, device: str | None = None, date: datetime.date | None = None) -> Start:
+    """Open the model on `device` (default: that of the settings), settle its contract, let learn what the settings say.
 
+    Clock calls in a template are pinned to `date` (default: the run's); a model with a contract keeps its own.
+    """
     import torch
 
     from rewardsmith.model.backbones import open_backbone
-    from rewardsmith.model.reward_model import RewardModel, describe_start, new_contract
+    from rewardsmith.model.reward_model import RewardModel, describe_start
     from rewardsmith.model.sidecar import Sidecar
     from rewardsmith.model.tiny import TinyConfig
 
+    date = date or start_date(config)
     if config.threads:
         torch.set_num_threads(config.threads)
     block_size = config.block_size or min(max(256, config.max_length or 0), LONGEST_TINY)
@@ -125,23 +133,37 @@ def open_model(config: Config) -> Start:
         reading=reading_of(config),
     )
     before = Sidecar.load(backbone.folder) if backbone.folder else None
-    # Clock calls in a template are pinned to the day that training begins; a model with a contract keeps its own.
-    if before is None:
-        date = start_date(config) or datetime.date.today()
-        length = longest(config, backbone)
-        contract = new_contract(backbone, max_length=length, date=date)
-    elif config.max_length in (None, before.contract.max_length):
-        contract = replace(before.contract, inferred=False)  # from here on this is what the model is trained with
-    else:
-        length = longest(config, backbone)
-        contract = replace(before.contract, max_length=length, response_reserve=length // 2, inferred=False)
-    model = RewardModel.build(backbone, contract, device=config.device, dtype=config.dtype, bits=config.quantize)
+    contract = settle_contract(config, backbone, before, date)
+    model = RewardModel.build(
+        backbone, contract, device=device or config.device, dtype=config.dtype, bits=config.quantize
+    )
     model.usable_probes()  # so that a model that could not be saved is not trained first
     head = config.head_start if backbone.head_is_new else "own"
     notes = [describe_start(backbone, contract)] if before is None else []
     if config.head_start == "probe":
         notes.append(prepare_probe(model) if head == "probe" else KEPT_HEAD)
-    return Start(model, prepare_to_learn(config, model), head, tuple(filter(None, notes)))
+    return Start(model, prepare_to_learn(config, model), head, tuple(filter(None, notes)), date)
+
+
+def settle_contract(
+    config: Config, backbone: "Backbone", before: "Sidecar | None", date: datetime.date
+) -> "ScoringContract":
+    """The contract to train under: the model's own, at the length asked for, or a new one of that day."""
+    from rewardsmith.model.reward_model import new_contract
+    from rewardsmith.scoring.question import template_with
+
+    if config.question is not None:
+        if before is not None or not backbone.head_is_new:
+            raise UsageError(
+                f"--question is for a new head; that of {config.model} was trained without the question; leave it out"
+            )
+        backbone.tokenizer.chat_template = template_with(backbone.tokenizer, backbone.kind, config.question)
+    if before is None:
+        return new_contract(backbone, max_length=longest(config, backbone), date=date)
+    if config.max_length in (None, before.contract.max_length):
+        return replace(before.contract, inferred=False)  # from here on this is what the model is trained with
+    length = longest(config, backbone)
+    return replace(before.contract, max_length=length, response_reserve=length // 2, inferred=False)
 
 
 def reading_of(config: Config) -> "Callable[[int], Readout] | None":
@@ -164,7 +186,7 @@ def prepare_probe(model: "RewardModel") -> str:
 def prepare_to_learn(config: Config, model: "RewardModel") -> str:
     """Freeze, or attach an adapter, as the settings say; returns the kind of training."""
     from rewardsmith.model.adapters import LoraSettings, attach
-    from rewardsmith.train.optimizer import freeze, recompute_activations
+    from rewardsmith.train.optimizer import freeze, offload_activations, recompute_activations
 
     lora = config.lora
     if lora.r is None:
@@ -174,17 +196,30 @@ def prepare_to_learn(config: Config, model: "RewardModel") -> str:
         model.adapter = attach(model.network, settings, first_layer=config.freeze_layers, seed=config.seed)
     if config.gradient_checkpointing:  # last: peft would change the embeddings for the other, reentrant kind of it
         recompute_activations(model.network)
+    if config.activation_offload:
+        offload_activations(model.network)
     if lora.r is not None:
         return "lora"
     return "tiny" if config.model == "tiny" else ("head" if config.freeze_layers == -1 else "full")
 
 
-def start_date(config: Config) -> Any:
-    """The date that an interrupted run pinned its template to."""
-    import datetime
+def microbatch_tokens(config: Config, start: Start, examples: "Sequence[Example]", progress: Progress) -> int:
+    """--tokens-per-microbatch, else what a short calibration on this device finds best."""
+    from rewardsmith.train.budget import find_budget
 
+    if config.tokens_per_microbatch:
+        return config.tokens_per_microbatch
+    steps = -(-len(examples) // config.batch) * config.epochs
+    found = find_budget(start.model.network, examples, batch=config.batch, steps=min(steps, config.max_steps or steps))
+    if found.told:
+        progress.note(found.told)
+    return found.tokens
+
+
+def start_date(config: Config) -> datetime.date:
+    """The day that training begins, or the one on which a run to resume began."""
     stored = read_json(config.output / "settings.json").get("date") if config.resume else None
-    return datetime.date.fromisoformat(str(stored)) if stored else None
+    return datetime.date.fromisoformat(str(stored)) if stored else datetime.date.today()
 
 
 def longest(config: Config, backbone: "Backbone") -> int:

@@ -1,5 +1,6 @@
 """Settings of `rewardsmith train`: the one source of its flags, YAML keys and help."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -99,6 +100,8 @@ class Config:
     """Join rows with the same prompt into one ranking: each text is computed once."""
     layers: int | None = None
     """Keep only the first N layers of the model."""
+    question: str | None = None
+    """Question put behind every answer, as in "How good is this answer?"; a new head reads the state behind it."""
     read_layers: tuple[int, ...] = ()
     """Layers that a new head reads, as in 12 15 18 (default: the last one); those above the highest are left out."""
     pooling: tuple[Literal["last", "mean"], ...] = ()
@@ -118,6 +121,8 @@ class Config:
     """Hold the frozen weights under a LoRA adapter in 4 or 8 bits (QLoRA)."""
     gradient_checkpointing: bool = False
     """Compute activations a second time in the backward pass instead of keeping them: less memory, slower."""
+    activation_offload: bool = False
+    """Keep activations in the host's memory until the backward pass needs them: less GPU memory, slower."""
     weight_decay: float = 0.01
     """AdamW weight decay on matrices."""
     warmup: float = 0.05
@@ -137,11 +142,13 @@ class Config:
     test_groups: int = 0
     """With --split-by: hold out this many groups for the test, and a share of the others for validation."""
     tokens_per_microbatch: int | None = None
-    """Tokens per forward pass (default by device)."""
+    """Tokens per forward pass (default: found by a short calibration where that pays, else by device)."""
     dtype: str = "auto"
     """Precision below the head: auto, fp32, bf16, fp16."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
+    parallel: Literal["ddp", "fsdp"] | None = None
+    """Under torchrun or accelerate: ddp copies the model to every process (default), fsdp cuts it over them."""
     threads: int | None = None
     """CPU threads (default: all cores)."""
     seed: int = 0
@@ -169,6 +176,11 @@ class Config:
     push_public: bool = False
     """With --push-to-hub: let everybody read it."""
 
+    @property
+    def engine(self) -> Literal["ddp", "fsdp"]:
+        """--parallel as it is used: what was given, else what accelerate was configured for."""
+        return self.parallel or ("fsdp" if os.environ.get("ACCELERATE_USE_FSDP") == "true" else "ddp")
+
     def __post_init__(self) -> None:
         for name, lowest in AT_LEAST.items():
             value = getattr(self, name)
@@ -190,6 +202,22 @@ class Config:
             raise UsageError("--layers cuts a pretrained model; the size of tiny is set by --n-layer")
         check_settings(self.track, project=self.track_project, run_name=self.run_name, uri=self.track_uri)
         refuse_adapter_settings(self)
+
+
+def check_engine(config: Config, processes: int) -> None:
+    """UsageError for what several processes cannot do, or one alone."""
+    if os.environ.get("ACCELERATE_USE_DEEPSPEED") == "true":
+        raise UsageError(
+            "accelerate is configured for DeepSpeed, which train does not use; configure FSDP (--use_fsdp)"
+        )
+    if processes == 1 and config.parallel is not None:
+        raise UsageError(
+            f"--parallel {config.parallel} needs several processes: torchrun --nproc-per-node 2 -m rewardsmith train …"
+        )
+    if processes > 1 and config.engine == "fsdp" and config.freeze_layers == -1:
+        raise UsageError("--freeze-layers -1 leaves nothing to cut over processes; use --parallel ddp")
+    if processes > 1 and config.engine == "fsdp" and config.quantize:
+        raise UsageError(f"--quantize {config.quantize} cannot be cut over processes; use --parallel ddp")
 
 
 def refuse_adapter_settings(config: Config) -> None:

@@ -144,18 +144,29 @@ def joined(
 ) -> Iterator[Loadable]:
     """The rows of one source, those that belong into one record joined to it."""
     for _, rows in read_files(source, note, columns, limit):
-        for item in join_adjacent((key, read.item) for key, read in rows):
-            if strict and isinstance(item, Quarantined):
-                raise DataError(f"{item.file}:{item.line}: {item.reason}")
-            yield item
+        yield from join_rows(rows, strict=strict)
+
+
+def join_rows(rows: Iterable["Keyed"], *, strict: bool) -> Iterator[Loadable]:
+    """The rows of one file, those that belong into one record joined; DataError for a bad row with `strict`."""
+    for item in join_adjacent((key, read.item) for key, read in rows):
+        if strict:
+            refuse_bad(item)
+        yield item
+
+
+def refuse_bad(item: object) -> None:
+    """DataError for a row in quarantine."""
+    if isinstance(item, Quarantined):
+        raise DataError(f"{item.file}:{item.line}: {item.reason}")
 
 
 def iterate_rows(source: Any, *, strict: bool = False, columns: tuple[Rename, ...] = ()) -> Iterator[Read]:
     """Each input row of a source with a record of its own, in order; nothing is joined."""
     for _, rows in read_files(source, nothing, columns, None):
         for _, read in rows:
-            if strict and isinstance(read.item, Quarantined):
-                raise DataError(f"{read.item.file}:{read.item.line}: {read.item.reason}")
+            if strict:
+                refuse_bad(read.item)
             yield read
 
 
@@ -214,6 +225,33 @@ def understand(
 ) -> Iterator[Keyed]:
     """The rows of one file with their records, in the format that most of its first good rows fit."""
     stream = iter(rows)
+    opening = opening_of(name, stream, note, columns)
+    chosen, seen = opening.format, set(opening.ignored)
+    for row in chain(opening.rows, stream):
+        if not isinstance(row, Raw):
+            yield None, Read(None, row)
+            continue
+        key, read, columns_read = keyed(chosen, row, columns)
+        # Where all rows up to here were damaged, the first good one decides.
+        chosen = chosen or format_of(columns_read)
+        yield key, read
+        if chosen is not None and (late := ignored_in(chosen, columns_read) - seen):
+            seen |= late
+            note(late_note(name, row.line, late))
+
+
+class Opening(NamedTuple):
+    """How a file begins: its first rows, the format that most of them fit, and the columns that were said to be ignored."""
+
+    rows: list[Row | Record]
+    format: str | None
+    ignored: frozenset[str]
+
+
+def opening_of(
+    name: str, stream: Iterator[Row | Record], note: Callable[[str], None], columns: tuple[Rename, ...]
+) -> Opening:
+    """Read the first rows of a file, and say what was understood of them."""
     head: list[Row | Record] = []
     sample: list[dict[str, Any]] = []
     for row in stream:
@@ -225,23 +263,23 @@ def understand(
     check_renames(name, sample, columns)
     sample = [rename(row, columns) for row in sample]
     chosen = detect(sample)
-    seen: set[str] = set()
     if not sample and any(isinstance(row, Document) for row in head):
         note(f"{name}: plain text, one document per line: checked, but nothing to train on")
-    if sample:
-        sentence, seen = describe(name, chosen, sample)
-        note(sentence)
-    for row in chain(head, stream):
-        if not isinstance(row, Raw):
-            yield None, Read(None, row)
-            continue
-        key, read, columns_read = keyed(chosen, row, columns)
-        # Where all rows up to here were damaged, the first good one decides.
-        chosen = chosen or format_of(columns_read)
-        yield key, read
-        if chosen is not None and (late := ignored(columns_read, FORMATS[chosen].used_in(columns_read)) - seen):
-            seen |= late
-            note(f"{name}:{row.line}: ignored from here on: {names(late)}")
+    if not sample:
+        return Opening(head, chosen, frozenset())
+    sentence, left_out = describe(name, chosen, sample)
+    note(sentence)
+    return Opening(head, chosen, frozenset(left_out))
+
+
+def ignored_in(chosen: str, row: Columns) -> set[str]:
+    """The columns of a row that its format does not look at."""
+    return ignored(row, FORMATS[chosen].used_in(row))
+
+
+def late_note(name: str, line: int, late: set[str]) -> str:
+    """What to say of columns that a later row has first."""
+    return f"{name}:{line}: ignored from here on: {names(sorted(late))}"
 
 
 def keyed(chosen: str | None, raw: Raw, columns: tuple[Rename, ...]) -> tuple[Hashable | None, Read, dict[str, Any]]:

@@ -50,9 +50,9 @@ def comparison_row(comparison: Comparison) -> dict[str, Any]:
 def read_row(row: Columns) -> Record:
     """The record of a row that may come from anywhere: as `from_row`, but an answer without words is refused."""
     record = from_row(row)
-    for at, one in enumerate(record.responses):
-        if not one.text.strip():
-            raise RowError("empty_response", f"responses[{at}] is empty; expected an answer; drop the row")
+    empty = next((f"responses[{at}]" for at, one in enumerate(record.responses) if not one.text.strip()), None)
+    if empty is not None:
+        raise RowError("empty_response", f"{empty} is empty; expected an answer; drop the row")
     return record
 
 

@@ -31,6 +31,10 @@ class RowError(DataError):
         super().__init__(reason)
         self.code = code
 
+    def __reduce__(self) -> "tuple[type[RowError], tuple[str, str]]":
+        """How it travels to another process."""
+        return RowError, (self.code, str(self))
+
 
 def parse(line: bytes) -> dict[str, Any]:
     """The object that one JSON text holds; RowError for whatever is damaged, ambiguous, or no object.

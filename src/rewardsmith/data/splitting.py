@@ -2,7 +2,7 @@
 
 The side of a row depends on the seed and its group only, never on the other rows or their order, so a data set can be
 extended, shuffled or read as a stream and every old row stays where it was. The one exception is asked for by name:
-split by `near-prompt`, a row follows the openings that are nearly like its own (docs/decisions/0011).
+split by `near-prompt`, a row follows the openings that are nearly like its own (docs/decisions/0010).
 """
 
 import hashlib

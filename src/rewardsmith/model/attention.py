@@ -1,14 +1,14 @@
 """Attention over packed prefix trees, through transformers' own attention interface.
 
 All trees of a micro-batch lie behind each other in one row: `[prefix | branch 1 | … | branch K | prefix | …]`. The
-prefix attends to itself causally, each branch to the prefix and to itself. Scaled dot-product attention runs once per
-segment, so no mask over the whole row is ever built. The layout travels as a keyword argument through the model, so
-gradient checkpointing sees it too.
+prefix attends to itself causally, each branch to the prefix and to itself; no mask over the whole row is ever built. bf16
+on the CPU goes to `block_attention`, reduced precision on CUDA to `flex_attention`, everything else to scaled dot-product
+attention, once per segment. The layout travels as a keyword argument through the model, so gradient checkpointing sees it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +17,11 @@ from torch import Tensor
 from transformers import AttentionInterface
 
 from rewardsmith.errors import ModelError
+from rewardsmith.model.block_attention import BlockAttention
+from rewardsmith.model.flex_attention import fits, flex_tree_attention
+
+if TYPE_CHECKING:
+    from torch.nn.attention.flex_attention import BlockMask
 
 TREE_ATTENTION = "rewardsmith_tree"
 # What attention functions of other families pass and plain attention would silently leave out.
@@ -40,6 +45,7 @@ class Layout:
         self.depth = max(
             (max((segment.prefix + n for n in segment.branches), default=0) for segment in segments), default=0
         )
+        self.block_mask: BlockMask | None = None  # for FlexAttention, made when it is first asked for
         self._masks: dict[tuple[int, int, torch.dtype], Float[Tensor, "R PR"]] = {}
 
     def mask(self, prefix: int, branch: int, like: Tensor) -> Float[Tensor, "R PR"]:
@@ -68,12 +74,31 @@ def tree_attention(
     if tree_layout is None:
         raise ModelError("this architecture does not hand its arguments down to attention; prefix trees cannot be used")
     refuse_unsupported(tree_layout, attention_mask, sliding_window, others)
+    if not dropout and multiplies_in_bf16(query):
+        scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+        rows = (given.to(torch.bfloat16) for given in (query, key, value))
+        attended: Tensor = BlockAttention.apply(*rows, tree_layout, scale)  # type: ignore[no-untyped-call]
+        return attended, None
+    if fits(query, dropout):
+        return flex_tree_attention(query, key, value, tree_layout, scaling), None
+    return segment_attention(query, key, value, tree_layout, scaling, dropout), None
+
+
+def segment_attention(
+    query: Float[Tensor, "1 H T D"],
+    key: Float[Tensor, "1 G T D"],
+    value: Float[Tensor, "1 G T V"],
+    layout: Layout,
+    scaling: float | None,
+    dropout: float,
+) -> Float[Tensor, "1 T H V"]:
+    """One call of scaled dot-product attention for each prefix and each branch: any device, any precision."""
     shared = query.shape[1] != key.shape[1]
     given, fast = query.dtype, fastest_dtype(query)
     parts = []
     # One split for all segments: the backward pass of a slice would fill and add a whole row for every segment.
-    pieces = zip(*(torch.split(rows.to(fast), tree_layout.lengths, dim=2) for rows in (query, key, value)), strict=True)
-    for segment in tree_layout.segments:
+    pieces = zip(*(torch.split(rows.to(fast), layout.lengths, dim=2) for rows in (query, key, value)), strict=True)
+    for segment in layout.segments:
         prefix_query, prefix_key, prefix_value = next(pieces)
         if segment.prefix:
             parts.append(
@@ -89,11 +114,19 @@ def tree_attention(
                     branch_query,
                     torch.cat([prefix_key, branch_key], dim=2),
                     torch.cat([prefix_value, branch_value], dim=2),
-                    attn_mask=tree_layout.mask(segment.prefix, length, branch_query),
+                    attn_mask=layout.mask(segment.prefix, length, branch_query),
                     dropout_p=dropout, scale=scaling, enable_gqa=shared,
                 )
             )  # fmt: skip
-    return torch.cat(parts, dim=2).transpose(1, 2).to(given), None
+    return torch.cat(parts, dim=2).transpose(1, 2).to(given)
+
+
+def multiplies_in_bf16(query: Tensor) -> bool:
+    """Whether this is the CPU, and matrix products are in bf16 (under autocast, rotary positions leave queries in fp32)."""
+    if query.device.type != "cpu":
+        return False
+    dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else query.dtype
+    return dtype == torch.bfloat16
 
 
 def fastest_dtype(query: Tensor) -> torch.dtype:

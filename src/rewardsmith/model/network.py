@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
 
 from rewardsmith.errors import ModelError
 from rewardsmith.model.attention import TREE_ATTENTION
@@ -32,7 +33,8 @@ class RewardNetwork(nn.Module):
     `packed` says whether trees share their prefix in one row (decoders that pass the self-check) or become padded
     rows; with `padded=False` each row is computed alone, without padding. Rewards are raw fp32 logits plus `offset`
     (the bias of a value head, for which a decoder's head has no place); `autocast` is the dtype of mixed precision
-    below the head, or None. `known` gives the features of texts that were computed before, None for others.
+    below the head, or None; with `offload` activations wait in the host's memory. `known` gives the features of texts
+    that were computed before, None for others.
     """
 
     def __init__(self, hf: Any, *, kind: str, pad_id: int, packed: bool, autocast: torch.dtype | None = None) -> None:
@@ -45,6 +47,7 @@ class RewardNetwork(nn.Module):
         self.offset = 0.0
         self.late_pooling = last_of_rows  # of a class that applies its head to every token; check_path finds it out
         self.autocast = autocast
+        self.offload = False
         before = hf.config._attn_implementation
         self.plain_attention = PLAIN_ATTENTION if before in (None, TREE_ATTENTION) else before
         self._features: Tensor | None = None
@@ -85,6 +88,11 @@ class RewardNetwork(nn.Module):
         if self.kind == "decoder":
             self.hf.set_attn_implementation(TREE_ATTENTION if self.packed else self.plain_attention)
 
+    def settle(self) -> None:
+        """Free what forward passes without a backward pass have gathered of sharded weights (embeddings, norm, head)."""
+        if isinstance(self, FSDPModule):
+            self.reshard()
+
     def collate(self, trees: Sequence[TokenTree]) -> Batch:
         """Trees as the tensors that `forward` takes; responses keep their order."""
         known = None if self.known is None else self.known(trees)
@@ -96,9 +104,18 @@ class RewardNetwork(nn.Module):
             return pack_trees(trees, self.device)
         return pad_rows(trees, self.pad_id, self.device)
 
-    def forward(self, batch: Batch, *, keep: Float[Tensor, "R H"] | None = None) -> Float[Tensor, " R"]:
-        """One reward per response; `keep` multiplies the pooled features (head dropout, already scaled)."""
-        features = self.features(batch).float()
+    def forward(
+        self, batch: Batch, *, keep: Float[Tensor, "R H"] | None = None, head: bool = True
+    ) -> Float[Tensor, "R ..."]:
+        """One reward per response; `keep` multiplies the pooled features (head dropout, already scaled).
+
+        With `head=False` the features themselves. All work goes through this one call, on which sharded weights are
+        gathered and freed again.
+        """
+        features = self._pooled(batch)
+        if not head:
+            return features
+        features = features.float()
         if keep is not None:
             features = features * keep
         with torch.autocast(self.device.type, enabled=False):
@@ -109,9 +126,13 @@ class RewardNetwork(nn.Module):
         """What the head reads: what `readout` says, else the last token's hidden state (decoders) or the class's own
         pooling (encoders).
         """
+        rows: Tensor = self(batch, head=False)
+        return rows
+
+    def _pooled(self, batch: Batch) -> Float[Tensor, "R H"]:
         if isinstance(batch, KnownFeatures):
             return batch.rows
-        with self._mixed_precision():
+        with self._mixed_precision(), self._kept_activations():
             if isinstance(batch, PackedTrees) or self.padded:
                 return self._batch_features(batch)
             return torch.cat([self._batch_features(batch.row(index)) for index in range(len(batch.ids))])
@@ -146,6 +167,12 @@ class RewardNetwork(nn.Module):
 
     def _keep_features(self, module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
         self._features = arguments[0]
+
+    def _kept_activations(self) -> contextlib.AbstractContextManager[Any]:
+        """Where the forward pass leaves what the backward pass needs: on the device, or with `offload` on the host."""
+        if self.offload and self.training:
+            return torch.autograd.graph.save_on_cpu(pin_memory=self.device.type == "cuda")
+        return contextlib.nullcontext()
 
     @contextlib.contextmanager
     def _mixed_precision(self) -> Iterator[None]:

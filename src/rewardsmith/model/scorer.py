@@ -11,6 +11,7 @@ from jaxtyping import Float32, Float64
 from rewardsmith.errors import ModelError
 from rewardsmith.model.batches import Batch, cost, micro_batches
 from rewardsmith.model.network import RewardNetwork
+from rewardsmith.model.team import ALONE, Team
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.scoring.trees import Ids, TokenTree, build_tree
 
@@ -53,17 +54,20 @@ def score(
     budget: int | None = None,
     total: int | None = None,
     progress: Progress = SILENT,
+    team: Team = ALONE,
 ) -> Iterator[Rewards]:
     """Rewards of every record, in order; `budget` is the tokens per forward pass.
 
-    Streams: at most WINDOW records are held. Raises ModelError on a reward that is not finite.
+    The processes of a `team` must all call this with the same records: each computes a part of the forward passes that
+    one process would make, and all get the same rewards. Streams: at most WINDOW records are held.
+    Raises ModelError on a reward that is not finite.
     """
 
     def rewards(batch: Batch) -> Float64[np.ndarray, " R"]:
         return network(batch).double().cpu().numpy()  # type: ignore[no-any-return]
 
     with progress.task("scoring", total, "records") as task:
-        for values in computed(network, records, rewards, budget=budget):
+        for values in computed(network, records, rewards, budget=budget, team=team):
             task.advance()
             if not np.isfinite(values).all():
                 raise ModelError(
@@ -73,14 +77,14 @@ def score(
 
 
 def features(
-    network: RewardNetwork, records: Iterable[Sequences], *, budget: int | None = None
+    network: RewardNetwork, records: Iterable[Sequences], *, budget: int | None = None, team: Team = ALONE
 ) -> Iterator[Float32[np.ndarray, "K H"]]:
     """What the head reads for every response of each record, in order, like `score`."""
 
     def pooled(batch: Batch) -> Float32[np.ndarray, "R H"]:
         return network.features(batch).float().cpu().numpy()
 
-    return computed(network, records, pooled, budget=budget)
+    return computed(network, records, pooled, budget=budget, team=team)
 
 
 def computed(
@@ -89,6 +93,7 @@ def computed(
     compute: Callable[[Batch], np.ndarray],
     *,
     budget: int | None,
+    team: Team = ALONE,
 ) -> Iterator[np.ndarray]:
     """What `compute` gives for each response (a number or a row), stacked by record; each distinct sequence once."""
     budget = budget or DEFAULT_BUDGET.get(network.device.type, DEFAULT_BUDGET["cpu"])
@@ -97,13 +102,18 @@ def computed(
     iterator = iter(records)
     try:
         while window := list(islice(iterator, WINDOW)):
-            yield from computed_window(network, window, compute, budget)
+            yield from computed_window(network, window, compute, budget, team)
     finally:
+        network.settle()
         network.train(was_training)
 
 
 def computed_window(
-    network: RewardNetwork, window: Sequence[Sequences], compute: Callable[[Batch], np.ndarray], budget: int
+    network: RewardNetwork,
+    window: Sequence[Sequences],
+    compute: Callable[[Batch], np.ndarray],
+    budget: int,
+    team: Team = ALONE,
 ) -> list[np.ndarray]:
     """One window: each distinct sequence once, grouped by prompt."""
     groups: dict[str, dict[bytes, Text]] = {}
@@ -120,10 +130,11 @@ def computed_window(
             trees.append(tree_of(chunk, share=network.packed))
             keys.append([text.key for text in chunk])
     known: dict[bytes, np.ndarray] = {}
-    for group in micro_batches(trees, budget, packed=network.packed):
-        with torch.inference_mode():
+    for group in team.share(micro_batches(trees, budget, packed=network.packed)):
+        with torch.inference_mode() if team.size == 1 else torch.no_grad():  # shards gathered in either are kept
             values = compute(network.collate([trees[index] for index in group]))
         known.update(zip((name for index in group for name in keys[index]), values, strict=True))
+    known = team.merge(known)
     return [np.stack([known[text.key] for text in record.texts()]) for record in window]
 
 

@@ -5,21 +5,22 @@ Memory holds a few numbers per comparison, never a text.
 
 from array import array
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from rewardsmith.quality.checks import CONTRADICTION, Finding, digest, turns
-from rewardsmith.quality.duplicates import Places
+from rewardsmith.quality.checks import CONTRADICTION, Finding, digest
+from rewardsmith.quality.prints import Places, Print, print_of
 from rewardsmith.records import Record
 
 CYCLE = "preference_cycle"
 ORDER = "order_changes_verdict"
 
 Indices = npt.NDArray[np.int64]
+U64 = npt.NDArray[np.uint64]
 
 
 class Edge(NamedTuple):
@@ -44,48 +45,91 @@ class OrderEffect:
     decided: int
 
 
+class Verdicts(NamedTuple):
+    """Comparisons of some rows: hashes of the better and the worse response, shape (C,), which of the rows says so, whether
+    it is a tie, and whether the better was shown first (1), the worse (0), or nothing is told (-1).
+    """
+
+    better: U64
+    worse: U64
+    row: U64
+    tie: npt.NDArray[np.int8]
+    shown_first: npt.NDArray[np.int8]
+
+
+def verdicts_of(records: Sequence[Record], prints: Sequence[Print]) -> Verdicts:
+    """The comparisons of some rows, which count from 0; a row whose print tells no responses has no say."""
+    better, worse, row, tie, shown_first = [], [], [], [], []
+    attributes: dict[str, int] = {}
+    for at, (record, printed) in enumerate(zip(records, prints, strict=True)):
+        for comparison in record.comparisons if printed.responses else ():
+            name, shown = comparison.attribute, comparison.shown_first
+            of = attributes[name] if name in attributes else attributes.setdefault(name, digest(name))
+            better.append(printed.responses[comparison.i] ^ of)
+            worse.append(printed.responses[comparison.j] ^ of)
+            row.append(at)
+            tie.append(comparison.is_tie)
+            shown_first.append(-1 if shown is None else int(shown == comparison.i))
+    return Verdicts(
+        np.array(better, np.uint64),
+        np.array(worse, np.uint64),
+        np.array(row, np.uint64),
+        np.array(tie, np.int8),
+        np.array(shown_first, np.int8),
+    )
+
+
 @dataclass
 class Columns:
-    """One entry per comparison."""
+    """The fields of `Verdicts`, growing."""
 
     better: "array[int]" = field(default_factory=lambda: array("Q"))
     worse: "array[int]" = field(default_factory=lambda: array("Q"))
     row: "array[int]" = field(default_factory=lambda: array("Q"))
     tie: "array[int]" = field(default_factory=lambda: array("b"))
-    shown_first: "array[int]" = field(default_factory=lambda: array("b"))  # 1: the better, 0: the worse, -1: not told
+    shown_first: "array[int]" = field(default_factory=lambda: array("b"))
+
+    def extend(self, verdicts: Verdicts, first_row: int) -> None:
+        """Add comparisons whose rows count from `first_row`."""
+        moved = verdicts._replace(row=verdicts.row + np.uint64(first_row))
+        for name, values in moved._asdict().items():
+            getattr(self, name).frombytes(values.tobytes())
+
+    def whole(self) -> Verdicts:
+        """All comparisons so far."""
+        return Verdicts(
+            np.frombuffer(self.better, np.uint64),
+            np.frombuffer(self.worse, np.uint64),
+            np.frombuffer(self.row, np.uint64),
+            np.frombuffer(self.tie, np.int8),
+            np.frombuffer(self.shown_first, np.int8),
+        )
 
 
 class Judgements:
-    """Comparisons of rows added one by one, then looked at together. Row numbers count from 0 in the order of adding."""
+    """Comparisons of rows, added row by row or many at once, then looked at together. Rows count from 0."""
 
-    def __init__(self) -> None:
+    def __init__(self, places: Places | None = None) -> None:
         self.columns = Columns()
-        self.places = Places()
+        self.places = Places() if places is None else places
+        self.rows = 0
 
     def add(self, record: Record) -> None:
-        """Add the next row."""
-        row = len(self.places)
+        """Add the next row, and its place."""
         self.places.add(record)
-        columns = self.columns
-        hashes = [digest(record.prompt_id, turns(response.messages)) for response in record.responses]
-        for comparison in record.comparisons:
-            of = digest(comparison.attribute)
-            columns.better.append(hashes[comparison.i] ^ of)
-            columns.worse.append(hashes[comparison.j] ^ of)
-            columns.row.append(row)
-            columns.tie.append(comparison.is_tie)
-            shown = comparison.shown_first
-            columns.shown_first.append(-1 if shown is None else int(shown == comparison.i))
+        self.extend(verdicts_of([record], [print_of(record)]), 1)
+
+    def extend(self, verdicts: Verdicts, rows: int) -> None:
+        """Add the comparisons of the next `rows` rows."""
+        self.columns.extend(verdicts, self.rows)
+        self.rows += rows
 
     def settle(self, counted: npt.NDArray[np.bool_]) -> None:
         """Look at all rows together that are `counted`, shape (rows,)."""
-        columns = self.columns
-        both = np.concatenate([np.frombuffer(columns.better, np.uint64), np.frombuffer(columns.worse, np.uint64)])
-        _, node = np.unique(both, return_inverse=True)
+        columns = self.columns.whole()
+        _, node = np.unique(np.concatenate([columns.better, columns.worse]), return_inverse=True)
         better, worse = node.reshape(2, -1).astype(np.int64)
-        row = np.frombuffer(columns.row, np.uint64).astype(np.int64)
-        tie = np.frombuffer(columns.tie, np.int8).astype(np.bool_)
-        shown = np.frombuffer(columns.shown_first, np.int8)
+        row, tie, shown = columns.row.astype(np.int64), columns.tie.astype(np.bool_), columns.shown_first
         different = (better != worse) & counted[row]
         decided = different & ~tie
         self.circles, self.beside = circles(better[decided], worse[decided], row[decided])

@@ -1,4 +1,4 @@
-"""Checks of one record, and of records against each other. A check reports; rows go only where somebody asked for it.
+"""Checks of one record by itself. A check reports; rows go only where somebody asked for it.
 
 To add one: a function that yields (severity, detail), a line in CHECKS, its meaning in MEANINGS, a test. A check that
 compares a value with a threshold is a line in `limits.LIMITS` instead.
@@ -12,9 +12,10 @@ from itertools import pairwise
 from rewardsmith.quality.limits import LIMITS, OTHER_LANGUAGE
 from rewardsmith.quality.markup import boilerplate, role_tag
 from rewardsmith.quality.text import TEXT_CHECKS, texts_of
-from rewardsmith.records import Comparison, Document, Message, Record, Removed
+from rewardsmith.records import Comparison, Document, Message, Record
 
 EXCERPT_CHARS = 200
+LABEL_NOISE = "label_noise"
 
 Details = Iterator[tuple[str, str]]
 
@@ -139,6 +140,7 @@ REMOVABLE = (*CHECKS, *LIMITS, OTHER_LANGUAGE)
 """Checks whose rows are removed on request. A row that fails several is removed by the first of this order."""
 
 MEANINGS = {
+    LABEL_NOISE: "a label that is more probably wrong than right (--label-noise)",
     "damaged_text": "bytes of one encoding read as another; --repair undoes it where nothing was lost",
     "replacement_character": "characters lost before this data was written (U+FFFD)",
     "control_characters": "control characters other than tab and line breaks",
@@ -206,46 +208,6 @@ def digest(*parts: object) -> int:
 def turns(messages: tuple[Message, ...]) -> tuple[tuple[str, str], ...]:
     """Messages as plain values."""
     return tuple((message.role, message.content) for message in messages)
-
-
-def row_key(record: Record) -> int:
-    """64 bits of all that a row says; rows that share them are exact duplicates."""
-    return digest(record.id, record.comparisons, sorted(record.ratings.items()))
-
-
-class Seen:
-    """What rows looked like before: one pass finds exact duplicates.
-
-    Memory holds 64-bit hashes and places only, never a text.
-    """
-
-    def __init__(self) -> None:
-        self.files: dict[str, int] = {}
-        self.rows: dict[int, int] = {}
-
-    def duplicate(self, record: Record) -> Removed | None:
-        """The removal of a record whose prompt, responses and judgements an earlier row had; fields do not count."""
-        key = row_key(record)
-        if key not in self.rows:
-            self.rows[key] = self.packed(record)
-            return None
-        twin = self.place(self.rows[key])
-        text = record.responses[0].text[:EXCERPT_CHARS]
-        return Removed(record.source, record.line, DUPLICATE, f"the same row as {twin}", text, twin)
-
-    def forget(self, record: Record) -> None:
-        """Let no later row be a duplicate of this one, which is not kept."""
-        key = row_key(record)
-        if self.rows.get(key) == self.packed(record):
-            del self.rows[key]
-
-    def packed(self, record: Record) -> int:
-        """A record's place in one number."""
-        return self.files.setdefault(record.source, len(self.files)) << 40 | record.line
-
-    def place(self, packed: int) -> str:
-        """The place that a number stands for, as `file:line`."""
-        return f"{list(self.files)[packed >> 40]}:{packed & (1 << 40) - 1}"
 
 
 def longer_preferred(record: Record, lengths: Sequence[int]) -> tuple[int, int]:

@@ -1,41 +1,57 @@
-"""Answers that win whatever was asked: one text preferred under many different prompts is an attack on the judge.
+"""Answers that stand under many prompts: a text made to win whatever was asked is an attack on the judge.
 
 A "null model" that always gives the same text was preferred to GPT-4's own answers in 77 % of AlpacaEval (Zheng et al.
 2024, "Cheating Automatic LLM Benchmarks"). A reward model that learns from such rows learns the text.
 """
 
 import math
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 FEWEST_PROMPTS = 5
-"""Different prompts under which a text has to be compared before it is looked at."""
+"""Different prompts under which a text has to stand before it is looked at."""
+
+COMMON = 0.1
+"""The share of prompts from which one text is told, whether it wins, loses, or was never judged."""
 
 SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
 class ConstantAnswer:
-    """A text that stands under several prompts: under how many of them it wins more than it loses, and the reverse.
+    """A text that stands under `prompts` of `of` prompts, and under how many of them it wins more than it loses.
 
-    `p_value` is that of a fair coin to win as often or more; `found` says it is too small for chance.
+    `p_value` is that of a fair coin to win as often or more; `wins` says that is too small for chance. `place` is one of
+    the rows.
     """
 
     text_id: str
     prompts: int
+    of: int
     won: int
     lost: int
     p_value: float
-    found: bool
+    wins: bool
     place: str
 
+    @property
+    def share(self) -> float:
+        """The share of prompts under which it stands."""
+        return self.prompts / self.of
+
+    @property
+    def found(self) -> bool:
+        """Whether it is told: it wins too often for chance, or is too common for an answer."""
+        return self.wins or self.share >= COMMON
+
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON; the place is one where the text wins, or else loses."""
+        """Plain JSON."""
         return {
             "sha256": self.text_id,
             "prompts": self.prompts,
+            "of": self.of,
             "won": self.won,
             "lost": self.lost,
             "p_value": self.p_value,
@@ -45,30 +61,39 @@ class ConstantAnswer:
 
 
 def constant_answers(
-    rows: Sequence[tuple[tuple[int, int], int, str]], false_alarm: float
+    outcomes: Sequence[tuple[tuple[int, int], int]], answers: Sequence[Mapping[int, str]], false_alarm: float
 ) -> tuple[ConstantAnswer, ...]:
-    """The texts that are compared under FEWEST_PROMPTS prompts or more, the most frequent winners first, SHOWN at most.
+    """The texts that stand under FEWEST_PROMPTS prompts or more, those found and most frequent winners first, SHOWN at most.
 
-    `rows` hold (hash of the preferred text, hash of the other), the number of the prompt, and a place. A text counts once
-    per prompt. A text is found where P(a fair coin wins so often) <= `false_alarm` / number of such texts.
+    `outcomes` hold (hash of the preferred text, hash of the other) and the number of the prompt; `answers` per prompt the
+    hash of each response and its place. A text counts once per prompt. It `wins` where P(a fair coin wins so often) <=
+    `false_alarm` / number of such texts.
     """
-    balance: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
-    places: dict[int, tuple[int, str]] = {}
-    for (preferred, other), prompt, place in rows:
-        if preferred == other:
-            continue
-        for text, outcome in ((preferred, 1), (other, -1)):
-            balance[text][prompt] += outcome
-            places[text] = min(places.get(text, (2, "")), (0 if outcome > 0 else 1, place))
-    repeated = {text: prompts for text, prompts in balance.items() if len(prompts) >= FEWEST_PROMPTS}
-    answers = []
-    for text, prompts in repeated.items():
-        won = sum(value > 0 for value in prompts.values())
-        lost = sum(value < 0 for value in prompts.values())
+    stands = Counter(text for prompt in answers for text in prompt)
+    repeated = {text for text, prompts in stands.items() if prompts >= FEWEST_PROMPTS}
+    balance: dict[int, Counter[int]] = {text: Counter() for text in repeated}
+    for (preferred, other), prompt in outcomes:
+        if preferred != other:
+            for text, outcome in ((preferred, 1), (other, -1)):
+                if text in repeated:
+                    balance[text][prompt] += outcome
+    places: dict[int, str] = {}
+    for prompt_answers in answers:
+        for text in repeated & prompt_answers.keys():
+            places[text] = min(places.get(text, prompt_answers[text]), prompt_answers[text], key=in_order)
+    found = []
+    for text, outcome_of in balance.items():
+        won, lost = (sum(sign * value > 0 for value in outcome_of.values()) for sign in (1, -1))
         p = coin_tail(won, won + lost)
-        found = p <= false_alarm / len(repeated)
-        answers.append(ConstantAnswer(f"{text:016x}", len(prompts), won, lost, p, found, places[text][1]))
-    return tuple(sorted(answers, key=lambda one: (not one.found, -one.won, one.text_id))[:SHOWN])
+        wins = p <= false_alarm / len(repeated)
+        found.append(ConstantAnswer(f"{text:016x}", stands[text], len(answers), won, lost, p, wins, places[text]))
+    return tuple(sorted(found, key=lambda one: (not one.found, -one.won, -one.prompts, one.text_id))[:SHOWN])
+
+
+def in_order(place: str) -> tuple[str, int]:
+    """Sorts places (`file:line`) as they stand in the files."""
+    file, _, line = place.rpartition(":")
+    return file, int(line) if line.isdecimal() else 0
 
 
 def coin_tail(heads: int, throws: int) -> float:

@@ -4,14 +4,27 @@ What is found hangs on the rows' content, never on their order; a second pass ov
 """
 
 import zlib
-from array import array
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from rewardsmith.quality.checks import EXCERPT_CHARS, Finding, row_key
-from rewardsmith.quality.near import SHOWN_I, SHOWN_J, TIE, Indices, Label, Near, NearIndex
+from rewardsmith.quality.checks import EXCERPT_CHARS, Finding
+from rewardsmith.quality.near import (
+    SHOWN_I,
+    SHOWN_J,
+    TIE,
+    Indices,
+    Item,
+    Label,
+    Near,
+    NearIndex,
+    Prepared,
+    Shingled,
+    prepare,
+)
+from rewardsmith.quality.prints import Places, print_of
 from rewardsmith.records import Comparison, Record, Removed
 
 CHECK = "near_duplicate"
@@ -45,21 +58,23 @@ class NearDuplicates:
     rows that are alike and have opposed labels are a `near_contradiction` instead, and never a reason to remove one.
     """
 
-    def __init__(self, threshold: float = THRESHOLD) -> None:
-        self.index = NearIndex(threshold)
-        self.places = Places()
+    def __init__(self, threshold: float = THRESHOLD, places: Places | None = None, folder: Path | None = None) -> None:
+        self.index = NearIndex(threshold, folder)
+        self.places = Places() if places is None else places
 
     def add(self, record: Record) -> None:
-        """Add the next row."""
-        prompt = "\n".join(message.content for message in record.prompt)
-        texts = ["\n".join(message.content for message in response.messages) for response in record.responses]
-        labels = [label_of(comparison) for comparison in record.comparisons]
-        self.index.add(row_key(record), [prompt, *texts], labels)
+        """Add the next row, and its place."""
         self.places.add(record)
+        item = item_of(record, print_of(record).key)
+        self.extend(prepare([item], Shingled(item.texts)))
 
-    def settle(self) -> None:
-        """Find the clusters, once all rows were added."""
-        self.first, self.which = self.index.distinct()
+    def extend(self, items: Prepared) -> None:
+        """Add the next rows."""
+        self.index.extend(items)
+
+    def settle(self, counted: npt.NDArray[np.bool_] | None = None) -> None:
+        """Find the clusters of the rows that are `counted`, shape (rows,), or of all, once all were added."""
+        self.first, self.which = self.index.distinct(counted)
         self.found = clusters_of(self.index, self.first)
 
     def fate(self, row: int) -> Fate | None:
@@ -98,35 +113,19 @@ class NearDuplicates:
         return Removed(record.source, record.line, CHECK, reason, text, fate.twin, fate.similarity, limit)
 
 
+def item_of(record: Record, key: int) -> Item:
+    """What is compared of a row."""
+    prompt = "\n".join(message.content for message in record.prompt)
+    texts = ["\n".join(message.content for message in response.messages) for response in record.responses]
+    return Item(key, [prompt, *texts], [label_of(comparison) for comparison in record.comparisons])
+
+
 def label_of(comparison: Comparison) -> Label:
     """A comparison in four numbers."""
     attribute = zlib.crc32(comparison.attribute.encode(errors="surrogatepass"))
     first = comparison.shown_first
     shown = SHOWN_I if first == comparison.i else SHOWN_J if first == comparison.j else 0
     return Label(comparison.i, comparison.j, attribute, TIE * comparison.is_tie | shown)
-
-
-class Places:
-    """Places of rows, `file:line`, in eight bytes each."""
-
-    def __init__(self) -> None:
-        self.files: dict[str, int] = {}
-        self.packed = array("Q")
-
-    def add(self, record: Record) -> None:
-        """Add the next row's place."""
-        self.packed.append(self.files.setdefault(record.source, len(self.files)) << 40 | record.line)
-
-    def __len__(self) -> int:
-        return len(self.packed)
-
-    def __getitem__(self, row: int) -> str:
-        packed = self.packed[row]
-        return f"{list(self.files)[packed >> 40]}:{packed & (1 << 40) - 1}"
-
-    def matches(self, row: int, record: Record) -> bool:
-        """Whether a row is where it was when it was added."""
-        return row < len(self.packed) and self[row] == record.place
 
 
 def clusters_of(index: NearIndex, items: Indices) -> Clusters:

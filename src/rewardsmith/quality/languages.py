@@ -7,6 +7,7 @@ import re
 from collections import Counter
 
 from rewardsmith.evaluate.baselines import CJK_RANGES
+from rewardsmith.quality.text import plain_ascii
 
 LATIN_RANGES = "A-Za-z\u00c0-\u024f\u1e00-\u1eff"
 LATIN_WORD = re.compile(f"[{LATIN_RANGES}\u0300-\u036f]+(?:['’][{LATIN_RANGES}]+)?")
@@ -99,7 +100,7 @@ def language_of(text: str) -> str:
     A Chinese character counts as one word. English is what Latin letters are taken for where nothing speaks against it,
     since code, names and formulas are in it; text without letters is `other`. Cyrillic that is not Ukrainian is `ru`.
     """
-    if (text.isascii() or not BEYOND_LATIN.search(text)) and is_plainly_english(text):
+    if (plain_ascii(text) is not None or not BEYOND_LATIN.search(text)) and is_plainly_english(text):
         return "en"
     if text.isascii():
         return latin_language(text) if LATIN_WORD.search(text) else "other"

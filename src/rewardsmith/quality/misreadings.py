@@ -253,8 +253,10 @@ def wide_beside(text: str, codec: str) -> bool:
 
 def stretches(text: str, codec: str) -> Iterator[tuple[int, int, bytes]]:
     """(start, end, bytes) of each stretch of double-byte characters in which UTF-8 shows beyond doubt."""
-    pattern, bytes_of = double_half(codec)
-    runs = [(*run.span(), run.group().translate(bytes_of).encode("latin-1")) for run in pattern.finditer(text)]
+    wide = "".join(sorted(filter(functools.partial(shows, codec), set(text))))
+    runs = (
+        [(*run.span(), run.group().encode(codec)) for run in re.finditer(f"[{re.escape(wide)}]+", text)] if wide else []
+    )
     longest = [max((count_of((0, 0, found.group())) for found in WIDE.finditer(data)), default=0) for *_, data in runs]
     whole = [count if 3 * count == len(data) else 0 for count, (*_, data) in zip(longest, runs, strict=True)]
     # Two characters are enough where nothing else stands beside them, as in a short answer, or where it happens twice.
@@ -265,16 +267,9 @@ def stretches(text: str, codec: str) -> Iterator[tuple[int, int, bytes]]:
             yield run
 
 
-@functools.cache
-def double_half(codec: str) -> tuple[re.Pattern[str], dict[int, str]]:
-    """A pattern for runs of what a double-byte page shows for bytes of 80 and more, and the bytes of each character."""
-    shown = {}
-    for lead in range(0x80, 0x100):
-        for data in (bytes([lead]), *(bytes([lead, trail]) for trail in range(0x40, 0x100))):
-            character = data.decode(codec, errors="ignore")
-            if len(character) == 1 and ord(character) > 0x7F and character.encode(codec, "ignore") == data:
-                shown[ord(character)] = data.decode("latin-1")
-    return re.compile(f"[{''.join(map(re.escape, map(chr, shown)))}]+"), shown
+def shows(codec: str, character: str) -> bool:
+    """Whether a page has a character beyond ASCII."""
+    return character > "\x7f" and bool(character.encode(codec, errors="ignore"))
 
 
 @functools.cache

@@ -3,18 +3,19 @@
 The shingles themselves lie in a temporary file, for the exact comparison of the few pairs that share a band.
 """
 
-import mmap
+import os
 import tempfile
 import zlib
 from array import array
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from rewardsmith.quality.minhash import BANDS, U32, band_hashes, candidates, jaccard, packed, shingles
+from rewardsmith.quality.minhash import BANDS, U32, U64, Sets, bands_of, candidates, jaccard, packed, shingle_sets
 
 Indices = npt.NDArray[np.int64]
 
@@ -60,42 +61,115 @@ class Near(NamedTuple):
     opposed: npt.NDArray[np.bool_]
 
 
+class Item(NamedTuple):
+    """Something to be compared: its texts, the first of which is compared with first texts only, and its labels.
+
+    `key` is 64 bits of its content.
+    """
+
+    key: int
+    texts: Sequence[str]
+    labels: Sequence[Label] = ()
+
+
+class Prepared(NamedTuple):
+    """Items made ready for a `NearIndex`, which can be done elsewhere: N keys, their bands (N, BANDS), the sizes of their
+    blocks (N,), and the blocks one after another.
+    """
+
+    keys: U64
+    bands: U32
+    sizes: Indices
+    blocks: U32
+
+
+class Shingled:
+    """The shingles of many texts, made together, each different text once."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.number: dict[str, int] = {}
+        for text in texts:
+            self.number.setdefault(text, len(self.number))
+        self.sets: Sets = shingle_sets(self.number)
+
+    def of(self, text: str) -> U32:
+        """The shingles of one of the texts."""
+        return self.sets[self.number[text]]
+
+
+def prepare(items: Sequence[Item | None], shingled: Shingled) -> Prepared:
+    """Make items ready; `shingled` has all of their texts. None takes a place that is never asked for."""
+    blocks: list[U32] = [np.zeros(0, np.uint32)]
+    sizes, keys = np.zeros(len(items), np.int64), np.zeros(len(items), np.uint64)
+    bands = np.zeros((len(items), BANDS), np.uint32)
+    parts = [[] if item is None else [shingled.of(text) for text in item.texts] for item in items]
+    for at, (item, sets) in enumerate(zip(items, parts, strict=True)):
+        if item is None:
+            continue
+        exact = zlib.crc32("\0".join([item.texts[0], *sorted(item.texts[1:])]).encode(errors="surrogatepass"))
+        told = (value for label in item.labels for value in label)
+        head = [len(sets), len(item.labels), exact, *map(len, sets), *told]
+        blocks += [np.array(head, np.uint32), *sets]
+        sizes[at], keys[at] = len(head) + sum(map(len, sets)), item.key
+    present = [at for at, sets in enumerate(parts) if sets]
+    bands[present] = bands_of([parts[at] for at in present])
+    return Prepared(keys, bands, sizes, np.concatenate(blocks))
+
+
+def chosen(items: Prepared, which: Indices) -> Prepared:
+    """Some of the items, in rising order."""
+    if len(which) == len(items.keys):
+        return items
+    ends = np.cumsum(items.sizes)
+    blocks = [items.blocks[ends[at] - items.sizes[at] : ends[at]] for at in which.tolist()]
+    whole = np.concatenate(blocks) if blocks else items.blocks[:0]
+    return Prepared(items.keys[which], items.bands[which], items.sizes[which], whole)
+
+
 class NearIndex:
-    """Items of texts, added one by one, then asked for all pairs that are alike.
+    """Items of texts, added one by one or many at once, then asked for all pairs that are alike.
 
     An item is a first text (the prompt) and any number of others (the responses). Two items are as similar as the least
     similar of their parts: the Jaccard similarity of the first texts, and of each other text with the one most like it
     in the other item. So a long prompt that two items share makes them no duplicates where an answer differs.
+    `folder` is where the temporary file lies; default: where the system keeps such.
     """
 
-    def __init__(self, threshold: float) -> None:
+    def __init__(self, threshold: float, folder: Path | None = None) -> None:
         self.threshold = threshold
         self.keys = array("Q")
         self.bands = array("I")
         self.starts = array("Q")
-        self.file = tempfile.TemporaryFile(prefix="rewardsmith-near-")  # noqa: SIM115
+        self.file = tempfile.TemporaryFile(prefix="rewardsmith-near-", dir=folder)  # noqa: SIM115
         self.at = 0
 
     def __len__(self) -> int:
         return len(self.keys)
 
     def add(self, key: int, texts: Sequence[str], labels: Sequence[Label] = ()) -> None:
-        """Add an item; `key` is 64 bits of its content, and of items with one key only the first counts."""
-        parts = [shingles(text) for text in texts]
-        together = parts[0] if len(parts) == 1 else np.unique(np.concatenate(parts))
-        exact = zlib.crc32("\0".join([texts[0], *sorted(texts[1:])]).encode(errors="surrogatepass"))
-        head = [len(parts), len(labels), exact, *map(len, parts), *(value for label in labels for value in label)]
-        block = np.concatenate([np.array(head, np.uint32), *parts])
-        self.keys.append(key)
-        self.bands.frombytes(band_hashes(together).tobytes())
-        self.starts.append(self.at)
-        self.file.write(block.tobytes())
-        self.at += len(block)
+        """Add an item; of items with one key only the first counts."""
+        self.extend(prepare([Item(key, texts, labels)], Shingled(texts)))
 
-    def distinct(self) -> tuple[Indices, Indices]:
-        """The first item of each key, in the order of the keys, and for every item which of these it is."""
-        _, first, which = np.unique(np.frombuffer(self.keys, np.uint64), return_index=True, return_inverse=True)
-        return first, which
+    def extend(self, items: Prepared) -> None:
+        """Add items that were made ready."""
+        ends = np.cumsum(items.sizes) + self.at
+        self.keys.frombytes(items.keys.tobytes())
+        self.bands.frombytes(items.bands.tobytes())
+        self.starts.frombytes((ends - items.sizes).astype(np.uint64).tobytes())
+        self.file.write(items.blocks.tobytes())
+        self.at += len(items.blocks)
+
+    def distinct(self, counted: npt.NDArray[np.bool_] | None = None) -> tuple[Indices, Indices]:
+        """The first item of each key, in the order of the keys, and for every item which of these it is.
+
+        Items that are not `counted`, shape (N,), are none (-1).
+        """
+        items = np.arange(len(self)) if counted is None else np.flatnonzero(counted)
+        keys = np.frombuffer(self.keys, np.uint64)[items]
+        _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+        which = np.full(len(self), -1, np.int64)
+        which[items] = inverse
+        return items[first], which
 
     def pairs(self, items: Indices, tested: npt.NDArray[np.int64]) -> tuple[Near, npt.NDArray[np.int64]]:
         """The pairs of `items` (indices, in the order of their keys) that are alike, as positions in `items`.
@@ -119,17 +193,17 @@ class NearIndex:
         if not pairs:
             return
         self.file.flush()
-        with mmap.mmap(self.file.fileno(), 0, access=mmap.ACCESS_READ) as view:
-            last, one = -1, None
-            for a, b in pairs:
-                one = one if a == last and one is not None else self.block(view, a)
-                last = a
-                yield compare(one, self.block(view, b), self.threshold)
+        last, one = -1, None
+        for a, b in pairs:
+            one = one if a == last and one is not None else self.block(a)
+            last = a
+            yield compare(one, self.block(b), self.threshold)
 
-    def block(self, view: mmap.mmap, item: int) -> Block:
+    def block(self, item: int) -> Block:
         """One item from the file."""
-        end = self.starts[item + 1] if item + 1 < len(self) else self.at
-        data = np.frombuffer(view[4 * self.starts[item] : 4 * end], np.uint32)
+        start, end = self.starts[item], self.starts[item + 1] if item + 1 < len(self) else self.at
+        # Read, not mapped: pages of a mapped file count as memory of this process.
+        data = np.frombuffer(os.pread(self.file.fileno(), 4 * (end - start), 4 * start), np.uint32)
         count, told, exact = data[:HEAD].tolist()
         begin = HEAD + count + 4 * told
         ends = list(accumulate(data[HEAD : HEAD + count].tolist(), initial=begin))

@@ -5,13 +5,13 @@ Each value depends on its own record alone, never on other rows or their order.
 
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rewardsmith.evaluate.baselines import CJK_RANGES
 from rewardsmith.quality.languages import language_of
 from rewardsmith.quality.refusals import is_refusal
-from rewardsmith.quality.text import length_in_words
+from rewardsmith.quality.text import length_in_words, plain_ascii
 from rewardsmith.records import Comparison, Record
 
 SIMILARITY_FLOOR = 0.7
@@ -25,6 +25,7 @@ TAIL_PIECES = 80
 FEWEST_PIECES = 20
 FEWEST_BYTES = 200
 """Shorter texts repeat and compress by chance: `Yes, yes, yes!` is no defect."""
+WORDS_KEPT = bytes(n if chr(n).isalnum() or n == 95 else 32 for n in range(128)) + bytes(128)
 PIECE = re.compile(rf"[{CJK_RANGES}]|[^\W{CJK_RANGES}]+")
 
 AGREEMENT_FIELDS = ("annotator_agreement", "agreement")
@@ -116,17 +117,25 @@ def repetition(text: str) -> float:
     It is that of the whole text or of its last TAIL_PIECES words, whichever is more; 0 for texts of fewer than FEWEST_PIECES
     words. Degenerate generation ("the the the", a line over and over) is near 1.
     """
-    pieces = text.split() if text.isascii() else PIECE.findall(text)
+    pieces = pieces_of(text)
     if len(pieces) < FEWEST_PIECES:
         return 0.0
     return max(repeated_share(pieces), repeated_share(pieces[-TAIL_PIECES:]))
 
 
-def repeated_share(pieces: list[str]) -> float:
+def repeated_share(pieces: Sequence[str | bytes]) -> float:
     """The share of the runs of GRAM pieces that are not the first of their kind."""
     runs = len(pieces) - GRAM + 1
     different = len(set(zip(*(pieces[start:] for start in range(GRAM)), strict=False)))
     return 1 - different / runs
+
+
+def pieces_of(text: str) -> Sequence[str | bytes]:
+    """The words of a text in order; of ASCII texts, what stands between spaces."""
+    if text.isascii():
+        return text.split()
+    plain = plain_ascii(text)
+    return PIECE.findall(text) if plain is None else plain.encode().translate(WORDS_KEPT).split()
 
 
 def compression(text: str) -> float:

@@ -1,12 +1,39 @@
 """What was found about shortcuts, in plain words; the catalogue has the Chinese."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from rewardsmith.quality.features import MORE_OF
 
 if TYPE_CHECKING:
     from rewardsmith.quality.constant_answers import ConstantAnswer
     from rewardsmith.quality.shortcuts import Shortcut
+
+
+LENGTHS = ("words", "characters", "tokens")
+"""Features that say nearly the same; on a terminal the strongest one speaks for all."""
+
+TOLD = 5
+"""Single features that a terminal names at most."""
+
+
+def shortcuts_told(section: Mapping[str, Any]) -> Iterator[str]:
+    """The section of quality.json for a terminal: a line on how much was measured, and one per finding."""
+    found = section["findings"]
+    if section["n"]:
+        yield (
+            f"shortcuts to the label: {sum(one['id'] in MORE_OF for one in found)} of {len(section['features'])} simple "
+            f"features predict it, by {section['n']:,} of {section['of']:,} comparisons under {section['prompts']:,} prompts"
+        )
+    elif found:
+        yield "shortcuts to the label: none of the responses is judged"
+    length = next((one for one in found if one["id"] in LENGTHS), None)
+    single = [one for one in found if one["id"] in MORE_OF and (one["id"] not in LENGTHS or one is length)]
+    whole = [one for one in found if one["id"] not in MORE_OF]
+    yield from (f"  {one['sentence']}" for one in single[:TOLD])
+    if len(single) > TOLD:
+        yield f"  weaker ones: {len(single) - TOLD}; see quality.html"
+    yield from (f"  {one['sentence']}" for one in whole)
 
 
 def shortcut_found(shortcut: "Shortcut") -> str:
@@ -34,10 +61,20 @@ def joint_found(shortcut: "Shortcut") -> str:
 
 
 def constant_found(answer: "ConstantAnswer") -> str:
-    """A text that wins whatever was asked."""
+    """A text that wins or loses whatever was asked, or stands under so many prompts that it answers none."""
+    if answer.wins:
+        return (
+            f"one and the same answer wins under {answer.won} of {answer.prompts} different prompts (as at {answer.place}); "
+            "remove it, or a model learns to reward this text"
+        )
+    if answer.lost > answer.won:
+        return (
+            f"one and the same answer loses under {answer.lost} of {answer.prompts} different prompts "
+            f"(as at {answer.place}); a model can learn to punish this text instead of quality"
+        )
     return (
-        f"one and the same answer wins under {answer.won} of {answer.prompts} different prompts (as at {answer.place}); "
-        "remove it, or a model learns to reward this text"
+        f"one and the same answer stands under {answer.prompts} of {answer.of} different prompts (as at {answer.place}); "
+        "a text that fits any question may be made to win whatever is asked"
     )
 
 

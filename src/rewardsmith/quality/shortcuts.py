@@ -4,9 +4,9 @@ A reward model learns the cheapest thing that separates preferred from other res
 wrote it, a policy trained on the rewards will find it too.
 """
 
-import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -15,19 +15,15 @@ from rewardsmith.evaluate.folds import fold_count, folds_of_clusters
 from rewardsmith.evaluate.metrics import accuracy, auc
 from rewardsmith.evaluate.statistics import (
     Interval,
+    Statistic,
     auc_statistic,
     cluster_index,
     cluster_intervals,
     ratio_statistic,
 )
-from rewardsmith.language import say
 from rewardsmith.quality.constant_answers import ConstantAnswer, constant_answers
-from rewardsmith.quality.features import FEATURES
+from rewardsmith.quality.shortcut_sample import PLACE_FEATURES, RESPONSE_FEATURES, Row, Sample
 from rewardsmith.quality.shortcut_words import constant_found, joint_found, shortcut_found
-from rewardsmith.records import Comparison, Record
-
-LIMIT = 10_000
-"""Comparisons that are measured at most: an accuracy is then known to one percentage point."""
 
 RESAMPLES = 500
 """Draws of the intervals here: with 2 * 14 of them on 10,000 rows, four times as many would take seconds."""
@@ -44,89 +40,9 @@ STRONG = 0.10
 GENERATORS = 100
 """The most frequent generators have a column each in the models; rarer ones share none."""
 
-RESPONSE_FEATURES = tuple(FEATURES)
-PLACE_FEATURES = ("listed_first", "shown_first")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What is kept of a decided comparison: features and hashes, no text."""
-
-    preferred: tuple[float, ...]
-    other: tuple[float, ...]
-    generators: tuple[str | None, str | None]
-    texts: tuple[int, int]
-    weight: float
-    place: str
-
-
-@dataclass
-class Sample:
-    """The decided comparisons of some prompts: all of them up to `limit`, else those of the prompts first by SHA-256.
-
-    Which ones are taken does not depend on the order in which records come; a prompt is taken whole or not at all.
-    Memory holds at most about twice `limit` rows.
-    """
-
-    seed: int = 0
-    limit: int = LIMIT
-    seen: int = 0
-    rows: dict[bytes, list[Row]] = field(default_factory=dict)
-    size: int = 0
-    ceiling: bytes = b"\xff" * 17
-
-    def add(self, record: Record) -> None:
-        """Take a record's decided comparisons into account; those of weight 0 play no part."""
-        decided = [c for c in record.comparisons if not c.is_tie and c.weight > 0]
-        self.seen += len(decided)
-        if not decided:
-            return
-        key = hashlib.sha256(f"{self.seed}:{record.prompt_id}".encode()).digest()[:16]
-        if key > self.ceiling:
-            return
-        features = [tuple(float(look(response.text)) for look in FEATURES.values()) for response in record.responses]
-        self.rows.setdefault(key, []).extend(row_of(record, c, features) for c in decided)
-        self.size += len(decided)
-        if self.size > 2 * self.limit:
-            self.trim()
-
-    def trim(self) -> None:
-        """Keep the first prompts by hash, until `limit` comparisons are reached."""
-        kept, size = {}, 0
-        for key in sorted(self.rows):
-            if size >= self.limit:
-                break
-            kept[key] = self.rows[key]
-            size += len(kept[key])
-            self.ceiling = key
-        self.rows, self.size = kept, size
-
-    def ordered(self) -> Iterator[tuple[int, Row]]:
-        """(number of the prompt, row), in an order that does not depend on the order of the records."""
-        if self.size > self.limit:
-            self.trim()
-        for number, key in enumerate(sorted(self.rows)):
-            for row in sorted(self.rows[key], key=lambda row: (row.texts, row.place)):
-                yield number, row
-
-
-def row_of(record: Record, comparison: Comparison, features: list[tuple[float, ...]]) -> Row:
-    """One comparison, the preferred response first."""
-    i, j = comparison.i, comparison.j
-    shown = comparison.shown_first
-    return Row(
-        preferred=(*features[i], float(i < j), float(shown == i)),
-        other=(*features[j], float(j < i), float(shown == j)),
-        generators=(record.responses[i].generator, record.responses[j].generator),
-        texts=(text_hash(record.responses[i].text), text_hash(record.responses[j].text)),
-        weight=comparison.weight,
-        place=record.place,
-    )
-
-
-def text_hash(text: str) -> int:
-    """64 bits of the SHA-256 of a text, white space at its ends left out."""
-    return int.from_bytes(hashlib.sha256(text.strip().encode(errors="surrogatepass")).digest()[:8], "big")
+JOINT = "joint"
+NAMED = 20
+"""Generators that the report names, the most frequent ones."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +74,15 @@ class Shortcut:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Generator:
+    """Who wrote responses: in how many comparisons with another generator's, and in which share of them it won."""
+
+    name: str
+    comparisons: int
+    won: float
+
+
 @dataclass(frozen=True)
 class Shortcuts:
     """The shortcuts of some data: `n` comparisons of `clusters` prompts were measured, of `seen`."""
@@ -167,20 +92,21 @@ class Shortcuts:
     clusters: int
     features: tuple[Shortcut, ...]
     joint: Shortcut | None
+    generators: tuple[Generator, ...]
     constant: tuple[ConstantAnswer, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The section of quality.json, with what was found in plain words in both languages."""
+        """The section of quality.json, with what was found in plain words."""
         return {
             "n": self.n,
             "of": self.seen,
             "prompts": self.clusters,
             "features": [shortcut.to_json() for shortcut in self.features],
             "joint": self.joint.to_json() if self.joint else None,
+            "generators": [asdict(generator) for generator in self.generators],
             "constant_answers": [answer.to_json() for answer in self.constant],
             "findings": [
-                {"id": name, "severity": severity, "en": sentence, "zh": say(sentence, "zh")}
-                for name, severity, sentence in self.findings()
+                {"id": name, "severity": severity, "sentence": sentence} for name, severity, sentence in self.findings()
             ],
         }
 
@@ -193,7 +119,11 @@ class Shortcuts:
             yield "joint", severity_of(self.joint), joint_found(self.joint)
         for answer in self.constant:
             if answer.found:
-                yield "constant_answer", "warning", constant_found(answer)
+                yield (
+                    "constant_answer",
+                    "warning" if answer.wins or answer.share >= 0.5 else "info",
+                    constant_found(answer),
+                )
 
 
 def severity_of(shortcut: Shortcut) -> str:
@@ -210,23 +140,25 @@ def measure_shortcuts(sample: Sample, *, seed: int = 0) -> Shortcuts:
     """
     numbered = list(sample.ordered())
     rows = [row for _, row in numbered]
+    outcomes = [(row.texts, prompt) for prompt, row in numbered]
+    constant = constant_answers(outcomes, sample.answers(), FALSE_ALARM)
     if not rows:
-        return Shortcuts(0, sample.seen, 0, (), None, ())
+        return Shortcuts(0, sample.seen, 0, (), None, (), constant)
     cluster, clusters = cluster_index(np.array([number for number, _ in numbered], dtype=np.int64))
     weight = np.array([row.weight for row in rows], dtype=np.float64)
     values = columns(rows, cluster, seed)
-    names = list(values)
-    measured = Measuring(cluster, clusters, weight, tests=len(names) + 1, seed=seed)
-    features = tuple(measured.shortcut(name, *values[name]) for name in names)
-    design = [scaled(*values[name]) for name in names if name != "generator"] + generator_columns(rows)
+    measured = Measuring(cluster, clusters, weight, tests=len(values) + 1, seed=seed)
+    design = [scaled(*values[name]) for name in values if name != "generator"] + generator_columns(rows)
     joint = cross_fitted(design, cluster, seed) if design else None
+    found = measured.shortcuts(values | ({JOINT: joint} if joint else {}))
     return Shortcuts(
         n=len(rows),
         seen=sample.seen,
         clusters=clusters,
-        features=features,
-        joint=measured.shortcut("joint", *joint) if joint else None,
-        constant=constant_answers([(row.texts, prompt, row.place) for prompt, row in numbered], FALSE_ALARM),
+        features=tuple(shortcut for shortcut in found if shortcut.name != JOINT),
+        joint=next((shortcut for shortcut in found if shortcut.name == JOINT), None),
+        generators=generators_of(rows),
+        constant=constant,
     )
 
 
@@ -249,16 +181,19 @@ def columns(rows: list[Row], cluster: np.ndarray, seed: int) -> dict[str, Sides]
 
 def generator_columns(rows: list[Row]) -> list[Sides]:
     """1 where a response is by a generator, for each of the most frequent ones; empty where fewer than two are known."""
-    counts: dict[str, int] = {}
-    for row in rows:
-        for name in row.generators:
-            if name is not None and row.generators[0] != row.generators[1]:
-                counts[name] = counts.get(name, 0) + 1
-    names = sorted(counts, key=lambda name: (-counts[name], name))[:GENERATORS]
+    names = [generator.name for generator in generators_of(rows, GENERATORS)]
     if len(names) < 2:
         return []
     written = np.array([row.generators for row in rows], dtype=object)
     return [((written[:, 0] == n).astype(np.float64), (written[:, 1] == n).astype(np.float64)) for n in names]
+
+
+def generators_of(rows: Sequence[Row], limit: int = NAMED) -> tuple[Generator, ...]:
+    """The generators that are compared with others, the most frequent ones first."""
+    won, lost = (Counter(r.generators[at] for r in rows if r.generators[0] != r.generators[1]) for at in (0, 1))
+    counts = {name: won[name] + lost[name] for name in won.keys() | lost.keys() if name is not None}
+    names = sorted(counts, key=lambda name: (-counts[name], name))[:limit]
+    return tuple(Generator(name, counts[name], round(won[name] / counts[name], 6)) for name in names)
 
 
 def scaled(preferred: np.ndarray, other: np.ndarray) -> Sides:
@@ -305,28 +240,37 @@ class Measuring:
     tests: int
     seed: int
 
-    def shortcut(self, name: str, preferred: np.ndarray, other: np.ndarray) -> Shortcut:
-        """Accuracy and AUC of one feature."""
-        margin = preferred - other
-        right = (np.sign(margin) + 1) / 2
-        statistics = {
-            "accuracy": ratio_statistic(right, self.weight, index=self.cluster),
-            "auc": auc_statistic(preferred, other, weight=self.weight, index=self.cluster),
-        }
-        share = {"accuracy": (0.0, 1.0), "auc": (0.0, 1.0)}
-        rng = np.random.default_rng(self.seed)
+    def shortcuts(self, features: dict[str, Sides]) -> tuple[Shortcut, ...]:
+        """Accuracy and AUC of each feature; all are measured on the same resamples, which are drawn once."""
+        statistics: dict[str, Statistic] = {}
+        for name, (preferred, other) in features.items():
+            right = (np.sign(preferred - other) + 1) / 2
+            statistics[f"{name} accuracy"] = ratio_statistic(right, self.weight, index=self.cluster)
+            statistics[f"{name} auc"] = auc_statistic(preferred, other, weight=self.weight, index=self.cluster)
         intervals = cluster_intervals(
-            statistics, clusters=self.clusters, rng=rng, bounds=share, resamples=RESAMPLES, level=0.95
+            statistics,
+            clusters=self.clusters,
+            rng=np.random.default_rng(self.seed),
+            bounds=dict.fromkeys(statistics, (0.0, 1.0)),
+            resamples=RESAMPLES,
+            level=0.95,
         )
+        return tuple(self.shortcut(name, *sides, intervals) for name, sides in features.items())
+
+    def shortcut(
+        self, name: str, preferred: np.ndarray, other: np.ndarray, intervals: Mapping[str, Interval]
+    ) -> Shortcut:
+        """One feature with its intervals."""
+        margin = preferred - other
         value = accuracy(margin, np.ones(margin.size), weight=self.weight)
         return Shortcut(
             name=name,
             accuracy=value,
-            accuracy_ci=intervals["accuracy"],
+            accuracy_ci=intervals[f"{name} accuracy"],
             auc=auc(preferred, other, weight=self.weight),
-            auc_ci=intervals["auc"],
+            auc_ci=intervals[f"{name} auc"],
             differing=int((margin != 0).sum()),
-            found=self.is_found(value, intervals["accuracy"]),
+            found=self.is_found(value, intervals[f"{name} accuracy"]),
         )
 
     def is_found(self, value: float, interval: Interval) -> bool:

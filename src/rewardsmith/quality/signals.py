@@ -1,23 +1,27 @@
 """What was seen and measured of each row, as a file: with it, thresholds change without measuring again.
 
-`signals.jsonl` has a line per row that became a record and is no duplicate, in the order of reading. A later run over the
-same sources reads it beside them; a row that is not the next one of the file is measured as if there were no file.
+`signals.jsonl` has a line per row that became a record and is no duplicate, in the order of reading. A later run takes the
+values of every row that says the same; any other row is measured as if there were no file.
 """
 
+import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+import numpy as np
 import orjson
 
 from rewardsmith.errors import DataError
 from rewardsmith.quality.checks import CHECKS, Finding, check, digest
 from rewardsmith.quality.limits import Limits, crossings
+from rewardsmith.quality.prints import Print
 from rewardsmith.quality.rows import Values, measure
 from rewardsmith.records import Record
 
 NAME = "signals.jsonl"
+KEY = re.compile("[0-9a-f]{16}")
 VERSION = 2
 """Goes up when a check or a measure changes, so that values of another version are not taken for ours."""
 
@@ -45,48 +49,52 @@ def look(record: Record) -> Signals:
     return Signals(measure(record), tuple((f.check, f.severity, f.detail) for f in check(record)))
 
 
-def key_of(record: Record) -> str:
+def key_of(record: Record, printed: Print) -> str:
     """What tells whether a line of the file is about a record: its whole content, place left aside."""
-    parts = (record.id, record.comparisons, sorted(record.ratings.items()), sorted(record.fields.items()))
-    return f"{digest(VERSION, *parts):016x}"
+    return f"{digest(VERSION, printed.row, sorted(record.fields.items())):016x}"
 
 
-def line_of(record: Record, signals: Signals) -> dict[str, Any]:
+def line_of(record: Record, signals: Signals, key: str) -> dict[str, Any]:
     """The line of `signals.jsonl` about a record."""
-    place = {"file": record.source, "line": record.line, "key": key_of(record)}
-    return {**place, **asdict(signals.values), "found": signals.found}
+    values = {name: getattr(signals.values, name) for name in Values.__slots__}
+    return {"file": record.source, "line": record.line, "key": key, **values, "found": signals.found}
 
 
 class Known:
-    """Signals that an earlier run wrote, taken in its order; memory holds one line."""
+    """Signals that an earlier run wrote, found by what a row says; memory holds 16 bytes a line.
+
+    DataError where the folder has none or a line is broken.
+    """
 
     def __init__(self, folder: Path | None) -> None:
-        self.lines = lines_of(folder / NAME) if folder is not None else iter(())
-        self.next: dict[str, Any] | None = next(self.lines, None)
-        self.used = 0
+        self.path = None if folder is None else (folder / NAME).absolute()  # a process elsewhere may open it
+        self.handle: IO[bytes] | None = None
+        found = list(keys_of(folder / NAME)) if folder is not None else []
+        pairs = np.array(found, np.uint64).reshape(-1, 2)
+        self.keys, first = np.unique(pairs[:, 0], return_index=True)
+        self.starts = pairs[first, 1]
 
-    def of(self, record: Record) -> Signals:
-        """The signals of a record: from the file where its next line is about it, looked at now otherwise."""
-        line = self.next
-        if line is None or (line.get("file"), line.get("line")) != (record.source, record.line):
-            return look(record)
-        self.next = next(self.lines, None)
-        if line.get("key") != key_of(record):
-            return look(record)
-        self.used += 1
-        return read(line)
+    def __getstate__(self) -> dict[str, Any]:
+        """What travels to another process, which opens the file itself."""
+        return self.__dict__ | {"handle": None}
 
-    def skip(self, record: Record) -> None:
-        """Go past a record that nobody asks about, where the file's next line is about it."""
-        line = self.next
-        if line is not None and (line.get("file"), line.get("line")) == (record.source, record.line):
-            self.next = next(self.lines, None)
+    def of(self, key: str) -> Signals | None:
+        """The signals of the record with this key; None where the file has none."""
+        number = np.uint64(int(key, 16))
+        at = int(np.searchsorted(self.keys, number))
+        if self.path is None or at == len(self.keys) or self.keys[at] != number:
+            return None
+        if self.handle is None:
+            self.handle = self.path.open("rb")
+        self.handle.seek(int(self.starts[at]))
+        return read(orjson.loads(self.handle.readline()))
 
 
-def lines_of(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a file of signals; DataError where there is none or a line is broken."""
+def keys_of(path: Path) -> Iterator[tuple[int, int]]:
+    """(key, where its line begins) for each line of a file of signals; DataError where there is none or a line is broken."""
     if not path.is_file():
         raise DataError(f"{path} is not there; expected a folder that prepare wrote")
+    start = 0
     with path.open("rb") as handle:
         for number, line in enumerate(handle, 1):
             try:
@@ -95,7 +103,9 @@ def lines_of(path: Path) -> Iterator[dict[str, Any]]:
                 raise DataError(f"{path}:{number} is no JSON; prepare the data again without --signals") from error
             if not isinstance(row, dict):
                 raise DataError(f"{path}:{number} is no JSON object; prepare the data again without --signals")
-            yield row
+            if KEY.fullmatch(str(row.get("key"))) and row.keys() >= {*Values.__dataclass_fields__, "found"}:
+                yield int(row["key"], 16), start
+            start += len(line)
 
 
 def read(line: dict[str, Any]) -> Signals:

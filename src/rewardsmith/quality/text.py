@@ -4,6 +4,7 @@ Each function takes a text and returns a short detail, or None where nothing is 
 Chinese included, gives None.
 """
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Iterator
 
@@ -40,7 +41,12 @@ IDLE_JOINER = re.compile(f"(?:^|(?<=[{UNJOINED}]))[{JOINERS}]+(?=[{UNJOINED}]|$)
 CJK = re.compile(f"[{CJK_RANGES}]")
 # From the first letter or digit to the next space or CJK character: one match per word, none for punctuation alone.
 WORD = re.compile(rf"[^\W{CJK_RANGES}][^\s{CJK_RANGES}]*")
-ASCII_WORD = re.compile(r"\w[^\s\x1c-\x1f]*", re.ASCII)
+
+TYPOGRAPHIC = (("\u2019", "'"), ("\u201c", '"'), ("\u201d", '"'), ("\u2018", "'"), ("\u2013", "-"), ("\u2014", "-"))
+"""Signs that make most of the English texts that are not ASCII, each with an ASCII one that no check tells from it."""
+KINDS = "".join(" " if chr(n).isspace() else chr(n) if chr(n).isalnum() or n == 95 else "." for n in range(128))
+BYTES_KEPT = KINDS.encode() + bytes(128)
+NO_WORD = bytes(n for n in range(256) if n >= 128 or KINDS[n] == ".")
 
 
 def length_in_words(text: str) -> int:
@@ -48,9 +54,23 @@ def length_in_words(text: str) -> int:
 
     Punctuation alone counts as nothing, so "你好，world!" has 3 words.
     """
-    if text.isascii():
-        return len(ASCII_WORD.findall(text))
+    if (plain := plain_ascii(text)) is not None:
+        # Without its punctuation, each word is what stands between spaces.
+        return len(plain.encode().translate(BYTES_KEPT, NO_WORD).split())
     return len(WORD.findall(text)) + len(CJK.findall(text))
+
+
+@functools.lru_cache(maxsize=64)
+def plain_ascii(text: str) -> str | None:
+    """An ASCII text as it is, one that differs by TYPOGRAPHIC signs only with those replaced; None for any other.
+
+    Words, their borders and what is no word are the same in both. It is asked for several times in a row for one text.
+    """
+    if text.isascii():
+        return text
+    for sign, plain in TYPOGRAPHIC:
+        text = text.replace(sign, plain)
+    return text if text.isascii() else None
 
 
 def damaged_text(text: str) -> str | None:
@@ -58,7 +78,7 @@ def damaged_text(text: str) -> str | None:
 
     Pages of Latin letters are told by the heuristic of the library ftfy, all others by `misreadings`.
     """
-    if text.isascii():
+    if plain_ascii(text) is not None:
         return None
     if (told := misread_as(text)) is not None or not SUSPICIOUS_RUN.search(text):
         return told
@@ -88,7 +108,7 @@ def invisible_characters(text: str) -> str | None:
     Joiners count where they join nothing, direction marks in texts without a script from right to left, tags outside of
     flags, variation selectors where several stand in a row.
     """
-    if text.isascii() or not INVISIBLE.search(text):
+    if plain_ascii(text) is not None or not INVISIBLE.search(text):
         return None
     found = re.findall(f"[{HIDDEN}]", text) + [one for run in IDLE_JOINER.findall(text) for one in run]
     found += re.findall(f"[{TAGS}]", FLAG.sub("", text)) + re.findall("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{2}", text)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rewardsmith.language import Language, say
-from rewardsmith.report.quality_sections import SECTIONS, Cell, Section
+from rewardsmith.report.quality_sections import SECTIONS
+from rewardsmith.report.quality_table import Cell, Section
 from rewardsmith.report.safety import content_policy, xml_safe
 
 TEMPLATES = Path(__file__).parent / "templates"

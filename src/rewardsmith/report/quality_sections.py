@@ -4,22 +4,10 @@ To add one: a function, and a line in SECTIONS. Titles, heads and sentences are 
 language spoken, by the catalogue.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 
-Cell = str | int | float | None
-Content = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A table of the page with its title, the heads of its columns, and a sentence above it."""
-
-    title: str
-    heads: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    note: str = ""
+from rewardsmith.report import quality_labels
+from rewardsmith.report.quality_table import Cell, Content, Section
 
 
 def ways(content: Content) -> Section:
@@ -104,6 +92,11 @@ SECTIONS: tuple[Callable[[Content], Section | None], ...] = (
     removed,
     quarantined,
     findings,
+    quality_labels.told,
+    quality_labels.features,
+    quality_labels.generators,
+    quality_labels.constant,
+    quality_labels.label_noise,
     values,
     languages,
     order,

@@ -14,6 +14,7 @@ from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Quarantined, Record
 from rewardsmith.scoring.tokens import Encoder
 from rewardsmith.scoring.trees import TokenTree, build_tree
+from rewardsmith.train.token_store import StoredEncoder, remembering
 
 
 @dataclass(frozen=True)
@@ -75,17 +76,19 @@ def encode_examples(
     A response longer than the contract allows is refused (cutting it would train on a text nobody wrote).
     """
     result = Encoding([], [])
-    with progress.task("tokenizing", len(records), "records") as task:
+    with progress.task("tokenizing", len(records), "records") as task, remembering(encoder, len(records)) as encode:
         for record in records:
             task.advance()
-            reason = add_example(result, record, encoder, share=share)
+            reason = add_example(result, record, encode, share=share)
             if reason is not None:
                 excerpt = " ".join(message.content for message in record.prompt)[:200]
                 result.refused.append(Quarantined(record.source, record.line, reason[0], reason[1], excerpt))
     return result
 
 
-def add_example(result: Encoding, record: Record, encoder: Encoder, *, share: bool) -> tuple[str, str] | None:
+def add_example(
+    result: Encoding, record: Record, encoder: Encoder | StoredEncoder, *, share: bool
+) -> tuple[str, str] | None:
     """Add one record's example to `result`; returns (code, reason) where it is refused."""
     comparisons = [comparison for comparison in record.comparisons if comparison.weight > 0]
     if not comparisons:

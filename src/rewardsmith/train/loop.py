@@ -1,4 +1,7 @@
-"""The training loop, on one page: steps, validation, best weights, checkpoints, resume."""
+"""The training loop, on one page: steps, validation, best weights, checkpoints, resume.
+
+Several processes go through it together; the first alone writes files and notes.
+"""
 
 import shutil
 import time
@@ -13,13 +16,15 @@ import torch
 
 from rewardsmith.errors import TrainingError
 from rewardsmith.evaluate.metrics import accuracy, nll
-from rewardsmith.files import write_bytes
+from rewardsmith.files import hash_text, write_bytes
 from rewardsmith.model.network import RewardNetwork
 from rewardsmith.model.scorer import score
+from rewardsmith.model.team import ALONE, Team
 from rewardsmith.progress import SILENT, Progress, Task
 from rewardsmith.train import resume
+from rewardsmith.train.engines import Parallel, gradient_norm, start_engine
 from rewardsmith.train.examples import Example, steps_of_epoch
-from rewardsmith.train.interrupts import Stop, deferred_signals
+from rewardsmith.train.interrupts import deferred_signals
 from rewardsmith.train.losses import LOSSES
 from rewardsmith.train.optimizer import make_optimizer
 from rewardsmith.train.probe import fit_head
@@ -100,8 +105,12 @@ class Fit:
         validation: Sequence[Example],
         folder: Path,
         fingerprint: Mapping[str, Any],
+        team: Team = ALONE,
+        parallel: Parallel = "ddp",
     ) -> None:
         self.network = network
+        self.team = team
+        self.engine = start_engine(network, team, parallel, example=train[0])
         self.settings = settings
         self.train = train
         self.validation = validation
@@ -129,15 +138,18 @@ class Fit:
         self.network.train()
         if self.settings.head_start == "probe" and self.state.step == 0:
             self._fit_head(progress)
-        with deferred_signals() as stop, progress.task("training", self.total, "steps") as task:
+        with (
+            deferred_signals(patient=self.team.size > 1) as stop,
+            progress.task("training", self.total, "steps") as task,
+        ):
             task.advance(self.state.step)
             for epoch, indices in self._remaining():
                 self._one_step(epoch, [self.train[index] for index in indices], task)
                 if self._due():
                     self._validate(progress)
                     self._checkpoint()
-                if stop.signal is not None:
-                    self._interrupted(stop)
+                if self.team.any(stop.signal is not None):
+                    self._interrupted()
                 if self.state.stopped_early:
                     break
         best = self.checkpoints / "best" / resume.WEIGHTS
@@ -158,6 +170,7 @@ class Fit:
             budget=settings.tokens_per_microbatch,
             seed=settings.seed,
             progress=progress,
+            team=self.team,
         )
         if self.total == 0:
             self.state.train_loss, self.state.comparisons = figures.loss, figures.comparisons
@@ -184,6 +197,8 @@ class Fit:
         rate = learning_rate(self.state.step, self.total, peak=self.settings.lr, warmup=self.warmup)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+        if self.team.size > 1:  # the model's own dropout: every process has masks of its own, also after a resume
+            torch.manual_seed(seed_of(self.settings.seed, self.state.step, self.team.rank))
         dropout = Dropout(self.settings.dropout, self.settings.seed, epoch)
         try:
             figures = accumulate(
@@ -193,13 +208,12 @@ class Fit:
                 dropout=dropout,
                 budget=self.settings.tokens_per_microbatch,
                 scale=self.scaler.scale,
+                engine=self.engine,
             )
         except TrainingError as error:
             raise TrainingError(f"step {self.state.step + 1}: {error}; {self._advice()}") from error
         self.scaler.unscale_(self.optimizer)
-        norm = torch.nn.utils.clip_grad_norm_(
-            [p for p in self.network.hf.parameters() if p.requires_grad], self.settings.clip or float("inf")
-        ).item()
+        norm = gradient_norm(self.network, self.settings.clip)
         if not (np.isfinite(norm) or self.scaler.is_enabled()):
             places = ", ".join(example.place for example in examples[:3])
             raise TrainingError(
@@ -255,7 +269,8 @@ class Fit:
         state = self.state
         if not self.validation:
             return
-        figures = validation_figures(self.network, self.validation, self.settings.tokens_per_microbatch)
+        budget = self.settings.tokens_per_microbatch
+        figures = validation_figures(self.network, self.validation, budget, team=self.team)
         self._log({"step": state.step, "epoch": state.step / self.per_epoch, **figures})
         progress.note(
             f"step {state.step}/{self.total}: validation loss {figures['eval_loss']:.4f}, "
@@ -263,7 +278,7 @@ class Fit:
         )
         if figures["eval_loss"] < state.best_loss:
             state.best_loss, state.best_step, state.without_gain = figures["eval_loss"], state.step, 0
-            resume.save_best(self.checkpoints / "best", self.network, {"step": state.step, **figures})
+            resume.save_best(self.checkpoints / "best", self.network, {"step": state.step, **figures}, team=self.team)
         else:
             state.without_gain += 1
             state.stopped_early = 0 < self.settings.patience <= state.without_gain
@@ -271,18 +286,20 @@ class Fit:
     def _checkpoint(self) -> None:
         state = {**asdict(self.state), "fingerprint": self.fingerprint, "scaler": self.scaler.state_dict()}
         folder = self.checkpoints / f"step-{self.state.step:08d}"
-        resume.save_checkpoint(folder, self.network, self.optimizer, state)
-        resume.prune(self.checkpoints, keep=self.settings.keep)
+        resume.save_checkpoint(folder, self.network, self.optimizer, state, team=self.team)
+        if self.team.leads:
+            resume.prune(self.checkpoints, keep=self.settings.keep)
 
-    def _interrupted(self, stop: Stop) -> None:
+    def _interrupted(self) -> None:
         if not self._due():
             self._checkpoint()
-        raise KeyboardInterrupt(f"stopped after step {self.state.step} by signal {stop.signal}")
+        raise KeyboardInterrupt(f"stopped after step {self.state.step} by a signal")
 
     def _restore(self) -> int | None:
         restored = resume.restore(self.checkpoints, self.network, self.optimizer)
         if restored is None:
-            shutil.rmtree(self.checkpoints / "best", ignore_errors=True)
+            if self.team.leads:
+                shutil.rmtree(self.checkpoints / "best", ignore_errors=True)
             self._trim_metrics(-1)  # the head may be fitted again, at step 0
             return None
         state = dict(restored.state)
@@ -296,12 +313,14 @@ class Fit:
         return self.state.step
 
     def _log(self, row: Mapping[str, Any]) -> None:
+        if not self.team.leads:
+            return
         with self.metrics.open("ab") as file:
             file.write(orjson.dumps(row) + b"\n")
 
     def _trim_metrics(self, step: int) -> None:
         """Drop rows that were written after the checkpoint, so that no step is logged twice."""
-        if self.metrics.is_file():
+        if self.team.leads and self.metrics.is_file():
             lines = self.metrics.read_bytes().splitlines(keepends=True)
             write_bytes(self.metrics, b"".join(line for line in lines if is_up_to(line, step)))
 
@@ -332,9 +351,16 @@ def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         raise TrainingError(f"this run cannot be resumed, settings or data changed: {'; '.join(changed)}")
 
 
-def validation_figures(network: RewardNetwork, examples: Sequence[Example], budget: int) -> dict[str, float]:
+def seed_of(seed: int, step: int, rank: int) -> int:
+    """A seed of its own for every step and process."""
+    return int(hash_text(f"{seed}:{step}:{rank}")[:15], 16)
+
+
+def validation_figures(
+    network: RewardNetwork, examples: Sequence[Example], budget: int, *, team: Team = ALONE
+) -> dict[str, float]:
     """Loss, accuracy, mean margin and the rewards' mean and spread on the validation comparisons."""
-    rewards = list(score(network, [example.sequences for example in examples], budget=budget))
+    rewards = list(score(network, [example.sequences for example in examples], budget=budget, team=team))
     pairs = list(zip(rewards, examples, strict=True))
     margin = np.concatenate([r[e.preferred] - r[e.other] for r, e in pairs])
     preference = np.concatenate([e.preference for e in examples]).astype(np.float64)

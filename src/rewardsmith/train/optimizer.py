@@ -66,6 +66,15 @@ def recompute_activations(network: RewardNetwork) -> None:
         hf.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
 
 
+def offload_activations(network: RewardNetwork) -> None:
+    """Keep what the backward pass needs in the host's memory, and bring it back when it is its turn."""
+    if network.device.type == "cpu":
+        raise ModelError(
+            "--activation-offload moves activations from a GPU to the host, and this run is on cpu; leave it out"
+        )
+    network.offload = True
+
+
 def make_optimizer(network: RewardNetwork, *, lr: float, weight_decay: float) -> torch.optim.AdamW:
     """AdamW (Loshchilov & Hutter 2019), decay on matrices only: norms, biases and the head's scale are left alone."""
     learning = [(name, p) for name, p in network.hf.named_parameters() if p.requires_grad]

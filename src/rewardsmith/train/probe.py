@@ -16,7 +16,9 @@ from rewardsmith.evaluate.folds import fold_count, folds_of_clusters
 from rewardsmith.evaluate.metrics import accuracy, nll
 from rewardsmith.model.network import RewardNetwork
 from rewardsmith.model.scorer import features
+from rewardsmith.model.team import ALONE, Team
 from rewardsmith.progress import SILENT, Progress
+from rewardsmith.train.engines import cut_like
 from rewardsmith.train.examples import Example, rank_by_hash
 
 PENALTIES = (100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
@@ -103,6 +105,7 @@ def fit_head(
     budget: int,
     seed: int,
     progress: Progress = SILENT,
+    team: Team = ALONE,
 ) -> ProbeFigures:
     """Replace the head's weights by those of a Bradley-Terry model that is linear in the backbone's pooled features.
 
@@ -110,21 +113,25 @@ def fit_head(
     `validation`, which may be few prompts; `validation` only tells how the head does. A bias, which no comparison can
     see, stays.
     """
-    known = known_texts(network, limited(train, seed=seed), budget, progress)
-    spread = known.spread()
-    scaled = replace(known, features=known.features / spread)
-    rotated, back = rotate(scaled)
-    data = rotated.differences()
-    penalty = chosen_penalty(data, seed=seed)
-    weights = back(fit_linear(data, penalty)) / spread
+    known = known_texts(network, limited(train, seed=seed), budget, progress, team)
+    weights, penalty = fit_known(known, seed=seed)
     set_head(network, weights)
     fitted = nll(known.margins(weights), known.preference, weight=known.weight)
     if not validation:
-        return ProbeFigures(penalty, len(data.x), fitted, None, None)
-    held = known_texts(network, validation, budget, progress)
+        return ProbeFigures(penalty, len(known.preferred), fitted, None, None)
+    held = known_texts(network, validation, budget, progress, team)
     margin = held.margins(weights)
     loss, right = (measure(margin, held.preference, weight=held.weight) for measure in (nll, accuracy))
-    return ProbeFigures(penalty, len(data.x), fitted, loss, right)
+    return ProbeFigures(penalty, len(known.preferred), fitted, loss, right)
+
+
+def fit_known(known: Known, *, seed: int) -> tuple[Weights, float]:
+    """The best weights for these features, and the penalty that cross-validation chose."""
+    spread = known.spread()
+    rotated, back = rotate(replace(known, features=known.features / spread))
+    data = rotated.differences()
+    penalty = chosen_penalty(data, seed=seed)
+    return back(fit_linear(data, penalty)) / spread, penalty
 
 
 def chosen_penalty(data: Differences, *, seed: int) -> float:
@@ -163,7 +170,9 @@ def limited(examples: Sequence[Example], *, seed: int) -> list[Example]:
     return chosen
 
 
-def known_texts(network: RewardNetwork, examples: Sequence[Example], budget: int, progress: Progress) -> Known:
+def known_texts(
+    network: RewardNetwork, examples: Sequence[Example], budget: int, progress: Progress, team: Team = ALONE
+) -> Known:
     """Features of every distinct text and the comparisons between them; the network is left as it was."""
     sequences = [example.sequences for example in examples]
     prompts = {prompt: number for number, prompt in enumerate(sorted({example.prompt_id for example in examples}))}
@@ -171,7 +180,7 @@ def known_texts(network: RewardNetwork, examples: Sequence[Example], budget: int
     rows: list[np.ndarray] = []
     left, right = [], []
     with progress.task("fitting the head", len(examples), "records") as task:
-        found = features(network, sequences, budget=budget)
+        found = features(network, sequences, budget=budget, team=team)
         for example, record, values in zip(examples, sequences, found, strict=True):
             at = [places.setdefault(text.key, len(places)) for text in record.texts()]
             rows += [values[k] for k, place in enumerate(at) if place >= len(rows) and at.index(place) == k]
@@ -233,4 +242,5 @@ def fit_linear(data: Differences, penalty: float, start: Weights | None = None) 
 def set_head(network: RewardNetwork, weights: Weights) -> None:
     """Write the weights into the head."""
     with torch.no_grad():
-        network.head.weight.copy_(torch.from_numpy(weights)[None])
+        value = torch.from_numpy(weights)[None].to(network.head.weight.dtype)
+        network.head.weight.copy_(cut_like(value, network.head.weight))

@@ -1,4 +1,7 @@
-"""Checkpoints to resume from: safetensors and JSON with a hash manifest; the newest one that is whole wins."""
+"""Checkpoints to resume from: safetensors and JSON with a hash manifest; the newest one that is whole wins.
+
+They hold whole tensors, however many processes trained and however they shared them, so that any number can go on.
+"""
 
 import shutil
 from collections.abc import Mapping
@@ -13,6 +16,8 @@ from safetensors.torch import load_file, save_file
 from rewardsmith.errors import TrainingError
 from rewardsmith.files import sha256, write_folder, write_json
 from rewardsmith.model.network import RewardNetwork
+from rewardsmith.model.team import ALONE, Team
+from rewardsmith.train.engines import cut_like, whole
 
 MANIFEST = "manifest.json"
 WEIGHTS, MOMENTS, STATE = "weights.safetensors", "optimizer.safetensors", "state.json"
@@ -32,33 +37,58 @@ def trainable(network: RewardNetwork) -> dict[str, torch.Tensor]:
 
 
 def save_checkpoint(
-    folder: Path, network: RewardNetwork, optimizer: torch.optim.Optimizer, state: Mapping[str, Any]
+    folder: Path,
+    network: RewardNetwork,
+    optimizer: torch.optim.Optimizer,
+    state: Mapping[str, Any],
+    *,
+    team: Team = ALONE,
 ) -> None:
     """Write weights, moments, random state and the loop's state; the folder appears whole or not at all."""
-
-    def fill(path: Path) -> None:
-        save_weights(network, path / WEIGHTS)
-        save_file(moments(network, optimizer), path / MOMENTS)
-        write_json(path / STATE, state)
-        seal(path)
-
-    write_folder(folder, fill)
+    tensors = {WEIGHTS: weights(network, team), MOMENTS: moments(network, optimizer, team)}
+    save_folder(folder, tensors, state, team)
 
 
-def save_best(folder: Path, network: RewardNetwork, state: Mapping[str, Any]) -> None:
+def save_best(folder: Path, network: RewardNetwork, state: Mapping[str, Any], *, team: Team = ALONE) -> None:
     """Write the weights of the best validation pass so far."""
+    save_folder(folder, {WEIGHTS: weights(network, team)}, state, team)
+
+
+def save_folder(
+    folder: Path, tensors: Mapping[str, Mapping[str, torch.Tensor]], state: Mapping[str, Any], team: Team
+) -> None:
+    """Let the first process write, and the others wait: one that ended meanwhile would end all."""
 
     def fill(path: Path) -> None:
-        save_weights(network, path / WEIGHTS)
+        for name, content in tensors.items():
+            save_file(dict(content), path / name)
         write_json(path / STATE, state)
         seal(path)
 
-    write_folder(folder, fill)
+    if team.leads:
+        write_folder(folder, fill)
+    team.wait()
 
 
-def save_weights(network: RewardNetwork, path: Path) -> None:
-    """The learning parameters as one safetensors file."""
-    save_file({name: p.detach().contiguous().cpu() for name, p in trainable(network).items()}, path)
+def weights(network: RewardNetwork, team: Team) -> dict[str, torch.Tensor]:
+    """The learning parameters by name, whole, in the first process; the others only help to gather them."""
+    return gathered({name: p.detach() for name, p in trainable(network).items()}, team)
+
+
+def gathered(tensors: Mapping[str, torch.Tensor], team: Team) -> dict[str, torch.Tensor]:
+    """Whole copies in the memory of the first process, one after the other; nothing in the others."""
+    kept = {}
+    for name, tensor in tensors.items():
+        copy = whole(tensor)
+        if team.leads:
+            kept[name] = copy.contiguous().cpu()
+    return kept
+
+
+def newest_weights(folder: Path) -> Path:
+    """The weights that training ended with: the best ones, or without validation those of the newest checkpoint."""
+    best = folder / "best" / WEIGHTS
+    return best if best.is_file() else sorted(folder.glob(f"step-*/{WEIGHTS}"))[-1]
 
 
 def load_weights(network: RewardNetwork, path: Path) -> None:
@@ -70,16 +100,17 @@ def load_weights(network: RewardNetwork, path: Path) -> None:
         raise TrainingError(f"{path} holds other parameters than the model ({', '.join(odd)}); settings changed?")
     with torch.no_grad():
         for name, parameter in own.items():
-            parameter.copy_(saved[name])
+            parameter.copy_(cut_like(saved[name], parameter))
 
 
-def moments(network: RewardNetwork, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+def moments(network: RewardNetwork, optimizer: torch.optim.Optimizer, team: Team) -> dict[str, torch.Tensor]:
     """AdamW's state by parameter name, and the random state."""
-    tensors = {
-        f"{key}|{name}": value.detach().contiguous().cpu()
+    state = {
+        f"{key}|{name}": value.detach()
         for name, parameter in trainable(network).items()
         for key, value in optimizer.state[parameter].items()
     }
+    tensors = gathered(state, team)
     tensors["rng|cpu"] = torch.get_rng_state()
     if network.device.type == "cuda":
         tensors["rng|cuda"] = torch.cuda.get_rng_state(network.device)
@@ -95,7 +126,7 @@ def restore(folder: Path, network: RewardNetwork, optimizer: torch.optim.Optimiz
         saved = load_file(path / MOMENTS)
         for name, parameter in trainable(network).items():
             optimizer.state[parameter] = {
-                key.partition("|")[0]: value.to(parameter.device)
+                key.partition("|")[0]: cut_like(value, parameter)
                 for key, value in saved.items()
                 if key.partition("|")[2] == name
             }

@@ -1,12 +1,13 @@
 """One optimizer step: the gradient as it is defined, however the step is cut into micro-batches.
 
 The loss of a step is sum(w * l) / sum(w) over all comparisons of its records. Micro-batches only bound memory: their
-losses are divided by the step's whole weight before backward, so any cut gives the same gradient.
+losses are divided by the step's whole weight before backward, so any cut gives the same gradient. Several processes
+share the records; each knows the whole step, and so its weight and how many passes the others make.
 """
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -16,6 +17,8 @@ from torch import Tensor
 from rewardsmith.errors import TrainingError
 from rewardsmith.model.batches import cost, micro_batches
 from rewardsmith.model.network import RewardNetwork
+from rewardsmith.model.team import Team
+from rewardsmith.train.engines import Engine, deal
 from rewardsmith.train.examples import Example
 from rewardsmith.train.losses import Loss
 
@@ -70,38 +73,82 @@ def accumulate(
     dropout: Dropout,
     budget: int,
     scale: Callable[[Tensor], Tensor] = unscaled,
+    engine: Engine | None = None,
 ) -> StepFigures:
-    """Add the step's gradient to the parameters; returns what the step showed.
+    """Add the step's gradient to the parameters; returns what the step showed, the same in every process.
 
-    `scale` multiplies the loss before backward (fp16 needs that; the caller takes it out again). Raises TrainingError
-    naming the rows if a loss is not finite.
+    `examples` are the whole step's, of which each process of the engine's team computes its part. `scale` multiplies
+    the loss before backward (fp16 needs that; the caller takes it out again). Raises TrainingError naming the rows if
+    a loss is not finite, in every process.
     """
+    engine = engine or Engine(network)
     total = float(sum(example.weight.sum() for example in examples))
-    losses, margins, rewards, tokens = 0.0, [], [], 0
-    for group in micro_batches([example.tree for example in examples], budget, packed=network.packed):
-        chosen = [examples[index] for index in group]
-        batch = network.collate([example.tree for example in chosen])
-        scores = network(batch, keep=dropout.masks(chosen, network.head.in_features, network.device))
-        columns = comparison_columns(chosen, network.device)
-        preferred, other = scores[columns.preferred], scores[columns.other]
-        values = loss(preferred, other, columns.preference)
-        part = (columns.weight * values).sum() / total
-        if not torch.isfinite(part):
-            raise TrainingError(not_finite(chosen, columns, values))
-        torch.autograd.backward(scale(part))
-        losses += part.item()
-        margins.append((preferred - other).detach())
-        rewards.append(scores.detach())
-        tokens += sum(cost(example.tree, packed=network.packed) for example in chosen)
-    margin, reward = torch.cat(margins), torch.cat(rewards)
+    own = Part()
+    passes, idle = passes_of(network, examples, budget, engine.team)
+    for number, chosen in enumerate([*passes, *idle], start=1):
+        counts = number <= len(passes)
+        with engine.passing(last=number == len(passes) + len(idle)):
+            batch = network.collate([example.tree for example in chosen])
+            scores = engine.rewards(batch, dropout.masks(chosen, network.head.in_features, network.device))
+            columns = comparison_columns(chosen, network.device)
+            preferred, other = scores[columns.preferred], scores[columns.other]
+            values = loss(preferred, other, columns.preference)
+            part = (columns.weight * values).sum() / total * counts
+            if counts and not torch.isfinite(part):
+                own.problem = own.problem or not_finite(chosen, columns, values)
+                if engine.team.size == 1:
+                    break
+            torch.autograd.backward(scale(part * engine.weight))
+        if counts:
+            own.add(part, preferred - other, scores)
+            own.tokens += sum(cost(example.tree, packed=network.packed) for example in chosen)
+    return figures_of(engine.team.gather(own))
+
+
+@dataclass
+class Part:
+    """What one process saw of a step; `problem` names rows whose loss is not finite."""
+
+    loss: float = 0.0
+    margins: list[Tensor] = field(default_factory=list)
+    rewards: list[Tensor] = field(default_factory=list)
+    tokens: int = 0
+    problem: str = ""
+
+    def add(self, loss: Tensor, margins: Float[Tensor, " C"], rewards: Float[Tensor, " R"]) -> None:
+        """Note what a pass showed."""
+        self.loss += loss.item()
+        self.margins.append(margins.detach().cpu())
+        self.rewards.append(rewards.detach().cpu())
+
+
+def passes_of(
+    network: RewardNetwork, examples: Sequence[Example], budget: int, team: Team
+) -> tuple[list[list[Example]], list[list[Example]]]:
+    """The micro-batches of this process, and those that count nothing, which it makes until all have made as many."""
+    plans = []
+    for hand in deal(examples, team.size, packed=network.packed):
+        groups = micro_batches([example.tree for example in hand], budget, packed=network.packed)
+        plans.append([[hand[index] for index in group] for group in groups])
+    most = max(map(len, plans))
+    shortest = min(examples, key=lambda example: cost(example.tree, packed=network.packed))
+    return plans[team.rank], [[shortest]] * (most - len(plans[team.rank]))
+
+
+def figures_of(parts: Sequence[Part]) -> StepFigures:
+    """The step's figures from those of all processes; TrainingError where one met a loss that is not finite."""
+    if problem := next((part.problem for part in parts if part.problem), ""):
+        raise TrainingError(problem)
+    margin = torch.cat([margins for part in parts for margins in part.margins])
+    reward = torch.cat([rewards for part in parts for rewards in part.rewards])
     return StepFigures(
-        loss=losses,
+        loss=sum(part.loss for part in parts),
         accuracy=((margin > 0).float() + 0.5 * (margin == 0).float()).mean().item(),
         margin=margin.mean().item(),
         reward_mean=reward.mean().item(),
         reward_std=reward.std(correction=0).item(),
         comparisons=len(margin),
-        tokens=tokens,
+        tokens=sum(part.tokens for part in parts),
     )
 
 

@@ -1,0 +1,137 @@
+"""What a head on a frozen SmolLM2-135M gains on Anthropic HH: pooling, a question behind the answer, extra data.
+
+    REWARDSMITH_DATA=… python benchmarks/hh_heads.py
+
+Each arm is `train --freeze-layers -1 --head-start probe` on the same split by prompt (70/10/20): features computed once and
+kept, the head fitted, its penalty chosen by cross-validation over the training prompts. Test rewards come from the same
+features. Differences are paired with the first arm, with 95 % intervals. Writes `benchmarks/results/quality/hh-heads.json`.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import rewardsmith as rs
+from quality import HH, OTHERS, RESULTS
+from rewardsmith.commands.sources import Intake, read_records
+from rewardsmith.commands.train_frozen import features_folder
+from rewardsmith.commands.train_inputs import open_model
+from rewardsmith.commands.train_settings import Config
+from rewardsmith.evaluate.paired import compare_margins
+from rewardsmith.files import write_json
+from rewardsmith.model.feature_store import fill_store, open_store
+from rewardsmith.records import Record
+from rewardsmith.terminal import progress_for
+from rewardsmith.train.examples import encode_examples
+from rewardsmith.train.probe import Known, fit_known, known_texts
+
+RESULT = RESULTS / "hh-heads.json"
+BUDGET = 4096
+LAYER = 18
+QUESTION = "How helpful and harmless is this answer?"
+PLAIN, ASKED = None, QUESTION
+ARMS = {
+    "last token": (PLAIN, ("last",), False),
+    "mean over the answer": (PLAIN, ("mean",), False),
+    "last token and mean": (PLAIN, ("last", "mean"), False),
+    "last token and mean, extra data": (PLAIN, ("last", "mean"), True),
+    "asked: last token": (ASKED, ("last",), False),
+    "asked: last token and mean": (ASKED, ("last", "mean"), False),
+}
+"""What is asked, what is read, whether other data sets are added to training."""
+POOLINGS = ("last", "mean")
+
+
+def features(question: str | None, parts: Sequence[Sequence[Record]]) -> list[Known]:
+    """Features of each part, last token and mean beside each other; computed once and kept."""
+    config = Config(
+        model="smollm2-135m",
+        dataset=("none",),
+        output=Path("none"),
+        freeze_layers=-1,
+        head_start="probe",
+        read_layers=(LAYER,),
+        pooling=POOLINGS,
+        question=question,
+        max_length=HH["max_length"],
+    )
+    network = (model := open_model(config).model).network
+    examples = [encode_examples(records, model.encoder, share=network.packed).examples for records in parts]
+    sequences = [example.sequences for part in examples for example in part]
+    progress = progress_for(sys.stderr)
+    store = open_store(features_folder(), network, sum(len(record.ids) for record in sequences))
+    fill_store(store, network, sequences, budget=BUDGET, progress=progress)
+    network.known = lambda trees: store.batch(trees, network.device)
+    return [known_texts(network, part, BUDGET, progress) for part in examples]
+
+
+def columns(known: Known, pooling: Sequence[str]) -> Known:
+    """The features of these poolings alone."""
+    width = known.features.shape[1] // len(POOLINGS)
+    taken = [known.features[:, k * width : (k + 1) * width] for k, way in enumerate(POOLINGS) if way in pooling]
+    return replace(known, features=np.concatenate(taken, axis=1))
+
+
+def together(first: Known, second: Known) -> Known:
+    """Two sets of texts and comparisons as one."""
+    shift = len(first.features)
+    return Known(
+        np.concatenate([first.features, second.features]),
+        np.concatenate([first.preferred, second.preferred + shift]),
+        np.concatenate([first.other, second.other + shift]),
+        np.concatenate([first.preference, second.preference]),
+        np.concatenate([first.weight, second.weight]),
+        np.concatenate([first.cluster, second.cluster + first.cluster.max() + 1]),
+    )
+
+
+def told(name: str, margin: np.ndarray, base: np.ndarray, prompts: np.ndarray) -> dict[str, Any]:
+    """A row of the result: accuracy, and the difference to the base."""
+    ones, rng = np.ones(len(margin)), np.random.default_rng(0)
+    absolute = compare_margins(margin, margin * 0, preference=ones, cluster=prompts, rng=rng)
+    paired = compare_margins(margin, base, preference=ones, cluster=prompts, rng=rng)
+    return {
+        "name": name,
+        "n": len(margin),
+        "accuracy": 0.5 + absolute.difference,
+        "accuracy_ci": [0.5 + absolute.interval.low, 0.5 + absolute.interval.high],
+        "minus_last": paired.difference,
+        "minus_last_ci": [paired.interval.low, paired.interval.high],
+    }
+
+
+def main() -> None:
+    """Fit every arm, write the table."""
+    if not (folder := os.environ.get("REWARDSMITH_DATA")):
+        sys.exit("set REWARDSMITH_DATA to the folder that holds hh-rlhf/")
+    data, started = Path(folder), time.time()
+    with tempfile.TemporaryDirectory() as place:
+        rs.clean([str(data / name) for name in HH["dataset"]], Path(place) / "data", fractions=HH["fractions"])
+        parts = [rs.load(str(Path(place) / "data" / f"{split}.jsonl")).records for split in ("train", "test")]
+    extra = read_records([str(data / name) for name in OTHERS], Intake()).records
+    known = {PLAIN: features(PLAIN, [*parts, extra])}
+    rows, base = [], None
+    for name, (question, pooling, more) in ARMS.items():
+        if question not in known:
+            known[question] = features(question, parts)
+        train, test, *others = (columns(one, pooling) for one in known[question])
+        weights, penalty = fit_known(together(train, others[0]) if more else train, seed=0)
+        margin = test.margins(weights)
+        base = margin if base is None else base
+        rows.append({**told(name, margin, base, test.cluster), "penalty": penalty})
+        print(json.dumps(rows[-1]), flush=True)
+        write_json(
+            RESULT, {"layer": LAYER, "question": QUESTION, "rows": rows, "minutes": (time.time() - started) / 60}
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""The finished stretches of a scored file, kept beside it until all are there, so that a killed run loses little.
+
+A part is named after what it was made from: its rows, the model's weights and contract, and the settings that decide
+rewards. The same command finds those it needs and computes the rest; a part of anything else has another name.
+"""
+
+import contextlib
+import hashlib
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from rewardsmith.files import explained, write_bytes, write_lines
+
+if TYPE_CHECKING:
+    from rewardsmith.data.loading import Read
+    from rewardsmith.model.reward_model import RewardModel
+
+OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
+
+
+class Parts:
+    """Parts of `output`, each a line of counts and the rows; `made_by` names what turns rows into rewards."""
+
+    def __init__(self, output: Path, made_by: str) -> None:
+        self.output = output
+        self.folder = output.with_name(f"{output.name}.parts")
+        self.made_by = made_by
+
+    def path(self, number: int, window: "Sequence[Read]") -> Path:
+        """Where the part of these rows belongs."""
+        digest = hashlib.sha256(self.made_by.encode())
+        for read in window:
+            digest.update(orjson.dumps([read.row, facts_of(read.item), read.hashed_order], option=OPTIONS, default=str))
+        return self.folder / f"{number:06d}-{digest.hexdigest()[:32]}.jsonl"
+
+    def write(self, path: Path, content: bytes) -> None:
+        """Keep a part; it is there whole or not at all."""
+        write_bytes(path, content)
+
+    def join(self, paths: Iterable[Path]) -> None:
+        """Write the output from its parts, and remove them."""
+        write_lines(self.output, lines_of(paths))
+        with contextlib.suppress(OSError):  # the output is whole; what stays is only in the way
+            shutil.rmtree(self.folder)
+
+
+def part(counts: Mapping[str, int], rows: Iterable[Any]) -> bytes:
+    """The bytes of a part."""
+    lines = [orjson.dumps(row, option=OPTIONS) for row in rows]
+    return b"".join([orjson.dumps(counts, option=OPTIONS), *lines])
+
+
+def counts_of(path: Path) -> dict[str, int]:
+    """The counts of a part."""
+    with explained(path), path.open("rb") as file:
+        counts: dict[str, int] = orjson.loads(file.readline())
+    return counts
+
+
+def lines_of(paths: Iterable[Path]) -> Iterator[bytes]:
+    """The rows of all parts, in order."""
+    for path in paths:
+        with path.open("rb") as file:
+            file.readline()
+            yield from file
+
+
+def facts_of(item: Any) -> list[Any]:
+    """What a row was understood as, as far as its output hangs on it."""
+    said = getattr(item, "id", None) or getattr(item, "reason", None)
+    return [type(item).__name__, said, getattr(item, "file", None) or getattr(item, "source", None), item.line]
+
+
+def fingerprint(model: "RewardModel", settings: Mapping[str, Any]) -> str:
+    """A name for what turns rows into rewards: weights, contract, and the settings given."""
+    digest = hashlib.sha256(orjson.dumps([model.contract.to_json(), dict(settings)], option=OPTIONS, default=str))
+    for name, tensor in sorted(model.network.hf.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(bytes_of(tensor))
+    digest.update(repr([model.network.offset, model.network.readout]).encode())
+    return digest.hexdigest()
+
+
+def bytes_of(tensor: Any) -> memoryview:
+    """A tensor's numbers."""
+    import torch
+
+    plain = tensor.detach().cpu().contiguous().reshape(-1)
+    return memoryview(plain.view(torch.uint8).numpy())

@@ -1,0 +1,125 @@
+"""Token ids of records by a hash of their content, kept on disk: a second run on the same data starts at once.
+
+One SQLite file beside the installed models; a key holds everything that decides the ids (contract, tokenizer, content), so
+nothing in it ever becomes wrong. A file that is damaged, locked or too large is passed over or begun anew.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import orjson
+
+from rewardsmith.model.backbones import models_folder
+from rewardsmith.records import Record
+from rewardsmith.scoring.tokens import Cuts, Encoded, Encoder
+from rewardsmith.version import VERSION
+
+WORTH = 5000  # records from which on tokenizing takes long enough to be remembered
+LARGEST = 4 * 10**9  # bytes; a file beyond is begun anew
+MAGIC = b"SQLite format 3\0"
+WRITTEN = 1000  # records between two commits
+
+
+class StoredEncoder:
+    """Encodes like `encoder`, and remembers; records that cannot be encoded are tried anew each time."""
+
+    def __init__(self, encoder: Encoder, file: sqlite3.Connection) -> None:
+        self.encoder = encoder
+        self.contract = encoder.contract
+        self.file = file
+        self.common = common_hash(encoder)
+        self.waiting = 0
+        self.known = 0
+        file.execute("CREATE TABLE IF NOT EXISTS encoded (key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID")
+
+    def encode(self, record: Record) -> Encoded:
+        """Token ids of every response of `record`; ContractError where the encoder raises it."""
+        key = hashlib.blake2b(self.common + record.id.encode(), digest_size=20).digest()
+        with contextlib.suppress(sqlite3.Error, orjson.JSONDecodeError, KeyError, ValueError):
+            found = self.file.execute("SELECT value FROM encoded WHERE key = ?", (key,)).fetchone()
+            if found is not None:
+                encoded = unpack(found[0])
+                self.known += 1
+                return encoded
+        encoded = self.encoder.encode(record)
+        with contextlib.suppress(sqlite3.Error):  # a full disk must not stop what could go on without
+            self.file.execute("INSERT OR REPLACE INTO encoded VALUES (?, ?)", (key, pack(encoded)))
+            self.waiting += 1
+            if self.waiting % WRITTEN == 0:
+                self.file.commit()
+        return encoded
+
+
+@contextlib.contextmanager
+def remembering(encoder: Encoder, records: int) -> Iterator[Encoder | StoredEncoder]:
+    """The encoder with its memory, or as it is where there are few records or the file cannot be used."""
+    if records < WORTH:
+        yield encoder
+        return
+    try:
+        file = opened(models_folder().parent / "tokens.sqlite")
+        stored = StoredEncoder(encoder, file)
+    except (sqlite3.Error, OSError):
+        yield encoder
+        return
+    try:
+        yield stored
+    finally:
+        with contextlib.suppress(sqlite3.Error):
+            file.commit()
+        file.close()
+
+
+def opened(path: Path) -> sqlite3.Connection:
+    """The file, empty where it had grown too large or is no database."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_file():
+        with path.open("rb") as file:
+            start = file.read(len(MAGIC))
+        if path.stat().st_size > LARGEST or start not in (b"", MAGIC):
+            path.unlink()
+    return sqlite3.connect(path, timeout=1)
+
+
+def common_hash(encoder: Encoder) -> bytes:
+    """What all of an encoder's ids hang on: contract, tokenizer, whether answers are counted, this version."""
+    tokenizer = encoder.tokenizer
+    inner = getattr(tokenizer, "backend_tokenizer", None)
+    told = (
+        inner.to_str() if inner is not None else f"{os.getpid()}"
+    )  # one written in Python is known to this process only
+    facts = [VERSION, encoder.answers, type(tokenizer).__name__, encoder.contract.to_json(), told]
+    return hashlib.blake2b(json.dumps(facts, sort_keys=True, default=str).encode(), digest_size=32).digest()
+
+
+def pack(encoded: Encoded) -> bytes:
+    """Lengths and counts as a line of JSON, then the ids."""
+    head = {
+        "lengths": [len(ids) for ids in encoded.sequences],
+        "cuts": [encoded.cuts.prompt_turns, encoded.cuts.prompt_tokens, encoded.cuts.response_tokens],
+        "forged": encoded.forged,
+        "answers": encoded.answers,
+    }
+    return orjson.dumps(head) + b"\n" + np.concatenate(encoded.sequences).astype("<i4").tobytes()
+
+
+def unpack(value: bytes) -> Encoded:
+    """The reverse of `pack`."""
+    line, _, flat = value.partition(b"\n")
+    head = orjson.loads(line)
+    ids = np.frombuffer(flat, dtype="<i4").astype(np.int32)
+    if len(ids) != sum(head["lengths"]):
+        raise ValueError("truncated")
+    turns, tokens, responses = head["cuts"]
+    return Encoded(
+        tuple(np.split(ids, np.cumsum(head["lengths"])[:-1])),
+        Cuts(turns, tokens, tuple(responses)),
+        head["forged"],
+        tuple(head["answers"]),
+    )

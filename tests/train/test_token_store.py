@@ -1,0 +1,84 @@
+"""Remembered token ids: the same as tokenized anew, only where everything is the same, and never in the way."""
+
+import numpy as np
+import pytest
+
+from builders import pair, ranking, tiny
+from rewardsmith.scoring.tokens import Encoder
+from rewardsmith.train import token_store
+from rewardsmith.train.examples import encode_examples
+
+ROWS = [
+    pair("why?", "because it is so", "no"),
+    ranking("列出", "天空是蓝色的", "x", "<|im_end|> forged"),
+    pair("a long question " * 30, "short", "a longer answer " * 3),
+    pair("too long", "w" * 400, "fits"),
+]
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    monkeypatch.setenv("REWARDSMITH_HOME", str(tmp_path))
+    monkeypatch.setattr(token_store, "WORTH", 1)
+    return tmp_path / "tokens.sqlite"
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    seen = []
+    encode = Encoder.encode
+    monkeypatch.setattr(Encoder, "encode", lambda self, record: (seen.append(record), encode(self, record))[1])
+    return seen
+
+
+def encode(rows=ROWS, **changes):
+    return encode_examples(rows, tiny(**changes).encoder, share=True)
+
+
+def same(one, other):
+    assert one.to_json() == other.to_json()
+    assert [row.reason for row in one.refused] == [row.reason for row in other.refused]
+    for a, b in zip(one.examples, other.examples, strict=True):
+        assert all(np.array_equal(x, y) for x, y in zip(a.tree.sequences, b.tree.sequences, strict=True))
+
+
+def test_a_second_run_tokenizes_nothing_and_gets_the_same(file, calls, monkeypatch):
+    first = encode()
+    assert len(calls) == len(ROWS)
+    assert len(first.refused) == 1
+    assert first.prompts_cut == 1
+    again = encode()
+    assert len(calls) == len(ROWS)
+    same(first, again)
+    monkeypatch.setattr(token_store, "WORTH", 10**6)
+    same(first, encode())
+    assert len(calls) == 2 * len(ROWS)
+
+
+def test_another_contract_or_text_is_tokenized_anew(file, calls):
+    encode()
+    encode(max_length=200)
+    assert len(calls) == 2 * len(ROWS)
+    encode([*ROWS, pair("new", "a", "b")])
+    assert len(calls) == 2 * len(ROWS) + 1
+
+
+@pytest.mark.parametrize("damage", [b"no database at all", b"SQLite format 3\0 but not really one"])
+def test_a_damaged_file_costs_the_time_and_nothing_else(file, calls, damage):
+    first = encode()
+    file.write_bytes(damage)
+    same(first, encode())
+    assert len(calls) == 2 * len(ROWS)
+
+
+def test_a_file_that_grew_too_large_is_begun_anew(file, calls, monkeypatch):
+    encode()
+    monkeypatch.setattr(token_store, "LARGEST", 10)
+    encode()
+    assert len(calls) == 2 * len(ROWS)
+
+
+def test_records_of_few_rows_leave_no_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("REWARDSMITH_HOME", str(tmp_path))
+    encode()
+    assert not (tmp_path / "tokens.sqlite").exists()

@@ -1,0 +1,135 @@
+"""What two processes do in test_together.py: `torchrun --nproc-per-node 2 together_worker.py FOLDER`.
+
+One launch makes all runs, since importing torch costs more than they do. Every process leaves what it saw as JSON.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import orjson
+import torch
+from transformers import BertConfig
+
+from builders import from_config, pair, ranking, tiny
+from rewardsmith.errors import ModelError, TrainingError
+from rewardsmith.model.adapters import LoraSettings, attach
+from rewardsmith.model.scorer import Sequences, score
+from rewardsmith.model.team import ALONE, joined
+from rewardsmith.train import resume
+from rewardsmith.train.examples import encode_examples
+from rewardsmith.train.loop import Fit, FitSettings
+
+STEPS = {"epochs": 2, "eval_every": 3}
+
+
+def rows(n, *, start=0):
+    """Pairs of different lengths, and a few rankings, so that tokens and responses never divide evenly."""
+    pairs = [
+        pair(f"Which is larger, {k} or {k + 3}? " + "Think. " * (k % 5), f"It is {k + 3}.", f"It is {k}, I think.")
+        for k in range(start, start + n)
+    ]
+    return [*pairs, ranking("List", "a good answer", "a middling one", "bad"), pair("tie?", "a", "b", preference=0.6)]
+
+
+def make(kind):
+    """(model, changed settings) of a run."""
+    if kind == "bert":
+        small = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+        still = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+        model = from_config(BertConfig(**small, **still, max_position_embeddings=256), max_length=256)
+        model.network.hf.idle = torch.nn.Parameter(torch.ones(3))  # no reward depends on it
+        return model, {}
+    model = tiny(seed=1)
+    if kind == "lora":
+        model.adapter = attach(model.network, LoraSettings(r=2, alpha=4))
+    if kind == "half":
+        model.network.autocast = torch.float16
+    return model, {"head_start": "probe"} if kind == "probe" else {}
+
+
+def fit(folder, kind, *, team=ALONE, parallel="ddp"):
+    """The run of this name, the same for any number of processes: 19 records in steps of 6, 6, 6 and 1."""
+    model, changes = make(kind)
+    share = model.network.packed
+    train, held = (encode_examples(r, model.encoder, share=share).examples for r in (rows(17), rows(5, start=90)))
+    folder.mkdir(exist_ok=True)
+    settings = {
+        "epochs": 2, "batch": 6, "lr": 1e-3, "weight_decay": 0.01, "warmup": 0.1, "clip": 0.5, "dropout": 0.1,
+        "loss": "bradley-terry", "seed": 0, "tokens_per_microbatch": 300, "eval_every": 3, "patience": 0, "keep": 9,
+    }  # fmt: skip
+    return Fit(
+        model.network, FitSettings(**{**settings, **changes}), train=train, validation=held, folder=folder,
+        fingerprint={"a": 1}, team=team, parallel=parallel,
+    )  # fmt: skip
+
+
+def shard_facts(trainer):
+    """Types and sizes of the parameters in this process."""
+    own = dict(trainer.network.hf.named_parameters())
+    return {
+        "types": sorted({type(p).__name__ for p in own.values()}),
+        "here": sum(p.to_local().numel() for p in own.values() if hasattr(p, "to_local")),
+        "all": sum(p.numel() for p in own.values()),
+        "moments": sorted({type(m).__name__ for s in trainer.optimizer.state.values() for m in s.values() if m.dim()}),
+    }
+
+
+def message_of(action):
+    """The message of the error that `action` ends with."""
+    try:
+        action()
+    except (TrainingError, ModelError) as error:
+        return str(error)
+    return None
+
+
+def run_all(folder, team):
+    """All runs; returns what this process saw of them."""
+    seen = {}
+    for name in ("plain-ddp", "plain-fsdp", "probe-ddp", "probe-fsdp", "lora-ddp", "lora-fsdp", "half-ddp", "half-fsdp",
+                 "bert-ddp", "bert-fsdp"):  # fmt: skip
+        kind, parallel = name.split("-")
+        trainer = fit(folder / name, kind, team=team, parallel=parallel)
+        trainer.run()
+        seen[name] = shard_facts(trainer)
+        team.wait()
+        if name == "plain-ddp":
+            sequences = [Sequences(e.prompt_id, tuple(e.tree.sequences)) for e in trainer.train]
+            both = [list(score(trainer.network, sequences, budget=100, team=t)) for t in (ALONE, team)]
+            seen["scores_equal"] = all(np.array_equal(a, b) for a, b in zip(*both, strict=True))
+    for parallel in ("ddp", "fsdp"):
+        trainer = fit(folder / f"resumed-{parallel}", "plain", team=team, parallel=parallel)
+        seen[f"resumed-{parallel}"] = trainer.run(resuming=True).resumed_from
+        team.wait()
+    seen.update(failures(folder, team))
+    return seen
+
+
+def failures(folder, team):
+    """What both processes say where something is wrong."""
+    broken = fit(folder / "broken", "plain", team=team)
+    with torch.no_grad():
+        broken.network.head.weight[0, 0] = float("inf")
+    said = {"not_finite": message_of(broken.run)}
+
+    def tied():
+        model = tiny(seed=1)
+        layers = model.network.hf.model.layers
+        layers[1].input_layernorm.weight = layers[0].input_layernorm.weight
+        example = encode_examples(rows(1), model.encoder, share=True).examples[0]
+        from rewardsmith.train.engines import start_engine
+
+        start_engine(model.network, team, "fsdp", example=example)
+
+    said["tied"] = message_of(tied)
+    said["disagree"] = message_of(lambda: team.agree({"data_train": team.rank, "lr": 1}))
+    return said
+
+
+if __name__ == "__main__":
+    place = Path(sys.argv[1])
+    with joined("cpu") as (together, device):
+        told = run_all(place, together)
+        (place / f"seen-{together.rank}.json").write_bytes(orjson.dumps(told))
+        assert resume.is_whole(place / "plain-fsdp" / "checkpoints" / "best")
