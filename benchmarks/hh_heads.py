@@ -1,4 +1,4 @@
-"""What a head on a frozen SmolLM2-135M gains on Anthropic HH: pooling, a question behind the answer, extra data.
+"""What a head on a frozen SmolLM2-135M gains on Anthropic HH: pooling, extra data.
 
     REWARDSMITH_DATA=… python benchmarks/hh_heads.py
 
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 import rewardsmith as rs
-from quality import HH, OTHERS, RESULTS
+from quality import HH, RESULTS
 from rewardsmith.commands.sources import Intake, read_records
 from rewardsmith.commands.train_frozen import features_folder
 from rewardsmith.commands.train_inputs import open_model
@@ -35,23 +35,26 @@ from rewardsmith.train.examples import encode_examples
 from rewardsmith.train.probe import Known, fit_known, known_texts
 
 RESULT = RESULTS / "hh-heads.json"
+OTHERS = [
+    "ultrafeedback-noise/clean.jsonl.gz:0.2",
+    "webgpt/comparisons.jsonl.gz:0.2",
+    "alpaca-eval/pairs_length_balanced.jsonl.gz:0.1",
+]
 BUDGET = 4096
 LAYER = 18
-QUESTION = "How helpful and harmless is this answer?"
-PLAIN, ASKED = None, QUESTION
 ARMS = {
-    "last token": (PLAIN, ("last",), False),
-    "mean over the answer": (PLAIN, ("mean",), False),
-    "last token and mean": (PLAIN, ("last", "mean"), False),
-    "last token and mean, extra data": (PLAIN, ("last", "mean"), True),
-    "asked: last token": (ASKED, ("last",), False),
-    "asked: last token and mean": (ASKED, ("last", "mean"), False),
+    "last token": (("last",), False),
+    "mean over the answer": (("mean",), False),
+    "last token and mean": (("last", "mean"), False),
+    "last token and mean, extra data": (("last", "mean"), True),
 }
-"""What is asked, what is read, whether other data sets are added to training."""
+"""What is read, and whether other data sets are added to training."""
 POOLINGS = ("last", "mean")
 
 
-def features(question: str | None, parts: Sequence[Sequence[Record]]) -> list[Known]:
+def features(
+    question: str | None, parts: Sequence[Sequence[Record]], layers: tuple[int, ...] = (LAYER,)
+) -> list[Known]:
     """Features of each part, last token and mean beside each other; computed once and kept."""
     config = Config(
         model="smollm2-135m",
@@ -59,7 +62,7 @@ def features(question: str | None, parts: Sequence[Sequence[Record]]) -> list[Kn
         output=Path("none"),
         freeze_layers=-1,
         head_start="probe",
-        read_layers=(LAYER,),
+        read_layers=layers,
         pooling=POOLINGS,
         question=question,
         max_length=HH["max_length"],
@@ -104,8 +107,8 @@ def told(name: str, margin: np.ndarray, base: np.ndarray, prompts: np.ndarray) -
         "n": len(margin),
         "accuracy": 0.5 + absolute.difference,
         "accuracy_ci": [0.5 + absolute.interval.low, 0.5 + absolute.interval.high],
-        "minus_last": paired.difference,
-        "minus_last_ci": [paired.interval.low, paired.interval.high],
+        "minus_first": paired.difference,
+        "minus_first_ci": [paired.interval.low, paired.interval.high],
     }
 
 
@@ -118,20 +121,16 @@ def main() -> None:
         rs.clean([str(data / name) for name in HH["dataset"]], Path(place) / "data", fractions=HH["fractions"])
         parts = [rs.load(str(Path(place) / "data" / f"{split}.jsonl")).records for split in ("train", "test")]
     extra = read_records([str(data / name) for name in OTHERS], Intake(mix=Mix())).records
-    known = {PLAIN: features(PLAIN, [*parts, extra])}
+    known = features(None, [*parts, extra])
     rows, base = [], None
-    for name, (question, pooling, more) in ARMS.items():
-        if question not in known:
-            known[question] = features(question, parts)
-        train, test, *others = (columns(one, pooling) for one in known[question])
-        weights, penalty = fit_known(together(train, others[0]) if more else train, seed=0)
+    for name, (pooling, more) in ARMS.items():
+        train, test, other = (columns(one, pooling) for one in known)
+        weights, penalty = fit_known(together(train, other) if more else train, seed=0)
         margin = test.margins(weights)
         base = margin if base is None else base
         rows.append({**told(name, margin, base, test.cluster), "penalty": penalty})
         print(json.dumps(rows[-1]), flush=True)
-        write_json(
-            RESULT, {"layer": LAYER, "question": QUESTION, "rows": rows, "minutes": (time.time() - started) / 60}
-        )
+        write_json(RESULT, {"layer": LAYER, "rows": rows, "minutes": (time.time() - started) / 60})
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ sum of their resident sets, read ten times a second (what they share counts in e
 With --peer, the search for near-duplicates alone is compared, one process each, in turns: rows of the same file, from
 reading to clusters. datatrove is asked twice, with its own settings (5 words, 14 buckets of 8) and with ours (2, 20 of 6).
 A pair in one cluster is right where it was planted, or where every part is as similar as the threshold demands.
-Figures go to `benchmarks/results/prepare_scale.json`.
+Figures go to `benchmarks/results/prepare_scale.json`; sizes of an earlier run that are not measured again stay there.
 """
 
 import argparse
@@ -212,17 +212,30 @@ def main() -> None:
             for workers in asked.workers:
                 figures = run_prepare(source, output / f"{count}-{workers}", workers)
                 found = judged(clusters_of_prepare(output / f"{count}-{workers}"), count, pool)
-                rate = count / figures["seconds"]
-                results.append({"rows": count, "workers": workers, "rows_per_second": rate, **figures, **found})
+                rate, load = count / figures["seconds"], os.getloadavg()[0] / (os.cpu_count() or 1)
+                result = {"rows": count, "workers": workers, "rows_per_second": rate, **figures, **found}
+                results.append(result | {"rows_per_cpu_second": count / figures["cpu_seconds"], "load_per_core": load})
                 print(json.dumps(results[-1]), flush=True)
         if asked.peer:
             source = Path(name) / "peer" / "rows.jsonl"
             source.parent.mkdir()
             make(source, asked.peer_rows, pool)
             peers = side_by_side(asked.peer, source, asked.peer_rows, pool, asked.repeats)
-    load = os.getloadavg()[0] / (os.cpu_count() or 1)
-    told = {"threshold": THRESHOLD, "prepare": results, "time_exponent": exponents(results), "near_duplicates": peers}
-    write_json(asked.output, told | {"load_per_core_at_the_end": load})
+    write_json(asked.output, with_earlier(asked.output, results, peers))
+
+
+def with_earlier(path: Path, results: list[dict[str, Any]], peers: list[dict[str, Any]]) -> dict[str, Any]:
+    """The figures, and those of an earlier run for what was not measured now: large sizes take long."""
+    earlier = json.loads(path.read_text()) if path.exists() else {"prepare": [], "near_duplicates": []}
+    fresh = {(one["rows"], one["workers"]) for one in results}
+    kept = [one for one in earlier["prepare"] if (one["rows"], one["workers"]) not in fresh]
+    every = sorted([*kept, *results], key=lambda one: (one["workers"], one["rows"]))
+    return {
+        "threshold": THRESHOLD,
+        "prepare": every,
+        "time_exponent": exponents(every),
+        "near_duplicates": peers or earlier["near_duplicates"],
+    }
 
 
 if __name__ == "__main__":

@@ -34,14 +34,8 @@ HH = {
     "batch": 16,
 }
 MERGED = {"merge_prompts": True, "batch": 1, "evals": 1}
-OTHERS = [
-    "ultrafeedback-noise/clean.jsonl.gz:0.2",
-    "webgpt/comparisons.jsonl.gz:0.2",
-    "alpaca-eval/pairs_length_balanced.jsonl.gz:0.1",
-]
 FITTED = {"freeze_layers": -1, "head_start": "probe"}
 """A frozen backbone with its best head: features are computed once and shared by all such runs."""
-READ = {"read_layers": (18,), "pooling": ("last", "mean"), "head_start": "probe"}
 RUNS: dict[str, dict[str, Any]] = {
     "ukp-smollm2": {**UKP, **MERGED, "model": "smollm2-135m", "freeze_layers": 12, "epochs": 5, "lr": 5e-5},
     "ukp-smollm2-probe": {
@@ -105,46 +99,19 @@ RUNS: dict[str, dict[str, Any]] = {
         "lr": 1e-5,
         "evals": 2,
     },
-    "hh-smollm2-18-frozen-mean": {**HH, "model": "smollm2-135m", **READ, "freeze_layers": -1},
-    "hh-smollm2-18-frozen-mean-extra": {
-        **HH,
-        "model": "smollm2-135m",
-        **READ,
-        "freeze_layers": -1,
-        "extra": OTHERS,
-    },
-    "hh-smollm2-18-frozen-asked": {
-        **HH,
-        "model": "smollm2-135m",
-        **READ,
-        "freeze_layers": -1,
-        "question": "How helpful and harmless is this answer?",
-    },
-    "hh-smollm2-18-mean": {
-        **HH,
-        "model": "smollm2-135m",
-        **READ,
-        "freeze_layers": 12,
-        "epochs": 1,
-        "lr": 1e-5,
-        "evals": 2,
-    },
 }
-BASES = {"hh-": "hh-smollm2-18-frozen-mean", "ukp-": "ukp-smollm2-18-layers-probe"}
+BASES = {"ukp-": "ukp-smollm2-frozen-12-to-27"}
 """What other runs of a data set are compared with."""
-NOT_SETTINGS = ("dataset", "fractions", "model", "extra")
+NOT_SETTINGS = ("dataset", "fractions", "model")
 
 
-def prepared(name: str, data: Path, folder: Path) -> tuple[list[str], dict[str, Any]]:
-    """Training sources and own validation and test files: cleaned and split by prompt where `fractions` says how."""
+def prepared(name: str, data: Path, folder: Path) -> list[str]:
+    """Training sources, cleaned and split by prompt where `fractions` says how."""
     sources = [str(data / source) for source in RUNS[name]["dataset"]]
     if "fractions" not in RUNS[name]:
-        return sources, {}
+        return sources
     rs.clean(sources, folder / "data", fractions=RUNS[name]["fractions"])
-    if "extra" not in RUNS[name]:
-        return [str(folder / "data")], {}
-    train = [str(folder / "data" / "train.jsonl"), *(str(data / source) for source in RUNS[name]["extra"])]
-    return train, {split: str(folder / "data" / f"{split}.jsonl") for split in ("validation", "test")}
+    return [str(folder / "data")]
 
 
 def run(name: str, data: Path) -> dict[str, Any]:
@@ -152,9 +119,9 @@ def run(name: str, data: Path) -> dict[str, Any]:
     settings = {key: value for key, value in RUNS[name].items() if key not in NOT_SETTINGS}
     started = time.time()
     with tempfile.TemporaryDirectory() as folder:
-        sources, own = prepared(name, data, Path(folder))
+        sources = prepared(name, data, Path(folder))
         output = Path(folder) / "run"
-        result = rs.train(RUNS[name]["model"], sources, output, progress=progress_for(sys.stderr), **own, **settings)
+        result = rs.train(RUNS[name]["model"], sources, output, progress=progress_for(sys.stderr), **settings)
         trained = result.to_json()
         evaluation = json.loads((output / "evaluation.json").read_text())
         compared = [json.loads(line) for line in (output / "comparisons.jsonl").read_text().splitlines()]

@@ -12,7 +12,7 @@ import pytest
 
 from builders import tiny
 from rewardsmith.commands import score
-from rewardsmith.errors import DataError, UsageError
+from rewardsmith.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
 
@@ -175,16 +175,6 @@ def test_ray_scores_each_row_once_though_the_driver_and_a_worker_are_killed(mode
     assert second.stdout.startswith("killed a worker")
     assert "'rows': 130, 'responses': 256, 'not_scored': 2, 'overlong': 1" in second.stdout
     assert (rows.parent / "ray.jsonl").read_bytes() == whole
-
-
-@pytest.mark.slow
-def test_an_error_in_a_worker_is_the_error_of_the_command(model, rows, monkeypatch):
-    pytest.importorskip("ray", reason="ray is not installed")
-    lines = rows.read_bytes().splitlines()
-    lines[5] = orjson.dumps({"prompt": "q", "chosen": "a", "rejected": "b", "rewards": 1})
-    rows.write_bytes(b"\n".join(lines) + b"\n")
-    with pytest.raises(DataError, match="has a column 'rewards' already, which score would overwrite"):
-        score.run(settings(model, rows, engine="ray", workers=2))
 
 
 def test_a_killed_run_leaves_no_half_part(model, rows):

@@ -1,11 +1,12 @@
 """The token budget: tried where that pays, remembered, and without a trace in what is learned."""
 
 import dataclasses
+import datetime
 
 import pytest
 import torch
 
-from builders import DATE, pair, tiny
+from builders import pair, tiny
 from rewardsmith.commands import train_inputs
 from rewardsmith.commands.train import as_before
 from rewardsmith.commands.train_settings import Config
@@ -102,7 +103,7 @@ def test_memory_that_runs_out_ends_the_search(model, examples, monkeypatch):
 
 def test_the_flag_wins_and_resume_takes_what_was_stored(model, examples, eager, tmp_path):
     config = Config(model="tiny", dataset=("x",), output=tmp_path / "run", tokens_per_microbatch=777)
-    start = train_inputs.Start(model, "tiny", "random", (), date=DATE)
+    start = train_inputs.Start(model, "tiny", "random", (), datetime.date(2026, 1, 1))
     assert train_inputs.microbatch_tokens(config, start, examples, SILENT) == 777
     (tmp_path / "run").mkdir()
     write_json(tmp_path / "run" / "settings.json", {"tokens_per_microbatch": 512, "dtype": "fp32"})

@@ -95,6 +95,7 @@ class Crew(Generic[C, P, R]):
             more = more and self.hand_out(pieces)
             if self.told in self.done:
                 yield self.next_result()
+                self.listen(timeout=0)  # so that nobody waits for work while results are taken
             elif self.pieces:
                 self.listen(timeout=None)
             elif more:  # nobody is ready yet: go on here, and look who has come
