@@ -71,9 +71,10 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
                 push.warn_early(config.push_to_hub, progress)
         team.wait()
         result = run_together(as_before(config), team, device, progress)
+    summary = dict(result.summary)
     if team.leads:
-        share(config, dict(result.summary), progress)
-    return result
+        share(config, summary, progress)
+    return replace(result, summary=summary)
 
 
 def run_together(config: Config, team: "Team", device: str, progress: Progress) -> Result:
