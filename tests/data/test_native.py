@@ -48,6 +48,13 @@ def test_a_record_comes_back_equal_through_json(record):
     assert from_row(orjson.loads(orjson.dumps(to_row(record)))) == record
 
 
+@pytest.mark.parametrize("turns", [(), (Message("assistant", " "),), (Message("user", "a"),)])
+def test_an_answer_without_words_is_refused_when_it_is_read(tmp_path, turns):
+    record = Record((), (Response((Message("assistant", "a"),)), Response(turns)))
+    (tmp_path / "a.jsonl").write_bytes(orjson.dumps(to_row(record)))
+    assert [row.code for row in load(tmp_path / "a.jsonl").quarantined] == ["empty_response"]
+
+
 def test_rows_read_from_a_file_keep_their_first_origin(tmp_path):
     record = Record((), (Response((Message("assistant", "a"),)),), source="first.csv", line=7)
     (tmp_path / "a.jsonl").write_bytes(orjson.dumps(to_row(record)))

@@ -265,7 +265,7 @@ def planted(fault: str, rate: float = 0.2, **settings: object) -> tuple[Syntheti
 
 @pytest.mark.parametrize("fault", list(FAULTS))
 def test_only_the_rows_named_as_planted_differ(fault: str) -> None:
-    clean, faulty = planted(fault)
+    clean, faulty = planted(fault, responses_per_prompt=3 if fault == "cycles" else 2)
     rows = set(faulty.planted[fault])
     assert len(rows) == 40  # 0.2 of 200
     assert list(faulty.planted) == [fault]
@@ -355,13 +355,13 @@ def test_ftfy_recognises_the_mojibake() -> None:
 
 
 def test_no_row_carries_two_faults_and_the_order_of_asking_does_not_matter() -> None:
-    rates = dict.fromkeys(FAULTS, 0.05)
-    data = generate(600, seed=15, faults=rates)
+    rates = dict.fromkeys(FAULTS, 0.03)
+    data = generate(1000, seed=15, responses_per_prompt=3, faults=rates)
     rows = [row for indices in data.planted.values() for row in indices]
     assert len(rows) == len(set(rows)) == len(FAULTS) * 30
     assert set(data.twins.values()).isdisjoint(set(rows) - set(data.twins))
-    assert len(data.records) == 600 + sum(fault.adds for fault in FAULTS.values()) * 30
-    backwards = generate(600, seed=15, faults=dict(reversed(rates.items())))
+    assert len(data.records) == 1000 + sum(fault.adds for fault in FAULTS.values()) * 30
+    backwards = generate(1000, seed=15, responses_per_prompt=3, faults=dict(reversed(rates.items())))
     assert backwards == data
 
 

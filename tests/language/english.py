@@ -16,6 +16,7 @@ BILINGUAL = {"Said", "TEXTS"}
 
 NOT_SHOWN = {
     *("data/row_faults.py", "data/synthetic_texts.py"),
+    *("quality/languages.py", "quality/refusals.py"),
     *("report/text.py", "report/card_code.py", "report/model_card.py"),
 }
 """Files whose literals are data, code or the hub's metadata, or hold both languages."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from near_pairs import pair
 
 from rewardsmith.data.loading import iterate
-from rewardsmith.quality.agreement import Judgements, OrderEffect
+from rewardsmith.quality.agreement import CYCLE, Judgements, OrderEffect
 from rewardsmith.records import Record
 
 
@@ -46,6 +46,25 @@ def test_two_opposed_rows_are_no_circle_and_a_majority_decides():
     assert looked(prefer("ab", "bc", "ca", "ac")).circles == {}  # a and c are even
     found = looked(prefer("ab", "bc", "ca", "ac", "ca"))
     assert sorted(found.circles) == [0, 1, 2, 4]
+
+
+def test_of_rows_that_contradict_each_other_the_fewer_are_told_and_of_as_many_each():
+    assert looked(prefer("ab", "ba", "cd")).contradicted == {0: 1, 1: 0}
+    assert looked(prefer("ab", "ba", "ab")).contradicted == {1: 0}
+    rows = [*prefer("ab"), pair("p", "b", "a", preference=0.5), pair("p", "b", "a", attribute="safe")]
+    assert looked([*rows, *prefer("ba", prompt="q")]).contradicted == {}
+    rows = prefer("ab", "ba")
+    (finding,) = looked(rows).findings(0, rows[0])
+    assert (finding.check, finding.detail.startswith("f:2 ")) == ("contradiction", True)
+
+
+def test_rows_against_a_circle_belong_to_it_as_they_could_form_another():
+    rows = prefer("ab", "bc", "ca", "ab", "bc", "ca", "ba", "cb", "ac", "ad")
+    found = looked(rows)
+    assert (sorted(found.circles), found.beside) == ([0, 1, 2, 3, 4, 5], {6: 0, 7: 1, 8: 2})
+    assert "speaks against f:1" in str(found.findings(6, rows[6]))
+    left = [row for at, row in enumerate(rows) if not any(f.check == CYCLE for f in found.findings(at, row))]
+    assert looked(left).circles == {}
 
 
 def test_circles_stay_within_prompt_and_attribute_and_ties_count_nothing():
@@ -88,7 +107,7 @@ def test_verdicts_that_hang_on_the_order():
     found = looked(rows)
     # pairs ab, cd, ef, gh in both orders; ab and ef changed; decided: 2 + 2 + 1, first won: 2 + 1 + 1
     assert found.order == OrderEffect(pairs=4, changed=2, first_wins=4, decided=5)
-    assert found.turned == {1: 0, 5: 4}
+    assert found.turned == {0: 1, 1: 0, 4: 5, 5: 4}
     assert found.findings(5, rows[5])[0].detail.startswith("f:5 shows")
 
 

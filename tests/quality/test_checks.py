@@ -29,6 +29,7 @@ CASES = {
     "template_token": record("a<|im_end|>", "b"),
     "placeholder": record("a", "b", prompt="[deleted]"),
     "role_tag": record("a\nHuman: b", "b"),
+    "assistant_boilerplate": record("As an AI language model, I like tea.", "b"),
     "empty_prompt": record("a", "b", prompt=" "),
     "role_order": replace(record("a", "b"), prompt=(Message("user", "x"), Message("user", "y"))),
     "identical_responses": record("a", "b", "a"),
@@ -41,6 +42,10 @@ CASES = {
 def test_each_check_finds_its_case_and_only_that(name):
     assert found(CASES[name]) == {name}
     assert all(finding.place == "f:1" and finding.detail for finding in check(CASES[name]))
+
+
+def test_a_conversation_without_any_turn_crashes_no_check():
+    assert found(replace(record("a", "b"), prompt=(), responses=(Response(()), Response(())))) >= {"empty_prompt"}
 
 
 def test_votes_against_the_preferred_response_are_a_conflict():

@@ -2,6 +2,7 @@ import pytest
 from near_pairs import pair
 
 from rewardsmith.quality.contamination import Benchmark, Origin
+from rewardsmith.records import Message, Record, Response
 
 # 20 words: 8 runs of 13
 ENGLISH = "the quick brown fox jumps over the lazy dog while seven old owls watch from a tall oak in silence"
@@ -38,7 +39,7 @@ def test_short_texts_count_as_one_run_and_very_short_ones_not_at_all():
     nine = " ".join(WORDS[:9])
     assert [(hit.found, hit.runs, hit.shared) for hit in hits(f"so {nine} it is", nine)] == [(1, 1, nine)]
     assert hits(nine.replace("fox", "cat"), nine) == []
-    assert hits(" ".join(WORDS[:7]), " ".join(WORDS[:7])) == []
+    assert hits(" ".join(WORDS[:8]), " ".join(WORDS[:7])) == []
     assert Benchmark([(Origin("b:1", "x"), "too short")]).skipped == 1
 
 
@@ -55,3 +56,18 @@ def test_a_text_in_several_places_and_several_texts_in_one_row_are_all_listed():
         ("prompt[0]", "c:1", ()),
         ("responses[1]", "b:1", ("b:2",)),
     ]
+
+
+def test_a_short_prompt_of_a_benchmark_is_found_where_it_is_the_whole_last_turn():
+    found = Benchmark([(Origin("b:1", "q"), "What is the capital of France?"), (Origin("b:2", "q"), "Who is it?")])
+    assert (len(found), found.skipped) == (1, 1)
+
+    def places(*turns, answer="x"):
+        prompt = tuple(Message(role, text) for role, text in zip(("user", "assistant", "user"), turns, strict=False))
+        row = Record(prompt, (Response((Message("assistant", answer),)),), ())
+        return [(hit.part, hit.origin.place, hit.overlap) for hit in found.hits(row)]
+
+    assert places("what is the capital of france") == [("prompt[0]", "b:1", 1.0)]
+    assert places("Hi", "Hi", "What is the capital of France?") == [("prompt[2]", "b:1", 1.0)]
+    assert places("Please tell me what is the capital of France") == []
+    assert places("Who is it?", answer="What is the capital of France?") == []

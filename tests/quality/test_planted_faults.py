@@ -11,6 +11,14 @@ from rewardsmith.quality.signals import look
 
 EXPECTED = {
     "mojibake": {"damaged_text"},
+    "double_mojibake": {"damaged_text"},
+    "wide_mojibake": {"damaged_text"},
+    "self_reference": {"assistant_boilerplate"},
+    "foreign_language": {"other_language"},
+    "cut_short": {"too_few_words"},
+    "drawn_out": {"too_many_words"},
+    "single_votes": {"few_votes"},
+    "even_votes": {"label_without_majority"},
     "leaked_markup": {"template_token", "role_tag", "placeholder"},
     "hidden_characters": {"invisible_characters", "control_characters", "replacement_character"},
     "near_identical": {"similar_responses"},
@@ -20,6 +28,7 @@ EXPECTED = {
     "label_conflict": {"label_conflict"},
 }
 PLANTED = (*EXPECTED, "lost_bytes")
+LIMITS = Limits(min_words=3, max_words=250, languages=("en", "zh"))
 
 
 @functools.cache
@@ -30,7 +39,7 @@ def made():
 @functools.cache
 def found(index):
     record = made().records[index]
-    return {finding.check for finding in look(record).findings(record.place, Limits())}
+    return {finding.check for finding in look(record).findings(record.place, LIMITS)}
 
 
 @pytest.mark.parametrize("fault", EXPECTED)
@@ -44,7 +53,7 @@ def test_a_planted_fault_is_found(fault):
 def test_lost_bytes_are_told_and_complete_ones_come_back():
     rows, clean = made().records, generate(1000, seed=5).records
     assert all(loss_in(rows[index]) for index in made().planted["lost_bytes"])
-    for index in made().planted["mojibake"]:
+    for index in (*made().planted["mojibake"], *made().planted["double_mojibake"]):
         assert loss_in(rows[index]) is None
         assert repair(rows[index])[0] == clean[index]
 
@@ -52,7 +61,7 @@ def test_lost_bytes_are_told_and_complete_ones_come_back():
 @pytest.mark.parametrize("responses", [2, 4])
 def test_at_most_one_clean_row_in_a_hundred_is_called_faulty(responses):
     records = generate(1000, responses_per_prompt=responses, seed=9).records
-    alarms = [look(record).findings(record.place, Limits()) for record in records]
+    alarms = [look(record).findings(record.place, LIMITS) for record in records]
     assert sum(map(bool, alarms)) <= 10
     assert not any(loss_in(record) for record in records)
     assert all(repair(record)[0] is record for record in records)

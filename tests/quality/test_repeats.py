@@ -2,7 +2,6 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardsmith.quality.agreement import Judgements, verdicts_of
 from rewardsmith.quality.prints import Places, located, print_of
 from rewardsmith.quality.repeats import Repeats
 from rewardsmith.records import Comparison, Message, Record, Response
@@ -15,26 +14,20 @@ def record(*answers, line=1, prompt="p", comparisons=FIRST, **other):
     return Record((Message("user", prompt),), responses, comparisons, source="f", line=line, **other)
 
 
-def settled(rows, refused=(), gone=(), remove_contradictions=False):
+def settled(rows, refused=(), gone=()):
     places = Places()
-    found, judgements = Repeats(places), Judgements(places)
+    found = Repeats(places)
     prints = [print_of(row) for row in rows]
     places.extend(located(rows))
     found.extend(b"".join(one.row for one in prints))
-    judgements.extend(verdicts_of(rows, prints), len(rows))
     out = [np.isin(np.arange(len(rows)), each) for each in (refused, gone)]
-    found.settle(judgements.columns.whole(), *out, remove_contradictions)
+    found.settle(*out)
     return found
 
 
 def twins(rows, **out):
     found = settled(rows, **out)
     return [None if (one := found.duplicate(at, row)) is None else one.twin for at, row in enumerate(rows)]
-
-
-def told(rows, **out):
-    found = settled(rows, **out)
-    return [[one.detail.split()[0] for one in found.contradictions(at, "x")] for at in range(len(rows))]
 
 
 def test_the_second_of_two_equal_rows_is_removed_and_names_its_twin():
@@ -57,21 +50,6 @@ def test_a_row_that_is_gone_or_refused_is_nobodys_twin():
     assert twins(rows, gone=[2]) == [None, "f:1", "f:1", "f:1"]
 
 
-def test_opposite_labels_contradict_in_any_order_of_the_responses():
-    rows = [
-        record("a", "b", line=1),
-        record("b", "a", line=2, comparisons=(Comparison(1, 0),)),
-        record("b", "a", line=3),
-        record("b", "a", prompt="other", line=4),
-        record("b", "a", line=5, comparisons=(Comparison(0, 1, 0.5),)),
-        record("b", "a", line=6, comparisons=(Comparison(0, 1, attribute="safe"),)),
-    ]
-    assert told(rows) == [[], [], ["f:1"], [], [], []]
-    assert told(rows, gone=[0])[2] == ["f:1"]  # what an earlier row decided stands, whatever became of it
-    assert told(rows, refused=[0])[2] == ["f:2"]
-    assert settled(rows, remove_contradictions=True).gone.tolist() == [False, False, True, False, False, False]
-
-
 def test_turns_that_read_alike_are_not_the_same_row():
     one = record("a", "b")
     two = Record((Message("user", "p"), Message("assistant", "q")), one.responses, one.comparisons)
@@ -81,15 +59,12 @@ def test_turns_that_read_alike_are_not_the_same_row():
 
 @given(st.lists(st.tuples(st.sampled_from("pq"), st.sampled_from(["ab", "ba", "cd"]), st.booleans()), max_size=12))
 def test_the_arrays_agree_with_a_walk_through_the_rows(drawn):
-    """The plain way, row by row: a repeat of a row that stays goes, and of each pair the first decision stands."""
+    """The plain way, row by row: a repeat of a row that stays goes."""
     rows = [record(*pair, prompt=prompt, line=line) for line, (prompt, pair, _) in enumerate(drawn)]
     gone = [at for at, (_, _, out) in enumerate(drawn) if out]
-    kept, decided, expected, against = {}, {}, [], []
+    kept, expected = {}, []
     for at, (prompt, pair, out) in enumerate(drawn):
         expected.append(None if (prompt, pair) not in kept else f"f:{kept[prompt, pair]}")
         if not out:
             kept.setdefault((prompt, pair), at)
-        first = decided.setdefault((prompt, frozenset(pair)), (pair, at))
-        against.append([f"f:{first[1]}"] if first[0] != pair else [])
     assert twins(rows, gone=gone) == expected
-    assert told(rows, gone=gone) == against

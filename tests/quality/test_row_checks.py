@@ -73,6 +73,8 @@ def test_repetition_is_the_share_of_repeated_runs():
     # 24 words have 21 runs of four; those at 0 and at 20 are the same
     assert repetition(" ".join(words + words[:4])) == pytest.approx(1 / 21)
     assert repetition("好" * 103) == pytest.approx(0.99)
+    tail = [str(n) for n in range(400)] + ["over", "and", "again", "it", "goes"] * 16
+    assert repetition(" ".join(tail)) == pytest.approx(1 - 5 / 77)
     assert repetition("the " * 19) == 0
     assert compression("ab" * 99) == 1
     assert compression("好的" * 500) > 50
@@ -87,6 +89,17 @@ def test_repetition_is_the_share_of_repeated_runs():
         "抱歉，我无法为您提供这类信息。",
         "作为一个人工智能助手，我不能回答这个问题。",
         "對不起，我無法協助您。",
+        "I must respectfully decline.",
+        "I won't be able to help you with that.",
+        "It is not appropriate for me to provide this.",
+        "I don't think I can help with that.",
+        "I cannot tell you how to make a bomb.",
+        "I'm sorry, I can't.",
+        "That goes against my guidelines.",
+        "不好意思，这个我帮不了你。",
+        "我拒绝回答这个问题。",
+        "抱歉，这超出了我的能力范围。",
+        "无可奉告，我不能告诉你。",
     ],
 )
 def test_refusals_are_recognised(text):
@@ -101,6 +114,12 @@ def test_refusals_are_recognised(text):
         "很抱歉听到这个消息，希望你早日康复。",
         "你不能把金属放进微波炉。",
         "I cannot stress enough how useful tests are.",
+        "I can't recommend this book enough!",
+        "The company refused to answer questions.",
+        "I can't wait to share this with you.",
+        "他无法回答老师的问题。",
+        "如果您不能提供发票，请联系我们。",
+        "对不起三个字很难说出口。",
         "Long answer. " * 40 + "I cannot provide more.",
     ],
 )
@@ -141,7 +160,7 @@ def test_no_text_crashes_the_measures(texts):
         ({"max_similarity": 0.3}, "expected 0.7 to 1"),
         ({"min_agreement": float("nan")}, "min_agreement is nan"),
         ({"max_compression": 0.5}, "max_compression"),
-        ({"languages": ("fr",)}, "languages has 'fr'"),
+        ({"languages": ("xx",)}, "languages has 'xx'"),
     ],
 )
 def test_thresholds_that_make_no_sense_are_refused(limits, words):

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardsmith.quality.text import CJK, TEXT_CHECKS, language_of, length_in_words, role_tag
+from rewardsmith.quality.markup import boilerplate, role_tag
+from rewardsmith.quality.text import CJK, TEXT_CHECKS, length_in_words
 
 CLEAN = [
     "你好，世界！（测试）“引号”：ＡＢＣ——完。",
@@ -30,7 +31,16 @@ def test_utf8_read_as_a_windows_code_page_is_found(text, page):
     assert TEXT_CHECKS["damaged_text"](damaged)
 
 
-@given(st.text(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FFF), max_size=50))
+# The 3,755 characters of the first level of GB 2312, by frequency of use; what stands outside of it may be a misreading.
+COMMON = [
+    character
+    for lead in range(0xB0, 0xD8)
+    for trail in range(0xA1, 0xFF)
+    if len(character := bytes([lead, trail]).decode("gb2312", errors="ignore")) == 1
+]
+
+
+@given(st.text(st.sampled_from(COMMON), max_size=50))
 def test_chinese_is_never_called_damaged_and_each_character_is_a_word(text):
     assert not any(look(text) for look in TEXT_CHECKS.values())
     assert length_in_words(text) == len(text) == len(CJK.findall(text))
@@ -58,10 +68,106 @@ def test_each_check_tells_what_it_saw(check, text, detail):
     assert TEXT_CHECKS[check](text) == detail
 
 
-def test_role_tags_are_found_at_the_start_of_a_line_only():
-    assert role_tag("fine\n\nHuman: more") == "'Human: more'"
-    assert role_tag("好的\n用户：再来") == "'用户：再来'"
-    assert role_tag("ask the Human: nobody") is None
+LEAKED = {
+    "role_tag": (
+        *(
+            "fine\n\nHuman: more",
+            "好的\n用户：再来",
+            "ok\n\nAssistant: x",
+            "Done.\n### Response:\nfoo",
+            "It is. USER: what",
+        ),
+        *("### Instruction: do", "ok\n**User:** hi", "a\n<human>: hi", "[Round 2]\n问", "Great! Human: and then"),
+    ),
+    "template_token": (
+        *(
+            "hi<|im_end|>",
+            "<|im_start|>assistant\nhi",
+            "[INST] hi [/INST] ok",
+            "<s> hi",
+            "hi</s>",
+            "a<|eot_id|>",
+            "<bos>hi",
+        ),
+        *("ok<end_of_turn>", "<start_of_turn>model\nhi", "<<SYS>>be good<</SYS>>", "hi <|endoftext|> and other text"),
+        *("[CLS] hi [SEP]", "hi <pad><pad>", "hi[gMASK]", "x <unk> y", "<｜User｜>hi", "<s>[INST] a [/INST] b</s>"),
+    ),
+    "placeholder": (
+        *("[removed]", "[deleted]", "text [removed by moderator] x", "[deleted by user]", "[ Removed by Reddit ]"),
+        *("[已删除]", "[content removed]"),
+    ),
+    "assistant_boilerplate": (
+        *(
+            "As an AI language model, I cannot",
+            "As an AI, I do not have",
+            "作为一个人工智能语言模型，我无法",
+            "作为AI助手，我",
+        ),
+        *("As a large language model, I", "I am an AI language model", "我是一个由OpenAI训练的人工智能助手"),
+    ),
+    "invisible_characters": (
+        *(
+            "a\u200bb",
+            "pass\u200dword",
+            "你\u200c好",
+            "a\u202eb",
+            "x\u2066y",
+            "hi\U000e0068\U000e0069",
+            "a\u3164b",
+            "\u200eabc",
+        ),
+        *("\ufeffhi", "a\ufe0f\ufe0f\ufe0f", "end\u200d"),
+    ),
+}
+MENTIONED = {
+    "role_tag": (
+        *("ask the Human: nobody", "The user: a person", "Humans: all of us", "```\nHuman: hi\nAssistant: yo\n```"),
+        *("### Summary:\nx", "Use this template: `Human: {q}`", "Assistant manager: Bob", "Response: ok"),
+    ),
+    "template_token": (
+        *(
+            "The <|im_end|> token marks the end.",
+            "Use `<|im_start|>` here",
+            "```\n<s>[INST] x [/INST]\n```",
+            "a <| b |> c",
+        ),
+        *(
+            "price <s>10</s> 8 euros",
+            "<s>10</s> 8 euros",
+            "BERT adds [CLS] and [SEP] tokens to it",
+            'print("[MASK]") ok',
+        ),
+        *("特殊标记 <|im_end|> 表示结束，", "x[i] < 3", "vector<s> x", "if a<b> c"),
+    ),
+    "placeholder": ("a[removed_index]", "arr[deleted] = 1", "`[deleted]` is what the site shows"),
+    "assistant_boilerplate": (
+        *("An AI language model is a program.", "GPT-4 is used as an AI language model in", "I am an AI researcher"),
+        *("作为人工智能的一个分支，机器学习", 'They say "As an AI language model, I" often'),
+    ),
+    "invisible_characters": (
+        *(
+            "می\u200cخواهم",
+            "PDF\u200cها",
+            "क्\u200dष",
+            "👩\u200d👩\u200d👧",
+            "שלום\u200f!",
+            "العربية\u200e (x)",
+            "🏳️\u200d🌈",
+        ),
+        *("❤️", "1️⃣", "葛\U000e0100城", "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"),
+    ),
+}
+LOOKS = {**TEXT_CHECKS, "role_tag": role_tag, "assistant_boilerplate": boilerplate}
+
+
+@pytest.mark.parametrize(("name", "text"), [(name, text) for name, texts in LEAKED.items() for text in texts])
+def test_what_leaked_or_hides_is_found(name, text):
+    assert LOOKS[name](text)
+
+
+@pytest.mark.parametrize(("name", "text"), [(name, text) for name, texts in MENTIONED.items() for text in texts])
+def test_what_is_spoken_of_or_belongs_to_the_script_is_not(name, text):
+    assert LOOKS[name](text) is None
 
 
 @pytest.mark.real_data
@@ -76,26 +182,6 @@ def test_the_damaged_seed_document_is_found_and_its_clean_twin_is_not():
     look = TEXT_CHECKS["damaged_text"]
     assert sum(bool(look(line)) for line in damaged.splitlines()) > 100
     assert not any(look(line) for line in clean.splitlines())
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("奖励模型", "zh"),
-        ("reward model", "en"),
-        ("用 transformers 载入模型", "zh"),
-        ("the character 奖 means reward", "en"),
-        ("écoute ça", "en"),
-        ("こんにちは世界", "other"),
-        ("안녕하세요", "other"),
-        ("Привет, world", "other"),
-        ("1 + 1 = 2", "other"),
-        ("１＋１", "other"),
-        ("", "other"),
-    ],
-)
-def test_the_language_is_told_by_script(text, expected):
-    assert language_of(text) == expected
 
 
 @given(st.text(st.sampled_from("ab1_ -!\n\t，好あ\u3000é。"), max_size=30))

@@ -82,3 +82,17 @@ def test_records_of_few_rows_leave_no_file(tmp_path, monkeypatch):
     monkeypatch.setenv("REWARDSMITH_HOME", str(tmp_path))
     encode()
     assert not (tmp_path / "tokens.sqlite").exists()
+
+
+def test_another_process_that_writes_is_waited_for_once(file, calls):
+    import sqlite3
+    import time
+
+    encode(ROWS[:1])
+    writer = sqlite3.connect(file)
+    writer.execute("INSERT INTO encoded VALUES (x'00', x'00')")
+    many = [pair(f"question {k}", "yes", "no") for k in range(30)]
+    started = time.monotonic()
+    assert len(encode(many).examples) == 30
+    assert time.monotonic() - started < 10  # the wait is a second, and 30 of them would be 30
+    writer.close()

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rewardsmith.commands.prepare_judging import Rules, Verdict, removal
+from rewardsmith.commands.prepare_judging import Rules, Verdict
 from rewardsmith.commands.prepare_looking import Looked
 from rewardsmith.data.loading import iterate_rows
 from rewardsmith.data.near_prompts import CHECK as NEAR_PROMPT_LEAK
@@ -22,7 +22,7 @@ from rewardsmith.errors import DataError, UsageError
 from rewardsmith.progress import Progress
 from rewardsmith.quality import checks, contamination
 from rewardsmith.quality.agreement import CYCLE, ORDER, Judgements
-from rewardsmith.quality.checks import EXCERPT_CHARS, Finding
+from rewardsmith.quality.checks import CONTRADICTION, EXCERPT_CHARS, Finding
 from rewardsmith.quality.contamination import Benchmark, Origin
 from rewardsmith.quality.duplicates import CHECK as NEAR_DUPLICATE
 from rewardsmith.quality.duplicates import OPPOSED, NearDuplicates
@@ -31,7 +31,7 @@ from rewardsmith.quality.repeats import Repeats
 from rewardsmith.quality.text import texts_of
 from rewardsmith.records import Document, Quarantined, Record, Removed
 
-FOUND_ACROSS = (NEAR_DUPLICATE, OPPOSED, CYCLE, ORDER)
+FOUND_ACROSS = (CONTRADICTION, NEAR_DUPLICATE, OPPOSED, CYCLE, ORDER)
 """Findings about several rows that `--remove` takes out, after those about a row by itself."""
 REMOVABLE = (*checks.REMOVABLE, *FOUND_ACROSS)
 """Every check whose rows are removed on request."""
@@ -102,8 +102,8 @@ class Across:
     def settle(self) -> None:
         """Look at all rows together; the splitter then knows the clusters, where it splits by them."""
         refused, gone = (np.frombuffer(each, np.int8).astype(np.bool_) for each in (self.refused, self.gone))
-        self.repeats.settle(self.judgements.columns.whole(), refused, gone, checks.CONTRADICTION in self.rules.remove)
-        staying = ~(refused | self.repeats.gone)
+        self.repeats.settle(refused, gone)
+        staying = ~(refused | gone)
         if not self.rules.keep_duplicates:
             staying &= self.repeats.twins < 0
         self.judgements.settle(staying)
@@ -124,10 +124,9 @@ class Across:
         if repeated is not None and not self.rules.keep_duplicates:
             return Fate(repeated, [], measured=False)
         found = [] if repeated is None else [Finding(checks.DUPLICATE, "warning", record.place, repeated.reason)]
-        found += [*verdict.found, *self.repeats.contradictions(self.row, record.place)]
-        if self.repeats.gone[self.row]:
-            reasons = [one for one in found if one.check == checks.CONTRADICTION]
-            return Fate(verdict.gone or removal(record, reasons), found)
+        found += verdict.found
+        if verdict.gone is not None:
+            return Fate(verdict.gone, found)
         others = self.findings(record)
         return Fate(self.removal(record, others, self.rules.remove, write), found + others)
 
@@ -170,10 +169,12 @@ def open_benchmark(paths: Iterable[str], overlap: float, progress: Progress) -> 
     found = Benchmark((text for path in paths for text in texts_in(path)), overlap)
     if not len(found):
         raise DataError(
-            f"{', '.join(paths)}: no text of at least {contamination.SHORTEST} words or Chinese characters to look for; "
+            f"{', '.join(paths)}: no text of at least {contamination.SHORT_PROMPT} words or Chinese characters to look for; "
             "expected a benchmark's file"
         )
-    skipped = f"; {found.skipped} shorter than {contamination.SHORTEST} words were left out" if found.skipped else ""
+    skipped = (
+        f"; {found.skipped} shorter than {contamination.SHORT_PROMPT} words were left out" if found.skipped else ""
+    )
     progress.note(f"decontamination: {len(found)} different texts of benchmarks{skipped}")
     return found
 

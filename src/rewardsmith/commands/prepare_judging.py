@@ -10,7 +10,7 @@ from typing import Any
 from rewardsmith.data.loading import Loadable
 from rewardsmith.data.native import to_row
 from rewardsmith.quality import contamination
-from rewardsmith.quality.checks import CONTRADICTION, EXCERPT_CHARS, REMOVABLE, Finding, check_document
+from rewardsmith.quality.checks import EXCERPT_CHARS, REMOVABLE, Finding, check_document
 from rewardsmith.quality.contamination import Benchmark
 from rewardsmith.quality.limits import Limits
 from rewardsmith.quality.prints import Print, print_of
@@ -20,7 +20,7 @@ from rewardsmith.records import Document, Quarantined, Record, Removed
 
 LOST_TEXT = "lost_text"
 IDENTICAL = "identical_responses"
-OWN_CHECKS = frozenset(REMOVABLE) - {CONTRADICTION}
+OWN_CHECKS = frozenset(REMOVABLE)
 
 
 @dataclass(frozen=True, kw_only=True)

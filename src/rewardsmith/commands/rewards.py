@@ -15,7 +15,8 @@ from rewardsmith.evaluate.summary import Summary, summarize
 from rewardsmith.files import write_json, write_jsonl
 from rewardsmith.model.sidecar import Calibration, Normalizer
 from rewardsmith.progress import SILENT, Progress
-from rewardsmith.quality.text import language_of, length_in_words
+from rewardsmith.quality.languages import language_of
+from rewardsmith.quality.text import length_in_words
 from rewardsmith.records import Comparison, Record
 
 if TYPE_CHECKING:

@@ -71,9 +71,10 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
                 push.warn_early(config.push_to_hub, progress)
         team.wait()
         result = run_together(as_before(config), team, device, progress)
+    summary = dict(result.summary)
     if team.leads:
-        share(config, dict(result.summary), progress)
-    return result
+        share(config, summary, progress)
+    return replace(result, summary=summary)
 
 
 def run_together(config: Config, team: "Team", device: str, progress: Progress) -> Result:
@@ -89,7 +90,7 @@ def run_together(config: Config, team: "Team", device: str, progress: Progress) 
     parameters = count_parameters(model.network)
     begin_peak_memory(model.network.device)
     train, validation = encode_splits(config, splits, model, progress)
-    settings = fit_settings(config, start, train, progress)
+    settings = fit_settings(config, start, train, team, progress)
     fingerprint = fingerprint_of(config, settings, model, train, splits)
     team.agree(fingerprint)
     if team.leads:
@@ -174,8 +175,8 @@ def encode_splits(
     return train, validation
 
 
-def fit_settings(config: Config, start: Start, train: "Encoding", progress: Progress) -> "FitSettings":
-    """The loop's settings with every default filled in."""
+def fit_settings(config: Config, start: Start, train: "Encoding", team: "Team", progress: Progress) -> "FitSettings":
+    """The loop's settings with every default filled in; what has to be tried out, the first process tries."""
     from rewardsmith.train.loop import FitSettings
     from rewardsmith.train.schedule import LEARNING_RATES
 
@@ -191,7 +192,7 @@ def fit_settings(config: Config, start: Start, train: "Encoding", progress: Prog
         dropout=config.dropout,
         loss=config.loss,
         seed=config.seed,
-        tokens_per_microbatch=microbatch_tokens(config, start, train.examples, progress),
+        tokens_per_microbatch=team.from_lead(lambda: microbatch_tokens(config, start, train.examples, progress)),
         eval_every=max(1, -(-between // config.evals)),
         patience=config.patience,
         keep=config.keep,

@@ -47,6 +47,15 @@ def comparison_row(comparison: Comparison) -> dict[str, Any]:
     return row if comparison.votes is None else row | {"votes": list(comparison.votes)}
 
 
+def read_row(row: Columns) -> Record:
+    """The record of a row that may come from anywhere: as `from_row`, but an answer without words is refused."""
+    record = from_row(row)
+    empty = next((f"responses[{at}]" for at, one in enumerate(record.responses) if not one.text.strip()), None)
+    if empty is not None:
+        raise RowError("empty_response", f"{empty} is empty; expected an answer; drop the row")
+    return record
+
+
 def from_row(row: Columns) -> Record:
     """The record of a row that `to_row` made; RowError for anything else."""
     responses = tuple(parse_response(entry, f"responses[{at}]") for at, entry in enumerate(items(row, "responses")))

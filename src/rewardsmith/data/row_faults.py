@@ -6,10 +6,55 @@ They are made as such damage arises: by another decoder, a cut-off generation, a
 import random
 from dataclasses import replace
 
-from rewardsmith.records import Message, Record, Response
+from rewardsmith.records import Comparison, Message, Record, Response
 
-MARKUP = ("<|im_end|>", "<|eot_id|>", "\n\nHuman: 谢谢", "\n\nHuman: Thanks", "[removed]")
-HIDDEN = ("\u200b", "\ufeff", "\u202e", "\x07", "\x1b", "\ufffd")
+MARKUP = (
+    *(
+        "<|im_end|>",
+        "<|eot_id|>",
+        "</s>",
+        "<end_of_turn>",
+        " [/INST]",
+        "<|endoftext|>",
+        "<｜end▁of▁sentence｜>",
+        " [SEP]",
+    ),
+    *(
+        "\n\nHuman: 谢谢",
+        "\n\nHuman: Thanks",
+        "\n### Response:\nOK",
+        "\nUSER: more",
+        "\n用户：还有吗",
+        "[removed]",
+        "[已删除]",
+    ),
+)
+HIDDEN = (
+    *(
+        "\u200b",
+        "\ufeff",
+        "\u202e",
+        "\u2060",
+        "\u00ad",
+        "\u200f",
+        "\U000e0041",
+        "\x07",
+        "\x1b",
+        "\x00",
+        "\x85",
+        "\ufffd",
+    ),
+)
+SELF = {"en": "As an AI language model, I do my best: ", "zh": "作为一个人工智能语言模型，我会尽力："}
+FOREIGN = (
+    "Ich habe die Bestellung nicht gefunden, aber ich werde es noch einmal versuchen.",
+    "Je ne sais pas si la commande est prête, mais nous sommes là pour vous.",
+    "No sé si el pedido está listo, pero la tienda es de las mejores.",
+    "ご注文を承りました。少々お待ちください。",
+    "주문이 접수되었습니다. 잠시만 기다려 주세요.",
+    "Заказ принят, пожалуйста, подождите немного.",
+)
+LONG_WORDS = 300
 REFUSALS = {
     "en": ("I'm sorry, but I can't help with that.", "As an AI language model, I cannot provide orders."),
     "zh": ("抱歉，我无法为您提供帮助。", "对不起，我不能回答这个问题。"),
@@ -83,3 +128,66 @@ def ratings_against(record: Record, rng: random.Random) -> Record:
     verdict = record.comparisons[0]
     ratings = tuple(float(k == verdict.j) for k in range(len(record.responses)))
     return replace(record, ratings={verdict.attribute: ratings})
+
+
+def misread_twice(text: str) -> str:
+    """UTF-8 read as Latin-1, saved, and read so once more."""
+    return text.encode().decode("latin-1").encode().decode("latin-1")
+
+
+def misread_as_gbk(record: Record, rng: random.Random) -> Record:
+    """Every response read as GBK, which drops what it cannot show."""
+    for index, response in enumerate(record.responses):
+        record = with_text(record, index, response.text.encode().decode("gbk", errors="ignore"))
+    return record
+
+
+def speaking_of_itself(record: Record, rng: random.Random) -> Record:
+    """A response that begins by saying what a language model is."""
+    index = rng.randrange(len(record.responses))
+    return with_text(record, index, SELF[str(record.fields["language"])] + record.responses[index].text)
+
+
+def foreign(record: Record, rng: random.Random) -> Record:
+    """Every response in a language that is none of the data's."""
+    text = rng.choice(FOREIGN)
+    for index in range(len(record.responses)):
+        record = with_text(record, index, f"{text} {index}")
+    return record
+
+
+def cut_short(record: Record, rng: random.Random) -> Record:
+    """A response of one word."""
+    return with_text(record, rng.randrange(len(record.responses)), rng.choice(("OK", "好", "No.", "…")))
+
+
+def drawn_out(record: Record, rng: random.Random) -> Record:
+    """A response that goes on for hundreds of words."""
+    index = rng.randrange(len(record.responses))
+    more = " ".join(str(rng.randrange(10**6)) for _ in range(LONG_WORDS))
+    return with_text(record, index, f"{record.responses[index].text} {more}")
+
+
+def single_votes(record: Record, rng: random.Random) -> Record:
+    """Judgements of one person each."""
+    return replace(record, comparisons=tuple(replace(verdict, votes=(1, 0, 0)) for verdict in record.comparisons))
+
+
+def even_votes(record: Record, rng: random.Random) -> Record:
+    """A preference for which as many were as were against."""
+    return replace(record, comparisons=tuple(replace(verdict, votes=(3, 3, 0)) for verdict in record.comparisons))
+
+
+def going_round(record: Record, rng: random.Random) -> Record:
+    """Of three responses each is preferred to the next, and the last to the first."""
+    circle = (Comparison(0, 1), Comparison(1, 2), Comparison(2, 0))
+    return replace(record, comparisons=circle)
+
+
+def retyped(record: Record, rng: random.Random) -> Record:
+    """The same texts with other case, punctuation and spacing, as a second crawl of a site gives them."""
+    change = rng.choice((str.upper, str.title, lambda text: text.replace(",", ", ") + " !", lambda text: f"  “{text}”"))
+    prompt = tuple(replace(turn, content=change(turn.content)) for turn in record.prompt)
+    for index, response in enumerate(record.responses):
+        record = with_text(record, index, change(response.text) + ".")
+    return replace(record, prompt=prompt)

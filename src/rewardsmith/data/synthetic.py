@@ -260,6 +260,10 @@ def _has_labels(record: Record) -> bool:
     return bool(record.comparisons)
 
 
+def _has_three(record: Record) -> bool:
+    return len(record.responses) >= 3
+
+
 def _can_be_garbled(record: Record) -> bool:
     return not all(turn.content.isascii() for conversation in record.conversations for turn in conversation)
 
@@ -283,6 +287,16 @@ FAULTS: dict[str, Fault] = {
     "refusal": Fault(row_faults.declined),
     "divided_votes": Fault(row_faults.divided_votes, needs=_has_labels),
     "label_conflict": Fault(row_faults.ratings_against, needs=_has_labels),
+    "double_mojibake": Fault(lambda record, rng: _rewritten(record, row_faults.misread_twice), needs=_can_be_garbled),
+    "wide_mojibake": Fault(row_faults.misread_as_gbk, needs=_is_chinese),
+    "self_reference": Fault(row_faults.speaking_of_itself),
+    "foreign_language": Fault(row_faults.foreign),
+    "cut_short": Fault(row_faults.cut_short),
+    "drawn_out": Fault(row_faults.drawn_out),
+    "single_votes": Fault(row_faults.single_votes, needs=_has_labels),
+    "even_votes": Fault(row_faults.even_votes, needs=_has_labels),
+    "cycles": Fault(row_faults.going_round, needs=_has_three),
+    "near_duplicates": Fault(row_faults.retyped, adds=True),
 }
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from rewardsmith.quality.checks import Finding, digest
+from rewardsmith.quality.checks import CONTRADICTION, Finding, digest
 from rewardsmith.quality.prints import Places, Print, print_of
 from rewardsmith.records import Record
 
@@ -132,17 +132,24 @@ class Judgements:
         row, tie, shown = columns.row.astype(np.int64), columns.tie.astype(np.bool_), columns.shown_first
         different = (better != worse) & counted[row]
         decided = different & ~tie
-        self.circles = circles(better[decided], worse[decided], row[decided])
+        self.circles, self.beside = circles(better[decided], worse[decided], row[decided])
+        self.contradicted = contradictions(better[decided], worse[decided], row[decided])
         told = different & (shown >= 0)
         self.order, self.turned = order_effect(better[told], worse[told], row[told], tie[told], shown[told] == 1)
 
     def findings(self, row: int, record: Record) -> list[Finding]:
         """What is to be said about a row."""
         found = []
+        if row in self.contradicted:
+            detail = f"{self.places[self.contradicted[row]]} prefers the other of the same two responses"
+            found.append(Finding(CONTRADICTION, "warning", record.place, detail))
         circle = self.circles.get(row)
         if circle is not None:
             places = " > ".join(self.places[other] for other in circle)
             detail = f"one of {len(circle)} preferences that go round in a circle: {places}"
+            found.append(Finding(CYCLE, "warning", record.place, detail))
+        elif row in self.beside:
+            detail = f"speaks against {self.places[self.beside[row]]}, which is part of a circle of preferences"
             found.append(Finding(CYCLE, "warning", record.place, detail))
         if row in self.turned:
             detail = (
@@ -152,26 +159,50 @@ class Judgements:
         return found
 
 
-def circles(better: Indices, worse: Indices, row: Indices) -> dict[int, tuple[int, ...]]:
-    """For each row that takes part in a circle of preferences, a shortest one through it: its rows, in their order.
+def contradictions(better: Indices, worse: Indices, row: Indices) -> dict[int, int]:
+    """For each row that says the opposite of others about two responses, the first row that does so.
+
+    Where most rows agree these are the others; where they are even it is each of them, since nothing tells who is right.
+    """
+    names, pair = np.unique(np.minimum(better, worse) << 32 | np.maximum(better, worse), return_inverse=True)
+    low_won = (better < worse).astype(np.int64)
+    side = 2 * pair + low_won
+    counts = np.bincount(side, minlength=2 * len(names))
+    first = np.full(2 * len(names), np.iinfo(np.int64).max)
+    np.minimum.at(first, side, row)
+    other = 2 * pair + 1 - low_won
+    against = (counts[other] > 0) & (counts[other] >= counts[side])
+    found: dict[int, int] = {}
+    for each, opposite in zip(row[against].tolist(), first[other[against]].tolist(), strict=True):
+        found[each] = min(opposite, found.get(each, opposite))
+    return found
+
+
+def circles(better: Indices, worse: Indices, row: Indices) -> tuple[dict[int, tuple[int, ...]], dict[int, int]]:
+    """For each row that takes part in a circle of preferences, a shortest one through it: its rows, in their order; and
+    for each row that speaks against a preference of a circle, a row that has it.
 
     Of each two responses the majority of the rows counts, and none where they are even (such pairs are contradictions,
     not circles). What is left is a graph in which every strongly connected component of more than one response holds a
-    circle of three or more, and each of its preferences is part of one (Condorcet 1785).
+    circle of three or more, and each of its preferences is part of one (Condorcet 1785). The rows against them belong to
+    it: without the majority they would count, and could form another circle.
     """
     edges = inside_components(majority(better, worse, row))
     onward: dict[int, list[Edge]] = {}
     for edge in edges:
         onward.setdefault(edge.better, []).append(edge)
     found: dict[int, tuple[int, ...]] = {}
+    beside: dict[int, int] = {}
     decided = {(edge.better, edge.worse): edge for edge in edges}
     for a, b, each in zip(better.tolist(), worse.tolist(), row.tolist(), strict=True):
+        if (b, a) in decided:
+            beside[each] = decided[b, a].row
         if (a, b) not in decided:
             continue
         circle = (each, *(step.row for step in way(onward, b, a)))
         if each not in found or len(circle) < len(found[each]):
             found[each] = circle
-    return found
+    return found, beside
 
 
 def majority(better: Indices, worse: Indices, row: Indices) -> tuple[Indices, Indices, Indices]:
@@ -222,7 +253,7 @@ def way(onward: dict[int, list[Edge]], start: int, goal: int) -> Iterable[Edge]:
 def order_effect(
     better: Indices, worse: Indices, row: Indices, tie: npt.NDArray[np.bool_], first_won: npt.NDArray[np.bool_]
 ) -> tuple[OrderEffect, dict[int, int]]:
-    """How much the order of showing decides, and for each later row of a changed pair the first row of the other order.
+    """How much the order of showing decides, and for each row of a changed pair the first row of the other order.
 
     The verdict of an order is the mean of its rows (1 for a win, half for a tie); it changed where the two orders'
     means differ. All arrays have shape (N,), for comparisons that tell the order; `first_won` means the response that
@@ -241,7 +272,7 @@ def order_effect(
     first_row = np.full(2 * len(names), np.iinfo(np.int64).max)
     np.minimum.at(first_row, cell, row)
     other = first_row[2 * pair + 1 - low_first]
-    later = np.asarray(changed)[pair] & (other < row)
+    turned = np.asarray(changed)[pair]
     counted = np.asarray(both)[pair] & ~tie
     effect = OrderEffect(int(both.sum()), int(changed.sum()), int((first_won & counted).sum()), int(counted.sum()))
-    return effect, dict(zip(row[later].tolist(), other[later].tolist(), strict=True))
+    return effect, dict(zip(row[turned].tolist(), other[turned].tolist(), strict=True))

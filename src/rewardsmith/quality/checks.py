@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from rewardsmith.quality.limits import LIMITS, OTHER_LANGUAGE
-from rewardsmith.quality.text import TEXT_CHECKS, role_tag, texts_of
+from rewardsmith.quality.markup import boilerplate, role_tag
+from rewardsmith.quality.text import TEXT_CHECKS, texts_of
 from rewardsmith.records import Comparison, Document, Message, Record
 
 EXCERPT_CHARS = 200
@@ -54,6 +55,13 @@ def role_tags(record: Record) -> Details:
                 yield "warning", f"responses[{at}]: {detail}"
 
 
+def assistant_boilerplate(record: Record) -> Details:
+    """Responses that speak of themselves as of a language model, whatever was asked."""
+    for at, response in enumerate(record.responses):
+        if detail := boilerplate(response.text):
+            yield "info", f"responses[{at}]: {detail}"
+
+
 def empty_prompt(record: Record) -> Details:
     """A record that tells a model nothing to answer to."""
     if not any(message.content.strip() for message in record.prompt if message.role == "user"):
@@ -64,7 +72,7 @@ def role_order(record: Record) -> Details:
     """Turns that do not alternate between user and assistant, or a system turn that is not the first."""
     for at, conversation in enumerate(record.conversations):
         roles = [message.role for message in conversation]
-        problem = misplaced(roles[1:] if roles[0] == "system" else roles)
+        problem = misplaced(roles[1:] if roles[:1] == ["system"] else roles)
         if problem:
             yield "warning", f"responses[{at}]: {problem}"
             return
@@ -117,6 +125,7 @@ def label_without_majority(record: Record) -> Details:
 CHECKS: dict[str, Callable[[Record], Details]] = {
     **{name: text_check(name) for name in TEXT_CHECKS},
     "role_tag": role_tags,
+    "assistant_boilerplate": assistant_boilerplate,
     "empty_prompt": empty_prompt,
     "role_order": role_order,
     "identical_responses": identical_responses,
@@ -127,7 +136,7 @@ CHECKS: dict[str, Callable[[Record], Details]] = {
 
 CONTRADICTION = "contradiction"
 DUPLICATE = "duplicate"
-REMOVABLE = (*CHECKS, *LIMITS, OTHER_LANGUAGE, CONTRADICTION)
+REMOVABLE = (*CHECKS, *LIMITS, OTHER_LANGUAGE)
 """Checks whose rows are removed on request. A row that fails several is removed by the first of this order."""
 
 MEANINGS = {
@@ -139,6 +148,7 @@ MEANINGS = {
     "template_token": "markup of a chat template inside a text",
     "placeholder": "[removed], [deleted] and the like",
     "role_tag": "another turn inside an answer, such as Human:",
+    "assistant_boilerplate": "a response that speaks of itself as of a language model",
     "empty_prompt": "no user turn with text before the responses",
     "role_order": "turns that do not alternate",
     "identical_responses": "more than two responses, some of them the same",
@@ -155,12 +165,12 @@ MEANINGS = {
     "low_agreement": "annotators who disagree (--min-agreement)",
     "few_votes": "fewer votes than --min-votes",
     "other_language": "responses in a language that --languages does not name",
-    "contradiction": "an earlier row prefers the other of the same two responses",
+    "contradiction": "as many rows or more prefer the other of the same two responses",
     "duplicate": "the same prompt, responses and judgement as an earlier row",
     "near_duplicate": "nearly the same prompt and responses as a row that is kept (--near-threshold)",
     "near_contradiction": "nearly the same as another row, but the other response preferred",
     "preference_cycle": "preferences of a prompt that go round in a circle",
-    "order_changes_verdict": "an earlier row shows the two responses in the other order and decides otherwise",
+    "order_changes_verdict": "another row shows the two responses in the other order and decides otherwise",
     "near_prompt_leak": "a prompt nearly that of a row on another side of the split",
     "contamination": "holds a text of a benchmark that --decontaminate names (--overlap)",
     "repaired": "encoding damage that was undone",

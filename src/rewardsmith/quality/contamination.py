@@ -20,6 +20,8 @@ from rewardsmith.records import Record, Removed
 CHECK = "contamination"
 RUN_UNITS = 13
 SHORTEST = 8
+SHORT_PROMPT = 5
+"""Texts from here to SHORTEST say too little to be found inside others, but a prompt may be one."""
 OVERLAP = 0.5
 
 
@@ -49,20 +51,24 @@ class Hit(NamedTuple):
 class Benchmark:
     """The runs of all texts of some benchmarks, made once, then asked for each row.
 
-    `texts` are (where, text); a text that stands in several places is held once. `skipped` counts those with fewer
-    than SHORTEST units, which say too little to be recognised.
+    `texts` are (where, text); a text that stands in several places is held once. Texts of SHORT_PROMPT units and more,
+    but fewer than SHORTEST, are only found where the last turn of a prompt is equal to one, case and punctuation aside.
+    `skipped` counts those with fewer units, which say too little to be recognised.
     """
 
     def __init__(self, texts: Iterable[tuple[Origin, str]], overlap: float = OVERLAP) -> None:
         self.overlap = overlap
         self.origins: list[list[Origin]] = []
+        self.short: dict[bytes, list[Origin]] = {}
         self.skipped = 0
         known: dict[bytes, int] = {}
         runs: list[U64] = []
         for origin, text in texts:
             hashes = unit_hashes(units(text))
             if len(hashes) < SHORTEST:
-                self.skipped += 1
+                self.skipped += len(hashes) < SHORT_PROMPT
+                if len(hashes) >= SHORT_PROMPT:
+                    self.short.setdefault(hashes.tobytes(), []).append(origin)
                 continue
             at = known.setdefault(hashes.tobytes(), len(runs))
             if at == len(runs):
@@ -77,12 +83,21 @@ class Benchmark:
         self.lengths = sorted({min(RUN_UNITS, len(key) // 8) for key in known})
 
     def __len__(self) -> int:
-        return len(self.origins)
+        return len(self.origins) + len(self.short)
 
     def hits(self, record: Record) -> Iterator[Hit]:
         """Each text of a record with each benchmark text that it holds."""
         for part, text in texts_of(record):
             yield from self.hits_of(part, text)
+        if self.short and record.prompt:
+            yield from self.short_prompt(f"prompt[{len(record.prompt) - 1}]", record.prompt[-1].content)
+
+    def short_prompt(self, part: str, text: str) -> Iterator[Hit]:
+        """The short benchmark text that a turn is, if it is one."""
+        words = units(text)
+        if SHORT_PROMPT <= len(words) < SHORTEST:
+            for origin, *others in filter(None, [self.short.get(unit_hashes(words).tobytes())]):
+                yield Hit(part, origin, tuple(other.place for other in others), 1, 1, " ".join(words))
 
     def hits_of(self, part: str, text: str) -> Iterator[Hit]:
         """The benchmark texts that a text holds, in the order of the benchmarks."""
@@ -97,7 +112,7 @@ class Benchmark:
         places = np.concatenate([np.arange(begin[at], end[at]) for at in matched])
         owners = self.owner[places]
         starts = np.repeat(where[matched], (end - begin)[matched])
-        counts = np.bincount(owners, minlength=len(self))
+        counts = np.bincount(owners, minlength=len(self.origins))
         sizes = np.cumsum([0, *(len(each) for each in every)])
         for at in np.flatnonzero(counts >= np.maximum(self.overlap * self.sizes, 1)).tolist():
             origin, *others = self.origins[at]

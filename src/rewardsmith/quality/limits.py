@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rewardsmith.errors import UsageError
+from rewardsmith.quality.languages import LANGUAGES
 from rewardsmith.quality.rows import SIMILARITY_FLOOR, Values
 
 
@@ -39,10 +40,7 @@ class Limits:
     """Fewest votes of a comparison that tells its votes."""
 
     languages: tuple[str, ...] = ()
-    """A language that responses may have, of zh, en and other; repeat it for several; default: all."""
-
-
-LANGUAGES = ("zh", "en", "other")
+    """A language that responses may have, as in zh, en, ja or other; repeat it for several; default: all."""
 
 
 @dataclass(frozen=True, slots=True)

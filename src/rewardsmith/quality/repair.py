@@ -5,24 +5,17 @@ text back the other way gives the original; where the misreading dropped bytes, 
 were. Text without such damage is never touched: no quotes, widths, ligatures, line ends or normal forms are changed.
 """
 
-import functools
-import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from rewardsmith.quality.text import EXCERPT_CHARS, damaged_text, texts_of
+from rewardsmith.quality.markup import EXCERPT_CHARS
+from rewardsmith.quality.misreadings import best_reading, legacy_characters
+from rewardsmith.quality.text import damaged_text, texts_of
 from rewardsmith.records import Message, Record
 
-if TYPE_CHECKING:
-    from ftfy import TextFixerConfig
-
-# The sloppy kinds also map the bytes that the code page leaves undefined, as browsers do.
-PAGES = ("sloppy-windows-1252", "sloppy-windows-1254", "sloppy-windows-1251", "iso-8859-1")
-SEQUENCE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
-LOST_LEAD = re.compile(rb"[\xc2-\xf4]")
-ORPHANS = re.compile(rb"[\x80-\xbf]+")
 CERTAIN = 3
 """So many whole characters have to come out of a text, before what is left over counts as lost ones."""
+DEEPEST = 3
+"""Text that was misread more often than this is left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,27 +45,15 @@ def repaired(text: str) -> str | None:
 
     A lone accented letter beside the damage is such a doubt: it may be all that is left of a character.
     """
-    if damaged_text(text) is None:
-        return None
-    from ftfy import fix_encoding
-
-    if best_reading(text).lost:
-        return None
-    fixed = fix_encoding(text, safe_settings())
-    whole = fixed != text and damaged_text(fixed) is None and fixed.count("\ufffd") <= text.count("\ufffd")
-    return fixed if whole else None
-
-
-@functools.cache
-def safe_settings() -> "TextFixerConfig":
-    """ftfy without its guesses (a space for a lost byte, U+FFFD for a lost sequence) and without any other change."""
-    from ftfy import TextFixerConfig
-
-    changes = {
-        name: False for name in TextFixerConfig._fields if name not in ("normalization", "max_decode_length", "explain")
-    }
-    kept = {"fix_encoding": True, "decode_inconsistent_utf8": True}
-    return TextFixerConfig(**(changes | kept | {"normalization": None, "explain": False}))
+    fixed = text
+    for _ in range(DEEPEST):
+        if damaged_text(fixed) is None:
+            break
+        found = best_reading(fixed)
+        if found.lost or found.doubtful or not found.readable or found.text.count("\ufffd") > text.count("\ufffd"):
+            return None
+        fixed = found.text
+    return fixed if fixed != text and damaged_text(fixed) is None else None
 
 
 def loss_of(text: str) -> Loss | None:
@@ -80,44 +61,9 @@ def loss_of(text: str) -> Loss | None:
     if damaged_text(text) is None:
         return None
     best = best_reading(text)
-    return best if best.lost and best.readable >= max(CERTAIN, best.lost // 2) else None
-
-
-def best_reading(text: str) -> Loss:
-    """How a text reads back under the code page that explains most of it."""
-    return max((reading(text, page) for page in PAGES), key=lambda loss: loss.readable - loss.lost)
-
-
-def reading(text: str, page: str) -> Loss:
-    """How a text reads back under one code page: whole UTF-8 sequences, and pieces of such that are left over.
-
-    A lead byte without its continuation is one lost character, and so is a run of continuation bytes without a lead.
-    """
-    pattern, byte_of = high_half(page)
-    readable = lost = 0
-    for run in pattern.findall(text):
-        data = run.translate(byte_of).encode("latin-1")
-        pieces, count = SEQUENCE.subn(b" ", data)
-        readable += count
-        lost += broken(pieces)
-    return Loss(lost, readable, page.removeprefix("sloppy-"))
-
-
-def broken(pieces: bytes) -> int:
-    """Characters that the bytes outside whole sequences were part of."""
-    leads = len(LOST_LEAD.findall(pieces))
-    alone = sum(1 for found in ORPHANS.finditer(pieces) if not LOST_LEAD.match(pieces, found.start() - 1))
-    return leads + alone
-
-
-@functools.cache
-def high_half(page: str) -> tuple[re.Pattern[str], dict[int, int]]:
-    """A pattern for runs of the characters that a code page shows for the bytes 80 to FF, and the byte of each."""
-    import ftfy.bad_codecs  # noqa: F401  # registers the sloppy code pages
-
-    shown = {ord(bytes([byte]).decode(page)): byte for byte in range(0x80, 0x100)}
-    characters = "".join(map(re.escape, map(chr, shown)))
-    return re.compile(f"[{characters}]+"), shown
+    if not best.lost or best.readable < max(CERTAIN, best.lost // 2, legacy_characters(text)):
+        return None
+    return Loss(best.lost, best.readable, best.page)
 
 
 def loss_in(record: Record) -> str | None:

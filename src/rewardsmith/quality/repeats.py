@@ -1,16 +1,12 @@
-"""Rows that repeat an earlier row, and rows that decide a pair of responses the other way round.
-
-All rows are looked at together, in arrays: 16 bytes a row beside what `agreement` keeps of the comparisons.
-"""
+"""Rows that repeat an earlier row, looked at together in arrays of 16 bytes a row."""
 
 from array import array
-from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 
-from rewardsmith.quality.agreement import Indices, Verdicts
-from rewardsmith.quality.checks import CONTRADICTION, DUPLICATE, EXCERPT_CHARS, Finding
+from rewardsmith.quality.agreement import Indices
+from rewardsmith.quality.checks import DUPLICATE, EXCERPT_CHARS
 from rewardsmith.quality.prints import Places
 from rewardsmith.records import Record, Removed
 
@@ -21,8 +17,7 @@ class Repeats:
     """Rows added in their order, then asked which repeat another; `places` tells where they stand.
 
     A row repeats the first row of the same content that is kept; one that comes before it was taken out for a reason of
-    its own. A contradiction is told of each row that prefers the other of two responses than the first row that decides
-    between them, taken out or not.
+    its own.
     """
 
     def __init__(self, places: Places) -> None:
@@ -33,14 +28,9 @@ class Repeats:
         """Add the next rows by their 128-bit prints, one after another."""
         self.prints.frombytes(prints)
 
-    def settle(self, verdicts: Verdicts, refused: Flags, gone: Flags, remove_contradictions: bool) -> None:
+    def settle(self, refused: Flags, gone: Flags) -> None:
         """Look at all rows, shape (N,): those `refused` play no part, those `gone` are taken out by their own checks."""
-        self.rows, self.against = contradictions(verdicts, refused)
-        self.starts = np.searchsorted(self.rows, np.arange(len(refused) + 1))
-        self.gone = gone.copy()
-        if remove_contradictions:
-            self.gone[self.rows] = True
-        self.twins = twins(np.frombuffer(self.prints, np.uint64).reshape(-1, 2), refused, self.gone)
+        self.twins = twins(np.frombuffer(self.prints, np.uint64).reshape(-1, 2), refused, gone)
 
     def duplicate(self, row: int, record: Record) -> Removed | None:
         """The removal of a row that repeats an earlier one; fields do not count."""
@@ -49,29 +39,6 @@ class Repeats:
             return None
         place, text = self.places[twin], record.responses[0].text[:EXCERPT_CHARS]
         return Removed(record.source, record.line, DUPLICATE, f"the same row as {place}", text, place)
-
-    def contradictions(self, row: int, place: str) -> Iterator[Finding]:
-        """The pairs of a row that an earlier row, with the same prompt, decided the other way round."""
-        for other in self.against[self.starts[row] : self.starts[row + 1]].tolist():
-            detail = f"{self.places[other]} prefers the other of the same two responses"
-            yield Finding(CONTRADICTION, "warning", place, detail)
-
-
-def contradictions(verdicts: Verdicts, refused: Flags) -> tuple[Indices, Indices]:
-    """(rows that contradict an earlier one, that one), shape (F,), in the order of the rows and their comparisons.
-
-    What counts for two responses is the first comparison of them, whatever became of its row; ties decide nothing.
-    """
-    rows = verdicts.row.astype(np.int64)
-    decided = np.flatnonzero((verdicts.tie == 0) & (verdicts.better != verdicts.worse) & ~refused[rows])
-    better, worse, rows = verdicts.better[decided], verdicts.worse[decided], rows[decided]
-    low, high, low_won = np.minimum(better, worse), np.maximum(better, worse), better < worse
-    order = np.lexsort((np.arange(len(rows)), high, low))
-    begins = starts_of(low[order], high[order])
-    first = np.empty(len(rows), np.int64)
-    first[order] = order[begins]
-    other = np.flatnonzero(low_won != low_won[first])
-    return rows[other], rows[first[other]]
 
 
 def twins(prints: npt.NDArray[np.uint64], refused: Flags, gone: Flags) -> Indices:

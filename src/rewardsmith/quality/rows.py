@@ -9,7 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rewardsmith.evaluate.baselines import CJK_RANGES
-from rewardsmith.quality.text import language_of, length_in_words, plain_ascii
+from rewardsmith.quality.languages import language_of
+from rewardsmith.quality.refusals import is_refusal
+from rewardsmith.quality.text import length_in_words, plain_ascii
 from rewardsmith.records import Comparison, Record
 
 SIMILARITY_FLOOR = 0.7
@@ -18,29 +20,14 @@ SIMILARITY_CHARS = 50_000
 """Longer responses are not compared: the time grows with the product of the lengths."""
 
 GRAM = 4
+TAIL_PIECES = 80
+"""A model that got stuck says its last words over and over, however long the text before them is."""
 FEWEST_PIECES = 20
 FEWEST_BYTES = 200
 """Shorter texts repeat and compress by chance: `Yes, yes, yes!` is no defect."""
 WORDS_KEPT = bytes(n if chr(n).isalnum() or n == 95 else 32 for n in range(128)) + bytes(128)
 PIECE = re.compile(rf"[{CJK_RANGES}]|[^\W{CJK_RANGES}]+")
 
-REFUSAL_CHARS = 300
-"""A refusal says so at its start; later the same words are mostly a reservation."""
-REFUSAL = re.compile(
-    r"\b(?:I|we)(?: am|['’]m| are|['’]re)?(?: (?:really|simply|also|very|so))?(?: sorry,?(?: but)? I)? "
-    r"(?:cannot|can not|can['’]t|won['’]t|will not|(?:not able|unable|not comfortable|not programmed|not allowed)(?: to)?"
-    r"|must decline to|have to decline to|refuse to|decline to)"
-    r"(?: (?:ethically|in good conscience|really|directly|legally|actually))? "
-    r"(?:help(?!,? but)|assist|answer|provid|fulfil|comply|offer|support|creat|generat|writ|engag|discuss|participat"
-    r"|respond|recommend|advis|condone|share|giv|do that)"
-    r"|(?:抱歉|对不起|對不起|很遗憾|不好意思)[^。！？\n]{0,30}?(?:不能|无法|無法|没法|不可以)[^。！？\n]{0,12}?"
-    r"(?:回答|提供|帮助|幫助|协助|協助|满足|完成|处理|讨论|生成|支持|给出|参与|回复)"
-    r"|(?:我|本人)(?:不能|无法|無法|没办法|不可以)(?:(?:为|给|向)(?:您|你))?"
-    r"(?:回答|提供|帮助|幫助|协助|協助|满足|讨论|参与|支持|回复)",
-    re.IGNORECASE,
-)
-DECLINING = ("not", "n't", "n’t", "unable", "decline", "refuse")
-"""Without one of these in it, in lower case, no English text matches REFUSAL."""
 AGREEMENT_FIELDS = ("annotator_agreement", "agreement")
 
 
@@ -127,11 +114,17 @@ def least_similarity(texts: list[str], comparisons: tuple[Comparison, ...]) -> f
 def repetition(text: str) -> float:
     """The share of a text's runs of GRAM words that stood in it before, in [0, 1]; a CJK character is a word.
 
-    0 for texts of fewer than FEWEST_PIECES words. Degenerate generation ("the the the", a line over and over) is near 1.
+    It is that of the whole text or of its last TAIL_PIECES words, whichever is more; 0 for texts of fewer than FEWEST_PIECES
+    words. Degenerate generation ("the the the", a line over and over) is near 1.
     """
     pieces = pieces_of(text)
     if len(pieces) < FEWEST_PIECES:
         return 0.0
+    return max(repeated_share(pieces), repeated_share(pieces[-TAIL_PIECES:]))
+
+
+def repeated_share(pieces: Sequence[str | bytes]) -> float:
+    """The share of the runs of GRAM pieces that are not the first of their kind."""
     runs = len(pieces) - GRAM + 1
     different = len(set(zip(*(pieces[start:] for start in range(GRAM)), strict=False)))
     return 1 - different / runs
@@ -149,16 +142,6 @@ def compression(text: str) -> float:
     """How many times smaller zlib (level 6) makes a text's UTF-8; 1 for texts of fewer than FEWEST_BYTES bytes."""
     data = text.encode(errors="surrogatepass")
     return len(data) / len(zlib.compress(data, 6)) if len(data) >= FEWEST_BYTES else 1.0
-
-
-def is_refusal(text: str) -> bool:
-    """Whether a response begins by declining to answer, in English or Chinese."""
-    start = text[:REFUSAL_CHARS]
-    lower = start.lower()
-    # The pattern is slow where it finds nothing, which is nearly always.
-    if start.isascii() and not any(word in lower for word in DECLINING):
-        return False
-    return REFUSAL.search(start) is not None
 
 
 def agreement_of(record: Record) -> float | None:

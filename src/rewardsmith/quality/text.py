@@ -6,23 +6,38 @@ Chinese included, gives None.
 
 import functools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from rewardsmith.evaluate.baselines import CJK_RANGES
+from rewardsmith.quality.markup import around, placeholder, template_token
+from rewardsmith.quality.misreadings import misread_as
 from rewardsmith.records import Record
 
-EXCERPT_CHARS = 40
-
-# One Latin-1 or Windows character is normal in many languages; UTF-8 read as a Windows code page gives runs of them.
-SUSPICIOUS_RUN = re.compile("[\u0080-\u024f\u02c6\u02dc\u2013-\u203a\u20ac\u2122]{2}")
-CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-# Joiners (U+200C, U+200D) are left out: Persian, Hindi and emoji need them.
-INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
-ROLE_TAG = re.compile(r"(?:^|\n)[ \t]*((?:Human|Assistant|User|用户|助手|人类) ?[:：])")
-TEMPLATE_TOKEN = re.compile(
-    r"<\|[A-Za-z0-9_]{1,40}\|>|<｜[^｜<>\n]{1,40}｜>|<(?:start|end)_of_turn>|\[/?INST\]|<</?SYS>>|</s>|\[(?:CLS|SEP)\]"
+# What pages of single bytes show for the bytes of UTF-8: letters and signs, quotes and dashes, or (Mac, DOS) roots, sums and
+# corners of boxes. One of them is normal in many languages, and so are quotes beside quotes; damage is a run of them.
+SIGNS, QUOTES, CORNERS = (
+    "\u0080-\u024f\u02c6\u02dc\u20ac\u2122",
+    "\u2013-\u203a",
+    "\u0393\u2202\u221a\u2248\u2261\u2500\u251c\u252c",
 )
-PLACEHOLDER = re.compile(r"\[(?:removed|deleted|redacted|已删除)\]", re.IGNORECASE)
+CORNERS += "\u253c\u2564\u2568\u256c"
+AFTER_CORNER = "\u0080-\u024f\u0391-\u03c9\u207f\u2200-\u2321\u2550-\u2563\u2580-\u25a0"
+SUSPICIOUS_RUN = re.compile(
+    f"[{SIGNS}{QUOTES}{CORNERS}](?:(?<=[{SIGNS}])[{SIGNS}{QUOTES}]|(?<=[{QUOTES}])[{SIGNS}]|(?<=[{CORNERS}])[{AFTER_CORNER}])"
+)
+CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+HIDDEN = (
+    "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b\u202a-\u202e\u2060-\u2065\u206a-\u206f\u3164\ufeff\uffa0"
+    "\ufff9-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+)
+# Marks that scripts from right to left need, joiners that Persian, Indic scripts and emoji need, tags that flags need.
+MARKS, JOINERS, TAGS = "\u061c\u200e\u200f\u2066-\u2069", "\u200c\u200d", "\U000e0000-\U000e007f"
+INVISIBLE = re.compile(f"[{HIDDEN}{MARKS}{JOINERS}{TAGS}]|[\ufe00-\ufe0f\U000e0100-\U000e01ef]{{2,}}")
+FLAG = re.compile(f"\U0001f3f4[{TAGS}]+")
+RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+# Letters that never join: a joiner between two of these, or at the edge of a text, is seen by a tokenizer only.
+UNJOINED = "\x00-\u024f\u0370-\u052f\u1e00-\u1fff\u3000-\u9fff\uac00-\ud7af\uff00-\uffef"
+IDLE_JOINER = re.compile(f"(?:^|(?<=[{UNJOINED}]))[{JOINERS}]+(?=[{UNJOINED}]|$)")
 CJK = re.compile(f"[{CJK_RANGES}]")
 # From the first letter or digit to the next space or CJK character: one match per word, none for punctuation alone.
 WORD = re.compile(rf"[^\W{CJK_RANGES}][^\s{CJK_RANGES}]*")
@@ -32,13 +47,6 @@ TYPOGRAPHIC = (("\u2019", "'"), ("\u201c", '"'), ("\u201d", '"'), ("\u2018", "'"
 KINDS = "".join(" " if chr(n).isspace() else chr(n) if chr(n).isalnum() or n == 95 else "." for n in range(128))
 BYTES_KEPT = KINDS.encode() + bytes(128)
 NO_WORD = bytes(n for n in range(256) if n >= 128 or KINDS[n] == ".")
-
-
-LATIN_RANGES = "A-Za-z\u00c0-\u024f\u1e00-\u1eff"
-LATIN_WORD = re.compile(f"[{LATIN_RANGES}]+")
-KANA = re.compile("[\u3040-\u30ff]")
-# Letters beyond Latin and CJK, such as Cyrillic, Arabic and Hangul.
-OTHER_WORD = re.compile(rf"(?:(?![{LATIN_RANGES}\d_{CJK_RANGES}])\w)+")
 
 
 def length_in_words(text: str) -> int:
@@ -65,26 +73,15 @@ def plain_ascii(text: str) -> str | None:
     return text if text.isascii() else None
 
 
-def language_of(text: str) -> str:
-    """`zh`, `en` or `other`, told by script alone: which of them most of the text's words are written in.
-
-    A Chinese character counts as one word. Kana make a text Japanese, which is `other` as every other script is; every
-    language in Latin letters counts as `en`.
-    """
-    if (plain := plain_ascii(text)) is not None:
-        return "en" if LATIN_WORD.search(plain) else "other"
-    latin = len(LATIN_WORD.findall(text))
-    kana = len(KANA.findall(text))
-    chinese = 0 if kana else len(CJK.findall(text))
-    rest = kana + len(OTHER_WORD.findall(text))
-    most = max(chinese, latin, rest)
-    return "other" if most == rest else "zh" if most == chinese else "en"
-
-
 def damaged_text(text: str) -> str | None:
-    """Bytes of one encoding read as another (mojibake, "Ã©" for "é"), by the heuristic of the library ftfy."""
-    if text.isascii() or not SUSPICIOUS_RUN.search(text):
+    """Bytes of one encoding read as another (mojibake: "Ã©" for "é", "浣犲ソ" for "你好").
+
+    Pages of Latin letters are told by the heuristic of the library ftfy, all others by `misreadings`.
+    """
+    if plain_ascii(text) is not None:
         return None
+    if (told := misread_as(text)) is not None or not SUSPICIOUS_RUN.search(text):
+        return told
     from ftfy.badness import BADNESS_RE, badness
 
     score = badness(text)
@@ -106,41 +103,29 @@ def control_characters(text: str) -> str | None:
 
 
 def invisible_characters(text: str) -> str | None:
-    """Characters that nobody sees but a tokenizer does: zero-width spaces, soft hyphens, direction overrides."""
-    return None if plain_ascii(text) is not None else code_points(INVISIBLE, text)
+    """Characters that nobody sees but a tokenizer does: zero-width spaces, soft hyphens, direction overrides, hidden tags.
+
+    Joiners count where they join nothing, direction marks in texts without a script from right to left, tags outside of
+    flags, variation selectors where several stand in a row.
+    """
+    if plain_ascii(text) is not None or not INVISIBLE.search(text):
+        return None
+    found = re.findall(f"[{HIDDEN}]", text) + [one for run in IDLE_JOINER.findall(text) for one in run]
+    found += re.findall(f"[{TAGS}]", FLAG.sub("", text)) + re.findall("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{2}", text)
+    if not RIGHT_TO_LEFT.search(text):
+        found += re.findall(f"[{MARKS}]", text)
+    return named("".join(found)) if found else None
 
 
 def code_points(pattern: re.Pattern[str], text: str) -> str | None:
     """The different characters that a pattern finds, by their code points."""
-    found = sorted(set(pattern.findall(text)))
-    return ", ".join(f"U+{ord(character):04X}" for character in found[:8]) if found else None
+    found = pattern.findall(text)
+    return named(found) if found else None
 
 
-def role_tag(text: str) -> str | None:
-    """A line that begins like a turn of a dialogue ("Human:"): the answer runs on into the next turn."""
-    return first_of(ROLE_TAG, text) if ":" in text or "：" in text else None
-
-
-def template_token(text: str) -> str | None:
-    """Markup of a chat template, such as <|im_end|>, inside a text."""
-    return first_of(TEMPLATE_TOKEN, text) if "<" in text or "[" in text else None
-
-
-def placeholder(text: str) -> str | None:
-    """A mark for text that a site took away, such as [removed]."""
-    return first_of(PLACEHOLDER, text) if "[" in text else None
-
-
-def first_of(pattern: re.Pattern[str], text: str) -> str | None:
-    """The first place that a pattern finds."""
-    found = pattern.search(text)
-    return around(text, found) if found else None
-
-
-def around(text: str, found: re.Match[str]) -> str:
-    """The text from a match on, shortened and on one line."""
-    start = found.start()
-    return repr(text[start : start + EXCERPT_CHARS].strip())
+def named(characters: Iterable[str]) -> str:
+    """The first of some different characters, by their code points."""
+    return ", ".join(f"U+{ord(character):04X}" for character in sorted(set(characters))[:8])
 
 
 TEXT_CHECKS: dict[str, Callable[[str], str | None]] = {

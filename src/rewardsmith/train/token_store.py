@@ -36,6 +36,7 @@ class StoredEncoder:
         self.common = common_hash(encoder)
         self.waiting = 0
         self.known = 0
+        self.writes = True
         file.execute("CREATE TABLE IF NOT EXISTS encoded (key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID")
 
     def encode(self, record: Record) -> Encoded:
@@ -48,12 +49,20 @@ class StoredEncoder:
                 self.known += 1
                 return encoded
         encoded = self.encoder.encode(record)
-        with contextlib.suppress(sqlite3.Error):  # a full disk must not stop what could go on without
+        if self.writes:
+            self._remember(key, encoded)
+        return encoded
+
+    def _remember(self, key: bytes, encoded: Encoded) -> None:
+        try:
             self.file.execute("INSERT OR REPLACE INTO encoded VALUES (?, ?)", (key, pack(encoded)))
             self.waiting += 1
             if self.waiting % WRITTEN == 0:
                 self.file.commit()
-        return encoded
+        except sqlite3.Error:
+            # A full disk must not stop what could go on without, nor may another process that writes: each try to
+            # would wait for it.
+            self.writes = False
 
 
 @contextlib.contextmanager

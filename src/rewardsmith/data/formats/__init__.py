@@ -27,7 +27,7 @@ LISTED = columns("prompt responses models system")
 # Order matters: a row belongs to the first format it fits.
 FORMATS: dict[str, Format] = {
     "native": Format(
-        "rewardsmith's own records", has("prompt", "responses", "comparisons"), native.from_row, native.COLUMNS
+        "rewardsmith's own records", has("prompt", "responses", "comparisons"), native.read_row, native.COLUMNS
     ),
     "arena": Format(
         "arena battles: two conversations and a winner",
