@@ -82,7 +82,10 @@ def test_a_validation_row_that_cannot_be_scored_does_not_cost_the_run(tmp_path):
     assert (tmp_path / "run" / "model" / "reward.json").is_file()
 
 
-@pytest.mark.parametrize("changes", [{"n_head": 4}, {"dataset": ("synthetic:61",)}, {"lr": 0.1}, {"max_length": 255}])
+@pytest.mark.parametrize(
+    "changes",
+    [{"n_head": 4}, {"dataset": ("synthetic:61",)}, {"lr": 0.1}, {"max_length": 255}, {"read_layers": (1,)}],
+)
 def test_a_resume_with_anything_changed_is_refused_and_touches_nothing(tmp_path, changes):
     train.run(settings(tmp_path / "run"))
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}

@@ -99,6 +99,7 @@ def fingerprint_of(
         "model": config.model,
         "layers": config.layers,
         "freeze_layers": config.freeze_layers,
+        "readout": None if (readout := model.network.readout) is None else readout.told(),
         "lora": {**asdict(config.lora), "alpha": config.lora.scale, "target": list(config.lora.target)}
         if config.lora.r
         else None,

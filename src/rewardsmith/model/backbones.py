@@ -13,7 +13,7 @@ import torch
 from rewardsmith.errors import ModelError
 from rewardsmith.model.classifier import load_classifier, unreachable
 from rewardsmith.model.folders import ModelFolder, has_tokenizer, inspect_folder
-from rewardsmith.model.network import find_head, kind_of, layer_stack
+from rewardsmith.model.network import find_head, kind_of, layer_stack, name_of
 from rewardsmith.model.public_heads import Choice, Origin, read_tensor
 from rewardsmith.model.readout import Readout
 from rewardsmith.model.sidecar import Sidecar
@@ -134,7 +134,7 @@ def with_stored_head(plain: Backbone, readout: Readout, reading: Reading | None,
     if reading is not None and reading(layer_count(plain.hf)) != readout:
         raise ModelError(f"{name} has a head that reads {readout.told()}; leave --read-layers and --pooling out")
     assert plain.folder is not None
-    head = stored_head(inspect_folder(plain.folder), find_head(plain.hf), plain.hf)
+    head = stored_head(inspect_folder(plain.folder), name_of(plain.hf, find_head(plain.hf)))
     return replace(plain, head_is_new=False, readout=readout, head=head)
 
 
@@ -231,9 +231,8 @@ def load_tokenizer(path: str, *, trust_remote_code: bool) -> Any:
         raise ModelError(unreachable(path, error)) from error
 
 
-def stored_head(folder: ModelFolder, own: torch.nn.Linear, hf: Any) -> torch.Tensor:
-    """The weights of a head that reads more than the class's `own`, which has another shape."""
-    name = next(name for name, module in hf.named_modules() if module is own)
+def stored_head(folder: ModelFolder, name: str) -> torch.Tensor:
+    """The weights of a head that reads more than the class's own, under whose name they stand in another shape."""
     found = [weight for weight in folder.weights if weight.name == f"{name}.weight"]
     if not found:
         raise ModelError(f"{folder.path} lacks its reward head ({name}.weight); is it complete?")

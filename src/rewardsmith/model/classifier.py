@@ -10,7 +10,7 @@ from rewardsmith.errors import ModelError
 from rewardsmith.model.adapter_folders import base_of, has_own_head, merge_adapter
 from rewardsmith.model.folders import ModelFolder, has_tokenizer, inspect_folder
 from rewardsmith.model.generic_classifier import ensure_classifier
-from rewardsmith.model.network import find_head
+from rewardsmith.model.network import find_head, name_of
 from rewardsmith.model.public_heads import (
     Choice,
     Origin,
@@ -124,7 +124,7 @@ def load_weights(path: str, config: Any, *, trust_remote_code: bool) -> tuple[An
 def head_of(hf: Any) -> tuple[str, Any]:
     """Name and module of the head with one output."""
     head = find_head(hf)
-    return next(name for name, module in hf.named_modules() if module is head), head
+    return name_of(hf, head), head
 
 
 def refuse_missing(path: str, absent: set[str], own: str) -> None:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from rewardsmith.errors import ModelError
 from rewardsmith.model.batches import KnownFeatures
-from rewardsmith.model.network import RewardNetwork
+from rewardsmith.model.network import RewardNetwork, name_of
 from rewardsmith.model.scorer import Sequences, Text, features
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.scoring.trees import TokenTree
@@ -166,7 +166,7 @@ def make_room(root: Path, *, keep: Path, room: float) -> None:
 def store_name(network: RewardNetwork) -> str:
     """A hash of all that decides a text's features, to rounding: weights below the head, config, readout, precision."""
     digest = hashlib.blake2b(digest_size=KEY_BYTES)
-    head = next(name for name, module in network.hf.named_modules() if module is network.head)
+    head = name_of(network.hf, network.head)
     for name, value in sorted(network.hf.state_dict().items()):
         if not name.startswith(f"{head}."):
             digest.update(f"{name}:{tuple(value.shape)}:{value.dtype}:".encode())

@@ -67,8 +67,7 @@ class RewardNetwork(nn.Module):
         hidden = self.hf.config.get_text_config().hidden_size
         head = nn.Linear(readout.width(hidden), 1, bias=False, device=self.device)
         nn.init.zeros_(head.weight)
-        name = next(name for name, module in self.hf.named_modules() if module is self.head)
-        self.hf.set_submodule(name, head)
+        self.hf.set_submodule(name_of(self.hf, self.head), head)
         self.head = head
         self.readout, self._outputs = readout, LayerOutputs(layer_stack(self.hf.base_model), readout.layers)
 
@@ -203,6 +202,11 @@ def find_head(hf: Any) -> nn.Linear:
     if not heads:
         raise ModelError(f"{type(hf).__name__} has no head with one output; open it with num_labels=1")
     return heads[-1]
+
+
+def name_of(hf: Any, head: nn.Module) -> str:
+    """The name under which `hf` holds its head."""
+    return next(str(name) for name, module in hf.named_modules() if module is head)
 
 
 def layer_stack(backbone: Any) -> list[nn.Module]:
