@@ -37,6 +37,8 @@ from rewardsmith.quality.text import texts_of
 from rewardsmith.records import Comparison, Message, Record, Response
 
 RESULT = Path(__file__).parent / "results" / "dedup.json"
+Pairs = set[tuple[int, int]]
+"""Numbers of two rows, the lower one first."""
 SOURCES = ("hh-rlhf/harmless-base.jsonl.gz", "hh-rlhf/helpful.jsonl.gz", "ultrafeedback-noise/clean.jsonl.gz")
 SENTENCE = re.compile(r"[^.!?。！？\n]{15,200}[.!?。！？]")
 PLANTED = 10  # one row in so many
@@ -116,11 +118,14 @@ def ours(count: int, pool: list[str]) -> dict[str, Any]:
     return {"cpu_seconds": seconds, "peak_mb_above_start": peak - before, **judged(pairs, count, pool)}
 
 
-def judged(pairs: set[tuple[int, int]], count: int, pool: list[str]) -> dict[str, Any]:
-    """Recall over all that was planted and over what reaches the threshold, and the precision of the pairs."""
-    planted: set[tuple[int, int]] = set()
-    reached: set[tuple[int, int]] = set()
-    suspicious = {n for pair in pairs for n in pair if (min(pair), max(pair)) != (max(pair) - 1, max(pair))}
+def replayed(pairs: Pairs, count: int, pool: list[str]) -> tuple[Pairs, Pairs, dict[int, list[str]]]:
+    """(what was planted, what of it reaches the threshold, the texts of found pairs that are no neighbours).
+
+    The rows are made a second time, so that none has to be kept; `pairs` are (lower, higher) numbers of rows.
+    """
+    planted: Pairs = set()
+    reached: Pairs = set()
+    doubtful = {n for a, b in pairs for n in (a, b) if b - a != 1}
     kept: dict[int, list[str]] = {}
     previous: list[str] = []
     for n, (original, texts) in enumerate(rows(count, pool)):
@@ -128,9 +133,15 @@ def judged(pairs: set[tuple[int, int]], count: int, pool: list[str]) -> dict[str
             planted.add((original, n))
             if plain_similarity(previous, texts) >= THRESHOLD:
                 reached.add((original, n))
-        if n in suspicious:
+        if n in doubtful:
             kept[n] = texts
         previous = texts
+    return planted, reached, kept
+
+
+def judged(pairs: Pairs, count: int, pool: list[str]) -> dict[str, Any]:
+    """Recall over all that was planted and over what reaches the threshold, and the precision of the pairs."""
+    planted, reached, kept = replayed(pairs, count, pool)
     others = pairs - planted
     right = (pairs & planted) | {pair for pair in others if plain_similarity(kept[pair[0]], kept[pair[1]]) >= THRESHOLD}
     return {

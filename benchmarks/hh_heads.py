@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 
 import rewardsmith as rs
+from paired_rows import figures
 from quality import HH, RESULTS
 from rewardsmith.commands.sources import Intake, read_records
 from rewardsmith.commands.train_frozen import features_folder
 from rewardsmith.commands.train_inputs import open_model
 from rewardsmith.commands.train_settings import Config
 from rewardsmith.data.mixing import Mix
-from rewardsmith.evaluate.paired import compare_margins
 from rewardsmith.files import write_json
 from rewardsmith.model.feature_store import fill_store, open_store
 from rewardsmith.records import Record
@@ -99,17 +99,7 @@ def together(first: Known, second: Known) -> Known:
 
 def told(name: str, margin: np.ndarray, base: np.ndarray, prompts: np.ndarray) -> dict[str, Any]:
     """A row of the result: accuracy, and the difference to the base."""
-    ones, rng = np.ones(len(margin)), np.random.default_rng(0)
-    absolute = compare_margins(margin, margin * 0, preference=ones, cluster=prompts, rng=rng)
-    paired = compare_margins(margin, base, preference=ones, cluster=prompts, rng=rng)
-    return {
-        "name": name,
-        "n": len(margin),
-        "accuracy": 0.5 + absolute.difference,
-        "accuracy_ci": [0.5 + absolute.interval.low, 0.5 + absolute.interval.high],
-        "minus_first": paired.difference,
-        "minus_first_ci": [paired.interval.low, paired.interval.high],
-    }
+    return {"name": name, "n": len(margin), **figures(margin, base, prompts, minus="minus_first")}
 
 
 def main() -> None:

@@ -23,11 +23,11 @@ import numpy as np
 
 import rewardsmith as rs
 from hh_features import EVERY, features, open_backbone
+from paired_rows import figures
 from rewardsmith.data.merging import merge_prompts
 from rewardsmith.data.splitting import hold_out
 from rewardsmith.evaluate.baselines import tfidf
 from rewardsmith.evaluate.folds import fold_count, folds_of_clusters
-from rewardsmith.evaluate.paired import compare_margins
 from rewardsmith.files import write_json
 from rewardsmith.quality.label_changes import Mode, changed, turned
 from rewardsmith.quality.label_noise import LabelNoise, find_label_noise
@@ -168,14 +168,9 @@ def summary(rows: list[dict[str, Any]], margins: list[np.ndarray], test: Labels)
             )
             for name in (arm, "dirty")
         )
-        rng, cluster = np.random.default_rng(0), np.tile(test.at, len(mine) // len(test.at))
-        ones = np.ones(len(mine))
-        absolute = compare_margins(mine, 0 * mine, preference=ones, cluster=cluster, rng=rng)
-        paired = compare_margins(mine, base, preference=ones, cluster=cluster, rng=rng)
+        cluster = np.tile(test.at, len(mine) // len(test.at))
         row = {"rate": rate, "arm": arm, "n": len(test.at), "seeds": len(mine) // len(test.at)}
-        row |= {"accuracy": 0.5 + absolute.difference, "minus_dirty": paired.difference}
-        row |= {"accuracy_ci": [0.5 + absolute.interval.low, 0.5 + absolute.interval.high]}
-        row |= {"minus_dirty_ci": [paired.interval.low, paired.interval.high]}
+        row |= figures(mine, base, cluster, minus="minus_dirty")
         print(json.dumps(row), flush=True)
         told.append(row)
     return told

@@ -34,7 +34,7 @@ from typing import Any
 
 import orjson
 
-from dedup import THRESHOLD, plain_similarity, rows, sentences
+from dedup import THRESHOLD, Pairs, plain_similarity, replayed, rows, sentences
 from rewardsmith.data.chunks import Reading, read
 from rewardsmith.files import write_json
 from rewardsmith.quality.duplicates import NearDuplicates, item_of
@@ -49,8 +49,6 @@ SETTINGS: dict[str, tuple[int | str, ...]] = {
     "datatrove, our settings": (2, 20, 6, "words"),
     "datatrove, our settings, words by spaces": (2, 20, 6, "spaces"),
 }
-
-Pairs = set[tuple[int, int]]
 
 
 def make(path: Path, count: int, pool: list[str]) -> None:
@@ -140,19 +138,7 @@ def search_with_peer(python: str, source: Path, folder: Path, setting: str) -> t
 def judged(clusters: Iterable[list[int]], count: int, pool: list[str]) -> dict[str, Any]:
     """Recall of what was planted, and of what of it reaches the threshold; precision of the pairs within clusters."""
     pairs: Pairs = {(a, b) for members in clusters for a, b in combinations(sorted(set(members)), 2)}
-    planted: Pairs = set()
-    reached: Pairs = set()
-    doubtful = {n for a, b in pairs for n in (a, b) if b - a != 1}
-    kept: dict[int, list[str]] = {}
-    previous: list[str] = []
-    for n, (original, texts) in enumerate(rows(count, pool)):
-        if original is not None:
-            planted.add((original, n))
-            if plain_similarity(previous, texts) >= THRESHOLD:
-                reached.add((original, n))
-        if n in doubtful:
-            kept[n] = texts
-        previous = texts
+    planted, reached, kept = replayed(pairs, count, pool)
     others = {(a, b) for a, b in pairs - planted if a in kept and b in kept}
     right = len(pairs & planted) + sum(plain_similarity(kept[a], kept[b]) >= THRESHOLD for a, b in others)
     return {

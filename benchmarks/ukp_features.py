@@ -19,9 +19,9 @@ import numpy as np
 
 import rewardsmith as rs
 from hh_features import EVERY, STRENGTHS, features, head, open_backbone
+from paired_rows import figures
 from rewardsmith.data.merging import merge_prompts
 from rewardsmith.data.splitting import hold_out
-from rewardsmith.evaluate.paired import compare_margins
 from rewardsmith.files import write_json
 from rewardsmith.terminal import progress_for
 from rewardsmith.train.examples import encode_examples
@@ -107,18 +107,12 @@ def told(
     name: str, strength: float | None, cross: float | None, margin: np.ndarray, base: np.ndarray, prompts: np.ndarray
 ) -> dict[str, Any]:
     """A row of the result."""
-    rng, ones = np.random.default_rng(0), np.ones(len(margin))
-    absolute = compare_margins(margin, margin * 0, preference=ones, cluster=prompts, rng=rng)
-    paired = compare_margins(margin, base, preference=ones, cluster=prompts, rng=rng)
     row = {
         "name": name,
         "strength": strength,
         "cross_validated": cross,
         "n": len(margin),
-        "accuracy": 0.5 + absolute.difference,
-        "accuracy_ci": [0.5 + absolute.interval.low, 0.5 + absolute.interval.high],
-        "minus_last_layer": paired.difference,
-        "minus_last_layer_ci": [paired.interval.low, paired.interval.high],
+        **figures(margin, base, prompts, minus="minus_last_layer"),
     }
     print(json.dumps(row), flush=True)
     return row
