@@ -19,6 +19,7 @@ from rewardsmith.model.team import ALONE, joined
 from rewardsmith.train import resume
 from rewardsmith.train.examples import encode_examples
 from rewardsmith.train.loop import Fit, FitSettings
+from rewardsmith.train.optimizer import recompute_activations
 
 STEPS = {"epochs": 2, "eval_every": 3}
 
@@ -46,6 +47,10 @@ def make(kind):
         model.adapter = attach(model.network, LoraSettings(r=2, alpha=4))
     if kind == "half":
         model.network.autocast = torch.float16
+    if kind == "bf16":
+        model.network.autocast = torch.bfloat16
+    if kind == "again":
+        recompute_activations(model.network)
     return model, {"head_start": "probe"} if kind == "probe" else {}
 
 

@@ -19,7 +19,7 @@ STAGES = {
     "3-host": {"stage": 3, **CUT_ALL, **HOST, "offload_param": {"device": "cpu"}},
 }
 RUNS = [(kind, stage) for stage in STAGES for kind in ("plain", "lora")]
-RUNS += [("probe", "2"), ("probe", "3"), ("bert-whole", "2"), ("bert-whole", "3")]
+RUNS += [(kind, stage) for stage in ("2", "3") for kind in ("probe", "bert-whole", "bf16", "again")]
 
 
 def zero_fit(folder, kind, team, stage):
@@ -50,6 +50,7 @@ def run_all(folder, team):
         seen[f"resumed-zero{stage}"] = trainer.run(resuming=True).resumed_from
         team.wait()
     seen["idle"] = message_of(lambda: zero_fit(folder / "idle", "bert", team, "2"))
+    seen["half"] = message_of(lambda: zero_fit(folder / "half", "half", team, "2"))
     return seen
 
 

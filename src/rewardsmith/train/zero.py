@@ -6,7 +6,9 @@ whole what it has cut.
 
 import contextlib
 import logging
+import os
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -33,14 +35,16 @@ SETTLED = {
 class Zero(Engine):
     """ZeRO 1 to 3 under our loop; `settings` is DeepSpeed's `zero_optimization`.
 
-    Weights stay in fp32, mixed precision is autocast as under every engine, and fp16 is refused by its caller. The largest
-    gradient norm has to be known from the start (`clip`, 0: none).
+    Weights stay in fp32, mixed precision is autocast as under every engine. DeepSpeed clips by itself, to a gradient norm
+    of `clip` (0: not at all).
     """
 
     def __init__(
         self, network: RewardNetwork, team: Team, *, example: Example, settings: Mapping[str, Any], clip: float
     ) -> None:
         super().__init__(network, team)
+        if network.autocast is torch.float16:
+            raise ModelError("fp16 needs a scaled loss, which DeepSpeed is not given; use --dtype bf16 or --parallel fsdp")
         refuse_shared(network, how="ZeRO")
         if idle := unreached(network, example):
             raise ModelError(
@@ -52,9 +56,8 @@ class Zero(Engine):
 
     def start(self, optimizer: torch.optim.Optimizer) -> Any:
         """Cut the network and the optimizer; returns ZeRO's optimizer, whose groups have the same learning rates."""
-        import deepspeed
-
         with quiet_deepspeed():
+            deepspeed = import_deepspeed(self.network.device.type)
             self.wrapped, started, *_ = deepspeed.initialize(
                 model=self.network, optimizer=optimizer, config=self.settings, dist_init_required=False
             )
@@ -84,10 +87,19 @@ class Zero(Engine):
         return float(self.wrapped.get_global_grad_norm())
 
 
+def import_deepspeed(device: str) -> Any:
+    """The package, working on this kind of device, and without the kernel that it would compile for exchanges on CPUs."""
+    os.environ.setdefault("DS_ACCELERATOR", device)  # else it guesses, and says so
+    import deepspeed
+
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False  # gloo does it without a compiler
+    return deepspeed
+
+
 @contextlib.contextmanager
 def quiet_deepspeed() -> Iterator[None]:
-    """Its log goes to the standard output, where results belong: here it goes to the other, errors only."""
-    log = logging.getLogger("DeepSpeed")
-    log.setLevel(logging.ERROR)
+    """Its log would go to the standard output, where results belong: it goes to the other, and holds errors only."""
+    warnings.filterwarnings("ignore", ".*torch.distributed.* is deprecated", FutureWarning)  # its own calls
     with contextlib.redirect_stdout(sys.stderr):
         yield
+    logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
