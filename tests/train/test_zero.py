@@ -39,7 +39,7 @@ def both(tmp_path_factory):
 def test_zero_follows_the_curve_of_one_process_and_ends_with_its_weights(both, kind, stage):
     folder, _ = both
     one, two = folder / f"one-{kind}", folder / f"{kind}-zero{stage}"
-    close = 2e-2 if kind == "bf16" else 1e-5
+    close = 5e-2 if kind == "bf16" else 1e-5  # bf16 rounds each pass, and the passes are others
     for mine, theirs in zip(curve(one), curve(two), strict=True):
         assert mine.keys() == theirs.keys()
         for key in ("step", "comparisons", "tokens", "loss", "margin", "reward_std", "grad_norm", "eval_loss"):
@@ -157,7 +157,9 @@ def test_a_configuration_that_says_otherwise_is_refused_naming_both(tmp_path, co
 
 
 def test_a_file_that_is_not_there_lists_what_is_shipped():
-    with pytest.raises(UsageError, match="--deepspeed-config zero9: no such file; shipped are zero2, zero2-offload, zero3"):
+    with pytest.raises(
+        UsageError, match="--deepspeed-config zero9: no such file; shipped are zero2, zero2-offload, zero3"
+    ):
         zero_settings("zero9")
     with pytest.raises(UsageError, match="cannot be read as JSON"):
         zero_settings(__file__)

@@ -75,11 +75,11 @@ def file_of(given: str | None) -> Path:
     return shipped[given]
 
 
-def left_to_us(value: Any) -> bool:
+def left_to_us(value: object) -> bool:
     """Whether a setting that is ours is left to us: "auto", or switched off."""
     if isinstance(value, Mapping):
         return value.get("enabled") in (False, "auto")
-    return value == "auto"
+    return bool(value == "auto")
 
 
 def refuse_settings(settings: Mapping[str, Any], path: Path) -> None:

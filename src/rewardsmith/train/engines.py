@@ -67,6 +67,9 @@ class Engine:
         optimizer.zero_grad(set_to_none=True)
         return norm
 
+    def close(self) -> None:
+        """After the last step: undo what the engine has changed outside of the network."""
+
 
 class Replicated(Engine):
     """DDP: every process holds the whole network; gradients are averaged during the last backward pass of a step."""

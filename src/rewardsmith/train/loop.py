@@ -154,6 +154,7 @@ class Fit:
                     self._interrupted()
                 if self.state.stopped_early:
                     break
+        self.engine.close()
         best = self.checkpoints / "best" / resume.WEIGHTS
         if best.is_file():
             resume.load_weights(self.network, best)

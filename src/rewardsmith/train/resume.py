@@ -31,7 +31,7 @@ class Restored:
     folder: Path
 
 
-def trainable(network: RewardNetwork) -> dict[str, torch.nn.Parameter]:
+def trainable(network: RewardNetwork) -> dict[str, torch.Tensor]:
     """The parameters that learn, by name; frozen ones come from the model that training started from."""
     return {name: p for name, p in network.hf.named_parameters() if p.requires_grad}
 

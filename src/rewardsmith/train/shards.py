@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from rewardsmith.train import zero_state
@@ -29,7 +29,7 @@ def cut_like(value: Tensor, pattern: Tensor) -> Tensor:
     return value
 
 
-def put(parameter: nn.Parameter, value: Tensor) -> None:
+def put(parameter: Tensor, value: Tensor) -> None:
     """Write a whole value into a parameter, wherever the parts of it are."""
     if zero_state.is_zero(parameter):
         zero_state.put_weight(parameter, value)
@@ -38,7 +38,7 @@ def put(parameter: nn.Parameter, value: Tensor) -> None:
         parameter.copy_(cut_like(value, parameter))
 
 
-def moments_of(optimizer: Any, parameter: nn.Parameter) -> Iterator[tuple[str, Tensor]]:
+def moments_of(optimizer: Any, parameter: Tensor) -> Iterator[tuple[str, Tensor]]:
     """What the optimizer keeps of a parameter, by name: whole where ZeRO has cut it, else as it lies."""
     if zero_state.is_zero(parameter):
         yield from zero_state.moments_of(optimizer, parameter)
@@ -46,7 +46,7 @@ def moments_of(optimizer: Any, parameter: nn.Parameter) -> Iterator[tuple[str, T
         yield from optimizer.state[parameter].items()
 
 
-def put_moments(optimizer: Any, saved: Mapping[nn.Parameter, Mapping[str, Tensor]]) -> None:
+def put_moments(optimizer: Any, saved: Mapping[Tensor, Mapping[str, Tensor]]) -> None:
     """Let the optimizer begin with whole moments."""
     if zero_state.is_zero(next(iter(saved))):
         zero_state.put_moments(optimizer, saved)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rewardsmith.errors import ModelError
 from rewardsmith.model.batches import Batch
@@ -44,7 +44,9 @@ class Zero(Engine):
     ) -> None:
         super().__init__(network, team)
         if network.autocast is torch.float16:
-            raise ModelError("fp16 needs a scaled loss, which DeepSpeed is not given; use --dtype bf16 or --parallel fsdp")
+            raise ModelError(
+                "fp16 needs a scaled loss, which DeepSpeed is not given; use --dtype bf16 or --parallel fsdp"
+            )
         refuse_shared(network, how="ZeRO")
         if idle := unreached(network, example):
             raise ModelError(
@@ -53,6 +55,7 @@ class Zero(Engine):
             )
         self.settings = {**SETTLED, "zero_optimization": dict(settings), "gradient_clipping": clip}
         self.wrapped: Any = None
+        self.linear = nn.functional.linear
 
     def start(self, optimizer: torch.optim.Optimizer) -> Any:
         """Cut the network and the optimizer; returns ZeRO's optimizer, whose groups have the same learning rates."""
@@ -85,6 +88,10 @@ class Zero(Engine):
         """Clip, update, exchange the weights; where the gradient is not finite it updates nothing."""
         self.wrapped.step()
         return float(self.wrapped.get_global_grad_norm())
+
+    def close(self) -> None:
+        """Stage 3 has put a linear of its own, which keeps no gathered weight, into torch for all modules: take it out."""
+        nn.functional.linear = self.linear
 
 
 def import_deepspeed(device: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 
 def is_cut(parameter: Tensor) -> bool:
@@ -29,7 +29,7 @@ def gathered_weight(parameter: Tensor) -> Tensor:
         return parameter.detach().clone()
 
 
-def put_weight(parameter: nn.Parameter, value: Tensor) -> None:
+def put_weight(parameter: Tensor, value: Tensor) -> None:
     """Write a whole value into a parameter and into the part of it that the optimizer updates."""
     import deepspeed
 
@@ -63,13 +63,13 @@ def moments_of(optimizer: Any, parameter: Tensor) -> Iterator[tuple[str, Tensor]
     """The moments of a parameter by name, whole in every process; none before the first step."""
     from deepspeed.utils import safe_get_full_optimizer_state
 
-    state = next(iter(optimizer.state.values()), {})
+    state: Mapping[str, Tensor] = next(iter(optimizer.state.values()), {})
     link_moments(optimizer, parameter)
     for key, value in state.items():
         yield key, value.clone() if value.dim() == 0 else safe_get_full_optimizer_state(parameter, key)
 
 
-def put_moments(optimizer: Any, saved: Mapping[Any, Mapping[str, Tensor]]) -> None:
+def put_moments(optimizer: Any, saved: Mapping[Tensor, Mapping[str, Tensor]]) -> None:
     """Begin with the moments in `saved`, by parameter: each process keeps its part of them.
 
     DeepSpeed makes room for them in its first step only, and knows where a parameter's lie from then on.
