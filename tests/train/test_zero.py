@@ -55,13 +55,11 @@ def test_zero_follows_the_curve_of_one_process_and_ends_with_its_weights(both, k
 
 
 @needs_deepspeed
-@pytest.mark.parametrize("stage", STAGES)
-def test_moments_are_cut_and_in_stage_3_weights_too(both, stage):
-    _, seen = both
-    for kind in ("plain", "lora"):
-        facts = [one[f"{kind}-zero{stage}"] for one in seen]
-        assert sum(one["moments"] for one in facts) == facts[0]["learning"]
-        assert sum(one["weights"] for one in facts) == facts[0]["all"] * (1 if stage.startswith("3") else 2)
+@pytest.mark.parametrize(("kind", "stage"), [run for run in RUNS if run[0] in ("plain", "lora")])
+def test_moments_are_cut_and_in_stage_3_weights_too(both, kind, stage):
+    facts = [one[f"{kind}-zero{stage}"] for one in both[1]]
+    assert sum(one["moments"] for one in facts) == facts[0]["learning"]
+    assert sum(one["weights"] for one in facts) == facts[0]["all"] * (1 if stage.startswith("3") else 2)
 
 
 @needs_deepspeed
@@ -98,11 +96,10 @@ def test_what_zero_would_do_wrong_is_refused(both):
 
 
 @needs_deepspeed
-@pytest.mark.parametrize("configuration", ["zero2-offload", "zero3"])
-def test_the_command_writes_once_and_its_model_opens_with_the_rewards_of_one_process(tmp_path, configuration):
+def test_the_command_writes_once_and_its_model_opens_with_the_rewards_of_one_process(tmp_path):
     import rewardsmith as rs
 
-    words = [*TRAIN, tmp_path / "two", "--parallel", "deepspeed", "--deepspeed-config", configuration]
+    words = [*TRAIN, tmp_path / "two", "--parallel", "deepspeed", "--deepspeed-config", "zero3"]
     process = launch(*words, "--head-start", "probe")
     out, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors[-3000:]

@@ -18,8 +18,9 @@ STAGES = {
     "3": {"stage": 3, **CUT_ALL},
     "3-host": {"stage": 3, **CUT_ALL, **HOST, "offload_param": {"device": "cpu"}},
 }
-RUNS = [(kind, stage) for stage in STAGES for kind in ("plain", "lora")]
-RUNS += [(kind, stage) for stage in ("2", "3") for kind in ("probe", "bert-whole", "bf16", "again")]
+RUNS = [("plain", stage) for stage in STAGES]
+RUNS += [(kind, stage) for stage in ("2", "3") for kind in ("lora", "bert-whole")]
+RUNS += [(kind, "3") for kind in ("probe", "bf16", "again")]
 
 
 def zero_fit(folder, kind, team, stage):

@@ -66,7 +66,7 @@ def file_of(given: str | None) -> Path:
                 "accelerate is configured for DeepSpeed without a file; add --deepspeed-config zero2, zero3 or a file"
             )
     given = given or DEFAULT
-    shipped = {path.stem: path for path in sorted(SHIPPED.glob("zero*.json"))}
+    shipped = dict(sorted((path.stem, path) for path in SHIPPED.glob("zero*.json")))
     path = Path(given)
     if path.is_file() or given not in shipped:
         if not path.is_file():
