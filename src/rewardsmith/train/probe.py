@@ -18,8 +18,8 @@ from rewardsmith.model.network import RewardNetwork
 from rewardsmith.model.scorer import features
 from rewardsmith.model.team import ALONE, Team
 from rewardsmith.progress import SILENT, Progress
-from rewardsmith.train.engines import cut_like
 from rewardsmith.train.examples import Example, rank_by_hash
+from rewardsmith.train.shards import put
 
 PENALTIES = (100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 """L2 penalties to choose from, per unit of mean loss and on features of unit spread."""
@@ -241,6 +241,4 @@ def fit_linear(data: Differences, penalty: float, start: Weights | None = None) 
 
 def set_head(network: RewardNetwork, weights: Weights) -> None:
     """Write the weights into the head."""
-    with torch.no_grad():
-        value = torch.from_numpy(weights)[None].to(network.head.weight.dtype)
-        network.head.weight.copy_(cut_like(value, network.head.weight))
+    put(network.head.weight, torch.from_numpy(weights)[None].to(network.head.weight.dtype))
