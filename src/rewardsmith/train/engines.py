@@ -144,7 +144,10 @@ def cut_like(value: Tensor, pattern: Tensor) -> Tensor:
     return value
 
 
-def gradient_norm(network: RewardNetwork, limit: float) -> float:
-    """Clip the gradient of all learning parameters to `limit` (0: not at all); returns its norm before that."""
+def gradient_norm(network: RewardNetwork, limit: float) -> Tensor:
+    """Clip the gradient of all learning parameters to `limit` (0: not at all); returns its norm before that, on the device.
+
+    A gradient that is not finite becomes NaN; whoever reads the norm has to leave the weights alone then.
+    """
     learning: list[Any] = [p for p in network.hf.parameters() if p.requires_grad]
-    return whole(torch.nn.utils.clip_grad_norm_(learning, limit or float("inf"))).item()
+    return whole(torch.nn.utils.clip_grad_norm_(learning, limit or float("inf")))
