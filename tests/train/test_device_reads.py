@@ -53,7 +53,7 @@ def reads(work):
 
 
 def rows(count=8):
-    return [pair(f"Which is larger, {k} or {k + 3}?", f"It is {k + 3}.", f"It is {k}.").at("made", k) for k in range(count)]
+    return [pair(f"Is {k} or {k + 3} larger?", f"It is {k + 3}.", f"It is {k}.").at("made", k) for k in range(count)]
 
 
 def gradient(model, budget, *, dropout=0.0):
@@ -85,26 +85,36 @@ def test_gradient_and_clipping_read_nothing(budget):
     assert count == 0
 
 
+class Copies(TorchFunctionMode):
+    """Notes the sizes of what is copied to the host."""
+
+    def __init__(self):
+        self.sizes = []
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function is torch.Tensor.cpu:
+            self.sizes.append(args[0].numel())
+        return function(*args, **(kwargs or {}))
+
+
+def reading(budget):
+    """How a step that is cut at `budget` is read: copies, all reads, figures."""
+    work, passes = gradient(tiny(), budget)
+    seen, norm = work()
+    with Copies() as copies:
+        figures, (read,) = seen.read(ALONE, norm)
+    assert read == pytest.approx(float(norm))
+    assert copies.sizes == [1 + passes + 4 * 8]  # the norm; losses of passes and pairs, margins, rewards of both
+    count, _ = reads(lambda: seen.read(ALONE, norm))
+    return count, figures
+
+
 def test_a_step_is_read_with_one_copy_however_it_is_cut():
-    counts = {}
-    for budget in (1, 10**6):
-        work, passes = gradient(tiny(), budget)
-        seen, norm = work()
-        copies = []
-
-        class Copies(TorchFunctionMode):
-            def __torch_function__(self, function, types, args=(), kwargs=None):
-                if function is torch.Tensor.cpu:
-                    copies.append(args[0].numel())
-                return function(*args, **(kwargs or {}))
-
-        with Copies():
-            figures, (read,) = seen.read(ALONE, norm)
-        assert len(copies) == 1
-        counts[passes], _ = reads(lambda: seen.read(ALONE, norm))
-        assert read == pytest.approx(float(norm))
-        assert figures.comparisons == 8
-    assert counts[1] == counts[8]
+    (often, cut), (once, whole) = reading(1), reading(10**6)
+    assert often == once
+    assert cut.comparisons == whole.comparisons == 8
+    assert cut.loss == pytest.approx(whole.loss)
+    assert cut.tokens == whole.tokens
 
 
 def test_the_optimizer_reads_no_gradient():

@@ -136,7 +136,8 @@ class Seen:
         Raises TrainingError naming the rows if a loss is not finite, in every process.
         """
         tensors = [tensor.reshape(-1) for tensor in (*more, *(tensor for seen in self.passes for tensor in seen))]
-        numbers = list(torch.cat(tensors).cpu().split([len(tensor) for tensor in tensors])) if tensors else []
+        every = torch.cat(tensors).cpu() if tensors else torch.zeros(0)
+        numbers = torch.split(every, [len(tensor) for tensor in tensors])
         columns = [numbers[len(more) + kind :: 4] for kind in range(4)]
         losses, values, margins, rewards = (torch.cat(column) if column else torch.zeros(0) for column in columns)
         own = Part(sum(losses.tolist()), margins, rewards, self.tokens, not_finite(self.places, values.tolist()))
