@@ -101,5 +101,8 @@ def common_hash(encoder: Encoder) -> bytes:
     told = (
         inner.to_str() if inner is not None else f"{os.getpid()}"
     )  # one written in Python is known to this process only
-    facts = [VERSION, encoder.answers, type(tokenizer).__name__, encoder.contract.to_json(), told]
+    contract = encoder.contract.to_json()
+    for name in ("date", "inferred"):  # the template has the day in it already, where it asks for one
+        del contract[name]
+    facts = [VERSION, encoder.answers, type(tokenizer).__name__, contract, told]
     return hashlib.blake2b(json.dumps(facts, sort_keys=True, default=str).encode(), digest_size=32).digest()
