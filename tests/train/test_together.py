@@ -81,7 +81,8 @@ def relative(a, b):
 def test_two_processes_follow_the_curve_of_one_and_end_with_its_weights(both, kind, parallel):
     folder, _ = both
     one, two = folder / f"one-{kind}", folder / f"{kind}-{parallel}"
-    close = 2e-2 if kind == "half" else 1e-5  # fp16 rounds each pass, and the passes are others
+    # fp16 rounds each pass, and the passes are others; a fitted head leaves small gradients, whose rounding AdamW amplifies.
+    close = {"half": 2e-2, "probe": 1e-4}.get(kind, 1e-5)
     for mine, theirs in zip(curve(one), curve(two), strict=True):
         assert mine.keys() == theirs.keys()
         assert (mine["step"], mine.get("comparisons"), mine.get("tokens")) == (

@@ -15,6 +15,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 from rewardsmith.errors import ModelError
 from rewardsmith.model.batches import Batch, cost
+from rewardsmith.model.lean import gathering
 from rewardsmith.model.network import RewardNetwork, layer_stack
 from rewardsmith.model.team import ALONE, Team
 from rewardsmith.train.examples import Example
@@ -41,7 +42,7 @@ class Engine:
 
     def passing(self, *, last: bool) -> contextlib.AbstractContextManager[None]:
         """Surrounds one forward and backward pass; only the last of a step needs to exchange gradients."""
-        return contextlib.nullcontext()
+        return gathering(self.network.hf)
 
 
 class Replicated(Engine):
@@ -86,6 +87,10 @@ class Sharded(Engine):
         whole = [name for name, p in network.named_parameters() if not isinstance(p, DTensor)]
         if whole:
             raise ModelError(f"FSDP left {len(whole)} weights whole, first {whole[0]}; train with --parallel ddp")
+
+    def passing(self, *, last: bool) -> contextlib.AbstractContextManager[None]:
+        """FSDP's hooks exchange gradients in every pass."""
+        return contextlib.nullcontext()
 
 
 def start_engine(network: RewardNetwork, team: Team, parallel: Parallel, *, example: Example) -> Engine:

@@ -22,6 +22,7 @@ from rewardsmith.model.scorer import score
 from rewardsmith.model.team import ALONE, Team
 from rewardsmith.progress import SILENT, Progress, Task
 from rewardsmith.train import resume
+from rewardsmith.train.allocator import kept_memory
 from rewardsmith.train.engines import Parallel, gradient_norm, start_engine
 from rewardsmith.train.examples import Example, steps_of_epoch
 from rewardsmith.train.interrupts import deferred_signals
@@ -139,6 +140,7 @@ class Fit:
         if self.settings.head_start == "probe" and self.state.step == 0:
             self._fit_head(progress)
         with (
+            kept_memory(self.network.device.type),
             deferred_signals(patient=self.team.size > 1) as stop,
             progress.task("training", self.total, "steps") as task,
         ):
