@@ -1,5 +1,7 @@
 """Remembered token ids: the same as tokenized anew, only where everything is the same, and never in the way."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -61,6 +63,14 @@ def test_another_contract_or_text_is_tokenized_anew(file, calls):
     assert len(calls) == 2 * len(ROWS)
     encode([*ROWS, pair("new", "a", "b")])
     assert len(calls) == 2 * len(ROWS) + 1
+
+
+def test_a_run_on_another_day_finds_what_was_remembered(file, calls):
+    encoder = tiny().encoder
+    encode_examples(ROWS, encoder, share=True)
+    tomorrow = replace(encoder.contract, date="2031-05-06")
+    encode_examples(ROWS, Encoder(encoder.tokenizer, tomorrow), share=True)
+    assert len(calls) == len(ROWS)
 
 
 @pytest.mark.parametrize("damage", [b"no database at all", b"SQLite format 3\0 but not really one"])

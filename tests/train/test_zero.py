@@ -39,14 +39,14 @@ def both(tmp_path_factory):
 def test_zero_follows_the_curve_of_one_process_and_ends_with_its_weights(both, kind, stage):
     folder, _ = both
     one, two = folder / f"one-{kind}", folder / f"{kind}-zero{stage}"
-    close = 5e-2 if kind == "bf16" else 1e-5  # bf16 rounds each pass, and the passes are others
+    # bf16 rounds each pass, and the passes are others; a fitted head gives rewards in the tens and small gradients, whose
+    # rounding AdamW amplifies.
+    close = {"bf16": 5e-2, "probe": 1e-4}.get(kind, 1e-5)
     for mine, theirs in zip(curve(one), curve(two), strict=True):
         assert mine.keys() == theirs.keys()
         for key in ("step", "comparisons", "tokens", "loss", "margin", "reward_std", "grad_norm", "eval_loss"):
             if mine.get(key) is not None:
-                # A fitted head gives rewards in the tens, whose rounding the norm of a small gradient shows.
-                near = 1e-4 if (kind, key) == ("probe", "grad_norm") else close
-                assert theirs[key] == pytest.approx(mine[key], rel=near, abs=near)
+                assert theirs[key] == pytest.approx(mine[key], rel=close, abs=close)
     assert relative(last_checkpoint(one), last_checkpoint(two)) < close
     name = "optimizer.safetensors"
     assert relative(last_checkpoint(one, name), last_checkpoint(two, name)) < (1e-1 if kind == "bf16" else 1e-4)

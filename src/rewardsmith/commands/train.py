@@ -1,7 +1,7 @@
 """`rewardsmith train`: preference data and a model in, a reward model with an honest evaluation out."""
 
 import gc
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,10 +11,19 @@ from rewardsmith.commands.origin import origin_of
 from rewardsmith.commands.sources import Splits, input_files, read_json
 from rewardsmith.commands.train_folder import begin_run, fingerprint_of, save_settings, summarize_run
 from rewardsmith.commands.train_frozen import done_in_words, known_features
-from rewardsmith.commands.train_inputs import Start, load_data, microbatch_tokens, open_model, start_date
+from rewardsmith.commands.train_inputs import (
+    Start,
+    load_data,
+    microbatch_tokens,
+    open_model,
+    read_model,
+    ready_model,
+    start_date,
+)
 from rewardsmith.commands.train_settings import Config as Config
 from rewardsmith.commands.train_settings import Lora as Lora
 from rewardsmith.commands.train_settings import check_engine
+from rewardsmith.commands.train_tokens import tokens_ahead
 from rewardsmith.commands.train_zero import zero_settings
 from rewardsmith.errors import OutputError, TrainingError, UsageError
 from rewardsmith.files import check_output, refuse_inside, write_json
@@ -28,6 +37,7 @@ if TYPE_CHECKING:
     from rewardsmith.model.team import Team
     from rewardsmith.train.examples import Encoding
     from rewardsmith.train.loop import FitResult, FitSettings
+    from rewardsmith.train.tokenizing import Outcome
 
 
 PEAKS = {"peak_process_bytes": "memory of the process", "peak_gpu_bytes": "GPU memory"}
@@ -84,13 +94,15 @@ def run_together(config: Config, team: "Team", device: str, progress: Progress) 
     from rewardsmith.train.optimizer import count_parameters
 
     splits = load_data(config, progress)
-    start = open_model(config, device=device, date=team.from_lead(lambda: start_date(config)))
-    model = start.model
-    for told in start.told():
-        progress.note(told)
-    parameters = count_parameters(model.network)
-    begin_peak_memory(model.network.device)
-    train, validation = encode_splits(config, splits, model, progress)
+    opened = read_model(config, date=team.from_lead(lambda: start_date(config)))
+    with tokens_ahead(opened, splits, workers=config.workers, team=team.size) as outcomes:
+        start = ready_model(config, opened, device=device)
+        model = start.model
+        for told in start.told():
+            progress.note(told)
+        parameters = count_parameters(model.network)
+        begin_peak_memory(model.network.device)
+        train, validation = encode_splits(config, splits, model, outcomes, progress)
     settings = fit_settings(config, start, train, team, progress)
     fingerprint = fingerprint_of(config, settings, model, train, splits)
     team.agree(fingerprint)
@@ -161,14 +173,14 @@ def as_before(config: Config) -> Config:
 
 
 def encode_splits(
-    config: Config, splits: Splits, model: "RewardModel", progress: Progress
+    config: Config, splits: Splits, model: "RewardModel", outcomes: "Iterator[Outcome] | None", progress: Progress
 ) -> "tuple[Encoding, Encoding]":
-    """Tokenize training and validation records."""
+    """Training and validation records as examples, from the tokens that were made ahead where there are such."""
     from rewardsmith.train.examples import encode_examples, take_share
 
     share = model.network.packed
-    train = encode_examples(splits.train, model.encoder, share=share, progress=progress)
-    validation = encode_examples(splits.validation, model.encoder, share=share)
+    train = encode_examples(splits.train, model.encoder, share=share, outcomes=outcomes, progress=progress)
+    validation = encode_examples(splits.validation, model.encoder, share=share, outcomes=outcomes)
     train.examples = take_share(train.examples, config.frac, seed=config.seed)
     if not train.examples:
         reason = train.refused[0].reason if train.refused else "no record holds a comparison"

@@ -107,15 +107,32 @@ class Start:
         return self.kind == "head" and self.head == "probe"
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A model that was read, with its tokenizer, and the contract to train it under: enough to tokenize by.
+
+    `new_contract` says that the model came without one.
+    """
+
+    backbone: "Backbone"
+    contract: "ScoringContract"
+    new_contract: bool
+    date: datetime.date
+
+
 def open_model(config: Config, *, device: str | None = None, date: datetime.date | None = None) -> Start:
     """Open the model on `device` (default: that of the settings), settle its contract, let learn what the settings say.
 
     Clock calls in a template are pinned to `date` (default: the run's); a model with a contract keeps its own.
     """
+    return ready_model(config, read_model(config, date=date), device=device)
+
+
+def read_model(config: Config, *, date: datetime.date | None = None) -> Opened:
+    """Read the model's weights and tokenizer, and settle its contract."""
     import torch
 
     from rewardsmith.model.backbones import open_backbone
-    from rewardsmith.model.reward_model import RewardModel, describe_start
     from rewardsmith.model.sidecar import Sidecar
     from rewardsmith.model.tiny import TinyConfig
 
@@ -133,16 +150,23 @@ def open_model(config: Config, *, device: str | None = None, date: datetime.date
         reading=reading_of(config),
     )
     before = Sidecar.load(backbone.folder) if backbone.folder else None
-    contract = settle_contract(config, backbone, before, date)
+    return Opened(backbone, settle_contract(config, backbone, before, date), before is None, date)
+
+
+def ready_model(config: Config, opened: Opened, *, device: str | None = None) -> Start:
+    """Check the model that was read, bring it to its device, let learn what the settings say."""
+    from rewardsmith.model.reward_model import RewardModel, describe_start
+
+    backbone, contract = opened.backbone, opened.contract
     model = RewardModel.build(
         backbone, contract, device=device or config.device, dtype=config.dtype, bits=config.quantize
     )
     model.usable_probes()  # so that a model that could not be saved is not trained first
     head = config.head_start if backbone.head_is_new else "own"
-    notes = [describe_start(backbone, contract)] if before is None else []
+    notes = [describe_start(backbone, contract)] if opened.new_contract else []
     if config.head_start == "probe":
         notes.append(prepare_probe(model) if head == "probe" else KEPT_HEAD)
-    return Start(model, prepare_to_learn(config, model), head, tuple(filter(None, notes)), date)
+    return Start(model, prepare_to_learn(config, model), head, tuple(filter(None, notes)), opened.date)
 
 
 def settle_contract(

@@ -34,21 +34,29 @@ class PackedTrees:
 
 @dataclass(frozen=True)
 class PaddedRows:
-    """One row per response, padded on the right; the mask, never the pad id, tells lengths."""
+    """One row per response, padded on the right; the mask, never the pad id, tells lengths.
+
+    `lengths` and `answered` (answer tokens; empty where nobody asks) are the same for the host, which need not wait for
+    the device to know them.
+    """
 
     ids: Int64[Tensor, "R L"]
     mask: Int64[Tensor, "R L"]
+    lengths: tuple[int, ...]
+    answered: tuple[int, ...] = ()
     answers: AnswerTokens | None = None
 
     def row(self, index: int) -> "PaddedRows":
         """One row alone, without its padding."""
-        length = int(self.mask[index].sum())
-        answers = None
-        if self.answers is not None:
-            count = int(self.answers.count[index])
-            answers = answer_tokens([range(length - count, length)], self.ids.device)
-        part = slice(index, index + 1)
-        return PaddedRows(self.ids[part, :length], self.mask[part, :length], answers)
+        part, length = slice(index, index + 1), self.lengths[index]
+        places = [range(length - count, length) for count in self.answered[part]]
+        return PaddedRows(
+            self.ids[part, :length],
+            self.mask[part, :length],
+            self.lengths[part],
+            self.answered[part],
+            answer_tokens(places, self.ids.device) if places else None,
+        )
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,14 @@ class KnownFeatures:
 
 Texts = PackedTrees | PaddedRows
 Batch = Texts | KnownFeatures
+
+
+def on_device(values: np.ndarray | Sequence[int], device: torch.device) -> Tensor:
+    """Numbers of the host as a tensor; a GPU takes them from pinned memory, for which the host does not wait."""
+    tensor = torch.as_tensor(values)
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 def pack_trees(trees: Sequence[TokenTree], device: torch.device) -> PackedTrees:
@@ -83,9 +99,9 @@ def pack_trees(trees: Sequence[TokenTree], device: torch.device) -> PackedTrees:
             start += len(branch)
             pooled.append(start - 1)
     return PackedTrees(
-        ids=torch.from_numpy(np.concatenate(ids).astype(np.int64))[None].to(device),
-        positions=torch.from_numpy(np.concatenate(positions).astype(np.int64))[None].to(device),
-        pooled=torch.tensor(pooled, device=device),
+        ids=on_device(np.concatenate(ids).astype(np.int64)[None], device),
+        positions=on_device(np.concatenate(positions).astype(np.int64)[None], device),
+        pooled=on_device(pooled, device),
         layout=Layout(tuple(segments)),
         answers=answer_tokens(answers, device) if len(answers) == len(pooled) else None,
     )
@@ -95,9 +111,9 @@ def answer_tokens(places: Sequence[Sequence[int]], device: torch.device) -> Answ
     """From the places of every response's answer tokens, in order."""
     counts = [len(tokens) for tokens in places]
     return AnswerTokens(
-        token=torch.tensor([place for tokens in places for place in tokens], device=device),
-        response=torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts)).to(device),
-        count=torch.tensor(counts, device=device),
+        token=on_device([place for tokens in places for place in tokens], device),
+        response=on_device(np.repeat(np.arange(len(counts)), counts), device),
+        count=on_device(counts, device),
     )
 
 
@@ -110,12 +126,15 @@ def pad_rows(trees: Sequence[TokenTree], pad_id: int, device: torch.device) -> P
     for row, sequence in enumerate(sequences):
         ids[row, : len(sequence)] = sequence
         mask[row, : len(sequence)] = 1
-    counts = [count for tree in trees for count in tree.answers]
+    counts = tuple(count for tree in trees for count in tree.answers)
+    counts = counts if len(counts) == len(sequences) else ()
     places = [range(k * width + len(sequences[k]) - n, k * width + len(sequences[k])) for k, n in enumerate(counts)]
     return PaddedRows(
-        ids=torch.from_numpy(ids).to(device),
-        mask=torch.from_numpy(mask).to(device),
-        answers=answer_tokens(places, device) if len(counts) == len(sequences) else None,
+        ids=on_device(ids, device),
+        mask=on_device(mask, device),
+        lengths=tuple(map(len, sequences)),
+        answered=counts,
+        answers=answer_tokens(places, device) if places else None,
     )
 
 

@@ -55,13 +55,16 @@ class Engine:
         """Add the gradient of a loss that `weight` and the scale are in."""
         torch.autograd.backward(loss)
 
-    def step(self, optimizer: Any, scaler: torch.amp.GradScaler, clip: float) -> float:
-        """Clip the gradient, update the weights, forget it; returns its norm before clipping.
-
-        Nothing is updated where the norm is not finite (with fp16, `scaler` lowers its scale then).
-        """
+    def clip(self, optimizer: Any, scaler: torch.amp.GradScaler, limit: float) -> Tensor:
+        """Clip the gradient to a norm of `limit` (0: not at all); returns its norm before that, on the device."""
         scaler.unscale_(optimizer)
-        norm = gradient_norm(self.network, clip)
+        return gradient_norm(self.network, limit)
+
+    def update(self, optimizer: Any, scaler: torch.amp.GradScaler, norm: float) -> float:
+        """Update the weights with a gradient of this norm, and forget it; returns the norm.
+
+        Nothing is updated where it is not finite (with fp16, `scaler` lowers its scale then).
+        """
         if math.isfinite(norm) or scaler.is_enabled():
             scaler.step(optimizer)  # skips the step where fp16 overflowed, and lowers the scale
             scaler.update()
@@ -175,7 +178,10 @@ def deal(examples: Sequence[Example], size: int, *, packed: bool) -> list[list[E
     return [[examples[index] for index in sorted(hand)] for hand in hands]
 
 
-def gradient_norm(network: RewardNetwork, limit: float) -> float:
-    """Clip the gradient of all learning parameters to `limit` (0: not at all); returns its norm before that."""
+def gradient_norm(network: RewardNetwork, limit: float) -> Tensor:
+    """Clip the gradient of all learning parameters to `limit` (0: not at all); returns its norm before that, on the device.
+
+    A gradient that is not finite becomes NaN; whoever reads the norm has to leave the weights alone then.
+    """
     learning: list[Any] = [p for p in network.hf.parameters() if p.requires_grad]
-    return whole(torch.nn.utils.clip_grad_norm_(learning, limit or float("inf"))).item()
+    return whole(torch.nn.utils.clip_grad_norm_(learning, limit or float("inf")))

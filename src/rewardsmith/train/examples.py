@@ -1,20 +1,20 @@
 """Records as training examples, and the order in which they form optimizer steps."""
 
+import contextlib
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from rewardsmith.errors import ContractError
 from rewardsmith.model.scorer import Sequences
 from rewardsmith.progress import SILENT, Progress
-from rewardsmith.records import Quarantined, Record
+from rewardsmith.records import Comparison, Quarantined, Record
 from rewardsmith.scoring.tokens import Encoder
 from rewardsmith.scoring.trees import TokenTree, build_tree
-from rewardsmith.train.token_store import StoredEncoder, remembering
+from rewardsmith.train.tokenizing import Outcome, encoded
 
 
 @dataclass(frozen=True)
@@ -69,43 +69,58 @@ class Encoding:
 
 
 def encode_examples(
-    records: Sequence[Record], encoder: Encoder, *, share: bool, progress: Progress = SILENT
+    records: Sequence[Record],
+    encoder: Encoder,
+    *,
+    share: bool,
+    outcomes: Iterator[Outcome] | None = None,
+    progress: Progress = SILENT,
 ) -> Encoding:
     """Tokenize the records that hold a comparison; what cannot be trained on is refused with its reason.
 
-    A response longer than the contract allows is refused (cutting it would train on a text nobody wrote).
+    A response longer than the contract allows is refused (cutting it would train on a text nobody wrote). `outcomes`
+    are those of `compared(records)` where another has begun to tokenize them.
     """
     result = Encoding([], [])
-    with progress.task("tokenizing", len(records), "records") as task, remembering(encoder, len(records)) as encode:
+    here = encoded(compared(records), encoder)  # does nothing until it is asked
+    with contextlib.closing(here), progress.task("tokenizing", len(records), "records") as task:
         for record in records:
             task.advance()
-            reason = add_example(result, record, encode, share=share)
+            reason = add_example(result, record, outcomes or here, limit=encoder.contract.max_length, share=share)
             if reason is not None:
                 excerpt = " ".join(message.content for message in record.prompt)[:200]
                 result.refused.append(Quarantined(record.source, record.line, reason[0], reason[1], excerpt))
     return result
 
 
+def compared(records: Sequence[Record]) -> list[Record]:
+    """The records with a comparison that counts; the others need no tokens."""
+    return [record for record in records if counting(record)]
+
+
+def counting(record: Record) -> list[Comparison]:
+    """The comparisons that training hears."""
+    return [comparison for comparison in record.comparisons if comparison.weight > 0]
+
+
 def add_example(
-    result: Encoding, record: Record, encoder: Encoder | StoredEncoder, *, share: bool
+    result: Encoding, record: Record, outcomes: Iterator[Outcome], *, limit: int, share: bool
 ) -> tuple[str, str] | None:
-    """Add one record's example to `result`; returns (code, reason) where it is refused."""
-    comparisons = [comparison for comparison in record.comparisons if comparison.weight > 0]
+    """Add one record's example to `result`, its tokens taken from `outcomes`; returns (code, reason) where refused."""
+    comparisons = counting(record)
     if not comparisons:
         return "no_comparison", "nobody compared the responses of this row"
-    try:
-        encoded = encoder.encode(record)
-    except ContractError as error:
-        return "not_scorable", str(error)
-    if encoded.overlong:
-        longest = max(map(len, encoded.sequences)) + max(encoded.cuts.response_tokens)
-        limit = encoder.contract.max_length
+    outcome = next(outcomes)
+    if isinstance(outcome, str):
+        return "not_scorable", outcome
+    if outcome.overlong:
+        longest = max(map(len, outcome.sequences)) + max(outcome.cuts.response_tokens)
         return "too_long", f"a response makes {longest} tokens, more than max_length {limit}"
-    tree = build_tree(encoded.sequences, share=share, answers=encoded.answers)
-    result.prompts_cut += encoded.cuts.any
-    result.tokens_cut += encoded.cuts.prompt_tokens
-    result.forged += encoded.forged
-    result.tokens += sum(map(len, encoded.sequences))
+    tree = build_tree(outcome.sequences, share=share, answers=outcome.answers)
+    result.prompts_cut += outcome.cuts.any
+    result.tokens_cut += outcome.cuts.prompt_tokens
+    result.forged += outcome.forged
+    result.tokens += sum(map(len, outcome.sequences))
     result.examples.append(
         Example(
             id=record.id,

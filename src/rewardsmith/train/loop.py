@@ -30,7 +30,7 @@ from rewardsmith.train.losses import LOSSES
 from rewardsmith.train.optimizer import make_optimizer
 from rewardsmith.train.probe import fit_head
 from rewardsmith.train.schedule import learning_rate
-from rewardsmith.train.step import Dropout, StepFigures, accumulate
+from rewardsmith.train.step import Dropout, StepFigures, add_gradient
 
 EXPLODED = 10.0  # a mean loss of 10 over EXPLODED_STEPS steps: margins of -10 on average, far from anything useful
 EXPLODED_STEPS = 10
@@ -205,19 +205,21 @@ class Fit:
         if self.team.size > 1:  # the model's own dropout: every process has masks of its own, also after a resume
             torch.manual_seed(seed_of(self.settings.seed, self.state.step, self.team.rank))
         dropout = Dropout(self.settings.dropout, self.settings.seed, epoch)
-        try:
-            figures = accumulate(
-                self.network,
-                examples,
-                self.loss,
-                dropout=dropout,
-                budget=self.settings.tokens_per_microbatch,
-                scale=self.scaler.scale,
-                engine=self.engine,
-            )
+        seen = add_gradient(
+            self.network,
+            examples,
+            self.loss,
+            dropout=dropout,
+            budget=self.settings.tokens_per_microbatch,
+            scale=self.scaler.scale,
+            engine=self.engine,
+        )
+        clipped = self.engine.clip(self.optimizer, self.scaler, self.settings.clip)
+        try:  # the only time in a step that the host waits for the device
+            figures, (norm,) = seen.read(self.team, clipped)
         except TrainingError as error:
             raise TrainingError(f"step {self.state.step + 1}: {error}; {self._advice()}") from error
-        norm = self.engine.step(self.optimizer, self.scaler, self.settings.clip)
+        norm = self.engine.update(self.optimizer, self.scaler, norm)
         if not (np.isfinite(norm) or self.scaler.is_enabled()):
             places = ", ".join(example.place for example in examples[:3])
             raise TrainingError(

@@ -6,6 +6,7 @@ share the records; each knows the whole step, and so its weight and how many pas
 """
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -15,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rewardsmith.errors import TrainingError
-from rewardsmith.model.batches import cost, micro_batches
+from rewardsmith.model.batches import cost, micro_batches, on_device
 from rewardsmith.model.network import RewardNetwork
 from rewardsmith.model.team import Team
 from rewardsmith.train.engines import Engine, deal
@@ -53,7 +54,7 @@ class Dropout:
             for example in examples
             for k in range(example.responses)
         ]
-        return torch.from_numpy(np.stack(rows)).to(device=device, dtype=torch.float32) / (1 - self.rate)
+        return on_device(np.stack(rows), device).to(torch.float32) / (1 - self.rate)
 
     def _seed_of(self, example: Example, response: int) -> int:
         text = f"{self.seed}:{self.epoch}:{example.id}:{response}"
@@ -77,13 +78,30 @@ def accumulate(
 ) -> StepFigures:
     """Add the step's gradient to the parameters; returns what the step showed, the same in every process.
 
-    `examples` are the whole step's, of which each process of the engine's team computes its part. `scale` multiplies
-    the loss before backward (fp16 needs that; the caller takes it out again). Raises TrainingError naming the rows if
-    a loss is not finite, in every process.
+    As `add_gradient`, read at once. Raises TrainingError naming the rows if a loss is not finite, in every process.
     """
     engine = engine or Engine(network)
+    seen = add_gradient(network, examples, loss, dropout=dropout, budget=budget, scale=scale, engine=engine)
+    return seen.read(engine.team)[0]
+
+
+def add_gradient(
+    network: RewardNetwork,
+    examples: Sequence[Example],
+    loss: Loss,
+    *,
+    dropout: Dropout,
+    budget: int,
+    scale: Callable[[Tensor], Tensor],
+    engine: Engine,
+) -> "Seen":
+    """Add the step's gradient to the parameters without waiting for the device; what the step showed is still there.
+
+    `examples` are the whole step's, of which each process of the engine's team computes its part. `scale` multiplies
+    the loss before backward (fp16 needs that; the caller takes it out again).
+    """
     total = float(sum(example.weight.sum() for example in examples))
-    own = Part()
+    seen = Seen()
     passes, idle = passes_of(network, examples, budget, engine.team)
     for number, chosen in enumerate([*passes, *idle], start=1):
         counts = number <= len(passes)
@@ -94,32 +112,47 @@ def accumulate(
             preferred, other = scores[columns.preferred], scores[columns.other]
             values = loss(preferred, other, columns.preference)
             part = (columns.weight * values).sum() / total * counts
-            if counts and not torch.isfinite(part):
-                own.problem = own.problem or not_finite(chosen, columns, values)
-                if engine.team.size == 1:
-                    break
             engine.backward(scale(part * engine.weight))
         if counts:
-            own.add(part, preferred - other, scores)
-            own.tokens += sum(cost(example.tree, packed=network.packed) for example in chosen)
-    return figures_of(engine.team.gather(own))
+            seen.passes.append((part.detach(), values.detach(), (preferred - other).detach(), scores.detach()))
+            seen.places += [example.place for example in chosen for _ in example.preferred]
+            seen.tokens += sum(cost(example.tree, packed=network.packed) for example in chosen)
+    return seen
 
 
 @dataclass
-class Part:
-    """What one process saw of a step; `problem` names rows whose loss is not finite."""
+class Seen:
+    """What one process saw of a step, left on the device: of each pass its loss, the C comparisons' losses and margins, and
+    the R rewards; `places` are the comparisons' rows. To look at any of it would make the host wait for the device.
+    """
 
-    loss: float = 0.0
-    margins: list[Tensor] = field(default_factory=list)
-    rewards: list[Tensor] = field(default_factory=list)
+    passes: list[tuple[Tensor, Tensor, Tensor, Tensor]] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
     tokens: int = 0
-    problem: str = ""
 
-    def add(self, loss: Tensor, margins: Float[Tensor, " C"], rewards: Float[Tensor, " R"]) -> None:
-        """Note what a pass showed."""
-        self.loss += loss.item()
-        self.margins.append(margins.detach().cpu())
-        self.rewards.append(rewards.detach().cpu())
+    def read(self, team: Team, *more: Tensor) -> tuple[StepFigures, list[float]]:
+        """The step's figures over the whole team, and the numbers `more`, with one copy from the device to the host.
+
+        Raises TrainingError naming the rows if a loss is not finite, in every process.
+        """
+        tensors = [tensor.reshape(-1) for tensor in (*more, *(tensor for seen in self.passes for tensor in seen))]
+        every = torch.cat(tensors).cpu() if tensors else torch.zeros(0)
+        numbers = torch.split(every, [len(tensor) for tensor in tensors])
+        columns = [numbers[len(more) + kind :: 4] for kind in range(4)]
+        losses, values, margins, rewards = (torch.cat(column) if column else torch.zeros(0) for column in columns)
+        own = Part(sum(losses.tolist()), margins, rewards, self.tokens, not_finite(self.places, values.tolist()))
+        return figures_of(team.gather(own)), [number.item() for number in numbers[: len(more)]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one process saw of a step, on the host; `problem` names rows whose loss is not finite."""
+
+    loss: float
+    margins: Float[Tensor, " C"]
+    rewards: Float[Tensor, " R"]
+    tokens: int
+    problem: str
 
 
 def passes_of(
@@ -139,8 +172,8 @@ def figures_of(parts: Sequence[Part]) -> StepFigures:
     """The step's figures from those of all processes; TrainingError where one met a loss that is not finite."""
     if problem := next((part.problem for part in parts if part.problem), ""):
         raise TrainingError(problem)
-    margin = torch.cat([margins for part in parts for margins in part.margins])
-    reward = torch.cat([rewards for part in parts for rewards in part.rewards])
+    margin = torch.cat([part.margins for part in parts])
+    reward = torch.cat([part.rewards for part in parts])
     return StepFigures(
         loss=sum(part.loss for part in parts),
         accuracy=((margin > 0).float() + 0.5 * (margin == 0).float()).mean().item(),
@@ -167,7 +200,7 @@ def comparison_columns(examples: Sequence[Example], device: torch.device) -> Col
     offsets = np.cumsum([0, *(example.responses for example in examples)])[:-1]
 
     def stacked(arrays: Sequence[np.ndarray]) -> Tensor:
-        return torch.from_numpy(np.concatenate(arrays)).to(device)
+        return on_device(np.concatenate(arrays), device)
 
     pairs = list(zip(examples, offsets, strict=True))
     return Columns(
@@ -178,8 +211,7 @@ def comparison_columns(examples: Sequence[Example], device: torch.device) -> Col
     )
 
 
-def not_finite(examples: Sequence[Example], columns: Columns, values: Float[Tensor, " C"]) -> str:
-    """Name the rows whose loss is NaN or infinite."""
-    places = [example.place for example in examples for _ in example.preferred]
-    bad = [place for place, value in zip(places, values.tolist(), strict=True) if not np.isfinite(value)]
-    return f"the loss is not finite on {len(bad)} comparisons, first at {', '.join(bad[:3])}"
+def not_finite(places: Sequence[str], losses: Sequence[float]) -> str:
+    """Name the rows whose loss is NaN or infinite; "" where there are none."""
+    bad = [place for place, loss in zip(places, losses, strict=True) if not math.isfinite(loss)]
+    return f"the loss is not finite on {len(bad)} comparisons, first at {', '.join(bad[:3])}" if bad else ""

@@ -12,12 +12,12 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import orjson
 
 from rewardsmith.model.backbones import models_folder
 from rewardsmith.records import Record
-from rewardsmith.scoring.tokens import Cuts, Encoded, Encoder
+from rewardsmith.scoring.pieces import unpack
+from rewardsmith.scoring.tokens import Encoded, Encoder
 from rewardsmith.version import VERSION
 
 WORTH = 5000  # records from which on tokenizing takes long enough to be remembered
@@ -26,36 +26,34 @@ MAGIC = b"SQLite format 3\0"
 WRITTEN = 1000  # records between two commits
 
 
-class StoredEncoder:
-    """Encodes like `encoder`, and remembers; records that cannot be encoded are tried anew each time."""
+class TokenStore:
+    """What is remembered of one encoder's work; records that cannot be encoded are tried anew each time."""
 
     def __init__(self, encoder: Encoder, file: sqlite3.Connection) -> None:
-        self.encoder = encoder
-        self.contract = encoder.contract
         self.file = file
         self.common = common_hash(encoder)
         self.waiting = 0
-        self.known = 0
         self.writes = True
         file.execute("CREATE TABLE IF NOT EXISTS encoded (key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID")
 
-    def encode(self, record: Record) -> Encoded:
-        """Token ids of every response of `record`; ContractError where the encoder raises it."""
-        key = hashlib.blake2b(self.common + record.id.encode(), digest_size=20).digest()
-        with contextlib.suppress(sqlite3.Error, orjson.JSONDecodeError, KeyError, ValueError):
-            found = self.file.execute("SELECT value FROM encoded WHERE key = ?", (key,)).fetchone()
-            if found is not None:
-                encoded = unpack(found[0])
-                self.known += 1
-                return encoded
-        encoded = self.encoder.encode(record)
-        if self.writes:
-            self._remember(key, encoded)
-        return encoded
+    def key(self, record: Record) -> bytes:
+        """A hash of all that decides the record's ids."""
+        return hashlib.blake2b(self.common + record.id.encode(), digest_size=20).digest()
 
-    def _remember(self, key: bytes, encoded: Encoded) -> None:
+    def find(self, record: Record) -> Encoded | None:
+        """What was remembered; None where nothing was, or it cannot be read."""
+        with contextlib.suppress(sqlite3.Error, orjson.JSONDecodeError, KeyError, ValueError):
+            found = self.file.execute("SELECT value FROM encoded WHERE key = ?", (self.key(record),)).fetchone()
+            if found is not None:
+                return unpack(found[0])
+        return None
+
+    def keep(self, record: Record, packed: bytes) -> None:
+        """Remember a record's ids, as `scoring.pieces.pack` writes them."""
+        if not self.writes:
+            return
         try:
-            self.file.execute("INSERT OR REPLACE INTO encoded VALUES (?, ?)", (key, pack(encoded)))
+            self.file.execute("INSERT OR REPLACE INTO encoded VALUES (?, ?)", (self.key(record), packed))
             self.waiting += 1
             if self.waiting % WRITTEN == 0:
                 self.file.commit()
@@ -66,19 +64,19 @@ class StoredEncoder:
 
 
 @contextlib.contextmanager
-def remembering(encoder: Encoder, records: int) -> Iterator[Encoder | StoredEncoder]:
-    """The encoder with its memory, or as it is where there are few records or the file cannot be used."""
+def remembering(encoder: Encoder, records: int) -> Iterator[TokenStore | None]:
+    """The store of what this encoder did before; None where there are few records or the file cannot be used."""
     if records < WORTH:
-        yield encoder
+        yield None
         return
     try:
         file = opened(models_folder().parent / "tokens.sqlite")
-        stored = StoredEncoder(encoder, file)
+        store = TokenStore(encoder, file)
     except (sqlite3.Error, OSError):
-        yield encoder
+        yield None
         return
     try:
-        yield stored
+        yield store
     finally:
         with contextlib.suppress(sqlite3.Error):
             file.commit()
@@ -103,32 +101,8 @@ def common_hash(encoder: Encoder) -> bytes:
     told = (
         inner.to_str() if inner is not None else f"{os.getpid()}"
     )  # one written in Python is known to this process only
-    facts = [VERSION, encoder.answers, type(tokenizer).__name__, encoder.contract.to_json(), told]
+    contract = encoder.contract.to_json()
+    for name in ("date", "inferred"):  # the template has the day in it already, where it asks for one
+        del contract[name]
+    facts = [VERSION, encoder.answers, type(tokenizer).__name__, contract, told]
     return hashlib.blake2b(json.dumps(facts, sort_keys=True, default=str).encode(), digest_size=32).digest()
-
-
-def pack(encoded: Encoded) -> bytes:
-    """Lengths and counts as a line of JSON, then the ids."""
-    head = {
-        "lengths": [len(ids) for ids in encoded.sequences],
-        "cuts": [encoded.cuts.prompt_turns, encoded.cuts.prompt_tokens, encoded.cuts.response_tokens],
-        "forged": encoded.forged,
-        "answers": encoded.answers,
-    }
-    return orjson.dumps(head) + b"\n" + np.concatenate(encoded.sequences).astype("<i4").tobytes()
-
-
-def unpack(value: bytes) -> Encoded:
-    """The reverse of `pack`."""
-    line, _, flat = value.partition(b"\n")
-    head = orjson.loads(line)
-    ids = np.frombuffer(flat, dtype="<i4").astype(np.int32)
-    if len(ids) != sum(head["lengths"]):
-        raise ValueError("truncated")
-    turns, tokens, responses = head["cuts"]
-    return Encoded(
-        tuple(np.split(ids, np.cumsum(head["lengths"])[:-1])),
-        Cuts(turns, tokens, tuple(responses)),
-        head["forged"],
-        tuple(head["answers"]),
-    )

@@ -87,7 +87,11 @@ class Zero(Engine):
         """Its own backward pass; our loss is divided by the step's weight already."""
         self.wrapped.backward(loss, scale_wrt_gas=False)
 
-    def step(self, optimizer: Any, scaler: torch.amp.GradScaler, clip: float) -> float:
+    def clip(self, optimizer: Any, scaler: torch.amp.GradScaler, limit: float) -> Tensor:
+        """DeepSpeed clips as it updates, and knows no norm before."""
+        return torch.zeros((), device=self.network.device)
+
+    def update(self, optimizer: Any, scaler: torch.amp.GradScaler, norm: float) -> float:
         """Clip, update, exchange the weights; where the gradient is not finite it updates nothing."""
         self.wrapped.step()
         return float(self.wrapped.get_global_grad_norm())
