@@ -16,7 +16,7 @@ from transformers import (
 from builders import from_config, pair, ranking, tiny
 from rewardsmith.model.batches import pack_trees
 from rewardsmith.model.scorer import Sequences, score
-from rewardsmith.model.tree_support import self_check, why_not
+from rewardsmith.model.tree_support import self_check, telling_length, why_not
 from rewardsmith.scoring.trees import build_tree
 
 SIZES = {
@@ -114,6 +114,27 @@ def test_the_self_check_catches_a_wrong_mask(monkeypatch):
         attention.Layout, "mask", lambda self, prefix, branch, like: torch.zeros(branch, prefix + branch)
     )
     assert "away from separate sequences" in self_check(model.network, 64)
+
+
+def test_the_self_check_takes_the_whole_length_only_where_something_hangs_on_it():
+    hf = from_config(DECODERS["llama"]).network.hf
+    assert telling_length(hf, 2048) == 256
+    assert telling_length(hf, 100) == 100
+    hf.config.rope_parameters = {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10000.0}
+    assert telling_length(hf, 2048) == 2048
+    hf.config.rope_parameters = {"full": {"rope_type": "yarn"}, "sliding": {"rope_type": "longrope"}}
+    assert telling_length(hf, 2048) == 2048
+    hf.config.rope_parameters = {"rope_type": "llama3"}
+    assert telling_length(hf, 2048) == 256
+    hf.config.sliding_window = 4096
+    assert telling_length(hf, 2048) == 2048
+
+    class Foreign(type(hf)):
+        pass
+
+    hf.config.sliding_window = None
+    hf.__class__ = Foreign
+    assert telling_length(hf, 2048) == 2048
 
 
 def test_an_encoder_never_shares():

@@ -10,6 +10,10 @@ from rewardsmith.model.network import RewardNetwork
 from rewardsmith.scoring.trees import build_tree
 
 TOLERANCE = 2e-4  # relative to the spread of the rewards' features; a wrong mask is off by orders of magnitude more
+ENOUGH = 256
+"""Tokens of the tree that is checked where nothing in the model hangs on the length: a wrong mask shows in any tree."""
+STEADY = {"default", "linear", "llama3", "yarn"}
+"""Rotary positions whose angles hang on a token's position alone, not on how long the text is."""
 COARSE = 0.1  # with activations rounded to 8 bits, where a difference in the last place becomes one of 1 in 127
 
 
@@ -35,17 +39,34 @@ def why_alone(hf: Any, length: int) -> str | None:
     Phi-3's long rotary positions turn on for the whole batch as soon as one of its texts is long.
     """
     config = hf.config.get_text_config()
-    parameters = getattr(config, "rope_parameters", None) or {}
-    kinds = [parameters] if "rope_type" in parameters else [v for v in parameters.values() if isinstance(v, dict)]
-    for kind in kinds:
+    for kind in rotary_kinds(config):
         original = kind.get("original_max_position_embeddings") or config.max_position_embeddings
         if kind.get("rope_type") == "longrope" and length > original:
             return f"its rotary positions change for texts beyond {original} tokens, so texts are computed one by one"
     return None
 
 
+def rotary_kinds(config: Any) -> list[dict[str, Any]]:
+    """The parameters of rotary positions: one set, or one for each kind of layer; empty where there are none."""
+    parameters = getattr(config, "rope_parameters", None) or {}
+    return [parameters] if "rope_type" in parameters else [v for v in parameters.values() if isinstance(v, dict)]
+
+
+def telling_length(hf: Any, length: int) -> int:
+    """How long a tree has to be for the self-check to tell of trees of `length` tokens.
+
+    The whole length where something may change with it: windows, rotary positions that do, and code that is not
+    transformers' own; the check would otherwise be the longest part of opening a model.
+    """
+    config = hf.config.get_text_config()
+    known = type(hf).__module__.startswith("transformers.") and getattr(config, "sliding_window", None) is None
+    steady = all(kind.get("rope_type", "default") in STEADY for kind in rotary_kinds(config))
+    return min(length, ENOUGH) if known and steady else length
+
+
 def self_check(network: RewardNetwork, length: int, *, seed: int = 0, coarse: bool = False) -> str | None:
-    """Score a random tree of `length` tokens packed and as separate rows; None where they agree, else what differs."""
+    """Score a random tree of up to `length` tokens packed and as separate rows; None where they agree, else what differs."""
+    length = telling_length(network.hf, length)
     rng = np.random.default_rng(seed)
     size = network.hf.config.get_text_config().vocab_size
     prefix = rng.integers(0, size, max(1, length // 2)).astype(np.int32)
