@@ -97,7 +97,7 @@ def run_together(config: Config, team: "Team", device: str, progress: Progress) 
         begin_run(config, fingerprint, processes=team.size, progress=progress)
         save_settings(config, splits, train, validation)
     with following(tracking_jobs(config) if team.leads else [], progress):
-        with known_features(start, train, validation, settings.tokens_per_microbatch, progress, team):
+        with known_features(start, train, validation, settings, progress, team):
             fitted = fit(config, settings, model, train, validation, fingerprint, team, progress)
         model = trained_model(config, start, team)
         held = finish_model(config, model, splits, team, progress)

@@ -87,7 +87,7 @@ def keep_one_attribute(splits: Splits, attribute: str, progress: Progress) -> No
 class Start:
     """What training begins with: the model with its contract, the kind of training, which picks the learning rate, and
     the head ("own": the trained one that the model came with, "random", "probe"); `notes` is what to tell about them,
-    `date` the day that training began.
+    `date` the day that training began. The embeddings and the first `frozen_layers` layers never change (-1: none does).
     """
 
     model: "RewardModel"
@@ -95,6 +95,7 @@ class Start:
     head: str
     notes: tuple[str, ...]
     date: datetime.date
+    frozen_layers: int = 0
 
     def told(self) -> list[str]:
         """The notes, and why prefixes are not shared, if they are not."""
@@ -142,7 +143,8 @@ def open_model(config: Config, *, device: str | None = None, date: datetime.date
     notes = [describe_start(backbone, contract)] if before is None else []
     if config.head_start == "probe":
         notes.append(prepare_probe(model) if head == "probe" else KEPT_HEAD)
-    return Start(model, prepare_to_learn(config, model), head, tuple(filter(None, notes)), date)
+    kind = prepare_to_learn(config, model)
+    return Start(model, kind, head, tuple(filter(None, notes)), date, config.freeze_layers)
 
 
 def settle_contract(
