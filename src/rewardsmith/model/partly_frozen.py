@@ -1,4 +1,4 @@
-"""Whether the outputs of frozen layers are kept for training, and where: what it gains, what it takes, whether it is right."""
+"""Whether and where outputs of frozen layers are kept: what that gains, what it takes, whether it is right."""
 
 import shutil
 from collections.abc import Sequence
@@ -93,7 +93,7 @@ def open_states(
     limit = limit_bytes()
     whole = size_of(plan(network, records, budget), form)
     if whole > limit:
-        raise NotKept(f"they would take {whole / 1e9:.1f} GB, and {LIMIT} is {limit / 1e9:g}")
+        raise NotKept(f"they would take {whole / 1e9:.2g} GB, and {LIMIT} is {limit / 1e9:g}")
     folder = root / state_name(network)
     store = StateStore(folder, form)
     missing = plan(network, records, budget, store)
@@ -106,7 +106,7 @@ def open_states(
     root.mkdir(parents=True, exist_ok=True)
     make_room(root, keep=folder, room=limit - store.bytes - needed)
     if needed > (free := shutil.disk_usage(root).free):
-        raise NotKept(f"they would take {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free on the disk")
+        raise NotKept(f"they would take {needed / 1e9:.2g} GB, and {free / 1e9:.2g} GB are free on the disk")
     return store, missing
 
 

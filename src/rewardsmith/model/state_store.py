@@ -1,9 +1,9 @@
 """Outputs of frozen lower layers, computed once per token and kept on disk: training then begins above them.
 
-A folder per backbone holds parts of whole trees: the prefix that texts share stands there once. A part appears whole or not at
-all, so an interrupted run goes on where it was. Nothing but the index is held in memory: a batch's rows are read from the
-files when they are needed. Rows have the dtype of the hidden states themselves (fp32 under mixed precision, whose sums stay in
-fp32), so that a pass that begins with them differs from a whole one only by the rounding of another packing.
+A folder per backbone holds parts of whole trees: the prefix that texts share stands there once. A part appears whole or
+not at all, so an interrupted run goes on where it was. Nothing but the index is held in memory: a batch's rows are read from
+the files when they are needed. Rows have the dtype of the hidden states themselves (fp32 under mixed precision, whose sums
+stay in fp32), so that a pass that begins with them differs from a whole one only by the rounding of another packing.
 """
 
 import hashlib
