@@ -29,6 +29,14 @@ def done_in_words(s: Mapping[str, Any]) -> str:
     )
 
 
+def heads_in_words(s: Mapping[str, Any]) -> list[str]:
+    """How several heads did on held-out comparisons, from a run's summary; nothing for one head."""
+    from rewardsmith.train.bagging import Agreement
+
+    heads = s.get("heads")
+    return [] if not heads or "agreement" not in heads else [Agreement(**heads).told()]
+
+
 def features_folder() -> Path:
     """Where features are kept, beside the models."""
     from rewardsmith.model.backbones import models_folder
