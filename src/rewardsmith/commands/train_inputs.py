@@ -204,7 +204,9 @@ def prepare_to_learn(config: Config, model: "RewardModel") -> str:
         offload_activations(model.network)
     if lora.r is not None:
         return "lora"
-    return "tiny" if config.model == "tiny" else ("head" if config.freeze_layers == -1 else "full")
+    if config.freeze_layers == -1:
+        return "head"
+    return "tiny" if config.model == "tiny" else "full"
 
 
 def microbatch_tokens(config: Config, start: Start, examples: "Sequence[Example]", progress: Progress) -> int:

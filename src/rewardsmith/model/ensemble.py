@@ -24,7 +24,7 @@ from rewardsmith.model.network import RewardNetwork
 from rewardsmith.model.scorer import Rewards, Sequences, computed, finite
 
 FILE = Path("heads") / "weights.safetensors"
-CLOSE = 1e-5  # relative to the largest weight; the mean is stored in fp32
+CLOSE = 1e-5  # relative to the largest weight of a head; all are stored in fp32
 
 
 class Spread(NamedTuple):
@@ -63,7 +63,7 @@ class HeadEnsemble:
         if weights.shape != (count, len(own)):
             raise ContractError(f"{path} holds {list(weights.shape)} weights, expected {[count, len(own)]}; copy again")
         apart = (ensemble.mean() - own).abs().max().item()
-        if not apart <= CLOSE * max(own.abs().max().item(), 1e-6):
+        if not apart <= CLOSE * weights.abs().max().item():
             raise ContractError(
                 f"{path} belongs to another model: the mean of its heads is {apart:.2g} away from the model's own head"
             )
