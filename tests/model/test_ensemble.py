@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 
 import rewardsmith as rs
 from builders import pair, tiny
+from rewardsmith.commands import score as command
 from rewardsmith.errors import ContractError, DataError, ModelError, UsageError
 from rewardsmith.model.ensemble import FILE, HeadEnsemble
 from rewardsmith.model.reward_model import sequences_of
@@ -40,7 +41,9 @@ def test_the_reward_is_the_mean_of_the_heads_and_the_spread_their_standard_devia
     by_head = features_of(model) @ weights.T
     found = model.spread(TEXTS)
     np.testing.assert_allclose(found.rewards, by_head.mean(axis=1), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(found.std, np.sqrt(((by_head - by_head.mean(axis=1)[:, None]) ** 2).mean(axis=1)), rtol=1e-5)
+    np.testing.assert_allclose(
+        found.std, np.sqrt(((by_head - by_head.mean(axis=1)[:, None]) ** 2).mean(axis=1)), rtol=1e-5
+    )
     np.testing.assert_array_equal(found.rewards, model.score(TEXTS))  # the very same bits as without the spread
 
 
@@ -114,14 +117,14 @@ def test_the_way_from_data_to_a_score_with_its_spread(tmp_path, monkeypatch):
     assert len({row.numpy().tobytes() for row in model.heads.weights}) == 3
     rows = tmp_path / "rows.jsonl"
     rows.write_text(json.dumps({"prompt": "Which?", "chosen": TEXTS[0], "rejected": TEXTS[1]}) + "\n")
-    rs.score(run, rows, tmp_path / "out.jsonl")
+    command.run(command.Config(model=str(run), source=str(rows), output=tmp_path / "out.jsonl"))
     (row,) = map(json.loads, (tmp_path / "out.jsonl").read_text().splitlines())
     assert len(row["rewards"]) == len(row["reward_std"]) == 2
     assert min(row["reward_std"]) > 0
     taken = tmp_path / "taken.jsonl"
     taken.write_text(json.dumps({**json.loads(rows.read_text()), "reward_std": [0, 0]}) + "\n")
     with pytest.raises(DataError, match="'reward_std' already"):
-        rs.score(run, taken, tmp_path / "other.jsonl")
+        command.run(command.Config(model=str(run), source=str(taken), output=tmp_path / "other.jsonl"))
 
 
 def test_heads_without_a_frozen_backbone_or_beside_a_trained_head_are_refused(tmp_path):

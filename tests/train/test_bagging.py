@@ -21,7 +21,9 @@ def test_every_member_draws_as_many_prompts_as_there_are_and_none_twice_alike():
     assert len({times.tobytes() for times in drawn}) == 4
     assert draws(50, seed=0, member=2).tolist() == drawn[2].tolist()
     assert draws(50, seed=1, member=2).tolist() != drawn[2].tolist()
-    assert np.mean([(draws(1000, seed=0, member=m) == 0).mean() for m in range(9)]) == pytest.approx(np.exp(-1), abs=0.02)
+    assert np.mean([(draws(1000, seed=0, member=m) == 0).mean() for m in range(9)]) == pytest.approx(
+        np.exp(-1), abs=0.02
+    )
 
 
 def test_a_prompt_comes_with_all_its_comparisons_as_often_as_it_was_drawn():

@@ -141,7 +141,9 @@ def open_model(config: Config, *, device: str | None = None, date: datetime.date
     model.usable_probes()  # so that a model that could not be saved is not trained first
     head = config.head_start if backbone.head_is_new else "own"
     if config.heads > 1 and head == "own":
-        raise UsageError(f"--heads {config.heads}: {config.model} has a trained head, which is kept; start from a plain model")
+        raise UsageError(
+            f"--heads {config.heads}: {config.model} has a trained head, which is kept; start from a plain model"
+        )
     notes = [describe_start(backbone, contract)] if before is None else []
     if config.head_start == "probe":
         notes.append(prepare_probe(model) if head == "probe" else KEPT_HEAD)

@@ -228,6 +228,8 @@ def refuse_adapter_settings(config: Config) -> None:
     if config.lora.r is not None and config.freeze_layers == -1:
         raise UsageError("--freeze-layers -1 trains the head only and leaves nothing to --lora.r; drop one of them")
     if config.heads > 1 and (config.freeze_layers != -1 or config.head_start != "probe"):
-        raise UsageError(f"--heads {config.heads}: heads are fitted, not stepped; add --freeze-layers -1 --head-start probe")
+        raise UsageError(
+            f"--heads {config.heads}: heads are fitted, not stepped; add --freeze-layers -1 --head-start probe"
+        )
     if config.quantize and config.lora.r is None:
         raise UsageError(f"--quantize {config.quantize} freezes the backbone; add an adapter that learns: --lora.r 16")

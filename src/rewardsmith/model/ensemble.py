@@ -2,7 +2,7 @@
 
 Linear heads on the same features have a mean that is a linear head itself, with the mean of their weights. So the folder's
 own head is the ensemble's mean and opens everywhere as before; the heads lie beside it, in `heads/`, where no reader of
-weights looks. Their spread hangs on the sample of prompts alone (bootstrap), not on what all of them share with the backbone.
+weights looks. Their spread hangs on the sample of prompts alone (bootstrap), not on what all of them share.
 """
 
 from collections.abc import Iterable, Iterator
@@ -58,7 +58,9 @@ class HeadEnsemble:
         try:
             weights = load_file(path)["weights"]
         except (OSError, SafetensorError, KeyError) as error:
-            raise ContractError(f"{path} cannot be read, reward.json names {count} heads; copy the model again") from error
+            raise ContractError(
+                f"{path} cannot be read, reward.json names {count} heads; copy the model again"
+            ) from error
         ensemble = cls(weights)
         if weights.shape != (count, len(own)):
             raise ContractError(f"{path} holds {list(weights.shape)} weights, expected {[count, len(own)]}; copy again")

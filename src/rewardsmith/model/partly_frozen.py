@@ -21,7 +21,7 @@ from rewardsmith.scoring.trees import TokenTree
 TOLERANCE = 1e-5  # relative to the largest feature: the same kernels on the same batch
 READ = 2e-4  # the same, of states that were computed in another packing, in fp32
 READ_COARSE = 0.1  # in 16 bits, where a difference in the last place grows from layer to layer
-CHECKED = 4
+CHECKED = 2
 """Records on which a pass that begins with known states is compared with a whole one."""
 
 

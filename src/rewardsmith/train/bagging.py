@@ -58,10 +58,10 @@ def fit_members(
 ) -> Float[np.ndarray, "M F"]:
     """The weights of `count` heads, each fitted to its sample; TrainingError where there is one prompt only."""
     if len(np.unique(data.cluster)) < 2:
-        raise TrainingError("--heads draws samples of prompts, and all training comparisons are about one; leave it out")
-    return np.stack(
-        [back(fit_linear(sample(data, seed=seed, member=member), penalty)) for member in range(count)]
-    )
+        raise TrainingError(
+            "--heads draws samples of prompts, and all training comparisons are about one; leave it out"
+        )
+    return np.stack([back(fit_linear(sample(data, seed=seed, member=member), penalty)) for member in range(count)])
 
 
 def agreement_of(members: Float[np.ndarray, "M F"], single: Weights, held: Known) -> Agreement:

@@ -87,7 +87,7 @@ class FitState:
 
 @dataclass(frozen=True)
 class FitResult:
-    """What training came to; `train_loss` is the mean over the last epoch's steps. `head` says how it was fitted, if it was."""
+    """What training came to; `train_loss` is the mean over the last epoch's steps, `head` how the head was fitted."""
 
     state: FitState
     total_steps: int

@@ -151,7 +151,8 @@ def fit_all(known: Known, *, seed: int) -> tuple[Weights, float, Differences, Ca
     penalty = chosen_penalty(data, seed=seed)
 
     def plain(weights: Weights) -> Weights:
-        return back(weights) / spread
+        scaled: Weights = back(weights) / spread
+        return scaled
 
     return plain(fit_linear(data, penalty)), penalty, data, plain
 
