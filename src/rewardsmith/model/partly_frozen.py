@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+import transformers
 from jaxtyping import Float
 from torch import Tensor
 
@@ -135,4 +136,4 @@ def state_name(network: RewardNetwork) -> str:
     count = len(network.lower.layers)
     upper = {id(layer) for layer in layer_stack(base)[count:]}
     left_out = tuple(f"{name}." for name, module in base.named_modules() if id(module) in upper)
-    return "states-" + hash_of(network, base, left_out, count, network.lower.kept)
+    return "states-" + hash_of(network, base, left_out, count, network.lower.kept, transformers.__version__)
