@@ -1,6 +1,7 @@
 """Training on a GPU: model-FLOP utilisation, and pairs per second beside TRL; random weights, multi-turn lengths.
 
     python benchmarks/gpu.py                                    # 0.6B and 1.5B shapes, 1k to 8k tokens, on CUDA
+    python benchmarks/gpu.py --flash-pref ENVIRONMENT/bin/python  # also beside flash-pref (see prefix_sharing_peer.py)
     python benchmarks/gpu.py --smoke                            # tiny shapes on this machine's CPU: does it run at all
 
 Pairs of random tokens whose prompt is --shared of the longer sequence, as in dialogues of several turns. Ours is the loop
@@ -22,8 +23,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from prefix_sharing_peer import FlashPref
 from taking_turns import Turns, compared, table
-from train_vs_trl import BATCH, Task, our_trainer, trl_trainer
+from train_vs_trl import BATCH, CLIP, DECAY, LR, Task, our_trainer, trl_trainer
 
 RESULT = Path(__file__).parent / "results" / "gpu.json"
 SHAPES = {
@@ -41,6 +43,7 @@ SHAPES = {
     },
 }  # fmt: skip
 MFU_GOAL, RATIO_GOAL = 0.45, 2.5
+EQUAL = 1.0  # against flash-pref, which shares prefixes as well: no slower
 
 
 def model_of(shape: str, length: int, device: str, dtype: str) -> Any:
@@ -91,8 +94,54 @@ def fitting_micro(task: Task, folder: Path) -> int:
     raise SystemExit("TRL does not fit into this GPU's memory even one pair at a time; choose a smaller --lengths")
 
 
+def flash_pref(arguments: argparse.Namespace, task: Task, shape: str, length: int, folder: Path) -> FlashPref:
+    """flash-pref's worker on the same pairs."""
+    pairs = [tuple(e.tree.sequences[k].tolist() for k in (e.preferred[0], e.other[0])) for e in task.examples]
+    folder.mkdir(parents=True, exist_ok=True)
+    about = {
+        "shape": SHAPES[shape], "length": length, "pad": task.model.tokenizer.pad_token_id, "device": arguments.device,
+        "bf16": task.model.network.autocast is torch.bfloat16, "pairs": pairs, "batch": BATCH, "lr": LR, "decay": DECAY,
+        "clip": CLIP,
+    }  # fmt: skip
+    return FlashPref(arguments.flash_pref, about, folder)
+
+
+def take_turns(
+    task: Task, folder: Path, steps: int, micro: int, budget: int, peer: FlashPref
+) -> dict[str, list[float]]:
+    """Seconds of the segments of all, after the first one, which compiles and warms up."""
+    others = ["trl"] if peer.why_not else ["trl", "flash-pref"]
+    turns = Turns((*others, "ours"), steps)
+    trainer = trl_trainer(task, folder / "trl", grouped=False, turns=turns, name="trl", micro=micro)
+    clock: list[float] = []
+
+    def work_with_peer() -> None:
+        turns.begin("flash-pref")
+        for _ in range(len(task.examples) // BATCH // steps):
+            clock.append(peer.segment(steps))
+            for _ in range(steps):
+                turns.step("flash-pref")
+
+    def work(name: str) -> None:
+        try:
+            trainer.train() if name == "trl" else work_with_peer()
+        finally:
+            turns.leave(name)
+
+    threads = [threading.Thread(target=work, args=(name,), daemon=True) for name in others]
+    for thread in threads:
+        thread.start()
+    turns.begin("ours")
+    our_trainer(task, folder / "ours", turns=turns, name="ours", budget=budget).run()
+    turns.leave("ours")
+    for thread in threads:
+        thread.join()
+    peer.end()
+    return {name: times[1:] for name, times in {**turns.seconds, "flash-pref": clock}.items()}
+
+
 def measure(arguments: argparse.Namespace, shape: str, length: int, folder: Path) -> tuple[list[Any], dict[str, Any]]:
-    """Ours and TRL in turn on one shape and length."""
+    """Ours, TRL and flash-pref in turn on one shape and length."""
     from rewardsmith.bench.share import floor_of, matmul_job
     from rewardsmith.bench.timing import interleaved
     from rewardsmith.train.budget import calibrate
@@ -102,24 +151,10 @@ def measure(arguments: argparse.Namespace, shape: str, length: int, folder: Path
     size = SHAPES[shape]["vocab_size"]
     examples = pairs(BATCH * arguments.steps * (arguments.segments + 1), length, arguments.shared, size)
     task = Task(model, examples, [], [])
+    peer = flash_pref(arguments, task, shape, length, folder / "flash-pref")
     micro = fitting_micro(task, folder / "try") if network.device.type == "cuda" else BATCH
     budget = calibrate(network, examples[:BATCH]).tokens
-    turns = Turns(("trl", "ours"), arguments.steps)
-    peer = trl_trainer(task, folder / "trl", grouped=False, turns=turns, name="trl", micro=micro)
-
-    def work() -> None:
-        try:
-            peer.train()
-        finally:
-            turns.leave("trl")
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    turns.begin("ours")
-    our_trainer(task, folder / "ours", turns=turns, name="ours", budget=budget).run()
-    turns.leave("ours")
-    thread.join()
-    seconds = {name: times[1:] for name, times in turns.seconds.items()}  # the first segment compiles and warms up
+    seconds = take_turns(task, folder, arguments.steps, micro, budget, peer)
     dtype = network.autocast or torch.float32
     timing = interleaved([{"peak": matmul_job(network.device, dtype)}], repetitions=5, limit=60).by_job["peak"]
     peak = arguments.peak * 1e12 if arguments.peak else 2 * 2048**3 / timing.median
@@ -127,12 +162,17 @@ def measure(arguments: argparse.Namespace, shape: str, length: int, folder: Path
     used = flops / statistics.median(seconds["ours"]) / peak
     units = BATCH * arguments.steps
     name = f"{shape}, {length} tokens"
-    row = compared(f"train {name}, against TRL", seconds["ours"], seconds["trl"], units=units, goal=RATIO_GOAL)
+    rows = [
+        compared(f"train {name}, against {who}", seconds["ours"], seconds[key], units=units, goal=goal)
+        for who, key, goal in (("TRL", "trl", RATIO_GOAL), ("flash-pref", "flash-pref", EQUAL))
+        if seconds[key]
+    ]
     share = {
         "name": f"model-FLOP utilisation, {name}", "ours": used, "peer": 1.0, "ratio": used, "goal": MFU_GOAL,
         "met": used >= MFU_GOAL, "n": arguments.segments,
     }  # fmt: skip
-    return [row, share], {"budget": budget, "trl_micro_batch": micro, "peak_tflops": peak / 1e12}
+    facts = {"budget": budget, "trl_micro_batch": micro, "peak_tflops": peak / 1e12}
+    return [*rows, share], {**facts, "flash_pref": peer.why_not or peer.facts}
 
 
 def main() -> None:
@@ -149,6 +189,9 @@ def main() -> None:
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--dtype", default="bf16")
     parser.add_argument("--peak", type=float, help="the GPU's peak in TFLOP/s (default: measured)")
+    parser.add_argument(
+        "--flash-pref", metavar="PYTHON", help="of an environment that has flash-pref (default: skipped)"
+    )
     parser.add_argument("--smoke", action="store_true", help="tiny shapes on the CPU; its figures mean nothing")
     parser.add_argument("-o", "--output", type=Path, default=RESULT)
     arguments = parser.parse_args()
@@ -166,6 +209,9 @@ def main() -> None:
                 )
                 rows += found
     print(table(rows, "pairs per second; utilisation as a share"))
+    for name, part in facts.items():
+        if isinstance(part["flash_pref"], str):
+            print(f"flash-pref, {name}: {part['flash_pref']}")
     versions = {name: version_of(name) for name in ("trl", "transformers", "torch")}
     write_json(
         arguments.output,

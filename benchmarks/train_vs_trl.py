@@ -12,6 +12,7 @@ Memory is measured in processes of their own (Linux only).
 """
 
 import argparse
+import gc
 import json
 import os
 import re
@@ -114,6 +115,8 @@ def trl_trainer(
     from transformers import TrainerCallback
     from trl import RewardConfig, RewardTrainer
 
+    from rewardsmith.model.lean import make_plain
+
     class Segments(TrainerCallback):
         def on_train_begin(self, *_: Any, **__: Any) -> None:
             if turns:
@@ -124,6 +127,7 @@ def trl_trainer(
                 turns.step(name)
 
     hf = deepcopy(task.model.network.hf)
+    make_plain(hf)
     hf.set_attn_implementation("sdpa")
     settings = RewardConfig(
         output_dir=str(folder), per_device_train_batch_size=micro, gradient_accumulation_steps=BATCH // micro,
@@ -279,6 +283,7 @@ def measure_memory(arguments: argparse.Namespace, who: str, folder: Path) -> dic
         trainer = our_trainer(task, folder / "run", turns=None, name=who, budget=int(size or budget_of(task)), epochs=2)
         run, model = trainer.run, task.model.network.hf
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
+    gc.collect()
     before = resident("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")
     run()

@@ -81,7 +81,8 @@ def relative(a, b):
 def test_two_processes_follow_the_curve_of_one_and_end_with_its_weights(both, kind, parallel):
     folder, _ = both
     one, two = folder / f"one-{kind}", folder / f"{kind}-{parallel}"
-    close = 2e-2 if kind == "half" else 1e-5  # fp16 rounds each pass, and the passes are others
+    # fp16 rounds each pass, and the passes are others; a fitted head leaves small gradients, whose rounding AdamW amplifies.
+    close = {"half": 2e-2, "probe": 1e-4}.get(kind, 1e-5)
     for mine, theirs in zip(curve(one), curve(two), strict=True):
         assert mine.keys() == theirs.keys()
         assert (mine["step"], mine.get("comparisons"), mine.get("tokens")) == (
@@ -235,21 +236,12 @@ def test_only_training_runs_in_several_processes(monkeypatch, capsys):
     assert capsys.readouterr().err == ""  # the first process says it
 
 
-@pytest.mark.parametrize(
-    ("settings", "environment", "said"),
-    [
-        ({"parallel": "fsdp"}, {}, "--parallel fsdp needs several processes: torchrun"),
-        ({}, {"ACCELERATE_USE_DEEPSPEED": "true"}, "configured for DeepSpeed, which train does not use"),
-    ],
-)
-def test_what_one_process_cannot_do_is_refused(tmp_path, monkeypatch, settings, environment, said):
+def test_what_one_process_cannot_do_is_refused(tmp_path):
     import rewardsmith as rs
     from rewardsmith.errors import UsageError
 
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    with pytest.raises(UsageError, match=said):
-        rs.train("tiny", "synthetic:60", tmp_path / "o", **settings)
+    with pytest.raises(UsageError, match="--parallel fsdp needs several processes: torchrun"):
+        rs.train("tiny", "synthetic:60", tmp_path / "o", parallel="fsdp")
 
 
 def test_accelerate_configured_for_fsdp_means_fsdp(monkeypatch):

@@ -21,7 +21,7 @@ from rewardsmith.progress import SILENT
 from rewardsmith.train import resume
 from rewardsmith.train.examples import encode_examples
 from rewardsmith.train.loop import Fit, FitSettings
-from rewardsmith.train.optimizer import freeze
+from rewardsmith.train.optimizer import freeze, recompute_activations
 
 STEPS = {"epochs": 2, "eval_every": 3}
 
@@ -37,11 +37,12 @@ def rows(n, *, start=0):
 
 def make(kind):
     """(model, changed settings) of a run."""
-    if kind == "bert":
+    if kind.startswith("bert"):
         small = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
         still = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
         model = from_config(BertConfig(**small, **still, max_position_embeddings=256), max_length=256)
-        model.network.hf.idle = torch.nn.Parameter(torch.ones(3))  # no reward depends on it
+        if kind == "bert":
+            model.network.hf.idle = torch.nn.Parameter(torch.ones(3))  # no reward depends on it
         return model, {}
     model = tiny(seed=1)
     if kind == "frozen":
@@ -50,10 +51,14 @@ def make(kind):
         model.adapter = attach(model.network, LoraSettings(r=2, alpha=4))
     if kind == "half":
         model.network.autocast = torch.float16
+    if kind == "bf16":
+        model.network.autocast = torch.bfloat16
+    if kind == "again":
+        recompute_activations(model.network)
     return model, {"head_start": "probe"} if kind == "probe" else {}
 
 
-def fit(folder, kind, *, team=ALONE, parallel="ddp"):
+def fit(folder, kind, *, team=ALONE, parallel="ddp", zero=None):
     """The run of this name, the same for any number of processes: 19 records in steps of 6, 6, 6 and 1."""
     model, changes = make(kind)
     share = model.network.packed
@@ -69,7 +74,7 @@ def fit(folder, kind, *, team=ALONE, parallel="ddp"):
         assert model.network.known is not None
     return Fit(
         model.network, FitSettings(**{**settings, **changes}), train=train, validation=held, folder=folder,
-        fingerprint={"a": 1}, team=team, parallel=parallel,
+        fingerprint={"a": 1}, team=team, parallel=parallel, zero=zero,
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from rewardsmith.commands.train_inputs import Start, load_data, microbatch_token
 from rewardsmith.commands.train_settings import Config as Config
 from rewardsmith.commands.train_settings import Lora as Lora
 from rewardsmith.commands.train_settings import check_engine
+from rewardsmith.commands.train_zero import zero_settings
 from rewardsmith.errors import OutputError, TrainingError, UsageError
 from rewardsmith.files import check_output, refuse_inside, write_json
 from rewardsmith.progress import SILENT, Progress
@@ -227,6 +228,7 @@ def fit(
         fingerprint=fingerprint,
         team=team,
         parallel=config.engine,
+        zero=zero_settings(config.deepspeed_config) if config.engine == "deepspeed" else None,
     )
     return trainer.run(resuming=config.resume, progress=progress)
 
@@ -235,7 +237,7 @@ def trained_model(config: Config, start: Start, team: "Team") -> "RewardModel":
     """The model with its trained weights, whole in every process: sharded, it is opened anew and takes them from disk."""
     from rewardsmith.train.resume import load_weights, newest_weights
 
-    if team.size == 1 or config.engine != "fsdp":
+    if team.size == 1 or config.engine == "ddp":
         return start.model
     device, date = start.model.network.device.type, start.date
     del start.model.network  # makes room

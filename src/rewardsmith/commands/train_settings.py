@@ -2,11 +2,13 @@
 
 import os
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
 from rewardsmith.commands.origin import check_hub_name
-from rewardsmith.errors import UsageError
+from rewardsmith.commands.train_zero import zero_settings
+from rewardsmith.errors import MissingExtraError, UsageError
 from rewardsmith.track.trackers import check_settings
 
 AT_LEAST = {
@@ -150,8 +152,10 @@ class Config:
     """Precision below the head: auto, fp32, bf16, fp16."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
-    parallel: Literal["ddp", "fsdp"] | None = None
-    """Under torchrun or accelerate: ddp copies the model to every process (default), fsdp cuts it over them."""
+    parallel: Literal["ddp", "fsdp", "deepspeed"] | None = None
+    """Under torchrun or accelerate: ddp copies the model to every process (default), fsdp and deepspeed cut it."""
+    deepspeed_config: str | None = None
+    """With --parallel deepspeed: a JSON file, or zero2, zero2-offload, zero3, zero3-offload (default: zero2)."""
     threads: int | None = None
     """CPU threads (default: all cores)."""
     seed: int = 0
@@ -180,8 +184,10 @@ class Config:
     """With --push-to-hub: let everybody read it."""
 
     @property
-    def engine(self) -> Literal["ddp", "fsdp"]:
+    def engine(self) -> Literal["ddp", "fsdp", "deepspeed"]:
         """--parallel as it is used: what was given, else what accelerate was configured for."""
+        if self.parallel is None and os.environ.get("ACCELERATE_USE_DEEPSPEED") == "true":
+            return "deepspeed"
         return self.parallel or ("fsdp" if os.environ.get("ACCELERATE_USE_FSDP") == "true" else "ddp")
 
     def __post_init__(self) -> None:
@@ -209,18 +215,24 @@ class Config:
 
 def check_engine(config: Config, processes: int) -> None:
     """UsageError for what several processes cannot do, or one alone."""
-    if os.environ.get("ACCELERATE_USE_DEEPSPEED") == "true":
-        raise UsageError(
-            "accelerate is configured for DeepSpeed, which train does not use; configure FSDP (--use_fsdp)"
-        )
     if processes == 1 and config.parallel is not None:
         raise UsageError(
             f"--parallel {config.parallel} needs several processes: torchrun --nproc-per-node 2 -m rewardsmith train …"
         )
-    if processes > 1 and config.engine == "fsdp" and config.freeze_layers == -1:
+    if config.deepspeed_config is not None and config.engine != "deepspeed":
+        raise UsageError(f"--deepspeed-config {config.deepspeed_config} needs --parallel deepspeed; add it")
+    if processes == 1 or config.engine == "ddp":
+        return
+    if config.freeze_layers == -1:
         raise UsageError("--freeze-layers -1 leaves nothing to cut over processes; use --parallel ddp")
-    if processes > 1 and config.engine == "fsdp" and config.quantize:
+    if config.quantize:
         raise UsageError(f"--quantize {config.quantize} cannot be cut over processes; use --parallel ddp")
+    if config.engine == "deepspeed":
+        if find_spec("deepspeed") is None:
+            raise MissingExtraError(
+                "--parallel deepspeed needs the package deepspeed: pip install 'rewardsmith[deepspeed]'"
+            )
+        zero_settings(config.deepspeed_config)
 
 
 def refuse_adapter_settings(config: Config) -> None:

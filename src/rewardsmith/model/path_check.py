@@ -54,12 +54,12 @@ def check_path(network: RewardNetwork, *, seed: int = 0) -> str | None:
 
 
 def random_texts(network: RewardNetwork, seed: int) -> list[TokenTree]:
-    """Two texts of random tokens, none of them the pad token."""
+    """Two texts of random tokens, none of them the pad token; all of a text counts as the answer."""
     rng = np.random.default_rng(seed)
     size = network.hf.config.get_text_config().vocab_size
     choices = np.setdiff1d(np.arange(min(size, 1000)), [network.pad_id])
     empty = np.zeros(0, dtype=np.int32)
-    return [TokenTree(empty, (rng.choice(choices, length).astype(np.int32),)) for length in LENGTHS]
+    return [TokenTree(empty, (rng.choice(choices, length).astype(np.int32),), (length,)) for length in LENGTHS]
 
 
 def logits_of_class(network: RewardNetwork, trees: list[TokenTree]) -> Float[Tensor, " R"]:

@@ -17,6 +17,7 @@ from rewardsmith.model.backbones import NO_CHOICE, Backbone, open_backbone
 from rewardsmith.model.devices import autocast_dtype, choose_device
 from rewardsmith.model.ensemble import HeadEnsemble, Spread
 from rewardsmith.model.hf_folder import save_hf_folder
+from rewardsmith.model.lean import make_lean
 from rewardsmith.model.network import RewardNetwork
 from rewardsmith.model.path_check import check_path
 from rewardsmith.model.probes import PROBE_CONVERSATIONS, check_probes
@@ -131,6 +132,7 @@ class RewardModel:
         if bits is not None:
             quantize(backbone.hf, bits, place)
         backbone.hf.to(place)
+        make_lean(network)
         if alone := why_alone(backbone.hf, contract.max_length):
             network.padded, reason = False, alone
         reason = reason or why_not(backbone.hf, backbone.kind, contract.max_length)

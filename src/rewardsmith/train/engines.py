@@ -1,25 +1,29 @@
 """How several processes train one network: DDP (each holds it whole) or FSDP2 (each holds a part of every weight).
 
-Both are torch's own (`DistributedDataParallel`, `fully_shard`); what is here says when they exchange gradients, and makes
-whole tensors of sharded ones for files. Gradients come out as the sum over processes of what each has added.
+Both are torch's own (`DistributedDataParallel`, `fully_shard`); what is here says when they exchange gradients. Gradients
+come out as the sum over processes of what each has added. DeepSpeed's engine is in `train.zero`, and what makes whole
+tensors of sharded ones for files in `train.shards`.
 """
 
 import contextlib
+import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.distributed.tensor import DTensor
 
 from rewardsmith.errors import ModelError
 from rewardsmith.model.batches import Batch, cost
+from rewardsmith.model.lean import gathering
 from rewardsmith.model.network import RewardNetwork, layer_stack
 from rewardsmith.model.team import ALONE, Team
 from rewardsmith.train.examples import Example
+from rewardsmith.train.shards import whole
 
-Parallel = Literal["ddp", "fsdp"]
+Parallel = Literal["ddp", "fsdp", "deepspeed"]
 
 
 class Engine:
@@ -41,7 +45,31 @@ class Engine:
 
     def passing(self, *, last: bool) -> contextlib.AbstractContextManager[None]:
         """Surrounds one forward and backward pass; only the last of a step needs to exchange gradients."""
-        return contextlib.nullcontext()
+        return gathering(self.network.hf)
+
+    def start(self, optimizer: Any) -> Any:
+        """The optimizer to use, made of one over the parameters as they are after this engine was made."""
+        return optimizer
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradient of a loss that `weight` and the scale are in."""
+        torch.autograd.backward(loss)
+
+    def step(self, optimizer: Any, scaler: torch.amp.GradScaler, clip: float) -> float:
+        """Clip the gradient, update the weights, forget it; returns its norm before clipping.
+
+        Nothing is updated where the norm is not finite (with fp16, `scaler` lowers its scale then).
+        """
+        scaler.unscale_(optimizer)
+        norm = gradient_norm(self.network, clip)
+        if math.isfinite(norm) or scaler.is_enabled():
+            scaler.step(optimizer)  # skips the step where fp16 overflowed, and lowers the scale
+            scaler.update()
+        optimizer.zero_grad(set_to_none=True)
+        return norm
+
+    def close(self) -> None:
+        """After the last step: undo what the engine has changed outside of the network."""
 
 
 class Replicated(Engine):
@@ -87,21 +115,40 @@ class Sharded(Engine):
         if whole:
             raise ModelError(f"FSDP left {len(whole)} weights whole, first {whole[0]}; train with --parallel ddp")
 
+    def passing(self, *, last: bool) -> contextlib.AbstractContextManager[None]:
+        """FSDP's hooks exchange gradients in every pass."""
+        return contextlib.nullcontext()
 
-def start_engine(network: RewardNetwork, team: Team, parallel: Parallel, *, example: Example) -> Engine:
-    """What trains the network; the optimizer has to be made afterwards, since FSDP replaces parameters."""
+
+def start_engine(
+    network: RewardNetwork,
+    team: Team,
+    parallel: Parallel,
+    *,
+    example: Example,
+    zero: Mapping[str, Any] | None = None,
+    clip: float = 0.0,
+) -> Engine:
+    """What trains the network; the optimizer has to be made afterwards, since FSDP replaces parameters.
+
+    DeepSpeed takes `zero`, its settings of that name, and `clip`, since it clips by itself.
+    """
     if team.size == 1:
         return Engine(network)
+    if parallel == "deepspeed":
+        from rewardsmith.train.zero import Zero
+
+        return Zero(network, team, example=example, settings=zero or {}, clip=clip)
     return Sharded(network, team) if parallel == "fsdp" else Replicated(network, team, example=example)
 
 
-def refuse_shared(network: RewardNetwork) -> None:
+def refuse_shared(network: RewardNetwork, how: str = "FSDP") -> None:
     """ModelError where two modules hold one weight: cut twice, it would become two."""
     owners: dict[int, str] = {}
     for name, parameter in network.hf.named_parameters(remove_duplicate=False):
         first = owners.setdefault(id(parameter), name)
         if first != name and ".original_module." not in name:
-            raise ModelError(f"{name} and {first} are one weight, which FSDP cannot cut; train with --parallel ddp")
+            raise ModelError(f"{name} and {first} are one weight, which {how} cannot cut; train with --parallel ddp")
 
 
 def unreached(network: RewardNetwork, example: Example) -> list[str]:
@@ -126,22 +173,6 @@ def deal(examples: Sequence[Example], size: int, *, packed: bool) -> list[list[E
         hands[poorest].append(index)
         loads[poorest] += costs[index]
     return [[examples[index] for index in sorted(hand)] for hand in hands]
-
-
-def whole(tensor: Tensor) -> Tensor:
-    """The whole of a sharded tensor, for which all processes have to ask; any other as it is."""
-    if isinstance(tensor, DTensor):
-        gathered: Tensor = tensor.full_tensor()
-        return gathered
-    return tensor
-
-
-def cut_like(value: Tensor, pattern: Tensor) -> Tensor:
-    """`value` on the device of `pattern`, and cut like it where it has its shape; every process holds `value` whole."""
-    value = value.to(pattern.device)
-    if isinstance(pattern, DTensor) and value.shape == pattern.shape:
-        return distribute_tensor(value, pattern.device_mesh, pattern.placements, src_data_rank=None)
-    return value
 
 
 def gradient_norm(network: RewardNetwork, limit: float) -> float:

@@ -22,7 +22,8 @@ from rewardsmith.model.scorer import score
 from rewardsmith.model.team import ALONE, Team
 from rewardsmith.progress import SILENT, Progress, Task
 from rewardsmith.train import resume
-from rewardsmith.train.engines import Parallel, gradient_norm, start_engine
+from rewardsmith.train.allocator import kept_memory
+from rewardsmith.train.engines import Parallel, start_engine
 from rewardsmith.train.examples import Example, steps_of_epoch
 from rewardsmith.train.interrupts import deferred_signals
 from rewardsmith.train.losses import LOSSES
@@ -109,17 +110,19 @@ class Fit:
         fingerprint: Mapping[str, Any],
         team: Team = ALONE,
         parallel: Parallel = "ddp",
+        zero: Mapping[str, Any] | None = None,
     ) -> None:
         self.network = network
         self.team = team
-        self.engine = start_engine(network, team, parallel, example=train[0])
+        self.engine = start_engine(network, team, parallel, example=train[0], zero=zero, clip=settings.clip)
         self.settings = settings
         self.train = train
         self.validation = validation
         self.checkpoints = folder / "checkpoints"
         self.metrics = folder / "metrics.jsonl"
         self.fingerprint = dict(fingerprint)
-        self.optimizer = make_optimizer(network, lr=settings.lr, weight_decay=settings.weight_decay)
+        optimizer = make_optimizer(network, lr=settings.lr, weight_decay=settings.weight_decay)
+        self.optimizer = self.engine.start(optimizer)
         half = network.autocast is torch.float16
         self.scaler = torch.amp.GradScaler(network.device.type, enabled=half)
         self.per_epoch = -(-len(train) // settings.batch)
@@ -142,6 +145,7 @@ class Fit:
         if self.settings.head_start == "probe" and self.state.step == 0:
             self._fit_head(progress)
         with (
+            kept_memory(self.network.device.type),
             deferred_signals(patient=self.team.size > 1) as stop,
             progress.task("training", self.total, "steps") as task,
         ):
@@ -155,6 +159,7 @@ class Fit:
                     self._interrupted()
                 if self.state.stopped_early:
                     break
+        self.engine.close()
         best = self.checkpoints / "best" / resume.WEIGHTS
         if best.is_file():
             resume.load_weights(self.network, best)
@@ -219,16 +224,12 @@ class Fit:
             )
         except TrainingError as error:
             raise TrainingError(f"step {self.state.step + 1}: {error}; {self._advice()}") from error
-        self.scaler.unscale_(self.optimizer)
-        norm = gradient_norm(self.network, self.settings.clip)
+        norm = self.engine.step(self.optimizer, self.scaler, self.settings.clip)
         if not (np.isfinite(norm) or self.scaler.is_enabled()):
             places = ", ".join(example.place for example in examples[:3])
             raise TrainingError(
                 f"step {self.state.step + 1}: the gradient is not finite, rows {places} …; {self._advice()}"
             )
-        self.scaler.step(self.optimizer)  # skips the step where fp16 overflowed, and lowers the scale
-        self.scaler.update()
-        self.optimizer.zero_grad(set_to_none=True)
         self._record(epoch, figures, rate, norm, time.perf_counter() - started)
         task.advance(
             1,

@@ -19,8 +19,8 @@ from rewardsmith.model.network import RewardNetwork
 from rewardsmith.model.scorer import features
 from rewardsmith.model.team import ALONE, Team
 from rewardsmith.progress import SILENT, Progress
-from rewardsmith.train.engines import cut_like
 from rewardsmith.train.examples import Example, rank_by_hash
+from rewardsmith.train.shards import put
 
 if TYPE_CHECKING:
     from rewardsmith.train.bagging import Agreement
@@ -264,6 +264,4 @@ def fit_linear(data: Differences, penalty: float, start: Weights | None = None) 
 
 def set_head(network: RewardNetwork, weights: Weights) -> None:
     """Write the weights into the head."""
-    with torch.no_grad():
-        value = torch.from_numpy(weights)[None].to(network.head.weight.dtype)
-        network.head.weight.copy_(cut_like(value, network.head.weight))
+    put(network.head.weight, torch.from_numpy(weights)[None].to(network.head.weight.dtype))

@@ -4,7 +4,7 @@ They hold whole tensors, however many processes trained and however they shared 
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from rewardsmith.errors import TrainingError
 from rewardsmith.files import sha256, write_folder, write_json
 from rewardsmith.model.network import RewardNetwork
 from rewardsmith.model.team import ALONE, Team
-from rewardsmith.train.engines import cut_like, whole
+from rewardsmith.train.shards import moments_of, put, put_moments, whole
 
 MANIFEST = "manifest.json"
 WEIGHTS, MOMENTS, STATE = "weights.safetensors", "optimizer.safetensors", "state.json"
@@ -72,14 +72,14 @@ def save_folder(
 
 def weights(network: RewardNetwork, team: Team) -> dict[str, torch.Tensor]:
     """The learning parameters by name, whole, in the first process; the others only help to gather them."""
-    return gathered({name: p.detach() for name, p in trainable(network).items()}, team)
+    return gathered(trainable(network).items(), team)
 
 
-def gathered(tensors: Mapping[str, torch.Tensor], team: Team) -> dict[str, torch.Tensor]:
+def gathered(tensors: Iterable[tuple[str, torch.Tensor]], team: Team) -> dict[str, torch.Tensor]:
     """Whole copies in the memory of the first process, one after the other; nothing in the others."""
     kept = {}
-    for name, tensor in tensors.items():
-        copy = whole(tensor)
+    for name, tensor in tensors:
+        copy = whole(tensor).detach()
         if team.leads:
             kept[name] = copy.contiguous().cpu()
     return kept
@@ -98,18 +98,17 @@ def load_weights(network: RewardNetwork, path: Path) -> None:
     if saved.keys() != own.keys():
         odd = sorted(saved.keys() ^ own.keys())[:3]
         raise TrainingError(f"{path} holds other parameters than the model ({', '.join(odd)}); settings changed?")
-    with torch.no_grad():
-        for name, parameter in own.items():
-            parameter.copy_(cut_like(saved[name], parameter))
+    for name, parameter in own.items():
+        put(parameter, saved[name])
 
 
 def moments(network: RewardNetwork, optimizer: torch.optim.Optimizer, team: Team) -> dict[str, torch.Tensor]:
     """AdamW's state by parameter name, and the random state."""
-    state = {
-        f"{key}|{name}": value.detach()
+    state = (
+        (f"{key}|{name}", value)
         for name, parameter in trainable(network).items()
-        for key, value in optimizer.state[parameter].items()
-    }
+        for key, value in moments_of(optimizer, parameter)
+    )
     tensors = gathered(state, team)
     tensors["rng|cpu"] = torch.get_rng_state()
     if network.device.type == "cuda":
@@ -124,12 +123,10 @@ def restore(folder: Path, network: RewardNetwork, optimizer: torch.optim.Optimiz
             continue
         load_weights(network, path / WEIGHTS)
         saved = load_file(path / MOMENTS)
-        for name, parameter in trainable(network).items():
-            optimizer.state[parameter] = {
-                key.partition("|")[0]: cut_like(value, parameter)
-                for key, value in saved.items()
-                if key.partition("|")[2] == name
-            }
+        found: dict[str, dict[str, torch.Tensor]] = {}
+        for key, value in saved.items():
+            found.setdefault(key.partition("|")[2], {})[key.partition("|")[0]] = value
+        put_moments(optimizer, {p: found.get(name, {}) for name, p in trainable(network).items()})
         torch.set_rng_state(saved["rng|cpu"])
         if "rng|cuda" in saved:
             torch.cuda.set_rng_state(saved["rng|cuda"], network.device)

@@ -98,7 +98,7 @@ def accumulate(
                 own.problem = own.problem or not_finite(chosen, columns, values)
                 if engine.team.size == 1:
                     break
-            torch.autograd.backward(scale(part * engine.weight))
+            engine.backward(scale(part * engine.weight))
         if counts:
             own.add(part, preferred - other, scores)
             own.tokens += sum(cost(example.tree, packed=network.packed) for example in chosen)
