@@ -9,7 +9,9 @@ from rewardsmith.train.allocator import glibc, kept_memory, tuned
 
 SIZE = 2**24  # floats: 64 MB, beyond what malloc keeps by itself
 
-pytestmark = pytest.mark.skipif(glibc() is None or tuned(), reason="not glibc, or its malloc is tuned by the environment")
+pytestmark = pytest.mark.skipif(
+    glibc() is None or tuned(), reason="not glibc, or its malloc is tuned by the environment"
+)
 
 
 def faults():
