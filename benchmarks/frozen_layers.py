@@ -28,7 +28,7 @@ from rewardsmith.train.examples import Encoding, encode_examples
 from rewardsmith.train.loop import Fit, FitSettings
 
 EPOCHS, BATCH, BUDGET = 3, 8, 2048
-WORKLOADS = {"6 layers, 3 frozen": (6, 3, 200), "30 layers, 20 frozen": (30, 20, 64)}
+WORKLOADS = {"6 layers, 3 frozen": (6, 3, 200), "30 layers, 20 frozen": (30, 20, 128)}
 """Layers, frozen layers, records."""
 
 
