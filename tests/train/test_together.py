@@ -20,7 +20,7 @@ from rewardsmith.train.resume import load_weights, newest_weights
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-KINDS = ("plain", "probe", "lora", "half", "bert")
+KINDS = ("plain", "probe", "lora", "half", "bert", "frozen")
 
 
 def launch(*words, **environment):
@@ -42,7 +42,7 @@ def both(tmp_path_factory):
         fit(folder / f"one-{kind}", kind).run()
     for parallel in ("ddp", "fsdp"):  # what two processes will go on with
         stop_after(fit(folder / f"resumed-{parallel}", "plain"), 5)
-    process = launch(HERE / "together_worker.py", folder)
+    process = launch(HERE / "together_worker.py", folder, REWARDSMITH_HOME=str(folder / "home"))
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors[-3000:]
     return folder, [orjson.loads((folder / f"seen-{rank}.json").read_bytes()) for rank in (0, 1)]

@@ -12,14 +12,16 @@ import torch
 from transformers import BertConfig
 
 from builders import from_config, pair, ranking, tiny
+from rewardsmith.commands.train_frozen import know_states
 from rewardsmith.errors import ModelError, TrainingError
 from rewardsmith.model.adapters import LoraSettings, attach
 from rewardsmith.model.scorer import Sequences, score
 from rewardsmith.model.team import ALONE, joined
+from rewardsmith.progress import SILENT
 from rewardsmith.train import resume
 from rewardsmith.train.examples import encode_examples
 from rewardsmith.train.loop import Fit, FitSettings
-from rewardsmith.train.optimizer import recompute_activations
+from rewardsmith.train.optimizer import freeze, recompute_activations
 
 STEPS = {"epochs": 2, "eval_every": 3}
 
@@ -43,6 +45,8 @@ def make(kind):
             model.network.hf.idle = torch.nn.Parameter(torch.ones(3))  # no reward depends on it
         return model, {}
     model = tiny(seed=1)
+    if kind == "frozen":
+        freeze(model.network, 1)
     if kind == "lora":
         model.adapter = attach(model.network, LoraSettings(r=2, alpha=4))
     if kind == "half":
@@ -64,6 +68,10 @@ def fit(folder, kind, *, team=ALONE, parallel="ddp", zero=None):
         "epochs": 2, "batch": 6, "lr": 1e-3, "weight_decay": 0.01, "warmup": 0.1, "clip": 0.5, "dropout": 0.1,
         "loss": "bradley-terry", "seed": 0, "tokens_per_microbatch": 300, "eval_every": 3, "patience": 0, "keep": 9,
     }  # fmt: skip
+    if kind == "frozen" and team.size > 1:  # one process computes the frozen layer, two read what it gives
+        sequences = [example.sequences for example in (*train, *held)]
+        know_states(model.network, 1, sequences, FitSettings(**{**settings, **changes}), 2, SILENT, team)
+        assert model.network.known is not None
     return Fit(
         model.network, FitSettings(**{**settings, **changes}), train=train, validation=held, folder=folder,
         fingerprint={"a": 1}, team=team, parallel=parallel, zero=zero,
@@ -94,7 +102,7 @@ def run_all(folder, team):
     """All runs; returns what this process saw of them."""
     seen = {}
     for name in ("plain-ddp", "plain-fsdp", "probe-ddp", "probe-fsdp", "lora-ddp", "lora-fsdp", "half-ddp", "half-fsdp",
-                 "bert-ddp", "bert-fsdp"):  # fmt: skip
+                 "bert-ddp", "bert-fsdp", "frozen-ddp", "frozen-fsdp"):  # fmt: skip
         kind, parallel = name.split("-")
         trainer = fit(folder / name, kind, team=team, parallel=parallel)
         trainer.run()

@@ -16,6 +16,7 @@ from rewardsmith.progress import SILENT, Progress
 if TYPE_CHECKING:
     from rewardsmith.data.loading import Read
     from rewardsmith.model.reward_model import RewardModel
+    from rewardsmith.model.scorer import Rewards, Sequences
     from rewardsmith.records import Record
     from rewardsmith.scoring.tokens import Cuts
 
@@ -244,7 +245,6 @@ def score_window(
     """Score a stretch of rows; what cannot be scored gets an `error` in its place."""
     from rewardsmith.errors import ContractError
     from rewardsmith.model.reward_model import sequences_of
-    from rewardsmith.model.scorer import Sequences, score
     from rewardsmith.records import Record
 
     rows: list[dict[str, Any]] = []
@@ -261,21 +261,37 @@ def score_window(
         except ContractError as error:
             fail(row, item.place, str(error), counts)
             continue
-        written = {"rewards": True, "best": config.best_of, "cut": encoded.cuts.any}
+        written = {
+            "rewards": True, "reward_std": model.heads is not None, "best": config.best_of, "cut": encoded.cuts.any,
+        }  # fmt: skip
         refuse_taken(row, item.place, [name for name, used in written.items() if used])
         if encoded.cuts.any:
             row["cut"] = cuts_json(encoded.cuts)
         counts.overlong += encoded.overlong
         order = source_order(item, hashed_order=hashed_order)
         waiting.append((row, order, sequences_of(item, encoded)))
-    rewards = score(model.network, [sequences for _, _, sequences in waiting], budget=config.tokens_per_batch)
-    for (row, order, _), values in zip(waiting, rewards, strict=True):
+    for (row, order, _), (values, std) in zip(waiting, rewards_of(config, model, [w[2] for w in waiting]), strict=True):
         row["rewards"] = [float(values[index]) for index in order]
+        if std is not None:
+            row["reward_std"] = [float(std[index]) for index in order]
         counts.responses += len(values)
         if config.best_of:
             row["best"] = max(range(len(values)), key=row["rewards"].__getitem__)
     counts.rows += len(rows)
     yield from rows
+
+
+def rewards_of(
+    config: Config, model: "RewardModel", sequences: "Sequence[Sequences]"
+) -> "Iterator[tuple[Rewards, Rewards | None]]":
+    """Each record's rewards, and their spread over the heads where the model has several."""
+    from rewardsmith.model.scorer import score
+
+    if model.heads is not None:
+        yield from model.heads.spreads(model.network, sequences, budget=config.tokens_per_batch)
+        return
+    for rewards in score(model.network, sequences, budget=config.tokens_per_batch):
+        yield rewards, None
 
 
 def fail(row: dict[str, Any], place: str, reason: str, counts: Counts) -> None:

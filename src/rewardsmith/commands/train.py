@@ -10,7 +10,7 @@ from rewardsmith.commands import card, push
 from rewardsmith.commands.origin import origin_of
 from rewardsmith.commands.sources import Splits, input_files, read_json
 from rewardsmith.commands.train_folder import begin_run, fingerprint_of, save_settings, summarize_run
-from rewardsmith.commands.train_frozen import done_in_words, known_features
+from rewardsmith.commands.train_frozen import done_in_words, heads_in_words, known_features
 from rewardsmith.commands.train_inputs import (
     Start,
     load_data,
@@ -62,6 +62,7 @@ class Result:
         lines = [
             done_in_words(s),
             "; ".join([f"trained {s['trainable_parameters']:,} of {s['parameters']:,} parameters", *peaks]),
+            *heads_in_words(s),
             f"model: {s['model_folder']}",
         ]
         return "\n".join([*lines, *([self.verdict_text] if self.verdict_text else [])])
@@ -110,9 +111,11 @@ def run_together(config: Config, team: "Team", device: str, progress: Progress) 
         begin_run(config, fingerprint, processes=team.size, progress=progress)
         save_settings(config, splits, train, validation)
     with following(tracking_jobs(config) if team.leads else [], progress):
-        with known_features(start, train, validation, settings.tokens_per_microbatch, progress, team):
+        with known_features(start, train, validation, settings, progress, team):
             fitted = fit(config, settings, model, train, validation, fingerprint, team, progress)
         model = trained_model(config, start, team)
+        if fitted.head is not None and fitted.head.members is not None:
+            model.keep_heads(fitted.head.members)
         held = finish_model(config, model, splits, team, progress)
         precision = fingerprint["dtype"]
         summary = summarize_run(
@@ -211,6 +214,7 @@ def fit_settings(config: Config, start: Start, train: "Encoding", team: "Team", 
         keep=config.keep,
         head_start=start.head,
         max_steps=0 if start.exact else config.max_steps,
+        heads=config.heads,
     )
 
 

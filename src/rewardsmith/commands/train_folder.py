@@ -121,6 +121,14 @@ def fingerprint_of(
     }
 
 
+def heads_told(count: int, fitted: "FitResult") -> dict[str, Any] | None:
+    """How several heads do on validation, their number alone where there is none; None for one head."""
+    if count == 1:
+        return None
+    agreement = None if fitted.head is None else fitted.head.agreement
+    return {"count": count} if agreement is None else asdict(agreement)
+
+
 def summarize_run(
     config: Config,
     settings: "FitSettings",
@@ -163,5 +171,6 @@ def summarize_run(
         "parallel": config.engine if processes > 1 else None,
         "lr": settings.lr,
         "batch": settings.batch,
+        "heads": heads_told(settings.heads, fitted),
         "eval": None,
     }

@@ -1,4 +1,6 @@
-"""Training of a head on a frozen backbone: every text goes through the backbone once, and its features stay on disk."""
+"""Training on a backbone that is frozen, or whose lower layers are: every text goes through them once, and what they give
+stays on disk.
+"""
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from rewardsmith.model.scorer import Sequences
     from rewardsmith.model.team import Team
     from rewardsmith.train.examples import Encoding
+    from rewardsmith.train.loop import FitSettings
 
 
 def done_in_words(s: Mapping[str, Any]) -> str:
@@ -24,6 +27,14 @@ def done_in_words(s: Mapping[str, Any]) -> str:
         f"trained {s['steps']} steps on {s['records']} records ({s['pairs']} comparisons seen) in "
         f"{s['seconds']:.0f} s, {s['pairs_per_second']:.1f} pairs/s"
     )
+
+
+def heads_in_words(s: Mapping[str, Any]) -> list[str]:
+    """How several heads did on held-out comparisons, from a run's summary; nothing for one head."""
+    from rewardsmith.train.bagging import Agreement
+
+    heads = s.get("heads")
+    return [] if not heads or "agreement" not in heads else [Agreement(**heads).told()]
 
 
 def features_folder() -> Path:
@@ -45,26 +56,96 @@ def filled(
 
 @contextlib.contextmanager
 def known_features(
-    start: "Start", train: "Encoding", validation: "Encoding", budget: int, progress: Progress, team: "Team"
+    start: "Start", train: "Encoding", validation: "Encoding", settings: "FitSettings", progress: Progress, team: "Team"
 ) -> Iterator[None]:
-    """While it is open, a network of which only the head learns reads features from a store, which is filled first.
+    """While it is open, what is frozen is not computed: its outputs come from a store, which is filled first.
 
     Of several processes the first fills it; the others then find it full, unless it is not on a disk that they share.
     """
-    if start.kind != "head":
-        yield
-        return
     network = start.model.network
     records = [example.sequences for example in (*train.examples, *validation.examples)]
+    try:
+        if start.kind == "head":
+            know_features(network, records, settings, progress, team)
+        elif start.frozen_layers > 0:
+            passes = passes_over(settings, len(train.examples))
+            know_states(network, start.frozen_layers, records, settings, passes, progress, team)
+        yield
+    finally:
+        network.known = network.lower = None
+
+
+def know_features(
+    network: "RewardNetwork", records: "Sequence[Sequences]", settings: "FitSettings", progress: Progress, team: "Team"
+) -> None:
+    """Let a network of which only the head learns read features from a store."""
     if not team.leads:
         team.wait()
-    store, computed = filled(network, records, budget, progress)
+    store, computed = filled(network, records, settings.tokens_per_microbatch, progress)
     if team.leads:
         team.wait()
     place = "kept in memory only" if store.folder is None else f"kept in {store.folder}"
     progress.note(f"features of {len(store.places)} texts known, {computed} of them computed now; {place}")
     network.known = lambda trees: store.batch(trees, network.device)
+
+
+def passes_over(settings: "FitSettings", examples: int) -> int:
+    """How often the run goes over the training texts; fitting the head is one time more."""
+    per_epoch = -(-examples // settings.batch)
+    return -(-settings.total(per_epoch) // per_epoch) + (settings.head_start == "probe")
+
+
+def know_states(
+    network: "RewardNetwork",
+    layers: int,
+    records: "Sequence[Sequences]",
+    settings: "FitSettings",
+    passes: int,
+    progress: Progress,
+    team: "Team",
+) -> None:
+    """Let a network begin with the outputs of its first layers, from a store; say why not, where that is not done."""
+    from rewardsmith.model.partly_frozen import NotKept
+
+    if not team.leads:
+        team.wait()
     try:
-        yield
-    finally:
-        network.known = None
+        states_kept(network, layers, records, settings.tokens_per_microbatch, passes, progress)
+    except NotKept as why:
+        network.known = network.lower = None
+        progress.note(f"the {layers} frozen layers are computed again in every step: {why}")
+    if team.leads:
+        team.wait()
+
+
+def states_kept(
+    network: "RewardNetwork",
+    layers: int,
+    records: "Sequence[Sequences]",
+    budget: int,
+    passes: int,
+    progress: Progress,
+) -> None:
+    """Fill the store of a network's first layers, and let the network read it; NotKept where that is not done."""
+    from rewardsmith.errors import OutputError
+    from rewardsmith.files import explained
+    from rewardsmith.model import partly_frozen
+    from rewardsmith.model.state_store import fill
+
+    network.lower = partly_frozen.below(network, layers)
+    sample = records[: partly_frozen.CHECKED]
+    form = partly_frozen.checked_form(network, sample)
+    root = features_folder()
+    try:
+        with explained(root):
+            store, missing = partly_frozen.open_states(root, network, form, records, budget=budget, passes=passes)
+            fill(store, network, missing, budget, progress)
+    except OutputError as error:  # another run took the room
+        raise partly_frozen.NotKept(str(error)) from error
+    partly_frozen.check_reading(store, network, sample)
+    computed = sum(len(tree.branches) for tree in missing)
+    progress.note(
+        f"outputs of the {layers} frozen layers known for {len(store.places)} texts, {computed} of them computed now; "
+        f"{store.bytes / 1e9:.2f} GB kept in {store.folder}"
+    )
+    network.known = lambda trees: store.batch(network, trees)

@@ -87,7 +87,7 @@ def keep_one_attribute(splits: Splits, attribute: str, progress: Progress) -> No
 class Start:
     """What training begins with: the model with its contract, the kind of training, which picks the learning rate, and
     the head ("own": the trained one that the model came with, "random", "probe"); `notes` is what to tell about them,
-    `date` the day that training began.
+    `date` the day that training began. The embeddings and the first `frozen_layers` layers never change (-1: none does).
     """
 
     model: "RewardModel"
@@ -95,6 +95,7 @@ class Start:
     head: str
     notes: tuple[str, ...]
     date: datetime.date
+    frozen_layers: int = 0
 
     def told(self) -> list[str]:
         """The notes, and why prefixes are not shared, if they are not."""
@@ -163,10 +164,15 @@ def ready_model(config: Config, opened: Opened, *, device: str | None = None) ->
     )
     model.usable_probes()  # so that a model that could not be saved is not trained first
     head = config.head_start if backbone.head_is_new else "own"
+    if config.heads > 1 and head == "own":
+        raise UsageError(
+            f"--heads {config.heads}: {config.model} has a trained head, which is kept; start from a plain model"
+        )
     notes = [describe_start(backbone, contract)] if opened.new_contract else []
     if config.head_start == "probe":
         notes.append(prepare_probe(model) if head == "probe" else KEPT_HEAD)
-    return Start(model, prepare_to_learn(config, model), head, tuple(filter(None, notes)), opened.date)
+    kind = prepare_to_learn(config, model)
+    return Start(model, kind, head, tuple(filter(None, notes)), opened.date, config.freeze_layers)
 
 
 def settle_contract(
@@ -224,7 +230,9 @@ def prepare_to_learn(config: Config, model: "RewardModel") -> str:
         offload_activations(model.network)
     if lora.r is not None:
         return "lora"
-    return "tiny" if config.model == "tiny" else ("head" if config.freeze_layers == -1 else "full")
+    if config.freeze_layers == -1:
+        return "head"
+    return "tiny" if config.model == "tiny" else "full"
 
 
 def microbatch_tokens(config: Config, start: Start, examples: "Sequence[Example]", progress: Progress) -> int:

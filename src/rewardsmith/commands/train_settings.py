@@ -27,6 +27,7 @@ AT_LEAST = {
     "max_per_source": 1,
     "tokens_per_microbatch": 1,
     "seed": 0,
+    "heads": 1,
     "max_steps": 1,
     "block_size": 1,
 }
@@ -99,6 +100,8 @@ class Config:
     """Loss on comparisons: bradley-terry."""
     head_start: Literal["random", "probe"] = "random"
     """Head of a model that has none yet: random, or probe: fitted to the untrained model first."""
+    heads: int = 1
+    """Fit as many heads to bootstrap samples of the prompts; their mean is the reward, their spread is kept."""
     merge_prompts: bool = False
     """Join rows with the same prompt into one ranking: each text is computed once."""
     layers: int | None = None
@@ -236,8 +239,12 @@ def check_engine(config: Config, processes: int) -> None:
 
 
 def refuse_adapter_settings(config: Config) -> None:
-    """UsageError for settings of an adapter that exclude each other."""
+    """UsageError for settings of an adapter, or of several heads, that exclude each other."""
     if config.lora.r is not None and config.freeze_layers == -1:
         raise UsageError("--freeze-layers -1 trains the head only and leaves nothing to --lora.r; drop one of them")
+    if config.heads > 1 and (config.freeze_layers != -1 or config.head_start != "probe"):
+        raise UsageError(
+            f"--heads {config.heads}: heads are fitted, not stepped; add --freeze-layers -1 --head-start probe"
+        )
     if config.quantize and config.lora.r is None:
         raise UsageError(f"--quantize {config.quantize} freezes the backbone; add an adapter that learns: --lora.r 16")

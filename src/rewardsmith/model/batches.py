@@ -23,18 +23,22 @@ class AnswerTokens:
 
 @dataclass(frozen=True)
 class PackedTrees:
-    """Trees behind each other in one row; `pooled` points at the last token of every response, in order."""
+    """Trees behind each other in one row; `pooled` points at the last token of every response, in order.
+
+    `states` are outputs of S frozen layers, where they are known (see `lower_layers`).
+    """
 
     ids: Int64[Tensor, "1 T"]
     positions: Int64[Tensor, "1 T"]
     pooled: Int64[Tensor, " R"]
     layout: Layout
     answers: AnswerTokens | None = None
+    states: Float[Tensor, "1 T S H"] | None = None
 
 
 @dataclass(frozen=True)
 class PaddedRows:
-    """One row per response, padded on the right; the mask, never the pad id, tells lengths.
+    """One row per response, padded on the right; the mask, never the pad id, tells lengths. `states` as in PackedTrees.
 
     `lengths` and `answered` (answer tokens; empty where nobody asks) are the same for the host, which need not wait for
     the device to know them.
@@ -45,6 +49,7 @@ class PaddedRows:
     lengths: tuple[int, ...]
     answered: tuple[int, ...] = ()
     answers: AnswerTokens | None = None
+    states: Float[Tensor, "R L S H"] | None = None
 
     def row(self, index: int) -> "PaddedRows":
         """One row alone, without its padding."""

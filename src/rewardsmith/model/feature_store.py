@@ -165,12 +165,16 @@ def make_room(root: Path, *, keep: Path, room: float) -> None:
 
 def store_name(network: RewardNetwork) -> str:
     """A hash of all that decides a text's features, to rounding: weights below the head, config, readout, precision."""
+    return hash_of(network, network.hf, f"{name_of(network.hf, network.head)}.", network.readout)
+
+
+def hash_of(network: RewardNetwork, module: torch.nn.Module, left_out: str | tuple[str, ...], *facts: object) -> str:
+    """A hash of a module's weights but those whose names begin with `left_out`, of how they are computed, and of `facts`."""
     digest = hashlib.blake2b(digest_size=KEY_BYTES)
-    head = name_of(network.hf, network.head)
-    for name, value in sorted(network.hf.state_dict().items()):
-        if not name.startswith(f"{head}."):
+    for name, value in sorted(module.state_dict().items()):
+        if not name.startswith(left_out):
             digest.update(f"{name}:{tuple(value.shape)}:{value.dtype}:".encode())
             digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
-    told = [network.hf.config.to_json_string(use_diff=False), network.readout, network.autocast, network.device.type]
+    told = [network.hf.config.to_json_string(use_diff=False), *facts, network.autocast, network.device.type]
     digest.update(repr([*map(str, told), network.kind, network.packed, torch.__version__]).encode())
     return digest.hexdigest()

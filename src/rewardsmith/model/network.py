@@ -12,15 +12,8 @@ from torch.distributed.fsdp import FSDPModule
 
 from rewardsmith.errors import ModelError
 from rewardsmith.model.attention import TREE_ATTENTION
-from rewardsmith.model.batches import (
-    Batch,
-    KnownFeatures,
-    PackedTrees,
-    PaddedRows,
-    Texts,
-    pack_trees,
-    pad_rows,
-)
+from rewardsmith.model.batches import Batch, KnownFeatures, PackedTrees, PaddedRows, Texts, pack_trees, pad_rows
+from rewardsmith.model.lower_layers import LowerLayers
 from rewardsmith.model.readout import LayerOutputs, Readout, last_places, pooled
 from rewardsmith.scoring.trees import TokenTree
 
@@ -33,8 +26,8 @@ class RewardNetwork(nn.Module):
     `packed` says whether trees share their prefix in one row (decoders that pass the self-check) or become padded
     rows; with `padded=False` each row is computed alone, without padding. Rewards are raw fp32 logits plus `offset`
     (the bias of a value head, for which a decoder's head has no place); `autocast` is the dtype of mixed precision
-    below the head, or None; with `offload` activations wait in the host's memory. `known` gives the features of texts
-    that were computed before, None for others.
+    below the head, or None; with `offload` activations wait in the host's memory. `known` gives a batch with what was
+    computed before of these texts, None for others: their features, or the outputs of the `lower` layers.
     """
 
     def __init__(self, hf: Any, *, kind: str, pad_id: int, packed: bool, autocast: torch.dtype | None = None) -> None:
@@ -53,7 +46,8 @@ class RewardNetwork(nn.Module):
         self._features: Tensor | None = None
         self.readout: Readout | None = None
         self._outputs: LayerOutputs | None = None
-        self.known: Callable[[Sequence[TokenTree]], KnownFeatures | None] | None = None
+        self.known: Callable[[Sequence[TokenTree]], Batch | None] | None = None
+        self.lower: LowerLayers | None = None
         self.head: nn.Linear = find_head(hf)
         self.take_head()
         self.use_attention()
@@ -154,11 +148,13 @@ class RewardNetwork(nn.Module):
             arguments = {"attention_mask": batch.mask, "use_cache": False}
         else:
             arguments = {"attention_mask": batch.mask}
-        hidden: Tensor = self.hf.base_model(input_ids=batch.ids, **arguments).last_hidden_state
+        with self._known_layers(batch):
+            hidden: Tensor = self.hf.base_model(input_ids=batch.ids, **arguments).last_hidden_state
         return hidden
 
     def _own_pooling(self, batch: PaddedRows) -> Float[Tensor, "R H"]:
-        self.hf(input_ids=batch.ids, attention_mask=batch.mask)
+        with self._known_layers(batch):
+            self.hf(input_ids=batch.ids, attention_mask=batch.mask)
         if self._features is None:
             raise ModelError(f"{type(self.hf).__name__} does not call its head; it cannot be used as a reward model")
         features, self._features = self._features, None
@@ -166,6 +162,12 @@ class RewardNetwork(nn.Module):
 
     def _keep_features(self, module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
         self._features = arguments[0]
+
+    def _known_layers(self, batch: Texts) -> contextlib.AbstractContextManager[None]:
+        """Where the outputs of the lower layers are known, these layers are not computed."""
+        if self.lower is None or batch.states is None:
+            return contextlib.nullcontext()
+        return self.lower.answering(batch.states)
 
     def _kept_activations(self) -> contextlib.AbstractContextManager[Any]:
         """Where the forward pass leaves what the backward pass needs: on the device, or with `offload` on the host."""

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float, Float64
 
 from rewardsmith.errors import ContractError, DataError, ModelError
 from rewardsmith.files import write_folder
 from rewardsmith.model.adapters import Adapter, AdapterFiles
 from rewardsmith.model.backbones import NO_CHOICE, Backbone, open_backbone
 from rewardsmith.model.devices import autocast_dtype, choose_device
+from rewardsmith.model.ensemble import HeadEnsemble, Spread
 from rewardsmith.model.hf_folder import save_hf_folder
 from rewardsmith.model.lean import make_lean
 from rewardsmith.model.network import RewardNetwork
@@ -40,7 +41,7 @@ class RewardModel:
 
     `why_separate` says why prefixes are not shared, None where they are; `understood` what a model that came without
     `reward.json` was taken for, "" for one with it. `adapter` is the LoRA adapter in training, `adapter_files` what is
-    saved of it once `adapters.merge` has merged it.
+    saved of it once `adapters.merge` has merged it. `heads` are those that the network's head is the mean of, if it is one.
     """
 
     network: RewardNetwork
@@ -50,6 +51,7 @@ class RewardModel:
     adapter: Adapter | None = None
     adapter_files: AdapterFiles | None = None
     understood: str = ""
+    heads: HeadEnsemble | None = None
 
     def __post_init__(self) -> None:
         readout = self.network.readout
@@ -96,6 +98,8 @@ class RewardModel:
         else:
             model = cls.build(backbone, sidecar.contract, device=device, dtype=dtype)
             model.sidecar = sidecar
+            if sidecar.heads > 1 and backbone.folder is not None:
+                model.heads = HeadEnsemble.load(backbone.folder, model.network, sidecar.heads)
         model.network.eval()
         if sidecar is not None and not allow_mismatch:
             check_probes(model.encoder, model.network, sidecar)
@@ -140,6 +144,19 @@ class RewardModel:
             compute_in(backbone.hf, network.autocast or torch.float32)
         sidecar = Sidecar(contract, offset=network.offset, readout=network.readout)
         return cls(network, backbone.tokenizer, sidecar, reason)
+
+    def keep_heads(self, weights: Float[np.ndarray, "M F"]) -> None:
+        """Keep the heads that the network's own is the mean of; they are saved with it."""
+        self.heads = HeadEnsemble(torch.from_numpy(weights).float())
+        self.sidecar = replace(self.sidecar, heads=len(weights))
+
+    def spread(self, conversations: Iterable[Turns]) -> Spread:
+        """As `score`, with the standard deviation of each reward over the model's heads; ModelError where it has one."""
+        if self.heads is None:
+            raise ModelError("this model has one head, so nothing is known about the spread; train it with --heads")
+        records = [one_response(conversation) for conversation in conversations]
+        found = list(self.heads.spreads(self.network, [sequences_of(r, self.encode(r)) for r in records]))
+        return Spread(np.array([one.rewards[0] for one in found]), np.array([one.std[0] for one in found]))
 
     def encode(self, record: Record) -> Encoded:
         """The token ids that are scored for every response of `record`, and what was cut."""
@@ -215,6 +232,8 @@ class RewardModel:
     def _fill(self, folder: Path, sidecar: Sidecar) -> None:
         save_hf_folder(self.network.hf, self.tokenizer, sidecar.contract, folder)
         sidecar.save(folder)
+        if self.heads is not None:
+            self.heads.save(folder)
         if self.adapter_files is not None:
             named = sidecar.training.get("base_model") or {}  # as a stranger may know it: the folder may go to a hub
             self.adapter_files.write(folder / "adapter", base=named.get("hub") or named.get("name"))

@@ -69,11 +69,14 @@ def score(
     with progress.task("scoring", total, "records") as task:
         for values in computed(network, records, rewards, budget=budget, team=team):
             task.advance()
-            if not np.isfinite(values).all():
-                raise ModelError(
-                    "the model gives a reward that is not finite (NaN or infinite); its weights are damaged"
-                )
-            yield values
+            yield finite(values)
+
+
+def finite(rewards: np.ndarray) -> np.ndarray:
+    """The rewards as they are; ModelError where one is not finite."""
+    if not np.isfinite(rewards).all():
+        raise ModelError("the model gives a reward that is not finite (NaN or infinite); its weights are damaged")
+    return rewards
 
 
 def features(

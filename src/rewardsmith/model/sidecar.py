@@ -47,7 +47,8 @@ class Sidecar:
     """All that a folder of weights does not say about its rewards.
 
     `offset` is added to every logit: the bias of an imported value head, for which a decoder's head has no place.
-    `readout` says what a head reads that is not the class's own (the last layer, pooled its way).
+    `readout` says what a head reads that is not the class's own (the last layer, pooled its way). `heads` above 1: the
+    head is the mean of as many, which lie beside it (see `ensemble`).
     """
 
     contract: ScoringContract
@@ -58,6 +59,7 @@ class Sidecar:
     training: Mapping[str, Any] = field(default_factory=dict)
     offset: float = 0.0
     readout: Readout | None = None
+    heads: int = 1
 
     def save(self, folder: Path) -> None:
         """Write `reward.json` atomically."""
@@ -69,6 +71,7 @@ class Sidecar:
             "calibration": None if self.calibration is None else asdict(self.calibration),
             "offset": self.offset,
             "readout": None if self.readout is None else self.readout.to_json(),
+            "heads": self.heads,
             "probed_on": self.probed_on,
             "probes": [asdict(probe) for probe in self.probes],
             "training": dict(self.training),
@@ -94,6 +97,7 @@ class Sidecar:
                 training=value.get("training") or {},
                 offset=float(value.get("offset", 0.0)),
                 readout=Readout.from_json(value.get("readout")),
+                heads=int(value.get("heads", 1)),
             )
         except (orjson.JSONDecodeError, KeyError, TypeError) as error:
             raise ContractError(

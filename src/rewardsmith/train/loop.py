@@ -28,7 +28,7 @@ from rewardsmith.train.examples import Example, steps_of_epoch
 from rewardsmith.train.interrupts import deferred_signals
 from rewardsmith.train.losses import LOSSES
 from rewardsmith.train.optimizer import make_optimizer
-from rewardsmith.train.probe import fit_head
+from rewardsmith.train.probe import ProbeFigures, fit_head
 from rewardsmith.train.schedule import learning_rate
 from rewardsmith.train.step import Dropout, StepFigures, add_gradient
 
@@ -43,7 +43,7 @@ class FitSettings:
     Validation runs every `eval_every` steps and at the end; training stops after `patience` passes without a better
     validation loss (0 = never). `keep` checkpoints to resume from stay on disk. `max_steps` ends the run, and its
     schedule, before the epochs do (0: nothing but the head's start). `head_start` "probe" fits the head to the untrained
-    backbone first (see `train.probe`); "random" and "own" leave it as it is.
+    backbone first (see `train.probe`), as the mean of `heads` where they are several; "random" and "own" leave it as it is.
     """
 
     epochs: int
@@ -61,6 +61,7 @@ class FitSettings:
     keep: int
     head_start: str = "random"
     max_steps: int | None = None
+    heads: int = 1
 
     def total(self, per_epoch: int) -> int:
         """Optimizer steps of the whole run."""
@@ -87,11 +88,12 @@ class FitState:
 
 @dataclass(frozen=True)
 class FitResult:
-    """What training came to; `train_loss` is the mean over the last epoch's steps."""
+    """What training came to; `train_loss` is the mean over the last epoch's steps, `head` how the head was fitted."""
 
     state: FitState
     total_steps: int
     resumed_from: int | None
+    head: ProbeFigures | None = None
 
 
 class Fit:
@@ -127,6 +129,7 @@ class Fit:
         self.total = settings.total(self.per_epoch)
         self.warmup = max(1, round(settings.warmup * self.total))
         self.state = FitState()
+        self.head: ProbeFigures | None = None
         self.loss = LOSSES[settings.loss]
 
     def run(self, *, resuming: bool = False, progress: Progress = SILENT) -> FitResult:
@@ -160,7 +163,7 @@ class Fit:
         best = self.checkpoints / "best" / resume.WEIGHTS
         if best.is_file():
             resume.load_weights(self.network, best)
-        return FitResult(self.state, self.total, resumed)
+        return FitResult(self.state, self.total, resumed, self.head)
 
     def _fit_head(self, progress: Progress) -> None:
         """Begin with a fitted head; its validation is the curve's point at step 0, and may turn out the best.
@@ -174,9 +177,11 @@ class Fit:
             self.validation,
             budget=settings.tokens_per_microbatch,
             seed=settings.seed,
+            heads=settings.heads,
             progress=progress,
             team=self.team,
         )
+        self.head = figures
         if self.total == 0:
             self.state.train_loss, self.state.comparisons = figures.loss, figures.comparisons
             self.state.seconds = time.perf_counter() - started
@@ -184,6 +189,8 @@ class Fit:
         if figures.eval_accuracy is not None:
             told.append(f"validation accuracy {figures.eval_accuracy:.4f}")
         progress.note("; ".join(told))
+        if figures.agreement is not None:
+            progress.note(figures.agreement.told())
         self._validate(progress)
 
     def _remaining(self) -> Iterator[tuple[int, list[int]]]:

@@ -7,6 +7,7 @@ costs most on prompts unlike those of training. Fitting the head first avoids th
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,6 +21,9 @@ from rewardsmith.model.team import ALONE, Team
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.train.examples import Example, rank_by_hash
 from rewardsmith.train.shards import put
+
+if TYPE_CHECKING:
+    from rewardsmith.train.bagging import Agreement
 
 PENALTIES = (100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 """L2 penalties to choose from, per unit of mean loss and on features of unit spread."""
@@ -37,7 +41,8 @@ Weights = Float[np.ndarray, " _"]  # of a linear head, one per feature
 @dataclass(frozen=True)
 class ProbeFigures:
     """How the fitted head does before training: the penalty chosen, the mean loss on the comparisons that it was fitted to,
-    and loss and accuracy on validation (None: none).
+    and loss and accuracy on validation (None: none). `members` are the heads that it is the mean of, if it is one, and
+    `agreement` says how they do on validation.
     """
 
     penalty: float
@@ -45,6 +50,8 @@ class ProbeFigures:
     loss: float
     eval_loss: float | None
     eval_accuracy: float | None
+    members: Float[np.ndarray, "M F"] | None = None
+    agreement: "Agreement | None" = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +111,7 @@ def fit_head(
     *,
     budget: int,
     seed: int,
+    heads: int = 1,
     progress: Progress = SILENT,
     team: Team = ALONE,
 ) -> ProbeFigures:
@@ -111,27 +119,42 @@ def fit_head(
 
     The penalty is the one with the smallest loss in cross-validation over the prompts of `train`, and not on
     `validation`, which may be few prompts; `validation` only tells how the head does. A bias, which no comparison can
-    see, stays.
+    see, stays. With `heads` above 1 the head is the mean of as many, each fitted to a sample (see `train.bagging`).
     """
+    from rewardsmith.train.bagging import agreement_of, fit_members
+
     known = known_texts(network, limited(train, seed=seed), budget, progress, team)
-    weights, penalty = fit_known(known, seed=seed)
+    single, penalty, data, back = fit_all(known, seed=seed)
+    members = fit_members(data, back, penalty, count=heads, seed=seed) if heads > 1 else None
+    weights = single if members is None else members.mean(axis=0)
     set_head(network, weights)
     fitted = nll(known.margins(weights), known.preference, weight=known.weight)
     if not validation:
-        return ProbeFigures(penalty, len(known.preferred), fitted, None, None)
+        return ProbeFigures(penalty, len(known.preferred), fitted, None, None, members)
     held = known_texts(network, validation, budget, progress, team)
     margin = held.margins(weights)
     loss, right = (measure(margin, held.preference, weight=held.weight) for measure in (nll, accuracy))
-    return ProbeFigures(penalty, len(known.preferred), fitted, loss, right)
+    told = None if members is None else agreement_of(members, single, held)
+    return ProbeFigures(penalty, len(known.preferred), fitted, loss, right, members, told)
 
 
 def fit_known(known: Known, *, seed: int) -> tuple[Weights, float]:
     """The best weights for these features, and the penalty that cross-validation chose."""
+    return fit_all(known, seed=seed)[:2]
+
+
+def fit_all(known: Known, *, seed: int) -> tuple[Weights, float, Differences, Callable[[Weights], Weights]]:
+    """As `fit_known`, with the comparisons in the coordinates of the fit, and the way back for weights found there."""
     spread = known.spread()
     rotated, back = rotate(replace(known, features=known.features / spread))
     data = rotated.differences()
     penalty = chosen_penalty(data, seed=seed)
-    return back(fit_linear(data, penalty)) / spread, penalty
+
+    def plain(weights: Weights) -> Weights:
+        scaled: Weights = back(weights) / spread
+        return scaled
+
+    return plain(fit_linear(data, penalty)), penalty, data, plain
 
 
 def chosen_penalty(data: Differences, *, seed: int) -> float:
