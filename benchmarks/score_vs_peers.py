@@ -91,7 +91,10 @@ def plain(model: Any) -> Any:
     """The same weights as transformers opens them by itself."""
     from copy import deepcopy
 
+    from rewardsmith.model.lean import make_plain
+
     hf = deepcopy(model.network.hf)
+    make_plain(hf)
     hf.set_attn_implementation("sdpa")
     return hf
 
