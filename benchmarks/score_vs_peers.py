@@ -211,6 +211,7 @@ def main() -> None:
     parser.add_argument("--model", default="smollm2-135m")
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--records", type=int, default=4, help="prompts of 44 answers; half as many long ones")
+    parser.add_argument("--workloads", nargs="+", choices=GOALS, default=list(GOALS))
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 4, 16, 44])
     parser.add_argument("--max-length", type=int, default=8192)
@@ -222,8 +223,9 @@ def main() -> None:
         parser.error("--data: name the folder with zeroeval-gsm8k, or set REWARDSMITH_DATA")
     model = open_model(arguments)
     rows, facts = [], {}
-    for name, records in workloads(arguments, model).items():
-        found, facts[name] = measure(arguments, model, name, records)
+    made = workloads(arguments, model)
+    for name in arguments.workloads:
+        found, facts[name] = measure(arguments, model, name, made[name])
         rows += found
     print(table(rows, "responses per second"))
     write_json(

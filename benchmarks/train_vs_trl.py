@@ -13,6 +13,7 @@ Memory is measured in processes of their own (Linux only).
 
 import argparse
 import gc
+import itertools
 import json
 import os
 import re
@@ -35,7 +36,6 @@ GOALS = {"harmless": (3.0, 1.5), "ultrafeedback": (1.8, 1.15)}
 MEMORY_GOAL = 0.6
 RESULT = Path(__file__).parent / "results" / "train_vs_trl.json"
 BATCH, LR, DECAY, WARMUP, CLIP, BETAS = 8, 5e-5, 0.01, 0.05, 1.0, (0.9, 0.98)
-STATUS = Path("/proc/self/status")
 
 
 @dataclass
@@ -263,33 +263,54 @@ def token_counts(task: Task) -> dict[str, float]:
 # Memory
 
 
-def resident(name: str) -> int:
-    """A line of /proc/self/status in bytes (VmRSS: now, VmHWM: at most)."""
-    return 1024 * int(re.search(rf"^{name}:\s+(\d+) kB$", STATUS.read_text(), flags=re.MULTILINE)[1])
+class Watch:
+    """Takes the place of `Turns`: adds up what torch allocates and frees during the second step, and keeps the peak.
+
+    Weights and moments are there by then; what comes is the step's gradients and what the backward pass needs. What is
+    resident tells less: libraries keep buffers, and malloc keeps what is free.
+    """
+
+    def __init__(self) -> None:
+        from torch.profiler import ProfilerActivity, profile
+
+        self.profile = profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True)
+        self.steps = 0
+
+    def begin(self, name: str) -> None:
+        """Nothing to wait for."""
+
+    def step(self, name: str) -> None:
+        """After an optimizer step."""
+        self.steps += 1
+        gc.collect()
+        if self.steps == 1:
+            self.profile.start()
+        elif self.steps == 2:
+            self.profile.stop()
+
+    def peak(self) -> int:
+        """Bytes at the peak of the second step beyond those at its start."""
+        events = self.profile.profiler.kineto_results.events()
+        changes = [(event.start_ns(), event.nbytes()) for event in events if event.name() == "[memory]"]
+        return int(max(itertools.accumulate(size for _, size in sorted(changes))))
 
 
 def measure_memory(arguments: argparse.Namespace, who: str, folder: Path) -> dict[str, float]:
-    """Peak of a process while it trains, without weights, gradients and optimizer, in MB, on the longest pairs."""
+    """Peak of a training step without weights, gradients and optimizer, in MB, on the longest pairs."""
     task = prepare(arguments, arguments.sets[0])
-    task.examples = sorted(task.examples, key=longer)[
-        -BATCH:
-    ]  # one step, done twice: the second has the optimizer's state
+    task.examples = sorted(task.examples, key=longer)[-BATCH:]  # one step, done twice
     kind, _, size = who.partition("-")
+    watch: Any = Watch()
     if kind == "trl":
-        trainer = trl_trainer(task, folder, grouped=False, turns=None, name=who, micro=int(size), epochs=2)
-        task.model.network.hf = None
-        run, model = trainer.train, trainer.model
+        trainer = trl_trainer(task, folder, grouped=False, turns=watch, name=who, micro=int(size), epochs=2)
+        model = trainer.model
+        trainer.train()
     else:
-        trainer = our_trainer(task, folder / "run", turns=None, name=who, budget=int(size or budget_of(task)), epochs=2)
-        run, model = trainer.run, task.model.network.hf
-    weights = sum(p.numel() * p.element_size() for p in model.parameters())
-    gc.collect()
-    before = resident("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")
-    run()
-    # The optimizer's two moments and the gradients come into being while it runs, the weights were there before.
-    learning = sum(4 * p.numel() for p in model.parameters() if p.requires_grad)
-    return {"activation_mb": (resident("VmHWM") - before - 3 * learning) / 1e6, "weights_mb": weights / 1e6}
+        budget = int(size or budget_of(task))
+        our_trainer(task, folder / "run", turns=watch, name=who, budget=budget, epochs=2).run()
+        model = task.model.network.hf
+    gradients = sum(p.nbytes for p in model.parameters() if p.requires_grad)
+    return {"activation_mb": (watch.peak() - gradients) / 1e6, "gradients_mb": gradients / 1e6}
 
 
 def memory(arguments: argparse.Namespace, name: str) -> dict[str, Any]:
@@ -298,9 +319,7 @@ def memory(arguments: argparse.Namespace, name: str) -> dict[str, Any]:
     found = {}
     for who in kinds:
         command = [sys.executable, __file__, *arguments.given, "--sets", name, "--worker", who]
-        # Large blocks go back to the system at once, so that the resident size tells what is in use.
-        environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
-        done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
         found[who] = json.loads(done.stdout.splitlines()[-1])["activation_mb"]
     best = min((who for who in kinds if who.startswith("trl")), key=found.__getitem__)
     rows = [

@@ -22,6 +22,7 @@ from rewardsmith.model.reward_model import RewardModel
 from rewardsmith.model.scorer import score
 from rewardsmith.progress import Progress
 from rewardsmith.scoring.trees import TokenTree, build_tree
+from rewardsmith.train.allocator import kept_memory
 from rewardsmith.train.budget import calibrate
 from rewardsmith.train.examples import Example
 from rewardsmith.train.losses import LOSSES
@@ -132,9 +133,10 @@ def measure_share(model: RewardModel, name: str, *, repetitions: int, limit: flo
         "training": training_job(network, examples, budget),
         "scoring": scoring_job(network, examples, budget),
     }
-    found = interleaved(
-        [{key: job} for key, job in jobs.items()], repetitions=repetitions, limit=limit, progress=progress
-    )
+    with kept_memory(network.device.type):  # as it is while `train` runs
+        found = interleaved(
+            [{key: job} for key, job in jobs.items()], repetitions=repetitions, limit=limit, progress=progress
+        )
     timed: dict[str, Timing] = {str(key): timing for key, timing in found.by_job.items()}
     peak, floor = 2 * SIDE**3 / timed["matmul"].median, floor_of(network, trees)
     tokens, training, scoring = sum(tree.tokens for tree in trees), timed["training"].median, timed["scoring"].median
