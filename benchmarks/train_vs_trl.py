@@ -16,7 +16,6 @@ import gc
 import itertools
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
