@@ -15,6 +15,7 @@ import torch
 
 from rewardsmith.bench.timing import Timing, interleaved
 from rewardsmith.bench.workload import wait_for
+from rewardsmith.model.allocator import kept_memory
 from rewardsmith.model.batches import cost
 from rewardsmith.model.devices import dtype_name, peak_memory
 from rewardsmith.model.network import RewardNetwork, layer_stack
@@ -22,7 +23,6 @@ from rewardsmith.model.reward_model import RewardModel
 from rewardsmith.model.scorer import score
 from rewardsmith.progress import Progress
 from rewardsmith.scoring.trees import TokenTree, build_tree
-from rewardsmith.train.allocator import kept_memory
 from rewardsmith.train.budget import calibrate
 from rewardsmith.train.examples import Example
 from rewardsmith.train.losses import LOSSES

@@ -83,6 +83,7 @@ def score_all(
     The processes of a `team` all have to call this, and share the work.
     """
     from rewardsmith.errors import ContractError
+    from rewardsmith.model.allocator import kept_memory
     from rewardsmith.model.reward_model import sequences_of
     from rewardsmith.model.scorer import score
     from rewardsmith.model.team import ALONE
@@ -96,7 +97,8 @@ def score_all(
         kept.append(record)
         sequences.append(sequences_of(record, encoded))
         overlong += encoded.overlong
-    rewards = list(score(model.network, sequences, total=len(sequences), progress=progress, team=team or ALONE))
+    with kept_memory(model.network.device.type):
+        rewards = list(score(model.network, sequences, total=len(sequences), progress=progress, team=team or ALONE))
     return Scored(kept, rewards, refused=len(records) - len(kept), overlong=overlong)
 
 

@@ -157,8 +157,11 @@ def open_model(config: Config) -> "RewardModel":
 @contextlib.contextmanager
 def scored(config: Config, model: "RewardModel", parts: Parts) -> "Iterator[Iterator[tuple[Path, bool]]]":
     """The path of every part, in order, once it is written, and whether an earlier run had written it."""
+    from rewardsmith.model.allocator import kept_memory
+
     if config.engine == "local":
-        yield scored_here(config, model, parts)
+        with kept_memory(model.network.device.type):
+            yield scored_here(config, model, parts)
         return
     from rewardsmith.scale.processes import usable_cores
     from rewardsmith.scale.ray_session import ray_session

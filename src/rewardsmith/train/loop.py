@@ -17,12 +17,12 @@ import torch
 from rewardsmith.errors import TrainingError
 from rewardsmith.evaluate.metrics import accuracy, nll
 from rewardsmith.files import hash_text, write_bytes
+from rewardsmith.model.allocator import kept_memory
 from rewardsmith.model.network import RewardNetwork
 from rewardsmith.model.scorer import score
 from rewardsmith.model.team import ALONE, Team
 from rewardsmith.progress import SILENT, Progress, Task
 from rewardsmith.train import resume
-from rewardsmith.train.allocator import kept_memory
 from rewardsmith.train.engines import Parallel, start_engine
 from rewardsmith.train.examples import Example, steps_of_epoch
 from rewardsmith.train.interrupts import deferred_signals

@@ -1,7 +1,7 @@
-"""Memory that a training step frees stays with the process for the next one, while training runs on a CPU.
+"""Memory that a step or a batch frees stays with the process for the next one, while a command computes on a CPU.
 
 The C library gives large blocks back to the system and asks for them again; every new page is then cleared first, which
-costs small models a twentieth of a step.
+costs small models a twentieth of the time.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ import platform
 from collections.abc import Iterator
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # names of mallopt, malloc.h
-LARGE = 2**30  # bytes: larger than any tensor of a step that is worth it
+LARGE = 2**30  # bytes: larger than any tensor for which this matters
 USUAL = 2**25  # bytes, from glibc: up to here its threshold grows by itself
 
 
