@@ -48,3 +48,8 @@ class MissingExtraError(RewardsmithError, ImportError):
 
 class UsageError(ValueError):
     """The command line or a settings file is refused; exit code 2."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, its kind where it says nothing: libraries write several lines, or none."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

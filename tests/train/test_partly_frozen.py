@@ -7,6 +7,7 @@ import warnings
 import orjson
 import pytest
 import torch
+from test_together import stop_after
 
 from builders import pair, ranking, tiny
 from rewardsmith.commands.train_frozen import known_features, passes_over
@@ -102,16 +103,7 @@ def train(folder, prepare, *, known, layers=LAYERS, stop=None, resuming=False, *
             for layer in model.network.lower.layers:
                 layer.forward = None  # must not be called any more
         if stop:
-            one_step = fit._one_step
-
-            def stopping(*arguments):
-                if fit.state.step == stop:
-                    raise RuntimeError("power cut")
-                one_step(*arguments)
-
-            fit._one_step = stopping
-            with pytest.raises(RuntimeError, match="power cut"):
-                fit.run(resuming=resuming)
+            stop_after(fit, stop, resuming=resuming)
         else:
             fit.run(resuming=resuming)
     assert model.network.known is None

@@ -77,6 +77,8 @@ def facts_of(item: Any) -> list[Any]:
 
 def fingerprint(model: "RewardModel", settings: Mapping[str, Any]) -> str:
     """A name for what turns rows into rewards: weights, contract, and the settings given."""
+    from rewardsmith.model.feature_store import bytes_of
+
     digest = hashlib.sha256(orjson.dumps([model.contract.to_json(), dict(settings)], option=OPTIONS, default=str))
     for name, tensor in sorted(model.network.hf.state_dict().items()):
         digest.update(name.encode())
@@ -85,11 +87,3 @@ def fingerprint(model: "RewardModel", settings: Mapping[str, Any]) -> str:
         digest.update(bytes_of(model.heads.weights))
     digest.update(repr([model.network.offset, model.network.readout]).encode())
     return digest.hexdigest()
-
-
-def bytes_of(tensor: Any) -> memoryview:
-    """A tensor's numbers."""
-    import torch
-
-    plain = tensor.detach().cpu().contiguous().reshape(-1)
-    return memoryview(plain.view(torch.uint8).numpy())

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from rewardsmith.data.arrays import elements
 from rewardsmith.data.lines import MAX_ROW_BYTES, Line, lines, readable
 from rewardsmith.data.rows import RowError, excerpt, kind, parse, refuse_surrogates, trusted
-from rewardsmith.errors import DataError
+from rewardsmith.errors import DataError, first_line
 from rewardsmith.records import Document, Quarantined
 
 BATCH_ROWS = 1000
@@ -188,11 +188,6 @@ def read_parquet(path: Path) -> Iterator[Row]:
             yield from from_batches(str(path), file.iter_batches(batch_size=BATCH_ROWS))
     except pa.ArrowException as error:
         raise DataError(f"{path} is not readable as Parquet: {first_line(error)}; write it again") from error
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's message."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def from_batches(name: str, batches: Iterable[Any]) -> Iterator[Row]:

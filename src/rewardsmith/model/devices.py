@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from rewardsmith.errors import ModelError
+from rewardsmith.errors import ModelError, first_line
 
 DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 SMALL_WIDTH = 256  # below this, casting may cost a CPU more than its faster products save; a guess
@@ -21,9 +21,7 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ModelError(
-            f"device {name!r} cannot be used here ({str(error).splitlines()[0]}); try auto or cpu"
-        ) from error
+        raise ModelError(f"device {name!r} cannot be used here ({first_line(error)}); try auto or cpu") from error
     return device
 
 

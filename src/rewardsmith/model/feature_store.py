@@ -168,13 +168,19 @@ def store_name(network: RewardNetwork) -> str:
     return hash_of(network, network.hf, f"{name_of(network.hf, network.head)}.", network.readout)
 
 
+def bytes_of(tensor: Tensor) -> memoryview:
+    """A tensor's numbers, as they lie in memory."""
+    plain = tensor.detach().cpu().contiguous().reshape(-1)
+    return plain.view(torch.uint8).numpy().data
+
+
 def hash_of(network: RewardNetwork, module: torch.nn.Module, left_out: str | tuple[str, ...], *facts: object) -> str:
     """A hash of a module's weights but those whose names begin with `left_out`, of how they are computed, and of `facts`."""
     digest = hashlib.blake2b(digest_size=KEY_BYTES)
     for name, value in sorted(module.state_dict().items()):
         if not name.startswith(left_out):
             digest.update(f"{name}:{tuple(value.shape)}:{value.dtype}:".encode())
-            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+            digest.update(bytes_of(value))
     told = [network.hf.config.to_json_string(use_diff=False), *facts, network.autocast, network.device.type]
     digest.update(repr([*map(str, told), network.kind, network.packed, torch.__version__]).encode())
     return digest.hexdigest()

@@ -10,7 +10,7 @@ import transformers
 from jaxtyping import Float
 from torch import Tensor
 
-from rewardsmith.errors import RewardsmithError
+from rewardsmith.errors import RewardsmithError, first_line
 from rewardsmith.model.dropout import rates
 from rewardsmith.model.feature_store import LIMIT, hash_of, limit_bytes, make_room
 from rewardsmith.model.lower_layers import LowerLayers
@@ -49,7 +49,7 @@ def checked_form(network: RewardNetwork, records: Sequence[Sequences]) -> Form:
     try:
         states = states_of_batch(network, batch)
     except (RewardsmithError, RuntimeError, TypeError, ValueError, KeyError) as error:
-        raise NotKept(f"its layers do not hand on a hidden state ({first_line(error)})") from error
+        raise NotKept(f"its layers do not hand on a hidden state ({first_line(error)[:120]})") from error
     compare(network, records, states, TOLERANCE)
     return Form(states.shape[-2], states.shape[-1], states.dtype)
 
@@ -65,7 +65,7 @@ def compare(
         with torch.no_grad():
             whole, begun = (network.features(one).float() for one in (batch, replace(batch, states=states)))
     except (RewardsmithError, RuntimeError, TypeError, ValueError, AttributeError) as error:
-        raise NotKept(f"a pass cannot begin with them ({first_line(error)})") from error
+        raise NotKept(f"a pass cannot begin with them ({first_line(error)[:120]})") from error
     finally:
         network.train(was_training)
     difference = (whole - begun).abs().max().item()
@@ -76,11 +76,6 @@ def compare(
 def trees_of(network: RewardNetwork, records: Sequence[Sequences]) -> list[TokenTree]:
     """The records as trees."""
     return [tree_of(list(record.texts()), share=network.packed) for record in records]
-
-
-def first_line(error: Exception) -> str:
-    """What an error says, in one line."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:120]
 
 
 def open_states(

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rewardsmith.errors import ModelError
+from rewardsmith.errors import ModelError, first_line
 from rewardsmith.model.network import RewardNetwork, last_of_rows, mean_of_rows
 from rewardsmith.scoring.trees import TokenTree
 
@@ -43,7 +43,7 @@ def check_path(network: RewardNetwork, *, seed: int = 0) -> str | None:
             network.padded = True
             padded = network.features(network.collate(trees)).float()
     except (RuntimeError, TypeError, ValueError, AttributeError, IndexError) as error:
-        cause = (str(error).splitlines() or [""])[0][:160]
+        cause = first_line(error)[:160]
         raise ModelError(f"{type(network.hf).__name__} cannot be used as a reward model: {cause}") from error
     finally:
         network.train(was_training)

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from rewardsmith.errors import MissingExtraError, ModelError
+from rewardsmith.errors import MissingExtraError, ModelError, first_line
 from rewardsmith.model.network import layer_stack
 from rewardsmith.model.quiet import quiet_bitsandbytes
 
@@ -29,7 +29,7 @@ def open_bitsandbytes(bits: str, device: torch.device) -> Any:
         if not finite:
             raise ModelError("its product is not finite")
     except Exception as error:  # what a library raises without its native part differs from version to version
-        cause = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        cause = first_line(error)[:200]
         raise ModelError(
             f"--quantize {bits}: bitsandbytes {bitsandbytes.__version__} cannot be used on {device} ({cause}); "
             "use a CUDA device or another version of it, or train without --quantize"

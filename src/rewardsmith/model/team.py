@@ -20,7 +20,7 @@ from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from rewardsmith import launch
-from rewardsmith.errors import TrainingError, UsageError
+from rewardsmith.errors import TrainingError, UsageError, first_line
 
 T = TypeVar("T")
 PATIENCE = datetime.timedelta(hours=1)  # the first process may judge and write while the others wait
@@ -155,7 +155,7 @@ def farewell(here: launch.Place, store: Store, *, lost: bool) -> None:
 
 def short_cause(error: BaseException) -> str:
     """What the network library said, without its source file and its guesses."""
-    return re.sub(r"^\[\S+\] ", "", str(error).splitlines()[0]).split(". ")[0][:120]
+    return re.sub(r"^\[\S+\] ", "", first_line(error)).split(". ")[0][:120]
 
 
 def is_lost(error: BaseException) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from rewardsmith.errors import RewardsmithError
+from rewardsmith.errors import RewardsmithError, first_line
 from rewardsmith.model.network import RewardNetwork
 from rewardsmith.scoring.trees import build_tree
 
@@ -84,7 +84,7 @@ def self_check(network: RewardNetwork, length: int, *, seed: int = 0, coarse: bo
             with torch.no_grad():
                 results[packed] = network.features(network.collate([tree])).float()
     except (RewardsmithError, RuntimeError, TypeError, ValueError) as error:
-        return f"its attention cannot take a tree ({str(error).splitlines()[0]})"
+        return f"its attention cannot take a tree ({first_line(error)})"
     finally:
         network.packed, network.autocast = was_packed, autocast
         network.use_attention()
