@@ -1,30 +1,17 @@
 """Files written so that a crash leaves either the old or the new content, never a half."""
 
 import contextlib
-import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 
 from rewardsmith.errors import OutputError
 
-T = TypeVar("T")
 JSON_OPTIONS = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, as hex digits."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def hash_text(text: str) -> str:
-    """SHA-256 of a text's UTF-8 bytes, as hex digits."""
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def sync(path: Path) -> None:
@@ -116,57 +103,3 @@ def append_jsonl(path: Path, rows: Iterable[Any]) -> None:
     with explained(path), path.open("ab") as handle:
         for row in rows:
             handle.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
-
-
-def write_folder(path: Path, fill: Callable[[Path], T]) -> T:
-    """Let `fill` write into a temporary folder, then rename it to `path`; nobody ever sees a half-filled folder."""
-    with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir()
-        try:
-            result = fill(temporary)
-            for file in temporary.rglob("*"):
-                sync(file)
-            sync(temporary)
-            if path.exists():
-                shutil.rmtree(path)
-            temporary.rename(path)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
-        sync(path.parent)
-        return result
-
-
-def check_output(path: Path, *, overwrite: bool) -> None:
-    """Refuse an output folder that is a file, or that holds something and may not be emptied; changes nothing."""
-    with explained(path):
-        if path.is_file():
-            raise OutputError(f"{path} is a file; expected a folder to write into; choose another output")
-        if not overwrite and path.is_dir() and any(path.iterdir()):
-            raise OutputError(f"{path} is not empty; choose another output or pass --overwrite")
-
-
-def refuse_inside(output: Path, inputs: Iterable[str]) -> None:
-    """OutputError where an input is the output or lies inside it: emptying the output would delete it.
-
-    Inputs that are no path on this disk (built-in data, names on the hub) are passed over; links are followed.
-    """
-    place = output.resolve()
-    for name in inputs:
-        path = Path(name)
-        # A link inside the output is lost with it, wherever it leads to.
-        ways = (path.resolve(), path.parent.resolve() / path.name)
-        if path.exists() and any(place == way or place in way.parents for way in ways):
-            raise OutputError(f"{output} holds the input {name}; choose another output")
-
-
-def prepare_output(path: Path, *, overwrite: bool) -> None:
-    """Make the folder `path`, refusing one that holds something unless `overwrite` (which empties it)."""
-    check_output(path, overwrite=overwrite)
-    with explained(path):
-        if path.is_dir():
-            shutil.rmtree(path)
-        path.mkdir(parents=True)

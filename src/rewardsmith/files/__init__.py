@@ -1,0 +1,38 @@
+"""Files and folders that a crash leaves whole: written atomically, hashed, never replaced unasked.
+
+Values go in, whole files come out. Begin with `atomic` (one file), then `folders` (a folder at once) and `outputs` (what a
+command may replace).
+"""
+
+from rewardsmith.files.atomic import (
+    append_jsonl,
+    explained,
+    free_space,
+    sync,
+    write_bytes,
+    write_json,
+    write_jsonl,
+    write_lines,
+    write_text,
+)
+from rewardsmith.files.folders import write_folder
+from rewardsmith.files.hashes import hash_text, sha256
+from rewardsmith.files.outputs import check_output, prepare_output, refuse_inside
+
+__all__ = [
+    "append_jsonl",
+    "check_output",
+    "explained",
+    "free_space",
+    "hash_text",
+    "prepare_output",
+    "refuse_inside",
+    "sha256",
+    "sync",
+    "write_bytes",
+    "write_folder",
+    "write_json",
+    "write_jsonl",
+    "write_lines",
+    "write_text",
+]
