@@ -114,7 +114,8 @@ def test_evaluate_does_not_delete_its_own_validation_data(model, tmp_path):
 
 def test_evaluate_keeps_the_old_output_until_model_and_data_are_read(model, tmp_path):
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "evaluation.json").write_text("old")
+    old = json.dumps({"n": 1, "accuracy": 1.0, "records": 1})
+    (tmp_path / "out" / "evaluation.json").write_text(old)
     data = str(pairs(tmp_path / "data.jsonl", 12))
     for wrong in (
         {"model": str(tmp_path / "nothing"), "sources": (data,)},
@@ -122,7 +123,7 @@ def test_evaluate_keeps_the_old_output_until_model_and_data_are_read(model, tmp_
     ):
         with pytest.raises(Exception, match=r"nothing|no\.csv"):
             evaluate.run(evaluate.Config(**wrong, output=tmp_path / "out", overwrite=True))
-        assert (tmp_path / "out" / "evaluation.json").read_text() == "old"
+        assert (tmp_path / "out" / "evaluation.json").read_text() == old
     evaluate.run(evaluate.Config(model=str(model), sources=(data,), output=tmp_path / "out", overwrite=True))
     assert json.loads((tmp_path / "out" / "evaluation.json").read_text())["n"] == 12
 

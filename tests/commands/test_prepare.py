@@ -77,7 +77,7 @@ def test_too_few_prompts_are_an_error_that_leaves_nothing_behind(tmp_path):
     path.write_bytes(orjson.dumps(rows()[0]))
     with pytest.raises(DataError, match="split came out empty"):
         prepare(path, tmp_path / "out")
-    assert not list((tmp_path / "out").iterdir())
+    assert list(tmp_path.iterdir()) == [path]
     assert prepare(path, tmp_path / "out", fractions=(1.0, 0.0, 0.0)).splits == {"train": 1}
 
 
@@ -117,7 +117,7 @@ def test_nothing_is_overwritten_unasked_and_never_a_foreign_folder(source, tmp_p
     prepare(source, tmp_path / "out", overwrite=True)
     (tmp_path / "home").mkdir()
     (tmp_path / "home/thesis.tex").touch()
-    with pytest.raises(OutputError, match="not written by prepare"):
+    with pytest.raises(OutputError, match="is not prepared data of rewardsmith"):
         prepare(source, tmp_path / "home", overwrite=True)
     with pytest.raises(OutputError, match="lies in the output folder"):
         prepare(tmp_path / "out/train.jsonl", tmp_path / "out", overwrite=True)

@@ -15,7 +15,7 @@ BILINGUAL = {"Said", "TEXTS"}
 """What holds both languages itself."""
 
 NOT_SHOWN = {
-    *("data/row_faults.py", "data/synthetic_texts.py"),
+    *("data/row_faults.py", "data/synthetic_texts.py", "files/kinds.py"),
     *("quality/languages.py", "quality/refusals.py"),
     *("report/text.py", "report/card_code.py", "report/model_card.py"),
 }

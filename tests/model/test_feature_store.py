@@ -68,14 +68,47 @@ def test_every_change_of_the_backbone_is_another_store():
 
 
 def test_the_stores_used_longest_ago_make_room(tmp_path):
-    for age, name in enumerate(("new", "old", "oldest")):
+    new, old, oldest = "a" * 32, "b" * 32, "states-" + "c" * 32
+    for age, name in enumerate((new, old, oldest)):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "part").write_bytes(b"x" * 100)
+        (tmp_path / name / "part-00.safetensors").write_bytes(b"x" * 100)
         os.utime(tmp_path / name, (1000 - age, 1000 - age))
     make_room(tmp_path, keep=tmp_path / "mine", room=250.0)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "old"]
-    make_room(tmp_path, keep=tmp_path / "old", room=0.0)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["old"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [new, old]
+    make_room(tmp_path, keep=tmp_path / old, room=0.0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [old]
+
+
+def test_making_room_leaves_what_is_no_store(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "part-1.jpg").write_bytes(b"x" * 100)
+    store = tmp_path / ("d" * 32)
+    store.mkdir()
+    (store / "part-00.safetensors").write_bytes(b"x" * 100)
+    (store / "notes.txt").write_text("mine")
+    make_room(tmp_path, keep=tmp_path / "mine", room=0.0)
+    assert (tmp_path / "photos" / "part-1.jpg").is_file()
+    assert [path.name for path in store.iterdir()] == ["notes.txt"]
+
+
+def test_a_damaged_part_is_computed_again_and_takes_no_other_parts_place(tmp_path):
+    model = tiny()
+    records = [example.sequences for example in texts(model)]
+    store = FeatureStore(tmp_path)
+    for record in records:
+        fill_store(store, model.network, [record])
+    parts = sorted(tmp_path.glob("part-*"))
+    right = {key: store.parts[part][row].numpy().copy() for key, (part, row) in store.places.items()}
+    data = bytearray(parts[0].read_bytes())
+    data[-1] ^= 4  # one bit of a feature, of which safetensors notices nothing
+    parts[0].write_bytes(data)
+    again = FeatureStore(tmp_path)
+    assert len(again.parts) == len(parts) - 1
+    assert fill_store(again, model.network, records) > 0
+    whole = FeatureStore(tmp_path)
+    assert whole.places.keys() == right.keys()
+    for key, (part, row) in whole.places.items():
+        np.testing.assert_allclose(whole.parts[part][row].numpy(), right[key], rtol=1e-5, atol=1e-6)
 
 
 def test_more_than_the_limit_stays_in_memory_and_a_wrong_limit_is_refused(tmp_path, monkeypatch):

@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rewardsmith.errors import OutputError, UsageError
+from rewardsmith.errors import UsageError
+from rewardsmith.files import check_output_file, write_json
 from rewardsmith.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -72,17 +73,16 @@ class Result:
 
 def run(config: Config, progress: Progress = SILENT) -> Result:
     """Measure memory first, each size in a fresh process, then all speeds in turn."""
+    if config.output is not None:
+        check_output_file(config.output, overwrite=config.overwrite)
     import time
 
     import torch
 
     from rewardsmith.bench import documented
     from rewardsmith.commands.environment import describe_machine, version_of
-    from rewardsmith.files import write_json
     from rewardsmith.version import VERSION
 
-    if config.output is not None and config.output.exists() and not config.overwrite:
-        raise OutputError(f"{config.output} is already there; choose another file or pass --overwrite")
     if config.threads:
         torch.set_num_threads(config.threads)
     started = time.perf_counter()

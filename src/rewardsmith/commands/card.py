@@ -103,7 +103,12 @@ def may_write(path: Path) -> bool:
     """Whether no card is there, or one that nobody changed since it was written."""
     from rewardsmith.report.model_card import is_ours
 
-    return not path.exists() or is_ours(path.read_text(encoding="utf-8"))
+    return not path.exists() or is_ours(path.read_text(encoding="utf-8", errors="replace"))
+
+
+def edited(path: Path) -> bool:
+    """Whether a file is a card that a person changed or wrote."""
+    return path.name == CARD and not may_write(path)
 
 
 def write_to(path: Path, text: str) -> None:

@@ -53,10 +53,22 @@ class Result:
 
 def run(config: Config, progress: Progress = SILENT) -> Result:
     """Generate, clean, train, evaluate, diagnose, use."""
-    from rewardsmith.commands import prepare, train
-    from rewardsmith.files import prepare_output
+    from rewardsmith.files import claimed
+    from rewardsmith.files.kinds import DEMO
 
-    prepare_output(config.output, overwrite=config.overwrite)
+    with claimed(config.output, DEMO):
+        return shown(config, progress)
+
+
+def shown(config: Config, progress: Progress) -> Result:
+    """All stages one after the other; the output is claimed."""
+    from rewardsmith.commands import prepare, train
+    from rewardsmith.files import prepare_output, write_json
+    from rewardsmith.files.kinds import DEMO
+    from rewardsmith.version import VERSION
+
+    prepare_output(config.output, DEMO, overwrite=config.overwrite)
+    write_json(config.output / DEMO.marker, {"rewardsmith": VERSION, "prompts": config.prompts, "seed": config.seed})
     raw = config.output / "data.jsonl"
     ceiling = write_data(config, raw)
     progress.note(f"wrote {config.prompts} prompts to {raw}; no model can be right more often than {ceiling:.3f}")

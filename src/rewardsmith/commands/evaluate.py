@@ -1,5 +1,6 @@
 """`rewardsmith evaluate`: how good a reward model is on some data, with intervals and beside the null baselines."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,8 @@ from rewardsmith.commands.sources import (
     read_records,
 )
 from rewardsmith.errors import DataError, UsageError
-from rewardsmith.files import check_output, prepare_output, refuse_inside
+from rewardsmith.files import check_output, claimed, prepare_output, refuse_inside
+from rewardsmith.files.kinds import EVALUATION
 from rewardsmith.language import padded, say
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Record
@@ -77,12 +79,18 @@ class Result:
 
 def run(config: Config, progress: Progress = SILENT) -> Result:
     """Evaluate one model on the given data."""
+    with contextlib.nullcontext() if config.output is None else claimed(config.output, EVALUATION):
+        return evaluated(config, progress)
+
+
+def evaluated(config: Config, progress: Progress) -> Result:
+    """The evaluation; its output is claimed."""
+    if config.output is not None:
+        check_inputs(config, config.output)
+        check_output(config.output, EVALUATION, overwrite=config.overwrite)
     from rewardsmith.commands.rewards import evaluate_records, score_all
     from rewardsmith.model.reward_model import RewardModel
 
-    if config.output is not None:
-        check_inputs(config, config.output)
-        check_output(config.output, overwrite=config.overwrite)
     model = RewardModel.load(
         config.model,
         device=config.device,
@@ -95,7 +103,7 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     records, split, quarantined = chosen_records(config, progress)
     validation = validation_records(config, progress)
     if config.output is not None:
-        prepare_output(config.output, overwrite=config.overwrite)
+        prepare_output(config.output, EVALUATION, overwrite=config.overwrite)
     evaluation = evaluate_records(
         model,
         records,

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rewardsmith.commands import card
 from rewardsmith.commands.origin import origin_of
 from rewardsmith.errors import ModelError, UsageError
-from rewardsmith.files import check_output, refuse_inside
+from rewardsmith.files import check_output, claimed, refuse_inside
+from rewardsmith.files.kinds import MODEL
 from rewardsmith.progress import SILENT, Progress
 
 
@@ -63,11 +65,17 @@ class Result:
 
 def run(config: Config, progress: Progress = SILENT) -> Result:
     """Open the model, say what it is, and write it with its contract and probes."""
+    with claimed(config.output, MODEL):
+        return imported(config)
+
+
+def imported(config: Config) -> Result:
+    """The import; its output is claimed."""
+    refuse_inside(config.output, [config.model, *([config.base] if config.base else [])])
+    check_output(config.output, MODEL, overwrite=config.overwrite, edited=card.edited)
     from rewardsmith.model.public_heads import Choice
     from rewardsmith.model.reward_model import RewardModel
 
-    refuse_inside(config.output, [config.model, *([config.base] if config.base else [])])
-    check_output(config.output, overwrite=config.overwrite)
     model = RewardModel.load(
         config.model,
         device="cpu",
@@ -78,7 +86,11 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     )
     if not model.understood:
         raise ModelError(f"{config.model} has a reward.json already; there is nothing to import")
-    model.save(config.output, training={**origin_of(config.model, ()), "understood": model.understood})
+    model.save(
+        config.output,
+        overwrite=config.overwrite,
+        training={**origin_of(config.model, ()), "understood": model.understood},
+    )
     normalizer = model.sidecar.normalizer
     return Result(
         output=str(config.output),

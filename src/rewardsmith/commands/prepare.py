@@ -35,6 +35,7 @@ from rewardsmith.data.readers import files_of
 from rewardsmith.data.renaming import parse_renames
 from rewardsmith.data.splitting import NEAR_PROMPT, Splitter, check_fractions, group_of, hold_out, refuse_near_groups
 from rewardsmith.errors import DataError, OutputError, UsageError
+from rewardsmith.files.kinds import PREPARED
 from rewardsmith.language import current, display_width, padded, say
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.quality.limits import Limits, check_limits
@@ -184,14 +185,23 @@ def table(filters: tuple[dict[str, Any], ...]) -> list[str]:
 
 def run(config: Config, progress: Progress = SILENT) -> Result:
     """Read, check, split and write. DataError where no row can be used or a split comes out empty."""
+    with files.claimed(config.output, PREPARED):
+        return prepared(config, progress)
+
+
+def prepared(config: Config, progress: Progress) -> Result:
+    """The work of `prepare`; its output is claimed."""
     check_settings(config)
-    if not config.overwrite:
-        files.prepare_output(config.output, overwrite=False)
     search = Search(config.near_threshold, config.overlap)
     tally = Tally(limits=config, thresholds=search.thresholds(), keeps_members=config.label_noise == "drop")
     benchmark = open_benchmark(config.decontaminate, config.overlap, progress)
     judge = Judge(rules_of(config), benchmark, Known(config.signals))
-    files.write_folder(config.output, lambda folder: fill(folder, config, search, judge, tally, progress))
+    files.write_folder(
+        config.output,
+        lambda folder: fill(folder, config, search, judge, tally, progress),
+        PREPARED,
+        overwrite=config.overwrite,
+    )
     return result_of(config, tally)
 
 
@@ -218,7 +228,7 @@ def check_settings(config: Config) -> None:
     if config.split_by == NEAR_PROMPT and not config.near_threshold:
         raise UsageError(f"--split-by {NEAR_PROMPT} needs a --near-threshold above 0")
     Search(config.near_threshold, config.overlap)
-    refuse_foreign(config)
+    files.check_output(config.output, PREPARED, overwrite=config.overwrite)
     margins = check_labels(config, config.map)
     output = config.output.resolve()
     for path in [*source_files(config), *margins]:
@@ -226,13 +236,6 @@ def check_settings(config: Config) -> None:
             raise OutputError(
                 f"{path} lies in the output folder {config.output}, which is replaced; choose another output"
             )
-
-
-def refuse_foreign(config: Config) -> None:
-    """Refuse to replace a folder that `prepare` did not write: a mistyped --output must not cost a home folder."""
-    output = config.output
-    if config.overwrite and output.is_dir() and any(output.iterdir()) and not (output / "prepare.json").is_file():
-        raise OutputError(f"{output} was not written by prepare (it has no prepare.json); choose another output")
 
 
 def source_files(config: Config) -> list[Path]:

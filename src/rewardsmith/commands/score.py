@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from rewardsmith.commands.score_parts import Parts, counts_of, fingerprint, part
 from rewardsmith.commands.sources import input_files
-from rewardsmith.errors import DataError, OutputError, UsageError
-from rewardsmith.files import refuse_inside
+from rewardsmith.errors import DataError, UsageError
+from rewardsmith.files import check_output_file, claimed, refuse_inside
 from rewardsmith.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -117,9 +117,14 @@ class Counts:
 
 def run(config: Config, progress: Progress = SILENT) -> Result:
     """Score a source as a stream; the output appears whole or not at all, and what a killed run finished is kept."""
+    with claimed(config.output):
+        return scored_rows(config, progress)
+
+
+def scored_rows(config: Config, progress: Progress) -> Result:
+    """The work of `score`; its output is claimed."""
     refuse_inside(config.output, [config.model, *input_files([config.source])])
-    if config.output.exists() and not config.overwrite:
-        raise OutputError(f"{config.output} exists; choose another output or pass --overwrite")
+    check_output_file(config.output, overwrite=config.overwrite)
     model = open_model(config)
     if model.understood:
         progress.note(model.understood)

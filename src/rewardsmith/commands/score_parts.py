@@ -4,9 +4,8 @@ A part is named after what it was made from: its rows, the model's weights and c
 rewards. The same command finds those it needs and computes the rest; a part of anything else has another name.
 """
 
-import contextlib
 import hashlib
-import shutil
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from rewardsmith.files import explained, write_bytes, write_lines
+from rewardsmith.files.leftovers import remove_files
 
 if TYPE_CHECKING:
     from rewardsmith.data.loading import Read
     from rewardsmith.model.reward_model import RewardModel
 
+PART = re.compile(r"\d{6,}-[0-9a-f]{32}\.jsonl")
 OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
 
 
@@ -44,8 +45,7 @@ class Parts:
     def join(self, paths: Iterable[Path]) -> None:
         """Write the output from its parts, and remove them."""
         write_lines(self.output, lines_of(paths))
-        with contextlib.suppress(OSError):  # the output is whole; what stays is only in the way
-            shutil.rmtree(self.folder)
+        remove_files(self.folder, PART)
 
 
 def part(counts: Mapping[str, int], rows: Iterable[Any]) -> bytes:
@@ -77,7 +77,7 @@ def facts_of(item: Any) -> list[Any]:
 
 def fingerprint(model: "RewardModel", settings: Mapping[str, Any]) -> str:
     """A name for what turns rows into rewards: weights, contract, and the settings given."""
-    from rewardsmith.model.feature_store import bytes_of
+    from rewardsmith.model.parts import bytes_of
 
     digest = hashlib.sha256(orjson.dumps([model.contract.to_json(), dict(settings)], option=OPTIONS, default=str))
     for name, tensor in sorted(model.network.hf.state_dict().items()):

@@ -1,5 +1,6 @@
 """`rewardsmith train`: preference data and a model in, a reward model with an honest evaluation out."""
 
+import contextlib
 import gc
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -26,7 +27,8 @@ from rewardsmith.commands.train_settings import check_engine
 from rewardsmith.commands.train_tokens import tokens_ahead
 from rewardsmith.commands.train_zero import zero_settings
 from rewardsmith.errors import OutputError, TrainingError, UsageError
-from rewardsmith.files import check_output, refuse_inside, write_json
+from rewardsmith.files import check_output, claimed, refuse_inside, write_json
+from rewardsmith.files.kinds import RUN
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.track.following import following
 from rewardsmith.track.trackers import Job, require
@@ -75,9 +77,10 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     """
     from rewardsmith.model.team import joined
 
-    with joined(config.device) as (team, device):
+    with joined(config.device) as (team, device), contextlib.ExitStack() as stack:
         progress = progress if team.leads else SILENT
         if team.leads:
+            stack.enter_context(claimed(config.output, RUN))
             check_run(config, processes=team.size)
             if config.push_to_hub is not None:
                 push.warn_early(config.push_to_hub, progress)
@@ -153,7 +156,7 @@ def check_run(config: Config, *, processes: int) -> None:
     inner = str(Path(config.model) / "model")  # where a run folder has its model
     data = input_files([*config.dataset, *config.validation, *config.test])
     refuse_inside(config.output, [config.model, inner, *data])
-    check_output(config.output, overwrite=config.overwrite)
+    check_output(config.output, RUN, overwrite=config.overwrite, edited=card.edited)
 
 
 def tracking_jobs(config: Config) -> list[Job]:
@@ -277,7 +280,7 @@ def finish_model(config: Config, model: "RewardModel", splits: Splits, team: "Te
             calibration=calibrate(held.records, held.rewards, fitted_on="validation"),
         )
     if team.leads:
-        model.save(config.output / "model", training=origin_of(config.model, config.dataset))
+        model.save(config.output / "model", overwrite=True, training=origin_of(config.model, config.dataset))
     return held
 
 

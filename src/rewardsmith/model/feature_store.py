@@ -6,20 +6,19 @@ as they are computed, so that an interrupted run goes on where it was. Texts are
 
 import hashlib
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from rewardsmith.errors import ModelError
+from rewardsmith.files.leftovers import delete
 from rewardsmith.model.batches import KnownFeatures
 from rewardsmith.model.network import RewardNetwork, name_of
+from rewardsmith.model.parts import KEY_BYTES, STORE, bytes_of, delete_store, parts_of, read_part, save_part
 from rewardsmith.model.scorer import Sequences, Text, features
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.scoring.trees import TokenTree
@@ -28,7 +27,6 @@ SIZE = 512
 """Texts of a part: what an interrupted run may lose."""
 LIMIT = "REWARDSMITH_FEATURES_GB"
 DEFAULT_LIMIT = 20.0
-KEY_BYTES = 16
 
 
 class FeatureStore:
@@ -38,7 +36,7 @@ class FeatureStore:
         self.folder = folder
         self.parts: list[Tensor] = []
         self.places: dict[bytes, tuple[int, int]] = {}
-        for path in sorted(folder.glob("part-*.safetensors")) if folder is not None and folder.is_dir() else ():
+        for path in parts_of(folder) if folder is not None else ():
             self._read(path)
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -48,10 +46,7 @@ class FeatureStore:
         """Keep the features of some texts, on disk before this returns."""
         if self.folder is not None:
             flat = torch.frombuffer(bytearray(b"".join(keys)), dtype=torch.uint8).reshape(len(keys), KEY_BYTES)
-            path = self.folder / f"part-{len(self.parts):06d}.safetensors"
-            half = path.with_suffix(f".{os.getpid()}.half")
-            save_file({"keys": flat, "features": rows}, half)
-            half.replace(path)
+            save_part(self.folder, flat.numpy().tobytes(), {"keys": flat, "features": rows})
         self._index(keys, rows)
 
     def rows(self, keys: Iterable[bytes]) -> Float[Tensor, "R F"] | None:
@@ -67,13 +62,11 @@ class FeatureStore:
         return None if rows is None else KnownFeatures(rows.to(device))
 
     def _read(self, path: Path) -> None:
-        try:
-            part = load_file(path)
-            keys, rows = part["keys"].numpy(), part["features"]
-        except (SafetensorError, OSError, KeyError):  # a disk that was full: computed again
-            path.unlink(missing_ok=True)
+        part = read_part(path)
+        if part is None or part.keys() != {"keys", "features"}:  # damaged: its texts are computed again
+            delete(path)
             return
-        self._index([row.tobytes() for row in keys], rows)
+        self._index([row.tobytes() for row in part["keys"].numpy()], part["features"])
 
     def _index(self, keys: Sequence[bytes], rows: Tensor) -> None:
         number = len(self.parts)
@@ -152,26 +145,21 @@ def limit_bytes() -> float:
 def make_room(root: Path, *, keep: Path, room: float) -> None:
     """Delete the stores used longest ago until the others take no more than `room` bytes."""
     others = sorted(
-        (path for path in root.iterdir() if path.is_dir() and path != keep), key=lambda p: p.stat().st_mtime
+        (path for path in root.iterdir() if STORE.fullmatch(path.name) and path.is_dir() and path != keep),
+        key=lambda path: path.stat().st_mtime,
     )
     sizes = {path: sum(file.stat().st_size for file in path.iterdir()) for path in others}
     total = sum(sizes.values())
     for path in others:
         if total <= room:
             return
-        shutil.rmtree(path, ignore_errors=True)
+        delete_store(path)
         total -= sizes[path]
 
 
 def store_name(network: RewardNetwork) -> str:
     """A hash of all that decides a text's features, to rounding: weights below the head, config, readout, precision."""
     return hash_of(network, network.hf, f"{name_of(network.hf, network.head)}.", network.readout)
-
-
-def bytes_of(tensor: Tensor) -> memoryview:
-    """A tensor's numbers, as they lie in memory."""
-    plain = tensor.detach().cpu().contiguous().reshape(-1)
-    return plain.view(torch.uint8).numpy().data
 
 
 def hash_of(network: RewardNetwork, module: torch.nn.Module, left_out: str | tuple[str, ...], *facts: object) -> str:

@@ -12,6 +12,7 @@ from jaxtyping import Float, Float64
 
 from rewardsmith.errors import ContractError, DataError, ModelError
 from rewardsmith.files import write_folder
+from rewardsmith.files.kinds import MODEL
 from rewardsmith.model.adapters import Adapter, AdapterFiles
 from rewardsmith.model.backbones import NO_CHOICE, Backbone, open_backbone
 from rewardsmith.model.devices import autocast_dtype, choose_device
@@ -190,8 +191,11 @@ class RewardModel:
         rewards = next(self.score_records([Record(turns, answers)]))
         return [(int(k), float(rewards[k])) for k in np.argsort(-rewards, kind="stable")]
 
-    def save(self, folder: Path, *, training: Mapping[str, Any] | None = None) -> None:
-        """Write the Hugging Face folder with its sidecar and fresh probes, atomically; an adapter must be merged first."""
+    def save(self, folder: Path, *, training: Mapping[str, Any] | None = None, overwrite: bool = False) -> None:
+        """Write the Hugging Face folder with its sidecar and fresh probes, atomically; an adapter must be merged first.
+
+        `overwrite` replaces a model folder of ours; OutputError where anything else is there.
+        """
         if self.adapter is not None:
             raise ModelError("this model still has its adapter apart; call rewardsmith.model.adapters.merge first")
         autocast, self.network.autocast = self.network.autocast, None
@@ -204,7 +208,7 @@ class RewardModel:
                 probed_on=self.network.device.type,
                 training=dict(training or self.sidecar.training),
             )
-            write_folder(folder, lambda path: self._fill(path, sidecar))
+            write_folder(Path(folder), lambda path: self._fill(path, sidecar), MODEL, overwrite=overwrite)
         finally:
             self.network.autocast = autocast
             self.network.train(was_training)

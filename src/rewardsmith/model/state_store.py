@@ -9,7 +9,6 @@ stay in fp32), so that a pass that begins with them differs from a whole one onl
 import hashlib
 import json
 import os
-import shutil
 import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,14 +20,13 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from safetensors.torch import save_file
 from torch import Tensor
 
 from rewardsmith.errors import ModelError
-from rewardsmith.files import sync
+from rewardsmith.files.leftovers import delete
 from rewardsmith.model.batches import PackedTrees, Texts, micro_batches
-from rewardsmith.model.feature_store import KEY_BYTES
 from rewardsmith.model.network import RewardNetwork
+from rewardsmith.model.parts import KEY_BYTES, delete_store, parts_of, read_part, save_part
 from rewardsmith.model.scorer import WINDOW, Sequences, Text, split, tree_of
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.scoring.trees import Ids, TokenTree
@@ -83,13 +81,16 @@ class StateStore:
         weakref.finalize(self, close, self.files)
         if folder.is_dir():
             os.utime(folder)  # when it was last used
-        for path in sorted(folder.glob("part-*.safetensors")):
-            self._open(path)
+        for path in parts_of(folder):
+            if read_part(path) is None:  # damaged: its texts are computed again
+                delete(path)
+            else:
+                self._open(path)
 
     def clear(self) -> None:
         """Delete all parts."""
         close(self.files)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        delete_store(self.folder)
         self.bytes, self.places = 0, {}
 
     def add(self, trees: Sequence[TokenTree], rows: Float[Tensor, "T S H"]) -> None:
@@ -103,16 +104,9 @@ class StateStore:
                 own += len(branch)
             start = own
         flat = b"".join(keys)
-        path = self.folder / f"part-{hashlib.blake2b(flat, digest_size=KEY_BYTES).hexdigest()}.safetensors"
-        half = path.with_suffix(f".{os.getpid()}.half")
         self.folder.mkdir(parents=True, exist_ok=True)
         given = torch.frombuffer(bytearray(flat), dtype=torch.uint8).reshape(len(keys), KEY_BYTES)
-        try:
-            save_file({"keys": given, "spans": torch.tensor(spans), "states": rows}, half)
-            sync(half)
-            half.replace(path)
-        finally:
-            half.unlink(missing_ok=True)
+        path = save_part(self.folder, flat, {"keys": given, "spans": torch.tensor(spans), "states": rows})
         self._open(path)
 
     def read(self, ids: Ids, start: int, out: UInt8[np.ndarray, "N B"]) -> None:

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from rewardsmith.errors import TrainingError
 from rewardsmith.files import sha256, write_folder, write_json
+from rewardsmith.files.kinds import CHECKPOINT
 from rewardsmith.model.network import RewardNetwork
 from rewardsmith.model.team import ALONE, Team
 from rewardsmith.train.shards import moments_of, put, put_moments, whole
@@ -66,7 +67,7 @@ def save_folder(
         seal(path)
 
     if team.leads:
-        write_folder(folder, fill)
+        write_folder(folder, fill, CHECKPOINT, overwrite=True)
     team.wait()
 
 
@@ -152,5 +153,6 @@ def is_whole(folder: Path) -> bool:
 
 def prune(folder: Path, *, keep: int) -> None:
     """Delete all but the newest `keep` checkpoints."""
-    for path in sorted(folder.glob("step-*"), reverse=True)[keep:]:
+    found = (path for path in folder.glob("step-*") if CHECKPOINT.recognises(path))
+    for path in sorted(found, reverse=True)[keep:]:
         shutil.rmtree(path)

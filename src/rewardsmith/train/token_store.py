@@ -23,6 +23,7 @@ from rewardsmith.version import VERSION
 WORTH = 5000  # records from which on tokenizing takes long enough to be remembered
 LARGEST = 4 * 10**9  # bytes; a file beyond is begun anew
 MAGIC = b"SQLite format 3\0"
+CHECK_BYTES = 8
 WRITTEN = 1000  # records between two commits
 
 
@@ -44,8 +45,8 @@ class TokenStore:
         """What was remembered; None where nothing was, or it cannot be read."""
         with contextlib.suppress(sqlite3.Error, orjson.JSONDecodeError, KeyError, ValueError):
             found = self.file.execute("SELECT value FROM encoded WHERE key = ?", (self.key(record),)).fetchone()
-            if found is not None:
-                return unpack(found[0])
+            if found is not None and found[0][:CHECK_BYTES] == check_of(found[0][CHECK_BYTES:]):
+                return unpack(found[0][CHECK_BYTES:])
         return None
 
     def keep(self, record: Record, packed: bytes) -> None:
@@ -53,7 +54,9 @@ class TokenStore:
         if not self.writes:
             return
         try:
-            self.file.execute("INSERT OR REPLACE INTO encoded VALUES (?, ?)", (self.key(record), packed))
+            self.file.execute(
+                "INSERT OR REPLACE INTO encoded VALUES (?, ?)", (self.key(record), check_of(packed) + packed)
+            )
             self.waiting += 1
             if self.waiting % WRITTEN == 0:
                 self.file.commit()
@@ -61,6 +64,11 @@ class TokenStore:
             # A full disk must not stop what could go on without, nor may another process that writes: each try to
             # would wait for it.
             self.writes = False
+
+
+def check_of(packed: bytes) -> bytes:
+    """What stands before the ids of a record: a disk may change a byte, and SQLite does not notice."""
+    return hashlib.blake2b(packed, digest_size=CHECK_BYTES).digest()
 
 
 @contextlib.contextmanager

@@ -1,0 +1,123 @@
+"""The kinds of output folders: how each is recognised, and which files a command writes into it.
+
+`--overwrite` deletes, so it deletes only what is known to come from this program: a folder of the right kind that holds
+nothing else. A new file in an output folder needs its pattern here; a test writes every kind and looks.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import orjson
+
+TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d+)\.(?P<end>tmp|old|half)")
+"""What a file or folder is called while it is written, or set aside: `.NAME.PID.tmp`, `.NAME.PID.old`."""
+HARMLESS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+"""Files that file managers leave in every folder."""
+LARGEST_MARKER = 50_000_000
+
+
+@dataclass(frozen=True)
+class Kind:
+    """An output folder: `marker` is the JSON object that tells it, with at least `keys`; `holds` are its files.
+
+    `holds` is patterns with spaces between; `*` stays within one name, and `**` at the end stands for everything below.
+    """
+
+    name: str
+    marker: str
+    keys: frozenset[str]
+    holds: str
+
+    def recognises(self, folder: Path) -> bool:
+        """Whether the folder's marker is there and is ours."""
+        path = folder / self.marker
+        try:
+            if path.is_symlink() or path.stat().st_size > LARGEST_MARKER:
+                return False
+            value = orjson.loads(path.read_bytes())
+        except (OSError, orjson.JSONDecodeError):
+            return False
+        return isinstance(value, dict) and self.keys <= value.keys()
+
+    def foreign(self, folder: Path) -> Iterator[Path]:
+        """The files and links below the folder that this program does not write there."""
+        for path in sorted(folder.rglob("*")):
+            if path.is_symlink() or not path.is_dir():
+                known = path.name in HARMLESS or self._pattern.fullmatch(kept_name(path.relative_to(folder)))
+                if path.is_symlink() or not known:
+                    yield path
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile("|".join(map(translated, self.holds.split())))
+
+
+def kept_name(path: Path) -> str:
+    """A path with `/`, each temporary name in it read as the name it stands for."""
+    parts = ((TEMPORARY.fullmatch(part), part) for part in path.parts)
+    return "/".join(part if found is None else found["name"] for found, part in parts)
+
+
+def translated(pattern: str) -> str:
+    """The regular expression of a pattern."""
+    return re.escape(pattern).replace(r"\*\*", "(?s:.+)").replace(r"\*", "[^/]*")
+
+
+def below(folder: str, kind: Kind) -> str:
+    """The patterns of a kind inside a folder."""
+    return " ".join(f"{folder}/{pattern}" for pattern in kind.holds.split())
+
+
+REPORT = "report.html report.md report.json"
+EVALUATED = "evaluation.json comparisons.jsonl"
+
+MODEL = Kind(
+    "a model folder",
+    "reward.json",
+    frozenset({"contract", "probes", "version"}),
+    """
+    reward.json manifest.json config.json generation_config.json README.md
+    model.safetensors model-*-of-*.safetensors model.safetensors.index.json
+    tokenizer.json tokenizer_config.json special_tokens_map.json added_tokens.json
+    chat_template.jinja additional_chat_templates/*.jinja vocab.json vocab.txt merges.txt *.model *.tiktoken *.py
+    adapter/adapter_config.json adapter/adapter_model.safetensors heads/weights.safetensors
+    """,
+)
+INSTALLED = Kind("an installed model", "config.json", frozenset({"model_type"}), f"{MODEL.holds} *.txt *.json")
+CHECKPOINT = Kind(
+    "a checkpoint",
+    "manifest.json",
+    frozenset({"state.json"}),
+    "manifest.json state.json weights.safetensors optimizer.safetensors",
+)
+RUN = Kind(
+    "a run",
+    "settings.json",
+    frozenset({"rewardsmith", "contract", "tokens_per_microbatch"}),
+    f"""
+    settings.json config.yaml metrics.jsonl train.json {EVALUATED} {REPORT} track/**
+    data/quarantine.jsonl data/refused.jsonl data/data.json data/prepare.json data/quality.json
+    {below("checkpoints/step-*", CHECKPOINT)} {below("checkpoints/best", CHECKPOINT)} {below("model", MODEL)}
+    """,
+)
+PREPARED = Kind(
+    "prepared data",
+    "prepare.json",
+    frozenset({"version", "settings", "inputs"}),
+    """
+    prepare.json quality.json quality.html train.jsonl validation.jsonl test.jsonl quarantine.jsonl removed.jsonl
+    repaired.jsonl signals.jsonl near_duplicates.jsonl contamination.jsonl label_noise.jsonl
+    """,
+)
+EVALUATION = Kind("an evaluation", "evaluation.json", frozenset({"n", "accuracy", "records"}), f"{EVALUATED} {REPORT}")
+DEMO = Kind(
+    "a demo",
+    "demo.json",
+    frozenset({"prompts", "seed", "rewardsmith"}),
+    f"demo.json data.jsonl {below('clean', PREPARED)} {below('run', RUN)}",
+)
+
+KINDS = (MODEL, INSTALLED, CHECKPOINT, RUN, PREPARED, EVALUATION, DEMO)
