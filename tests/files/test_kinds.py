@@ -21,12 +21,15 @@ def prepared(tmp_path_factory):
     near = [
         {"prompt": f"{text} {end}", "chosen": f"{text} yes {end}", "rejected": f"{text} no"} for end in ("one", "two")
     ]
-    with source.open("a") as file:
-        file.writelines(json.dumps(row) + "\n" for row in near)
+    (folder / "near.jsonl").write_text("".join(json.dumps(row) + "\n" for row in near))
     benchmark = folder / "benchmark.jsonl"
     benchmark.write_bytes(b"".join(source.read_bytes().splitlines(keepends=True)[:20]))
     config = prepare.Config(
-        sources=(str(source),), output=folder / "out", repair=True, decontaminate=(str(benchmark),), label_noise="drop"
+        sources=(str(source), str(folder / "near.jsonl")),
+        output=folder / "out",
+        repair=True,
+        decontaminate=(str(benchmark),),
+        label_noise="drop",
     )
     prepare.run(config)
     return folder / "out"
@@ -75,7 +78,6 @@ def test_demo_knows_all_that_it_writes(tmp_path, monkeypatch):
 
 def test_saving_a_model_replaces_nothing_unasked(tmp_path):
     from builders import tiny
-
     from rewardsmith.errors import OutputError
 
     model = tiny()
