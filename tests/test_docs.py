@@ -33,7 +33,7 @@ def run(block, folder):
     environment = {**os.environ, "PATH": programs + os.pathsep + os.environ["PATH"], "OMP_NUM_THREADS": "1"}
     command = {"bash": ["bash", "-euo", "pipefail", "-c"], "python": [sys.executable, "-c"]}[block.language]
     return subprocess.run(
-        [*command, block.text], cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+        [*command, block.text], cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False
     )
 
 

@@ -203,7 +203,7 @@ def test_a_dead_worker_and_ctrl_c_end_everything(tmp_path, signalled, code, word
         os.kill(workers[0], signal.SIGKILL)
     else:
         process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == code
     assert out == ""
     assert words in err.splitlines()[-1]

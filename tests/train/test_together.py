@@ -213,7 +213,7 @@ def test_the_end_of_one_process_ends_all_with_one_message(tmp_path, number):
         time.sleep(0.05)
     children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True)
     os.kill(max(map(int, children.stdout.split())), number)
-    out, errors = process.communicate(timeout=120)
+    out, errors = process.communicate(timeout=300)
     assert process.returncode != 0
     said = orjson.loads(out)["error"]["message"]
     expected = "another process of this run ended" if number == signal.SIGKILL else "interrupted; what is finished"
