@@ -32,7 +32,8 @@ from rewardsmith.model.feature_store import fill_store, open_store
 from rewardsmith.records import Record
 from rewardsmith.terminal import progress_for
 from rewardsmith.train.examples import encode_examples
-from rewardsmith.train.probe import Known, fit_known, known_texts
+from rewardsmith.train.linear import Known, fit_known
+from rewardsmith.train.probe import known_texts
 
 RESULT = RESULTS / "hh-heads.json"
 OTHERS = [

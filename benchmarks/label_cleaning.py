@@ -34,7 +34,7 @@ from rewardsmith.quality.label_noise import LabelNoise, find_label_noise
 from rewardsmith.records import Comparison, Record
 from rewardsmith.terminal import progress_for
 from rewardsmith.train.examples import encode_examples
-from rewardsmith.train.probe import Differences, chosen_penalty, fit_linear
+from rewardsmith.train.linear import Differences, chosen_penalty, fit_linear
 
 RESULT = Path(__file__).parent / "results" / "label_cleaning.json"
 RATES = (0.1, 0.2, 0.3)

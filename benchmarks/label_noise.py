@@ -25,7 +25,7 @@ from rewardsmith.evaluate.baselines import tfidf
 from rewardsmith.evaluate.folds import FOLDS, folds_of_clusters
 from rewardsmith.files import write_json
 from rewardsmith.quality.label_noise import auc_allowed, find_label_noise
-from rewardsmith.train.probe import Differences, chosen_penalty, fit_linear
+from rewardsmith.train.linear import Differences, chosen_penalty, fit_linear
 
 RESULT = Path(__file__).parent / "results" / "label_noise.json"
 

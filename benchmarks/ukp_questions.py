@@ -23,7 +23,7 @@ from rewardsmith.data.merging import merge_prompts
 from rewardsmith.data.splitting import hold_out
 from rewardsmith.evaluate.metrics import accuracy, nll
 from rewardsmith.files import write_json
-from rewardsmith.train.probe import PENALTIES, Known, fit_linear, rotate
+from rewardsmith.train.linear import PENALTIES, Known, fit_linear, rotate
 
 RESULT = RESULTS / "ukp-questions.json"
 LAYERS = (12, 15, 18, 21, 24, 27)

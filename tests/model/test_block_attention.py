@@ -6,7 +6,8 @@ import torch.nn.functional as F
 
 from builders import ranking, tiny
 from rewardsmith.model import block_attention
-from rewardsmith.model.attention import Layout, Segment, tree_attention
+from rewardsmith.model.attention import tree_attention
+from rewardsmith.model.attention_layout import Layout, Segment
 from rewardsmith.model.block_attention import BlockAttention
 
 TREES = {

@@ -6,7 +6,8 @@ import torch
 from torch.nn.attention.flex_attention import create_block_mask
 
 from rewardsmith.model import flex_attention as flex
-from rewardsmith.model.attention import Layout, Segment, segment_attention
+from rewardsmith.model.attention import segment_attention
+from rewardsmith.model.attention_layout import Layout, Segment
 
 LAYOUTS = {
     "pairs": [(5, (3, 1)), (2, (4, 6))],

@@ -5,7 +5,7 @@ import pytest
 
 from rewardsmith.errors import TrainingError
 from rewardsmith.train.bagging import agreement_of, draws, fit_members, sample
-from rewardsmith.train.probe import Differences, Known, fit_linear
+from rewardsmith.train.linear import Differences, Known, fit_linear
 
 
 def data_of(n=30, prompts=10):

@@ -10,14 +10,14 @@ from test_loop import examples, fit, records, weights
 
 from builders import tiny
 from rewardsmith.evaluate.metrics import nll
-from rewardsmith.train import probe
+from rewardsmith.train import linear, probe
 
 
 def problem(n=200, width=5, seed=0):
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(n, width)).astype(np.float32)
     preference = np.where(rng.random(n) < 1 / (1 + np.exp(-x[:, 0] * 2)), 1.0, 0.0)
-    return probe.Differences(x, preference, rng.random(n) + 0.5, np.arange(n) // 4)
+    return linear.Differences(x, preference, rng.random(n) + 0.5, np.arange(n) // 4)
 
 
 @pytest.mark.parametrize("penalty", [1.0, 0.01])
@@ -26,22 +26,22 @@ def test_the_linear_model_is_that_of_scikit_learn(penalty):
     share = data.weight / data.weight.sum()
     oracle = LogisticRegression(C=1 / penalty, fit_intercept=False, tol=1e-8)
     oracle.fit(data.x, data.preference, sample_weight=share)
-    np.testing.assert_allclose(probe.fit_linear(data, penalty), oracle.coef_[0], atol=2e-3)
+    np.testing.assert_allclose(linear.fit_linear(data, penalty), oracle.coef_[0], atol=2e-3)
 
 
 def test_a_soft_label_is_the_mixture_of_two_hard_ones():
     x = np.random.default_rng(1).normal(size=(40, 3)).astype(np.float32)
-    soft = probe.Differences(x, np.full(40, 0.75), np.ones(40), np.arange(40))
-    hard = probe.Differences(
+    soft = linear.Differences(x, np.full(40, 0.75), np.ones(40), np.arange(40))
+    hard = linear.Differences(
         np.concatenate([x, x]), np.repeat([1.0, 0.0], 40), np.repeat([0.75, 0.25], 40), np.arange(80)
     )  # fmt: skip
-    np.testing.assert_allclose(probe.fit_linear(soft, 0.1), probe.fit_linear(hard, 0.1), atol=1e-4)
+    np.testing.assert_allclose(linear.fit_linear(soft, 0.1), linear.fit_linear(hard, 0.1), atol=1e-4)
 
 
 def test_turning_a_comparison_round_changes_nothing():
     data = problem()
     turned = replace(data, x=-data.x, preference=1 - data.preference)
-    np.testing.assert_allclose(probe.fit_linear(data, 0.1), probe.fit_linear(turned, 0.1), atol=1e-4)
+    np.testing.assert_allclose(linear.fit_linear(data, 0.1), linear.fit_linear(turned, 0.1), atol=1e-4)
 
 
 def test_the_fitted_head_gives_the_margins_of_the_linear_model():
@@ -57,13 +57,13 @@ def test_the_fitted_head_gives_the_margins_of_the_linear_model():
 
 def test_the_penalty_is_that_of_the_smallest_loss_on_prompts_left_out():
     rng = np.random.default_rng(0)
-    noise = probe.Differences(
+    noise = linear.Differences(
         rng.normal(size=(300, 40)).astype(np.float32), rng.integers(0, 2, 300) * 1.0, np.ones(300), np.arange(300)
     )
-    assert probe.chosen_penalty(noise, seed=0) >= 1.0  # nothing to learn
+    assert linear.chosen_penalty(noise, seed=0) >= 1.0  # nothing to learn
     clear = problem(n=2000)
-    assert probe.chosen_penalty(clear, seed=0) < 0.1
-    assert probe.chosen_penalty(replace(clear, cluster=np.zeros(2000, int)), seed=0) == probe.DEFAULT_PENALTY
+    assert linear.chosen_penalty(clear, seed=0) < 0.1
+    assert linear.chosen_penalty(replace(clear, cluster=np.zeros(2000, int)), seed=0) == linear.DEFAULT_PENALTY
 
 
 def test_without_validation_the_head_is_fitted_all_the_same():
@@ -112,11 +112,11 @@ def test_fewer_texts_than_features_give_the_same_weights_in_fewer_coordinates(te
     pairs = rng.integers(0, texts, size=(150, 2))
     features = rng.normal(size=(texts, 40)).astype(np.float32)
     preference = (features[pairs[:, 0], 0] > features[pairs[:, 1], 0]).astype(float)
-    known = probe.Known(features, pairs[:, 0], pairs[:, 1], preference, np.ones(150), np.arange(150))
-    rotated, back = probe.rotate(known)
+    known = linear.Known(features, pairs[:, 0], pairs[:, 1], preference, np.ones(150), np.arange(150))
+    rotated, back = linear.rotate(known)
     assert rotated.features.shape[1] == min(texts, 40)
-    found = back(probe.fit_linear(rotated.differences(), 0.1))
-    np.testing.assert_allclose(found, probe.fit_linear(known.differences(), 0.1), atol=2e-3)
+    found = back(linear.fit_linear(rotated.differences(), 0.1))
+    np.testing.assert_allclose(found, linear.fit_linear(known.differences(), 0.1), atol=2e-3)
     np.testing.assert_allclose(known.margins(found), known.differences().x @ found, atol=1e-4)
     np.testing.assert_allclose(known.spread(), known.differences().x.std(axis=0), rtol=1e-3)
 

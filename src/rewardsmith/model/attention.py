@@ -7,8 +7,7 @@ attention, once per segment. The layout travels as a keyword argument through th
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -17,44 +16,13 @@ from torch import Tensor
 from transformers import AttentionInterface
 
 from rewardsmith.errors import ModelError
+from rewardsmith.model.attention_layout import Layout
 from rewardsmith.model.block_attention import BlockAttention
 from rewardsmith.model.flex_attention import fits, flex_tree_attention
-
-if TYPE_CHECKING:
-    from torch.nn.attention.flex_attention import BlockMask
 
 TREE_ATTENTION = "rewardsmith_tree"
 # What attention functions of other families pass and plain attention would silently leave out.
 UNSUPPORTED = ("softcap", "s_aux", "position_bias")
-
-
-@dataclass(frozen=True)
-class Segment:
-    """One tree in the row: the length of its prefix (0 = nothing shared), and the lengths of its branches."""
-
-    prefix: int
-    branches: tuple[int, ...]
-
-
-class Layout:
-    """Where each tree's segments lie in the packed row; keeps the branch masks so that all layers share them."""
-
-    def __init__(self, segments: tuple[Segment, ...]) -> None:
-        self.segments = segments
-        self.lengths = [length for segment in segments for length in (segment.prefix, *segment.branches)]
-        self.depth = max(
-            (max((segment.prefix + n for n in segment.branches), default=0) for segment in segments), default=0
-        )
-        self.block_mask: BlockMask | None = None  # for FlexAttention, made when it is first asked for
-        self._masks: dict[tuple[int, int, torch.dtype], Float[Tensor, "R PR"]] = {}
-
-    def mask(self, prefix: int, branch: int, like: Tensor) -> Float[Tensor, "R PR"]:
-        """A branch sees the whole prefix and itself up to each token: 0 where seen, -inf elsewhere."""
-        key = (prefix, branch, like.dtype)
-        if key not in self._masks:
-            blocked = torch.full((branch, prefix + branch), float("-inf"), dtype=like.dtype, device=like.device)
-            self._masks[key] = blocked.triu(prefix + 1)
-        return self._masks[key]
 
 
 def tree_attention(

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from rewardsmith.model.attention import Layout, Segment
+from rewardsmith.model.attention_layout import Layout, Segment
 from rewardsmith.scoring.trees import TokenTree, pack, pack_padded
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 if TYPE_CHECKING:
-    from rewardsmith.model.attention import Layout
+    from rewardsmith.model.attention_layout import Layout
 
 BLOCK = 128  # queries; 64 to 256 take about the same time
 KEPT = 512  # keys up to which a block's weights wait for the backward pass; beyond they are computed again

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
 if TYPE_CHECKING:
-    from rewardsmith.model.attention import Layout
+    from rewardsmith.model.attention_layout import Layout
 
 SIDE = 128  # tokens of a mask block; FlexAttention's own default
 

@@ -1,14 +1,11 @@
 """What was found about shortcuts, in plain words; the catalogue has the Chinese."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from rewardsmith.quality.constant_answers import ConstantAnswer
 from rewardsmith.quality.features import MORE_OF
-
-if TYPE_CHECKING:
-    from rewardsmith.quality.constant_answers import ConstantAnswer
-    from rewardsmith.quality.shortcuts import Shortcut
-
+from rewardsmith.quality.shortcut_result import Shortcut
 
 LENGTHS = ("words", "characters", "tokens")
 """Features that say nearly the same; on a terminal the strongest one speaks for all."""
@@ -36,7 +33,7 @@ def shortcuts_told(section: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"  {one['sentence']}" for one in whole)
 
 
-def shortcut_found(shortcut: "Shortcut") -> str:
+def shortcut_found(shortcut: Shortcut) -> str:
     """A feature that predicts the label."""
     share, low, high = percentages(shortcut)
     more = MORE_OF[shortcut.name]
@@ -51,7 +48,7 @@ def shortcut_found(shortcut: "Shortcut") -> str:
     )
 
 
-def joint_found(shortcut: "Shortcut") -> str:
+def joint_found(shortcut: Shortcut) -> str:
     """What all features together predict."""
     share, low, high = percentages(shortcut)
     return (
@@ -60,7 +57,7 @@ def joint_found(shortcut: "Shortcut") -> str:
     )
 
 
-def constant_found(answer: "ConstantAnswer") -> str:
+def constant_found(answer: ConstantAnswer) -> str:
     """A text that wins or loses whatever was asked, or stands under so many prompts that it answers none."""
     if answer.wins:
         return (
@@ -78,7 +75,7 @@ def constant_found(answer: "ConstantAnswer") -> str:
     )
 
 
-def percentages(shortcut: "Shortcut") -> tuple[str, str, str]:
+def percentages(shortcut: Shortcut) -> tuple[str, str, str]:
     """The accuracy and the ends of its interval."""
     interval = shortcut.accuracy_ci
     return f"{100 * shortcut.accuracy:.1f}", f"{100 * interval.low:.1f}", f"{100 * interval.high:.1f}"

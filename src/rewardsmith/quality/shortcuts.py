@@ -22,6 +22,7 @@ from rewardsmith.evaluate.statistics import (
     ratio_statistic,
 )
 from rewardsmith.quality.constant_answers import ConstantAnswer, constant_answers
+from rewardsmith.quality.shortcut_result import Shortcut
 from rewardsmith.quality.shortcut_sample import PLACE_FEATURES, RESPONSE_FEATURES, Row, Sample
 from rewardsmith.quality.shortcut_words import constant_found, joint_found, shortcut_found
 
@@ -43,35 +44,6 @@ GENERATORS = 100
 JOINT = "joint"
 NAMED = 20
 """Generators that the report names, the most frequent ones."""
-
-
-@dataclass(frozen=True)
-class Shortcut:
-    """How well one feature (or the model of all) predicts the label: accuracy and AUC with 95 % intervals by prompt.
-
-    `higher` counts the rows in which the preferred response has more of it, `differing` those in which the two differ.
-    `found` says that the accuracy is not one half, with FALSE_ALARM over all features.
-    """
-
-    name: str
-    accuracy: float
-    accuracy_ci: Interval
-    auc: float
-    auc_ci: Interval
-    differing: int
-    found: bool
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
-        return {
-            "name": self.name,
-            "accuracy": number(self.accuracy),
-            "accuracy_ci": bounds(self.accuracy_ci),
-            "auc": number(self.auc),
-            "auc_ci": bounds(self.auc_ci),
-            "differing": self.differing,
-            "found": self.found,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,13 +255,3 @@ class Measuring:
 
         critical = float(stdtrit(self.clusters - 1, 1 - FALSE_ALARM / self.tests / 2))
         return abs(value - 0.5) > critical * interval.standard_error
-
-
-def number(value: float) -> float | None:
-    """A number for JSON; None for NaN."""
-    return None if np.isnan(value) else round(value, 6)
-
-
-def bounds(interval: Interval) -> list[float | None]:
-    """The two ends for JSON."""
-    return [number(interval.low), number(interval.high)]

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 
 from rewardsmith.errors import TrainingError
 from rewardsmith.evaluate.metrics import accuracy
-from rewardsmith.train.probe import Differences, Known, Weights, fit_linear
+from rewardsmith.train.linear import Differences, Known, Weights, fit_linear
 
 
 @dataclass(frozen=True)

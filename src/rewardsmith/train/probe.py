@@ -5,37 +5,25 @@ costs most on prompts unlike those of training. Fitting the head first avoids th
 (Kumar et al. 2022, arXiv 2202.10054). It takes one forward pass over the training records.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 
-from rewardsmith.evaluate.folds import fold_count, folds_of_clusters
 from rewardsmith.evaluate.metrics import accuracy, nll
 from rewardsmith.model.network import RewardNetwork
 from rewardsmith.model.scorer import features
 from rewardsmith.model.team import ALONE, Team
 from rewardsmith.progress import SILENT, Progress
+from rewardsmith.train.bagging import Agreement, agreement_of, fit_members
 from rewardsmith.train.examples import Example, rank_by_hash
+from rewardsmith.train.linear import Known, Weights, fit_all
 from rewardsmith.train.shards import put
 
-if TYPE_CHECKING:
-    from rewardsmith.train.bagging import Agreement
-
-PENALTIES = (100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
-"""L2 penalties to choose from, per unit of mean loss and on features of unit spread."""
-DEFAULT_PENALTY = 0.1
-"""Taken where all comparisons are about one prompt."""
-SMALLEST = 1e-9
-"""Eigenvalues below this share of the largest are rounding."""
-CHUNK = 1024
 LIMIT = 20_000
 """Comparisons that the head is fitted on at most; it has one weight per hidden unit, and more change little."""
-
-Weights = Float[np.ndarray, " _"]  # of a linear head, one per feature
 
 
 @dataclass(frozen=True)
@@ -51,57 +39,7 @@ class ProbeFigures:
     eval_loss: float | None
     eval_accuracy: float | None
     members: Float[np.ndarray, "M F"] | None = None
-    agreement: "Agreement | None" = None
-
-
-@dataclass(frozen=True)
-class Differences:
-    """Pooled features of the preferred response minus those of the other, and what judges said."""
-
-    x: Float[np.ndarray, "C H"]
-    preference: Float[np.ndarray, " C"]
-    weight: Float[np.ndarray, " C"]
-    cluster: Int[np.ndarray, " C"]
-    """A number per prompt."""
-
-    def part(self, rows: Bool[np.ndarray, " C"]) -> "Differences":
-        """Some of the comparisons."""
-        return Differences(self.x[rows], self.preference[rows], self.weight[rows], self.cluster[rows])
-
-
-@dataclass(frozen=True)
-class Known:
-    """Features of N distinct texts in fp32, and C comparisons as numbers of texts."""
-
-    features: Float[np.ndarray, "N H"]
-    preferred: Int[np.ndarray, " C"]
-    other: Int[np.ndarray, " C"]
-    preference: Float[np.ndarray, " C"]
-    weight: Float[np.ndarray, " C"]
-    cluster: Int[np.ndarray, " C"]
-
-    def differences(self) -> Differences:
-        """Every comparison's features."""
-        x = self.features[self.preferred] - self.features[self.other]
-        return Differences(x, self.preference, self.weight, self.cluster)
-
-    def margins(self, weights: Weights) -> Float[np.ndarray, " C"]:
-        """Every comparison's margin under a head with these weights."""
-        rewards = self.features.astype(np.float64) @ weights
-        margins: Float[np.ndarray, " C"] = rewards[self.preferred] - rewards[self.other]
-        return margins
-
-    def spread(self) -> Float[np.ndarray, " H"]:
-        """The standard deviation of each feature's differences; a feature that never differs gets a 1."""
-        total, square = np.zeros(self.features.shape[1]), np.zeros(self.features.shape[1])
-        for at in range(0, len(self.preferred), CHUNK):  # all at once would take as much memory as the differences
-            rows = slice(at, at + CHUNK)
-            x = (self.features[self.preferred[rows]] - self.features[self.other[rows]]).astype(np.float64)
-            total += x.sum(axis=0)
-            square += (x * x).sum(axis=0)
-        count = len(self.preferred)
-        found = np.sqrt(np.maximum(square / count - (total / count) ** 2, 0.0))
-        return np.where(found > 0, found + 1e-6, 1.0).astype(np.float32)
+    agreement: Agreement | None = None
 
 
 def fit_head(
@@ -121,8 +59,6 @@ def fit_head(
     `validation`, which may be few prompts; `validation` only tells how the head does. A bias, which no comparison can
     see, stays. With `heads` above 1 the head is the mean of as many, each fitted to a sample (see `train.bagging`).
     """
-    from rewardsmith.train.bagging import agreement_of, fit_members
-
     known = known_texts(network, limited(train, seed=seed), budget, progress, team)
     single, penalty, data, back = fit_all(known, seed=seed)
     members = fit_members(data, back, penalty, count=heads, seed=seed) if heads > 1 else None
@@ -136,49 +72,6 @@ def fit_head(
     loss, right = (measure(margin, held.preference, weight=held.weight) for measure in (nll, accuracy))
     told = None if members is None else agreement_of(members, single, held)
     return ProbeFigures(penalty, len(known.preferred), fitted, loss, right, members, told)
-
-
-def fit_known(known: Known, *, seed: int) -> tuple[Weights, float]:
-    """The best weights for these features, and the penalty that cross-validation chose."""
-    return fit_all(known, seed=seed)[:2]
-
-
-def fit_all(known: Known, *, seed: int) -> tuple[Weights, float, Differences, Callable[[Weights], Weights]]:
-    """As `fit_known`, with the comparisons in the coordinates of the fit, and the way back for weights found there."""
-    spread = known.spread()
-    rotated, back = rotate(replace(known, features=known.features / spread))
-    data = rotated.differences()
-    penalty = chosen_penalty(data, seed=seed)
-
-    def plain(weights: Weights) -> Weights:
-        scaled: Weights = back(weights) / spread
-        return scaled
-
-    return plain(fit_linear(data, penalty)), penalty, data, plain
-
-
-def chosen_penalty(data: Differences, *, seed: int) -> float:
-    """The penalty with the smallest cross-validated loss, prompts kept together; the default where there is one prompt.
-
-    From strong to weak, each fit beginning at the last; once two in a row are worse than the best, weaker ones only fit
-    more noise and are left out.
-    """
-    folds = fold_count(data.cluster)
-    if folds < 2:
-        return DEFAULT_PENALTY
-    fold = folds_of_clusters(data.cluster, seed=seed, folds=folds)
-    parts = [(fold == number, data.part(fold != number)) for number in range(folds)]
-    starts = [np.zeros(data.x.shape[1])] * folds
-    losses: list[float] = []
-    for penalty in PENALTIES:
-        margins = np.zeros(len(data.x))
-        for number, (inside, train) in enumerate(parts):
-            starts[number] = fit_linear(train, penalty, starts[number])
-            margins[inside] = data.x[inside] @ starts[number]
-        losses.append(nll(margins, data.preference, weight=data.weight))
-        if int(np.argmin(losses)) < len(losses) - 2:
-            break
-    return PENALTIES[int(np.argmin(losses))]
 
 
 def limited(examples: Sequence[Example], *, seed: int) -> list[Example]:
@@ -218,48 +111,6 @@ def known_texts(
         np.concatenate([example.weight for example in examples]).astype(np.float64),
         np.concatenate([np.full(len(example.preferred), prompts[example.prompt_id]) for example in examples]),
     )
-
-
-def rotate(known: Known) -> tuple[Known, Callable[[Weights], Weights]]:
-    """The same texts in as few coordinates as they span, and the way back for weights found there.
-
-    Penalised weights lie in the span of the texts (the representer theorem, Kimeldorf & Wahba 1971), so nothing is lost
-    where features are more than texts, and a fit costs a fraction.
-    """
-    count, width = known.features.shape
-    if count >= width:
-        return known, lambda weights: weights
-    gram = known.features.astype(np.float64) @ known.features.T.astype(np.float64)
-    values, vectors = np.linalg.eigh(gram)
-    kept = values > values[-1] * SMALLEST
-    roots = np.sqrt(values[kept])
-    coordinates = (vectors[:, kept] * roots).astype(np.float32)
-
-    def back(weights: Weights) -> Weights:
-        return np.asarray(known.features.T.astype(np.float64) @ (vectors[:, kept] @ (weights / roots)))
-
-    return replace(known, features=coordinates), back
-
-
-def fit_linear(data: Differences, penalty: float, start: Weights | None = None) -> Weights:
-    """Weights b that minimise mean_w[-p log s(x b) - (1 - p) log s(-x b)] + penalty / 2 |b|^2, s the logistic function.
-
-    Bradley & Terry 1952 with x as the difference of features; convex, so the start decides nothing but the time.
-    """
-    from scipy.optimize import minimize
-    from scipy.special import expit
-
-    share = data.weight / data.weight.sum()
-
-    def objective(b: Weights) -> tuple[float, Weights]:
-        margin = (data.x @ b.astype(np.float32)).astype(np.float64)
-        loss = share @ (np.logaddexp(0, -margin) + (1 - data.preference) * margin)
-        slope = share * (expit(margin) - data.preference)
-        gradient = (slope.astype(np.float32) @ data.x).astype(np.float64) + penalty * b
-        return float(loss + 0.5 * penalty * b @ b), gradient
-
-    first = np.zeros(data.x.shape[1]) if start is None else start
-    return np.asarray(minimize(objective, first, jac=True, method="L-BFGS-B", options={"maxiter": 300}).x)
 
 
 def set_head(network: RewardNetwork, weights: Weights) -> None:
