@@ -167,7 +167,7 @@ def once(arguments: argparse.Namespace, way: str, rows: Path) -> dict[str, float
 
 
 def first_step(network: Any, examples: Any) -> None:
-    from rewardsmith.train.engines import gradient_norm
+    from rewardsmith.train.engine import gradient_norm
     from rewardsmith.train.losses import LOSSES
     from rewardsmith.train.optimizer import make_optimizer
     from rewardsmith.train.step import Dropout, accumulate

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from together_worker import fit, rows
 
 from builders import tiny
-from rewardsmith.train.engines import deal
+from rewardsmith.train.engine import deal
 from rewardsmith.train.examples import encode_examples
 from rewardsmith.train.resume import load_weights, newest_weights
 

@@ -23,7 +23,8 @@ from rewardsmith.model.scorer import score
 from rewardsmith.model.team import ALONE, Team
 from rewardsmith.progress import SILENT, Progress, Task
 from rewardsmith.train import resume
-from rewardsmith.train.engines import Parallel, start_engine
+from rewardsmith.train.engine import Parallel
+from rewardsmith.train.engines import start_engine
 from rewardsmith.train.examples import Example, steps_of_epoch
 from rewardsmith.train.interrupts import deferred_signals
 from rewardsmith.train.losses import LOSSES

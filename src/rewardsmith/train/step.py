@@ -19,7 +19,7 @@ from rewardsmith.errors import TrainingError
 from rewardsmith.model.batches import cost, micro_batches, on_device
 from rewardsmith.model.network import RewardNetwork
 from rewardsmith.model.team import Team
-from rewardsmith.train.engines import Engine, deal
+from rewardsmith.train.engine import Engine, deal
 from rewardsmith.train.examples import Example
 from rewardsmith.train.losses import Loss
 

@@ -20,7 +20,7 @@ from rewardsmith.model.batches import Batch
 from rewardsmith.model.lean import make_plain
 from rewardsmith.model.network import RewardNetwork
 from rewardsmith.model.team import Team
-from rewardsmith.train.engines import Engine, refuse_shared, unreached
+from rewardsmith.train.engine import Engine, refuse_shared, unreached
 from rewardsmith.train.examples import Example
 from rewardsmith.train.zero_state import is_cut
 
