@@ -1,18 +1,16 @@
 """Names to models: the embedded ones, a folder, or a hub name; with a fresh head, or the head it came with."""
 
-import os
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import torch
 
 from rewardsmith.errors import ModelError
-from rewardsmith.model.classifier import load_classifier, unreachable
+from rewardsmith.model.classifier import load_classifier
 from rewardsmith.model.folders import ModelFolder, has_tokenizer, inspect_folder
+from rewardsmith.model.locating import locate, unreachable
 from rewardsmith.model.network import find_head, kind_of, layer_stack, name_of
 from rewardsmith.model.public_heads import Choice, Origin, read_tensor
 from rewardsmith.model.readout import Readout
@@ -20,12 +18,10 @@ from rewardsmith.model.sidecar import Sidecar
 from rewardsmith.model.tiny import TinyConfig, byte_tokenizer, tiny_model
 from rewardsmith.scoring.contract import choose_pad_token, last_token
 
-EMBEDDED = ("tiny", "smollm2-135m", "minilm-l6")
 NO_CHOICE = Choice()
 Reading = Callable[[int], Readout]
 """What a new head shall read, from how many layers the model has."""
 UNKNOWN = Origin()
-HUB_FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "*.tiktoken", "*.py")
 UNLIMITED = 10**9  # tokenizers write 10**30 for "no limit"
 
 
@@ -73,14 +69,6 @@ def position_rows(hf: Any) -> int | None:
             reserved = 0 if module.padding_idx is None else module.padding_idx + 1
             return module.num_embeddings - reserved
     return None
-
-
-def models_folder() -> Path:
-    """Where `rewardsmith models get` keeps models: `$REWARDSMITH_HOME/models`, else the user's cache."""
-    home = os.environ.get("REWARDSMITH_HOME")
-    cache = os.environ.get("XDG_CACHE_HOME")
-    base = Path(home) if home else (Path(cache) if cache else Path.home() / ".cache") / "rewardsmith"
-    return base / "models"
 
 
 def open_backbone(
@@ -168,53 +156,6 @@ def settle_pad_token(hf: Any, tokenizer: Any, kind: str, origin: Origin) -> Orig
     if choose_pad_token(tokenizer, kind):
         hf.resize_token_embeddings(max(len(tokenizer), hf.config.get_text_config().vocab_size), mean_resizing=False)
     return origin
-
-
-def locate(name: str) -> str:
-    """The folder of an embedded model, a folder as it is, or the local copy of a hub model; anything else is refused."""
-    if name in EMBEDDED:
-        folder = models_folder() / name
-        if not (folder / "config.json").is_file():
-            raise ModelError(f"model {name!r} is not installed; run: rewardsmith models get {name}")
-        return str(folder)
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        inner = folder / "model"
-        if not (folder / "config.json").is_file() and (inner / "config.json").is_file():
-            return str(inner)
-        return str(folder)
-    if folder.is_file():
-        raise ModelError(f"{name} is a file; name the folder with config.json, weights and tokenizer")
-    if name.count("/") == 1 and not name.startswith((".", "/", "~")):
-        refuse_without_network(name)
-        return fetch(name)
-    raise ModelError(f"unknown model {name!r}: no such folder; known: {', '.join(EMBEDDED)}, or a hub name ORG/NAME")
-
-
-def fetch(name: str) -> str:
-    """The local copy of a hub model, downloaded where it is not cached: all that a reward model may come with."""
-    from huggingface_hub import snapshot_download
-
-    try:
-        return str(snapshot_download(name, allow_patterns=list(HUB_FILES), ignore_patterns=["*/*", "consolidated*"]))
-    except Exception as error:  # the hub raises many kinds, all of them about this name
-        raise ModelError(unreachable(name, error)) from error
-
-
-def refuse_without_network(name: str) -> None:
-    """Say at once that the hub cannot be reached, instead of after half a minute of retries; a cached model passes."""
-    from huggingface_hub import constants, try_to_load_from_cache
-
-    cached = isinstance(try_to_load_from_cache(name, "config.json"), str)
-    proxied = any(os.environ.get(key) for key in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"))
-    if cached or proxied:
-        return
-    try:
-        if constants.HF_HUB_OFFLINE:
-            raise OSError("HF_HUB_OFFLINE is set")
-        socket.getaddrinfo(urlsplit(constants.ENDPOINT).hostname, None)
-    except OSError as error:
-        raise ModelError(unreachable(name, error)) from error
 
 
 def load_tokenizer(path: str, *, trust_remote_code: bool) -> Any:

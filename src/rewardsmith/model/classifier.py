@@ -10,6 +10,7 @@ from rewardsmith.errors import ModelError
 from rewardsmith.model.adapter_folders import base_of, has_own_head, merge_adapter
 from rewardsmith.model.folders import ModelFolder, has_tokenizer, inspect_folder
 from rewardsmith.model.generic_classifier import ensure_classifier
+from rewardsmith.model.locating import unreachable
 from rewardsmith.model.network import find_head, name_of
 from rewardsmith.model.public_heads import (
     Choice,
@@ -160,15 +161,3 @@ def keep_layers(config: Any, layers: int | None) -> None:
     for name, value in lists.items():
         setattr(text, name, value)
     text.use_cache = False  # a cut hybrid may be left without the attention layer that its cache asks
-
-
-def unreachable(path: str, error: Exception) -> str:
-    """One line on why a model could not be opened."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    cause = (lines[0] if lines else type(error).__name__)[:200]
-    if Path(path).is_dir():
-        return f"cannot open the model in {path}: {cause}"
-    return (
-        f"cannot fetch {path!r} from the hub ({cause}); offline choices: tiny, smollm2-135m, minilm-l6 "
-        "(rewardsmith models get NAME), or a folder"
-    )
