@@ -8,14 +8,18 @@ from typing import Any
 import torch
 
 from rewardsmith.errors import ModelError
-from rewardsmith.model.classifier import load_classifier
-from rewardsmith.model.folders import ModelFolder, has_tokenizer, inspect_folder
-from rewardsmith.model.locating import locate, unreachable
+from rewardsmith.model.classifier import Classifier, load_classifier
+from rewardsmith.model.finite import refuse_not_finite, refuse_values
+from rewardsmith.model.folders import ModelFolder, inspect_folder
+from rewardsmith.model.locating import locate
 from rewardsmith.model.network import find_head, kind_of, layer_stack, name_of
 from rewardsmith.model.public_heads import Choice, Origin, read_tensor
 from rewardsmith.model.readout import Readout
+from rewardsmith.model.remote_code import settle_code, tokenizer_code_not_run
 from rewardsmith.model.sidecar import Sidecar
 from rewardsmith.model.tiny import TinyConfig, byte_tokenizer, tiny_model
+from rewardsmith.model.token_rows import refuse_tokens_beyond
+from rewardsmith.model.tokenizer import load_tokenizer
 from rewardsmith.scoring.contract import choose_pad_token, last_token
 
 NO_CHOICE = Choice()
@@ -29,8 +33,8 @@ UNLIMITED = 10**9  # tokenizers write 10**30 for "no limit"
 class Backbone:
     """An opened model: the transformers model, its tokenizer, its kind, and whether its head is new.
 
-    `origin` says what a model without `reward.json` was understood as. `readout` is what a head reads that is not the
-    class's own; its weights are `head`, or drawn with `seed` where it is new.
+    `origin` says what a model without `reward.json` was understood as, `notes` what was left out of it. `readout` is
+    what a head reads that is not the class's own; its weights are `head`, or drawn with `seed` where it is new.
     """
 
     hf: Any
@@ -42,6 +46,7 @@ class Backbone:
     readout: Readout | None = None
     head: torch.Tensor | None = None
     seed: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def longest(self) -> int | None:
@@ -95,23 +100,47 @@ def open_backbone(
         return Backbone(hf, tokenizer, "decoder", True, None, readout=wanted(hf, reading), seed=seed)
     path = locate(name)
     opened = load_classifier(path, layers=layers, trust_remote_code=trust_remote_code, choice=choice)
-    hf, kind = opened.hf, kind_of(opened.hf)
+    refuse_not_finite(path, opened.hf)
+    stored = Sidecar.load(Path(path))
+    brings_head = stored is not None or not opened.head_is_new
+    not_run = (*opened.code_not_run, *tokenizer_code_not_run(Path(opened.tokenizer), trusted=trust_remote_code))
+    note = settle_code(path, not_run, brings_head=brings_head, trusted=trust_remote_code)
     tokenizer = load_tokenizer(opened.tokenizer, trust_remote_code=trust_remote_code)
-    stored = Sidecar.load(Path(path)) if Path(path).is_dir() else None
+    refuse_tokens_beyond(opened.tokenizer, opened.hf, tokenizer)
+    origin = settle_tokens(opened, tokenizer, stored)
+    notes = tuple(filter(None, (*opened.notes, note)))
+    plain = Backbone(
+        opened.hf, tokenizer, kind_of(opened.hf), opened.head_is_new, Path(path), origin, seed=seed, notes=notes
+    )
+    return settle_head(plain, stored, reading, name)
+
+
+def settle_tokens(opened: Classifier, tokenizer: Any, stored: Sidecar | None) -> Origin:
+    """The pad token, as stored or chosen now, in the config as well; returns what the model came as."""
+    hf = opened.hf
     if stored is not None:
         origin = Origin(offset=stored.offset)
         tokenizer.pad_token_id = stored.contract.pad_token_id
     else:
-        origin = settle_pad_token(hf, tokenizer, kind, opened.origin)
+        origin = settle_pad_token(hf, tokenizer, kind_of(hf), opened.origin)
     hf.config.get_text_config().pad_token_id = hf.config.pad_token_id = tokenizer.pad_token_id
     hf.config.problem_type = "regression"  # else vLLM puts a sigmoid on the reward
-    folder = Path(path) if Path(path).is_dir() else None
-    plain = Backbone(hf, tokenizer, kind, opened.head_is_new, folder, origin, seed=seed)
+    return origin
+
+
+def settle_head(plain: Backbone, stored: Sidecar | None, reading: Reading | None, name: str) -> Backbone:
+    """The backbone with its own head, or with a new one, drawn; ModelError where a model with a contract has lost its own."""
     if stored is not None and stored.readout is not None:
         return with_stored_head(plain, stored.readout, reading, name)
-    if opened.head_is_new:
-        draw_head(find_head(hf), seed=seed)
-        return replace(plain, readout=wanted(hf, reading))
+    if plain.head_is_new:
+        head = find_head(plain.hf)
+        if stored is not None:
+            raise ModelError(
+                f"{plain.folder} has a scoring contract but lacks its reward head ({name_of(plain.hf, head)}.weight); copy "
+                "the model again, or remove reward.json to train a new head"
+            )
+        draw_head(head, seed=plain.seed)
+        return replace(plain, readout=wanted(plain.hf, reading))
     if reading is not None:
         raise ModelError(f"{name} has a reward head already; --read-layers and --pooling are for a new one")
     return plain
@@ -158,26 +187,14 @@ def settle_pad_token(hf: Any, tokenizer: Any, kind: str, origin: Origin) -> Orig
     return origin
 
 
-def load_tokenizer(path: str, *, trust_remote_code: bool) -> Any:
-    """The tokenizer beside the model."""
-    from transformers import AutoTokenizer
-
-    if Path(path).is_dir() and not has_tokenizer(Path(path)):
-        raise ModelError(
-            f"{path} has no tokenizer (tokenizer.json, tokenizer_config.json); copy that of its base model"
-        )
-    try:
-        return AutoTokenizer.from_pretrained(path, trust_remote_code=trust_remote_code)
-    except Exception as error:  # tokenizers raise many kinds, all of them about the files
-        raise ModelError(unreachable(path, error)) from error
-
-
 def stored_head(folder: ModelFolder, name: str) -> torch.Tensor:
     """The weights of a head that reads more than the class's own, under whose name they stand in another shape."""
     found = [weight for weight in folder.weights if weight.name == f"{name}.weight"]
     if not found:
         raise ModelError(f"{folder.path} lacks its reward head ({name}.weight); is it complete?")
-    return read_tensor(found[0])
+    head = read_tensor(found[0])
+    refuse_values(str(folder.path), [(found[0].name, head)])
+    return head
 
 
 def draw_head(head: torch.nn.Linear, *, seed: int) -> None:

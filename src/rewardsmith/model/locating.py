@@ -66,7 +66,7 @@ def refuse_without_network(name: str) -> None:
         raise ModelError(unreachable(name, error)) from error
 
 
-def unreachable(path: str, error: Exception) -> str:
+def unreachable(path: str, error: BaseException) -> str:
     """One line on why a model could not be opened."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     cause = (lines[0] if lines else type(error).__name__)[:200]

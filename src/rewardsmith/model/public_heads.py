@@ -31,6 +31,7 @@ class Origin:
 
     `head` in words ("" where it has none), `offset` is added to every reward, `trim_id` is a token that is not pooled
     (see ScoringContract), `normalizer` the statistics that came along, `labels` the outputs of a classifier's head.
+    `weights` names what the head was made of.
     """
 
     head: str = ""
@@ -39,6 +40,7 @@ class Origin:
     normalizer: Normalizer | None = None
     labels: tuple[str, ...] = ()
     by_mask: bool = False  # pooled by the attention mask, whatever the pad token is
+    weights: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -86,17 +88,19 @@ def adopt_value_head(folder: ModelFolder, config: Any, head: nn.Linear, own: str
         if head.bias is not None:
             head.bias.fill_(offset)
             offset = 0.0
-    return Origin(head=describe(weight, config), offset=offset, by_mask=True)
+    made_of = frozenset(w.name for w in (weight, bias) if w)
+    return Origin(head=describe(weight, config), offset=offset, by_mask=True, weights=made_of)
 
 
-def kept_head(folder: ModelFolder | None, config: Any, own: str, head: nn.Linear) -> Origin:
+def kept_head(folder: ModelFolder, config: Any, own: str, head: nn.Linear) -> Origin:
     """The class's own head was in the weights: what else the folder says about it."""
-    if folder is None:
-        return Origin(head=own)
-    bias = next((w for w in folder.weights if w.name.endswith(f"{own}.bias")), None)
+    bias = next((w for w in folder.weights if w.name == f"{own}.bias"), None)
     offset = float(read_tensor(bias).float()) if bias and head.bias is None else 0.0
     return Origin(
-        head=f"{own}{' of OpenRLHF' if is_openrlhf(config) else ''}", offset=offset, by_mask=is_openrlhf(config)
+        head=f"{own}{' of OpenRLHF' if is_openrlhf(config) else ''}",
+        offset=offset,
+        by_mask=is_openrlhf(config),
+        weights=frozenset((f"{own}.weight", f"{own}.bias")),
     )
 
 
@@ -148,7 +152,7 @@ def choose_label(folder: ModelFolder, names: tuple[str, ...], head: nn.Linear, o
             head.bias.fill_(offset)
             offset = 0.0
     told = " minus ".join(names[row] for row in rows)
-    return Origin(head=f"{own}, label {told}", offset=offset)
+    return Origin(head=f"{own}, label {told}", offset=offset, weights=frozenset(w.name for w in stored.values()))
 
 
 def label_index(names: tuple[str, ...], label: str) -> int:
