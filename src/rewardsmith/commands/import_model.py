@@ -76,6 +76,8 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
         template=read_template(config.template),
         max_length=config.max_length,
     )
+    for note in model.notes:
+        progress.note(note)
     if not model.understood:
         raise ModelError(f"{config.model} has a reward.json already; there is nothing to import")
     model.save(config.output, training={**origin_of(config.model, ()), "understood": model.understood})

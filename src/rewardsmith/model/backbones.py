@@ -129,7 +129,7 @@ def settle_tokens(opened: Classifier, tokenizer: Any, stored: Sidecar | None) ->
 
 
 def settle_head(plain: Backbone, stored: Sidecar | None, reading: Reading | None, name: str) -> Backbone:
-    """The backbone with its own head, or with a new one, drawn; ModelError where a model with a contract has lost its own."""
+    """The backbone with its own head, or a new one, drawn; ModelError where a model with a contract has lost its own."""
     if stored is not None and stored.readout is not None:
         return with_stored_head(plain, stored.readout, reading, name)
     if plain.head_is_new:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from rewardsmith.errors import ModelError
-from rewardsmith.model.adapter_folders import base_of, has_own_head, merge_adapter
+from rewardsmith.model.adapter_folders import base_of, has_own_head, merge_adapter, refuse_other_adapters
 from rewardsmith.model.config_check import leave_out_kernels, refuse_config, refuse_sizes, refuse_whole_numbers
 from rewardsmith.model.folders import VALUE_HEAD, ModelFolder, has_tokenizer, inspect_folder
 from rewardsmith.model.generic_classifier import ensure_classifier
@@ -100,11 +100,12 @@ def origin_of(folder: ModelFolder, opened: "Opened", loaded: Loaded, choice: Cho
 
 def load_adapted(folder: ModelFolder, *, layers: int | None, trust_remote_code: bool, choice: Choice) -> Classifier:
     """A LoRA adapter merged into its base, with the head of the adapter, of LLaMA-Factory's file, or of the base."""
+    refuse_other_adapters(folder)
     base = base_of(folder, choice.base)
     place = base if Path(base).is_dir() else locate(base)
     opened = load_classifier(place, layers=layers, trust_remote_code=trust_remote_code, choice=choice)
     tokenizer = str(folder.path) if has_tokenizer(folder.path) else opened.tokenizer
-    make_room(opened.hf, folder, load_tokenizer(tokenizer, trust_remote_code=trust_remote_code))
+    make_room(opened.hf, folder, load_tokenizer(tokenizer, trust_remote_code=trust_remote_code), Path(tokenizer))
     hf = merge_adapter(opened.hf, folder)
     own, head = head_of(hf)
     if has_own_head(folder, own):
