@@ -87,8 +87,11 @@ def load_classifier(path: str, *, layers: int | None, trust_remote_code: bool, c
 def origin_of(folder: ModelFolder, opened: "Opened", loaded: Loaded, choice: Choice) -> Origin:
     """What the head came as; a value head or a chosen label is copied into the class's own."""
     own, head = head_of(loaded.hf)
-    if not any(key.rpartition(".")[0] == own for key in loaded.absent):
+    lacking = sorted(key for key in loaded.absent if key.rpartition(".")[0] == own)
+    if not lacking:
         return kept_head(folder, opened.config, own, head)
+    if not loaded.outputs and any(weight.name in (f"{own}.weight", f"{own}.bias") for weight in folder.weights):
+        raise ModelError(f"{folder.path} lacks {lacking[0]}, the other half of its head is there; is it complete?")
     names = opened.labels
     labels = names if len(names) == loaded.outputs else tuple(f"LABEL_{k}" for k in range(loaded.outputs))
     if labels and choice.label is not None:

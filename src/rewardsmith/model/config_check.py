@@ -121,7 +121,11 @@ def leave_out_kernels(config: Any) -> str:
 
 def refuse_whole_numbers(weights: tuple[Weight, ...]) -> None:
     """ModelError where a weight is stored in whole numbers: packed or scaled, it is not what stands in the file."""
-    packed = [w for w in weights if w.dtype[0] in "IU" and w.name.endswith(("weight", "bias"))]
+    packed = [
+        w
+        for w in weights
+        if w.dtype[0] in "IU" and (w.name.endswith("weight") or (w.name.endswith("bias") and len(w.shape) == 1))
+    ]  # a mask, which older files hold, may be called a bias
     if packed:
         raise ModelError(
             f"{packed[0].file} holds {packed[0].name} in whole numbers ({packed[0].dtype}), as quantised weights are; "
