@@ -1,6 +1,4 @@
-"""Code that a model brings or asks for is run where a flag says so, and nowhere passed over in silence; few bits are refused."""
-
-import json
+"""Code that a model brings or asks for is run where a flag says so, never passed over in silence; few bits are refused."""
 
 import foreign
 import pytest
@@ -23,8 +21,7 @@ BOMB = "raise SystemExit('code of the model was run')"
 
 
 def change(folder, name, **keys):
-    path = folder / name
-    path.write_text(json.dumps({**json.loads(path.read_text()), **keys}))
+    foreign.change_json(folder / name, **keys)
 
 
 def with_code(folder):
@@ -38,7 +35,9 @@ def test_a_reward_model_of_its_own_code_is_not_opened_as_another_class(case, tmp
     with_code(tmp_path)
     change(tmp_path, "config.json", auto_map=MAPS[case])
     for opening in (lambda: RewardModel.load(tmp_path, device="cpu"), lambda: open_backbone(str(tmp_path))):
-        with pytest.raises(ModelError, match=r"names code of its own \(auto_map: Auto\w+.*which is not run.*--trust-remote-code"):
+        with pytest.raises(
+            ModelError, match=r"names code of its own \(auto_map: Auto\w+.*which is not run.*--trust-remote-code"
+        ):
             opening()
 
 
@@ -93,7 +92,9 @@ def test_the_flag_runs_the_models_own_classifier(tmp_path):
 def test_a_family_that_only_its_own_code_knows_says_so(tmp_path):
     foreign.classifier(tmp_path)
     change(tmp_path, "config.json", model_type="nosuch", auto_map=MAPS["another class"])
-    with pytest.raises(ModelError, match=r"of the family 'nosuch', which transformers does not know.*--trust-remote-code"):
+    with pytest.raises(
+        ModelError, match=r"of the family 'nosuch', which transformers does not know.*--trust-remote-code"
+    ):
         RewardModel.load(tmp_path, device="cpu")
 
 

@@ -7,12 +7,12 @@ import foreign
 import numpy as np
 import pytest
 import torch
+from families import FAMILIES
 from foreign import CONVERSATIONS
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM
 
 from builders import tiny
-from families import FAMILIES
 from rewardsmith.errors import ModelError
 from rewardsmith.model.backbones import open_backbone
 from rewardsmith.model.reward_model import RewardModel
@@ -65,7 +65,9 @@ CHANGING = {
 def test_a_weight_that_the_class_does_not_know_is_refused_by_name(case, classifier, tmp_path):
     folder = copy_with(classifier[0], tmp_path / "model", CHANGING[case])
     for opening in (lambda: RewardModel.load(folder, device="cpu"), lambda: open_backbone(str(folder))):
-        with pytest.raises(ModelError, match=r"holds weights that LlamaForSequenceClassification does not use \(") as caught:
+        with pytest.raises(
+            ModelError, match=r"holds weights that LlamaForSequenceClassification does not use \("
+        ) as caught:
             opening()
         assert next(iter(CHANGING[case])).removeprefix("model.") in str(caught.value)
         assert "\n" not in str(caught.value)
@@ -137,7 +139,7 @@ def test_sharded_folders_are_looked_at_alike(classifier, tmp_path):
     with pytest.raises(ModelError, match=r"does not use \(score_norm.weight\)"):
         RewardModel.load(folder, device="cpu")
     (folder / "part-0.safetensors").rename(folder / "model.safetensors")
-    with pytest.raises(ModelError, match="part-0.safetensors"):
+    with pytest.raises(ModelError, match=r"part-0\.safetensors"):
         RewardModel.load(folder, device="cpu")
 
 
@@ -146,7 +148,9 @@ def test_weights_that_lie_there_twice_are_not_chosen_between(classifier, tmp_pat
     shutil.copytree(classifier[0], folder)
     shutil.copyfile(folder / "model.safetensors", folder / "part.safetensors")
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"x": "part.safetensors"}}))
-    with pytest.raises(ModelError, match=r"holds its weights twice \(model.safetensors and model.safetensors.index.json\)"):
+    with pytest.raises(
+        ModelError, match=r"holds its weights twice \(model.safetensors and model.safetensors.index.json\)"
+    ):
         RewardModel.load(folder, device="cpu")
     (folder / "model.safetensors").rename(folder / "shard-00000-model-00001-of-00001.safetensors")
     with pytest.raises(ModelError, match="holds its weights twice"):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from rewardsmith.errors import MissingExtraError, ModelError
+from rewardsmith.model.finite import refuse_values
 from rewardsmith.model.folders import ADAPTER_WEIGHTS, ModelFolder
 from rewardsmith.model.quiet import quiet_bitsandbytes
 
@@ -63,11 +64,13 @@ def merge_adapter(hf: Any, folder: ModelFolder) -> Any:
     keep_known_modules(config, hf)
     config.task_type = None  # an adapter of a language model fits the classifier's backbone as well
     config.inference_mode = True
+    weights = load_file(folder.path / ADAPTER_WEIGHTS)
+    refuse_values(str(folder.path), weights.items())
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model = PeftModel(hf, config)
-        result: Any = set_peft_model_state_dict(model, load_file(folder.path / ADAPTER_WEIGHTS))
+        result: Any = set_peft_model_state_dict(model, weights)
         strange = [key for key in result.unexpected_keys if LANGUAGE_HEAD not in key]
         absent = [key for key in result.missing_keys if any(part in key for part in SAVED)]
         if strange or absent:
@@ -78,7 +81,9 @@ def merge_adapter(hf: Any, folder: ModelFolder) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # of transformers about peft, nothing a user can change
             return model.merge_and_unload().requires_grad_(True)  # peft froze the base
-    except (ValueError, RuntimeError, AttributeError, KeyError) as error:
+    except KeyError as error:
+        raise ModelError(f"the adapter in {folder.path} lacks {error.args[0]}; is it complete?") from error
+    except (ValueError, RuntimeError, AttributeError) as error:
         cause = " ".join(str(error).split())[:200]
         raise ModelError(f"the adapter in {folder.path} cannot be merged into its base: {cause}") from error
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from rewardsmith.errors import ModelError
+from rewardsmith.errors import ContractError, ModelError
 from rewardsmith.model.classifier import Classifier, load_classifier
-from rewardsmith.model.finite import refuse_not_finite, refuse_values
+from rewardsmith.model.finite import refuse_not_finite
 from rewardsmith.model.folders import ModelFolder, inspect_folder
 from rewardsmith.model.locating import locate
 from rewardsmith.model.network import find_head, kind_of, layer_stack, name_of
@@ -18,7 +18,7 @@ from rewardsmith.model.readout import Readout
 from rewardsmith.model.remote_code import settle_code, tokenizer_code_not_run
 from rewardsmith.model.sidecar import Sidecar
 from rewardsmith.model.tiny import TinyConfig, byte_tokenizer, tiny_model
-from rewardsmith.model.token_rows import refuse_tokens_beyond
+from rewardsmith.model.token_rows import embedding_of, refuse_tokens_beyond
 from rewardsmith.model.tokenizer import load_tokenizer
 from rewardsmith.scoring.contract import choose_pad_token, last_token
 
@@ -121,6 +121,12 @@ def settle_tokens(opened: Classifier, tokenizer: Any, stored: Sidecar | None) ->
     if stored is not None:
         origin = Origin(offset=stored.offset)
         tokenizer.pad_token_id = stored.contract.pad_token_id
+        rows = embedding_of(hf).num_embeddings
+        if not 0 <= stored.contract.pad_token_id < rows:
+            raise ContractError(
+                f"reward.json says pad_token_id {stored.contract.pad_token_id}, the embedding has {rows} rows; take the "
+                "file from a backup"
+            )
     else:
         origin = settle_pad_token(hf, tokenizer, kind_of(hf), opened.origin)
     hf.config.get_text_config().pad_token_id = hf.config.pad_token_id = tokenizer.pad_token_id
@@ -192,9 +198,7 @@ def stored_head(folder: ModelFolder, name: str) -> torch.Tensor:
     found = [weight for weight in folder.weights if weight.name == f"{name}.weight"]
     if not found:
         raise ModelError(f"{folder.path} lacks its reward head ({name}.weight); is it complete?")
-    head = read_tensor(found[0])
-    refuse_values(str(folder.path), [(found[0].name, head)])
-    return head
+    return read_tensor(found[0])
 
 
 def draw_head(head: torch.nn.Linear, *, seed: int) -> None:
