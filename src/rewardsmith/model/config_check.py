@@ -53,7 +53,7 @@ def method_of(quantization: Any) -> str:
     """How weights were quantised, in words."""
     known = quantization if isinstance(quantization, dict) else {}
     bits = next((n for n in (4, 8) if known.get(f"load_in_{n}bit")), known.get("bits"))
-    method = known.get("quant_method") or ("bitsandbytes" if bits else "an unnamed method")
+    method = known.get("quant_method") or ("bitsandbytes" if bits else "?")
     return f"{method}, {bits} bits" if bits else str(method)
 
 

@@ -57,10 +57,15 @@ def settle_code(path: str, not_run: tuple[str, ...], *, brings_head: bool, trust
     if not not_run:
         return ""
     named = ", ".join(not_run)
-    if brings_head:
-        advice = "" if trusted else "pass --trust-remote-code if you trust it, or "
+    if brings_head and trusted:
         raise ModelError(
-            f"{path} names code of its own (auto_map: {named}), which is not run, and its rewards may be those of that code "
-            f"alone; {advice}remove auto_map if it was trained with transformers' own class"
+            f"{path} names code of its own (auto_map: {named}) but no {CLASSIFIER}, so it is not run, and its rewards may "
+            "be those of that code; remove auto_map if it was trained with transformers' own class"
+        )
+    if brings_head:
+        raise ModelError(
+            f"{path} names code of its own (auto_map: {named}), which is not run, and its rewards may be those of that "
+            "code; pass --trust-remote-code if you trust it, or remove auto_map if it was trained with transformers' own "
+            "class"
         )
     return f"the model names code of its own (auto_map: {named}), which is not run; transformers' own class is used"

@@ -46,7 +46,7 @@ def tokens_beyond(tokenizer: Any, rows: int, folder: Path) -> dict[str, int]:
 
 def shown(tokens: dict[str, int]) -> str:
     """Some of the tokens with their ids."""
-    first = [f"{token!r:.40} is {index}" for token, index in list(tokens.items())[:2]]
+    first = [f"{index} {token!r:.40}" for token, index in list(tokens.items())[:2]]
     return ", ".join([*first, *(["…"] if len(tokens) > len(first) else [])])
 
 

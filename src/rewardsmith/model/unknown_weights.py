@@ -64,9 +64,9 @@ def refuse_unknown(
         )
     )
     if left:
-        more = f" and {len(left) - SHOWN} more" if len(left) > SHOWN else ""
+        named = ", ".join([*left[:SHOWN], *(["…"] if len(left) > SHOWN else [])])
         raise ModelError(
-            f"{path} holds weights that {type(hf).__name__} does not use ({', '.join(left[:SHOWN])}{more}), so its rewards "
+            f"{path} holds {len(left)} weights that {type(hf).__name__} does not use ({named}), so its rewards "
             "would not be those of the model that was trained; check config.json (its class, biases, layers, bits), or "
             "take these weights out of the file if they are of no use"
         )
