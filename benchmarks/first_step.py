@@ -120,7 +120,7 @@ def measured(
 
 
 def models() -> Path:
-    from rewardsmith.model.backbones import models_folder
+    from rewardsmith.model.locating import models_folder
 
     return models_folder().resolve()
 

@@ -37,8 +37,12 @@ def ids_of(tokenizer, turns):
 
 
 def rewards_by(rule, tokenizer):
+    return rewards_of(rule, tokenizer, CONVERSATIONS)
+
+
+def rewards_of(rule, tokenizer, conversations):
     with torch.no_grad():
-        return [float(rule(ids_of(tokenizer, turns))) for turns in CONVERSATIONS]
+        return [float(rule(ids_of(tokenizer, turns))) for turns in conversations]
 
 
 def classifier(folder, *, num_labels=1, tokenizer=None, seed=0, **changes):
@@ -116,5 +120,8 @@ def openrlhf(folder, *, prefix="value_head"):
 
 
 def change_config(folder, **changes):
-    path = folder / "config.json"
+    change_json(folder / "config.json", **changes)
+
+
+def change_json(path, **changes):
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))

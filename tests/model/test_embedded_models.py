@@ -12,7 +12,8 @@ from builders import DATE
 from rewardsmith.errors import ModelError
 from rewardsmith.files import sha256
 from rewardsmith.model import embedded
-from rewardsmith.model.backbones import models_folder, open_backbone
+from rewardsmith.model.backbones import open_backbone
+from rewardsmith.model.locating import models_folder
 from rewardsmith.model.reward_model import RewardModel
 from rewardsmith.scoring.contract import make_contract
 

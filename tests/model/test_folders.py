@@ -110,7 +110,7 @@ BROKEN = {
     noise: r"is no whole safetensors file",
     lfs: r"is a pointer of Git LFS.*git lfs pull",
     shard_missing: r"lacks model-00002-of-00002.safetensors \(1 of 2 weight files are not there\)",
-    more_layers: r"lacks weights of its backbone \(model.layers.2",
+    more_layers: r"lacks weights \(model.layers.2",
     other_width: r"has the shape \[32, 64\], its config.json says otherwise",
     unknown_family: r"cannot open the model in .*nosuch",
     adapter_too: r"holds a whole model and a LoRA adapter",

@@ -23,7 +23,7 @@ VARIABLES = (
 def describe_environment() -> dict[str, Any]:
     """`python, system, machine, packages, extras, models, models_folder`; slow, since torch is imported."""
     from rewardsmith.commands.models import entries
-    from rewardsmith.model.backbones import models_folder
+    from rewardsmith.model.locating import models_folder
 
     return {
         "python": f"{platform.python_version()} ({platform.python_implementation()})",

@@ -48,7 +48,7 @@ class Config:
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
     allow_mismatch: bool = False
-    """Evaluate even if the model's probes no longer give the stored rewards."""
+    """Evaluate even if the model's probes no longer give the stored rewards; verdict and card then say so."""
     strict: bool = False
     """Stop at the first row that cannot be read."""
     overwrite: bool = False
@@ -98,8 +98,8 @@ def evaluated(config: Config, progress: Progress) -> Result:
         allow_mismatch=config.allow_mismatch,
         trust_remote_code=config.trust_remote_code,
     )
-    if model.understood:
-        progress.note(model.understood)
+    for remark in model.remarks():
+        progress.note(remark)
     records, split, quarantined = chosen_records(config, progress)
     validation = validation_records(config, progress)
     if config.output is not None:

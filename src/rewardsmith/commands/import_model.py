@@ -84,6 +84,8 @@ def imported(config: Config) -> Result:
         template=read_template(config.template),
         max_length=config.max_length,
     )
+    for note in model.notes:
+        progress.note(note)
     if not model.understood:
         raise ModelError(f"{config.model} has a reward.json already; there is nothing to import")
     model.save(

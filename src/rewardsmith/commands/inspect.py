@@ -133,8 +133,8 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     """Render, tokenize and (where the model has a trained head) score one record."""
     record = pick(config, progress)
     model, trained = open_for_inspection(config)
-    if model.understood:
-        progress.note(model.understood)
+    for remark in model.remarks():
+        progress.note(remark)
     encoded = model.encode(record)
     from rewardsmith.scoring.trees import build_tree
 
@@ -195,6 +195,7 @@ def open_for_inspection(config: Config) -> "tuple[RewardModel, bool]":
     elif config.max_length is not None:
         contract = replace(contract, max_length=config.max_length, response_reserve=config.max_length // 2)
     model = RewardModel.build(backbone, contract, device="cpu")
+    model.notes = backbone.notes
     if sidecar is None and not backbone.head_is_new:
         model.understood = describe_inferred(backbone, contract)
     return model, not backbone.head_is_new

@@ -61,8 +61,8 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
 
 def entries() -> list[Entry]:
     """Every embedded model and whether it is there."""
-    from rewardsmith.model.backbones import models_folder
     from rewardsmith.model.embedded import EMBEDDED_MODELS
+    from rewardsmith.model.locating import models_folder
 
     found = [Entry("tiny", "made from a config, nothing to install", "built in")]
     for name, entry in EMBEDDED_MODELS.items():

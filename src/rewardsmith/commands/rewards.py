@@ -241,6 +241,7 @@ def evaluate_records(
         "not_scorable": scored.refused,
         "responses_cut": scored.overlong,
         "contract": "inferred" if model.contract.inferred else "stored",
+        "mismatch": model.mismatch or None,
     }
     return Evaluation({**summary.to_json(), **facts}, rows)
 

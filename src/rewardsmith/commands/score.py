@@ -49,7 +49,7 @@ class Config:
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
     allow_mismatch: bool = False
-    """Score even if the model's probes no longer give the stored rewards."""
+    """Score even if the model's probes no longer give the stored rewards; every row then says so (`mismatch`)."""
     engine: Literal["local", "ray"] = "local"
     """local: in this process; ray: on the workers of a Ray session."""
     workers: int | None = None
@@ -79,6 +79,7 @@ class Result:
     overlong: int
     output: str
     contract: str
+    mismatch: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """rows, output, and counts of what was not plain."""
@@ -91,6 +92,8 @@ class Result:
             text += (
                 f"\n{self.not_scored} rows could not be scored (they have an `error`); {self.overlong} were cut to fit"
             )
+        if self.mismatch:
+            text += "\nthese are not the rewards of the saved model: every row has `mismatch`"
         return text
 
 
@@ -126,10 +129,13 @@ def scored_rows(config: Config, progress: Progress) -> Result:
     refuse_inside(config.output, [config.model, *input_files([config.source])])
     check_output_file(config.output, overwrite=config.overwrite)
     model = open_model(config)
-    if model.understood:
-        progress.note(model.understood)
+    for remark in model.remarks():
+        progress.note(remark)
     contract = "inferred" if model.contract.inferred else "stored"
-    parts = Parts(config.output, fingerprint(model, {name: getattr(config, name) for name in DECIDING}))
+    deciding = {name: getattr(config, name) for name in DECIDING}
+    if model.mismatch:  # told in the rows; parts of others keep their names
+        deciding["mismatch"] = True
+    parts = Parts(config.output, fingerprint(model, deciding))
     counts, paths = Counts(), []
     with progress.task("scoring", None, "rows") as task, scored(config, model, parts) as finished:
         for path, kept in finished:
@@ -143,7 +149,9 @@ def scored_rows(config: Config, progress: Progress) -> Result:
     if counts.kept:
         progress.note(f"{counts.kept} of {len(paths)} parts had been scored by an earlier run of this command")
     parts.join(paths)
-    return Result(counts.rows, counts.responses, counts.not_scored, counts.overlong, str(config.output), contract)
+    return Result(
+        counts.rows, counts.responses, counts.not_scored, counts.overlong, str(config.output), contract, model.mismatch
+    )
 
 
 def open_model(config: Config) -> "RewardModel":
@@ -271,10 +279,13 @@ def score_window(
             continue
         written = {
             "rewards": True, "reward_std": model.heads is not None, "best": config.best_of, "cut": encoded.cuts.any,
+            "mismatch": bool(model.mismatch),
         }  # fmt: skip
         refuse_taken(row, item.place, [name for name, used in written.items() if used])
         if encoded.cuts.any:
             row["cut"] = cuts_json(encoded.cuts)
+        if model.mismatch:
+            row["mismatch"] = True
         counts.overlong += encoded.overlong
         order = source_order(item, hashed_order=hashed_order)
         waiting.append((row, order, sequences_of(item, encoded)))

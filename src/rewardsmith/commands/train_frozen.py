@@ -39,7 +39,7 @@ def heads_in_words(s: Mapping[str, Any]) -> list[str]:
 
 def features_folder() -> Path:
     """Where features are kept, beside the models."""
-    from rewardsmith.model.backbones import models_folder
+    from rewardsmith.model.locating import models_folder
 
     return models_folder().parent / "features"
 

@@ -168,7 +168,7 @@ def ready_model(config: Config, opened: Opened, *, device: str | None = None) ->
         raise UsageError(
             f"--heads {config.heads}: {config.model} has a trained head, which is kept; start from a plain model"
         )
-    notes = [describe_start(backbone, contract)] if opened.new_contract else []
+    notes = [*backbone.notes, *([describe_start(backbone, contract)] if opened.new_contract else [])]
     if config.head_start == "probe":
         notes.append(prepare_probe(model) if head == "probe" else KEPT_HEAD)
     kind = prepare_to_learn(config, model)

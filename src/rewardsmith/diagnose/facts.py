@@ -84,6 +84,7 @@ class DataFacts:
 class Facts:
     """Everything the verdict may use. Losses are in nats, accuracies and error rates in [0, 1].
 
+    `mismatch` says in what the model was not the one that was saved, where it was evaluated all the same.
     `loss` and `accuracy` are measured on held-out comparisons (`split` says which, `n` how many without label ties);
     `train_loss` is the mean over the whole training run. `curve` holds training rows, `passes` validation rows.
     `notes` lists what could not be read, `unread` the names in the input that nothing here knows.
@@ -91,6 +92,7 @@ class Facts:
 
     name: str = ""
     split: str | None = None
+    mismatch: str | None = None
     n: int | None = None
     label_ties: int | None = None
     accuracy: float | None = None

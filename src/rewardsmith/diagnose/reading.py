@@ -18,7 +18,7 @@ EXPECTED = ("config.yaml", "train.json", "metrics.jsonl", "evaluation.json", "co
 """The files of a run folder that the verdict reads; at least one of the last four has to be there."""
 
 KNOWN_NAMES = """
-name split source n correct label_ties accuracy val_acc val_accuracy eval_accuracy accuracy_ci loss nll val_loss
+name split source mismatch n correct label_ties accuracy val_acc val_accuracy eval_accuracy accuracy_ci loss nll val_loss
 eval_loss nll_ci tie_rate auc auc_ci brier ece ece_calibrated ece_noise_floor temperature kendall_tau clusters
 too_few_prompts reward_std baselines by_category by_difficulty reliability train_loss pairs epochs steps best_step
 stopped_early nll_at_chance
@@ -36,6 +36,7 @@ def facts_from_mapping(figures: Mapping[str, Any]) -> Facts:
     return Facts(
         name=str(row.get("name") or row.get("source") or ""),
         split=split,
+        mismatch=str(row["mismatch"]) if row.get("mismatch") else None,
         n=values.count(row, "n"),
         label_ties=values.count(row, "label_ties"),
         accuracy=values.share(row, "accuracy", "val_acc", "val_accuracy", "eval_accuracy"),

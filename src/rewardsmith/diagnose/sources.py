@@ -1,7 +1,8 @@
-"""What the data doctor found, as far as it bears on the verdict."""
+"""What the numbers come from: the model that was measured, and what the data doctor found in the data."""
 
 from rewardsmith.diagnose.facts import Facts
 from rewardsmith.diagnose.finding import Finding, Said, percent, short_label
+from rewardsmith.language import say
 
 LOST_ROWS = 0.05
 """Share of unreadable rows above which the file was probably read with the wrong format."""
@@ -11,6 +12,30 @@ HIT_ROWS = 0.02
 
 NAMED = 5
 """Checks named in the sentence; the rest is counted."""
+
+
+def other_model(facts: Facts) -> Finding | None:
+    """The model was evaluated although its probes no longer gave the rewards that were stored with it."""
+    if facts.mismatch is None:
+        return None
+    return Finding(
+        "other_model",
+        "critical",
+        Said("measured on a model that is not the one that was saved", "评估的不是当初保存的那个模型"),
+        Said(
+            f"Evaluated with --allow-mismatch: {facts.mismatch}.",
+            f"评估时使用了 --allow-mismatch：{say(facts.mismatch, 'zh')}。",
+        ),
+        Said(
+            "Weights, tokenizer, template or a library changed since the model was saved.",
+            "保存模型之后，权重、分词器、模板或某个库发生了变化。",
+        ),
+        Said(
+            "Take the model from a backup, or use the versions it was saved with, and evaluate again without "
+            "--allow-mismatch.",
+            "从备份恢复模型，或使用保存时的库版本，然后去掉 --allow-mismatch 重新评估。",
+        ),
+    )
 
 
 def lost_rows(facts: Facts) -> Finding | None:

@@ -11,6 +11,7 @@ Check = Callable[[Facts], Finding | None]
 CHECKS: dict[str, Check] = {
     "finite": curves.not_finite,
     "constant": learning.constant_rewards,
+    "model": sources.other_model,
     "split": worth.split_used,
     "learned": learning.learned,
     "accuracy": worth.no_accuracy,
@@ -52,6 +53,7 @@ DECIDED_BY: dict[str, str] = {
     "constant_rewards": "nothing_learned",
     "nothing_learned": "nothing_learned",
     "reversed": "reversed",
+    "other_model": "cannot_judge",
     "measured_on_training_data": "cannot_judge",
     "no_accuracy": "cannot_judge",
     "no_sample_size": "cannot_judge",
@@ -66,6 +68,7 @@ DECIDED_BY: dict[str, str] = {
 """Finding -> the label it forces; the first in this order decides."""
 
 WANTING: dict[str, Said] = {
+    "other_model": Said("the model as it was saved", "保存时的模型"),
     "measured_on_training_data": Said("held-out data", "留出数据"),
     "no_accuracy": Said("a held-out accuracy", "留出集准确率"),
     "no_sample_size": Said("n", "比较数 n"),

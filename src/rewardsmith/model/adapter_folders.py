@@ -5,8 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from rewardsmith.errors import MissingExtraError, ModelError
+from rewardsmith.model.finite import refuse_values
 from rewardsmith.model.folders import ADAPTER_WEIGHTS, ModelFolder
 from rewardsmith.model.quiet import quiet_bitsandbytes
+
+LORA = "LORA"
+SAVED = ("lora_", "modules_to_save", "trainable_tokens")
+"""In the names of all that a LoRA adapter saves."""
+LANGUAGE_HEAD = "lm_head"
 
 
 def base_of(folder: ModelFolder, base: str | None) -> str:
@@ -27,6 +33,22 @@ def base_of(folder: ModelFolder, base: str | None) -> str:
     return name
 
 
+def refuse_other_adapters(folder: ModelFolder) -> None:
+    """ModelError for what is no LoRA adapter (rsLoRA and DoRA are): other kinds are not merged, or fetch models."""
+    kind = (folder.adapter or {}).get("peft_type", LORA)
+    if kind != LORA:
+        raise ModelError(
+            f"{folder.path} is an adapter of the kind {kind}, only LoRA adapters are read; merge it with peft "
+            "(merge_and_unload) and name the merged model"
+        )
+
+
+def keep_known_modules(config: Any, hf: Any) -> None:
+    """Leave the language model's head out of what the adapter saves: a classifier has none."""
+    if config.modules_to_save and not any(name.endswith(LANGUAGE_HEAD) for name, _ in hf.named_modules()):
+        config.modules_to_save = [name for name in config.modules_to_save if name != LANGUAGE_HEAD] or None
+
+
 def merge_adapter(hf: Any, folder: ModelFolder) -> Any:
     """Put the adapter's weights on `hf` and merge them; ModelError where they do not fit it."""
     quiet_bitsandbytes()  # which peft opens where it is installed
@@ -39,15 +61,18 @@ def merge_adapter(hf: Any, folder: ModelFolder) -> Any:
     from safetensors.torch import load_file
 
     config = PeftConfig.from_pretrained(str(folder.path))
+    keep_known_modules(config, hf)
     config.task_type = None  # an adapter of a language model fits the classifier's backbone as well
     config.inference_mode = True
+    weights = load_file(folder.path / ADAPTER_WEIGHTS)
+    refuse_values(str(folder.path), weights.items())
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model = PeftModel(hf, config)
-        result: Any = set_peft_model_state_dict(model, load_file(folder.path / ADAPTER_WEIGHTS))
-        strange = [key for key in result.unexpected_keys if "lm_head" not in key]
-        absent = [key for key in result.missing_keys if "lora_" in key]
+        result: Any = set_peft_model_state_dict(model, weights)
+        strange = [key for key in result.unexpected_keys if LANGUAGE_HEAD not in key]
+        absent = [key for key in result.missing_keys if any(part in key for part in SAVED)]
         if strange or absent:
             raise ModelError(
                 f"the adapter in {folder.path} does not fit its base ({(strange or absent)[0]} and "
@@ -56,7 +81,9 @@ def merge_adapter(hf: Any, folder: ModelFolder) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # of transformers about peft, nothing a user can change
             return model.merge_and_unload().requires_grad_(True)  # peft froze the base
-    except (ValueError, RuntimeError, AttributeError, KeyError) as error:
+    except KeyError as error:
+        raise ModelError(f"the adapter in {folder.path} lacks {error.args[0]}; is it complete?") from error
+    except (ValueError, RuntimeError, AttributeError) as error:
         cause = " ".join(str(error).split())[:200]
         raise ModelError(f"the adapter in {folder.path} cannot be merged into its base: {cause}") from error
 

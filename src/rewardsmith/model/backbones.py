@@ -1,31 +1,31 @@
 """Names to models: the embedded ones, a folder, or a hub name; with a fresh head, or the head it came with."""
 
-import os
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import torch
 
-from rewardsmith.errors import ModelError
-from rewardsmith.model.classifier import load_classifier, unreachable
-from rewardsmith.model.folders import ModelFolder, has_tokenizer, inspect_folder
+from rewardsmith.errors import ContractError, ModelError
+from rewardsmith.model.classifier import Classifier, load_classifier
+from rewardsmith.model.finite import refuse_not_finite
+from rewardsmith.model.folders import ModelFolder, inspect_folder
+from rewardsmith.model.locating import locate
 from rewardsmith.model.network import find_head, kind_of, layer_stack, name_of
 from rewardsmith.model.public_heads import Choice, Origin, read_tensor
 from rewardsmith.model.readout import Readout
+from rewardsmith.model.remote_code import settle_code, tokenizer_code_not_run
 from rewardsmith.model.sidecar import Sidecar
 from rewardsmith.model.tiny import TinyConfig, byte_tokenizer, tiny_model
+from rewardsmith.model.token_rows import embedding_of, refuse_tokens_beyond
+from rewardsmith.model.tokenizer import load_tokenizer
 from rewardsmith.scoring.contract import choose_pad_token, last_token
 
-EMBEDDED = ("tiny", "smollm2-135m", "minilm-l6")
 NO_CHOICE = Choice()
 Reading = Callable[[int], Readout]
 """What a new head shall read, from how many layers the model has."""
 UNKNOWN = Origin()
-HUB_FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "*.tiktoken", "*.py")
 UNLIMITED = 10**9  # tokenizers write 10**30 for "no limit"
 
 
@@ -33,8 +33,8 @@ UNLIMITED = 10**9  # tokenizers write 10**30 for "no limit"
 class Backbone:
     """An opened model: the transformers model, its tokenizer, its kind, and whether its head is new.
 
-    `origin` says what a model without `reward.json` was understood as. `readout` is what a head reads that is not the
-    class's own; its weights are `head`, or drawn with `seed` where it is new.
+    `origin` says what a model without `reward.json` was understood as, `notes` what was left out of it. `readout` is
+    what a head reads that is not the class's own; its weights are `head`, or drawn with `seed` where it is new.
     """
 
     hf: Any
@@ -46,6 +46,7 @@ class Backbone:
     readout: Readout | None = None
     head: torch.Tensor | None = None
     seed: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def longest(self) -> int | None:
@@ -75,14 +76,6 @@ def position_rows(hf: Any) -> int | None:
     return None
 
 
-def models_folder() -> Path:
-    """Where `rewardsmith models get` keeps models: `$REWARDSMITH_HOME/models`, else the user's cache."""
-    home = os.environ.get("REWARDSMITH_HOME")
-    cache = os.environ.get("XDG_CACHE_HOME")
-    base = Path(home) if home else (Path(cache) if cache else Path.home() / ".cache") / "rewardsmith"
-    return base / "models"
-
-
 def open_backbone(
     name: str,
     *,
@@ -107,23 +100,53 @@ def open_backbone(
         return Backbone(hf, tokenizer, "decoder", True, None, readout=wanted(hf, reading), seed=seed)
     path = locate(name)
     opened = load_classifier(path, layers=layers, trust_remote_code=trust_remote_code, choice=choice)
-    hf, kind = opened.hf, kind_of(opened.hf)
+    refuse_not_finite(path, opened.hf)
+    stored = Sidecar.load(Path(path))
+    brings_head = stored is not None or not opened.head_is_new
+    not_run = (*opened.code_not_run, *tokenizer_code_not_run(Path(opened.tokenizer), trusted=trust_remote_code))
+    note = settle_code(path, not_run, brings_head=brings_head, trusted=trust_remote_code)
     tokenizer = load_tokenizer(opened.tokenizer, trust_remote_code=trust_remote_code)
-    stored = Sidecar.load(Path(path)) if Path(path).is_dir() else None
+    refuse_tokens_beyond(opened.tokenizer, opened.hf, tokenizer)
+    origin = settle_tokens(opened, tokenizer, stored)
+    notes = tuple(filter(None, (*opened.notes, note)))
+    plain = Backbone(
+        opened.hf, tokenizer, kind_of(opened.hf), opened.head_is_new, Path(path), origin, seed=seed, notes=notes
+    )
+    return settle_head(plain, stored, reading, name)
+
+
+def settle_tokens(opened: Classifier, tokenizer: Any, stored: Sidecar | None) -> Origin:
+    """The pad token, as stored or chosen now, in the config as well; returns what the model came as."""
+    hf = opened.hf
     if stored is not None:
         origin = Origin(offset=stored.offset)
         tokenizer.pad_token_id = stored.contract.pad_token_id
+        rows = embedding_of(hf).num_embeddings
+        if not 0 <= stored.contract.pad_token_id < rows:
+            raise ContractError(
+                f"reward.json says pad_token_id {stored.contract.pad_token_id}, the embedding has {rows} rows; take the "
+                "file from a backup"
+            )
     else:
-        origin = settle_pad_token(hf, tokenizer, kind, opened.origin)
+        origin = settle_pad_token(hf, tokenizer, kind_of(hf), opened.origin)
     hf.config.get_text_config().pad_token_id = hf.config.pad_token_id = tokenizer.pad_token_id
     hf.config.problem_type = "regression"  # else vLLM puts a sigmoid on the reward
-    folder = Path(path) if Path(path).is_dir() else None
-    plain = Backbone(hf, tokenizer, kind, opened.head_is_new, folder, origin, seed=seed)
+    return origin
+
+
+def settle_head(plain: Backbone, stored: Sidecar | None, reading: Reading | None, name: str) -> Backbone:
+    """The backbone with its own head, or a new one, drawn; ModelError where a model with a contract has lost its own."""
     if stored is not None and stored.readout is not None:
         return with_stored_head(plain, stored.readout, reading, name)
-    if opened.head_is_new:
-        draw_head(find_head(hf), seed=seed)
-        return replace(plain, readout=wanted(hf, reading))
+    if plain.head_is_new:
+        head = find_head(plain.hf)
+        if stored is not None:
+            raise ModelError(
+                f"{plain.folder} has a scoring contract but lacks its reward head ({name_of(plain.hf, head)}.weight); copy "
+                "the model again, or remove reward.json to train a new head"
+            )
+        draw_head(head, seed=plain.seed)
+        return replace(plain, readout=wanted(plain.hf, reading))
     if reading is not None:
         raise ModelError(f"{name} has a reward head already; --read-layers and --pooling are for a new one")
     return plain
@@ -168,67 +191,6 @@ def settle_pad_token(hf: Any, tokenizer: Any, kind: str, origin: Origin) -> Orig
     if choose_pad_token(tokenizer, kind):
         hf.resize_token_embeddings(max(len(tokenizer), hf.config.get_text_config().vocab_size), mean_resizing=False)
     return origin
-
-
-def locate(name: str) -> str:
-    """The folder of an embedded model, a folder as it is, or the local copy of a hub model; anything else is refused."""
-    if name in EMBEDDED:
-        folder = models_folder() / name
-        if not (folder / "config.json").is_file():
-            raise ModelError(f"model {name!r} is not installed; run: rewardsmith models get {name}")
-        return str(folder)
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        inner = folder / "model"
-        if not (folder / "config.json").is_file() and (inner / "config.json").is_file():
-            return str(inner)
-        return str(folder)
-    if folder.is_file():
-        raise ModelError(f"{name} is a file; name the folder with config.json, weights and tokenizer")
-    if name.count("/") == 1 and not name.startswith((".", "/", "~")):
-        refuse_without_network(name)
-        return fetch(name)
-    raise ModelError(f"unknown model {name!r}: no such folder; known: {', '.join(EMBEDDED)}, or a hub name ORG/NAME")
-
-
-def fetch(name: str) -> str:
-    """The local copy of a hub model, downloaded where it is not cached: all that a reward model may come with."""
-    from huggingface_hub import snapshot_download
-
-    try:
-        return str(snapshot_download(name, allow_patterns=list(HUB_FILES), ignore_patterns=["*/*", "consolidated*"]))
-    except Exception as error:  # the hub raises many kinds, all of them about this name
-        raise ModelError(unreachable(name, error)) from error
-
-
-def refuse_without_network(name: str) -> None:
-    """Say at once that the hub cannot be reached, instead of after half a minute of retries; a cached model passes."""
-    from huggingface_hub import constants, try_to_load_from_cache
-
-    cached = isinstance(try_to_load_from_cache(name, "config.json"), str)
-    proxied = any(os.environ.get(key) for key in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"))
-    if cached or proxied:
-        return
-    try:
-        if constants.HF_HUB_OFFLINE:
-            raise OSError("HF_HUB_OFFLINE is set")
-        socket.getaddrinfo(urlsplit(constants.ENDPOINT).hostname, None)
-    except OSError as error:
-        raise ModelError(unreachable(name, error)) from error
-
-
-def load_tokenizer(path: str, *, trust_remote_code: bool) -> Any:
-    """The tokenizer beside the model."""
-    from transformers import AutoTokenizer
-
-    if Path(path).is_dir() and not has_tokenizer(Path(path)):
-        raise ModelError(
-            f"{path} has no tokenizer (tokenizer.json, tokenizer_config.json); copy that of its base model"
-        )
-    try:
-        return AutoTokenizer.from_pretrained(path, trust_remote_code=trust_remote_code)
-    except Exception as error:  # tokenizers raise many kinds, all of them about the files
-        raise ModelError(unreachable(path, error)) from error
 
 
 def stored_head(folder: ModelFolder, name: str) -> torch.Tensor:

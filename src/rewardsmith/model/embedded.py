@@ -13,7 +13,7 @@ from typing import Any
 from rewardsmith.errors import MissingExtraError, ModelError
 from rewardsmith.files import explained, sha256, write_folder
 from rewardsmith.files.kinds import INSTALLED
-from rewardsmith.model.backbones import models_folder
+from rewardsmith.model.locating import models_folder
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from rewardsmith.errors import ContractError
 from rewardsmith.model.batches import Batch, KnownFeatures
+from rewardsmith.model.finite import refuse_values
 from rewardsmith.model.network import RewardNetwork
 from rewardsmith.model.scorer import Rewards, Sequences, computed, finite
 
@@ -61,6 +62,7 @@ class HeadEnsemble:
             raise ContractError(
                 f"{path} cannot be read, reward.json names {count} heads; copy the model again"
             ) from error
+        refuse_values(str(path), [("weights", weights)])
         ensemble = cls(weights)
         if weights.shape != (count, len(own)):
             raise ContractError(f"{path} holds {list(weights.shape)} weights, expected {[count, len(own)]}; copy again")

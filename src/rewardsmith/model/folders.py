@@ -5,6 +5,9 @@ are never opened.
 """
 
 import json
+import math
+import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,16 +23,27 @@ PICKLES = ("*.bin", "*.pt", "*.pth")
 TOKENIZER_FILES = ("tokenizer*", "vocab*", "*.model", "merges.txt", "spiece*", "sentencepiece*", "special_tokens_map*")
 LFS_POINTER = b"version https://git-lfs"
 LENGTH_BYTES = 8  # a safetensors file begins with the length of its header
-LONGEST_HEADER = 100_000_000
+LONGEST_HEADER = 32_000_000
+LONGEST_JSON = 32_000_000  # bytes; the index of a model with 100,000 tensors has 10 million
+LARGEST_TOKENIZER = 100_000_000  # bytes of one file; 262,144 tokens take 33 million
+LARGEST_SIZE = 2**63
+MOST_DIMENSIONS = 16
+SHARDS_OF_FSDP = re.compile(r"shard-\d+-model-\d+-of-\d+\.safetensors")  # transformers would read these instead
+ITEM_BYTES = {
+    "F64": 8, "I64": 8, "U64": 8, "C64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2, "I16": 2, "U16": 2,
+    "F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1, "I8": 1, "U8": 1, "BOOL": 1,
+}  # fmt: skip
+"""Bytes of a number by safetensors' name of its type; types of fewer than eight bits are left out."""
 
 
 @dataclass(frozen=True)
 class Weight:
-    """One tensor of a safetensors file: where it lies and its shape."""
+    """One tensor of a safetensors file: where it lies, its shape, and safetensors' name of its type."""
 
     file: Path
     name: str
     shape: tuple[int, ...]
+    dtype: str = "F32"
 
 
 @dataclass(frozen=True)
@@ -43,7 +57,10 @@ class ModelFolder:
 
 
 def inspect_folder(path: Path) -> ModelFolder:
-    """Read names and headers of a model folder; ModelError in one line where something is missing or broken."""
+    """Read names and headers of a model folder; ModelError in one line where something is missing or broken.
+
+    An empty tensor, or one that two files hold, is broken too.
+    """
     adapter = path / ADAPTER_CONFIG
     files = weight_files(path)
     if adapter.is_file() and not files:
@@ -57,7 +74,25 @@ def inspect_folder(path: Path) -> ModelFolder:
             f"{path} holds a whole model and a LoRA adapter, which transformers would apply to it once more; move "
             f"{ADAPTER_CONFIG} and {ADAPTER_WEIGHTS} away if the model is merged, else the model's weights"
         )
-    return ModelFolder(path, config, read_weights([*files, *head_file(path)]))
+    refuse_second_weights(path)
+    weights = read_weights(files)
+    refuse_repeated(path, weights)
+    return ModelFolder(path, config, (*weights, *read_weights(head_file(path))))
+
+
+def refuse_second_weights(path: Path) -> None:
+    """ModelError where a folder holds weights twice, of which transformers would read one set and we another."""
+    sets = [name for name in (WEIGHTS, INDEX) if (path / name).is_file()]
+    sets += sorted(file.name for file in path.glob("shard-*") if SHARDS_OF_FSDP.fullmatch(file.name))[:1]
+    if len(sets) > 1:
+        raise ModelError(f"{path} holds its weights twice ({' and '.join(sets)}); move those that do not count away")
+
+
+def refuse_repeated(path: Path, weights: tuple[Weight, ...]) -> None:
+    """ModelError where two files hold a tensor of one name."""
+    name, count = next(iter(Counter(weight.name for weight in weights).most_common(1)), ("", 0))
+    if count > 1:
+        raise ModelError(f"{path}: {count} of its weight files hold {name}; copy or download the folder again")
 
 
 def inspect_adapter(path: Path) -> ModelFolder:
@@ -102,7 +137,7 @@ def pickled(path: Path) -> str:
 def weight_files(path: Path) -> list[Path]:
     """The files that hold the model's weights; ModelError where the index names one that is not there."""
     if (path / INDEX).is_file():
-        names = sorted(set(read_object(path / INDEX).get("weight_map", {}).values()))
+        names = shard_names(path)
         absent = [name for name in names if not (path / name).is_file()]
         if absent:
             raise ModelError(
@@ -111,6 +146,15 @@ def weight_files(path: Path) -> list[Path]:
             )
         return [path / name for name in names]
     return [path / WEIGHTS] if (path / WEIGHTS).is_file() else []
+
+
+def shard_names(path: Path) -> list[str]:
+    """The weight files that the index names; ModelError where it names none, or one outside the folder."""
+    shards = read_object(path / INDEX).get("weight_map")
+    names = list(shards.values()) if isinstance(shards, dict) else []
+    if not names or not all(isinstance(name, str) and Path(name).name == name for name in names):
+        raise ModelError(f"{path / INDEX} is damaged: it does not name files of its folder; copy or download it again")
+    return sorted(set(names))
 
 
 def head_file(path: Path) -> list[Path]:
@@ -142,22 +186,48 @@ def read_header(file: Path) -> list[Weight]:
         try:
             header = json.loads(handle.read(length))
             header.pop("__metadata__", None)
+            found = [weight_of(file, name, entry) for name, entry in header.items()]
             end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
-            found = [Weight(file, name, tuple(entry["shape"])) for name, entry in header.items()]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ModelError(f"{file} is damaged: its header cannot be read; copy or download it again") from error
     expected = LENGTH_BYTES + length + end
     if size < expected:
         raise ModelError(f"{file} is cut off: {size} of {expected} bytes; copy or download it again")
+    refuse_empty(file, found)
     return found
 
 
+def weight_of(file: Path, name: str, entry: dict[str, Any]) -> Weight:
+    """One entry of a header; ValueError where its shape is no shape or does not fit its bytes."""
+    shape, (begin, end) = entry["shape"], entry["data_offsets"]
+    if len(shape) > MOST_DIMENSIONS or not all(type(n) is int and 0 <= n < LARGEST_SIZE for n in [*shape, begin, end]):
+        raise ValueError(name)
+    item = ITEM_BYTES.get(entry["dtype"])
+    if item is not None and math.prod(shape) * item != end - begin:
+        raise ValueError(name)
+    return Weight(file, name, tuple(shape), str(entry["dtype"]))
+
+
+def refuse_empty(file: Path, weights: list[Weight]) -> None:
+    """ModelError where a tensor has no numbers: a new one would stand in its place, and nobody would know."""
+    empty = [weight for weight in weights if 0 in weight.shape]
+    if empty:
+        raise ModelError(
+            f"{file} holds {len(empty)} empty tensors ({empty[0].name} has the shape {list(empty[0].shape)}), as DeepSpeed "
+            "ZeRO-3 writes them without gathering; gather the weights (stage3_gather_16bit_weights_on_model_save, or "
+            "zero_to_fp32.py) and save the model again"
+        )
+
+
 def read_object(path: Path) -> dict[str, Any]:
-    """A JSON file that holds an object."""
+    """A JSON file that holds an object; ModelError for any other, and for one too large or too deep to be a config."""
     try:
-        value = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        size = path.stat().st_size
+        value = json.loads(path.read_text("utf-8")) if size <= LONGEST_JSON else None
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} cannot be read as JSON ({error}); copy or download it again") from error
+    if size > LONGEST_JSON:
+        raise ModelError(f"{path} has {size} bytes, expected at most {LONGEST_JSON}; copy or download it again")
     if not isinstance(value, dict):
         raise ModelError(f"{path} holds {type(value).__name__}, expected an object")
     return value
@@ -165,4 +235,9 @@ def read_object(path: Path) -> dict[str, Any]:
 
 def has_tokenizer(path: Path) -> bool:
     """Whether a folder holds anything that a tokenizer could be made of."""
-    return any(any(path.glob(pattern)) for pattern in TOKENIZER_FILES)
+    return bool(tokenizer_files(path))
+
+
+def tokenizer_files(path: Path) -> list[Path]:
+    """The files that a tokenizer could be made of."""
+    return [file for pattern in TOKENIZER_FILES for file in path.glob(pattern)]

@@ -28,7 +28,7 @@ def ensure_classifier(config: Any) -> bool:
             f"{config.model_type!r} is an encoder-decoder, which pools at an end token of its own; use a decoder "
             "(llama, qwen3, …) or an encoder (modernbert, deberta-v2, …)"
         )
-    if getattr(config, "auto_map", None):
+    if "AutoModelForSequenceClassification" in (getattr(config, "auto_map", None) or {}):
         return False  # code of its own, which transformers asks for by itself
     if family in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
         made = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[family]

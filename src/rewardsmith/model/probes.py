@@ -7,7 +7,7 @@ import numpy as np
 from rewardsmith.errors import ContractError
 from rewardsmith.model.network import RewardNetwork
 from rewardsmith.model.scorer import Sequences, score
-from rewardsmith.model.sidecar import Sidecar
+from rewardsmith.model.sidecar import Probe, Sidecar
 from rewardsmith.records import Conversation, Message, Record, Response
 from rewardsmith.scoring.tokens import Encoder
 
@@ -36,27 +36,44 @@ PROBE_CONVERSATIONS: tuple[Conversation, ...] = (
 )
 
 
-def check_probes(encoder: Encoder, network: RewardNetwork, sidecar: Sidecar) -> None:
-    """Score the probes again; ContractError names the first one whose tokens or reward differ."""
-    probes = sidecar.probes
-    rebuilt = []
-    for number, probe in enumerate(probes):
-        *prompt, last = (Message(role, content) for role, content in probe.messages)
-        encoded = encoder.encode(Record(tuple(prompt), (Response((last,)),)))
-        ids = encoded.sequences
-        if tuple(map(int, ids[0])) != probe.ids:
-            raise ContractError(
-                f"probe {number} gives other tokens than when the model was saved ({describe(ids[0].tolist(), probe.ids)}): "
-                "tokenizer or template changed; pass --allow-mismatch to score all the same"
+def find_mismatch(encoder: Encoder, network: RewardNetwork, sidecar: Sidecar) -> str:
+    """Score the probes again; names the first one whose tokens or reward differ, "" where all are as they were."""
+    try:
+        return different_tokens(encoder, sidecar) or different_rewards(encoder, network, sidecar)
+    except ContractError as error:
+        return str(error)
+
+
+def different_tokens(encoder: Encoder, sidecar: Sidecar) -> str:
+    """The first probe whose tokens are not those that are stored."""
+    for number, probe in enumerate(sidecar.probes):
+        found = tuple(map(int, encoder.encode(record_of(probe)).sequences[0]))
+        if found != probe.ids:
+            return (
+                f"probe {number} gives other tokens than when the model was saved ({describe(found, probe.ids)}): "
+                "tokenizer or template changed"
             )
-        rebuilt.append(Sequences(str(number), ids, encoded.answers))
-    for number, (rewards, probe) in enumerate(zip(score(network, rebuilt), probes, strict=True)):
+    return ""
+
+
+def different_rewards(encoder: Encoder, network: RewardNetwork, sidecar: Sidecar) -> str:
+    """The first probe whose reward is not the one that is stored."""
+    encoded = [(str(number), encoder.encode(record_of(probe))) for number, probe in enumerate(sidecar.probes)]
+    rebuilt = [Sequences(name, one.sequences, one.answers) for name, one in encoded]
+    for number, (rewards, probe) in enumerate(zip(score(network, rebuilt), sidecar.probes, strict=True)):
         tolerance = tolerance_for(network, sidecar, probe.reward)
-        if abs(rewards[0] - probe.reward) > tolerance:
-            raise ContractError(
+        if not abs(rewards[0] - probe.reward) <= tolerance:
+            return (
                 f"probe {number} scores {rewards[0]:.6g}, but {probe.reward:.6g} when the model was saved (tolerance "
-                f"{tolerance:.2g}): weights or library changed; pass --allow-mismatch to score all the same"
+                f"{tolerance:.2g}): weights or library changed"
             )
+    return ""
+
+
+def record_of(probe: Probe) -> Record:
+    """A probe's conversation as a record with one response."""
+    *prompt, last = (Message(role, content) for role, content in probe.messages)
+    return Record(tuple(prompt), (Response((last,)),))
 
 
 def tolerance_for(network: RewardNetwork, sidecar: Sidecar, reward: float) -> float:

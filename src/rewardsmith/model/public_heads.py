@@ -11,6 +11,7 @@ A decoder's `score` has no bias: the bias of a value head is an offset, stored i
 reward.
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from rewardsmith.errors import ModelError
+from rewardsmith.model.finite import refuse_values
 from rewardsmith.model.folders import VALUE_HEAD, ModelFolder, Weight
 from rewardsmith.model.sidecar import Normalizer
 
@@ -31,6 +33,7 @@ class Origin:
 
     `head` in words ("" where it has none), `offset` is added to every reward, `trim_id` is a token that is not pooled
     (see ScoringContract), `normalizer` the statistics that came along, `labels` the outputs of a classifier's head.
+    `weights` names what the head was made of.
     """
 
     head: str = ""
@@ -39,6 +42,7 @@ class Origin:
     normalizer: Normalizer | None = None
     labels: tuple[str, ...] = ()
     by_mask: bool = False  # pooled by the attention mask, whatever the pad token is
+    weights: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -80,23 +84,25 @@ def adopt_value_head(folder: ModelFolder, config: Any, head: nn.Linear, own: str
         return None
     stem = weight.name.removesuffix(".weight")
     bias = next((w for w in folder.weights if w.file == weight.file and w.name == f"{stem}.bias"), None)
-    offset = float(read_tensor(bias).float()) if bias else 0.0
+    offset = read_number(bias)
     with torch.no_grad():
         head.weight.copy_(read_tensor(weight))
         if head.bias is not None:
             head.bias.fill_(offset)
             offset = 0.0
-    return Origin(head=describe(weight, config), offset=offset, by_mask=True)
+    made_of = frozenset(w.name for w in (weight, bias) if w)
+    return Origin(head=describe(weight, config), offset=offset, by_mask=True, weights=made_of)
 
 
-def kept_head(folder: ModelFolder | None, config: Any, own: str, head: nn.Linear) -> Origin:
+def kept_head(folder: ModelFolder, config: Any, own: str, head: nn.Linear) -> Origin:
     """The class's own head was in the weights: what else the folder says about it."""
-    if folder is None:
-        return Origin(head=own)
-    bias = next((w for w in folder.weights if w.name.endswith(f"{own}.bias")), None)
-    offset = float(read_tensor(bias).float()) if bias and head.bias is None else 0.0
+    bias = next((w for w in folder.weights if w.name == f"{own}.bias"), None)
+    offset = read_number(bias) if head.bias is None else 0.0
     return Origin(
-        head=f"{own}{' of OpenRLHF' if is_openrlhf(config) else ''}", offset=offset, by_mask=is_openrlhf(config)
+        head=f"{own}{' of OpenRLHF' if is_openrlhf(config) else ''}",
+        offset=offset,
+        by_mask=is_openrlhf(config),
+        weights=frozenset((f"{own}.weight", f"{own}.bias")),
     )
 
 
@@ -105,6 +111,8 @@ def with_normalizer(origin: Origin, config: Any) -> Origin:
     mean, std = (getattr(config, name, None) for name in ("mean", "std"))
     if not origin.head or not is_openrlhf(config) or not all(isinstance(v, int | float) for v in (mean, std)):
         return origin
+    if not (math.isfinite(mean or 0.0) and math.isfinite(std or 0.0)):
+        raise ModelError(f"config.json holds the mean {mean} and std {std} of OpenRLHF, expected finite numbers")
     return replace(origin, normalizer=Normalizer(float(mean or 0.0), float(std or 0.0), ()))
 
 
@@ -125,12 +133,25 @@ def describe(weight: Weight, config: Any) -> str:
 
 
 def read_tensor(weight: Weight) -> Tensor:
-    """One tensor of a safetensors file."""
+    """One tensor of a safetensors file; ModelError where it holds NaN."""
     from safetensors import safe_open
 
     with safe_open(weight.file, framework="pt") as file:
         tensor: Tensor = file.get_tensor(weight.name)
-        return tensor
+    refuse_values(str(weight.file), [(weight.name, tensor)])
+    return tensor
+
+
+def read_number(weight: Weight | None) -> float:
+    """The bias of a head with one output, 0 without one."""
+    if weight is None:
+        return 0.0
+    if weight.shape not in ((), (1,)):
+        raise ModelError(
+            f"{weight.file}: {weight.name} has the shape {list(weight.shape)}, a head with one output has one bias; weights "
+            "are not of one model"
+        )
+    return float(read_tensor(weight).float())
 
 
 def choose_label(folder: ModelFolder, names: tuple[str, ...], head: nn.Linear, own: str, choice: Choice) -> Origin:
@@ -148,7 +169,7 @@ def choose_label(folder: ModelFolder, names: tuple[str, ...], head: nn.Linear, o
             head.bias.fill_(offset)
             offset = 0.0
     told = " minus ".join(names[row] for row in rows)
-    return Origin(head=f"{own}, label {told}", offset=offset)
+    return Origin(head=f"{own}, label {told}", offset=offset, weights=frozenset(w.name for w in stored.values()))
 
 
 def label_index(names: tuple[str, ...], label: str) -> int:

@@ -21,7 +21,7 @@ from rewardsmith.model.hf_folder import save_hf_folder
 from rewardsmith.model.lean import make_lean
 from rewardsmith.model.network import RewardNetwork
 from rewardsmith.model.path_check import check_path
-from rewardsmith.model.probes import PROBE_CONVERSATIONS, check_probes
+from rewardsmith.model.probes import PROBE_CONVERSATIONS, find_mismatch
 from rewardsmith.model.public_heads import Choice
 from rewardsmith.model.quantized import compute_in, quantize
 from rewardsmith.model.scorer import Rewards, Sequences, score
@@ -43,6 +43,8 @@ class RewardModel:
     `why_separate` says why prefixes are not shared, None where they are; `understood` what a model that came without
     `reward.json` was taken for, "" for one with it. `adapter` is the LoRA adapter in training, `adapter_files` what is
     saved of it once `adapters.merge` has merged it. `heads` are those that the network's head is the mean of, if it is one.
+    `mismatch` says in what a model that was opened with `allow_mismatch` is not the one that was saved; `notes` what of a
+    model was left out.
     """
 
     network: RewardNetwork
@@ -53,10 +55,17 @@ class RewardModel:
     adapter_files: AdapterFiles | None = None
     understood: str = ""
     heads: HeadEnsemble | None = None
+    mismatch: str = ""
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         readout = self.network.readout
         self.encoder = Encoder(self.tokenizer, self.sidecar.contract, answers=readout is not None and readout.answers)
+
+    def remarks(self) -> list[str]:
+        """What a person should know of the model as it was opened, one line each."""
+        mismatch = f"{self.mismatch}; its rewards are not those of the saved model" if self.mismatch else ""
+        return [line for line in (self.understood, *self.notes, mismatch) if line]
 
     @property
     def contract(self) -> ScoringContract:
@@ -79,8 +88,9 @@ class RewardModel:
         """Open a folder (or a run folder, or a hub name) for scoring.
 
         With a `reward.json` its probes are scored again: token ids must match exactly and rewards within 1e-4, else
-        ContractError names what differs (`allow_mismatch` skips that). Without one the contract is inferred;
-        `template`, `max_length` and `choice` say what cannot be, and are refused where a contract is stored.
+        ContractError names what differs (with `allow_mismatch` it is kept in `mismatch` instead). Without one the
+        contract is inferred; `template`, `max_length` and `choice` say what cannot be, and are refused where one is
+        stored.
         """
         backbone = open_backbone(str(path), trust_remote_code=trust_remote_code, choice=choice)
         sidecar = Sidecar.load(backbone.folder) if backbone.folder else None
@@ -102,8 +112,11 @@ class RewardModel:
             if sidecar.heads > 1 and backbone.folder is not None:
                 model.heads = HeadEnsemble.load(backbone.folder, model.network, sidecar.heads)
         model.network.eval()
-        if sidecar is not None and not allow_mismatch:
-            check_probes(model.encoder, model.network, sidecar)
+        model.notes = backbone.notes
+        if sidecar is not None:
+            model.mismatch = find_mismatch(model.encoder, model.network, sidecar)
+        if model.mismatch and not allow_mismatch:
+            raise ContractError(f"{model.mismatch}; pass --allow-mismatch to score all the same")
         return model
 
     @classmethod

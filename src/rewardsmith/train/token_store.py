@@ -14,7 +14,7 @@ from pathlib import Path
 
 import orjson
 
-from rewardsmith.model.backbones import models_folder
+from rewardsmith.model.locating import models_folder
 from rewardsmith.records import Record
 from rewardsmith.scoring.pieces import unpack
 from rewardsmith.scoring.tokens import Encoded, Encoder
