@@ -16,7 +16,7 @@ from rewardsmith.files.atomic import (
     write_text,
 )
 from rewardsmith.files.folders import write_folder
-from rewardsmith.files.hashes import hash_text, sha256
+from rewardsmith.files.hashes import hash_text, sha256, xxh3
 from rewardsmith.files.outputs import check_output, prepare_output, refuse_inside
 
 __all__ = [
@@ -35,4 +35,5 @@ __all__ = [
     "write_jsonl",
     "write_lines",
     "write_text",
+    "xxh3",
 ]

@@ -10,6 +10,7 @@ from rewardsmith.errors import ModelError
 from rewardsmith.model.adapter_folders import base_of, has_own_head, merge_adapter
 from rewardsmith.model.folders import ModelFolder, has_tokenizer, inspect_folder
 from rewardsmith.model.generic_classifier import ensure_classifier
+from rewardsmith.model.intact import check_model
 from rewardsmith.model.network import find_head, name_of
 from rewardsmith.model.public_heads import (
     Choice,
@@ -59,6 +60,8 @@ def load_classifier(path: str, *, layers: int | None, trust_remote_code: bool, c
 def load_adapted(folder: ModelFolder, *, layers: int | None, trust_remote_code: bool, choice: Choice) -> Classifier:
     """A LoRA adapter merged into its base, with the head of the adapter, of LLaMA-Factory's file, or of the base."""
     base = base_of(folder, choice.base)
+    if Path(base).is_dir():
+        check_model(Path(base))
     opened = load_classifier(base, layers=layers, trust_remote_code=trust_remote_code, choice=choice)
     hf = merge_adapter(opened.hf, folder)
     own, head = head_of(hf)

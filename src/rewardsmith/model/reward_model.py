@@ -17,6 +17,7 @@ from rewardsmith.model.backbones import NO_CHOICE, Backbone, open_backbone
 from rewardsmith.model.devices import autocast_dtype, choose_device
 from rewardsmith.model.ensemble import HeadEnsemble, Spread
 from rewardsmith.model.hf_folder import save_hf_folder
+from rewardsmith.model.intact import seal_model
 from rewardsmith.model.lean import make_lean
 from rewardsmith.model.network import RewardNetwork
 from rewardsmith.model.path_check import check_path
@@ -77,11 +78,14 @@ class RewardModel:
     ) -> "RewardModel":
         """Open a folder (or a run folder, or a hub name) for scoring.
 
-        With a `reward.json` its probes are scored again: token ids must match exactly and rewards within 1e-4, else
-        ContractError names what differs (`allow_mismatch` skips that). Without one the contract is inferred;
+        With a `manifest.json` its files must be those that were saved, else ModelError names what differs. With a
+        `reward.json` its probes are scored again: token ids must match exactly and rewards within 1e-4, else
+        ContractError names what differs (`allow_mismatch` skips both). Without one the contract is inferred;
         `template`, `max_length` and `choice` say what cannot be, and are refused where a contract is stored.
         """
-        backbone = open_backbone(str(path), trust_remote_code=trust_remote_code, choice=choice)
+        backbone = open_backbone(
+            str(path), trust_remote_code=trust_remote_code, choice=choice, check_files=not allow_mismatch
+        )
         sidecar = Sidecar.load(backbone.folder) if backbone.folder else None
         if sidecar is not None and (template is not None or max_length is not None):
             raise ContractError(
@@ -237,6 +241,7 @@ class RewardModel:
         if self.adapter_files is not None:
             named = sidecar.training.get("base_model") or {}  # as a stranger may know it: the folder may go to a hub
             self.adapter_files.write(folder / "adapter", base=named.get("hub") or named.get("name"))
+        seal_model(folder)
 
     def _probes(self) -> tuple[Probe, ...]:
         chosen = self.usable_probes()
