@@ -43,13 +43,16 @@ def begin_run(config: Config, fingerprint: Mapping[str, Any], *, processes: int,
     surroundings = surroundings_of(processes)
     if config.resume:
         stored = read_json(config.output / "settings.json")
-        before = {name: stored.pop(name, None) for name in surroundings}
+        before = {name: stored.pop(name, None) for name in SURROUNDINGS}
         refuse_changes(stored, fingerprint)
         note_changes(before, surroundings, progress)
         (config.output / MANIFEST).unlink(missing_ok=True)  # of a run that was finished: its files change now
         return
     prepare_output(config.output, overwrite=config.overwrite)
     write_json(config.output / "settings.json", {**fingerprint, **surroundings})
+
+
+SURROUNDINGS = ("processes", "cpu", "gpu", "commit")
 
 
 def surroundings_of(processes: int) -> dict[str, Any]:
