@@ -42,12 +42,19 @@ def seal(folder: Path, files: Iterable[Path] | None = None) -> None:
         entries = {path.relative_to(folder).as_posix(): entry_of(path) for path in chosen}
         for one in synced:
             one.result()
-    write_json(folder / MANIFEST, entries)
+    write_json(folder / MANIFEST, {**entries, MANIFEST: own_entry(entries)})
 
 
 def entry_of(path: Path) -> dict[str, Any]:
     """What a manifest says about a file."""
     return {"bytes": path.stat().st_size, "xxh3_128": xxh3(path)}
+
+
+def own_entry(entries: Mapping[str, Any]) -> dict[str, Any]:
+    """What a manifest says about itself: the hash of its other entries, so that its own damage is told from theirs."""
+    import xxhash
+
+    return {"xxh3_128": xxhash.xxh3_128_hexdigest(orjson.dumps(entries, option=orjson.OPT_SORT_KEYS))}
 
 
 def files_of(folder: Path) -> list[Path]:
@@ -64,9 +71,10 @@ def read_manifest(folder: Path) -> Mapping[str, Mapping[str, Any]] | None:
         value = orjson.loads(path.read_bytes())
     except (OSError, orjson.JSONDecodeError):
         return None
-    if not isinstance(value, dict) or not all(isinstance(entry, dict) for entry in value.values()):
+    if not isinstance(value, dict) or value.pop(MANIFEST, None) != own_entry(value):
         return None
-    return value if all(is_inside(name) for name in value) else None
+    sound = all(isinstance(entry, dict) and is_inside(name) for name, entry in value.items())
+    return value if sound else None
 
 
 def is_inside(name: str) -> bool:

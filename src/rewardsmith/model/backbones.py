@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import torch
 
 from rewardsmith.errors import ModelError
+from rewardsmith.files.manifest import read_manifest
 from rewardsmith.model.classifier import load_classifier, unreachable
 from rewardsmith.model.folders import ModelFolder, has_tokenizer, inspect_folder
 from rewardsmith.model.intact import check_model
@@ -197,11 +198,17 @@ def locate(name: str) -> str:
 
 
 def fetch(name: str) -> str:
-    """The local copy of a hub model, downloaded where it is not cached: all that a reward model may come with."""
+    """The local copy of a hub model, downloaded where it is not cached: all that a reward model may come with.
+
+    Of folders inside it only what its manifest lists: other people keep second copies of the weights there.
+    """
     from huggingface_hub import snapshot_download
 
     try:
-        return str(snapshot_download(name, allow_patterns=list(HUB_FILES), ignore_patterns=["*/*", "consolidated*"]))
+        folder = snapshot_download(name, allow_patterns=list(HUB_FILES), ignore_patterns=["*/*", "consolidated*"])
+        if below := [file for file in read_manifest(Path(folder)) or () if "/" in file]:
+            folder = snapshot_download(name, allow_patterns=below)
+        return str(folder)
     except Exception as error:  # the hub raises many kinds, all of them about this name
         raise ModelError(unreachable(name, error)) from error
 

