@@ -39,6 +39,7 @@ PUBLIC: dict[str, str] = {
     "load_reward_model": "rewardsmith.api:load_reward_model",
     "say": "rewardsmith.language:say",
     "train": "rewardsmith.api:train",
+    "verify": "rewardsmith.api:verify",
 }
 
 __all__ = ["__version__", *PUBLIC]

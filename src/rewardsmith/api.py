@@ -118,6 +118,16 @@ def compare(a: str | Path, b: str | Path, *, progress: Progress = SILENT, lang: 
         return command.run(command.Config(a=Path(a), b=Path(b)), progress)
 
 
+def verify(place: str | Path, *, progress: Progress = SILENT, lang: Language | None = None, **settings: Any) -> Any:
+    """`rewardsmith verify`: whether a run or a model still is what it was; returns its Result (`holds`, `parts`)."""
+    from rewardsmith.commands import verify as command
+
+    if "part" in settings:
+        settings["part"] = as_tuple(settings["part"])
+    with in_language(lang):
+        return command.run(command.Config(place=Path(place), **settings), progress)
+
+
 def load_reward_model(path: str | Path, *, device: str = "auto") -> "RewardModel":
     """Open a reward model for scoring: a run folder, its model folder, or a hub name."""
     from rewardsmith.model.reward_model import RewardModel

@@ -1,8 +1,8 @@
 """The command line: a table of commands, from flags and YAML to a Config, and from a Result or an error to the screen.
 
-Exit codes: 0 done, 1 data, model or machine at fault (one line on standard error), 2 command line or YAML refused (one
-line, with a suggestion), 130 interrupted. A bug keeps its traceback. With `--json`, standard output holds exactly one
-JSON object: the result, or `{"error": {"type", "message"}}`.
+Exit codes: 0 done, 1 data, model or machine at fault (one line on standard error; of `verify`, its result), 2 command line
+or YAML refused (one line, with a suggestion), 130 interrupted. A bug keeps its traceback. With `--json`, standard output
+holds exactly one JSON object: the result, or `{"error": {"type", "message"}}`.
 """
 
 import contextlib
@@ -65,6 +65,12 @@ COMMANDS: dict[str, Command] = {
     ),
     "diagnose": Command(
         "rewardsmith.commands.diagnose", "a written verdict on a run, with plots and one next step", JUDGEMENT, ("run",)
+    ),
+    "verify": Command(
+        "rewardsmith.commands.verify",
+        "check that a run or a model still is what was written",
+        JUDGEMENT,
+        ("place",),
     ),
     "compare": Command("rewardsmith.commands.compare", "paired test between two runs", JUDGEMENT, ("a", "b")),
     "bench": Command("rewardsmith.commands.bench", "how fast this machine trains and scores, in tables", OTHER),
@@ -223,7 +229,7 @@ def _run(name: str, module: Any, config: Any, *, as_json: bool) -> int:
     else:
         sys.stdout.write(output.rstrip("\n") + "\n")
         sys.stdout.flush()
-    return 0
+    return int(getattr(result, "exit_code", 0))
 
 
 def shown(result: Any) -> str:

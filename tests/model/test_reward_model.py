@@ -47,9 +47,15 @@ def test_plain_transformers_gives_the_same_rewards(saved):
     assert hf.config.problem_type == "regression"
 
 
+def copy_without_manifest(folder, place):
+    """A copy as older versions wrote it: what its files hold is noticed by the probes alone."""
+    shutil.copytree(folder, place)
+    (place / "manifest.json").unlink()
+    return place
+
+
 def test_changed_weights_are_noticed(saved, tmp_path):
-    folder = tmp_path / "copy"
-    shutil.copytree(saved[0], folder)
+    folder = copy_without_manifest(saved[0], tmp_path / "copy")
     weights = load_file(folder / "model.safetensors")
     weights["score.weight"] = weights["score.weight"] * 1.01
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
@@ -59,8 +65,7 @@ def test_changed_weights_are_noticed(saved, tmp_path):
 
 
 def test_a_changed_tokenizer_is_noticed(saved, tmp_path):
-    folder = tmp_path / "copy"
-    shutil.copytree(saved[0], folder)
+    folder = copy_without_manifest(saved[0], tmp_path / "copy")
     tokenizer = json.loads((folder / "tokenizer.json").read_text())
     vocabulary = tokenizer["model"]["vocab"]
     vocabulary["a"], vocabulary["e"] = vocabulary["e"], vocabulary["a"]
@@ -70,16 +75,14 @@ def test_a_changed_tokenizer_is_noticed(saved, tmp_path):
 
 
 def test_a_damaged_sidecar_is_refused(saved, tmp_path):
-    folder = tmp_path / "copy"
-    shutil.copytree(saved[0], folder)
+    folder = copy_without_manifest(saved[0], tmp_path / "copy")
     (folder / "reward.json").write_text("{")
     with pytest.raises(ContractError, match=r"reward.json is damaged"):
         RewardModel.load(folder, device="cpu")
 
 
 def test_a_model_without_sidecar_gets_an_inferred_contract(saved, tmp_path):
-    folder = tmp_path / "copy"
-    shutil.copytree(saved[0], folder)
+    folder = copy_without_manifest(saved[0], tmp_path / "copy")
     (folder / "reward.json").unlink()
     model = RewardModel.load(folder, device="cpu")
     assert model.contract.inferred

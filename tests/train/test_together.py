@@ -16,7 +16,7 @@ from together_worker import fit, rows
 from builders import tiny
 from rewardsmith.train.engine import deal
 from rewardsmith.train.examples import encode_examples
-from rewardsmith.train.resume import load_weights, newest_weights
+from rewardsmith.train.resume import WEIGHTS, is_whole, load_weights
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -220,8 +220,8 @@ def test_the_end_of_one_process_ends_all_with_one_message(tmp_path, number):
     assert said.startswith(expected)
     assert errors.count(said) == 1
     assert list(checkpoints.glob("step-*"))
-    whole = newest_weights(tmp_path / "run" / "checkpoints")
-    load_weights(tiny_of_32(), whole)
+    assert is_whole(checkpoints / "best")
+    load_weights(tiny_of_32(), checkpoints / "best" / WEIGHTS)
 
 
 def tiny_of_32():

@@ -62,6 +62,7 @@ class Result:
 
 def run(config: Config, progress: Progress = SILENT) -> Result:
     """Write the card; OutputError where one is there that a person wrote and `overwrite` is not set."""
+    from rewardsmith.model.intact import check_model
     from rewardsmith.report.model_card import render_card
 
     folder = model_folder(config.run)
@@ -69,6 +70,7 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
         raise ModelError(
             f"{config.run} holds no model of rewardsmith (no reward.json); give a run folder of train, or its model/"
         )
+    check_model(folder)
     path = folder / CARD
     if not (config.overwrite or may_write(path)):
         raise OutputError(f"{path} was changed by hand; pass --overwrite to write it anew")
@@ -82,10 +84,15 @@ def refresh(run_folder: Path, *, facts: "Facts | None" = None, progress: Progres
 
     `facts` are those of the run where they have been read already.
     """
+    from rewardsmith.files.manifest import listed
+    from rewardsmith.model.intact import model_faults
     from rewardsmith.report.model_card import render_card
 
     folder = model_folder(run_folder)
     if folder is None:
+        return
+    if faults := model_faults(folder):
+        progress.note(f"{folder} is damaged: {listed(faults)}; its card stays as it is")
         return
     if may_write(folder / CARD):
         card = gather(Config(run=run_folder), folder, facts)

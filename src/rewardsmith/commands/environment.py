@@ -91,6 +91,44 @@ def memory_gb() -> float | None:
     return round(min(sizes) / 1e9, 1) if sizes else None
 
 
+CHECKOUT = Path(__file__).parents[3]
+"""The root of the project, where the package lies in a checkout of it."""
+VERSIONS = ("rewardsmith", "torch", "transformers", "tokenizers", "python")
+"""What decides a run's bits or how its texts become tokens; a run goes on under the same versions only."""
+
+
+def versions() -> dict[str, str | None]:
+    """The versions that a run records, by the names in `VERSIONS`; nothing is imported."""
+    from rewardsmith.version import VERSION
+
+    others = {"rewardsmith": VERSION, "python": platform.python_version()}
+    return {name: others.get(name) or version_of(name) for name in VERSIONS}
+
+
+def code_commit(root: Path = CHECKOUT) -> str | None:
+    """The commit of a git checkout of rewardsmith, read from git's own files; None for an installed package."""
+    if not (root / "src" / "rewardsmith").is_dir():
+        return None
+    try:
+        place = root / ".git"
+        if place.is_file():  # a work tree beside its repository
+            place = root / place.read_text("utf-8").removeprefix("gitdir:").strip()
+        head = (place / "HEAD").read_text("utf-8").strip()
+        common = place / "commondir"
+        shared = place / common.read_text("utf-8").strip() if common.is_file() else place
+        return commit_of(shared, head.removeprefix("ref: ")) if head.startswith("ref: ") else head
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def commit_of(repository: Path, reference: str) -> str | None:
+    """The commit that a branch of a git repository stands at."""
+    if (repository / reference).is_file():
+        return (repository / reference).read_text("utf-8").strip()
+    packed = (repository / "packed-refs").read_text("utf-8").splitlines()
+    return next((line.split()[0] for line in packed if line.endswith(f" {reference}")), None)
+
+
 def version_of(package: str) -> str | None:
     """The installed version of a package; nothing is imported."""
     from importlib.metadata import PackageNotFoundError, version

@@ -55,11 +55,14 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
 
     The token comes from the environment or the login of `hf`, never from a flag.
     """
+    from rewardsmith.model.intact import check_model
+
     folder = card.model_folder(config.model)
     if folder is None:
         raise ModelError(
             f"{config.model} holds no model of rewardsmith (no reward.json); give a run folder of train, or its model/"
         )
+    check_model(folder)
     if not (folder / card.CARD).exists():
         card.run(card.Config(run=config.model))
     files = files_of(folder)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rewardsmith.commands import card, push
 from rewardsmith.commands.origin import origin_of
 from rewardsmith.commands.sources import Splits, input_files, read_json
-from rewardsmith.commands.train_folder import begin_run, fingerprint_of, save_settings, summarize_run
+from rewardsmith.commands.train_folder import begin_run, fingerprint_of, save_settings, seal_run, summarize_run
 from rewardsmith.commands.train_frozen import done_in_words, heads_in_words, known_features
 from rewardsmith.commands.train_inputs import (
     Start,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.model.team import Team
     from rewardsmith.train.examples import Encoding
-    from rewardsmith.train.loop import FitResult, FitSettings
+    from rewardsmith.train.loop import FitResult, FitSettings, FitState
     from rewardsmith.train.tokenizing import Outcome
 
 
@@ -89,6 +89,7 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     summary = dict(result.summary)
     if team.leads:
         share(config, summary, progress)
+        seal_run(config.output)
     return replace(result, summary=summary)
 
 
@@ -116,7 +117,7 @@ def run_together(config: Config, team: "Team", device: str, progress: Progress) 
     with following(tracking_jobs(config) if team.leads else [], progress):
         with known_features(start, train, validation, settings, progress, team):
             fitted = fit(config, settings, model, train, validation, fingerprint, team, progress)
-        model = trained_model(config, start, team)
+        model = trained_model(config, start, fitted.state, team)
         if fitted.head is not None and fitted.head.members is not None:
             model.keep_heads(fitted.head.members)
         held = finish_model(config, model, splits, team, progress)
@@ -248,9 +249,9 @@ def fit(
     return trainer.run(resuming=config.resume, progress=progress)
 
 
-def trained_model(config: Config, start: Start, team: "Team") -> "RewardModel":
+def trained_model(config: Config, start: Start, state: "FitState", team: "Team") -> "RewardModel":
     """The model with its trained weights, whole in every process: sharded, it is opened anew and takes them from disk."""
-    from rewardsmith.train.resume import load_weights, newest_weights
+    from rewardsmith.train.resume import final_weights, load_weights
 
     if team.size == 1 or config.engine == "ddp":
         return start.model
@@ -258,7 +259,8 @@ def trained_model(config: Config, start: Start, team: "Team") -> "RewardModel":
     del start.model.network  # makes room
     gc.collect()
     model = open_model(config, device=device, date=date).model
-    load_weights(model.network, newest_weights(config.output / "checkpoints"))
+    checkpoints = config.output / "checkpoints"
+    load_weights(model.network, final_weights(checkpoints, best_step=state.best_step, last_step=state.step))
     return model
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rewardsmith.commands import card
-from rewardsmith.commands.sources import Splits, is_prepared, quarantine_lines, read_json
+from rewardsmith.commands.environment import code_commit, versions
+from rewardsmith.commands.sources import Splits, input_files, is_prepared, quarantine_lines, read_json
 from rewardsmith.commands.train_settings import Config
 from rewardsmith.files import (
     explained,
@@ -20,6 +21,7 @@ from rewardsmith.files import (
     write_text,
 )
 from rewardsmith.files.kinds import RUN
+from rewardsmith.files.manifest import MANIFEST, files_of, seal
 from rewardsmith.progress import Progress
 
 if TYPE_CHECKING:
@@ -28,23 +30,66 @@ if TYPE_CHECKING:
     from rewardsmith.train.loop import FitResult, FitSettings
     from rewardsmith.train.optimizer import Parameters
 
+SEALED = ("settings.json", "config.yaml", "metrics.jsonl", "train.json", "evaluation.json", "comparisons.jsonl")
+"""Files of a run folder, beside those in `data/`, that nothing changes once the run is finished."""
+
 
 def begin_run(config: Config, fingerprint: Mapping[str, Any], *, processes: int, progress: Progress) -> None:
     """Make the run folder, or make sure that the one to resume began with the same settings and data.
 
-    The number of processes may change on the way: it moves no record to another step.
+    The number of processes and the machine may change on the way, which moves no record to another step, and so may the
+    commit of the code; both are noted.
     """
     from rewardsmith.train.loop import refuse_changes
 
+    surroundings = surroundings_of(processes)
     if config.resume:
         stored = read_json(config.output / "settings.json")
-        before = stored.pop("processes", 1)
+        before = {name: stored.pop(name, None) for name in SURROUNDINGS}
         refuse_changes(stored, fingerprint)
-        if before != processes:
-            progress.note(f"begun with {before} processes, going on with {processes}: sums are rounded differently")
+        note_changes(before, surroundings, progress)
+        (config.output / MANIFEST).unlink(missing_ok=True)  # of a run that was finished: its files change now
         return
     prepare_output(config.output, RUN, overwrite=config.overwrite, edited=card.edited)
-    write_json(config.output / "settings.json", {**fingerprint, "processes": processes})
+    write_json(config.output / "settings.json", {**fingerprint, **surroundings})
+
+
+SURROUNDINGS = ("processes", "cpu", "gpu", "commit")
+
+
+def surroundings_of(processes: int) -> dict[str, Any]:
+    """What a run may be resumed under all the same: how many processes, which instructions torch uses, which commit."""
+    import torch
+
+    return {
+        "processes": processes,
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "commit": code_commit(),
+    }
+
+
+def note_changes(before: Mapping[str, Any], now: Mapping[str, Any], progress: Progress) -> None:
+    """Say what is different since the run began; where arithmetic is, the bits at the end will be."""
+    if before["processes"] != now["processes"]:
+        progress.note(
+            f"begun with {before['processes']} processes, going on with {now['processes']}: sums are rounded differently"
+        )
+    for name in ("cpu", "gpu"):
+        if before[name] != now[name]:
+            progress.note(f"begun on {before[name]}, going on with {now[name]}: sums are rounded differently")
+    if before["commit"] != now["commit"]:
+        progress.note(f"begun with the code of commit {before['commit']}, going on with {now['commit']}")
+
+
+def seal_run(folder: Path) -> None:
+    """Write the manifest of a finished run: what it was given and what it measured; reports are written anew later."""
+    seal(folder, [path for path in files_of(folder) if is_sealed(path.relative_to(folder))])
+
+
+def is_sealed(place: Path) -> bool:
+    """Whether a file of a run folder stays as it is when the run is finished."""
+    return place.as_posix() in SEALED or place.parts[0] == "data"
 
 
 def keep_findings(config: Config) -> None:
@@ -73,6 +118,7 @@ def save_settings(config: Config, splits: Splits, train: "Encoding", validation:
         {
             "understood": splits.understood,
             "hashes": splits.hashes(),
+            "files": [{"file": str(path), "sha256": sha256(path)} for path in data_files(config)],
             "quarantined": len(splits.quarantined),
             "not_taken": splits.not_taken,
             "records": {name: len(getattr(splits, name)) for name in ("train", "validation", "test")},
@@ -85,17 +131,14 @@ def fingerprint_of(
     config: Config, settings: "FitSettings", model: "RewardModel", train: "Encoding", splits: Splits
 ) -> dict[str, Any]:
     """All that decides a run's bits: a run is only resumed where every value is the same."""
-    import platform
-
     import torch
 
     from rewardsmith.model.devices import dtype_name
-    from rewardsmith.version import VERSION
+    from rewardsmith.model.feature_store import weights_hash
+    from rewardsmith.scoring.contract import tokenizer_hash
 
     resolved = {**asdict(settings), "date": model.contract.date}
     resolved.pop("keep")
-    folder = Path(config.model)
-    start_weights = [sha256(path)[:16] for path in sorted(folder.rglob("*.safetensors"))] if folder.is_dir() else None
     return {
         **resolved,
         "model": config.model,
@@ -110,17 +153,22 @@ def fingerprint_of(
         "activation_offload": config.activation_offload,
         "contract": hash_text(json.dumps(model.contract.to_json(), sort_keys=True))[:16],
         "architecture": hash_text(model.network.hf.config.to_json_string(use_diff=False))[:16],
-        "start_weights": start_weights,
+        "tokenizer": tokenizer_hash(model.tokenizer)[:16],
+        "start_weights": weights_hash(model.network),
         "packed": model.network.packed,
         "examples": len(train.examples),
         **{f"data_{name}": digest for name, digest in splits.hashes().items()},
         "device": model.network.device.type,
         "dtype": dtype_name(model.network.autocast),
         "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "rewardsmith": VERSION,
+        **versions(),
     }
+
+
+def data_files(config: Config) -> list[Path]:
+    """The files that the data was read from, by their full paths; none for built-in data and names on the hub."""
+    named = input_files([*config.dataset, *config.validation, *config.test])
+    return sorted({Path(name).resolve() for name in named if Path(name).is_file()})
 
 
 def heads_told(count: int, fitted: "FitResult") -> dict[str, Any] | None:

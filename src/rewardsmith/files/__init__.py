@@ -18,7 +18,7 @@ from rewardsmith.files.atomic import (
 )
 from rewardsmith.files.claims import claimed
 from rewardsmith.files.folders import write_folder
-from rewardsmith.files.hashes import hash_text, sha256
+from rewardsmith.files.hashes import hash_text, sha256, xxh3
 from rewardsmith.files.outputs import check_output, check_output_file, prepare_output, refuse_inside
 
 __all__ = [
@@ -40,4 +40,5 @@ __all__ = [
     "write_lines",
     "write_text",
     "write_through",
+    "xxh3",
 ]

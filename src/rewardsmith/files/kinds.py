@@ -21,18 +21,20 @@ LARGEST_MARKER = 50_000_000
 
 @dataclass(frozen=True)
 class Kind:
-    """An output folder: `marker` is the JSON object that tells it, with at least `keys`; `holds` are its files.
+    """An output folder: `marker` is the JSON object that tells it, with at least `keys` (None: its files tell it).
 
     `holds` is patterns with spaces between; `*` stays within one name, and `**` at the end stands for everything below.
     """
 
     name: str
-    marker: str
+    marker: str | None
     keys: frozenset[str]
     holds: str
 
     def recognises(self, folder: Path) -> bool:
         """Whether the folder's marker is there and is ours."""
+        if self.marker is None:
+            return True
         path = folder / self.marker
         try:
             if path.is_symlink() or path.stat().st_size > LARGEST_MARKER:
@@ -89,8 +91,8 @@ MODEL = Kind(
 INSTALLED = Kind("an installed model", "config.json", frozenset({"model_type"}), f"{MODEL.holds} *.txt *.json")
 CHECKPOINT = Kind(
     "a checkpoint",
-    "manifest.json",
-    frozenset({"state.json"}),
+    None,  # it lies in a run of ours, and one that is damaged has to be replaced as well
+    frozenset(),
     "manifest.json state.json weights.safetensors optimizer.safetensors",
 )
 RUN = Kind(
@@ -98,7 +100,7 @@ RUN = Kind(
     "settings.json",
     frozenset({"rewardsmith", "contract", "tokens_per_microbatch"}),
     f"""
-    settings.json config.yaml metrics.jsonl train.json {EVALUATED} {REPORT} track/**
+    settings.json manifest.json config.yaml metrics.jsonl train.json {EVALUATED} {REPORT} track/**
     data/quarantine.jsonl data/refused.jsonl data/data.json data/prepare.json data/quality.json
     {below("checkpoints/step-*", CHECKPOINT)} {below("checkpoints/best", CHECKPOINT)} {below("model", MODEL)}
     """,

@@ -11,6 +11,7 @@ from rewardsmith.errors import ContractError, ModelError
 from rewardsmith.model.classifier import Classifier, load_classifier
 from rewardsmith.model.finite import refuse_not_finite
 from rewardsmith.model.folders import ModelFolder, inspect_folder
+from rewardsmith.model.intact import check_model
 from rewardsmith.model.locating import locate
 from rewardsmith.model.network import find_head, kind_of, layer_stack, name_of
 from rewardsmith.model.public_heads import Choice, Origin, read_tensor
@@ -85,13 +86,15 @@ def open_backbone(
     trust_remote_code: bool = False,
     choice: Choice = NO_CHOICE,
     reading: Reading | None = None,
+    check_files: bool = True,
 ) -> Backbone:
     """Open a model for training: `tiny`, an embedded name, a folder, or a hub name.
 
     `layers` keeps the first N layers. A head that the weights bring along is kept, whoever wrote it; otherwise it
     starts near zero, so that the first loss is about ln 2 (not for `tiny`: a backbone that learns from nothing needs a
     head that passes gradients on from the first step). `reading` tells what a new head shall read, from the number of
-    layers. Raises ModelError with one line that tells what to do.
+    layers. `check_files` refuses a folder whose files are not those of its manifest. Raises ModelError with one line that
+    tells what to do.
     """
     torch.manual_seed(seed)
     if name == "tiny":
@@ -99,6 +102,8 @@ def open_backbone(
         hf = tiny_model(tiny or TinyConfig(), vocab_size=len(tokenizer))
         return Backbone(hf, tokenizer, "decoder", True, None, readout=wanted(hf, reading), seed=seed)
     path = locate(name)
+    if check_files and Path(path).is_dir():
+        check_model(Path(path))
     opened = load_classifier(path, layers=layers, trust_remote_code=trust_remote_code, choice=choice)
     refuse_not_finite(path, opened.hf)
     stored = Sidecar.load(Path(path))

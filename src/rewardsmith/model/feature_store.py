@@ -162,6 +162,17 @@ def store_name(network: RewardNetwork) -> str:
     return hash_of(network, network.hf, f"{name_of(network.hf, network.head)}.", network.readout)
 
 
+def weights_hash(network: RewardNetwork) -> str:
+    """16 hex digits over all weights and their names; for noticing other weights, not for naming files."""
+    import xxhash
+
+    digest = xxhash.xxh3_64()
+    for name, value in sorted(network.hf.state_dict().items()):
+        digest.update(f"{name}:{tuple(value.shape)}:{value.dtype}:".encode())
+        digest.update(bytes_of(value))
+    return digest.hexdigest()
+
+
 def hash_of(network: RewardNetwork, module: torch.nn.Module, left_out: str | tuple[str, ...], *facts: object) -> str:
     """A hash of a module's weights but those whose names begin with `left_out`, of how they are computed, and of `facts`."""
     digest = hashlib.blake2b(digest_size=KEY_BYTES)

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from rewardsmith.errors import ModelError
+from rewardsmith.files.manifest import read_manifest
 
 EMBEDDED = ("tiny", "smollm2-135m", "minilm-l6")
 HUB_FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "*.tiktoken", "*.py")
@@ -41,11 +42,17 @@ def locate(name: str) -> str:
 
 
 def fetch(name: str) -> str:
-    """The local copy of a hub model, downloaded where it is not cached: all that a reward model may come with."""
+    """The local copy of a hub model, downloaded where it is not cached: all that a reward model may come with.
+
+    Of folders inside it only what its manifest lists: other people keep second copies of the weights there.
+    """
     from huggingface_hub import snapshot_download
 
     try:
-        return str(snapshot_download(name, allow_patterns=list(HUB_FILES), ignore_patterns=["*/*", "consolidated*"]))
+        folder = snapshot_download(name, allow_patterns=list(HUB_FILES), ignore_patterns=["*/*", "consolidated*"])
+        if below := [file for file in read_manifest(Path(folder)) or () if "/" in file]:
+            folder = snapshot_download(name, allow_patterns=below)
+        return str(folder)
     except Exception as error:  # the hub raises many kinds, all of them about this name
         raise ModelError(unreachable(name, error)) from error
 

@@ -13,11 +13,13 @@ from jaxtyping import Float, Float64
 from rewardsmith.errors import ContractError, DataError, ModelError
 from rewardsmith.files import write_folder
 from rewardsmith.files.kinds import MODEL
+from rewardsmith.files.manifest import listed
 from rewardsmith.model.adapters import Adapter, AdapterFiles
 from rewardsmith.model.backbones import NO_CHOICE, Backbone, open_backbone
 from rewardsmith.model.devices import autocast_dtype, choose_device
 from rewardsmith.model.ensemble import HeadEnsemble, Spread
 from rewardsmith.model.hf_folder import save_hf_folder
+from rewardsmith.model.intact import model_faults, seal_model
 from rewardsmith.model.lean import make_lean
 from rewardsmith.model.network import RewardNetwork
 from rewardsmith.model.path_check import check_path
@@ -87,12 +89,15 @@ class RewardModel:
     ) -> "RewardModel":
         """Open a folder (or a run folder, or a hub name) for scoring.
 
-        With a `reward.json` its probes are scored again: token ids must match exactly and rewards within 1e-4, else
+        With a `manifest.json` its files must be those that were saved, else ModelError names what differs. With a
+        `reward.json` its probes are scored again: token ids must match exactly and rewards within 1e-4, else
         ContractError names what differs (with `allow_mismatch` it is kept in `mismatch` instead). Without one the
         contract is inferred; `template`, `max_length` and `choice` say what cannot be, and are refused where one is
         stored.
         """
-        backbone = open_backbone(str(path), trust_remote_code=trust_remote_code, choice=choice)
+        backbone = open_backbone(
+            str(path), trust_remote_code=trust_remote_code, choice=choice, check_files=not allow_mismatch
+        )
         sidecar = Sidecar.load(backbone.folder) if backbone.folder else None
         if sidecar is not None and (template is not None or max_length is not None):
             raise ContractError(
@@ -114,7 +119,9 @@ class RewardModel:
         model.network.eval()
         model.notes = backbone.notes
         if sidecar is not None:
-            model.mismatch = find_mismatch(model.encoder, model.network, sidecar)
+            damage = listed(model_faults(backbone.folder)) if allow_mismatch and backbone.folder else ""
+            found = find_mismatch(model.encoder, model.network, sidecar)
+            model.mismatch = "; ".join(filter(None, (damage, found)))
         if model.mismatch and not allow_mismatch:
             raise ContractError(f"{model.mismatch}; pass --allow-mismatch to score all the same")
         return model
@@ -254,6 +261,7 @@ class RewardModel:
         if self.adapter_files is not None:
             named = sidecar.training.get("base_model") or {}  # as a stranger may know it: the folder may go to a hub
             self.adapter_files.write(folder / "adapter", base=named.get("hub") or named.get("name"))
+        seal_model(folder)
 
     def _probes(self) -> tuple[Probe, ...]:
         chosen = self.usable_probes()

@@ -5,7 +5,7 @@ Several processes go through it together; the first alone writes files and notes
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -132,12 +132,14 @@ class Fit:
         self.state = FitState()
         self.head: ProbeFigures | None = None
         self.loss = LOSSES[settings.loss]
+        self.note: Callable[[str], None] = SILENT.note
 
     def run(self, *, resuming: bool = False, progress: Progress = SILENT) -> FitResult:
         """Train to the end (or early stop), leave the best weights in the network, and tell how it went.
 
         SIGINT and SIGTERM finish the step, write a checkpoint and raise KeyboardInterrupt.
         """
+        self.note = progress.note
         resumed = self._restore() if resuming else None
         if resuming:
             progress.note("no checkpoint had been written, so training starts anew" if resumed is None else
@@ -161,9 +163,8 @@ class Fit:
                 if self.state.stopped_early:
                     break
         self.engine.close()
-        best = self.checkpoints / "best" / resume.WEIGHTS
-        if best.is_file():
-            resume.load_weights(self.network, best)
+        if self.state.best_step is not None:
+            resume.load_weights(self.network, resume.best_weights(self.checkpoints, self.state.best_step))
         return FitResult(self.state, self.total, resumed, self.head)
 
     def _fit_head(self, progress: Progress) -> None:
@@ -289,14 +290,16 @@ class Fit:
         )
         if figures["eval_loss"] < state.best_loss:
             state.best_loss, state.best_step, state.without_gain = figures["eval_loss"], state.step, 0
-            resume.save_best(self.checkpoints / "best", self.network, {"step": state.step, **figures}, team=self.team)
+            resume.save_best(
+                self.checkpoints / resume.BEST, self.network, {"step": state.step, **figures}, team=self.team
+            )
         else:
             state.without_gain += 1
             state.stopped_early = 0 < self.settings.patience <= state.without_gain
 
     def _checkpoint(self) -> None:
         state = {**asdict(self.state), "fingerprint": self.fingerprint, "scaler": self.scaler.state_dict()}
-        folder = self.checkpoints / f"step-{self.state.step:08d}"
+        folder = resume.folder_of_step(self.checkpoints, self.state.step)
         resume.save_checkpoint(folder, self.network, self.optimizer, state, team=self.team)
         if self.team.leads:
             resume.prune(self.checkpoints, keep=self.settings.keep)
@@ -307,10 +310,11 @@ class Fit:
         raise KeyboardInterrupt(f"stopped after step {self.state.step} by a signal")
 
     def _restore(self) -> int | None:
-        restored = resume.restore(self.checkpoints, self.network, self.optimizer)
+        restored = resume.restore(self.checkpoints, self.network, self.optimizer, self.note)
         if restored is None:
+            resume.refuse_lost(self.checkpoints, self.metrics, first=min(self.settings.eval_every, self.total))
             if self.team.leads:
-                shutil.rmtree(self.checkpoints / "best", ignore_errors=True)
+                shutil.rmtree(self.checkpoints / resume.BEST, ignore_errors=True)
             self._trim_metrics(-1)  # the head may be fitted again, at step 0
             return None
         state = dict(restored.state)
@@ -320,6 +324,10 @@ class Fit:
         # JSON has no infinity: a run without a validation pass so far stores null.
         best = float("inf") if state["best_loss"] is None else state["best_loss"]
         self.state = FitState(**{**state, "recent": tuple(state["recent"]), "best_loss": best})
+        if self.team.leads and self.state.best_step is not None:
+            step, reached = self.state.best_step, self.state.step
+            resume.mend_best(self.checkpoints, best_step=step, reached=reached, note=self.note)
+        self.team.wait()
         self._trim_metrics(self.state.step)
         return self.state.step
 

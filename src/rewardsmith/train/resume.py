@@ -1,10 +1,11 @@
-"""Checkpoints to resume from: safetensors and JSON with a hash manifest; the newest one that is whole wins.
+"""Checkpoints to resume from: safetensors and JSON with a manifest; the newest one that is whole wins.
 
-They hold whole tensors, however many processes trained and however they shared them, so that any number can go on.
+They hold whole tensors, however many processes trained and however they shared them, so that any number can go on. Nothing
+is read from a folder whose files are not those of its manifest, and one that is passed over is named.
 """
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,16 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from rewardsmith.errors import TrainingError
-from rewardsmith.files import sha256, write_folder, write_json
+from rewardsmith.files import write_folder, write_json
 from rewardsmith.files.kinds import CHECKPOINT
+from rewardsmith.files.manifest import Fault, faults_of, listed, seal
 from rewardsmith.model.network import RewardNetwork
 from rewardsmith.model.team import ALONE, Team
 from rewardsmith.train.shards import moments_of, put, put_moments, whole
 
-MANIFEST = "manifest.json"
 WEIGHTS, MOMENTS, STATE = "weights.safetensors", "optimizer.safetensors", "state.json"
+BEST = "best"
+START_ANEW = "start anew with --overwrite instead of --resume"
 
 
 @dataclass(frozen=True)
@@ -86,10 +89,78 @@ def gathered(tensors: Iterable[tuple[str, torch.Tensor]], team: Team) -> dict[st
     return kept
 
 
-def newest_weights(folder: Path) -> Path:
-    """The weights that training ended with: the best ones, or without validation those of the newest checkpoint."""
-    best = folder / "best" / WEIGHTS
-    return best if best.is_file() else sorted(folder.glob(f"step-*/{WEIGHTS}"))[-1]
+def folder_of_step(checkpoints: Path, step: int) -> Path:
+    """Where the checkpoint of a step lies."""
+    return checkpoints / f"step-{step:08d}"
+
+
+def final_weights(checkpoints: Path, *, best_step: int | None, last_step: int) -> Path:
+    """The file with the weights that training ends with: the best ones, or without validation those of the last step.
+
+    TrainingError where they are damaged.
+    """
+    if best_step is not None:
+        return best_weights(checkpoints, best_step)
+    folder = folder_of_step(checkpoints, last_step)
+    if faults := checkpoint_faults(folder):
+        raise TrainingError(f"{folder} is damaged: {listed(faults)}; {START_ANEW}")
+    return folder / WEIGHTS
+
+
+def best_weights(checkpoints: Path, step: int) -> Path:
+    """The file with the weights of a validation pass: in `best/`, else in the checkpoint of that step, which has them too.
+
+    TrainingError where neither is whole: any other weights would be another model.
+    """
+    best = checkpoints / BEST
+    faults = best_faults(best, step)
+    twin = folder_of_step(checkpoints, step)
+    if not faults:
+        return best / WEIGHTS
+    if is_whole(twin):
+        return twin / WEIGHTS
+    raise TrainingError(f"{best}, the weights of step {step}, is damaged: {listed(faults)}; {START_ANEW}")
+
+
+def mend_best(checkpoints: Path, *, best_step: int, reached: int, note: Callable[[str], None]) -> None:
+    """Make sure that `best/` holds the weights of `best_step` before training goes on from the step `reached`.
+
+    A `best/` that is younger than the checkpoint (the run was killed between the two) may stay where the older one is
+    gone: its step comes again, and with the same bits. TrainingError where `best/` is damaged and no checkpoint has
+    its weights.
+    """
+    best = checkpoints / BEST
+    faults = best_faults(best, best_step)
+    if not faults:
+        return
+    younger = is_whole(best) and step_of(best) > reached
+    if younger and not is_whole(folder_of_step(checkpoints, best_step)):
+        return
+    weights = best_weights(checkpoints, best_step)
+
+    def fill(path: Path) -> None:
+        shutil.copyfile(weights, path / WEIGHTS)
+        write_json(path / STATE, {"step": best_step})
+        seal(path)
+
+    write_folder(best, fill, CHECKPOINT, overwrite=True)
+    if not younger:
+        note(
+            f"{best} is damaged: {listed(faults)}; it was written again from {weights.parent.name}, with the same weights"
+        )
+
+
+def best_faults(best: Path, step: int) -> list[Fault]:
+    """What keeps `best/` from being the weights of that step."""
+    faults = checkpoint_faults(best)
+    if faults or (found := step_of(best)) == step:
+        return faults
+    return [Fault(STATE, f"step {found}, expected {step}")]
+
+
+def step_of(best: Path) -> int:
+    """The step of the weights in a whole `best/`."""
+    return int(orjson.loads((best / STATE).read_bytes())["step"])
 
 
 def load_weights(network: RewardNetwork, path: Path) -> None:
@@ -117,10 +188,21 @@ def moments(network: RewardNetwork, optimizer: torch.optim.Optimizer, team: Team
     return tensors
 
 
-def restore(folder: Path, network: RewardNetwork, optimizer: torch.optim.Optimizer) -> Restored | None:
-    """Load the newest whole checkpoint under `folder` into network and optimizer; None where there is none."""
+def restore(
+    folder: Path,
+    network: RewardNetwork,
+    optimizer: torch.optim.Optimizer,
+    note: Callable[[str], None] = lambda text: None,
+) -> Restored | None:
+    """Load the newest whole checkpoint under `folder` into network and optimizer; None where there is none at all.
+
+    Damaged ones are passed over with a note; TrainingError where all are damaged.
+    """
+    damaged = []
     for path in sorted(folder.glob("step-*"), reverse=True):
-        if not is_whole(path):
+        if faults := checkpoint_faults(path):
+            damaged.append(f"{path.name} is damaged: {listed(faults)}")
+            note(f"{path} is damaged: {listed(faults)}; it is passed over")
             continue
         load_weights(network, path / WEIGHTS)
         saved = load_file(path / MOMENTS)
@@ -132,27 +214,41 @@ def restore(folder: Path, network: RewardNetwork, optimizer: torch.optim.Optimiz
         if "rng|cuda" in saved:
             torch.cuda.set_rng_state(saved["rng|cuda"], network.device)
         return Restored(orjson.loads((path / STATE).read_bytes()), path)
+    if damaged:
+        raise TrainingError(f"no checkpoint in {folder} is whole: {'; '.join(damaged)}; {START_ANEW}")
     return None
 
 
-def seal(folder: Path) -> None:
-    """Write the SHA-256 of every file, so that a damaged one is noticed: safetensors checks no contents."""
-    write_json(
-        folder / MANIFEST, {file.name: sha256(file) for file in sorted(folder.iterdir()) if file.name != MANIFEST}
-    )
+def refuse_lost(checkpoints: Path, metrics: Path, *, first: int) -> None:
+    """TrainingError where a run has gone beyond the step `first`, after which it writes a checkpoint, and none is there."""
+    lines = metrics.read_bytes().splitlines() if metrics.is_file() else []
+    if any(step_in(line) > first for line in lines):
+        raise TrainingError(
+            f"the checkpoints of {checkpoints} are lost: {metrics} goes beyond step {first}, after which the first one was "
+            f"written; {START_ANEW}"
+        )
+
+
+def step_in(line: bytes) -> int:
+    """The step of a line of metrics; 0 where the line was cut off."""
+    try:
+        return int(orjson.loads(line)["step"])
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+        return 0
+
+
+def checkpoint_faults(folder: Path) -> list[Fault]:
+    """What is wrong with the files of a checkpoint, to resume from or `best/`."""
+    return faults_of(folder, needed=(WEIGHTS, STATE) if folder.name == BEST else (WEIGHTS, MOMENTS, STATE))
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether every file of the manifest is there with its hash."""
-    try:
-        manifest = orjson.loads((folder / MANIFEST).read_bytes())
-        return bool(manifest) and all(sha256(folder / name) == digest for name, digest in manifest.items())
-    except (OSError, orjson.JSONDecodeError, AttributeError):
-        return False
+    """Whether a checkpoint holds what was written."""
+    return not checkpoint_faults(folder)
 
 
 def prune(folder: Path, *, keep: int) -> None:
     """Delete all but the newest `keep` checkpoints."""
-    found = (path for path in folder.glob("step-*") if CHECKPOINT.recognises(path))
+    found = (path for path in folder.glob("step-*") if not any(CHECKPOINT.foreign(path)))
     for path in sorted(found, reverse=True)[keep:]:
         shutil.rmtree(path)
