@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from signal import Signals
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import torch
 from rewardsmith.errors import TrainingError
 from rewardsmith.evaluate.metrics import accuracy, nll
 from rewardsmith.files import hash_text, write_bytes
+from rewardsmith.launch.signals import Interrupted, deferred
 from rewardsmith.model.allocator import kept_memory
 from rewardsmith.model.network import RewardNetwork
 from rewardsmith.model.scorer import score
@@ -25,7 +27,6 @@ from rewardsmith.progress import SILENT, Progress, Task
 from rewardsmith.train import resume
 from rewardsmith.train.engines import Parallel, start_engine
 from rewardsmith.train.examples import Example, steps_of_epoch
-from rewardsmith.train.interrupts import deferred_signals
 from rewardsmith.train.losses import LOSSES
 from rewardsmith.train.optimizer import make_optimizer
 from rewardsmith.train.probe import ProbeFigures, fit_head
@@ -135,7 +136,7 @@ class Fit:
     def run(self, *, resuming: bool = False, progress: Progress = SILENT) -> FitResult:
         """Train to the end (or early stop), leave the best weights in the network, and tell how it went.
 
-        SIGINT and SIGTERM finish the step, write a checkpoint and raise KeyboardInterrupt.
+        SIGINT, SIGTERM and SIGHUP finish the step, write a checkpoint and raise Interrupted.
         """
         resumed = self._restore() if resuming else None
         if resuming:
@@ -146,7 +147,7 @@ class Fit:
             self._fit_head(progress)
         with (
             kept_memory(self.network.device.type),
-            deferred_signals(patient=self.team.size > 1) as stop,
+            deferred() as stop,
             progress.task("training", self.total, "steps") as task,
         ):
             task.advance(self.state.step)
@@ -155,8 +156,8 @@ class Fit:
                 if self._due():
                     self._validate(progress)
                     self._checkpoint()
-                if self.team.any(stop.signal is not None):
-                    self._interrupted()
+                if number := max(self.team.gather(stop.signal or 0)):
+                    self._interrupted(number)
                 if self.state.stopped_early:
                     break
         self.engine.close()
@@ -300,10 +301,10 @@ class Fit:
         if self.team.leads:
             resume.prune(self.checkpoints, keep=self.settings.keep)
 
-    def _interrupted(self) -> None:
+    def _interrupted(self, number: int) -> None:
         if not self._due():
             self._checkpoint()
-        raise KeyboardInterrupt(f"stopped after step {self.state.step} by a signal")
+        raise Interrupted(number, f"stopped after step {self.state.step} by {Signals(number).name}")
 
     def _restore(self) -> int | None:
         restored = resume.restore(self.checkpoints, self.network, self.optimizer)
