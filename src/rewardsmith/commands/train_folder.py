@@ -1,13 +1,15 @@
 """What a training run writes about itself into its folder: settings, what became of the data, the summary."""
 
+import datetime
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from rewardsmith.commands.sources import Splits, is_prepared, quarantine_lines, read_json
+from rewardsmith.commands.sources import Splits, is_prepared, quarantine_lines
 from rewardsmith.commands.train_settings import Config
+from rewardsmith.errors import DataError
 from rewardsmith.files import (
     explained,
     hash_text,
@@ -18,6 +20,7 @@ from rewardsmith.files import (
     write_jsonl,
     write_text,
 )
+from rewardsmith.files.reading import WRITE_AGAIN, read_object, refuse_types, taking_from
 from rewardsmith.progress import Progress
 
 if TYPE_CHECKING:
@@ -25,6 +28,15 @@ if TYPE_CHECKING:
     from rewardsmith.train.examples import Encoding
     from rewardsmith.train.loop import FitResult, FitSettings
     from rewardsmith.train.optimizer import Parameters
+
+STORED = {
+    "threads": int | None,
+    "tokens_per_microbatch": int | None,
+    "dtype": Literal["fp32", "bf16", "fp16"],
+    "date": str,
+    "processes": int,
+}
+"""What of a run's settings is used again when it is resumed; the others are compared."""
 
 
 def begin_run(config: Config, fingerprint: Mapping[str, Any], *, processes: int, progress: Progress) -> None:
@@ -35,7 +47,7 @@ def begin_run(config: Config, fingerprint: Mapping[str, Any], *, processes: int,
     from rewardsmith.train.loop import refuse_changes
 
     if config.resume:
-        stored = read_json(config.output / "settings.json")
+        stored = stored_settings(config.output)
         before = stored.pop("processes", 1)
         refuse_changes(stored, fingerprint)
         if before != processes:
@@ -43,6 +55,18 @@ def begin_run(config: Config, fingerprint: Mapping[str, Any], *, processes: int,
         return
     prepare_output(config.output, overwrite=config.overwrite)
     write_json(config.output / "settings.json", {**fingerprint, "processes": processes})
+
+
+def stored_settings(folder: Path) -> dict[str, Any]:
+    """`settings.json` of a run to resume; DataError where it is damaged."""
+    path = folder / "settings.json"
+    stored = read_object(path)
+    with taking_from(path):
+        refuse_types(stored, STORED)
+        if not stored:
+            raise DataError(f"{path} holds no settings; {WRITE_AGAIN}")
+        datetime.date.fromisoformat(str(stored.get("date") or "2000-01-01"))
+    return stored
 
 
 def keep_findings(config: Config) -> None:

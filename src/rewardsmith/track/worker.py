@@ -19,8 +19,9 @@ import orjson
 
 from rewardsmith.errors import OutputError
 from rewardsmith.files import write_json
+from rewardsmith.files.reading import read_object, refuse_types, taking_from
 from rewardsmith.launch.redaction import redacted
-from rewardsmith.track.outcome import read_json, read_outcome, settings_of
+from rewardsmith.track.outcome import read_outcome, settings_of
 from rewardsmith.track.rows import Kind, Row, Rows, identity
 from rewardsmith.track.trackers import Job, Status, Tracker, open_tracker
 
@@ -104,7 +105,7 @@ def copy_lines(reader: int, log: int) -> None:
 def follow(job: Job, orders: Orders, say: Say) -> None:
     """Log the run from its first row, or from where the record stands, until it ends."""
     with alone(job.log):
-        before = read_json(job.state)
+        before = read_state(job.state)
         named = job.named(before)
         tracker = open_tracker(named, before.get("run_id"), settings_of(job.folder))
         state: dict[str, Any] = {
@@ -131,6 +132,14 @@ def follow(job: Job, orders: Orders, say: Say) -> None:
             write_json(job.state, {**state, "concluded": None, "status": "broken", "error": redacted(str(error))})
             raise
         write_json(job.state, {**state, "status": orders.status})
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """What an earlier part of the run said of its record; DataError where that is damaged."""
+    state = read_object(path)
+    with taking_from(path):
+        refuse_types(state, dict.fromkeys(("run_id", "project", "run_name", "concluded"), str | None))
+    return state
 
 
 def kept_names(job: Job, named: Job) -> str:

@@ -18,6 +18,7 @@ import torch
 from rewardsmith.errors import TrainingError
 from rewardsmith.evaluate.metrics import accuracy, nll
 from rewardsmith.files import hash_text, write_bytes
+from rewardsmith.files.reading import as_object, refuse_types, taking_from
 from rewardsmith.launch.signals import Interrupted, deferred
 from rewardsmith.model.allocator import kept_memory
 from rewardsmith.model.network import RewardNetwork
@@ -332,8 +333,7 @@ class Fit:
     def _trim_metrics(self, step: int) -> None:
         """Drop rows that were written after the checkpoint, so that no step is logged twice."""
         if self.team.leads and self.metrics.is_file():
-            lines = self.metrics.read_bytes().splitlines(keepends=True)
-            write_bytes(self.metrics, b"".join(line for line in lines if is_up_to(line, step)))
+            write_bytes(self.metrics, b"".join(lines_up_to(self.metrics, step)))
 
     def _advice(self) -> str:
         saved = sorted(self.checkpoints.glob("step-*"))
@@ -346,12 +346,15 @@ class Fit:
         return self.state.comparisons / self.state.seconds if self.state.seconds else 0.0
 
 
-def is_up_to(line: bytes, step: int) -> bool:
-    """Whether a metrics line is whole and not later than `step`."""
-    try:
-        return bool(orjson.loads(line)["step"] <= step)
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return False
+def lines_up_to(path: Path, step: int) -> Iterator[bytes]:
+    """The metrics not later than `step`; a last line without an end is what a kill leaves, DataError for other damage."""
+    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
+        if line.strip():
+            with taking_from(f"{path}:{number}"):
+                found = as_object(line, f"{path}:{number}")
+                refuse_types({"step": found["step"]}, {"step": int})
+            if found["step"] <= step:
+                yield line + b"\n"
 
 
 def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
