@@ -64,7 +64,7 @@ def counts_of(path: Path) -> dict[str, int]:
     with taking_from(place):
         counts = as_object(line, place)
         if not counts or any(type(count) is not int or count < 0 for count in counts.values()):
-            raise DataError(f"{counts} are no counts; delete this part, the same command makes it anew")
+            raise DataError("it does not begin with its counts; delete this part, the same command makes it anew")
     return counts
 
 
@@ -78,7 +78,9 @@ def lines_of(paths: Iterable[Path]) -> Iterator[bytes]:
                 rows -= 1
                 yield line
         if rows:
-            raise DataError(f"{path} has not the rows that it counts; delete this part, the same command makes it anew")
+            raise DataError(
+                f"{path} does not hold as many rows as it says; delete this part, the same command makes it anew"
+            )
 
 
 def facts_of(item: Any) -> list[Any]:

@@ -44,7 +44,7 @@ def zero_settings(given: str | None) -> dict[str, Any]:
     try:
         content = as_object(read_bytes(path), str(path))
     except DataError as error:
-        raise UsageError(f"--deepspeed-config: {error}") from error
+        raise UsageError(f"--deepspeed-config {path}: cannot be read as JSON ({error})") from error
     if not isinstance(content.get(ZERO), dict):
         raise UsageError(f"--deepspeed-config {path}: expected an object that holds {ZERO}")
     for key, value in content.items():

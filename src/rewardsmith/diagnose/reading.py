@@ -179,7 +179,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     try:
         return plain_values(read_bytes(path), path)
     except UsageError as error:
-        raise DataError(f"{error}; restore the file") from error
+        raise DataError(f"{path} is not YAML ({error}); restore the file") from error
 
 
 def read_data(folder: Path) -> DataFacts | None:

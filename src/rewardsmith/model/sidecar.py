@@ -89,7 +89,7 @@ class Sidecar:
         except ContractError as error:
             raise ContractError(f"{path}: {error}") from error
         except DataError as error:
-            raise ContractError(str(error)) from error
+            raise ContractError(f"{path} is damaged ({error})") from error
 
 
 def read_sidecar(value: Mapping[str, Any]) -> Sidecar:
