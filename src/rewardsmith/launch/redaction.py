@@ -22,7 +22,7 @@ TOKEN = (
 FORMS = (
     (re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s/?#'\"]+@", re.IGNORECASE), rf"\1{HIDDEN}@"),
     (re.compile(rf"([?&;#](?:[\w-]*[_-])?{SECRET_NAME}=)[^\s&;#'\"]+", re.IGNORECASE), rf"\1{HIDDEN}"),
-    (re.compile(r"\b((?:bearer|basic) )[A-Za-z0-9+/_.=~-]{8,}", re.IGNORECASE), rf"\1{HIDDEN}"),
+    (re.compile(r"\b((?:bearer|basic) )(?=\S*[0-9=])[A-Za-z0-9+/_.=~-]{8,}", re.IGNORECASE), rf"\1{HIDDEN}"),
     (re.compile(rf"(?<![A-Za-z0-9]){TOKEN}"), HIDDEN),
 )
 RANDOM = re.compile(r"(?=.*[0-9])(?=.*[a-z])(?=.*[A-Z])[A-Za-z0-9_-]{20,}|[0-9a-f]{32,}")

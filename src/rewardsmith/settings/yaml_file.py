@@ -18,7 +18,8 @@ from rewardsmith.settings.values import from_yaml, is_switch, nearest
 if TYPE_CHECKING:
     import yaml
 
-MOST_BYTES = 10_000_000
+MOST_BYTES = 1_000_000
+"""Of a settings file; one of this size takes seconds to read."""
 INTEGER = re.compile(r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$")
 FLOAT = re.compile(
     r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
