@@ -230,9 +230,9 @@ class Fit:
             raise TrainingError(f"step {self.state.step + 1}: {error}; {self._advice()}") from error
         norm = self.engine.update(self.optimizer, self.scaler, norm)
         if not (np.isfinite(norm) or self.scaler.is_enabled()):
-            places = ", ".join(example.place for example in examples[:3])
+            places = ", ".join(sorted({example.place for example in examples}))
             raise TrainingError(
-                f"step {self.state.step + 1}: the gradient is not finite, rows {places} …; {self._advice()}"
+                f"step {self.state.step + 1}: the gradient is not finite, rows {places}; {self._advice()}"
             )
         self._record(epoch, figures, rate, norm, time.perf_counter() - started)
         task.advance(
