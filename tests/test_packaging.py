@@ -6,6 +6,7 @@ import sys
 import tomllib
 import zipfile
 from email import message_from_string
+from hashlib import sha256
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
@@ -53,10 +54,24 @@ def test_the_metadata_is_that_of_the_project(built):
     assert metadata.get_all("Project-URL") is None  # there is no address yet, so none is told
 
 
-def test_an_archive_that_lacks_a_file_or_has_one_too_many_is_refused(tmp_path):
+def make_dist_module():
+    """The script, as a module."""
     loader = SourceFileLoader("make_dist", str(ROOT / "scripts" / "make-dist"))
-    make_dist = module_from_spec(spec_from_loader("make_dist", loader))
-    loader.exec_module(make_dist)
+    module = module_from_spec(spec_from_loader("make_dist", loader))
+    loader.exec_module(module)
+    return module
+
+
+def test_two_builds_give_the_same_wheel(built, tmp_path):
+    """The first was made from the unpacked sdist, this one from the sources; both are the same bytes."""
+    make_dist = make_dist_module()
+    again = make_dist.build("wheel", make_dist.copy_of_sources(tmp_path / "sources"), tmp_path / "out")
+    first, second = (sha256(path.read_bytes()).hexdigest() for path in (next(built.glob("*.whl")), again))
+    assert first == second
+
+
+def test_an_archive_that_lacks_a_file_or_has_one_too_many_is_refused(tmp_path):
+    make_dist = make_dist_module()
     whole = make_dist.package_files()
     license_file = f"rewardsmith-{VERSION}.dist-info/licenses/LICENSE"
     for name, files, expected in (

@@ -3,8 +3,6 @@
 import os
 import sys
 
-from rewardsmith import cli
-
 # Read by the libraries when they are first imported: no usage counters, and no bars or warnings beside our own.
 ENVIRONMENT = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -16,6 +14,15 @@ ENVIRONMENT = {
 
 def main() -> int:
     """Run the command line on the words this program was started with; returns the exit code."""
+    from rewardsmith.launch.children import leave_out_here
+
+    leave_out_here()  # before anything else is imported
+    from rewardsmith import cli
+    from rewardsmith.launch import signals, streams
+
+    streams.open_closed()
+    sys.excepthook = streams.show_bug
+    signals.install()
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     return cli.main(sys.argv[1:])

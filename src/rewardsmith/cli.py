@@ -1,8 +1,8 @@
 """The command line: a table of commands, from flags and YAML to a Config, and from a Result or an error to the screen.
 
 Exit codes: 0 done, 1 data, model or machine at fault (one line on standard error; of `verify`, its result), 2 command line
-or YAML refused (one line, with a suggestion), 130 interrupted. A bug keeps its traceback. With `--json`, standard output
-holds exactly one JSON object: the result, or `{"error": {"type", "message"}}`.
+or YAML refused (one line, with a suggestion), 128 + N ended by signal N (130 Ctrl-C, 143 SIGTERM, 129 SIGHUP). A bug keeps
+its traceback. With `--json`, standard output holds exactly one JSON object: the result, or `{"error": {"type", "message"}}`.
 """
 
 import contextlib
@@ -16,14 +16,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from signal import Signals
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
 from rewardsmith import launch
 from rewardsmith.errors import RewardsmithError, UsageError
 from rewardsmith.language import Language, language_of, of_environment, say, shows_chinese, speaking
+from rewardsmith.launch.redaction import redacted
+from rewardsmith.launch.signals import number_of
 from rewardsmith.manual import SHORT_FLAGS, Command, help_text, label, overview_of, position
-from rewardsmith.terminal import one_line, progress_for, write_anything
+from rewardsmith.terminal import lasting_errors, leave, one_line, progress_for, write_anything
 
 if TYPE_CHECKING:
     from rewardsmith.settings import Setting
@@ -97,13 +100,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     launch.begin()
     for stream in (sys.stdout, sys.stderr):
         write_anything(stream)
-    try:
-        asked = asked_language(arguments)
-    except UsageError as error:
-        with speaking("en"):
-            return _refuse(error, code=2, as_json=as_json)
-    with speaking(asked):
-        return _run_guarded(arguments, as_json=as_json)
+    with lasting_errors():
+        try:
+            asked = asked_language(arguments)
+        except UsageError as error:
+            with speaking("en"):
+                return _refuse(error, code=2, as_json=as_json)
+        with speaking(asked):
+            return _run_guarded(arguments, as_json=as_json)
 
 
 def asked_language(arguments: Sequence[str]) -> Language:
@@ -133,28 +137,46 @@ def _run_guarded(arguments: list[str], *, as_json: bool) -> int:
         return _dispatch(arguments, as_json=as_json)
     except UsageError as error:
         return _refuse(error, code=2, as_json=as_json)
-    except KeyboardInterrupt:
-        if launch.speaks():
-            sys.stderr.write(f"\n{say('interrupted')}\n")
-        return 130
-    except BrokenPipeError:
-        # The reader (head, less) went away; without this, Python complains again while it shuts down.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt as error:
+        return _interrupted(error, as_json=as_json)
+    except OutputGone:
         return 1
     except (RewardsmithError, OSError, MemoryError) as error:
         return _refuse(error, code=1, as_json=as_json)
 
 
+class OutputGone(Exception):
+    """Nobody takes what is written to standard output any more; there is nothing to say about it."""
+
+
+def _write_out(text: str) -> None:
+    """Write to standard output; OutputGone where its reader (head, less) went away."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        leave(sys.stdout)  # else Python complains again while it shuts down
+        if isinstance(error, BrokenPipeError):
+            raise OutputGone from error
+        raise OSError(f"cannot write to standard output: {error.strerror or error}") from error
+
+
 def _refuse(error: BaseException, *, code: int, as_json: bool) -> int:
     if not launch.speaks():  # another process of the same launch tells it
         return code
-    message = one_line(str(error)) or type(error).__name__
+    message = redacted(one_line(str(error))) or type(error).__name__
     if isinstance(error, MemoryError):
         message = "out of memory; use smaller batches or less data"
     sys.stderr.write(say(f"error: {message}") + "\n")
     if as_json:
-        _write_json({"error": {"type": type(error).__name__, "message": say(message)}})
+        _write_error(type(error).__name__, say(message))
     return code
+
+
+def _write_error(kind: str, message: str) -> None:
+    """The JSON object of a failure; the exit code tells it too, where nobody reads on."""
+    with contextlib.suppress(OutputGone, OSError):
+        _write_json({"error": {"type": kind, "message": message}})
 
 
 def _write_json(value: Any) -> None:
@@ -166,19 +188,18 @@ def _write_json(value: Any) -> None:
     except (TypeError, UnicodeEncodeError):
         # A path that is no UTF-8, or a screen without these characters: JSON has ASCII escapes of its own.
         text = json.dumps(value, default=lambda array: array.tolist())
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    _write_out(text + "\n")
 
 
 def _dispatch(arguments: list[str], *, as_json: bool) -> int:
     arguments = _command_first(arguments)
     if not arguments or arguments[0] in ("--help", "-h"):
-        sys.stdout.write(overview())
+        _write_out(overview())
         return 0 if arguments else 2
     if arguments[0] == "--version":
         from rewardsmith.version import VERSION
 
-        sys.stdout.write(f"rewardsmith {VERSION}\n")
+        _write_out(f"rewardsmith {VERSION}\n")
         return 0
     name, *rest = arguments
     if name not in COMMANDS:
@@ -191,7 +212,7 @@ def _dispatch(arguments: list[str], *, as_json: bool) -> int:
     module = importlib.import_module(command.module)
     options, others = _at_dashes(rest)
     if "--help" in options or "-h" in options:
-        sys.stdout.write(help_text(name, command, module.Config))
+        _write_out(help_text(name, command, module.Config))
         return 0
     words = [word for word in options if word != "--json"] + others
     if launch.place() is not None and name not in TOGETHER:
@@ -220,15 +241,14 @@ def _run(name: str, module: Any, config: Any, *, as_json: bool) -> int:
         with contextlib.redirect_stdout(sys.stderr):
             result = module.run(config, progress=progress_for())
             output = result.to_json() if as_json else shown(result)
-    except KeyboardInterrupt:
-        return _interrupted(name, config, as_json=as_json)
+    except KeyboardInterrupt as error:
+        return _interrupted(error, config, as_json=as_json)
     if not launch.speaks():
         return 0
     if as_json:
         _write_json(output)
     else:
-        sys.stdout.write(output.rstrip("\n") + "\n")
-        sys.stdout.flush()
+        _write_out(output.rstrip("\n") + "\n")
     return int(getattr(result, "exit_code", 0))
 
 
@@ -240,10 +260,11 @@ def shown(result: Any) -> str:
     return text if getattr(result, "quotes_data", False) else say(text)
 
 
-def _interrupted(name: str, config: Any, *, as_json: bool) -> int:
+def _interrupted(error: KeyboardInterrupt, config: Any = None, *, as_json: bool) -> int:
+    number = number_of(error)
     if not launch.speaks():
-        return 130
-    message = "interrupted"
+        return 128 + number
+    message = f"interrupted by {Signals(number).name}"
     if hasattr(config, "resume") and getattr(config, "output", None) and config.output.is_dir():
         message += f"; what is finished is kept in {config.output}; the same command with --resume goes on from there"
     elif getattr(config, "keeps_parts", False):
@@ -251,8 +272,8 @@ def _interrupted(name: str, config: Any, *, as_json: bool) -> int:
     message = say(one_line(message))
     sys.stderr.write(f"\n{message}\n")
     if as_json:
-        _write_json({"error": {"type": "Interrupted", "message": message}})
-    return 130
+        _write_error("Interrupted", message)
+    return 128 + number
 
 
 def _resolve(name: str, command: Command, kind: type, words: list[str]) -> Any:

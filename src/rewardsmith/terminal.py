@@ -1,15 +1,17 @@
 """Progress, notes and one-line errors on standard error: bars for a terminal, a line now and then for a log file."""
 
 import contextlib
+import errno
 import io
 import os
 import sys
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from rewardsmith import launch
 from rewardsmith.language import say
+from rewardsmith.launch.redaction import redacted
 from rewardsmith.progress import SILENT, Progress, Task
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 SECONDS_BETWEEN_LINES = 10.0
+GONE = {errno.EIO, errno.EPIPE, errno.ENXIO, errno.EBADF}
+"""How writing fails where nobody is left to read: a closed terminal, a pipe without a reader, a closed descriptor."""
 
 
 def one_line(text: str) -> str:
@@ -29,6 +33,52 @@ def write_anything(stream: TextIO) -> None:
     """Let a stream show a character that its encoding lacks as an escape (`\\u2013`), instead of failing on it."""
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")
+
+
+class Lasting:
+    """A stream for notes, that may go away (its terminal is closed, the reader of its pipe ends) without ending the work."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        """Write, as far as anybody is there to read."""
+        self.attempt(lambda: self.stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, as far as anybody is there to read."""
+        self.attempt(self.stream.flush)
+
+    def attempt(self, act: Callable[[], object]) -> None:
+        """Do it; where nobody can read any more, the stream leads nowhere from here on."""
+        try:
+            act()
+        except OSError as error:
+            if error.errno in GONE:
+                leave(self.stream)
+
+
+def leave(stream: TextIO) -> None:
+    """Let a stream whose other end is gone lead nowhere, for whatever writes there, at the end of the program too."""
+    with contextlib.suppress(OSError, ValueError):
+        descriptor = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(descriptor, stream.fileno())
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def lasting_errors() -> Iterator[None]:
+    """Standard error, for the time of the block, as a stream whose end does not end the work."""
+    before = sys.stderr
+    sys.stderr = cast(TextIO, Lasting(before))
+    try:
+        yield
+    finally:
+        sys.stderr = before
 
 
 def progress_for(stream: TextIO | None = None) -> Progress:
@@ -97,7 +147,7 @@ class LineProgress:
 
     def note(self, text: str) -> None:
         """Write the text as one line, in the language spoken."""
-        self.stream.write(say(one_line(text)) + "\n")
+        self.stream.write(say(redacted(one_line(text))) + "\n")
         self.stream.flush()
 
     @contextlib.contextmanager
@@ -135,7 +185,7 @@ class BarProgress:
 
     def note(self, text: str) -> None:
         """Write the text as one line above the bars; its square brackets are no markup."""
-        self.console.print(say(one_line(text)), markup=False, soft_wrap=True)
+        self.console.print(say(redacted(one_line(text))), markup=False, soft_wrap=True)
 
     @contextlib.contextmanager
     def task(self, label: str, total: float | None, unit: str) -> Iterator[Task]:

@@ -195,14 +195,19 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="ne
 @needs_proc
 @pytest.mark.parametrize(
     ("signalled", "code", "words"),
-    [("worker", 1, "a worker process ended too early (SIGKILL)"), ("command", 130, "interrupted")],
+    [
+        ("worker", 1, "a worker process ended too early (SIGKILL)"),
+        (signal.SIGINT, 130, "interrupted by SIGINT"),
+        (signal.SIGTERM, 143, "interrupted by SIGTERM"),
+        (signal.SIGHUP, 129, "interrupted by SIGHUP"),
+    ],
 )
-def test_a_dead_worker_and_ctrl_c_end_everything(tmp_path, signalled, code, words):
+def test_a_dead_worker_and_a_signal_end_everything(tmp_path, signalled, code, words):
     process, workers = started(tmp_path)
     if signalled == "worker":
         os.kill(workers[0], signal.SIGKILL)
     else:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signalled)
     out, err = process.communicate(timeout=300)
     assert process.returncode == code
     assert out == ""

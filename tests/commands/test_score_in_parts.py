@@ -177,17 +177,26 @@ def test_ray_scores_each_row_once_though_the_driver_and_a_worker_are_killed(mode
     assert (rows.parent / "ray.jsonl").read_bytes() == whole
 
 
-def test_a_killed_run_leaves_no_half_part(model, rows):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_killed_run_leaves_no_half_part(model, rows, number, code):
     words = ["score", str(model), str(rows), "-o", str(rows.parent / "out.jsonl"), "--device", "cpu"]
-    code = "from rewardsmith import cli; from rewardsmith.commands import score; score.WINDOW = 2; cli.main()"
+    program = (
+        "import sys; from rewardsmith import __main__; from rewardsmith.commands import score; "
+        "score.WINDOW = 2; sys.exit(__main__.main())"
+    )
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen([sys.executable, "-c", code, *words], env=environment)
+    process = subprocess.Popen([sys.executable, "-c", program, *words], env=environment, stderr=subprocess.PIPE)
     folder = rows.parent / "out.jsonl.parts"
     until = time.monotonic() + 60
     while not list(folder.glob("*.jsonl")) and time.monotonic() < until and process.poll() is None:
         time.sleep(0.001)
-    process.kill()
-    process.wait()
-    for path in folder.glob("*.jsonl") if folder.is_dir() else ():
+    process.send_signal(number)
+    errors = process.communicate()[1].decode().splitlines()
+    assert process.returncode == code
+    if number != signal.SIGKILL:
+        said = f"interrupted by {number.name}; what is finished is kept, the same command goes on from there"
+        assert errors[-1] == said
+    assert list(folder.glob("*.jsonl"))
+    for path in folder.glob("*.jsonl"):
         counts, *scored = path.read_bytes().splitlines()
         assert orjson.loads(counts)["rows"] == len(scored) == 2

@@ -1,5 +1,7 @@
 import hashlib
 import math
+import os
+import signal
 
 import numpy as np
 import orjson
@@ -221,10 +223,8 @@ def test_an_exploding_loss_stops_the_run(tmp_path):
         trainer.run()
 
 
-def test_an_interrupt_ends_at_a_step_with_a_checkpoint(tmp_path):
-    import os
-    import signal
-
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupt_ends_at_a_step_with_a_checkpoint(tmp_path, number):
     whole = fit(tmp_path / "whole")
     whole.run()
     trainer = fit(tmp_path / "stopped")
@@ -233,10 +233,10 @@ def test_an_interrupt_ends_at_a_step_with_a_checkpoint(tmp_path):
     def interrupted(epoch, chosen, task):
         one_step(epoch, chosen, task)
         if trainer.state.step == 5:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
 
     trainer._one_step = interrupted
-    with pytest.raises(KeyboardInterrupt, match="after step 5"):
+    with pytest.raises(KeyboardInterrupt, match=f"after step 5 by {number.name}"):
         trainer.run()
     resumed = fit(tmp_path / "stopped")
     assert resumed.run(resuming=True).resumed_from == 5

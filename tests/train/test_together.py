@@ -216,7 +216,9 @@ def test_the_end_of_one_process_ends_all_with_one_message(tmp_path, number):
     out, errors = process.communicate(timeout=300)
     assert process.returncode != 0
     said = orjson.loads(out)["error"]["message"]
-    expected = "another process of this run ended" if number == signal.SIGKILL else "interrupted; what is finished"
+    expected = (
+        "another process of this run ended" if number == signal.SIGKILL else "interrupted by SIGTERM; what is finished"
+    )
     assert said.startswith(expected)
     assert errors.count(said) == 1
     assert list(checkpoints.glob("step-*"))

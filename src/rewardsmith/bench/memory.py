@@ -1,13 +1,16 @@
 """How much memory training takes, measured in a process of its own, which nothing has used before."""
 
 import contextlib
-import multiprocessing
+import json
 import re
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rewardsmith.bench.documented import Size
+from rewardsmith.errors import WorkerError
+from rewardsmith.launch.children import environment, python
 
 STEPS = 3
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -26,13 +29,25 @@ class Memory:
 
 
 def training_memory(size: Size, *, batch: int, device: str, dtype: str, threads: int | None) -> Memory:
-    """Train a few steps of `batch` pairs in a fresh process and return what it took."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as executor:
-        return executor.submit(measure, size, batch, device, dtype, threads).result()
+    """Train a few steps of `batch` pairs in a fresh process and return what it took; WorkerError where it dies."""
+    words = {"size": asdict(size), "batch": batch, "device": device, "dtype": dtype, "threads": threads}
+    command = python("rewardsmith.bench.memory", json.dumps(words))
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False, process_group=0)
+    if done.returncode:
+        cause = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise WorkerError(f"the process that measures memory ended too early: {cause}")
+    return Memory(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def measure(size: Size, batch: int, device: str, dtype: str, threads: int | None) -> Memory:
+def main() -> None:
+    """The program of that process."""
+    words = json.loads(sys.argv[1])
+    with contextlib.redirect_stdout(sys.stderr):
+        found = measure(Size(**words.pop("size")), **words)
+    sys.stdout.write(json.dumps(asdict(found)) + "\n")
+
+
+def measure(size: Size, *, batch: int, device: str, dtype: str, threads: int | None) -> Memory:
     """What `training_memory` returns, for this process; only true where the process is new."""
     import torch
 
@@ -65,10 +80,12 @@ def resident_mb(name: str) -> float | None:
 
 def largest_mb() -> float | None:
     """The largest resident size of this process where there is no /proc (macOS); None on Windows."""
-    import sys
-
     try:
         import resource
     except ImportError:
         return None
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+
+
+if __name__ == "__main__":
+    main()

@@ -108,9 +108,10 @@ def model_folder(place: Path) -> Path | None:
 
 def may_write(path: Path) -> bool:
     """Whether no card is there, or one that nobody changed since it was written."""
+    from rewardsmith.files.reading import read_text
     from rewardsmith.report.model_card import is_ours
 
-    return not path.exists() or is_ours(path.read_text(encoding="utf-8", errors="replace"))
+    return not path.exists() or is_ours(read_text(path))
 
 
 def edited(path: Path) -> bool:
@@ -128,8 +129,8 @@ def write_to(path: Path, text: str) -> None:
 def gather(config: Config, folder: Path, facts: "Facts | None" = None) -> "ModelCard":
     """All that is known about the model in `folder`, from its files and those of its run (`facts`, if read already)."""
     from rewardsmith.diagnose.facts import Facts
-    from rewardsmith.diagnose.reading import read_object
     from rewardsmith.diagnose.verdict import judge
+    from rewardsmith.files.reading import read_object, read_text
     from rewardsmith.model.sidecar import Sidecar
     from rewardsmith.report.model_card import UNKNOWN, ModelCard, stated
 
@@ -137,20 +138,20 @@ def gather(config: Config, folder: Path, facts: "Facts | None" = None) -> "Model
     assert sidecar is not None  # model_folder found it
     run_folder = folder.parent if (folder.parent / "train.json").is_file() else folder
     measured = config.evaluation or run_folder
-    evaluation = read_object(measured / "evaluation.json")
+    evaluation = evaluation_of(measured)
     if config.evaluation is not None and not evaluation:
         raise UsageError(f"--evaluation {measured}: no evaluation.json there; give the output folder of evaluate")
     # Without an evaluation, facts are those of the validation passes that picked the weights: no measurement.
     facts = (facts or Facts.from_folder(measured)) if evaluation else None
     known: tuple[str, tuple[str, ...]] = (UNKNOWN, ())
     if (folder / CARD).is_file():
-        known = stated((folder / CARD).read_text(encoding="utf-8"))
+        known = stated(read_text(folder / CARD))
     return ModelCard(
         sidecar=sidecar,
-        config=read_object(folder / "config.json"),
+        config=config_of(folder),
         settings=read_object(run_folder / "settings.json"),
         training={**read_object(run_folder / "train.json"), "parameters": parameters_in(folder)},
-        data=read_object(run_folder / "data" / "data.json"),
+        data=data_of(run_folder),
         evaluation=evaluation,
         facts=facts,
         verdict=None if facts is None else judge(facts),
@@ -158,6 +159,45 @@ def gather(config: Config, folder: Path, facts: "Facts | None" = None) -> "Model
         languages=config.languages or known[1],
         has_adapter=(folder / "adapter").is_dir(),
     )
+
+
+def evaluation_of(folder: Path) -> dict[str, Any]:
+    """evaluation.json, with what the card takes from it."""
+    from rewardsmith.diagnose import values
+    from rewardsmith.files.reading import read_object, taking_from
+
+    path = folder / "evaluation.json"
+    found = read_object(path)
+    with taking_from(path):
+        values.interval(found, "auc_ci")
+    return found
+
+
+def config_of(folder: Path) -> dict[str, Any]:
+    """config.json, with what the card takes from it."""
+    from rewardsmith.files.reading import read_object, refuse_types, taking_from
+
+    found = read_object(folder / "config.json")
+    with taking_from(folder / "config.json"):
+        refuse_types(found, {"architectures": tuple[str, ...] | None})
+    return found
+
+
+def data_of(run_folder: Path) -> dict[str, Any]:
+    """data/data.json, with what the card takes from it."""
+    from rewardsmith.diagnose import values
+    from rewardsmith.files.reading import read_object, taking_from
+
+    path = run_folder / "data" / "data.json"
+    found = read_object(path)
+    with taking_from(path):
+        values.mapping(found, "hashes")
+        values.count(found, "quarantined")
+        records, encoding = values.mapping(found, "records"), values.mapping(found, "encoding")
+        for counts, names in ((records, list(records)), (encoding, ["refused", "prompts_cut"])):
+            for name in names:
+                values.count(counts, name)
+    return found
 
 
 def parameters_in(folder: Path) -> int:

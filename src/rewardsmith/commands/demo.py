@@ -68,7 +68,7 @@ def shown(config: Config, progress: Progress) -> Result:
     from rewardsmith.version import VERSION
 
     prepare_output(config.output, DEMO, overwrite=config.overwrite)
-    write_json(config.output / DEMO.marker, {"rewardsmith": VERSION, "prompts": config.prompts, "seed": config.seed})
+    write_json(config.output / "demo.json", {"rewardsmith": VERSION, "prompts": config.prompts, "seed": config.seed})
     raw = config.output / "data.jsonl"
     ceiling = write_data(config, raw)
     progress.note(f"wrote {config.prompts} prompts to {raw}; no model can be right more often than {ceiling:.3f}")

@@ -70,8 +70,8 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     Raises DataError where there is nothing to judge, OutputError where a report is there and `overwrite` is not set.
     """
     from rewardsmith.diagnose.facts import Facts
-    from rewardsmith.diagnose.reading import read_object
     from rewardsmith.diagnose.verdict import judge
+    from rewardsmith.files.reading import read_object, taking_from
     from rewardsmith.report.writing import report_paths, write_report
 
     lang = current()
@@ -80,7 +80,8 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     existing = [path for path in report_paths(folder) if path.exists()]
     if existing and not config.overwrite:
         raise OutputError(f"{existing[0]} is already there; choose another output or pass --overwrite")
-    facts = Facts.from_mapping(read_object(config.run)) if single else Facts.from_folder(config.run)
+    with taking_from(config.run):
+        facts = Facts.from_mapping(read_object(config.run)) if single else Facts.from_folder(config.run)
     for note in facts.notes:
         progress.note(note)
     verdict = judge(facts)

@@ -66,10 +66,10 @@ class Result:
 def run(config: Config, progress: Progress = SILENT) -> Result:
     """Open the model, say what it is, and write it with its contract and probes."""
     with claimed(config.output, MODEL):
-        return imported(config)
+        return imported(config, progress)
 
 
-def imported(config: Config) -> Result:
+def imported(config: Config, progress: Progress) -> Result:
     """The import; its output is claimed."""
     refuse_inside(config.output, [config.model, *([config.base] if config.base else [])])
     check_output(config.output, MODEL, overwrite=config.overwrite, edited=card.edited)

@@ -122,6 +122,7 @@ def upload(config: Config, files: dict[str, Path]) -> tuple[str, str]:
     """Make the repository if need be and put the files there in one commit; returns its address and the commit."""
     from huggingface_hub import CommitOperationAdd, HfApi, get_token
 
+    from rewardsmith.files.reading import read_text
     from rewardsmith.report.card_code import on_hub
 
     if get_token() is None:
@@ -134,7 +135,7 @@ def upload(config: Config, files: dict[str, Path]) -> tuple[str, str]:
     for place, path in files.items():
         content: Any = path
         if place == card.CARD:
-            content = on_hub(path.read_text(encoding="utf-8"), config.name).encode()
+            content = on_hub(read_text(path), config.name).encode()
         operations.append(CommitOperationAdd(place, content))
     done = api.create_commit(config.name, operations, commit_message=config.message)
     return str(repository), str(done.oid)

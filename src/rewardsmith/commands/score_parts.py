@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from rewardsmith.files import explained, write_bytes, write_lines
+from rewardsmith.errors import DataError
+from rewardsmith.files import write_bytes, write_lines
 from rewardsmith.files.leftovers import remove_files
+from rewardsmith.files.reading import as_object, taking_from
 
 if TYPE_CHECKING:
     from rewardsmith.data.loading import Read
@@ -55,18 +57,30 @@ def part(counts: Mapping[str, int], rows: Iterable[Any]) -> bytes:
 
 
 def counts_of(path: Path) -> dict[str, int]:
-    """The counts of a part."""
-    with explained(path), path.open("rb") as file:
-        counts: dict[str, int] = orjson.loads(file.readline())
+    """The counts of a part; DataError where it is damaged."""
+    with path.open("rb") as file:
+        line = file.readline()
+    place = f"{path}:1"
+    with taking_from(place):
+        counts = as_object(line, place)
+        if not counts or any(type(count) is not int or count < 0 for count in counts.values()):
+            raise DataError("it does not begin with its counts; delete this part, the same command makes it anew")
     return counts
 
 
 def lines_of(paths: Iterable[Path]) -> Iterator[bytes]:
-    """The rows of all parts, in order."""
+    """The rows of all parts, in order; DataError where a part has not as many as it says."""
     for path in paths:
+        rows = counts_of(path)["rows"]
         with path.open("rb") as file:
             file.readline()
-            yield from file
+            for line in file:
+                rows -= 1
+                yield line
+        if rows:
+            raise DataError(
+                f"{path} does not hold as many rows as it says; delete this part, the same command makes it anew"
+            )
 
 
 def facts_of(item: Any) -> list[Any]:

@@ -6,9 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-
-import orjson
+from typing import TYPE_CHECKING, Literal
 
 from rewardsmith.errors import DataError, UsageError
 from rewardsmith.progress import SILENT, Progress, Task
@@ -274,8 +272,3 @@ def quarantine_lines(quarantined: Iterable[Quarantined]) -> list[dict[str, objec
     from dataclasses import asdict
 
     return [asdict(row) for row in quarantined]
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file of ours; empty where the file is not there."""
-    return orjson.loads(path.read_bytes()) if path.is_file() else {}

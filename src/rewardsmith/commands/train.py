@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from rewardsmith.commands import card, push
 from rewardsmith.commands.origin import origin_of
-from rewardsmith.commands.sources import Splits, input_files, read_json
-from rewardsmith.commands.train_folder import begin_run, fingerprint_of, save_settings, seal_run, summarize_run
+from rewardsmith.commands.sources import Splits, input_files
+from rewardsmith.commands.train_folder import (
+    begin_run,
+    fingerprint_of,
+    save_settings,
+    seal_run,
+    stored_settings,
+    summarize_run,
+)
 from rewardsmith.commands.train_frozen import done_in_words, heads_in_words, known_features
 from rewardsmith.commands.train_inputs import (
     Start,
@@ -170,7 +177,7 @@ def as_before(config: Config) -> Config:
     """On resume, what the first run found out by itself (threads, token budget, precision) is used again."""
     if not config.resume:
         return config
-    stored = read_json(config.output / "settings.json")
+    stored = stored_settings(config.output)
     return replace(
         config,
         threads=config.threads or stored.get("threads"),

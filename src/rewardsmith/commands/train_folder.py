@@ -1,15 +1,17 @@
 """What a training run writes about itself into its folder: settings, what became of the data, the summary."""
 
+import datetime
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rewardsmith.commands import card
 from rewardsmith.commands.environment import code_commit, versions
-from rewardsmith.commands.sources import Splits, input_files, is_prepared, quarantine_lines, read_json
+from rewardsmith.commands.sources import Splits, input_files, is_prepared, quarantine_lines
 from rewardsmith.commands.train_settings import Config
+from rewardsmith.errors import DataError
 from rewardsmith.files import (
     explained,
     hash_text,
@@ -22,6 +24,7 @@ from rewardsmith.files import (
 )
 from rewardsmith.files.kinds import RUN
 from rewardsmith.files.manifest import MANIFEST, files_of, seal
+from rewardsmith.files.reading import WRITE_AGAIN, read_object, refuse_types, taking_from
 from rewardsmith.progress import Progress
 
 if TYPE_CHECKING:
@@ -32,6 +35,14 @@ if TYPE_CHECKING:
 
 SEALED = ("settings.json", "config.yaml", "metrics.jsonl", "train.json", "evaluation.json", "comparisons.jsonl")
 """Files of a run folder, beside those in `data/`, that nothing changes once the run is finished."""
+STORED = {
+    "threads": int | None,
+    "tokens_per_microbatch": int | None,
+    "dtype": Literal["fp32", "bf16", "fp16"],
+    "date": str,
+    "processes": int,
+}
+"""What of a run's settings is used again when it is resumed; the others are compared."""
 
 
 def begin_run(config: Config, fingerprint: Mapping[str, Any], *, processes: int, progress: Progress) -> None:
@@ -44,7 +55,7 @@ def begin_run(config: Config, fingerprint: Mapping[str, Any], *, processes: int,
 
     surroundings = surroundings_of(processes)
     if config.resume:
-        stored = read_json(config.output / "settings.json")
+        stored = stored_settings(config.output)
         before = {name: stored.pop(name, None) for name in SURROUNDINGS}
         refuse_changes(stored, fingerprint)
         note_changes(before, surroundings, progress)
@@ -90,6 +101,18 @@ def seal_run(folder: Path) -> None:
 def is_sealed(place: Path) -> bool:
     """Whether a file of a run folder stays as it is when the run is finished."""
     return place.as_posix() in SEALED or place.parts[0] == "data"
+
+
+def stored_settings(folder: Path) -> dict[str, Any]:
+    """`settings.json` of a run to resume; DataError where it is damaged."""
+    path = folder / "settings.json"
+    stored = read_object(path)
+    with taking_from(path):
+        refuse_types(stored, STORED)
+        if not stored:
+            raise DataError(f"{path} holds no settings; {WRITE_AGAIN}")
+        datetime.date.fromisoformat(str(stored.get("date") or "2000-01-01"))
+    return stored
 
 
 def keep_findings(config: Config) -> None:

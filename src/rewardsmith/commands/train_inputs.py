@@ -14,8 +14,8 @@ from rewardsmith.commands.sources import (
     follow_attribute,
     load_splits,
     missing_attribute,
-    read_json,
 )
+from rewardsmith.commands.train_folder import stored_settings
 from rewardsmith.commands.train_settings import Config
 from rewardsmith.errors import TrainingError, UsageError
 from rewardsmith.progress import Progress
@@ -250,7 +250,7 @@ def microbatch_tokens(config: Config, start: Start, examples: "Sequence[Example]
 
 def start_date(config: Config) -> datetime.date:
     """The day that training begins, or the one on which a run to resume began."""
-    stored = read_json(config.output / "settings.json").get("date") if config.resume else None
+    stored = stored_settings(config.output).get("date") if config.resume else None
     return datetime.date.fromisoformat(str(stored)) if stored else datetime.date.today()
 
 

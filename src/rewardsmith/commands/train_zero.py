@@ -1,12 +1,12 @@
 """The DeepSpeed configuration of `train --parallel deepspeed`: what of it is used, and what our own options say instead."""
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rewardsmith.errors import UsageError
+from rewardsmith.errors import DataError, UsageError
+from rewardsmith.files.reading import as_object, read_bytes
 
 SHIPPED = Path(__file__).parents[1] / "recipes"
 DEFAULT = "zero2"
@@ -42,10 +42,10 @@ def zero_settings(given: str | None) -> dict[str, Any]:
     """
     path = file_of(given)
     try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+        content = as_object(read_bytes(path), str(path))
+    except DataError as error:
         raise UsageError(f"--deepspeed-config {path}: cannot be read as JSON ({error})") from error
-    if not isinstance(content, dict) or not isinstance(content.get(ZERO), dict):
+    if not isinstance(content.get(ZERO), dict):
         raise UsageError(f"--deepspeed-config {path}: expected an object that holds {ZERO}")
     for key, value in content.items():
         if key in OURS and not left_to_us(value):

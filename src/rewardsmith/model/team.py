@@ -21,6 +21,7 @@ from torch.distributed.rendezvous import rendezvous
 
 from rewardsmith import launch
 from rewardsmith.errors import TrainingError, UsageError, first_line
+from rewardsmith.launch.signals import heeded
 
 T = TypeVar("T")
 PATIENCE = datetime.timedelta(hours=1)  # the first process may judge and write while the others wait
@@ -65,10 +66,6 @@ class Team:
         for part in self.gather(known):
             merged.update(part)
         return merged
-
-    def any(self, flag: bool) -> bool:
-        """Whether any process says so."""
-        return any(self.gather(flag))
 
     def from_lead(self, make: Callable[[], T]) -> T:
         """What the first process makes, in all of them."""
@@ -140,7 +137,7 @@ def device_of(here: launch.Place, device: str) -> str:
 def farewell(here: launch.Place, store: Store, *, lost: bool) -> None:
     """Decide who tells what happened, let go of the others, and give all of them the time to come to an end."""
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGINT):  # the launcher's; it kills what has not ended after a while
+        for number in heeded():  # the launcher's; it kills what has not ended after a while
             signal.signal(number, signal.SIG_IGN)
     try:
         launch.let_speak(store.add("failed", 1) == 1)

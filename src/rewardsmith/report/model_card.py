@@ -103,12 +103,13 @@ def stated(text: str) -> tuple[str, tuple[str, ...]]:
     found = FRONT.match(text)
     try:
         front = yaml.safe_load(found[1]) if found else {}
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError):
         front = {}
     if not isinstance(front, dict):
         front = {}
-    languages = front.get("language") or ()
-    return str(front.get("license") or UNKNOWN), (languages,) if isinstance(languages, str) else tuple(languages)
+    languages = front.get("language") or []
+    listed = languages if isinstance(languages, list) else [languages]
+    return str(front.get("license") or UNKNOWN), tuple(str(language) for language in listed)
 
 
 def front_matter(card: ModelCard) -> dict[str, Any]:

@@ -9,15 +9,14 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import Generic, TypeVar
 
 from rewardsmith.errors import WorkerError
+from rewardsmith.launch.children import environment, python
 
 C = TypeVar("C")
 P = TypeVar("P")
@@ -161,13 +160,11 @@ class Crew(Generic[C, P, R]):
 def started() -> Worker:
     """A new worker, which is on its way; it is out of reach of Ctrl-C, and ends when this process does."""
     ours, theirs = socket.socketpair()
-    package = str(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
     try:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "rewardsmith.scale.worker", str(theirs.fileno())],
+            python("rewardsmith.scale.worker", str(theirs.fileno())),
             pass_fds=[theirs.fileno()],
-            env=os.environ | {"PYTHONPATH": path},
+            env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,  # nothing may stand beside the one JSON object
             process_group=0,

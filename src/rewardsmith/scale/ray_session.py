@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rewardsmith.errors import MissingExtraError, WorkerError
+from rewardsmith.launch.signals import kept
 
 OBJECT_STORE_BYTES = 256 << 20
 """Memory for what travels between processes on this machine; Ray spills to the disk what does not fit."""
@@ -75,12 +76,15 @@ def start(ray: Any, workers: int, object_store_bytes: int, folder: Path) -> None
         "_temp_dir": str(folder),
     }
     try:
-        ray.init(
-            address=address or "local",
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            **({} if address else here),
-        )
+        # Ray lets its workers look for modules in the current folder, where those of somebody's data may lie; and it
+        # takes SIGTERM for itself.
+        with contextlib.chdir(folder), kept():
+            ray.init(
+                address=address or "local",
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                **({} if address else here),
+            )
     except (OSError, RuntimeError, ValueError) as error:
         where = f"join the cluster at {address}" if address else "start on this machine"
         cause = " ".join(str(error).split())[:300] or type(error).__name__

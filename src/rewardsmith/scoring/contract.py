@@ -7,10 +7,11 @@ it. Two programs that hold the same contract and tokenizer score the same token 
 import datetime
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, get_type_hints
 
 from rewardsmith.errors import ContractError
 from rewardsmith.files import hash_text
+from rewardsmith.files.reading import refuse_types
 from rewardsmith.records import Message
 from rewardsmith.scoring.template import PLAIN_DECODER, PLAIN_ENCODER, Renderer, pin_clock, special_strings
 
@@ -70,6 +71,7 @@ class ScoringContract:
                 f"scoring contract version {value.get('version')!r}; this program reads {CONTRACT_VERSION}"
             )
         known = {key: item for key, item in value.items() if key in cls.__dataclass_fields__}
+        refuse_types(known, get_type_hints(cls))
         contract = cls(**known)
         if value.get("template_hash") != hash_text(contract.template):
             raise ContractError("the stored chat template does not fit its stored hash; the file was edited or damaged")

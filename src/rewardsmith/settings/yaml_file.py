@@ -18,6 +18,8 @@ from rewardsmith.settings.values import from_yaml, is_switch, nearest
 if TYPE_CHECKING:
     import yaml
 
+MOST_BYTES = 1_000_000
+"""Of a settings file; one of this size takes seconds to read."""
 INTEGER = re.compile(r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$")
 FLOAT = re.compile(
     r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
@@ -82,25 +84,49 @@ def read_yaml(path: Path, kind: type) -> dict[str, Any]:
 
     `lang` may stand in every file: it is the command line's own, not the Config's.
     """
-    import yaml
-
     try:
-        loader = _loader()(path.read_bytes())
-        root = loader.get_single_node()
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise UsageError(f"cannot read the settings file {path}: {error.strerror or error}") from error
-    except yaml.YAMLError as error:
-        raise UsageError(_broken(path, error)) from error
+    loader, root = _parsed(content, path)
     if root is None:
         return {}
-    if not isinstance(root, yaml.MappingNode):
-        raise UsageError(f"{path}:1: expected lines of `key: value`")
     values: dict[str, Any] = {}
     for setting, node, line in _entries(root, (), path=path, kind=kind, loader=loader):
         if setting.key in values:
             raise UsageError(f"{path}:{line}: {setting.key!r} is set twice; keep one")
         values[setting.key] = _value(loader, node, setting, place=f"{path}:{line}")
     return values
+
+
+def plain_values(content: bytes, path: Path) -> dict[str, Any]:
+    """All values of YAML lines `key: value` as they stand, whoever's settings they are; UsageError as in `read_yaml`."""
+    import yaml
+
+    loader, root = _parsed(content, path)
+    try:
+        return {} if root is None else dict(loader.construct_document(root))
+    except (yaml.YAMLError, ValueError, TypeError) as error:
+        raise UsageError(_broken(path, error)) from error
+
+
+def _parsed(content: bytes, path: Path) -> tuple[Any, Any]:
+    """The loader and the mapping at the top, None for an empty file."""
+    import yaml
+
+    if len(content) > MOST_BYTES:
+        raise UsageError(f"{path} holds more than {MOST_BYTES // 1_000_000} MB; that is no settings file")
+    try:
+        loader = _loader()(content)
+        root = loader.get_single_node()
+    except yaml.YAMLError as error:
+        raise UsageError(_broken(path, error)) from error
+    except RecursionError as error:
+        raise UsageError(f"{path}: nested too deeply for settings") from error
+    if root is not None and not isinstance(root, yaml.MappingNode):
+        raise UsageError(f"{path}:1: expected lines of `key: value`")
+    return loader, root
 
 
 def _broken(path: Path, error: Any) -> str:

@@ -8,7 +8,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import textwrap
 import threading
 import time
@@ -16,6 +15,8 @@ from collections.abc import Iterator, Sequence
 
 import orjson
 
+from rewardsmith.launch.children import environment, python
+from rewardsmith.launch.signals import Interrupted
 from rewardsmith.progress import Progress
 from rewardsmith.track.trackers import Job, Status
 
@@ -34,7 +35,8 @@ class Follower:
         job.store.mkdir(exist_ok=True)
         with job.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "rewardsmith.track"],
+                python("rewardsmith.track"),
+                env=environment(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -115,7 +117,7 @@ def finish(followers: Sequence[Follower], status: Status, patience: float, progr
     """Tell all trackers how the run ended, wait for them, and stop those that do not come to an end."""
     for follower in followers:
         follower.say(status.encode())
-    began = time.monotonic()
+    began, stopped = time.monotonic(), None
     try:
         for follower in followers:
             follower.listener.join(max(0.0, min(SILENT_SECONDS, patience) - (time.monotonic() - began)))
@@ -123,8 +125,8 @@ def finish(followers: Sequence[Follower], status: Status, patience: float, progr
             progress.note(f"waiting for {', '.join(slow)} (at most {patience:.0f} s; Ctrl-C stops waiting)")
         for follower in followers:
             follower.listener.join(max(0.0, patience - (time.monotonic() - began)))
-    except KeyboardInterrupt:
-        patience = time.monotonic() - began
+    except KeyboardInterrupt as error:
+        patience, stopped = time.monotonic() - began, error
     for follower in followers:
         if follower.listener.is_alive():
             follower.warn(f"it did not come to an end within {patience:.0f} s")
@@ -132,3 +134,5 @@ def finish(followers: Sequence[Follower], status: Status, patience: float, progr
             follower.listener.join(SILENT_SECONDS)  # a process that waits for a dead disk cannot even be killed
         if not follower.listener.is_alive():
             follower.close()
+    if isinstance(stopped, Interrupted) and stopped.number != signal.SIGINT:
+        raise stopped  # Ctrl-C ends the waiting only; other signals mean the program

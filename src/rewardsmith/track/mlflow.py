@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rewardsmith.launch.redaction import shown
 from rewardsmith.track.outcome import Outcome, as_text
 from rewardsmith.track.rows import KINDS, Kind, Row, last_steps, marker
-from rewardsmith.track.trackers import Job, Status, shown_uri
+from rewardsmith.track.trackers import Job, Status
 
 SQLITE = "sqlite:///"
 LONGEST_VALUE = 6000  # of a parameter; a tag may be 8000 long, a batch may have 1000 metrics and 100 parameters
@@ -40,7 +41,7 @@ class Mlflow:
         else:
             self.client.update_run(known, status="RUNNING")
         self.run_id: str = known
-        self.place = f"{shown_uri(uri)}, experiment {job.project}, run {known}"
+        self.place = f"{shown(uri)}, experiment {job.project}, run {known}"
 
     def _exists(self, run_id: str) -> bool:
         from mlflow.exceptions import MlflowException

@@ -8,6 +8,8 @@ from typing import Any
 import orjson
 
 from rewardsmith.files import hash_text
+from rewardsmith.files.reading import read_bytes, read_object, taking_from
+from rewardsmith.settings.yaml_file import plain_values
 
 FILES = ("report.html", "report.md", "report.json", "evaluation.json", "train.json", "config.yaml")
 WORDS: tuple[str, ...] = ("verdict", "headline", "next_action", "ready")
@@ -38,20 +40,18 @@ class Outcome:
         return hash_text(repr((self.step, sorted(self.figures.items()), sorted(self.words.items()))))
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object, or {} where there is no such file."""
-    return dict(orjson.loads(path.read_bytes())) if path.is_file() else {}
-
-
 def read_outcome(folder: Path) -> Outcome:
     """The outcome of the run in `folder`; what was not written (`--no-report`) is left out."""
-    summary, evaluation = read_json(folder / "train.json"), read_json(folder / "evaluation.json")
-    verdict, page = read_json(folder / "report.json"), folder / "report.md"
-    figures = {f"run/{name}": float(summary[name]) for name in OF_THE_RUN if summary.get(name) is not None}
-    figures.update(numbers(evaluation, str(evaluation.get("split", "test"))))
+    summary, evaluation = read_object(folder / "train.json"), read_object(folder / "evaluation.json")
+    verdict, page = read_object(folder / "report.json"), folder / "report.md"
+    with taking_from(folder / "train.json"):
+        figures = {f"run/{name}": float(summary[name]) for name in OF_THE_RUN if summary.get(name) is not None}
+        step = int(summary.get("steps", 0))
+    with taking_from(folder / "evaluation.json"):
+        figures.update(numbers(evaluation, str(evaluation.get("split", "test"))))
     words: dict[str, str] = {name: str(verdict[name]) for name in WORDS if name in verdict}
     return Outcome(
-        step=int(summary.get("steps", 0)),
+        step=step,
         figures=figures,
         words=words,
         report=page.read_text(encoding="utf-8") if page.is_file() else "",
@@ -78,11 +78,9 @@ def numbers(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, float
 
 def settings_of(folder: Path) -> dict[str, Any]:
     """The settings as given (`config.yaml`), and over them those that the run found out by itself (`settings.json`)."""
-    import yaml
-
     given = folder / "config.yaml"
-    asked = yaml.safe_load(given.read_text(encoding="utf-8")) if given.is_file() else {}
-    return {**asked, **read_json(folder / "settings.json")}
+    asked = plain_values(read_bytes(given), given) if given.exists() else {}
+    return {**asked, **read_object(folder / "settings.json")}
 
 
 def as_text(value: Any) -> str:

@@ -1,12 +1,14 @@
 """The rows of `metrics.jsonl` as they appear, and the names of their curves."""
 
+import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-import orjson
+from rewardsmith.errors import DataError
+from rewardsmith.files.reading import as_object, refuse_types, taking_from
 
 Kind = Literal["train", "validation"]
 KINDS: tuple[Kind, ...] = ("train", "validation")
@@ -30,13 +32,17 @@ def marker(kind: Kind) -> str:
 
 
 def row_of(values: Mapping[str, Any]) -> Row:
-    """A line of `metrics.jsonl`; those of validation are known by the prefix `eval_`."""
+    """A line of `metrics.jsonl`; those of validation are known by the prefix `eval_`. DataError for other values."""
+    step = values.get("step")
+    if type(step) is not int or step < 0:
+        raise DataError(f"step is {step!r}; expected a whole number >= 0")
+    refuse_types({name: value for name, value in values.items() if value is not None}, dict.fromkeys(values, float))
     kind: Kind = "validation" if any(key.startswith("eval_") for key in values) else "train"
     named = {f"{kind}/{key.removeprefix('eval_')}": value for key, value in values.items() if key != "step"}
     last = marker(kind)  # written last, so a row that was cut short does not count as recorded
     ordered = sorted(named.items(), key=lambda item: item[0] == last)
-    figures = {name: float(value) for name, value in ordered if isinstance(value, int | float)}
-    return Row(values["step"], kind, figures)
+    figures = {name: float(value) for name, value in ordered if value is not None and math.isfinite(value)}
+    return Row(step, kind, figures)
 
 
 def last_steps(steps: Iterable[tuple[str, int]]) -> dict[Kind, int]:
@@ -59,6 +65,7 @@ class Rows:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.file: BinaryIO | None = None
+        self.number = 0
 
     def new(self) -> list[Row]:
         """The rows that came whole since the last call."""
@@ -67,7 +74,7 @@ class Rows:
         if self.file is None or self._replaced(self.file):
             if self.file is not None:
                 self.file.close()
-            self.file = self.path.open("rb")
+            self.file, self.number = self.path.open("rb"), 0
         rows: list[Row] = []
         while True:
             start = self.file.tell()
@@ -75,7 +82,11 @@ class Rows:
             if not line.endswith(b"\n"):
                 self.file.seek(start)
                 return rows
-            rows.append(row_of(orjson.loads(line)))
+            self.number += 1
+            if line.strip():
+                place = f"{self.path}:{self.number}"
+                with taking_from(place):
+                    rows.append(row_of(as_object(line, place)))
 
     def _replaced(self, file: BinaryIO) -> bool:
         return identity(file.fileno()) != identity(self.path) or self.path.stat().st_size < file.tell()

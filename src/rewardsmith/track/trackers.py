@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
-from urllib.parse import urlsplit
 
 from rewardsmith.errors import MissingExtraError, UsageError
+from rewardsmith.launch.redaction import holds_secret, shown
 from rewardsmith.settings.values import nearest
 from rewardsmith.track.outcome import Outcome
 from rewardsmith.track.rows import Kind, Row
@@ -115,24 +115,18 @@ def check_settings(names: Sequence[str], *, project: str | None, run_name: str |
             raise UsageError(f"--track {name}: expected one of {', '.join(TRACKERS)}.{nearest(name, TRACKERS)}")
     if len(set(names)) < len(names):
         raise UsageError(f"--track {' '.join(names)}: each tracker may stand there once")
+    if uri is not None and holds_secret(uri):
+        raise UsageError(
+            f"--track-uri {shown(uri)}: it holds what may be a password or token, and settings are kept in files; put the "
+            "whole address in MLFLOW_TRACKING_URI, or the secret in MLFLOW_TRACKING_PASSWORD or MLFLOW_TRACKING_TOKEN"
+        )
     if uri is not None and "mlflow" not in names:
         raise UsageError(f"--track-uri {uri}: only mlflow reads it; add --track mlflow")
-    if uri is not None and urlsplit(uri).password is not None:
-        raise UsageError(
-            f"--track-uri {shown_uri(uri)}: it holds a password, and settings are kept in files; put the whole in "
-            "MLFLOW_TRACKING_URI, or the password in MLFLOW_TRACKING_PASSWORD"
-        )
     for flag, value in (("--track-project", project), ("--run-name", run_name)):
         if value is not None and not names:
             raise UsageError(f"{flag} {value}: no tracker would see it; add --track {next(iter(TRACKERS))}")
         if value is not None and not value.strip():
             raise UsageError(f"{flag} {value!r}: expected a name")
-
-
-def shown_uri(uri: str) -> str:
-    """The address without a password."""
-    password = urlsplit(uri).password
-    return uri.replace(f":{password}@", ":…@") if password else uri
 
 
 def require(names: Sequence[str]) -> None:

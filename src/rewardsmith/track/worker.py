@@ -19,12 +19,15 @@ import orjson
 
 from rewardsmith.errors import OutputError
 from rewardsmith.files import write_json
-from rewardsmith.track.outcome import read_json, read_outcome, settings_of
+from rewardsmith.files.reading import read_object, refuse_types, taking_from
+from rewardsmith.launch.redaction import redacted
+from rewardsmith.track.outcome import read_outcome, settings_of
 from rewardsmith.track.rows import Kind, Row, Rows, identity
 from rewardsmith.track.trackers import Job, Status, Tracker, open_tracker
 
 POLL_SECONDS = 1.0
 LAST_SECONDS = 120.0  # after the end: the training process gives up earlier; this is for when it is no longer there
+LOG_SECONDS = 2.0
 MOST_ROWS = 1000
 Say = Callable[[Mapping[str, Any]], None]
 
@@ -49,7 +52,7 @@ class Orders:
 
 def main() -> None:
     """Work off one job; whatever goes wrong becomes one message for the training process."""
-    say = divert_output()
+    say, finish_log = divert_output()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     code = 0
@@ -58,29 +61,51 @@ def main() -> None:
         follow(job, Orders(sys.stdin), say)
     except BaseException as error:
         traceback.print_exc()
-        say({"failed": f"{type(error).__name__}: {error}"})
+        say({"failed": redacted(f"{type(error).__name__}: {error}")})
         code = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
+    finish_log()
     os._exit(code)  # a library's exit hooks might wait for ever; what has to be written has been
 
 
-def divert_output() -> Say:
-    """Let what libraries print go where standard error goes (the log); messages take the real standard output."""
-    channel = os.dup(1)
-    os.dup2(2, 1)
+def divert_output() -> tuple[Say, Callable[[], None]]:
+    """Let what libraries print go to the log, without its secrets; messages take the real standard output.
+
+    Returns how to say something, and what to call at the end, when nothing is printed any more.
+    """
+    channel, log = os.dup(1), os.dup(2)
+    reader, writer = os.pipe()
+    for number in (1, 2):
+        os.dup2(writer, number)
+    os.close(writer)
+    copying = threading.Thread(target=copy_lines, args=(reader, log), daemon=True)
+    copying.start()
 
     def say(message: Mapping[str, Any]) -> None:
         with contextlib.suppress(OSError):  # the training process may be gone
             os.write(channel, orjson.dumps(message) + b"\n")
 
-    return say
+    def finish_log() -> None:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        for number in (1, 2):
+            os.dup2(log, number)
+        copying.join(LOG_SECONDS)  # what the library started may hold the pipe open
+
+    return say, finish_log
+
+
+def copy_lines(reader: int, log: int) -> None:
+    """Copy lines to the log, whatever becomes of it: nobody who prints may have to wait."""
+    with open(reader, "rb") as lines:
+        for line in lines:
+            with contextlib.suppress(OSError):
+                os.write(log, redacted(line.decode("utf-8", "replace")).encode())
 
 
 def follow(job: Job, orders: Orders, say: Say) -> None:
     """Log the run from its first row, or from where the record stands, until it ends."""
     with alone(job.log):
-        before = read_json(job.state)
+        before = read_state(job.state)
         named = job.named(before)
         tracker = open_tracker(named, before.get("run_id"), settings_of(job.folder))
         state: dict[str, Any] = {
@@ -104,9 +129,17 @@ def follow(job: Job, orders: Orders, say: Say) -> None:
             tracker.close(orders.status)
             refuse_gaps(tracker, sent)
         except BaseException as error:
-            write_json(job.state, {**state, "concluded": None, "status": "broken", "error": str(error)})
+            write_json(job.state, {**state, "concluded": None, "status": "broken", "error": redacted(str(error))})
             raise
         write_json(job.state, {**state, "status": orders.status})
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """What an earlier part of the run said of its record; DataError where that is damaged."""
+    state = read_object(path)
+    with taking_from(path):
+        refuse_types(state, dict.fromkeys(("run_id", "project", "run_name", "concluded"), str | None))
+    return state
 
 
 def kept_names(job: Job, named: Job) -> str:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from signal import Signals
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ import torch
 from rewardsmith.errors import TrainingError
 from rewardsmith.evaluate.metrics import accuracy, nll
 from rewardsmith.files import hash_text, write_bytes
+from rewardsmith.files.reading import as_object, refuse_types, taking_from
+from rewardsmith.launch.signals import Interrupted, deferred
 from rewardsmith.model.allocator import kept_memory
 from rewardsmith.model.network import RewardNetwork
 from rewardsmith.model.scorer import score
@@ -26,7 +29,6 @@ from rewardsmith.train import resume
 from rewardsmith.train.engine import Parallel
 from rewardsmith.train.engines import start_engine
 from rewardsmith.train.examples import Example, steps_of_epoch
-from rewardsmith.train.interrupts import deferred_signals
 from rewardsmith.train.losses import LOSSES
 from rewardsmith.train.optimizer import make_optimizer
 from rewardsmith.train.probe import ProbeFigures, fit_head
@@ -137,7 +139,7 @@ class Fit:
     def run(self, *, resuming: bool = False, progress: Progress = SILENT) -> FitResult:
         """Train to the end (or early stop), leave the best weights in the network, and tell how it went.
 
-        SIGINT and SIGTERM finish the step, write a checkpoint and raise KeyboardInterrupt.
+        SIGINT, SIGTERM and SIGHUP finish the step, write a checkpoint and raise Interrupted.
         """
         self.note = progress.note
         resumed = self._restore() if resuming else None
@@ -149,7 +151,7 @@ class Fit:
             self._fit_head(progress)
         with (
             kept_memory(self.network.device.type),
-            deferred_signals(patient=self.team.size > 1) as stop,
+            deferred() as stop,
             progress.task("training", self.total, "steps") as task,
         ):
             task.advance(self.state.step)
@@ -158,8 +160,8 @@ class Fit:
                 if self._due():
                     self._validate(progress)
                     self._checkpoint()
-                if self.team.any(stop.signal is not None):
-                    self._interrupted()
+                if number := max(self.team.gather(stop.signal or 0)):
+                    self._interrupted(number)
                 if self.state.stopped_early:
                     break
         self.engine.close()
@@ -230,9 +232,9 @@ class Fit:
             raise TrainingError(f"step {self.state.step + 1}: {error}; {self._advice()}") from error
         norm = self.engine.update(self.optimizer, self.scaler, norm)
         if not (np.isfinite(norm) or self.scaler.is_enabled()):
-            places = ", ".join(example.place for example in examples[:3])
+            places = ", ".join(sorted({example.place for example in examples}))
             raise TrainingError(
-                f"step {self.state.step + 1}: the gradient is not finite, rows {places} …; {self._advice()}"
+                f"step {self.state.step + 1}: the gradient is not finite, rows {places}; {self._advice()}"
             )
         self._record(epoch, figures, rate, norm, time.perf_counter() - started)
         task.advance(
@@ -304,10 +306,10 @@ class Fit:
         if self.team.leads:
             resume.prune(self.checkpoints, keep=self.settings.keep)
 
-    def _interrupted(self) -> None:
+    def _interrupted(self, number: int) -> None:
         if not self._due():
             self._checkpoint()
-        raise KeyboardInterrupt(f"stopped after step {self.state.step} by a signal")
+        raise Interrupted(number, f"stopped after step {self.state.step} by {Signals(number).name}")
 
     def _restore(self) -> int | None:
         restored = resume.restore(self.checkpoints, self.network, self.optimizer, self.note)
@@ -340,8 +342,7 @@ class Fit:
     def _trim_metrics(self, step: int) -> None:
         """Drop rows that were written after the checkpoint, so that no step is logged twice."""
         if self.team.leads and self.metrics.is_file():
-            lines = self.metrics.read_bytes().splitlines(keepends=True)
-            write_bytes(self.metrics, b"".join(line for line in lines if is_up_to(line, step)))
+            write_bytes(self.metrics, b"".join(lines_up_to(self.metrics, step)))
 
     def _advice(self) -> str:
         saved = sorted(self.checkpoints.glob("step-*"))
@@ -354,12 +355,15 @@ class Fit:
         return self.state.comparisons / self.state.seconds if self.state.seconds else 0.0
 
 
-def is_up_to(line: bytes, step: int) -> bool:
-    """Whether a metrics line is whole and not later than `step`."""
-    try:
-        return bool(orjson.loads(line)["step"] <= step)
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return False
+def lines_up_to(path: Path, step: int) -> Iterator[bytes]:
+    """The metrics not later than `step`; a last line without an end is what a kill leaves, DataError for other damage."""
+    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
+        if line.strip():
+            with taking_from(f"{path}:{number}"):
+                found = as_object(line, f"{path}:{number}")
+                refuse_types({"step": found["step"]}, {"step": int})
+            if found["step"] <= step:
+                yield line + b"\n"
 
 
 def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
