@@ -9,11 +9,12 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import orjson
 
 from rewardsmith.errors import DataError
+from rewardsmith.records import Document, Quarantined
 
 MAX_DEPTH = 100  # orjson writes at most 254 levels; a row that can be read but never be written again is of no use
 EXCERPT_CHARS = 200
@@ -22,6 +23,7 @@ KEY = re.compile(rb'"[ \t\r]*:')
 LONG_INTEGER = re.compile(rb"\d{19}")
 STRING = re.compile(r'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 SURROGATE = re.compile("[\ud800-\udfff]")
+BYTE_ORDER_MARK = "the row begins with a byte order mark, as where files were joined; remove its three bytes"
 
 
 class RowError(DataError):
@@ -34,6 +36,23 @@ class RowError(DataError):
     def __reduce__(self) -> "tuple[type[RowError], tuple[str, str]]":
         """How it travels to another process."""
         return RowError, (self.code, str(self))
+
+
+class Raw(NamedTuple):
+    """One good row: where it stands (`line` counts from 1, `byte` from 0 in the unpacked file) and its columns."""
+
+    file: str
+    line: int
+    row: dict[str, Any]
+    byte: int | None = None
+
+
+Row = Raw | Quarantined | Document
+
+
+def quarantined(file: str, line: int, error: RowError, raw: Any, byte: int | None = None) -> Quarantined:
+    """The ledger entry of a row that was refused."""
+    return Quarantined(file, line, error.code, str(error), excerpt(raw), byte)
 
 
 def parse(line: bytes) -> dict[str, Any]:
@@ -65,6 +84,8 @@ def explain(line: bytes, error: ValueError) -> NoReturn:
             f"byte {problem.start + 1} of the row is not UTF-8 ({problem.reason}); expected UTF-8 text; "
             "convert the file first (iconv -f GB18030 -t UTF-8 for most Chinese files)",
         ) from None
+    if text.startswith("\ufeff"):
+        raise RowError("byte_order_mark", BYTE_ORDER_MARK)
     if depth_of(text) > MAX_DEPTH:
         raise RowError("too_deep", f"the row nests deeper than {MAX_DEPTH} levels; expected a flat row; flatten it")
     try:
