@@ -87,6 +87,7 @@ class Record:
     `prompt` may be empty (a response without a prompt). `ratings` maps an attribute to one value (or None) per
     response. `fields` are the source's other columns that later stages may group by (topic, subset, …).
     The row's identity is (source, line), line counted from 1; `id` is a hash of the content and need not be unique.
+    `byte` is where the row begins in its file; it plays no part in whether two records are equal.
     """
 
     prompt: Conversation
@@ -96,6 +97,7 @@ class Record:
     fields: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     source: str = ""
     line: int = 0
+    byte: int | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.responses:
@@ -137,20 +139,24 @@ class Record:
         """Each response as a whole conversation, prompt first."""
         return (self.prompt + response.messages for response in self.responses)
 
-    def at(self, source: str, line: int) -> "Record":
+    def at(self, source: str, line: int, byte: int | None = None) -> "Record":
         """The same record with another origin."""
-        return replace(self, source=source, line=line)
+        return replace(self, source=source, line=line, byte=byte)
 
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """An input row that could not become a record: where, a machine-readable `code`, a sentence, and how it began."""
+    """An input row that could not become a record: where, a machine-readable `code`, a sentence, and how it began.
+
+    `byte` is where the row begins in its file, from 0 and in the unpacked data; None where it stands in no file of bytes.
+    """
 
     file: str
     line: int
     code: str
     reason: str
     excerpt: str
+    byte: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +183,8 @@ class Joined:
     source: str
     line: int
     into: str
+    excerpt: str = ""
+    byte: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,3 +194,4 @@ class Document:
     text: str
     source: str
     line: int
+    byte: int | None = None

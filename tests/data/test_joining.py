@@ -35,7 +35,7 @@ def test_the_pairs_of_one_question_become_one_ranking_over_distinct_responses():
 def test_joined_rows_follow_their_record_and_name_it():
     items = list(iterate(question(1, ("a", "b"), ("a", "c"))))
     assert [type(item) for item in items] == [Record, Joined]
-    assert items[1] == Joined("rows", 2, "rows:1")
+    assert items[1] == Joined("rows", 2, "rows:1", excerpt="c")
 
 
 def test_a_question_that_comes_back_later_is_another_record_which_training_can_merge():

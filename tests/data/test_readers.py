@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rewardsmith.data import arrays, lines
-from rewardsmith.data.readers import Raw, files_of, read_file, read_objects
+from rewardsmith.data.readers import files_of, read_file, read_objects
+from rewardsmith.data.rows import Raw
 from rewardsmith.errors import DataError
 from rewardsmith.records import Document, Quarantined
 
@@ -120,10 +121,12 @@ def test_a_broken_element_of_an_array_costs_one_row(tmp_path):
 def test_array_splitting_equals_the_standard_parser(tmp_path_factory, rows, chunk):
     path = tmp_path_factory.mktemp("arrays") / "a.json"
     path.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
-    splitter = arrays.ArraySplitter()
-    data = path.read_bytes()
-    found = [line for at in range(0, len(data), chunk) for line in splitter.feed(data[at : at + chunk])]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lines, "CHUNK_BYTES", chunk)
+        found = list(arrays.elements(path))
     assert [json.loads(line.data) for line in found] == rows
+    data = path.read_bytes()
+    assert all(data[line.byte : line.byte + len(line.data)] == line.data for line in found)
 
 
 def test_csv_rows_with_quotes_line_breaks_and_damage(tmp_path):
@@ -175,8 +178,8 @@ def test_text_lines_are_documents(tmp_path):
     path = tmp_path / "a.txt"
     path.write_bytes("一\n\n \ntwo\r\n".encode() + b"\xff\n")
     first, second, bad = read_file(path)
-    assert first == Document("一", str(path), 1)
-    assert second == Document("two", str(path), 4)
+    assert first == Document("一", str(path), 1, byte=0)
+    assert second == Document("two", str(path), 4, byte=7)
     assert (bad.line, bad.code) == (5, "invalid_utf8")
 
 

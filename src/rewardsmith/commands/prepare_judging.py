@@ -115,7 +115,8 @@ def judge_document(document: Document) -> Verdict:
         return Verdict(document, found=found)
     reason = f"the line is damaged beyond repair: {loss}"
     excerpt = document.text[:EXCERPT_CHARS]
-    return Verdict(document, gone=Quarantined(document.source, document.line, LOST_TEXT, reason, excerpt), found=found)
+    gone = Quarantined(document.source, document.line, LOST_TEXT, reason, excerpt, document.byte)
+    return Verdict(document, gone=gone, found=found)
 
 
 def refusal_of(record: Record) -> Quarantined | None:
@@ -136,7 +137,8 @@ def same_after_repair(record: Record) -> Quarantined | None:
 
 def quarantined(record: Record, code: str, reason: str) -> Quarantined:
     """The quarantine's entry of a record."""
-    return Quarantined(record.source, record.line, code, reason, record.responses[0].text[:EXCERPT_CHARS])
+    excerpt = record.responses[0].text[:EXCERPT_CHARS]
+    return Quarantined(record.source, record.line, code, reason, excerpt, record.byte)
 
 
 def removal(record: Record, reasons: list[Finding]) -> Removed:

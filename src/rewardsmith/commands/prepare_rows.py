@@ -102,9 +102,10 @@ class Sorting:
             return
         reason = f"part of the record at {row.into}: {gone.reason}"
         if isinstance(gone, Quarantined):
-            self.quarantine(Quarantined(row.source, row.line, gone.code, reason, ""))
+            self.quarantine(Quarantined(row.source, row.line, gone.code, reason, row.excerpt, row.byte))
         else:
-            self.remove(Removed(row.source, row.line, gone.check, reason, "", gone.twin, gone.value, gone.threshold))
+            values = (gone.twin, gone.value, gone.threshold)
+            self.remove(Removed(row.source, row.line, gone.check, reason, row.excerpt, *values))
 
     def tell_document(self, verdict: Verdict) -> None:
         """Count a line of plain text, with what the checks say."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from rewardsmith.data.native import to_row
-from rewardsmith.data.readers import Raw
+from rewardsmith.data.rows import Raw
 from rewardsmith.data.synthetic import generate
 from rewardsmith.errors import DataError
 

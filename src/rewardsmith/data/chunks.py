@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from rewardsmith.data.builtin import is_builtin
+from rewardsmith.data.csv_rows import JSON_CELLS
 from rewardsmith.data.formats import FORMATS
 from rewardsmith.data.hub import looks_like_hub_name
 from rewardsmith.data.lines import Line, lines
@@ -27,8 +28,9 @@ from rewardsmith.data.loading import (
     understand,
 )
 from rewardsmith.data.mixing import Mix, parse_source
-from rewardsmith.data.readers import JSON_CELLS, Raw, Row, files_of, from_lines, read_file, read_jsonl, reader_of
+from rewardsmith.data.readers import files_of, from_lines, read_file, read_jsonl, reader_of
 from rewardsmith.data.renaming import Rename
+from rewardsmith.data.rows import Raw, Row
 from rewardsmith.records import Document, Record
 
 CHUNK_ROWS = 256

@@ -5,8 +5,7 @@ from dataclasses import replace
 
 from rewardsmith.data.judgements import by_value
 from rewardsmith.data.merging import merged, turns
-from rewardsmith.data.readers import quarantined
-from rewardsmith.data.rows import RowError
+from rewardsmith.data.rows import RowError, excerpt, quarantined
 from rewardsmith.records import Document, Joined, Quarantined, Record
 
 MAX_JOINED = 1000  # rows of one record; bounds memory where a whole file shares a key
@@ -32,7 +31,7 @@ def join_adjacent(items: Iterable[tuple[Hashable | None, Adapted]]) -> Iterator[
             group = []
         current = key
         if (error := contradiction(group, item)) is not None:
-            yield quarantined(item.source, item.line, error, item.responses[0].text)
+            yield quarantined(item.source, item.line, error, item.responses[0].text, item.byte)
             continue
         group.append(item)
     yield from finished(group)
@@ -50,7 +49,8 @@ def finished(group: list[Record]) -> Iterator[Record | Joined]:
         rated = [c for name, values in record.ratings.items() for c in by_value(values, attribute=name)]
         record = replace(record, comparisons=tuple(rated))
     yield record
-    yield from (Joined(other.source, other.line, record.place) for other in group[1:])
+    for other in group[1:]:
+        yield Joined(other.source, other.line, record.place, excerpt(other.responses[0].text), other.byte)
 
 
 def contradiction(group: list[Record], record: Record) -> RowError | None:

@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rewardsmith.data.builtin import is_builtin, read_builtin
+from rewardsmith.data.csv_rows import JSON_CELLS
 from rewardsmith.data.fields import Columns, ignored, names
 from rewardsmith.data.formats import FORMATS, adapt, format_of
 from rewardsmith.data.hub import looks_like_hub_name, open_hub
 from rewardsmith.data.joining import Adapted, join_adjacent
 from rewardsmith.data.mixing import Mix, choose, parse_source
-from rewardsmith.data.readers import JSON_CELLS, Raw, Row, files_of, quarantined, read_file, read_objects
+from rewardsmith.data.readers import files_of, read_file, read_objects
 from rewardsmith.data.renaming import Rename, check_renames, parse_renames, rename
-from rewardsmith.data.rows import RowError
+from rewardsmith.data.rows import Raw, Row, RowError, quarantined
 from rewardsmith.errors import DataError
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Document, Joined, Quarantined, Record, Removed
@@ -292,9 +293,10 @@ def keyed(chosen: str | None, raw: Raw, columns: tuple[Rename, ...]) -> tuple[Ha
         chosen = chosen or format_of(row)
         if chosen is None:
             raise unknown_format(row)
-        record = adapt(chosen, row, source=raw.file, line=raw.line)
+        record = adapt(chosen, row, source=raw.file, line=raw.line, byte=raw.byte)
     except RowError as error:
-        return None, Read(raw.row, quarantined(raw.file, raw.line, other_format(error, chosen, row), raw.row)), row
+        refused = quarantined(raw.file, raw.line, other_format(error, chosen, row), raw.row, raw.byte)
+        return None, Read(raw.row, refused), row
     group = FORMATS[chosen].group
     return group(row, record) if group else None, Read(raw.row, record, FORMATS[chosen].hashed_order), row
 

@@ -53,6 +53,7 @@ def merged(group: Sequence[Record], *, repeats: bool = True) -> Record:
         shared_fields(group),
         source=group[0].source,
         line=group[0].line,
+        byte=group[0].byte,
     )
 
 

@@ -9,19 +9,21 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import orjson
 
 from rewardsmith.errors import DataError
+from rewardsmith.records import Document, Quarantined
 
 MAX_DEPTH = 100  # orjson writes at most 254 levels; a row that can be read but never be written again is of no use
 EXCERPT_CHARS = 200
 
-KEY = re.compile(rb'"[ \t\r]*:')
-LONG_INTEGER = re.compile(rb"\d{19}")
+KEY = re.compile(rb'"[ \t\r\n]*:')
+LARGE = float(2**63)
 STRING = re.compile(r'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 SURROGATE = re.compile("[\ud800-\udfff]")
+BYTE_ORDER_MARK = "the row begins with a byte order mark, as where files were joined; remove its three bytes"
 
 
 class RowError(DataError):
@@ -36,6 +38,23 @@ class RowError(DataError):
         return RowError, (self.code, str(self))
 
 
+class Raw(NamedTuple):
+    """One good row: where it stands (`line` counts from 1, `byte` from 0 in the unpacked file) and its columns."""
+
+    file: str
+    line: int
+    row: dict[str, Any]
+    byte: int | None = None
+
+
+Row = Raw | Quarantined | Document
+
+
+def quarantined(file: str, line: int, error: RowError, raw: Any, byte: int | None = None) -> Quarantined:
+    """The ledger entry of a row that was refused."""
+    return Quarantined(file, line, error.code, str(error), excerpt(raw), byte)
+
+
 def parse(line: bytes) -> dict[str, Any]:
     """The object that one JSON text holds; RowError for whatever is damaged, ambiguous, or no object.
 
@@ -47,10 +66,10 @@ def parse(line: bytes) -> dict[str, Any]:
         explain(line, error)
     if not isinstance(row, dict):
         raise RowError("not_an_object", f"the row is {kind(row)}; expected a JSON object {{…}} with named columns")
-    keys = count_keys(row)
+    keys, large = count_keys(row)
     # Every key of the text ends in a quote and a colon. Texts may hold that too, so more of them than keys is only a
     # suspicion, which the slow parser confirms; as many as keys is a proof that none came twice.
-    if len(KEY.findall(line)) != keys or LONG_INTEGER.search(line):
+    if large or len(KEY.findall(line)) != keys:
         json.loads(line, object_pairs_hook=without_duplicates, parse_int=bounded_integer)
     return row
 
@@ -65,6 +84,8 @@ def explain(line: bytes, error: ValueError) -> NoReturn:
             f"byte {problem.start + 1} of the row is not UTF-8 ({problem.reason}); expected UTF-8 text; "
             "convert the file first (iconv -f GB18030 -t UTF-8 for most Chinese files)",
         ) from None
+    if text.startswith("\ufeff"):
+        raise RowError("byte_order_mark", BYTE_ORDER_MARK)
     if depth_of(text) > MAX_DEPTH:
         raise RowError("too_deep", f"the row nests deeper than {MAX_DEPTH} levels; expected a flat row; flatten it")
     try:
@@ -86,15 +107,26 @@ def depth_of(text: str) -> int:
     return deepest
 
 
-def count_keys(row: dict[str, Any]) -> int:
-    """How many keys all objects of a parsed row have together; RowError("too_deep") past MAX_DEPTH levels."""
-    total = 0
+def count_keys(row: dict[str, Any]) -> tuple[int, bool]:
+    """How many keys all objects of a parsed row have together, and whether a number is too large to be sure of.
+
+    Integers beyond 64 bits become floats of at least LARGE. RowError("too_deep") past MAX_DEPTH levels.
+    """
+    total, large = 0, False
     level: list[Any] = [row]
     for _ in range(MAX_DEPTH):
-        total += sum(len(value) for value in level if isinstance(value, dict))
-        level = [child for value in level for child in children(value) if isinstance(child, (dict, list))]
-        if not level:
-            return total
+        below: list[Any] = []
+        for value in level:
+            total += len(value) if type(value) is dict else 0
+            for child in children(value):
+                found = type(child)
+                if found is dict or found is list:
+                    below.append(child)
+                elif found is float:
+                    large = large or not -LARGE < child < LARGE
+        if not below:
+            return total, large
+        level = below
     raise RowError("too_deep", f"the row nests deeper than {MAX_DEPTH} levels; expected a flat row; flatten it")
 
 

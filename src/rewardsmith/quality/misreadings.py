@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from rewardsmith.quality.evidence import SEQUENCE, Stretch, convincing
+
 PAGES = (
     "sloppy-windows-1252",
     "sloppy-windows-1254",
@@ -31,11 +33,6 @@ DOUBLE_PAGES = ("gbk", "cp950", "cp932", "cp949", "euc_jp")
 NEARLY_WHOLE = ("gbk", "cp932")
 """Those that show most bytes of UTF-8; from the others whole text comes back by chance only."""
 
-SEQUENCE = re.compile(
-    rb"[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]"
-    rb"|\xef[\xa4-\xbf][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|\xf3\xa0[\x80-\xbf]{2}"
-)
-"""Whole UTF-8 sequences (RFC 3629), but for private and unassigned planes, which only a wrong page gives."""
 LOST_LEAD = re.compile(rb"[\xc0-\xff]")
 ORPHANS = re.compile(rb"[\x80-\xbf]+")
 
@@ -60,7 +57,8 @@ WIDE_CHARACTER = re.compile("[\u3000-\ud7ff\uf900-\ufaff\uff00-\uffef]")
 class Reading:
     """How a text reads back under one page: whole characters, lost ones, and the text with the whole ones put in.
 
-    `doubtful` where beside the damage stand characters that may be damage too, too few to be sure.
+    `doubtful` where beside the damage stand characters that may be damage too, too few to be sure; `chance` where all of it
+    may be clean characters that merely stand side by side.
     """
 
     page: str
@@ -68,6 +66,7 @@ class Reading:
     lost: int
     text: str
     doubtful: bool = False
+    chance: bool = False
 
 
 def best_reading(text: str) -> Reading:
@@ -107,17 +106,20 @@ def reading(text: str, page: str) -> Reading:
     A lead byte without its continuation is one lost character, and so is a run of continuation bytes without a lead.
     """
     pattern, byte_of = high_half(page)
-    readable = lost = 0
+    readable = lost = end = 0
     parts = []
-    end = 0
+    found: list[Stretch] = []
     for run in pattern.finditer(text):
         data = run.group().translate(byte_of).encode("latin-1")
         pieces, count = SEQUENCE.subn(b" ", data)
         broken = broken_in(pieces)
         readable, lost = readable + count, lost + broken
+        if count:
+            found.append(Stretch(run.start(), data, whole=not broken))
         parts += [text[end : run.start()], data.decode() if count and not broken else run.group()]
         end = run.end()
-    return Reading(shown(page), readable, lost, "".join([*parts, text[end:]]))
+    chance = bool(found) and not convincing(text, found, beside=not pattern.sub("", text).isascii())
+    return Reading(shown(page), readable, lost, "".join([*parts, text[end:]]), chance=chance)
 
 
 def broken_in(pieces: bytes) -> int:

@@ -50,7 +50,9 @@ def repaired(text: str) -> str | None:
         if damaged_text(fixed) is None:
             break
         found = best_reading(fixed)
-        if found.lost or found.doubtful or not found.readable or found.text.count("\ufffd") > text.count("\ufffd"):
+        if found.lost or found.doubtful or found.chance or not found.readable:
+            return None
+        if found.text.count("\ufffd") > text.count("\ufffd"):
             return None
         fixed = found.text
     return fixed if fixed != text and damaged_text(fixed) is None else None
@@ -61,7 +63,7 @@ def loss_of(text: str) -> Loss | None:
     if damaged_text(text) is None:
         return None
     best = best_reading(text)
-    if not best.lost or best.readable < max(CERTAIN, best.lost // 2, legacy_characters(text)):
+    if not best.lost or best.chance or best.readable < max(CERTAIN, best.lost // 2, legacy_characters(text)):
         return None
     return Loss(best.lost, best.readable, best.page)
 

@@ -89,7 +89,7 @@ def encode_examples(
             reason = add_example(result, record, outcomes or here, limit=encoder.contract.max_length, share=share)
             if reason is not None:
                 excerpt = " ".join(message.content for message in record.prompt)[:200]
-                result.refused.append(Quarantined(record.source, record.line, reason[0], reason[1], excerpt))
+                result.refused.append(Quarantined(record.source, record.line, *reason, excerpt, record.byte))
     return result
 
 

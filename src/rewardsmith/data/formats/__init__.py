@@ -186,7 +186,7 @@ def format_of(row: Columns) -> str | None:
     return next((name for name, each in FORMATS.items() if each.fits(row)), None)
 
 
-def adapt(name: str, row: Columns, *, source: str, line: int) -> Record:
+def adapt(name: str, row: Columns, *, source: str, line: int, byte: int | None = None) -> Record:
     """The record of a row in the format `name`, with its other scalar columns as fields; RowError where it is refused.
 
     A native row keeps the origin that it tells.
@@ -202,6 +202,6 @@ def adapt(name: str, row: Columns, *, source: str, line: int) -> Record:
     except DataError as error:
         raise RowError("invalid_record", str(error)) from None
     if name == "native":
-        return record if record.source else record.at(source, line)
+        return record if record.source else record.at(source, line, byte)
     fields = {**others(row, chosen.used_in(row)), **record.fields}
-    return replace(record, fields=fields, source=source, line=line)
+    return replace(record, fields=fields, source=source, line=line, byte=byte)

@@ -78,9 +78,10 @@ def content_hash(answer: Response) -> bytes:
 
 def pair(prompt: Conversation, answers: Sequence[Conversation], row: Columns, names: Sequence[str]) -> Record:
     """A record from a preferred and a rejected continuation, which it orders by their hash and not by their worth."""
+    beside = row if not BESIDE_PAIRS.isdisjoint(row) else {}  # most rows have none of them
     better, worse = (
         response(turns, name, generator=generator)
-        for turns, name, generator in zip(answers, names, models(row, 2, GENERATORS), strict=True)
+        for turns, name, generator in zip(answers, names, models(beside, 2, GENERATORS), strict=True)
     )
     if better.messages == worse.messages:
         raise RowError(
@@ -88,7 +89,7 @@ def pair(prompt: Conversation, answers: Sequence[Conversation], row: Columns, na
         )
     first = content_hash(better) < content_hash(worse)
     i, j = (0, 1) if first else (1, 0)
-    values = [(only_one(row, same), same[0]) for same in SCORES]
+    values = [(only_one(beside, same), same[0]) for same in SCORES] if beside else [(None, ""), (None, "")]
     scores = tuple(None if value is None else number(value, name) for value, name in values)
     rated = {} if scores == (None, None) else {"overall": scores if first else scores[::-1]}
     margin = None if row.get("margin") is None else number(row["margin"], "margin")
@@ -102,6 +103,8 @@ def pair(prompt: Conversation, answers: Sequence[Conversation], row: Columns, na
 
 def models(row: Columns, count: int, names: Sequence[Sequence[str]] = ()) -> Sequence[str | None]:
     """Who wrote each response, from the list `models` or one column each; None where the row does not say."""
+    if not row:
+        return [None] * count
     if row.get("models") is not None:
         found = texts(row["models"], "models", length=count)
         if found is None:
