@@ -15,8 +15,9 @@ def answer_length(
 ) -> int:
     """Tokens from the one in which the last message's content begins to the end, 1 to `tokens`.
 
-    `pieces` are those of the rendered text, each tokenized by itself. `suffix` is what the template writes behind a content; `tokens` counts what is scored, `trimmed` what was cut off its
-    end. Where the content cannot be found in the rendered text (a template may rewrite it), all of the text is its answer.
+    `pieces` are those of the rendered text, each tokenized by itself. `suffix` is what the template writes behind a content;
+    `tokens` counts what is scored, `trimmed` what was cut off its end. Where the content cannot be found in the rendered
+    text (a template may rewrite it), all of the text is its answer.
     """
     chars = answer_chars("".join(piece.text for piece in pieces), content, suffix)
     if chars is None:

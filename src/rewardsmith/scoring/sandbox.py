@@ -33,34 +33,14 @@ BETWEEN_LOOKS = 64  # times that work is counted before the time is looked at
 COUNT, JOIN, HOLD = "count work", "join counted", "hold counted"  # filters that no template can name: they hold a space
 LONG_NUMBER = re.compile(r"\d{5}")  # in a format: a width
 UNUSED = ("urlize", "wordwrap", "xmlattr")  # filters for web pages, whose work is not in proportion to their result
-LEAVE_CONTAINERS = frozenset(
-    [
-        "attr",
-        "batch",
-        "count",
-        "d",
-        "default",
-        "dictsort",
-        "first",
-        "groupby",
-        "items",
-        "last",
-        "length",
-        "list",
-        "map",
-        "max",
-        "min",
-        "reject",
-        "rejectattr",
-        "reverse",
-        "select",
-        "selectattr",
-        "slice",
-        "sort",
-        "sum",
-        "unique",
-    ]
-)  # every other filter makes a text of all that a container holds
+# fmt: off
+LEAVE_CONTAINERS = frozenset((
+    "attr", "batch", "count", "d", "default", "dictsort", "first", "groupby", "items", "last", "length", "list",
+    "map", "max", "min", "reject", "rejectattr", "reverse", "select", "selectattr", "slice", "sort", "sum",
+    "unique",
+))
+# fmt: on
+"""Filters that leave a container one; every other makes a text of all that it holds."""
 
 
 class WorkError(Exception):
@@ -195,15 +175,14 @@ class Sandbox(ImmutableSandboxedEnvironment):
             if isinstance(item, Mapping):
                 waiting += [*item.keys(), *item.values()]
             elif isinstance(item, (list, tuple, MappingView)):
-                waiting += item
+                waiting += list(item)  # type: ignore[arg-type]  # every view of a mapping can be iterated
             elif item is not None and not isinstance(item, (str, bytes, int, float, range, Undefined)):
                 raise TemplateError(f"it writes a {type(item).__name__} where text is expected")
 
     def counted(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """A filter that counts what it will make. It takes the context, so that none is applied while compiling."""
         wanted = getattr(function, "jinja_pass_arg", None)
-        choose = {"context": lambda c: [c], "eval_context": lambda c: [c.eval_ctx], "environment": lambda c: [self]}
-        before = choose[wanted.name] if wanted else lambda c: []
+        wants = wanted.name if wanted else ""
 
         def filtered(context: Context, value: Any, *args: Any, **kwargs: Any) -> Any:
             given = (*args, *kwargs.values())
@@ -214,7 +193,9 @@ class Sandbox(ImmutableSandboxedEnvironment):
                 self.weigh([value, *given])
             self.numbers(given, times=1 + str(value).count("\n") if name == "indent" else 1)
             self.product(name, value, given)
-            return self.made(function(*before(context), value, *args, **kwargs))
+            first = {"context": context, "eval_context": context.eval_ctx, "environment": self}
+            before = [first[wants]] if wants else []
+            return self.made(function(*before, value, *args, **kwargs))
 
         return pass_context(filtered)
 

@@ -181,9 +181,6 @@ class Renderer:
             raise ContractError(
                 f"the chat template refuses this conversation (roles: {roles}): {first_line(error)}"
             ) from error
-        if not text.strip():
-            roles = ", ".join(message.role for message in messages)
-            raise ContractError(f"the chat template writes nothing for this conversation (roles: {roles})")
         return text
 
     def _rendered(self, messages: list[dict[str, str]]) -> str:

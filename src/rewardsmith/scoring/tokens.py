@@ -149,7 +149,8 @@ class Encoder:
     def _scored(self, ids: list[int], pieces: tuple[Piece, ...], forged: frozenset[str] = frozenset()) -> Tokenized:
         """Without the trailing tokens that the contract does not score; at least one token stays."""
         if not ids:
-            raise ContractError(f"the tokenizer makes no token of the rendered text {pieces[0].text!r:.60}")
+            text = "".join(piece.text for piece in pieces)
+            raise ContractError(f"the chat template writes {text!r:.60}, of which the tokenizer makes no token")
         end = len(ids)
         while end > 1 and ids[end - 1] == self.contract.trim_id:
             end -= 1
@@ -248,8 +249,11 @@ class Encoder:
 
     def _check_room(self) -> None:
         """Refuse a max_length that leaves no room for a text beside what the template itself writes."""
-        prompt = (Message("user", ""),)
-        frame = len(self.ids((*prompt, Message("assistant", ""))))
+        user, assistant = Message("user", ""), Message("assistant", "")
+        if not self.renderer.render((user, assistant)).strip():  # empty turns are left out
+            user, assistant = replace(user, content="x"), replace(assistant, content="x")
+        prompt = (user,)
+        frame = len(self.ids((user, assistant)))
         needed = max(frame + 2, 2 * (self._length(prompt) + 1))
         if self.contract.max_length < needed:
             raise ContractError(
