@@ -7,8 +7,8 @@ from builders import DATE, pair, tiny
 from rewardsmith.errors import ContractError
 from rewardsmith.model.tiny import byte_tokenizer
 from rewardsmith.records import Message, Record, Response
+from rewardsmith.scoring.clock import pin_clock
 from rewardsmith.scoring.contract import ScoringContract, choose_pad_token, make_contract
-from rewardsmith.scoring.template import pin_clock
 from rewardsmith.scoring.tokens import Encoder
 
 
@@ -51,8 +51,8 @@ def test_user_text_never_forges_a_control_token(parts):
     text = "".join(parts)
     clean = enc.encode(pair("q", "a", "b")).sequences[0]
     ids = enc.encode(pair(text, text, "b")).sequences[0]
-    special = np.isin(ids, list(enc.special_ids)).sum()
-    assert special == np.isin(clean, list(enc.special_ids)).sum()
+    special = np.isin(ids, list(enc.control.ids)).sum()
+    assert special == np.isin(clean, list(enc.control.ids)).sum()
     plain = enc.tokenizer.decode(ids)
     assert plain.count(text) >= 2
 

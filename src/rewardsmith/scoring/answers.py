@@ -7,20 +7,19 @@ responses beside it or on where a record's prompt is said to end, so that a mean
 from collections.abc import Sequence
 from typing import Any
 
-from rewardsmith.records import Conversation
-from rewardsmith.scoring.template import Piece, Renderer
+from rewardsmith.scoring.template import Piece
 
 
 def answer_length(
-    tokenizer: Any, renderer: Renderer, conversation: Conversation, *, suffix: str, tokens: int, trimmed: int
+    tokenizer: Any, pieces: Sequence[Piece], content: str, *, suffix: str, tokens: int, trimmed: int
 ) -> int:
     """Tokens from the one in which the last message's content begins to the end, 1 to `tokens`.
 
-    `suffix` is what the template writes behind a content; `tokens` counts what is scored, `trimmed` what was cut off its
-    end. Where the content cannot be found in the rendered text (a template may rewrite it), all of the text is its answer.
+    `pieces` are those of the rendered text, each tokenized by itself. `suffix` is what the template writes behind a content;
+    `tokens` counts what is scored, `trimmed` what was cut off its end. Where the content cannot be found in the rendered
+    text (a template may rewrite it), all of the text is its answer.
     """
-    pieces = renderer.pieces(conversation)
-    chars = answer_chars("".join(piece.text for piece in pieces), conversation[-1].content, suffix)
+    chars = answer_chars("".join(piece.text for piece in pieces), content, suffix)
     if chars is None:
         return tokens
     return min(max(1, tokens_of_tail(tokenizer, pieces, chars) - trimmed), tokens)

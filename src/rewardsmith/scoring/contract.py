@@ -13,7 +13,7 @@ from rewardsmith.errors import ContractError
 from rewardsmith.files import hash_text
 from rewardsmith.files.reading import refuse_types
 from rewardsmith.records import Message
-from rewardsmith.scoring.template import PLAIN_DECODER, PLAIN_ENCODER, Renderer, pin_clock, special_strings
+from rewardsmith.scoring.template import PLAIN_DECODER, PLAIN_ENCODER, Renderer, special_strings
 
 CONTRACT_VERSION = 1
 DEFAULT_MAX_LENGTH = 1024
@@ -95,11 +95,16 @@ def make_contract(
     `tokenizer.pad_token` must have been chosen before (`choose_pad_token`). A tokenizer without a chat template gets
     a plain one by kind.
     """
-    template = pin_clock(template_of(tokenizer, kind), date)
-    renderer = Renderer(tokenizer, template, kwargs=template_kwargs or {}, default_system=default_system)
+    renderer = Renderer(
+        tokenizer,
+        template_of(tokenizer, kind),
+        kwargs=template_kwargs or {},
+        default_system=default_system,
+        date=date,
+    )
     return ScoringContract(
         kind=kind,
-        template=template,
+        template=renderer.template,
         pad_token_id=tokenizer.pad_token_id,
         tokenizer_hash=tokenizer_hash(tokenizer),
         max_length=max_length,

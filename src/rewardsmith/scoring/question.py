@@ -10,6 +10,7 @@ from typing import Any
 from rewardsmith.errors import ContractError
 from rewardsmith.records import Message
 from rewardsmith.scoring.contract import template_of
+from rewardsmith.scoring.control import ControlTokens
 from rewardsmith.scoring.template import Renderer
 
 TURNS = (Message("user", "x"), Message("assistant", "y"))
@@ -22,7 +23,9 @@ def template_with(tokenizer: Any, kind: str, question: str) -> str:
     ContractError where the question spells a special token, or does not show in the rendered text.
     """
     template = template_of(tokenizer, kind)
-    if found := Renderer(tokenizer, template, kwargs={}).special_pattern.search(question):
+    renderer = Renderer(tokenizer, template, kwargs={})
+    control = ControlTokens(tokenizer, renderer.control_strings, renderer.special_pattern)
+    if found := renderer.special_pattern.search(question) or control.forged_in(question):
         raise ContractError(f"the question spells the special token {found[0]!r}; leave it out")
     turn = f'{{"role": "user", "content": {json.dumps(question, ensure_ascii=False)}}}'
     asking = (

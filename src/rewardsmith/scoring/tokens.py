@@ -1,6 +1,7 @@
 """Records to token ids, exactly as the scoring contract says: nothing doubled, nothing forged, every cut counted."""
 
-from collections.abc import Iterable, Sequence
+import datetime
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +11,8 @@ from rewardsmith.errors import ContractError
 from rewardsmith.records import Conversation, Message, Record
 from rewardsmith.scoring.answers import answer_length
 from rewardsmith.scoring.contract import ScoringContract
-from rewardsmith.scoring.template import Piece, Renderer
+from rewardsmith.scoring.control import ControlTokens
+from rewardsmith.scoring.template import UNPINNED, Piece, Renderer
 from rewardsmith.scoring.trees import Ids
 
 
@@ -47,6 +49,17 @@ class Encoded:
         return any(self.cuts.response_tokens)
 
 
+@dataclass(frozen=True)
+class Tokenized:
+    """One conversation's token ids, the pieces that gave them, how many at their end are not scored, and the contents
+    that would have become a control token."""
+
+    ids: Ids
+    trimmed: int
+    pieces: tuple[Piece, ...]
+    forged: frozenset[str]
+
+
 class Encoder:
     """Turns records into token ids under one contract; holds the tokenizer, so one per process.
 
@@ -57,12 +70,15 @@ class Encoder:
         self.tokenizer = tokenizer
         self.contract = contract
         self.answers = answers
+        date = datetime.date.fromisoformat(contract.date) if contract.date else UNPINNED
         self.renderer = Renderer(
-            tokenizer, contract.template, kwargs=contract.template_kwargs, default_system=contract.default_system
+            tokenizer,
+            contract.template,
+            kwargs=contract.template_kwargs,
+            default_system=contract.default_system,
+            date=date,
         )
-        self.special_ids = frozenset(tokenizer.all_special_ids) | {
-            token_id for token_id, token in tokenizer.added_tokens_decoder.items() if token.special
-        }
+        self.control = ControlTokens(tokenizer, self.renderer.control_strings, self.renderer.special_pattern)
         self._check_room()
 
     def encode(self, record: Record) -> Encoded:
@@ -72,84 +88,73 @@ class Encoder:
         """
         prompt = self._with_user(record.prompt)
         texts = [prompt + response.messages for response in record.responses]
-        sequences = self._tokenize(texts)
+        whole = sequences = self._tokenize(texts)
         cuts = Cuts(response_tokens=(0,) * len(sequences))
-        if min(map(len, sequences)) > self.contract.prompt_budget:
+        if min(map(length_of, sequences)) > self.contract.prompt_budget:
             prompt, cuts = self._fit_prompt(prompt, cuts)
             if cuts.any:
                 texts = [prompt + response.messages for response in record.responses]
                 sequences = self._tokenize(texts)
-        if max(map(len, sequences)) > self.contract.max_length:
+        if max(map(length_of, sequences)) > self.contract.max_length:
             texts, sequences, cuts = self._fit_responses(texts, sequences, cuts)
-        forged = sum(
-            bool(self.renderer.special_pattern.search(message.content))
-            for message in (*record.prompt, *(m for response in record.responses for m in response.messages))
-        )
+        spelled = frozenset().union(*(one.forged for one in whole))
+        said = (*record.prompt, *(message for response in record.responses for message in response.messages))
+        forged = sum(message.content in spelled for message in said)
         answers = tuple(map(self._answer_length, texts, sequences)) if self.answers else ()
-        return Encoded(tuple(sequences), cuts, forged, answers)
-
-    def encode_many(self, records: Iterable[Record]) -> Iterable[Encoded]:
-        """`encode` over many records, in order."""
-        return (self.encode(record) for record in records)
+        return Encoded(tuple(one.ids for one in sequences), cuts, forged, answers)
 
     def ids(self, conversation: Conversation) -> Ids:
         """Token ids of one conversation as it is, without any cut."""
-        return self._tokenize([conversation])[0]
+        return self._tokenize([conversation])[0].ids
 
     def _with_user(self, prompt: Conversation) -> Conversation:
         needs_user = not any(message.role == "user" for message in prompt) and self.contract.bare_needs_user
         return (*prompt, Message("user", "")) if needs_user else prompt
 
-    def _tokenize(self, conversations: Sequence[Conversation]) -> list[Ids]:
+    def _tokenize(self, conversations: Sequence[Conversation]) -> list[Tokenized]:
+        """Each conversation as one text where its contents are plain, otherwise with those apart that are not."""
         pieces = [self.renderer.pieces(conversation) for conversation in conversations]
-        if all(len(parts) == 1 and not parts[0].literal for parts in pieces):
-            batch = self.tokenizer([parts[0].text for parts in pieces], add_special_tokens=False, verbose=False)[
-                "input_ids"
-            ]
-            return [self._trimmed(ids) for ids in batch]
-        return [self._trimmed([i for part in parts for i in self._piece_ids(part)]) for parts in pieces]
+        if not all(len(parts) == 1 and not parts[0].literal for parts in pieces):
+            return [self._apart(conversation) for conversation in conversations]
+        found = self.control.tokenize([piece.text for (piece,) in pieces])
+        return [
+            self._apart(conversation, authors)
+            if (authors := self.control.authors(piece, self._contents(conversation), *tokens))
+            else self._scored(tokens[0], (piece,))
+            for conversation, (piece,), tokens in zip(conversations, pieces, found, strict=True)
+        ]
 
-    def _tokenize_whole(self, conversation: Conversation) -> list[int]:
-        """All tokens of a text, those that the contract does not score included."""
-        return [i for piece in self.renderer.pieces(conversation) for i in self._piece_ids(piece)]
+    def _contents(self, conversation: Conversation) -> Mapping[int, str]:
+        return {k: m.content for k, m in enumerate(self.renderer.complete(conversation)) if m.content.strip()}
 
-    def _trimmed(self, ids: list[int]) -> Ids:
+    def _apart(self, conversation: Conversation, apart: frozenset[int] = frozenset()) -> Tokenized:
+        """As pieces, of which those that are contents give no control token; what is between them is looked at again."""
+        contents = self._contents(conversation)
+        spelling = {k for k, content in contents.items() if self.renderer.special_pattern.search(content)}
+        while True:
+            apart = apart | spelling
+            pieces = self.renderer.pieces(conversation, apart)
+            inline = {k: content for k, content in contents.items() if k not in apart}
+            more: frozenset[int] = frozenset()
+            for piece in pieces:
+                if not piece.literal:
+                    more |= self.control.authors(piece, inline, *self.control.tokenize([piece.text])[0])
+            if not more:
+                break
+            apart = apart | more
+        parts = [part for piece in pieces for part in (self.control.cut(piece.text) if piece.literal else [piece])]
+        ids = [i for part in parts for i in self.control.tokenize([part.text], literal=part.literal)[0][0]]
+        return self._scored(ids, tuple(parts), frozenset(contents[k] for k in apart))
+
+    def _scored(self, ids: list[int], pieces: tuple[Piece, ...], forged: frozenset[str] = frozenset()) -> Tokenized:
         """Without the trailing tokens that the contract does not score; at least one token stays."""
+        if not ids:
+            text = "".join(piece.text for piece in pieces)
+            raise ContractError(f"the chat template writes {text!r:.60}, of which the tokenizer makes no token")
         end = len(ids)
         while end > 1 and ids[end - 1] == self.contract.trim_id:
             end -= 1
-        return np.asarray(ids[:end], dtype=np.int32)
-
-    def _piece_ids(self, piece: Piece) -> list[int]:
-        if not piece.literal:
-            return list(self.tokenizer(piece.text, add_special_tokens=False, verbose=False)["input_ids"])
-        ids = list(
-            self.tokenizer(piece.text, add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"]
-        )
-        if self.special_ids.isdisjoint(ids):
-            return ids
-        return self._split_by_hand(piece.text)
-
-    def _split_by_hand(self, text: str) -> list[int]:
-        """Some tokenizers (Unigram) find a control token in their vocabulary all the same: cut inside each one."""
-        parts, last = [], 0
-        for match in self.renderer.special_pattern.finditer(text):
-            middle = match.start() + max(1, len(match[0]) // 2)
-            parts.append(text[last:middle])
-            last = middle
-        parts.append(text[last:])
-        ids = [
-            i
-            for part in parts
-            if part
-            for i in self.tokenizer(part, add_special_tokens=False, split_special_tokens=True, verbose=False)[
-                "input_ids"
-            ]
-        ]
-        unknown = self.tokenizer.unk_token_id
-        if not (self.special_ids - {unknown}).isdisjoint(ids):
-            raise ContractError("a text that spells special tokens cannot be encoded without forging one")
-        return ids
+        return Tokenized(np.asarray(ids[:end], dtype=np.int32), len(ids) - end, pieces, forged)
 
     def _length(self, conversation: Conversation) -> int:
         return len(self.ids(conversation)) if conversation else 0
@@ -184,17 +189,18 @@ class Encoder:
         return self._shorten(lambda n, starts: system + shortened(n, text, starts), text, budget)[len(system) :]
 
     def _fit_responses(
-        self, texts: Sequence[Conversation], sequences: list[Ids], cuts: Cuts
-    ) -> tuple[list[Conversation], list[Ids], Cuts]:
+        self, texts: Sequence[Conversation], sequences: list[Tokenized], cuts: Cuts
+    ) -> tuple[list[Conversation], list[Tokenized], Cuts]:
         """A response that is too long loses its end, so that the template's suffix is still what is pooled."""
         fitted = [
-            self._cut_right(text) if len(ids) > self.contract.max_length else text
-            for text, ids in zip(texts, sequences, strict=True)
+            self._cut_right(text) if length_of(one) > self.contract.max_length else text
+            for text, one in zip(texts, sequences, strict=True)
         ]
         shorter = [
-            ids if text is whole else self.ids(text) for text, whole, ids in zip(fitted, texts, sequences, strict=True)
+            one if text is whole else self._tokenize([text])[0]
+            for text, whole, one in zip(fitted, texts, sequences, strict=True)
         ]
-        lost = tuple(len(ids) - len(left) for ids, left in zip(sequences, shorter, strict=True))
+        lost = tuple(length_of(one) - length_of(left) for one, left in zip(sequences, shorter, strict=True))
         return fitted, shorter, replace(cuts, response_tokens=lost)
 
     def _cut_right(self, conversation: Conversation) -> Conversation:
@@ -207,11 +213,14 @@ class Encoder:
 
         return self._shorten(shortened, text, self.contract.max_length)
 
-    def _answer_length(self, conversation: Conversation, ids: Ids) -> int:
-        suffix, trim = self.contract.suffix, self.contract.trim_id
-        trimmed = 0 if trim is None else len(self._tokenize_whole(conversation)) - len(ids)
+    def _answer_length(self, conversation: Conversation, one: Tokenized) -> int:
         return answer_length(
-            self.tokenizer, self.renderer, conversation, suffix=suffix, tokens=len(ids), trimmed=trimmed
+            self.tokenizer,
+            one.pieces,
+            conversation[-1].content,
+            suffix=self.contract.suffix,
+            tokens=len(one.ids),
+            trimmed=one.trimmed,
         )
 
     def _shorten(self, build: Any, text: str, budget: int) -> Conversation:
@@ -240,8 +249,11 @@ class Encoder:
 
     def _check_room(self) -> None:
         """Refuse a max_length that leaves no room for a text beside what the template itself writes."""
-        prompt = (Message("user", ""),)
-        frame = len(self.ids((*prompt, Message("assistant", ""))))
+        user, assistant = Message("user", ""), Message("assistant", "")
+        if not self.renderer.render((user, assistant)).strip():  # empty turns are left out
+            user, assistant = replace(user, content="x"), replace(assistant, content="x")
+        prompt = (user,)
+        frame = len(self.ids((user, assistant)))
         needed = max(frame + 2, 2 * (self._length(prompt) + 1))
         if self.contract.max_length < needed:
             raise ContractError(
@@ -251,6 +263,11 @@ class Encoder:
 
 
 DEFAULT_ADVICE = 512
+
+
+def length_of(one: Tokenized) -> int:
+    """Tokens that are scored."""
+    return len(one.ids)
 
 
 def next_user_turn(turns: Conversation) -> int:
