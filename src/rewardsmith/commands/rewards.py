@@ -43,6 +43,11 @@ class Row:
         """Reward of the preferred response minus that of the other."""
         return float(self.rewards[self.comparison.i] - self.rewards[self.comparison.j])
 
+    @property
+    def indices(self) -> tuple[int, int]:
+        """Which two responses."""
+        return self.comparison.i, self.comparison.j
+
     def text(self, index: int) -> str:
         """The words of one response."""
         return self.record.responses[index].text
@@ -136,7 +141,10 @@ def comparisons_of(rows: Sequence[Row]) -> Comparisons:
         return identities.setdefault((row.record.prompt_id, row.text(index)), len(identities))
 
     categories = [category_of(row.record) for row in rows]
-    languages = {row.record.id: language_of(words_of(row.record)) for row in rows}
+    # Once per record and text: 500 responses to one prompt are 124,750 comparisons of the same texts.
+    records = {row.record.id: row.record for row in rows}
+    languages = {name: language_of(words_of(record)) for name, record in records.items()}
+    lengths = {text: length_in_words(text) for text in {row.text(k) for row in rows for k in row.indices}}
     pairs = [(row, row.comparison) for row in rows]
     return Comparisons(
         margin=np.array([row.margin for row in rows], dtype=np.float64),
@@ -147,8 +155,8 @@ def comparisons_of(rows: Sequence[Row]) -> Comparisons:
         language=np.array([languages[row.record.id] for row in rows], dtype=str),
         preferred_reward=np.array([float(row.rewards[c.i]) for row, c in pairs], dtype=np.float64),
         other_reward=np.array([float(row.rewards[c.j]) for row, c in pairs], dtype=np.float64),
-        preferred_length=np.array([length_in_words(row.text(c.i)) for row, c in pairs], dtype=np.int64),
-        other_length=np.array([length_in_words(row.text(c.j)) for row, c in pairs], dtype=np.int64),
+        preferred_length=np.array([lengths[row.text(c.i)] for row, c in pairs], dtype=np.int64),
+        other_length=np.array([lengths[row.text(c.j)] for row, c in pairs], dtype=np.int64),
         turns=np.array([len(row.record.prompt) for row in rows], dtype=np.int64),
         label_strength=np.array([strength_of(c) for _, c in pairs], dtype=np.float64),
         preferred_id=np.array([identity(row, c.i) for row, c in pairs], dtype=np.int64),

@@ -93,15 +93,16 @@ class GramCounts:
 
 
 def count_grams(pairs: TextPairs) -> GramCounts | None:
-    """The grams of all texts, taken apart once for all folds; None where there are none."""
+    """The grams of all texts, each text taken apart once for all its comparisons and all folds; None where there are none."""
     from sklearn.feature_extraction.text import CountVectorizer
 
-    rows = len(pairs.preferred)
+    numbers = {text: number for number, text in enumerate(dict.fromkeys([*pairs.preferred, *pairs.other]))}
     try:
-        counts = CountVectorizer(analyzer=grams).fit_transform([*pairs.preferred, *pairs.other])
+        counts = CountVectorizer(analyzer=grams).fit_transform(numbers)
     except ValueError:  # scikit-learn's way to say that no gram was found
         return None
-    return GramCounts(counts[:rows], counts[rows:])
+    preferred, other = ([numbers[text] for text in texts] for texts in (pairs.preferred, pairs.other))
+    return GramCounts(counts[preferred], counts[other])
 
 
 def fitted_margins(

@@ -1,6 +1,7 @@
 """Records to token ids, exactly as the scoring contract says: nothing doubled, nothing forged, every cut counted."""
 
 import datetime
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -166,8 +167,11 @@ class Encoder:
         system = prompt[:1] if prompt and prompt[0].role == "system" else ()
         turns = prompt[len(system) :]
         dropped = 0
-        while length > budget and (step := next_user_turn(turns)):
-            turns, dropped = turns[step:], dropped + step
+        if length > budget and (starts := user_turns(turns)):
+            # A search by halves: 10,000 turns are tokenized about twice, not once per turn.
+            found = bisect_left(starts, -budget, key=lambda start: -self._length(system + turns[start:]))
+            dropped = starts[min(found, len(starts) - 1)]
+            turns = turns[dropped:]
             length = self._length(system + turns)
         if length > budget:
             turns = self._cut_left(system, turns, budget)
@@ -270,9 +274,6 @@ def length_of(one: Tokenized) -> int:
     return len(one.ids)
 
 
-def next_user_turn(turns: Conversation) -> int:
-    """How many of the oldest turns to drop so that the rest begins with a user turn; 0 if none can go."""
-    for index in range(1, len(turns)):
-        if turns[index].role == "user":
-            return index
-    return 0
+def user_turns(turns: Conversation) -> list[int]:
+    """Where user turns begin after the first turn: what may stand first once older turns are dropped."""
+    return [index for index in range(1, len(turns)) if turns[index].role == "user"]
