@@ -7,7 +7,7 @@ from safetensors.torch import load_file, save_file
 
 from builders import tiny
 from rewardsmith.commands import card, diagnose, evaluate, score
-from rewardsmith.diagnose.facts import Facts
+from rewardsmith.diagnose.reading import facts_from_mapping
 from rewardsmith.diagnose.verdict import judge
 from rewardsmith.errors import ContractError, DataError
 from rewardsmith.model.reward_model import RewardModel
@@ -92,7 +92,7 @@ def test_evaluation_verdict_and_card_say_it(model, tmp_path):
 
 def test_a_good_accuracy_of_another_model_judges_nothing():
     figures = {"split": "test", "n": 3000, "accuracy": 0.8, "baselines": {"constant": 0.5}}
-    whole, other = (judge(Facts.from_mapping({**figures, "mismatch": reason})) for reason in (None, f"x: {WORDS}"))
+    whole, other = (judge(facts_from_mapping({**figures, "mismatch": reason})) for reason in (None, f"x: {WORDS}"))
     assert whole.ready is True
     assert other.label == "cannot_judge"
     assert other.ready is None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rewardsmith.diagnose.facts import Facts
+from rewardsmith.diagnose.reading import facts_from_folder
 from rewardsmith.diagnose.verdict import judge
 
 
@@ -42,6 +42,6 @@ def test_a_reward_that_is_the_length_is_no_reward(tmp_path):
     evaluation = {"n": len(rows), "accuracy": accuracy, "split": "test", "baselines": {"longer": same}}
     (tmp_path / "evaluation.json").write_text(json.dumps(evaluation))
     (tmp_path / "comparisons.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    verdict = judge(Facts.from_folder(tmp_path))
+    verdict = judge(facts_from_folder(tmp_path))
     assert (verdict.label, verdict.ready) == ("no_better_than_baseline", False)
     assert {"length_shortcut", "learned"} <= {finding.id for finding in verdict.findings}

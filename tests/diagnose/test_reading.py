@@ -3,8 +3,8 @@ import math
 
 import pytest
 
-from rewardsmith.diagnose.facts import Facts
 from rewardsmith.diagnose.intervals import Interval
+from rewardsmith.diagnose.reading import facts_from_folder, facts_from_mapping
 from rewardsmith.errors import DataError
 
 
@@ -22,13 +22,13 @@ def lines(*rows):
 
 
 def test_the_three_figures_of_a_training_log_are_enough():
-    facts = Facts.from_mapping({"train_loss": 0.9122, "val_loss": 0.5590, "val_acc": 0.7063})
+    facts = facts_from_mapping({"train_loss": 0.9122, "val_loss": 0.5590, "val_acc": 0.7063})
     assert (facts.train_loss, facts.loss, facts.accuracy) == (0.9122, 0.5590, 0.7063)
     assert (facts.n, facts.interval, facts.split) == (None, None, "validation")
 
 
 def test_correct_of_n_is_an_accuracy():
-    assert Facts.from_mapping({"correct": 3, "n": 4}).accuracy == 0.75
+    assert facts_from_mapping({"correct": 3, "n": 4}).accuracy == 0.75
 
 
 @pytest.mark.parametrize(
@@ -46,11 +46,11 @@ def test_correct_of_n_is_an_accuracy():
 )
 def test_figures_that_cannot_be_are_refused(figures, message):
     with pytest.raises(DataError, match=message):
-        Facts.from_mapping(figures)
+        facts_from_mapping(figures)
 
 
 def test_null_and_unknown_figures_are_no_figures_and_are_named():
-    facts = Facts.from_mapping({"accuracy": None, "n": 5, "accuracy_ci": [None, None], "fluffiness": 3})
+    facts = facts_from_mapping({"accuracy": None, "n": 5, "accuracy_ci": [None, None], "fluffiness": 3})
     assert facts.accuracy is None
     assert facts.accuracy_interval is None
     assert facts.unread == ("fluffiness",)
@@ -71,7 +71,7 @@ def test_an_evaluation_is_read_whole(tmp_path):
         "reliability": {"raw": [{"confidence": 0.6, "accuracy": 0.5, "n": 10, "low": 0.2, "high": 0.8}]},
         "split": "test",
     }
-    facts = Facts.from_folder(write(tmp_path, evaluation_json=evaluation))
+    facts = facts_from_folder(write(tmp_path, evaluation_json=evaluation))
     assert [b.name for b in facts.baselines] == ["longer"]
     assert facts.baselines[0].difference_interval == Interval(0.1, 0.3)
     assert [(g.label, g.n) for g in facts.by_category] == [("安全", 4)]
@@ -84,72 +84,72 @@ def test_a_resumed_run_counts_each_step_once_and_the_later_row(tmp_path):
     rows = lines(
         {"step": 1, "loss": 0.7}, {"step": 2, "loss": 9.0}, {"step": 2, "loss": 0.6}, {"step": 2, "eval_loss": 0.65}
     )
-    facts = Facts.from_folder(write(tmp_path, metrics_lines=rows))
+    facts = facts_from_folder(write(tmp_path, metrics_lines=rows))
     assert [(p.step, p.loss) for p in facts.curve] == [(1, 0.7), (2, 0.6)]
     assert [(p.step, p.loss) for p in facts.passes] == [(2, 0.65)]
 
 
 def test_a_null_loss_is_a_loss_that_was_not_finite(tmp_path):
-    facts = Facts.from_folder(write(tmp_path, metrics_lines=lines({"step": 1, "loss": None})))
+    facts = facts_from_folder(write(tmp_path, metrics_lines=lines({"step": 1, "loss": None})))
     assert math.isnan(facts.curve[0].loss)
     assert facts.curve[0].grad_norm is None
 
 
 def test_without_an_evaluation_the_kept_checkpoint_speaks(tmp_path):
     rows = lines(*({"step": s, "eval_loss": loss, "eval_accuracy": 0.6} for s, loss in ((1, 0.6), (2, 0.5), (3, 0.7))))
-    facts = Facts.from_folder(write(tmp_path, metrics_lines=rows, train_json={"best_step": 2, "train_loss": 0.4}))
+    facts = facts_from_folder(write(tmp_path, metrics_lines=rows, train_json={"best_step": 2, "train_loss": 0.4}))
     assert (facts.loss, facts.split, facts.train_loss) == (0.5, "validation", 0.4)
 
 
 def test_an_interrupted_last_line_is_noted_and_any_other_is_refused(tmp_path):
     cut = lines({"step": 1, "loss": 0.7}) + '{"step": 2, "lo'
-    facts = Facts.from_folder(write(tmp_path, metrics_lines=cut))
+    facts = facts_from_folder(write(tmp_path, metrics_lines=cut))
     assert len(facts.curve) == 1
     assert any("metrics.jsonl:2 is cut off" in note for note in facts.notes)
     with pytest.raises(DataError, match=r"metrics.jsonl:1 is not JSON"):
-        Facts.from_folder(write(tmp_path, metrics_lines='{"st\n' + lines({"step": 2, "loss": 1.0})))
+        facts_from_folder(write(tmp_path, metrics_lines='{"st\n' + lines({"step": 2, "loss": 1.0})))
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
     with pytest.raises(DataError, match="holds none of"):
-        Facts.from_folder(tmp_path)
+        facts_from_folder(tmp_path)
     with pytest.raises(DataError, match="no run folder"):
-        Facts.from_folder(tmp_path / "nowhere")
+        facts_from_folder(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("content", ["[1]", "{", '{"accuracy": 70}'])
 def test_a_damaged_evaluation_is_refused(tmp_path, content):
     with pytest.raises(DataError):
-        Facts.from_folder(write(tmp_path, evaluation_json=content))
+        facts_from_folder(write(tmp_path, evaluation_json=content))
 
 
 def test_damaged_settings_are_refused_in_one_line(tmp_path):
     write(tmp_path, evaluation_json={"n": 1})
     (tmp_path / "config.yaml").write_text("a: [1\nb: 2")
     with pytest.raises(DataError, match="is not YAML") as error:
-        Facts.from_folder(tmp_path)
+        facts_from_folder(tmp_path)
     assert "\n" not in str(error.value)
 
 
 def test_the_data_reports_are_read_in_both_shapes(tmp_path):
     write(tmp_path, evaluation_json={"n": 1}, data__prepare_json={"rows": 100, "quarantined": 7, "removed": 1})
     write(tmp_path, data__quality_json={"findings": {"mojibake": {"count": 3, "examples": [1]}, "none": 0}})
-    facts = Facts.from_folder(tmp_path)
+    facts = facts_from_folder(tmp_path)
     assert (facts.data.rows, facts.data.quarantined) == (100, 7)
     assert [(f.check, f.count) for f in facts.data.findings] == [("mojibake", 3)]
     write(tmp_path, data__quality_json={"findings": [{"check": "empty", "examples": ["a", "b"]}]})
-    assert [(f.check, f.count) for f in Facts.from_folder(tmp_path).data.findings] == [("empty", 2)]
+    assert [(f.check, f.count) for f in facts_from_folder(tmp_path).data.findings] == [("empty", 2)]
 
 
 def test_counts_by_reason_are_summed(tmp_path):
     quality = {"rows": 100, "quarantined": {"not_json": 3, "no_response": 4}, "removed": {}}
     quality["findings"] = [{"check": "votes", "severity": "info", "count": 9, "examples": []}]
-    facts = Facts.from_folder(write(tmp_path, evaluation_json={"n": 1}, data__quality_json=quality))
+    facts = facts_from_folder(write(tmp_path, evaluation_json={"n": 1}, data__quality_json=quality))
     assert (facts.data.quarantined, facts.data.removed) == (7, 0)
     assert facts.data.findings[0].severity == "info"
 
 
 def test_the_spread_of_the_rewards_comes_from_the_comparisons(tmp_path):
     rows = lines({"reward_i": 1.0, "reward_j": 1.0}, {"reward_i": 3.0, "reward_j": 3.0})
-    facts = Facts.from_folder(write(tmp_path, evaluation_json={"n": 2}, comparisons_lines=rows))
+    facts = facts_from_folder(write(tmp_path, evaluation_json={"n": 2}, comparisons_lines=rows))
     assert facts.reward_std == 1.0

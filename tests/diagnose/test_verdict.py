@@ -11,6 +11,7 @@ from rewardsmith.diagnose.compared import Compared
 from rewardsmith.diagnose.facts import Baseline, CurvePoint, Facts
 from rewardsmith.diagnose.finding import SEVERITIES
 from rewardsmith.diagnose.intervals import Interval
+from rewardsmith.diagnose.reading import facts_from_mapping
 from rewardsmith.diagnose.verdict import CHECKS, DECIDED_BY, LABELS, judge
 
 GOOD = Facts(
@@ -32,7 +33,7 @@ GOOD = Facts(
 
 
 def test_seventy_percent_without_n_cannot_be_judged():
-    verdict = judge(Facts.from_mapping({"train_loss": 0.9122, "val_loss": 0.5590, "val_acc": 0.7063}))
+    verdict = judge(facts_from_mapping({"train_loss": 0.9122, "val_loss": 0.5590, "val_acc": 0.7063}))
     assert verdict.label == "cannot_judge"
     assert verdict.ready is None
     assert verdict.headline.en == (
@@ -46,7 +47,7 @@ def test_seventy_percent_without_n_cannot_be_judged():
 
 
 def test_a_loss_of_ln_2_and_one_of_two_is_nothing_learned():
-    verdict = judge(Facts.from_mapping({"loss": 0.6930, "correct": 1, "n": 2}))
+    verdict = judge(facts_from_mapping({"loss": 0.6930, "correct": 1, "n": 2}))
     assert verdict.label == "nothing_learned"
     assert verdict.ready is False
     assert verdict.headline.en.startswith("Nothing was learned: the loss is ln 2")

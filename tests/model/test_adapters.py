@@ -13,7 +13,7 @@ from transformers import AutoModelForSequenceClassification, BertConfig, GPT2Con
 import rewardsmith as rs
 from builders import from_config, pair, tiny
 from rewardsmith.errors import MissingExtraError, ModelError, UsageError
-from rewardsmith.model.adapters import LoraSettings, attach, merge
+from rewardsmith.model.adapters import LoraSettings, attach
 from rewardsmith.model.backbones import open_backbone
 from rewardsmith.model.quantized import open_bitsandbytes
 from rewardsmith.model.tiny import TinyConfig
@@ -94,7 +94,7 @@ def test_every_family_merges_to_equal_rewards_and_learns_what_stands_behind_its_
     model.adapter = attach(model.network, RANK_2)
     steps(model)
     before = rewards(model)
-    assert merge(model) <= 1e-4
+    assert model.merge_adapter() <= 1e-4
     np.testing.assert_allclose(rewards(model), before, atol=1e-4)
     moved = {name for name, p in model.network.hf.named_parameters() if not torch.equal(p, base[name])}
     own = {"qwen3": "score", "gpt2": "score", "bert": "bert.pooler.dense", "modernbert": "head.dense"}[family]
@@ -111,7 +111,7 @@ def test_merged_model_and_adapter_open_in_plain_transformers_and_peft(tmp_path):
     model.adapter = attach(model.network, RANK_2, seed=3)
     steps(model)
     learned = rewards(model)
-    merge(model)
+    model.merge_adapter()
     model.save(tmp_path / "model")
     files = {path.name for path in (tmp_path / "model").iterdir()}
     assert {"model.safetensors", "adapter"} <= files
@@ -193,7 +193,7 @@ def test_mixed_precision_keeps_head_and_adapter_in_fp32():
 def test_folders_with_loose_adapters_are_refused(tmp_path):
     model = tiny()
     model.adapter = attach(model.network, RANK_2)
-    merge(model)
+    model.merge_adapter()
     model.save(tmp_path / "model")
     with pytest.raises(ModelError, match="is a LoRA adapter that names no base model; give it: --base FOLDER"):
         open_backbone(str(tmp_path / "model" / "adapter"))
@@ -239,7 +239,7 @@ def test_a_quantised_base_is_saved_dequantised_and_scores_what_its_probes_say(bi
     assert kinds == {"Parameter", {"4bit": "Params4bit", "8bit": "Int8Params"}[bits]}
     steps(model)
     before = rewards(model)
-    assert merge(model) <= close
+    assert model.merge_adapter() <= close
     np.testing.assert_allclose(rewards(model), before, atol=close)
     assert {type(p).__name__ for p in model.network.hf.parameters()} == {"Parameter"}
     model.save(tmp_path / "model")

@@ -12,7 +12,7 @@ from damage import trial
 from rewardsmith.commands import card, evaluate, inspect, push, score, train
 from rewardsmith.errors import ModelError
 from rewardsmith.model import backbones
-from rewardsmith.model.adapters import LoraSettings, attach, merge
+from rewardsmith.model.adapters import LoraSettings, attach
 from rewardsmith.model.embedded import Embedded
 from rewardsmith.model.reward_model import RewardModel
 
@@ -23,7 +23,7 @@ def saved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("saved") / "model"
     model = tiny(seed=3)
     model.adapter = attach(model.network, LoraSettings(r=2, alpha=4), seed=3)
-    merge(model)
+    model.merge_adapter()
     weights = np.random.default_rng(0).normal(size=(3, 64))
     with torch.no_grad():
         model.network.head.weight.copy_(torch.from_numpy(weights.mean(axis=0))[None])

@@ -10,7 +10,7 @@ from transformers import AutoModel, AutoModelForSequenceClassification, BertConf
 
 from builders import DATE, from_config, pair, ranking, tiny
 from rewardsmith.errors import ContractError, ModelError
-from rewardsmith.model.adapters import LoraSettings, attach, merge
+from rewardsmith.model.adapters import LoraSettings, attach
 from rewardsmith.model.backbones import open_backbone
 from rewardsmith.model.readout import Readout
 from rewardsmith.model.reward_model import RewardModel
@@ -175,7 +175,7 @@ def test_an_adapter_beside_such_a_head_merges_to_the_same_rewards():
                 parameter.normal_(std=0.1)
     record = ranking("why?", *ANSWERS)
     before = next(model.score_records([record]))
-    assert merge(model) < 1e-4
+    assert model.merge_adapter() < 1e-4
     np.testing.assert_allclose(next(model.score_records([record])), before, rtol=1e-4, atol=1e-5)
 
 

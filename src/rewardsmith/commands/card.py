@@ -11,6 +11,7 @@ from rewardsmith.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from rewardsmith.diagnose.facts import Facts
+    from rewardsmith.diagnose.reading import facts_from_folder
     from rewardsmith.report.model_card import ModelCard
 
 CARD = "README.md"
@@ -128,7 +129,6 @@ def write_to(path: Path, text: str) -> None:
 
 def gather(config: Config, folder: Path, facts: "Facts | None" = None) -> "ModelCard":
     """All that is known about the model in `folder`, from its files and those of its run (`facts`, if read already)."""
-    from rewardsmith.diagnose.facts import Facts
     from rewardsmith.diagnose.verdict import judge
     from rewardsmith.files.reading import read_object, read_text
     from rewardsmith.model.sidecar import Sidecar
@@ -142,7 +142,7 @@ def gather(config: Config, folder: Path, facts: "Facts | None" = None) -> "Model
     if config.evaluation is not None and not evaluation:
         raise UsageError(f"--evaluation {measured}: no evaluation.json there; give the output folder of evaluate")
     # Without an evaluation, facts are those of the validation passes that picked the weights: no measurement.
-    facts = (facts or Facts.from_folder(measured)) if evaluation else None
+    facts = (facts or facts_from_folder(measured)) if evaluation else None
     known: tuple[str, tuple[str, ...]] = (UNKNOWN, ())
     if (folder / CARD).is_file():
         known = stated(read_text(folder / CARD))

@@ -69,7 +69,7 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
 
     Raises DataError where there is nothing to judge, OutputError where a report is there and `overwrite` is not set.
     """
-    from rewardsmith.diagnose.facts import Facts
+    from rewardsmith.diagnose.reading import facts_from_folder, facts_from_mapping
     from rewardsmith.diagnose.verdict import judge
     from rewardsmith.files.reading import read_object, taking_from
     from rewardsmith.report.writing import report_paths, write_report
@@ -81,7 +81,7 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     if existing and not config.overwrite:
         raise OutputError(f"{existing[0]} is already there; choose another output or pass --overwrite")
     with taking_from(config.run):
-        facts = Facts.from_mapping(read_object(config.run)) if single else Facts.from_folder(config.run)
+        facts = facts_from_mapping(read_object(config.run)) if single else facts_from_folder(config.run)
     for note in facts.notes:
         progress.note(note)
     verdict = judge(facts)

@@ -274,12 +274,11 @@ def trained_model(config: Config, start: Start, state: "FitState", team: "Team")
 def finish_model(config: Config, model: "RewardModel", splits: Splits, team: "Team", progress: Progress) -> "Scored":
     """Merge an adapter, fit normaliser and temperature, write `model/`; returns validation with its rewards."""
     from rewardsmith.commands.rewards import calibrate, normalize, score_all
-    from rewardsmith.model.adapters import merge
 
     model.network.autocast = None
     model.network.eval()
     if model.adapter is not None:
-        changed = merge(model)
+        changed = model.merge_adapter()
         progress.note(f"adapter merged in fp32: the probes' rewards changed by at most {changed:.1e}")
     held = score_all(model, splits.validation, progress, team=team)
     if held.records:

@@ -6,7 +6,6 @@ Everything is optional. A field that is None (or empty) was not measured, and th
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from rewardsmith.diagnose.compared import Compared
@@ -129,26 +128,6 @@ class Facts:
     training: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
-
-    @classmethod
-    def from_mapping(cls, figures: Mapping[str, Any]) -> "Facts":
-        """Take figures by name (`train_loss, val_loss, val_acc, n, …` or the keys of `evaluate --json`).
-
-        Raises DataError for a value that cannot be what its name says, such as an accuracy of 70.63.
-        """
-        from rewardsmith.diagnose.reading import facts_from_mapping
-
-        return facts_from_mapping(figures)
-
-    @classmethod
-    def from_folder(cls, folder: Path) -> "Facts":
-        """Read a run folder; files that are missing are named in `notes`.
-
-        Raises DataError where the folder does not exist, holds none of the files, or a file is damaged.
-        """
-        from rewardsmith.diagnose.reading import facts_from_folder
-
-        return facts_from_folder(folder)
 
     @property
     def interval(self) -> Interval | None:

@@ -27,7 +27,11 @@ KNOWN = frozenset(KNOWN_NAMES.split())
 
 
 def facts_from_mapping(figures: Mapping[str, Any]) -> Facts:
-    """See Facts.from_mapping. `correct` of `n` may stand for an accuracy; a bare `loss` is the held-out one."""
+    """Take figures by name (`train_loss, val_loss, val_acc, n, …` or the keys of `evaluate --json`).
+
+    `correct` of `n` may stand for an accuracy; a bare `loss` is the held-out one. Raises DataError for a value that cannot
+    be what its name says, such as an accuracy of 70.63.
+    """
     row = with_accuracy(figures)
     names = {"val_acc", "val_accuracy", "eval_accuracy", "val_loss", "eval_loss"}
     split = row.get("split") or ("validation" if names & row.keys() else None)
@@ -80,7 +84,10 @@ def with_accuracy(figures: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def facts_from_folder(folder: Path) -> Facts:
-    """See Facts.from_folder."""
+    """Read a run folder; files that are missing are named in `notes`.
+
+    Raises DataError where the folder does not exist, holds none of the files, or a file is damaged.
+    """
     if not folder.is_dir():
         raise DataError(f"no run folder at {folder}; expected a folder that rewardsmith train or evaluate wrote")
     missing = [name for name in EXPECTED if not (folder / name).is_file()]

@@ -6,13 +6,14 @@ the adapter in `model/adapter/`: files of both in one folder would be applied tw
 """
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float64
 from torch import Tensor, nn
 
 from rewardsmith.errors import MissingExtraError, ModelError, UsageError
@@ -20,9 +21,6 @@ from rewardsmith.model.network import RewardNetwork, layer_stack
 from rewardsmith.model.probes import REWARD_TOLERANCE
 from rewardsmith.model.quantized import compute_in, dequantize
 from rewardsmith.model.quiet import quiet_bitsandbytes
-
-if TYPE_CHECKING:
-    from rewardsmith.model.reward_model import RewardModel
 
 ADAPTER = "default"  # peft's name for the only adapter of a model
 HEADS = ("classifier", "score")  # peft adds these by itself
@@ -140,26 +138,20 @@ def is_named(name: str, word: str) -> bool:
     return name == word or name.endswith("." + word)
 
 
-def merge(model: "RewardModel") -> float:
-    """Merge the model's adapter in fp32, a quantised base dequantised first; returns the largest change of a probe.
+def merge(adapter: Adapter, network: RewardNetwork, score: Callable[[], Float64[np.ndarray, " N"]]) -> float:
+    """Merge an adapter into its network in fp32, a quantised base dequantised first; returns the largest change of a probe.
 
-    The adapter stays in `model.adapter_files` and is saved with the model. ModelError where the merged model's rewards
-    differ by more than 1e-4 relative; with an 8-bit base, which also rounds activations, they may, and the probes of
-    the saved model are those of the merged one.
+    `score` gives the probes' rewards, before and after. ModelError where they differ by more than 1e-4 relative; with an
+    8-bit base, which also rounds activations, they may, and the probes of the saved model are those of the merged one.
     """
-    adapter, network = model.adapter, model.network
-    assert adapter is not None
-    probes = model.usable_probes()
     compute_in(network.hf, torch.float32)
-    before = model.score(probes)
-    model.adapter_files = adapter.files()
+    before = score()
     rounded = dequantize(network.hf)
     hf = adapter.wrapped.merge_and_unload()
     assert hf is network.hf
     assert network.head in set(hf.modules())
     vars(hf).pop("peft_config", None)  # left behind by some versions: transformers would look for an adapter
-    model.adapter = None
-    after = model.score(probes)
+    after = score()
     difference = float(np.abs(after - before).max())
     if rounded != "8bit" and not np.all(np.abs(after - before) <= REWARD_TOLERANCE * np.maximum(1, np.abs(before))):
         raise ModelError(f"merging the adapter changed a probe's reward by {difference:.2g}; expected at most 1e-4")

@@ -14,7 +14,7 @@ from rewardsmith.errors import ContractError, DataError, ModelError
 from rewardsmith.files import write_folder
 from rewardsmith.files.kinds import MODEL
 from rewardsmith.files.manifest import listed
-from rewardsmith.model.adapters import Adapter, AdapterFiles
+from rewardsmith.model.adapters import Adapter, AdapterFiles, merge
 from rewardsmith.model.backbones import NO_CHOICE, Backbone, open_backbone
 from rewardsmith.model.devices import autocast_dtype, choose_device
 from rewardsmith.model.ensemble import HeadEnsemble, Spread
@@ -44,7 +44,7 @@ class RewardModel:
 
     `why_separate` says why prefixes are not shared, None where they are; `understood` what a model that came without
     `reward.json` was taken for, "" for one with it. `adapter` is the LoRA adapter in training, `adapter_files` what is
-    saved of it once `adapters.merge` has merged it. `heads` are those that the network's head is the mean of, if it is one.
+    saved of it once `merge_adapter` has merged it. `heads` are those that the network's head is the mean of, if it is one.
     `mismatch` says in what a model that was opened with `allow_mismatch` is not the one that was saved; `notes` what of a
     model was left out.
     """
@@ -171,6 +171,19 @@ class RewardModel:
         self.heads = HeadEnsemble(torch.from_numpy(weights).float())
         self.sidecar = replace(self.sidecar, heads=len(weights))
 
+    def merge_adapter(self) -> float:
+        """Merge the adapter in training into the network; returns the largest change of a probe's reward.
+
+        The adapter's files stay in `adapter_files` and are saved with the model.
+        """
+        if self.adapter is None:
+            raise ModelError("this model has no adapter to merge")
+        probes = self.usable_probes()
+        self.adapter_files = self.adapter.files()
+        changed = merge(self.adapter, self.network, lambda: self.score(probes))
+        self.adapter = None
+        return changed
+
     def spread(self, conversations: Iterable[Turns]) -> Spread:
         """As `score`, with the standard deviation of each reward over the model's heads; ModelError where it has one."""
         if self.heads is None:
@@ -217,7 +230,7 @@ class RewardModel:
         `overwrite` replaces a model folder of ours; OutputError where anything else is there.
         """
         if self.adapter is not None:
-            raise ModelError("this model still has its adapter apart; call rewardsmith.model.adapters.merge first")
+            raise ModelError("this model still has its adapter apart; call merge_adapter() first")
         autocast, self.network.autocast = self.network.autocast, None
         was_training = self.network.training
         self.network.eval()
