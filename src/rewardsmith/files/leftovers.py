@@ -17,18 +17,25 @@ def clear_leftovers(place: Path, kind: Kind | None) -> None:
     claimed: what this process itself left there counts as well.
     """
     for path, end in stale(place.parent, place.name, own=True):
-        if end == "old" and kind is not None and not place.exists() and kind.recognises(path):
-            path.rename(place)
-        elif end != "old" or (kind is not None and kind.recognises(path) and not any(kind.foreign(path))):
-            delete(path)
+        if end != "old" or (kind is not None and is_ours(path, kind)):
+            settle(path, place)
     if kind is not None and kind.recognises(place):
         for folder in (place, *(path for path in place.rglob("*") if path.is_dir() and not path.is_symlink())):
-            for path, end in stale(folder, own=True):
-                original = folder / path.name.removeprefix(".").rsplit(".", 2)[0]
-                if end == "old" and not original.exists():
-                    path.rename(original)
-                else:
-                    delete(path)
+            for path, _ in stale(folder, own=True):
+                settle(path, folder / TEMPORARY.sub(r"\g<name>", path.name))
+
+
+def is_ours(folder: Path, kind: Kind) -> bool:
+    """Whether a folder is of this kind and holds nothing else."""
+    return kind.recognises(folder) and not any(kind.foreign(folder))
+
+
+def settle(path: Path, original: Path) -> None:
+    """Put back what was set aside and not replaced, and delete everything else that is left over."""
+    if path.name.endswith(".old") and not original.exists():
+        path.rename(original)
+    else:
+        delete(path)
 
 
 def stale(folder: Path, name: str | None = None, *, own: bool = False) -> Iterator[tuple[Path, str]]:
