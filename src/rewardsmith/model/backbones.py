@@ -91,19 +91,16 @@ def open_backbone(
     """Open a model for training: `tiny`, an embedded name, a folder, or a hub name.
 
     `layers` keeps the first N layers. A head that the weights bring along is kept, whoever wrote it; otherwise it
-    starts near zero, so that the first loss is about ln 2 (not for `tiny`: a backbone that learns from nothing needs a
-    head that passes gradients on from the first step). `reading` tells what a new head shall read, from the number of
-    layers. `check_files` refuses a folder whose files are not those of its manifest. Raises ModelError with one line that
-    tells what to do.
+    starts near zero, so that the first loss is about ln 2 (not for `tiny`: learning from nothing needs gradients from the
+    first step). `reading` tells what a new head shall read, from the number of layers. `check_files` refuses a folder
+    that is not as its manifest says. Raises ModelError with one line that tells what to do.
     """
     torch.manual_seed(seed)
     if name == "tiny":
         tokenizer = byte_tokenizer()
         hf = tiny_model(tiny or TinyConfig(), vocab_size=len(tokenizer))
         return Backbone(hf, tokenizer, "decoder", True, None, readout=wanted(hf, reading), seed=seed)
-    path = locate(name)
-    if check_files and Path(path).is_dir():
-        check_model(Path(path))
+    path = checked(locate(name)) if check_files else locate(name)
     opened = load_classifier(path, layers=layers, trust_remote_code=trust_remote_code, choice=choice)
     refuse_not_finite(path, opened.hf)
     stored = Sidecar.load(Path(path))
