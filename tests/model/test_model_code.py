@@ -1,5 +1,7 @@
 """Code that a model brings or asks for is run where a flag says so, never passed over in silence; few bits are refused."""
 
+from pathlib import Path
+
 import foreign
 import pytest
 from foreign import CONVERSATIONS
@@ -11,6 +13,7 @@ from rewardsmith.model.backbones import open_backbone
 from rewardsmith.model.reward_model import RewardModel
 from rewardsmith.progress import Silent
 
+ROOT = Path(__file__).parents[2]
 MAPS = {
     "its class": {"AutoModelForSequenceClassification": "modeling.Custom"},
     "another class": {"AutoModel": "modeling.Custom", "AutoConfig": "configuration.Custom"},
@@ -155,9 +158,15 @@ def test_a_real_folder_in_four_bits_is_refused_and_so_are_its_weights_without_th
         tmp_path / "plain", quantization_config=BitsAndBytesConfig(load_in_4bit=True), device_map="cpu"
     )
     hf.save_pretrained(tmp_path / "model")
-    foreign.save_tokenizer(tmp_path / "model")
+    tokenizer = foreign.save_tokenizer(tmp_path / "model")
     with pytest.raises(ModelError, match=r"saved in few bits \(bitsandbytes, 4 bits\)"):
         RewardModel.load(tmp_path / "model", device="cpu")
+    expected = foreign.rewards_by(lambda ids: hf(input_ids=ids).logits[0, 0], tokenizer)
+    section = (ROOT / "docs" / "models.md").read_text("utf-8").partition("## Quantised folders")[2]
+    recipe = section.split("```")[1].replace('"auto"', '"cpu"')
+    exec(recipe, {"folder": tmp_path / "model", "new_folder": tmp_path / "plain"})
+    dequantised = RewardModel.load(tmp_path / "plain", device="cpu").score(CONVERSATIONS)
+    assert dequantised == pytest.approx(expected, abs=1e-4)
     change(tmp_path / "model", "config.json", quantization_config=None)
     with pytest.raises(ModelError, match=r"in whole numbers \(U8\)"):
         open_backbone(str(tmp_path / "model"))

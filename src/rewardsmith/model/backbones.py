@@ -19,7 +19,7 @@ from rewardsmith.model.readout import Readout
 from rewardsmith.model.remote_code import settle_code, tokenizer_code_not_run
 from rewardsmith.model.sidecar import Sidecar
 from rewardsmith.model.tiny import TinyConfig, byte_tokenizer, tiny_model
-from rewardsmith.model.token_rows import embedding_of, refuse_tokens_beyond
+from rewardsmith.model.token_rows import refuse_tokens_beyond, rows_of
 from rewardsmith.model.tokenizer import load_tokenizer
 from rewardsmith.scoring.contract import choose_pad_token, last_token
 
@@ -123,7 +123,7 @@ def settle_tokens(opened: Classifier, tokenizer: Any, stored: Sidecar | None) ->
     if stored is not None:
         origin = Origin(offset=stored.offset)
         tokenizer.pad_token_id = stored.contract.pad_token_id
-        rows = embedding_of(hf).num_embeddings
+        rows = rows_of(hf)
         if not 0 <= stored.contract.pad_token_id < rows:
             raise ContractError(
                 f"reward.json says pad_token_id {stored.contract.pad_token_id}, the embedding has {rows} rows; take the "

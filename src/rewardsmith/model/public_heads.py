@@ -118,8 +118,9 @@ def with_normalizer(origin: Origin, config: Any) -> Origin:
 
 def is_openrlhf(config: Any) -> bool:
     """Whether OpenRLHF wrote this config."""
-    named = set(getattr(config, "architectures", None) or ()) & OPENRLHF_CLASSES
-    return bool(named) or any(hasattr(config, key) for key in OPENRLHF_KEYS)
+    named = getattr(config, "architectures", None)
+    written = isinstance(named, list) and any(name in OPENRLHF_CLASSES for name in named if isinstance(name, str))
+    return written or any(hasattr(config, key) for key in OPENRLHF_KEYS)
 
 
 def describe(weight: Weight, config: Any) -> str:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from rewardsmith.errors import ModelError
 from rewardsmith.model.folders import ModelFolder, tokenizer_files
@@ -14,7 +13,7 @@ from rewardsmith.model.network import name_of
 
 def refuse_tokens_beyond(path: str, hf: Any, tokenizer: Any) -> None:
     """ModelError where a text could hold a token without a row: the pass over it would fail, whenever it comes."""
-    rows = embedding_of(hf).num_embeddings
+    rows = rows_of(hf)
     beyond = tokens_beyond(tokenizer, rows, Path(path))
     if beyond:
         raise ModelError(
@@ -50,13 +49,12 @@ def shown(tokens: dict[str, int]) -> str:
     return ", ".join([*first, *(["…"] if len(tokens) > len(first) else [])])
 
 
-def embedding_of(hf: Any) -> nn.Embedding:
-    """The embedding of the input tokens."""
-    found = hf.get_input_embeddings()
-    if not isinstance(getattr(found, "num_embeddings", None), int):
+def rows_of(hf: Any) -> int:
+    """How many tokens the embedding has a row for; ModelError for a class without one."""
+    weight = getattr(hf.get_input_embeddings(), "weight", None)
+    if weight is None:
         raise ModelError(f"{type(hf).__name__} has no embedding of tokens; it cannot be used as a reward model")
-    embedding: nn.Embedding = found
-    return embedding
+    return int(weight.shape[0])
 
 
 def make_room(hf: Any, folder: ModelFolder, tokenizer: Any, place: Path) -> None:
@@ -65,9 +63,8 @@ def make_room(hf: Any, folder: ModelFolder, tokenizer: Any, place: Path) -> None
 
     ModelError where a token that a text may hold would get a row that neither the base nor the adapter has.
     """
-    embedding = embedding_of(hf)
-    before = embedding.num_embeddings
-    brought = rows_brought(folder, name_of(hf, embedding))
+    before = rows_of(hf)
+    brought = rows_brought(folder, name_of(hf, hf.get_input_embeddings()))
     beyond = tokens_beyond(tokenizer, before, place)
     rows = brought or max([before, *(index + 1 for index in beyond.values())])
     if rows == before:
@@ -81,7 +78,7 @@ def make_room(hf: Any, folder: ModelFolder, tokenizer: Any, place: Path) -> None
         )
     hf.resize_token_embeddings(rows, mean_resizing=False)
     with torch.no_grad():
-        embedding_of(hf).weight[before:] = 0  # the pad token's stays so: nothing reads it
+        hf.get_input_embeddings().weight[before:] = 0  # the pad token's stays so: nothing reads it
 
 
 def rows_brought(folder: ModelFolder, name: str) -> int | None:

@@ -24,6 +24,8 @@ def load_tokenizer(path: str, *, trust_remote_code: bool) -> Any:
             )
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=trust_remote_code)
+        if not tokenizer("x", add_special_tokens=False)["input_ids"]:  # some damage shows at the first text
+            raise ValueError("its tokenizer gives no tokens")
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # of many kinds, all about the files; a panic of the Rust library is no Exception

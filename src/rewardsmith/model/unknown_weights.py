@@ -13,6 +13,7 @@ from torch import nn
 from rewardsmith.errors import ModelError
 from rewardsmith.model.folders import Weight
 from rewardsmith.model.network import kind_of
+from rewardsmith.model.token_rows import rows_of
 
 UNUSED = re.compile(
     "|".join(
@@ -20,7 +21,7 @@ UNUSED = re.compile(
             # Heads of language models and of pretraining, which stand where the reward head does.
             r"(^|\.)(lm_head|embed_out|lm_loss|pred_layer|output_layer|generator_lm_head)\.",
             r"^cls\.(predictions|seq_relationship)\.|^predictions\.(LayerNorm|dense|decoder|bias)(\.|$)",
-            r"^(sop_classifier|qa_outputs|multiple_choice_head)\.",
+            r"^(sop_classifier|qa_outputs|multiple_choice_head)\.|^funnel\.decoder\.",
             r"^(lm|mask|discriminator|generator)_predictions\.",
             r"^vocab_(transform|layer_norm|projector)\.",
             r"^(decoder\.(weight|bias)|final_logits_bias)$",
@@ -59,9 +60,7 @@ def refuse_unknown(
     left = sorted(
         name
         for name in unknown
-        if not (
-            is_one_of(name, used) or is_unused(name, shapes.get(name), kind_of(hf)) or (above and above.match(name))
-        )
+        if not (is_one_of(name, used) or is_unused(name, shapes.get(name), hf) or (above and above.match(name)))
     )
     if left:
         named = ", ".join([*left[:SHOWN], *(["…"] if len(left) > SHOWN else [])])
@@ -72,10 +71,12 @@ def refuse_unknown(
         )
 
 
-def is_unused(name: str, shape: tuple[int, ...] | None, kind: str) -> bool:
-    """Whether a weight of this name and shape cannot matter for the reward of a class of this kind."""
-    if UNUSED.search(name) or (kind == "encoder" and POOLER.search(name)):
+def is_unused(name: str, shape: tuple[int, ...] | None, hf: Any) -> bool:
+    """Whether a weight of this name and shape cannot matter for the reward of this class."""
+    if UNUSED.search(name) or (kind_of(hf) == "encoder" and POOLER.search(name)):
         return True
+    if name == "head.weight":  # RWKV's; a row for each token
+        return shape is not None and shape[0] == rows_of(hf)
     if name in STATISTICS:
         return shape in ((), (1,))
     return MASKS.search(name) is not None and shape is not None and len(shape) in (0, 4)  # a bias has one dimension
