@@ -17,11 +17,11 @@ def main() -> int:
     from rewardsmith.launch.children import leave_out_here
 
     leave_out_here()  # before anything else is imported
-    from rewardsmith import cli
-    from rewardsmith.launch import signals, streams
+    from rewardsmith import cli, terminal
+    from rewardsmith.launch import signals
 
-    streams.open_closed()
-    sys.excepthook = streams.show_bug
+    terminal.open_closed()
+    sys.excepthook = terminal.show_bug
     signals.install()
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)

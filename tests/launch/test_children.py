@@ -136,7 +136,7 @@ def test_the_program_forgets_the_current_folder_before_it_imports_libraries(plan
         file.unlink()
     (planted / "rewardsmith").rmdir()
     for command in ([sys.executable, "-m", "rewardsmith"], [sys.executable, "-P", "-m", "rewardsmith"]):
-        done = run(planted, "inspect", "rows.jsonl", "--model", "tiny", python_path="", command=command)
+        done = run(planted, "prepare", "rows.jsonl", "-o", f"out-{len(command)}", python_path="", command=command)
         assert done.returncode == 0, done.stderr
         assert untouched(planted) == ""
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -44,7 +45,7 @@ def main() -> None:
     words = json.loads(sys.argv[1])
     with contextlib.redirect_stdout(sys.stderr):
         found = measure(Size(**words.pop("size")), **words)
-    sys.stdout.write(json.dumps(asdict(found)) + "\n")
+    os.write(1, json.dumps(asdict(found)).encode() + b"\n")  # a pipe to who measures
 
 
 def measure(size: Size, *, batch: int, device: str, dtype: str, threads: int | None) -> Memory:
