@@ -14,6 +14,7 @@ from rewardsmith.commands.train import Config
 from rewardsmith.commands.train_inputs import read_model
 from rewardsmith.commands.train_tokens import tokens_ahead
 from rewardsmith.errors import TrainingError
+from rewardsmith.progress import SILENT
 from rewardsmith.records import Message, Record, Response
 from rewardsmith.scoring.pieces import encode_piece, unpack
 from rewardsmith.train import token_store, tokenizing
@@ -63,7 +64,7 @@ def rows_of(home):
 def test_ahead_or_in_line_the_examples_and_refusals_are_the_same(tmp_path, monkeypatch, workers):
     monkeypatch.setattr(tokenizing, "PIECE", 2)
     opened = read_model(settings(tmp_path), date=DATE)
-    with tokens_ahead(opened, splits(ROWS, ROWS[:5]), workers=workers, team=1) as outcomes:
+    with tokens_ahead(opened, splits(ROWS, ROWS[:5]), workers=workers, team=1, progress=SILENT) as outcomes:
         train = encode_examples(ROWS, tiny().encoder, share=True, outcomes=outcomes)
         held = encode_examples(ROWS[:5], tiny().encoder, share=True, outcomes=outcomes)
     same(train, encode_examples(ROWS, tiny().encoder, share=True))
@@ -82,7 +83,7 @@ def test_what_is_remembered_is_the_same(tmp_path, monkeypatch):
         if way == "line":
             encode_examples(ROWS, tiny().encoder, share=True)
         else:
-            with tokens_ahead(opened, splits(ROWS), workers=2, team=1) as outcomes:
+            with tokens_ahead(opened, splits(ROWS), workers=2, team=1, progress=SILENT) as outcomes:
                 encode_examples(ROWS, tiny().encoder, share=True, outcomes=outcomes)
         found.append(rows_of(home))
     assert found[0] == found[1]

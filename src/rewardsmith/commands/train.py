@@ -107,7 +107,7 @@ def run_together(config: Config, team: "Team", device: str, progress: Progress) 
 
     splits = load_data(config, progress)
     opened = read_model(config, date=team.from_lead(lambda: start_date(config)))
-    with tokens_ahead(opened, splits, workers=config.workers, team=team.size) as outcomes:
+    with tokens_ahead(opened, splits, workers=config.workers, team=team.size, progress=progress) as outcomes:
         start = ready_model(config, opened, device=device)
         model = start.model
         for told in start.told():

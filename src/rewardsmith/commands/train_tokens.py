@@ -2,10 +2,12 @@
 
 import contextlib
 import copy
+import functools
 from collections.abc import Generator, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from rewardsmith.commands.sources import Splits
+from rewardsmith.progress import Progress
 from rewardsmith.scale.processes import in_order, usable_cores
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ MOST = 16
 
 @contextlib.contextmanager
 def tokens_ahead(
-    opened: "Opened", splits: Splits, *, workers: int | None, team: int
+    opened: "Opened", splits: Splits, *, workers: int | None, team: int, progress: Progress
 ) -> "Iterator[Iterator[Outcome] | None]":
     """While the block runs, the comparable records of train and validation are tokenized, in that order.
 
@@ -45,9 +47,11 @@ def tokens_ahead(
             for _, values in found:
                 yield values
 
+    once = functools.cache(progress.note)
+
     def every() -> "Generator[Outcome, None, None]":
         for records in (splits.train, splits.validation):
-            yield from encoded(compared(records), encoder, spread)
+            yield from encoded(compared(records), encoder, spread, note=once)
 
     with ahead(every()) as outcomes:
         yield outcomes

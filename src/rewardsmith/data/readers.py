@@ -17,6 +17,7 @@ from rewardsmith.data.lines import Line, lines, readable
 from rewardsmith.data.rows import Raw, Row, RowError, kind, parse, quarantined
 from rewardsmith.errors import DataError
 from rewardsmith.records import Document
+from rewardsmith.settings.file_names import not_utf8
 
 PREPARED = ("train.jsonl", "validation.jsonl", "test.jsonl")
 
@@ -99,6 +100,8 @@ def files_of(source: str | Path) -> tuple[Path, ...]:
         if not path.exists():
             raise DataError(missing(path))
         known_reader(path)
+        if problem := not_utf8(str(path)):
+            raise DataError(problem)
         if path.stat().st_size == 0:
             raise DataError(f"{path} is empty; expected at least one row; check how it was written")
     return (path,)

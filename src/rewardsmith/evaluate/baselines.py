@@ -93,7 +93,7 @@ class GramCounts:
 
 
 def count_grams(pairs: TextPairs) -> GramCounts | None:
-    """The grams of all texts, each text taken apart once for all its comparisons and all folds; None where there are none."""
+    """The grams of all texts, each text taken apart once, whatever it is compared with; None where there are none."""
     from sklearn.feature_extraction.text import CountVectorizer
 
     numbers = {text: number for number, text in enumerate(dict.fromkeys([*pairs.preferred, *pairs.other]))}

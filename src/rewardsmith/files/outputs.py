@@ -13,6 +13,7 @@ from pathlib import Path
 from rewardsmith.errors import OutputError
 from rewardsmith.files.atomic import explained, sync
 from rewardsmith.files.kinds import Kind
+from rewardsmith.settings.file_names import not_utf8
 
 NAMED = 3  # files named in a message
 
@@ -24,6 +25,7 @@ def check_output(
 
     `edited` says whether a file of ours was changed by hand since, and so is the user's.
     """
+    refuse_bytes(path)
     with explained(path):
         if path.exists() and not path.is_dir():
             raise OutputError(f"{path} is a file; expected a folder to write into; choose another output")
@@ -50,6 +52,7 @@ def check_output(
 
 def check_output_file(path: Path, *, overwrite: bool) -> None:
     """Refuse an output file that is there and may not be replaced, or that is no plain file (a folder, a device)."""
+    refuse_bytes(path)
     with explained(path):
         if path.is_dir():
             raise OutputError(f"{path} is a folder; expected the name of a file to write; choose another output")
@@ -57,6 +60,12 @@ def check_output_file(path: Path, *, overwrite: bool) -> None:
             raise OutputError(f"{path} is no plain file (a device or a pipe); expected one to write; name a new file")
         if (path.exists() or path.is_symlink()) and not overwrite:
             raise OutputError(f"{path} is already there; choose another file or pass --overwrite")
+
+
+def refuse_bytes(path: Path) -> None:
+    """OutputError where the place is not UTF-8: no JSON can name it, and the tokenizers library cannot write there."""
+    if problem := not_utf8(str(path.resolve())):
+        raise OutputError(problem)
 
 
 def is_empty(path: Path) -> bool:

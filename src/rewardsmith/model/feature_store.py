@@ -4,6 +4,7 @@ A folder per backbone (its weights, its readout and its precision decide the nam
 as they are computed, so that an interrupted run goes on where it was. Texts are known by a hash of their token ids.
 """
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rewardsmith.errors import ModelError
+from rewardsmith.errors import ModelError, OutputError, first_line
 from rewardsmith.files.leftovers import delete
 from rewardsmith.model.batches import KnownFeatures
 from rewardsmith.model.network import RewardNetwork, name_of
@@ -30,23 +31,35 @@ DEFAULT_LIMIT = 20.0
 
 
 class FeatureStore:
-    """Known features of texts by the hash of their ids; `folder` None keeps them in memory only."""
+    """Known features of texts by the hash of their ids; `folder` None keeps them in memory only.
+
+    A folder that cannot be written, or a disk that is full, costs the next run its time and not this one: `folder` becomes
+    None, and `problem` says why.
+    """
 
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
+        self.problem: str | None = None
         self.parts: list[Tensor] = []
         self.places: dict[bytes, tuple[int, int]] = {}
         for path in parts_of(folder) if folder is not None else ():
             self._read(path)
         if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-            os.utime(folder)  # when it was last used
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                self._only_in_memory(error)
+            with contextlib.suppress(OSError):
+                os.utime(folder)  # when it was last used
 
     def add(self, keys: Sequence[bytes], rows: Float[Tensor, "N F"]) -> None:
         """Keep the features of some texts, on disk before this returns."""
         if self.folder is not None:
             flat = torch.frombuffer(bytearray(b"".join(keys)), dtype=torch.uint8).reshape(len(keys), KEY_BYTES)
-            save_part(self.folder, flat.numpy().tobytes(), {"keys": flat, "features": rows})
+            try:
+                save_part(self.folder, flat.numpy().tobytes(), {"keys": flat, "features": rows})
+            except OutputError as error:
+                self._only_in_memory(error)
         self._index(keys, rows)
 
     def rows(self, keys: Iterable[bytes]) -> Float[Tensor, "R F"] | None:
@@ -60,6 +73,9 @@ class FeatureStore:
         """The trees' features, one row per response; None where one is not known."""
         rows = self.rows(key_of(text) for tree in trees for text in texts_of(tree))
         return None if rows is None else KnownFeatures(rows.to(device))
+
+    def _only_in_memory(self, error: Exception) -> None:
+        self.folder, self.problem = None, first_line(error)
 
     def _read(self, path: Path) -> None:
         part = read_part(path)
@@ -126,7 +142,8 @@ def open_store(root: Path, network: RewardNetwork, texts: int) -> FeatureStore:
         return FeatureStore(None)
     folder = root / store_name(network)
     store = FeatureStore(folder)
-    make_room(root, keep=folder, room=limit - size)
+    if store.folder is not None:
+        make_room(root, keep=folder, room=limit - size)
     return store
 
 

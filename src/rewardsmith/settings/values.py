@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from rewardsmith.errors import UsageError
+from rewardsmith.settings.file_names import not_utf8
 
 WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "a path"}
 PLACEHOLDERS = {bool: "", int: "INT", float: "FLOAT", str: "TEXT", Path: "PATH"}
@@ -98,12 +99,19 @@ def _one_word(word: str, hint: Any) -> Any:
     if word == "":
         raise UsageError(f"got nothing, expected {words(hint)}")
     if hint in (str, Path):
-        return hint(word)
+        return hint(in_utf8(word))
     try:
         # int("1_000") and float("1_000") are Python's own notation; nobody else reads it so.
         return {int: int, float: float}[hint](word.replace("_", "?"))
     except (ValueError, KeyError):
         raise UsageError(f"got {word!r}, expected {words(hint)}") from None
+
+
+def in_utf8(text: str) -> str:
+    """The text itself; UsageError where it is a name in bytes that are not UTF-8."""
+    if problem := not_utf8(text):
+        raise UsageError(problem)
+    return text
 
 
 def _choice(word: Any, choices: dict[str, Any]) -> Any:
@@ -138,9 +146,9 @@ def _one_value(value: Any, hint: Any) -> Any:
     if hint is float and type(value) is int:
         return float(value)
     if hint is Path and type(value) is str and value:
-        return Path(value)
+        return Path(in_utf8(value))
     if type(value) is hint:
-        return value
+        return in_utf8(value) if hint is str else value
     advice = "; put it in quotes" if hint is str and isinstance(value, int | float) else ""
     raise UsageError(f"got {shown(value)}, expected {words(hint)}{advice}")
 

@@ -82,7 +82,7 @@ def encode_examples(
     are those of `compared(records)` where another has begun to tokenize them.
     """
     result = Encoding([], [])
-    here = encoded(compared(records), encoder)  # does nothing until it is asked
+    here = encoded(compared(records), encoder, note=progress.note)  # does nothing until it is asked
     with contextlib.closing(here), progress.task("tokenizing", len(records), "records") as task:
         for record in records:
             task.advance()

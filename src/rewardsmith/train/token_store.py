@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import orjson
@@ -34,7 +34,7 @@ class TokenStore:
         self.file = file
         self.common = common_hash(encoder)
         self.waiting = 0
-        self.writes = True
+        self.problem: str | None = None
         file.execute("CREATE TABLE IF NOT EXISTS encoded (key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID")
 
     def key(self, record: Record) -> bytes:
@@ -51,7 +51,7 @@ class TokenStore:
 
     def keep(self, record: Record, packed: bytes) -> None:
         """Remember a record's ids, as `scoring.pieces.pack` writes them."""
-        if not self.writes:
+        if self.problem is not None:
             return
         try:
             self.file.execute(
@@ -60,10 +60,10 @@ class TokenStore:
             self.waiting += 1
             if self.waiting % WRITTEN == 0:
                 self.file.commit()
-        except sqlite3.Error:
+        except sqlite3.Error as error:
             # A full disk must not stop what could go on without, nor may another process that writes: each try to
             # would wait for it.
-            self.writes = False
+            self.problem = str(error)
 
 
 def check_of(packed: bytes) -> bytes:
@@ -72,23 +72,37 @@ def check_of(packed: bytes) -> bytes:
 
 
 @contextlib.contextmanager
-def remembering(encoder: Encoder, records: int) -> Iterator[TokenStore | None]:
-    """The store of what this encoder did before; None where there are few records or the file cannot be used."""
+def remembering(encoder: Encoder, records: int, note: Callable[[str], None]) -> Iterator[TokenStore | None]:
+    """The store of what this encoder did before; None where there are few records or the file cannot be used.
+
+    `note` gets a sentence where the next run will not find what this one does.
+    """
     if records < WORTH:
         yield None
         return
+    path = models_folder().parent / "tokens.sqlite"
     try:
-        file = opened(models_folder().parent / "tokens.sqlite")
+        file = opened(path)
         store = TokenStore(encoder, file)
-    except (sqlite3.Error, OSError):
+    except (sqlite3.Error, OSError) as error:
+        note(not_kept(path, str(error)))
         yield None
         return
     try:
         yield store
     finally:
-        with contextlib.suppress(sqlite3.Error):
+        try:
             file.commit()
+        except sqlite3.Error as error:
+            store.problem = str(error)
         file.close()
+        if store.problem is not None:
+            note(not_kept(path, store.problem))
+
+
+def not_kept(path: Path, problem: str) -> str:
+    """What to say of a file that cannot be written."""
+    return f"token ids are not kept for the next run: {path} cannot be written ({problem})"
 
 
 def opened(path: Path) -> sqlite3.Connection:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import TypeVar
 
+from rewardsmith.progress import SILENT
 from rewardsmith.records import Record
 from rewardsmith.scoring.pieces import Texts, encode_piece, unpack
 from rewardsmith.scoring.tokens import Encoded, Encoder
@@ -28,9 +29,14 @@ def in_turn(encoder: Encoder, pieces: Iterable[list[Texts]]) -> Generator[list[b
     return (encode_piece(encoder, piece) for piece in pieces)
 
 
-def encoded(records: Sequence[Record], encoder: Encoder, spread: Spread = in_turn) -> Generator[Outcome, None, None]:
-    """The outcome of every record in order; what is not remembered is tokenized, and remembered for the next run."""
-    with remembering(encoder, len(records)) as store:
+def encoded(
+    records: Sequence[Record], encoder: Encoder, spread: Spread = in_turn, *, note: Callable[[str], None] = SILENT.note
+) -> Generator[Outcome, None, None]:
+    """The outcome of every record in order; what is not remembered is tokenized, and remembered for the next run.
+
+    `note` gets a sentence where it cannot be remembered.
+    """
+    with remembering(encoder, len(records), note) as store:
         known = [store.find(record) if store else None for record in records]
         fresh = [record for record, found in zip(records, known, strict=True) if found is None]
         pieces = ([(r.prompt, r.responses) for r in fresh[at : at + PIECE]] for at in range(0, len(fresh), PIECE))
