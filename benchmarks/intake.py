@@ -4,9 +4,9 @@
 
 The file is made here, in a temporary folder: pairs of about 1 KB, English and Chinese, one row in a thousand damaged. Each
 layer is a process of its own that reads the whole file and keeps nothing: the lines alone; each line parsed and held to the
-rules (keys that come twice, numbers beyond 64 bits, half surrogates); `survey`, which also finds the columns of the format
-and looks at their types; `iterate`, which makes the records; and on the first `--prepare-rows` rows all that `prepare` does in
-one process. Rows per second are per CPU second of that process (user and system), start-up and imports taken off, so that
+rules (keys that come twice, numbers beyond 64 bits, half surrogates); `survey`, which also finds the columns of the
+format and looks at their types; `iterate`, which makes the records; and on the first `--prepare-rows` rows all that
+`prepare` does in one process. Rows per second are per CPU second of that process (user and system), start-up and imports taken off, so that
 other programs on the machine matter less; memory is the largest resident set. Linux and macOS.
 """
 
@@ -23,10 +23,10 @@ from typing import Any
 from rewardsmith.files import write_json
 
 RESULT = Path(__file__).parent / "results" / "intake.json"
-WORDS = (
-    "the reward model learns from pairs of answers that people compared because it is asked to tell which one is better "
-    "奖励模型 学习 人们 比较 过的 回复 好的 谢谢 因为 哪一个 更好"
-).split()
+WORDS = """
+the reward model learns from pairs of answers that people compared because it is asked to tell which one is better
+奖励模型 学习 人们 比较 过的 回复 好的 谢谢 因为 哪一个 更好
+""".split()
 LAYERS = ("lines", "parse", "survey", "iterate", "prepare")
 WORKER = """
 import json, resource, sys, time
@@ -66,7 +66,13 @@ def write_rows(path: Path, size: int) -> int:
         while written < size:
             rows += 1
             chosen, rejected = (" ".join(draw.choices(parts, k=3)) for _ in range(2))
-            row = {"prompt": f"{rows} {draw.choice(parts)}", "chosen": chosen, "rejected": rejected, "id": rows, "source": "made"}
+            row = {
+                "prompt": f"{rows} {draw.choice(parts)}",
+                "chosen": chosen,
+                "rejected": rejected,
+                "id": rows,
+                "source": "made",
+            }
             line = json.dumps(row, ensure_ascii=False).encode()
             if rows % 1000 == 0:
                 line = line[: len(line) // 2]

@@ -315,14 +315,12 @@ def test_a_byte_order_mark_inside_of_a_file_is_named(tmp_path):
 
 
 def test_quarantined_rows_tell_where_they_begin_in_the_unpacked_file(tmp_path):
-    data = b'\xef\xbb\xbf{"prompt": "p", "chosen": "c", "rejected": "r"}\n\n{"prompt": "p", "chosen": 5, "rejected": "r"}\nx\n'
+    good, bad = b'{"prompt": "p", "chosen": "c", "rejected": "r"}', b'{"prompt": "p", "chosen": 5, "rejected": "r"}'
+    data = b"\xef\xbb\xbf" + good + b"\n\n" + bad + b"\nx\n"
     for name, content in (("a.jsonl", data), ("b.jsonl.gz", gzip.compress(data))):
         (tmp_path / name).write_bytes(content)
         loaded = load(tmp_path / name)
-        assert [data[bad.byte :].split(b"\n")[0] for bad in loaded.quarantined] == [
-            b'{"prompt": "p", "chosen": 5, "rejected": "r"}',
-            b"x",
-        ]
+        assert [data[one.byte :].split(b"\n")[0] for one in loaded.quarantined] == [bad, b"x"]
         assert loaded.records[0].byte == 3
 
 

@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from rewardsmith.data.lines import readable
-from rewardsmith.data.rows import Raw, Row, RowError, quarantined, trusted
+from rewardsmith.data.rows import Raw, RowError, quarantined, trusted
 from rewardsmith.errors import DataError, first_line
+from rewardsmith.records import Quarantined
 
 BATCH_ROWS = 1000
 MOST_LOST_ROWS = 1_000_000
 """A part of a file that says it has more rows, and has none, is not believed."""
 
 
-def read_parquet(path: Path) -> Iterator[Row]:
+def read_parquet(path: Path) -> Iterator[Raw | Quarantined]:
     """A Parquet file; rows are numbered from 1. Rows of a row group that cannot be read are quarantined one by one."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -33,7 +34,7 @@ def read_parquet(path: Path) -> Iterator[Row]:
         raise DataError(f"{path} is not readable as Parquet: {first_line(error)}; write it again") from error
 
 
-def group_rows(path: Path, file: Any, group: int, line: int) -> Iterator[Row]:
+def group_rows(path: Path, file: Any, group: int, line: int) -> Iterator[Raw | Quarantined]:
     """The rows of one row group, the first of which follows row number `line`."""
     import pyarrow as pa
 
@@ -54,7 +55,7 @@ def group_rows(path: Path, file: Any, group: int, line: int) -> Iterator[Row]:
         yield quarantined(str(path), number, RowError("damaged_parquet", reason), "")
 
 
-def from_batches(name: str, batches: Iterable[Any], line: int = 0) -> Iterator[Raw]:
+def from_batches(name: str, batches: Iterable[Any], line: int = 0) -> Iterator[Raw | Quarantined]:
     """Rows of Arrow record batches; the first one follows row number `line`."""
     for batch in batches:
         for index, fetch in enumerate(fetchers(batch)):
@@ -125,7 +126,9 @@ def with_replacements(value: Any) -> Any:
     return value
 
 
-def from_object(name: str, line: int, fetch: Callable[[], Any], damaged: Callable[[], Any] | None = None) -> Row:
+def from_object(
+    name: str, line: int, fetch: Callable[[], Any], damaged: Callable[[], Any] | None = None
+) -> Raw | Quarantined:
     """One row that exists as Python objects once `fetch` is called; `damaged` tells what to show where that fails."""
     row: Any = None
     try:

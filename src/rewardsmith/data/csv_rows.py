@@ -277,8 +277,10 @@ def columns_error(cells: list[str], header: list[str]) -> RowError:
 
 def swallowed_error(last: int) -> RowError:
     """The refusal of a row with a quote that closes among other rows."""
-    reason = f"a quote opens a cell that closes only in line {last}, with whole rows in between"
-    return RowError("broken_csv", f"{reason}; expected quotes that close and are doubled inside a cell")
+    return RowError(
+        "broken_csv",
+        f"not CSV: a cell's quote closes only in line {last}, behind whole rows; expected quotes that close in their row",
+    )
 
 
 def over_lines(error: RowError, taken: list[Line]) -> RowError:

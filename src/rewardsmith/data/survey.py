@@ -64,7 +64,7 @@ def survey_file(found: Survey, name: str, rows: Iterable[Row | Record], columns:
 
 
 def shape_of(row: dict[str, Any]) -> Hashable:
-    """The columns of a row and the types of their values, inside of lists and objects too; a list counts by what it holds."""
+    """The columns of a row and the types of their values, inside of objects and lists too."""
     kinds = [*map(type, row.values())]
     if NESTED.isdisjoint(kinds):
         return (*row, *kinds)
@@ -72,9 +72,10 @@ def shape_of(row: dict[str, Any]) -> Hashable:
 
 
 def shape_of_value(value: Any) -> Hashable:
-    """The type of a value, with what it holds."""
+    """The type of a value, with what it holds; a list counts by the different ones."""
     if isinstance(value, dict):
         return shape_of(value)
     if isinstance(value, list):
         return frozenset(map(shape_of_value, value))
-    return type(value)
+    kind: type = type(value)
+    return kind

@@ -16,9 +16,9 @@ SEQUENCE = re.compile(
 SURE_RUN = 3
 """So many continuation bytes in one stretch are no chance."""
 SINGLE_WIDE = (0xE1, 0xE2, 0xEF)
-"""First bytes of characters of three bytes that come singly among Latin letters: Vietnamese ones, quotes and dashes, widths."""
+"""First bytes of wide sequences that come singly among Latin letters: Vietnamese ones, quotes and dashes, full width."""
 COMMON, LETTERS, CYRILLIC = (0xC2, 0xC3), (0xC4, 0xC5), 0xD0
-"""First bytes of western letters and signs, of the letters of central Europe that stand inside of words, and of Cyrillic."""
+"""First bytes of western letters and signs, of letters of central Europe that stand inside of words, and of Cyrillic."""
 NEVER_ALONE = re.compile(rb"\xc2[\x80-\x9f\xa8\xaf\xb4\xb8]")
 """Control characters, and accents without a letter."""
 CONTROL = re.compile("[\x80-\x9f]")
@@ -28,7 +28,7 @@ AFTER_WORDS = "“”‘’„‚«»‹›…–—•™®©°ºª¹²³½¼¾
 
 
 class Stretch(NamedTuple):
-    """A stretch of what a page shows for the bytes 80 to FF: where it starts, and these bytes; `whole` if it is all UTF-8."""
+    """A stretch of what a page shows for the bytes 80 to FF: its start, and these bytes; `whole` if it is all UTF-8."""
 
     start: int
     data: bytes
