@@ -12,7 +12,7 @@ from rewardsmith.scoring.question import template_with
 from rewardsmith.scoring.tokens import Encoder
 from scoring.hostile_tokenizers import TOKENIZERS, byte_bpe, hostile_texts, special, unigram
 
-TEXTS = int(os.environ.get("REWARDSMITH_TEXTS", "60"))  # per tokenizer; 2000 in `make torture`
+TEXTS = int(os.environ.get("REWARDSMITH_TEXTS", "40"))  # per tokenizer; 2000 in `make torture`
 
 BARE = "{% for m in messages %}<s>{{ m['content'] }}</s>{% endfor %}"
 

@@ -48,8 +48,14 @@ class ControlTokens:
 
     def spans(self, text: str, ids: Sequence[int], encoding: Any) -> list[Span]:
         """The control tokens among a text's tokens; the unknown token is one where the text spells it."""
+        places = np.flatnonzero(self.table.take(np.asarray(ids, dtype=np.int64), mode="clip")).tolist()
+        free = {self.unknown}
+        if any(ids[place] == self.unknown for place in places) and self._spells_unknown(text):
+            free = set()
         found = []
-        for place in np.flatnonzero(self.table.take(np.asarray(ids, dtype=np.int64), mode="clip")).tolist():
+        for place in places:
+            if ids[place] in free:
+                continue
             start, end = (encoding.token_to_chars(place) or (0, 0)) if encoding is not None else (0, 0)
             inside = text[start:end]
             start, end = start + len(inside) - len(inside.lstrip()), end - len(inside) + len(inside.rstrip())

@@ -23,14 +23,14 @@ from jinja2.visitor import NodeTransformer
 
 LONGEST_TEMPLATE = 1_000_000
 """Characters of a template; those of the field have a few thousand."""
-WORK = 2_000_000
+WORK = 1_000_000
 """Units of work for any text: one for each pass of a loop and for each character made."""
 WORK_PER_CHARACTER = 100
 """Units more for each character of the contents."""
 SECONDS = 2.0
 """Of the processor; a usual render takes a ten-thousandth of that."""
 BETWEEN_LOOKS = 64  # times that work is counted before the time is looked at
-COUNT, JOIN, HOLD = "count work", "join counted", "hold counted"  # filters that no template can name: they hold a space
+COUNT, JOIN, HOLD = "(count)", "(join)", "(hold)"  # filters that no template can name
 LONG_NUMBER = re.compile(r"\d{5}")  # in a format: a width
 UNUSED = ("urlize", "wordwrap", "xmlattr")  # filters for web pages, whose work is not in proportion to their result
 # fmt: off
@@ -51,20 +51,30 @@ class Allowance(threading.local):
     """What the render that a thread is in may still do."""
 
     left = WORK
-    until = float("inf")
     times = 0
+    seconds = SECONDS
+    until: float | None = None
 
     def start(self, characters: int) -> None:
         """Allow one render of contents with so many characters."""
         self.left = WORK + WORK_PER_CHARACTER * characters
-        self.until = time.thread_time() + SECONDS + 1e-6 * characters
+        self.times = 0
+        self.seconds = SECONDS + 1e-6 * characters
+        self.until = None
 
     def spend(self, amount: int) -> None:
         """Count work; WorkError where it is too much."""
         self.left -= amount
         self.times += 1
-        if self.left < 0 or (self.times % BETWEEN_LOOKS == 0 and time.thread_time() > self.until):
+        if self.left < 0 or (self.times % BETWEEN_LOOKS == 0 and self.is_late()):
             raise WorkError
+
+    def is_late(self) -> bool:
+        """Whether the seconds are over that are counted from the first look: most renders never look."""
+        now = time.thread_time()
+        if self.until is None:
+            self.until = now + self.seconds
+        return now > self.until
 
 
 class Generation(Extension):
@@ -302,7 +312,7 @@ def sandbox() -> Sandbox:
 def parsed(template: str) -> nodes.Template:
     """The template's syntax tree, not to be changed; TemplateSyntaxError where it is no template."""
     if len(template) > LONGEST_TEMPLATE:
-        raise TemplateSyntaxError(f"it has {len(template)} characters, at most {LONGEST_TEMPLATE} are read", 1)
+        raise TemplateSyntaxError(f"it has {len(template)} characters, more than {LONGEST_TEMPLATE}", 1)
     return sandbox().parse(template)
 
 
@@ -311,7 +321,7 @@ def compiled(template: str) -> Template:
     """The template with the counting in it."""
     parsed(template)
     tree = Counted().visit(sandbox().parse(template))
-    return Template.from_code(sandbox(), sandbox().compile(tree, filename="<chat template>"), sandbox().globals)
+    return Template.from_code(sandbox(), sandbox().compile(tree, filename="chat-template"), sandbox().globals)
 
 
 @functools.lru_cache(maxsize=64)
