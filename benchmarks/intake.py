@@ -23,10 +23,40 @@ from typing import Any
 from rewardsmith.files import write_json
 
 RESULT = Path(__file__).parent / "results" / "intake.json"
-WORDS = """
-the reward model learns from pairs of answers that people compared because it is asked to tell which one is better
-奖励模型 学习 人们 比较 过的 回复 好的 谢谢 因为 哪一个 更好
-""".split()
+WORDS = [
+    "the",
+    "reward",
+    "model",
+    "learns",
+    "from",
+    "pairs",
+    "of",
+    "answers",
+    "that",
+    "people",
+    "compared",
+    "because",
+    "it",
+    "is",
+    "asked",
+    "to",
+    "tell",
+    "which",
+    "one",
+    "is",
+    "better",
+    "奖励模型",
+    "学习",
+    "人们",
+    "比较",
+    "过的",
+    "回复",
+    "好的",
+    "谢谢",
+    "因为",
+    "哪一个",
+    "更好",
+]
 LAYERS = ("lines", "parse", "survey", "iterate", "prepare")
 WORKER = """
 import json, resource, sys, time

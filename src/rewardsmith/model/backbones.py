@@ -100,7 +100,9 @@ def open_backbone(
         tokenizer = byte_tokenizer()
         hf = tiny_model(tiny or TinyConfig(), vocab_size=len(tokenizer))
         return Backbone(hf, tokenizer, "decoder", True, None, readout=wanted(hf, reading), seed=seed)
-    path = checked(locate(name)) if check_files else locate(name)
+    path = locate(name)
+    if check_files:
+        check_model(Path(path))
     opened = load_classifier(path, layers=layers, trust_remote_code=trust_remote_code, choice=choice)
     refuse_not_finite(path, opened.hf)
     stored = Sidecar.load(Path(path))
