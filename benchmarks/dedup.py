@@ -26,14 +26,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from rewardsmith.data.chunks import CHUNK_ROWS
-from rewardsmith.data.loading import iterate
+from rewardsmith.data.loading.chunks import CHUNK_ROWS
+from rewardsmith.data.loading.load import iterate
 from rewardsmith.files import write_json
-from rewardsmith.quality.duplicates import THRESHOLD, NearDuplicates, item_of
-from rewardsmith.quality.minhash import units
-from rewardsmith.quality.near import Shingled, prepare
-from rewardsmith.quality.prints import located, print_of
-from rewardsmith.quality.text import texts_of
+from rewardsmith.quality.cross_row.duplicates import THRESHOLD, NearDuplicates, item_of
+from rewardsmith.quality.cross_row.minhash import units
+from rewardsmith.quality.cross_row.near import Shingled, prepare
+from rewardsmith.quality.row.fingerprints import located, print_of
+from rewardsmith.quality.text.characters import texts_of
 from rewardsmith.records import Comparison, Message, Record, Response
 
 RESULT = Path(__file__).parent / "results" / "dedup.json"

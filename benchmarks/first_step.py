@@ -82,7 +82,7 @@ def measured(
     arguments: argparse.Namespace, name: str, count: int, data: Path, folder: Path
 ) -> Iterator[Mapping[str, Any]]:
     """One comparison per state of the cache."""
-    from rewardsmith.train.token_store import WORTH
+    from rewardsmith.scoring.token_cache import WORTH
 
     states = ("cold", "warm") if count >= 2 * WORTH else ("cold",)
     seen: dict[str, dict[str, list[dict[str, float]]]] = {state: {way: [] for way in WAYS} for state in states}
@@ -120,7 +120,7 @@ def measured(
 
 
 def models() -> Path:
-    from rewardsmith.model.locating import models_folder
+    from rewardsmith.files.places import models_folder
 
     return models_folder().resolve()
 
@@ -138,8 +138,8 @@ def once(arguments: argparse.Namespace, way: str, rows: Path) -> dict[str, float
     """The parts of `train` up to its first step, through the functions that it calls."""
     at = [time.perf_counter()]
     from rewardsmith.commands import train
-    from rewardsmith.commands.train_inputs import load_data, read_model, ready_model
-    from rewardsmith.commands.train_tokens import tokens_ahead
+    from rewardsmith.pipelines.train.setup import load_data, read_model, ready_model
+    from rewardsmith.pipelines.train.tokenize_ahead import tokens_ahead
     from rewardsmith.progress import SILENT
 
     config = train.Config(
@@ -167,7 +167,7 @@ def once(arguments: argparse.Namespace, way: str, rows: Path) -> dict[str, float
 
 
 def first_step(network: Any, examples: Any) -> None:
-    from rewardsmith.train.engine import gradient_norm
+    from rewardsmith.train.engines.engine import gradient_norm
     from rewardsmith.train.losses import LOSSES
     from rewardsmith.train.optimizer import make_optimizer
     from rewardsmith.train.step import Dropout, accumulate

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from rewardsmith.model.batches import PackedTrees, micro_batches
+from rewardsmith.model.forward.batches import PackedTrees, micro_batches
 from rewardsmith.model.reward_model import RewardModel
 from rewardsmith.records import Record
 from rewardsmith.scoring.trees import build_tree
@@ -25,8 +25,8 @@ BUDGET = 2048
 
 def open_frozen(model: str, layers: int) -> RewardModel:
     """The first `layers` layers of a backbone under its own contract."""
-    from rewardsmith.commands.train_inputs import open_model
-    from rewardsmith.commands.train_settings import Config
+    from rewardsmith.pipelines.train.config import Config
+    from rewardsmith.pipelines.train.setup import open_model
 
     config = Config(
         model=model, dataset=("none",), output=Path("none"), freeze_layers=-1, max_length=LENGTH, layers=layers

@@ -18,11 +18,11 @@ from pathlib import Path
 
 import orjson
 
-from rewardsmith.commands import train_frozen
-from rewardsmith.commands.train_inputs import load_data, open_model
-from rewardsmith.commands.train_settings import Config
-from rewardsmith.model.devices import dtype_name
-from rewardsmith.model.team import ALONE
+from rewardsmith.model.runtime.devices import dtype_name
+from rewardsmith.model.runtime.processes import ALONE
+from rewardsmith.pipelines.train import frozen_cache
+from rewardsmith.pipelines.train.config import Config
+from rewardsmith.pipelines.train.setup import load_data, open_model
 from rewardsmith.progress import SILENT
 from rewardsmith.train.examples import Encoding, encode_examples
 from rewardsmith.train.loop import Fit, FitSettings
@@ -43,7 +43,7 @@ def run(config: Config, rows: int, folder: Path, *, kept: bool) -> dict:
         loss="bradley-terry", seed=0, tokens_per_microbatch=BUDGET, eval_every=10**9, patience=0, keep=1,
     )  # fmt: skip
     begun = time.process_time()
-    with train_frozen.known_features(start, encoding, Encoding([], []), settings, SILENT, ALONE):
+    with frozen_cache.known_features(start, encoding, Encoding([], []), settings, SILENT, ALONE):
         filled = time.process_time() - begun if kept else 0.0
         if (start.model.network.known is not None) != kept:
             raise SystemExit("the outputs of the frozen layers were not kept")
@@ -58,7 +58,7 @@ def run(config: Config, rows: int, folder: Path, *, kept: bool) -> dict:
         "losses": [step["loss"] for step in steps],
         "tokens": sum(example.tree.tokens for example in encoding.examples),
         "records": len(encoding.examples),
-        "bytes": sum(file.stat().st_size for file in train_frozen.features_folder().rglob("part-*")) if kept else 0,
+        "bytes": sum(file.stat().st_size for file in frozen_cache.features_folder().rglob("part-*")) if kept else 0,
         "dtype": dtype_name(start.model.network.autocast),
         "passes": EPOCHS,
     }
@@ -88,7 +88,7 @@ def measure(name: str, data: Path, rounds: int) -> dict:
                     model="smollm2-135m", dataset=(str(data / "hh-rlhf" / "harmless-base.jsonl.gz"),),
                     output=Path(place), layers=layers, freeze_layers=frozen, threads=1, max_length=512,
                 )  # fmt: skip
-                train_frozen.features_folder = lambda: Path(place) / "features"
+                frozen_cache.features_folder = lambda: Path(place) / "features"
                 found[kept].append(run(config, rows, Path(place), kept=kept))
                 shutil.rmtree(Path(place) / "features", ignore_errors=True)
     again, kept = (

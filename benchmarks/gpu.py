@@ -50,9 +50,9 @@ def model_of(shape: str, length: int, device: str, dtype: str) -> Any:
     """A reward model of that shape with random weights; the byte tokenizer, whose ids the shape's vocabulary holds."""
     from transformers import AutoModelForSequenceClassification, Qwen3Config
 
-    from rewardsmith.model.backbones import Backbone
+    from rewardsmith.model.loading.backbones import Backbone
+    from rewardsmith.model.loading.tiny import byte_tokenizer
     from rewardsmith.model.reward_model import RewardModel
-    from rewardsmith.model.tiny import byte_tokenizer
     from rewardsmith.scoring.contract import make_contract
 
     torch.manual_seed(0)
@@ -177,7 +177,7 @@ def measure(arguments: argparse.Namespace, shape: str, length: int, folder: Path
 
 def main() -> None:
     """Measure, print, keep."""
-    from rewardsmith.commands.environment import describe_machine, version_of
+    from rewardsmith.bench.environment import describe_machine, version_of
     from rewardsmith.files import write_json
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

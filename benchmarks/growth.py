@@ -36,7 +36,7 @@ print(json.dumps([code, seconds, used.ru_maxrss, children.ru_maxrss]), file=sys.
 
 def write_rows(path: Path, rows: int) -> None:
     """Pairs from the built-in generator: every row a prompt of its own."""
-    from rewardsmith.data.synthetic import generate
+    from rewardsmith.data.synthetic.generate import generate
 
     with path.open("w") as file:
         for record in generate(rows).records:

@@ -27,7 +27,7 @@ from rewardsmith.evaluate.baselines import tfidf
 from rewardsmith.evaluate.folds import folds_of_clusters
 from rewardsmith.evaluate.paired import compare_margins
 from rewardsmith.files import write_json
-from rewardsmith.model.batches import PackedTrees, micro_batches
+from rewardsmith.model.forward.batches import PackedTrees, micro_batches
 from rewardsmith.model.reward_model import RewardModel
 from rewardsmith.progress import Progress
 from rewardsmith.records import Record
@@ -61,8 +61,8 @@ class Pairs:
 
 def open_backbone(model: str) -> RewardModel:
     """The embedded model with a new head, scored under its own contract."""
-    from rewardsmith.commands.train_inputs import open_model
-    from rewardsmith.commands.train_settings import Config
+    from rewardsmith.pipelines.train.config import Config
+    from rewardsmith.pipelines.train.setup import open_model
 
     config = Config(model=model, dataset=("none",), output=Path("none"), freeze_layers=-1, max_length=LENGTH)
     return open_model(config).model

@@ -22,18 +22,18 @@ import numpy as np
 import rewardsmith as rs
 from paired_rows import figures
 from quality import HH, RESULTS
-from rewardsmith.commands.sources import Intake, read_records
-from rewardsmith.commands.train_frozen import features_folder
-from rewardsmith.commands.train_inputs import open_model
-from rewardsmith.commands.train_settings import Config
-from rewardsmith.data.mixing import Mix
+from rewardsmith.data.loading.mixing import Mix
+from rewardsmith.data.splits.sources import Intake, read_records
 from rewardsmith.files import write_json
-from rewardsmith.model.feature_store import fill_store, open_store
+from rewardsmith.model.frozen.feature_cache import fill_store, open_store
+from rewardsmith.pipelines.train.config import Config
+from rewardsmith.pipelines.train.frozen_cache import features_folder
+from rewardsmith.pipelines.train.setup import open_model
 from rewardsmith.records import Record
 from rewardsmith.terminal import progress_for
 from rewardsmith.train.examples import encode_examples
-from rewardsmith.train.linear import Known, fit_known
-from rewardsmith.train.probe import known_texts
+from rewardsmith.train.fitting.linear import Known, fit_known
+from rewardsmith.train.fitting.probe import known_texts
 
 RESULT = RESULTS / "hh-heads.json"
 OTHERS = [

@@ -25,16 +25,16 @@ import rewardsmith as rs
 from hh_features import EVERY, features, open_backbone
 from paired_rows import figures
 from rewardsmith.data.merging import merge_prompts
-from rewardsmith.data.splitting import hold_out
+from rewardsmith.data.splits.splitter import hold_out
 from rewardsmith.evaluate.baselines import tfidf
 from rewardsmith.evaluate.folds import fold_count, folds_of_clusters
 from rewardsmith.files import write_json
-from rewardsmith.quality.label_changes import Mode, changed, turned
-from rewardsmith.quality.label_noise import LabelNoise, find_label_noise
+from rewardsmith.quality.labels.changes import Mode, changed, turned
+from rewardsmith.quality.labels.noise import LabelNoise, find_label_noise
 from rewardsmith.records import Comparison, Record
 from rewardsmith.terminal import progress_for
 from rewardsmith.train.examples import encode_examples
-from rewardsmith.train.linear import Differences, chosen_penalty, fit_linear
+from rewardsmith.train.fitting.linear import Differences, chosen_penalty, fit_linear
 
 RESULT = Path(__file__).parent / "results" / "label_cleaning.json"
 RATES = (0.1, 0.2, 0.3)

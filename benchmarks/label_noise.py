@@ -20,12 +20,12 @@ import numpy as np
 import orjson
 
 import rewardsmith as rs
-from rewardsmith.data.synthetic import generate
+from rewardsmith.data.synthetic.generate import generate
 from rewardsmith.evaluate.baselines import tfidf
 from rewardsmith.evaluate.folds import FOLDS, folds_of_clusters
 from rewardsmith.files import write_json
-from rewardsmith.quality.label_noise import auc_allowed, find_label_noise
-from rewardsmith.train.linear import Differences, chosen_penalty, fit_linear
+from rewardsmith.quality.labels.noise import auc_allowed, find_label_noise
+from rewardsmith.train.fitting.linear import Differences, chosen_penalty, fit_linear
 
 RESULT = Path(__file__).parent / "results" / "label_noise.json"
 

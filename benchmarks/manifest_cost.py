@@ -20,12 +20,12 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from rewardsmith.commands.environment import processor, versions
+from rewardsmith.bench.environment import processor, versions
 from rewardsmith.files import sha256, sync, write_json, xxh3
-from rewardsmith.model.backbones import open_backbone
+from rewardsmith.model.loading.backbones import open_backbone
+from rewardsmith.model.loading.tiny import TinyConfig
 from rewardsmith.model.reward_model import RewardModel, new_contract
-from rewardsmith.model.team import ALONE
-from rewardsmith.model.tiny import TinyConfig
+from rewardsmith.model.runtime.processes import ALONE
 from rewardsmith.train import resume
 
 RESULT = Path(__file__).parent / "results" / "manifest_cost.json"

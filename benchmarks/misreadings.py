@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from rewardsmith.files import write_json
-from rewardsmith.quality.repair import loss_of, repaired
-from rewardsmith.quality.text import damaged_text, invisible_characters
+from rewardsmith.quality.row.repair import loss_of, repaired
+from rewardsmith.quality.text.characters import damaged_text, invisible_characters
 
 RESULT = Path(__file__).parent / "results" / "misreadings.json"
 LANGUAGES = (

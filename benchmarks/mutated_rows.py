@@ -27,9 +27,9 @@ from typing import Any
 import orjson
 
 from rewardsmith.commands.prepare import Config, run
-from rewardsmith.commands.prepare_across import REMOVABLE
 from rewardsmith.errors import RewardsmithError
 from rewardsmith.files import write_json
+from rewardsmith.pipelines.prepare.cross_row import REMOVABLE
 
 HERE = Path(__file__).parent
 RESULT = HERE / "results" / "planted_faults.json"

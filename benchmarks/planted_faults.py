@@ -26,10 +26,10 @@ from typing import Any
 import orjson
 
 from rewardsmith.commands.prepare import Config, run
-from rewardsmith.commands.prepare_across import REMOVABLE
-from rewardsmith.data.native import to_row
-from rewardsmith.data.synthetic import Synthetic, generate
+from rewardsmith.data.formats.native import to_row
+from rewardsmith.data.synthetic.generate import Synthetic, generate
 from rewardsmith.files import write_json
+from rewardsmith.pipelines.prepare.cross_row import REMOVABLE
 from rewardsmith.records import Comparison, Record
 
 RESULT = Path(__file__).parent / "results" / "planted_faults.json"

@@ -35,11 +35,11 @@ from typing import Any
 import orjson
 
 from dedup import THRESHOLD, Pairs, plain_similarity, replayed, rows, sentences
-from rewardsmith.data.chunks import Reading, read
+from rewardsmith.data.loading.chunks import Reading, read
 from rewardsmith.files import write_json
-from rewardsmith.quality.duplicates import NearDuplicates, item_of
-from rewardsmith.quality.near import Shingled, prepare
-from rewardsmith.quality.prints import located, print_of
+from rewardsmith.quality.cross_row.duplicates import NearDuplicates, item_of
+from rewardsmith.quality.cross_row.near import Shingled, prepare
+from rewardsmith.quality.row.fingerprints import located, print_of
 from rewardsmith.records import Record
 
 RESULT = Path(__file__).parent / "results" / "prepare_scale.json"

@@ -37,21 +37,21 @@ LONGER = 10
 
 def open_model(arguments: argparse.Namespace) -> Any:
     """A reward model with a random head on real layers; the weights do not matter for speed."""
-    from rewardsmith.commands import train_inputs
-    from rewardsmith.commands.train_settings import Config
+    from rewardsmith.pipelines.train import setup
+    from rewardsmith.pipelines.train.config import Config
 
     config = Config(
         model=arguments.model, dataset=("none",), output=Path("none"), dtype=arguments.dtype, threads=arguments.threads,
         layers=arguments.layers if arguments.model != "tiny" else None, max_length=arguments.max_length,
     )  # fmt: skip
-    model = train_inputs.open_model(config).model
+    model = setup.open_model(config).model
     model.network.eval()
     return model
 
 
 def workloads(arguments: argparse.Namespace, model: Any) -> dict[str, list[Any]]:
     """Records of both kinds: as they are, and the first 16 answers behind a long conversation."""
-    from rewardsmith.data.loading import load
+    from rewardsmith.data.loading.load import load
 
     records = [record for record in load(str(Path(arguments.data) / SOURCE)).records if len(record.responses) == 44]
     draw = random.Random(0)
@@ -91,7 +91,7 @@ def plain(model: Any) -> Any:
     """The same weights as transformers opens them by itself."""
     from copy import deepcopy
 
-    from rewardsmith.model.lean import make_plain
+    from rewardsmith.model.lean.swap import make_plain
 
     hf = deepcopy(model.network.hf)
     make_plain(hf)
@@ -203,7 +203,7 @@ def main() -> None:
     """Measure, print, keep."""
     import torch
 
-    from rewardsmith.commands.environment import describe_machine, version_of
+    from rewardsmith.bench.environment import describe_machine, version_of
     from rewardsmith.files import write_json
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

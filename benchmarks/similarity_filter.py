@@ -14,9 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rewardsmith import files
-from rewardsmith.data.loading import load
-from rewardsmith.data.synthetic import generate
-from rewardsmith.quality.rows import similarity
+from rewardsmith.data.loading.load import load
+from rewardsmith.data.synthetic.generate import generate
+from rewardsmith.quality.row.measures import similarity
 
 RESULTS = Path(__file__).parent / "results" / "similarity_filter.json"
 SENTENCES = 25

@@ -49,8 +49,8 @@ class Task:
 
 def prepare(arguments: argparse.Namespace, name: str) -> Task:
     """Read, split and tokenize the pairs, open the model."""
-    from rewardsmith.commands.train_inputs import load_data, open_model
-    from rewardsmith.commands.train_settings import Config
+    from rewardsmith.pipelines.train.config import Config
+    from rewardsmith.pipelines.train.setup import load_data, open_model
     from rewardsmith.progress import SILENT
     from rewardsmith.train.examples import encode_examples, rank_by_hash
 
@@ -114,7 +114,7 @@ def trl_trainer(
     from transformers import TrainerCallback
     from trl import RewardConfig, RewardTrainer
 
-    from rewardsmith.model.lean import make_plain
+    from rewardsmith.model.lean.swap import make_plain
 
     class Segments(TrainerCallback):
         def on_train_begin(self, *_: Any, **__: Any) -> None:
@@ -369,7 +369,7 @@ def report(arguments: argparse.Namespace, folder: Path) -> None:
     """All that was asked for, as a table and as JSON."""
     import torch
 
-    from rewardsmith.commands.environment import describe_machine, version_of
+    from rewardsmith.bench.environment import describe_machine, version_of
     from rewardsmith.files import write_json
 
     speeds = {} if arguments.no_speed else {name: speed(arguments, name, folder) for name in arguments.sets}

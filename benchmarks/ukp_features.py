@@ -21,7 +21,7 @@ import rewardsmith as rs
 from hh_features import EVERY, STRENGTHS, features, head, open_backbone
 from paired_rows import figures
 from rewardsmith.data.merging import merge_prompts
-from rewardsmith.data.splitting import hold_out
+from rewardsmith.data.splits.splitter import hold_out
 from rewardsmith.files import write_json
 from rewardsmith.terminal import progress_for
 from rewardsmith.train.examples import encode_examples

@@ -20,10 +20,10 @@ import rewardsmith as rs
 from hh_heads import features, told
 from quality import RESULTS
 from rewardsmith.data.merging import merge_prompts
-from rewardsmith.data.splitting import hold_out
+from rewardsmith.data.splits.splitter import hold_out
 from rewardsmith.evaluate.metrics import accuracy, nll
 from rewardsmith.files import write_json
-from rewardsmith.train.linear import PENALTIES, Known, fit_linear, rotate
+from rewardsmith.train.fitting.linear import PENALTIES, Known, fit_linear, rotate
 
 RESULT = RESULTS / "ukp-questions.json"
 LAYERS = (12, 15, 18, 21, 24, 27)

@@ -4,11 +4,11 @@ import datetime
 
 import torch
 
-from rewardsmith.model.backbones import Backbone, open_backbone
-from rewardsmith.model.generic_classifier import ensure_classifier
-from rewardsmith.model.network import kind_of
+from rewardsmith.model.forward.network import kind_of
+from rewardsmith.model.loading.backbones import Backbone, open_backbone
+from rewardsmith.model.loading.generic_classifier import ensure_classifier
+from rewardsmith.model.loading.tiny import TinyConfig, byte_tokenizer
 from rewardsmith.model.reward_model import RewardModel
-from rewardsmith.model.tiny import TinyConfig, byte_tokenizer
 from rewardsmith.records import Comparison, Message, Record, Response
 from rewardsmith.scoring.contract import choose_pad_token, make_contract
 

@@ -14,7 +14,7 @@ from rewardsmith.language import Language, language_of, say, speaking
 from rewardsmith.progress import SILENT, Progress
 
 if TYPE_CHECKING:
-    from rewardsmith.data.loading import Loaded
+    from rewardsmith.data.loading.load import Loaded
     from rewardsmith.model.reward_model import RewardModel
 
 
@@ -41,7 +41,7 @@ def load(
 
     `map` names columns: {"prompt": "instruction"}, or texts as on the command line, "prompt=instruction".
     """
-    from rewardsmith.data.loading import load as load_sources
+    from rewardsmith.data.loading.load import load as load_sources
 
     with in_language(lang):
         return load_sources(*sources, strict=strict, map=map, progress=progress)
@@ -148,8 +148,8 @@ def compute_reward(
     scored under the reward model's own contract, so policy and reward model may have different vocabularies. `prompt`
     is text or messages. `device` moves the reward model first if it lies elsewhere.
     """
-    from rewardsmith.model.devices import choose_device
     from rewardsmith.model.reward_model import as_messages
+    from rewardsmith.model.runtime.devices import choose_device
     from rewardsmith.records import Message
 
     if device is not None:

@@ -55,7 +55,7 @@ COMMANDS: dict[str, Command] = {
         "rewardsmith.commands.push", "upload a model with its card to the Hugging Face hub", MODEL, ("model", "name")
     ),
     "import": Command(
-        "rewardsmith.commands.import_model", "keep another program's reward model with its contract", MODEL, ("model",)
+        "rewardsmith.commands.import_", "keep another program's reward model with its contract", MODEL, ("model",)
     ),
     "models": Command(
         "rewardsmith.commands.models", "embedded models; `models get NAME` installs one", MODEL, ("action", "name")
@@ -81,7 +81,7 @@ COMMANDS: dict[str, Command] = {
 }
 TOGETHER = ("train",)
 """Commands that several processes run together, started by torchrun or accelerate."""
-RECIPES_FOR = "rewardsmith.commands.train_settings"
+RECIPES_FOR = "rewardsmith.pipelines.train.config"
 LANG_LINE = re.compile(rb"^lang: *['\"]?(en|zh)\b", re.MULTILINE)
 
 

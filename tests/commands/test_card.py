@@ -14,14 +14,14 @@ from transformers import BertConfig
 
 from builders import from_config, tiny
 from rewardsmith.commands import card, diagnose, evaluate, train
-from rewardsmith.commands.origin import origin_of
 from rewardsmith.diagnose.facts import Facts, Group
 from rewardsmith.diagnose.verdict import judge
 from rewardsmith.errors import ModelError, OutputError, UsageError
 from rewardsmith.language import speaking
+from rewardsmith.model.checkpoint.sidecar import Sidecar
 from rewardsmith.model.reward_model import RewardModel
-from rewardsmith.model.sidecar import Sidecar
-from rewardsmith.report.model_card import ModelCard, is_ours, render_card
+from rewardsmith.pipelines.publish.hub_names import origin_of
+from rewardsmith.report.card.page import ModelCard, is_ours, render_card
 
 SENTENCES = [f"The answer number {n} of this file" for n in range(160)]
 CODE = re.compile(r"```python\n(.*?)```", re.DOTALL)

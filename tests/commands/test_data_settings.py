@@ -12,9 +12,9 @@ import schemas as s
 from builders import tiny
 from rewardsmith.cli import main
 from rewardsmith.commands import evaluate, inspect, prepare, score, train
-from rewardsmith.commands.sources import Intake, SplitRule, follow_attribute, load_splits
-from rewardsmith.data.loading import load
-from rewardsmith.data.mixing import Mix
+from rewardsmith.data.loading.load import load
+from rewardsmith.data.loading.mixing import Mix
+from rewardsmith.data.splits.sources import Intake, SplitRule, follow_attribute, load_splits
 from rewardsmith.errors import DataError, TrainingError, UsageError
 
 SMALL = {"model": "tiny", "n_embd": 16, "n_layer": 1, "n_head": 2, "threads": 1, "report": False}

@@ -7,7 +7,7 @@ import pytest
 
 from builders import tiny
 from rewardsmith.commands import compare, evaluate, prepare, score
-from rewardsmith.commands.sources import SplitRule, Splits, load_splits
+from rewardsmith.data.splits.sources import SplitRule, Splits, load_splits
 from rewardsmith.errors import DataError, OutputError, UsageError
 from rewardsmith.files import refuse_inside
 

@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from rewardsmith.commands.prepare import Config, run
-from rewardsmith.data.loading import load
+from rewardsmith.data.loading.load import load
 from rewardsmith.errors import DataError, OutputError, UsageError
 
 

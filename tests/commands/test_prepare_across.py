@@ -4,9 +4,9 @@ import orjson
 import pytest
 
 from rewardsmith.commands.prepare import Config, run
-from rewardsmith.commands.sources import SplitRule, Splits, divide
-from rewardsmith.data.loading import load
-from rewardsmith.data.splitting import NEAR_PROMPT
+from rewardsmith.data.loading.load import load
+from rewardsmith.data.splits.sources import SplitRule, Splits, divide
+from rewardsmith.data.splits.splitter import NEAR_PROMPT
 from rewardsmith.errors import DataError, UsageError
 
 WHOLE = (1.0, 0.0, 0.0)

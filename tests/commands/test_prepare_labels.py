@@ -13,8 +13,8 @@ from builders import tiny
 from rewardsmith import cli
 from rewardsmith.commands import score
 from rewardsmith.commands.prepare import Config, run
-from rewardsmith.data.loading import load
-from rewardsmith.data.synthetic import generate
+from rewardsmith.data.loading.load import load
+from rewardsmith.data.synthetic.generate import generate
 from rewardsmith.errors import DataError, UsageError
 
 N = 400

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rewardsmith.commands.prepare import Config, run
-from rewardsmith.commands.prepare_across import REMOVABLE
-from rewardsmith.data.loading import load
+from rewardsmith.data.loading.load import load
+from rewardsmith.pipelines.prepare.cross_row import REMOVABLE
 
 WHOLE = (1.0, 0.0, 0.0)
 GOOD = {

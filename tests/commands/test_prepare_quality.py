@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rewardsmith.commands.prepare import Config, run
-from rewardsmith.data.loading import load
+from rewardsmith.data.loading.load import load
 from rewardsmith.errors import DataError, UsageError
 from rewardsmith.language import speaking
-from rewardsmith.quality.checks import MEANINGS, REMOVABLE
+from rewardsmith.quality.row.checks import MEANINGS, REMOVABLE
 
 WHOLE = (1.0, 0.0, 0.0)
 

@@ -13,10 +13,10 @@ import orjson
 import pytest
 
 from rewardsmith.commands.prepare import Config, run
-from rewardsmith.data import chunks
+from rewardsmith.data.loading.load import chunks
 from rewardsmith.errors import UsageError
-from rewardsmith.quality.shortcut_sample import Sample
-from rewardsmith.scale import processes
+from rewardsmith.parallel import processes
+from rewardsmith.quality.shortcuts.sample import Sample
 
 WORDS = [f"w{n}" for n in range(3000)]
 

@@ -8,10 +8,10 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from builders import tiny
+from rewardsmith.bench.environment import VERSIONS, code_commit, versions
 from rewardsmith.commands import train
-from rewardsmith.commands.environment import VERSIONS, code_commit, versions
-from rewardsmith.commands.train_folder import SURROUNDINGS
 from rewardsmith.errors import TrainingError
+from rewardsmith.pipelines.train.run_folder import SURROUNDINGS
 
 
 class Notes:
@@ -122,7 +122,7 @@ def test_a_start_model_whose_weights_were_changed_since_is_refused(place):
 
 
 def test_the_weights_that_a_seed_draws_count_as_well(tmp_path, monkeypatch):
-    from rewardsmith.model import backbones
+    from rewardsmith.model.loading import backbones
 
     train_from("tiny", tmp_path / "run", n_embd=16, n_layer=1)
     drawn = backbones.tiny_model

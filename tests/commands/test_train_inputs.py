@@ -165,7 +165,7 @@ def test_texts_are_not_taken_for_lists_of_letters():
 def test_a_table_of_positions_with_reserved_rows_limits_the_length():
     from transformers import RobertaConfig
 
-    from rewardsmith.model.backbones import position_rows
+    from rewardsmith.model.loading.backbones import position_rows
 
     sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
     roberta = from_config(RobertaConfig(**sizes, max_position_embeddings=130, pad_token_id=1), max_length=100)

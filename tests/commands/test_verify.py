@@ -11,9 +11,9 @@ import rewardsmith as rs
 from damage import flip_bit
 from rewardsmith.cli import main
 from rewardsmith.commands import train, verify
-from rewardsmith.commands.train_folder import seal_run
 from rewardsmith.errors import ModelError, UsageError
-from rewardsmith.model.intact import seal_model
+from rewardsmith.model.checkpoint.intact import seal_model
+from rewardsmith.pipelines.train.run_folder import seal_run
 
 
 @pytest.fixture(scope="module")

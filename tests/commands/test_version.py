@@ -8,8 +8,8 @@ import sys
 
 import torch
 
+from rewardsmith.bench.environment import anonymous, missing_of
 from rewardsmith.commands import version
-from rewardsmith.commands.environment import anonymous, missing_of
 from rewardsmith.version import VERSION
 
 

@@ -81,7 +81,7 @@ def test_a_file_scores_as_the_python_interface_does(run_folder, tmp_path):
 
 
 def test_compute_reward_is_the_same_reward(run_folder):
-    from rewardsmith.model.tiny import byte_tokenizer
+    from rewardsmith.model.loading.tiny import byte_tokenizer
 
     model = rs.load_reward_model(run_folder[0])
     tokenizer = byte_tokenizer()

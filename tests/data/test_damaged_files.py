@@ -9,10 +9,10 @@ import zlib
 
 import pytest
 
-from rewardsmith.data import csv_rows, lines
-from rewardsmith.data.loading import load
-from rewardsmith.data.readers import read_file
-from rewardsmith.data.rows import Raw
+from rewardsmith.data.input import csv_rows, lines
+from rewardsmith.data.input.readers import read_file
+from rewardsmith.data.input.rows import Raw
+from rewardsmith.data.loading.load import load
 from rewardsmith.errors import DataError
 from rewardsmith.records import Quarantined
 
@@ -288,7 +288,7 @@ def test_json_lines_under_another_name_keep_their_rows_if_the_first_is_broken(tm
 
 
 def test_an_element_that_is_too_long_costs_itself(tmp_path, monkeypatch):
-    monkeypatch.setattr("rewardsmith.data.arrays.MAX_ROW_BYTES", 5000)
+    monkeypatch.setattr("rewardsmith.data.input.arrays.MAX_ROW_BYTES", 5000)
     monkeypatch.setattr(lines, "CHUNK_BYTES", 1000)
     rows = [{"a": n} for n in range(5)]
     rows[2] = {"a": "x" * 20_000}

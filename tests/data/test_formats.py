@@ -1,7 +1,7 @@
 import pytest
 
 from rewardsmith.data.formats import adapt, format_of
-from rewardsmith.data.rows import RowError
+from rewardsmith.data.input.rows import RowError
 from rewardsmith.records import Comparison, Message
 
 U, A = {"role": "user", "content": "hi"}, {"role": "assistant", "content": "yo"}

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from rewardsmith.data.hub import HubName, looks_like_hub_name, parse_hub_name, stream
-from rewardsmith.data.loading import load
+from rewardsmith.data.input.hub import HubName, looks_like_hub_name, parse_hub_name, stream
+from rewardsmith.data.loading.load import load
 from rewardsmith.errors import DataError
 
 datasets = pytest.importorskip("datasets")

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 import schemas as s
-from rewardsmith.data.loading import iterate, load
+from rewardsmith.data.loading.load import iterate, load
 from rewardsmith.errors import DataError
 from rewardsmith.records import Record
 

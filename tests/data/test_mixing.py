@@ -3,8 +3,8 @@ import random
 
 import pytest
 
-from rewardsmith.data.loading import iterate, load
-from rewardsmith.data.mixing import Mix, Source, parse_source, position
+from rewardsmith.data.loading.load import iterate, load
+from rewardsmith.data.loading.mixing import Mix, Source, parse_source, position
 from rewardsmith.errors import UsageError
 from rewardsmith.records import Record, Removed
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import schemas as s
 from rewardsmith.commands.prepare import Config, run
-from rewardsmith.data.loading import load
+from rewardsmith.data.loading.load import load
 
 IDS = [f"{name}-{number}" for number, (name, _) in enumerate(s.ROWS)]
 VALUES = [None, "", " ", "x", 0, 1, -1, 2.5, True, [], {}, ["x"], [None], [["a", "b"]], {"role": "user"}, "[", '["x"]']

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardsmith.data.loading import load
-from rewardsmith.data.native import from_row, to_row
-from rewardsmith.data.rows import RowError
+from rewardsmith.data.formats.native import from_row, to_row
+from rewardsmith.data.input.rows import RowError
+from rewardsmith.data.loading.load import load
 from rewardsmith.records import ROLES, Comparison, Message, Record, Response
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)

@@ -2,8 +2,8 @@ import random
 
 import pytest
 
-from rewardsmith.data.near_prompts import NearPrompts, near_prompt_clusters
-from rewardsmith.data.splitting import NEAR_PROMPT, Splitter
+from rewardsmith.data.splits.near_prompts import NearPrompts, near_prompt_clusters
+from rewardsmith.data.splits.splitter import NEAR_PROMPT, Splitter
 from rewardsmith.records import Comparison, Message, Record, Response
 
 BASE = "write a short story of a {} that lives by the sea and dreams of seeing the snow once in its life"

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rewardsmith.data import arrays, lines
-from rewardsmith.data.readers import files_of, read_file, read_objects
-from rewardsmith.data.rows import Raw
+from rewardsmith.data.input import arrays, lines
+from rewardsmith.data.input.readers import files_of, read_file, read_objects
+from rewardsmith.data.input.rows import Raw
 from rewardsmith.errors import DataError
 from rewardsmith.records import Document, Quarantined
 

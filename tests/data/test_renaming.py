@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from rewardsmith.data.loading import load
-from rewardsmith.data.renaming import parse_renames
+from rewardsmith.data.input.renaming import parse_renames
+from rewardsmith.data.loading.load import load
 from rewardsmith.errors import DataError, UsageError
 
 ROW = {"ask": "p", "good": "a", "bad": {"texts": ["b", "c"]}, "topic": "t"}

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardsmith.data.rows import RowError, excerpt, parse, trusted
+from rewardsmith.data.input.rows import RowError, excerpt, parse, trusted
 
 DAMAGED = [
     (b"garbage", "broken_json"),

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 
 import schemas as s
-from rewardsmith.data.fields import ignored
 from rewardsmith.data.formats import FORMATS, adapt, format_of
-from rewardsmith.data.loading import load
-from rewardsmith.data.rows import RowError
+from rewardsmith.data.input.fields import ignored
+from rewardsmith.data.input.rows import RowError
+from rewardsmith.data.loading.load import load
 
 IDS = [f"{name}-{number}" for number, (name, _) in enumerate(s.ROWS)]
 

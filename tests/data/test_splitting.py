@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardsmith.data.splitting import Splitter, group_of, hold_out, position
+from rewardsmith.data.splits.splitter import Splitter, group_of, hold_out, position
 from rewardsmith.errors import DataError, UsageError
 from rewardsmith.records import Message, Record, Response
 

@@ -6,8 +6,8 @@ import orjson
 import pytest
 
 import schemas as s
-from rewardsmith.data.loading import load
-from rewardsmith.data.survey import COLUMNS_AND_TYPES, survey
+from rewardsmith.data.loading.load import load
+from rewardsmith.data.loading.survey import COLUMNS_AND_TYPES, survey
 
 READING = {"broken_json", "duplicate_key", "lone_surrogate", "not_an_object", "not_a_number", "number_out_of_range"}
 GOOD = {"prompt": "p", "chosen": "a", "rejected": "b", "n": 1}

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rewardsmith.data.synthetic import FAULTS, LOGITS_PER_MATCH, Synthetic, generate, misread
-from rewardsmith.data.synthetic_texts import LANGUAGES, TOPICS
+from rewardsmith.data.synthetic.generate import FAULTS, LOGITS_PER_MATCH, Synthetic, generate, misread
+from rewardsmith.data.synthetic.texts import LANGUAGES, TOPICS
 from rewardsmith.errors import DataError
 from rewardsmith.records import Record
 
@@ -74,7 +74,7 @@ def test_values_of_an_attribute_are_distinct(topic: str, language: str) -> None:
 
 def test_another_process_with_another_hash_seed_draws_the_same_rows() -> None:
     code = (
-        "import hashlib; from rewardsmith.data.synthetic import generate;"
+        "import hashlib; from rewardsmith.data.synthetic.generate import generate;"
         "data = generate(60, seed=5, faults={'duplicates': 0.1, 'mojibake': 0.2, 'leakage': 0.1});"
         "print(hashlib.sha256(repr(data).encode()).hexdigest())"
     )
@@ -100,7 +100,9 @@ def test_another_seed_gives_other_prompts() -> None:
 
 
 def test_the_module_does_not_import_torch() -> None:
-    code = "import sys, rewardsmith.data.synthetic; sys.exit('torch' in sys.modules or 'sklearn' in sys.modules)"
+    code = (
+        "import sys, rewardsmith.data.synthetic.generate; sys.exit('torch' in sys.modules or 'sklearn' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

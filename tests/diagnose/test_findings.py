@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from rewardsmith.diagnose import calibration, curves, learning, slices, sources, worth
+from rewardsmith.diagnose.checks import calibration, curves, data_quality, learning, performance, slices
 from rewardsmith.diagnose.compared import Compared
 from rewardsmith.diagnose.facts import (
     CHANCE_LOSS,
@@ -70,33 +70,33 @@ CASES = [
     (curves.underfit, Facts(passes=train(0.6, 0.58, 0.56)), "underfit", Facts(passes=train(0.6, 0.561, 0.56))),
     (curves.unstable, Facts(curve=train(*SPIKED)), "unstable", Facts(curve=train(*flat_curve()))),
     (curves.unstable, Facts(curve=JUMPED), "unstable", Facts(curve=JUMPED[:-1])),
-    (worth.no_accuracy, Facts(train_loss=0.5), "no_accuracy", Facts(accuracy=0.6)),
-    (worth.sample_size, Facts(accuracy=0.7), "no_sample_size", Facts(accuracy=0.7, n=1000)),
+    (performance.no_accuracy, Facts(train_loss=0.5), "no_accuracy", Facts(accuracy=0.6)),
+    (performance.sample_size, Facts(accuracy=0.7), "no_sample_size", Facts(accuracy=0.7, n=1000)),
     # Half width 1.96 * sqrt(0.21 / n): 0.0638 at n = 200, 0.0449 at n = 400.
-    (worth.weak_signal, Facts(accuracy=0.62, n=900), "weak_signal", Facts(accuracy=0.66, n=900)),
-    (worth.weak_signal, Facts(accuracy=0.62, n=900), "weak_signal", Facts(accuracy=0.51, n=900)),
-    (worth.sample_size, Facts(accuracy=0.7, n=200), "few_pairs", Facts(accuracy=0.7, n=400)),
+    (performance.weak_signal, Facts(accuracy=0.62, n=900), "weak_signal", Facts(accuracy=0.66, n=900)),
+    (performance.weak_signal, Facts(accuracy=0.62, n=900), "weak_signal", Facts(accuracy=0.51, n=900)),
+    (performance.sample_size, Facts(accuracy=0.7, n=200), "few_pairs", Facts(accuracy=0.7, n=400)),
     (
-        worth.split_used,
+        performance.split_used,
         Facts(split="train", accuracy=0.9),
         "measured_on_training_data",
         Facts(split="test", accuracy=0.9),
     ),
-    (worth.split_used, Facts(split="validation", accuracy=0.9), "validation_only", Facts(split="validation")),
-    (worth.perfect, Facts(accuracy=0.97, n=30), "suspiciously_perfect", Facts(accuracy=0.969, n=30)),
-    (worth.perfect, Facts(accuracy=1.0), "suspiciously_perfect", Facts(accuracy=1.0, n=29)),
+    (performance.split_used, Facts(split="validation", accuracy=0.9), "validation_only", Facts(split="validation")),
+    (performance.perfect, Facts(accuracy=0.97, n=30), "suspiciously_perfect", Facts(accuracy=0.969, n=30)),
+    (performance.perfect, Facts(accuracy=1.0), "suspiciously_perfect", Facts(accuracy=1.0, n=29)),
     (slices.predicted_ties, Facts(tie_rate=0.01, n=100), "predicted_ties", Facts(tie_rate=0.009, n=100)),
     (slices.label_ties, Facts(label_ties=20, n=80), "label_ties", Facts(label_ties=19, n=81)),
     (slices.few_prompts, Facts(clusters=29), "few_prompts", Facts(clusters=30)),
     (slices.few_prompts, Facts(too_few_prompts=True), "few_prompts", Facts(too_few_prompts=False)),
     (
-        sources.lost_rows,
+        data_quality.lost_rows,
         Facts(data=DataFacts(100, 5)),
         "rows_quarantined",
         Facts(data=DataFacts(100, 4)),
     ),
     (
-        sources.data_findings,
+        data_quality.data_findings,
         Facts(data=DataFacts(100, 0, 0, (DataFinding("mojibake", 1),))),
         "data_findings",
         Facts(data=DataFacts(100, 0, 0)),
@@ -188,29 +188,29 @@ def baselines(**differences):
     ],
 )
 def test_the_worst_baseline_decides(differences, finding_id, severity):
-    finding = worth.baselines(Facts(accuracy=0.7, n=1000, baselines=baselines(**differences)))
+    finding = performance.baselines(Facts(accuracy=0.7, n=1000, baselines=baselines(**differences)))
     assert (finding.id, finding.severity) == (finding_id, severity)
 
 
 def test_an_open_comparison_says_how_many_pairs_it_needs():
-    finding = worth.baselines(Facts(accuracy=0.62, n=1000, baselines=baselines(tfidf=0.02)))
+    finding = performance.baselines(Facts(accuracy=0.62, n=1000, baselines=baselines(tfidf=0.02)))
     # 1000 * 2.043 * (0.03 / 0.02)^2 = 4597
     assert re.search(r"needs about 4,59\d pairs", finding.evidence.en)
-    close = worth.baselines(Facts(accuracy=0.602, n=1000, baselines=baselines(tfidf=0.002)))
+    close = performance.baselines(Facts(accuracy=0.602, n=1000, baselines=baselines(tfidf=0.002)))
     assert "too close for any usual n" in close.evidence.en
 
 
 def test_without_a_paired_interval_the_unpaired_one_is_used_and_said():
     facts = Facts(accuracy=0.7, n=1000, baselines=(Baseline("tfidf", 0.6),))
-    finding = worth.baselines(facts)
+    finding = performance.baselines(facts)
     assert finding.id == "beats_baselines"
     assert "unpaired" in finding.evidence.en
-    assert worth.baselines(Facts(accuracy=0.7, n=50, baselines=(Baseline("tfidf", 0.6),))).id == "baselines_open"
+    assert performance.baselines(Facts(accuracy=0.7, n=50, baselines=(Baseline("tfidf", 0.6),))).id == "baselines_open"
 
 
 def test_a_constant_reward_has_no_interval_of_its_own():
     # Wilson at 0.56 of 400: low end 0.511, above one half; two sampled shares would overlap.
-    finding = worth.baselines(Facts(accuracy=0.56, n=400, baselines=(Baseline("constant", 0.5),)))
+    finding = performance.baselines(Facts(accuracy=0.56, n=400, baselines=(Baseline("constant", 0.5),)))
     assert finding.id == "beats_baselines"
 
 
@@ -295,10 +295,10 @@ def test_every_calibrated_model_lies_within_the_plausible_losses():
 def test_many_faulty_rows_are_a_warning():
     few = Facts(data=DataFacts(1000, 0, 0, (DataFinding("mojibake", 19),)))
     many = Facts(data=DataFacts(1000, 0, 0, (DataFinding("mojibake", 20),)))
-    assert sources.data_findings(few).severity == "info"
-    assert sources.data_findings(many).severity == "warning"
+    assert data_quality.data_findings(few).severity == "info"
+    assert data_quality.data_findings(many).severity == "warning"
     harmless = Facts(data=DataFacts(1000, 0, 0, (DataFinding("weak_majority", 500, "info"),)))
-    assert sources.data_findings(harmless).severity == "info"
+    assert data_quality.data_findings(harmless).severity == "info"
 
 
 def test_chance_is_ln_2():

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from rewardsmith.commands import demo, diagnose, evaluate, import_model, prepare, train
+from rewardsmith.commands import demo, diagnose, evaluate, import_, prepare, train
 from rewardsmith.files import check_output
 from rewardsmith.files.kinds import DEMO, EVALUATION, MODEL, PREPARED, RUN
 
@@ -63,7 +63,7 @@ def test_import_knows_all_that_it_writes(prepared, tmp_path):
     train.run(train.Config(dataset=(str(prepared),), output=run, report=False, **SMALL))
     (run / "model" / "reward.json").unlink()
     (run / "model" / "manifest.json").unlink(missing_ok=True)
-    import_model.run(import_model.Config(model=str(run / "model"), output=tmp_path / "imported"))
+    import_.run(import_.Config(model=str(run / "model"), output=tmp_path / "imported"))
     check_output(tmp_path / "imported", MODEL, overwrite=True)
 
 

@@ -143,7 +143,7 @@ def test_the_empty_current_folder_may_be_written_to_and_stays_itself(tmp_path, m
 
 
 def test_a_card_that_a_person_wrote_is_theirs(tmp_path):
-    from rewardsmith.commands import card
+    from rewardsmith.pipelines.publish import card
 
     out = made(tmp_path / "out", RUN, **{"model/README.md": "# My model\n"})
     check_output(out, RUN, overwrite=True)

@@ -15,9 +15,9 @@ BILINGUAL = {"Said", "TEXTS"}
 """What holds both languages itself."""
 
 NOT_SHOWN = {
-    *("data/row_faults.py", "data/synthetic_texts.py", "files/kinds.py"),
-    *("quality/languages.py", "quality/refusals.py"),
-    *("report/text.py", "report/card_code.py", "report/model_card.py"),
+    *("data/synthetic/faults.py", "data/synthetic/texts.py", "files/kinds.py"),
+    *("quality/text/languages.py", "quality/text/refusals.py"),
+    *("report/text.py", "report/card/code.py", "report/card/page.py"),
 }
 """Files whose literals are data, code or the hub's metadata, or hold both languages."""
 

@@ -7,7 +7,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification
 
-from rewardsmith.model.tiny import byte_tokenizer
+from rewardsmith.model.loading.tiny import byte_tokenizer
 
 SIZES = {
     "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,

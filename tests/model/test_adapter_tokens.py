@@ -8,7 +8,7 @@ from foreign import CONVERSATIONS
 from safetensors.torch import load_file, save_file
 
 from rewardsmith.errors import ModelError
-from rewardsmith.model.public_heads import Choice
+from rewardsmith.model.loading.value_heads import Choice
 from rewardsmith.model.reward_model import RewardModel
 
 peft = pytest.importorskip("peft")

@@ -13,10 +13,10 @@ from transformers import AutoModelForSequenceClassification, BertConfig, GPT2Con
 import rewardsmith as rs
 from builders import from_config, pair, tiny
 from rewardsmith.errors import MissingExtraError, ModelError, UsageError
-from rewardsmith.model.adapters import LoraSettings, attach
-from rewardsmith.model.backbones import open_backbone
-from rewardsmith.model.quantized import open_bitsandbytes
-from rewardsmith.model.tiny import TinyConfig
+from rewardsmith.model.adapters.lora import LoraSettings, attach
+from rewardsmith.model.adapters.quantized import open_bitsandbytes
+from rewardsmith.model.loading.backbones import open_backbone
+from rewardsmith.model.loading.tiny import TinyConfig
 from rewardsmith.train.examples import encode_examples
 from rewardsmith.train.losses import LOSSES
 from rewardsmith.train.optimizer import count_parameters, make_optimizer

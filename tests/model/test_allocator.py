@@ -8,8 +8,8 @@ import torch
 
 from builders import tiny
 from rewardsmith.cli import main
-from rewardsmith.model import allocator
-from rewardsmith.model.allocator import glibc, kept_memory, tuned
+from rewardsmith.model.runtime import allocator
+from rewardsmith.model.runtime.allocator import glibc, kept_memory, tuned
 
 SIZE = 2**24  # floats: 64 MB, beyond what malloc keeps by itself
 

@@ -5,10 +5,10 @@ import torch
 import torch.nn.functional as F
 
 from builders import ranking, tiny
-from rewardsmith.model import block_attention
-from rewardsmith.model.attention import tree_attention
-from rewardsmith.model.attention_layout import Layout, Segment
-from rewardsmith.model.block_attention import BlockAttention
+from rewardsmith.model.forward.attention import blocks
+from rewardsmith.model.forward.attention.blocks import BlockAttention
+from rewardsmith.model.forward.attention.layout import Layout, Segment
+from rewardsmith.model.forward.attention.tree import tree_attention
 
 TREES = {
     "pairs": (Segment(5, (3, 1)), Segment(2, (4, 6))),
@@ -39,8 +39,8 @@ def dense(query, key, value, layout, scaling):
 @pytest.mark.parametrize("name", TREES)
 @pytest.mark.parametrize(("block", "kept"), [(128, 512), (2, 512), (3, 4)])
 def test_it_is_softmax_attention_over_prefix_and_branch(monkeypatch, name, block, kept):
-    monkeypatch.setattr(block_attention, "BLOCK", block)
-    monkeypatch.setattr(block_attention, "KEPT", kept)
+    monkeypatch.setattr(blocks, "BLOCK", block)
+    monkeypatch.setattr(blocks, "KEPT", kept)
     layout = Layout(TREES[name])
     inputs = [rows(layout, heads, 8, torch.float64, heads) for heads in (4, 2, 2)]
     upstream = torch.randn(1, sum(layout.lengths), 4, 8, dtype=torch.float64)

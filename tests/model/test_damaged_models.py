@@ -13,10 +13,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from builders import tiny
-from rewardsmith.commands import evaluate, import_model, score, train
+from rewardsmith.commands import evaluate, import_, score, train
 from rewardsmith.errors import ModelError, RewardsmithError
-from rewardsmith.model.backbones import open_backbone
-from rewardsmith.model.finite import refuse_values
+from rewardsmith.model.inspection.finite import refuse_values
+from rewardsmith.model.loading.backbones import open_backbone
 from rewardsmith.model.reward_model import RewardModel
 
 SECONDS, MEGABYTES = 10, 700
@@ -45,7 +45,7 @@ def commands(folder):
     yield lambda: RewardModel.load(folder, device="cpu")
     yield lambda: score.run(score.Config(model=str(folder), source="synthetic:2", output=out / "x.jsonl", **settings))
     yield lambda: evaluate.run(evaluate.Config(model=str(folder), sources=("synthetic:2",), **settings))
-    yield lambda: import_model.run(import_model.Config(model=str(folder), output=out / "imported"))
+    yield lambda: import_.run(import_.Config(model=str(folder), output=out / "imported"))
     yield lambda: train.run(train.Config(model=str(folder), dataset=("synthetic:60",), output=out / "run", **settings))
 
 

@@ -11,9 +11,9 @@ import torch
 from builders import DATE
 from rewardsmith.errors import ModelError
 from rewardsmith.files import sha256
-from rewardsmith.model import embedded
-from rewardsmith.model.backbones import open_backbone
-from rewardsmith.model.locating import models_folder
+from rewardsmith.files.places import models_folder
+from rewardsmith.model.loading import embedded
+from rewardsmith.model.loading.backbones import open_backbone
 from rewardsmith.model.reward_model import RewardModel
 from rewardsmith.scoring.contract import make_contract
 

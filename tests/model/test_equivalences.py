@@ -14,9 +14,9 @@ from transformers import (
 )
 
 from builders import from_config, pair, ranking, tiny
-from rewardsmith.model.batches import pack_trees
+from rewardsmith.model.equivalence.tree_support import self_check, telling_length, why_not
+from rewardsmith.model.forward.batches import pack_trees
 from rewardsmith.model.scorer import Sequences, score
-from rewardsmith.model.tree_support import self_check, telling_length, why_not
 from rewardsmith.scoring.trees import build_tree
 
 SIZES = {
@@ -108,7 +108,7 @@ def test_a_short_window_is_never_put_in_a_tree():
 def test_the_self_check_catches_a_wrong_mask(monkeypatch):
     model = from_config(DECODERS["llama"])
     assert self_check(model.network, 64) is None
-    import rewardsmith.model.attention as attention
+    import rewardsmith.model.forward.attention.tree as attention
 
     monkeypatch.setattr(
         attention.Layout, "mask", lambda self, prefix, branch, like: torch.zeros(branch, prefix + branch)

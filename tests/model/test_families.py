@@ -8,12 +8,12 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from builders import from_config
 from rewardsmith.errors import ModelError
-from rewardsmith.model.backbones import open_backbone
-from rewardsmith.model.generic_classifier import ensure_classifier
-from rewardsmith.model.path_check import check_path
+from rewardsmith.model.equivalence.path_check import check_path
+from rewardsmith.model.equivalence.tree_support import self_check
+from rewardsmith.model.loading.backbones import open_backbone
+from rewardsmith.model.loading.generic_classifier import ensure_classifier
 from rewardsmith.model.reward_model import RewardModel
 from rewardsmith.model.scorer import Sequences, score
-from rewardsmith.model.tree_support import self_check
 
 BRANCHES = (60, 9, 1, 25)
 PREFIX = 60  # tokens; all lengths lie beyond the windows

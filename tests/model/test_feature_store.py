@@ -8,15 +8,15 @@ import torch
 
 from builders import pair, tiny
 from rewardsmith.errors import ModelError
-from rewardsmith.model import feature_store
-from rewardsmith.model.feature_store import FeatureStore, fill_store, make_room, open_store, store_name
-from rewardsmith.model.readout import Readout
+from rewardsmith.model.forward.readout import Readout
+from rewardsmith.model.frozen import feature_cache
+from rewardsmith.model.frozen.feature_cache import FeatureStore, fill_store, make_room, open_store, store_name
 from rewardsmith.train.examples import encode_examples
 
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch):
-    monkeypatch.setattr(feature_store, "SIZE", 5)
+    monkeypatch.setattr(feature_cache, "SIZE", 5)
 
 
 def texts(model, n=8):
@@ -113,11 +113,11 @@ def test_a_damaged_part_is_computed_again_and_takes_no_other_parts_place(tmp_pat
 
 def test_more_than_the_limit_stays_in_memory_and_a_wrong_limit_is_refused(tmp_path, monkeypatch):
     network = tiny().network
-    monkeypatch.setenv(feature_store.LIMIT, "0.000001")
+    monkeypatch.setenv(feature_cache.LIMIT, "0.000001")
     assert open_store(tmp_path, network, 10).folder is None
-    monkeypatch.setenv(feature_store.LIMIT, "0.1")
+    monkeypatch.setenv(feature_cache.LIMIT, "0.1")
     assert open_store(tmp_path, network, 10).folder == tmp_path / store_name(network)
-    monkeypatch.setenv(feature_store.LIMIT, "much")
+    monkeypatch.setenv(feature_cache.LIMIT, "much")
     with pytest.raises(ModelError, match="REWARDSMITH_FEATURES_GB is 'much'"):
         open_store(tmp_path, network, 10)
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch.nn.attention.flex_attention import create_block_mask
 
-from rewardsmith.model import flex_attention as flex
-from rewardsmith.model.attention import segment_attention
-from rewardsmith.model.attention_layout import Layout, Segment
+from rewardsmith.model.forward.attention import flex as flex
+from rewardsmith.model.forward.attention.layout import Layout, Segment
+from rewardsmith.model.forward.attention.tree import segment_attention
 
 LAYOUTS = {
     "pairs": [(5, (3, 1)), (2, (4, 6))],

@@ -7,7 +7,7 @@ import foreign
 import pytest
 
 from rewardsmith.errors import ContractError, ModelError
-from rewardsmith.model.backbones import open_backbone
+from rewardsmith.model.loading.backbones import open_backbone
 from rewardsmith.model.reward_model import RewardModel
 
 

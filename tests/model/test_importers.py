@@ -9,9 +9,9 @@ import pytest
 import torch
 from foreign import CONVERSATIONS
 
-from rewardsmith.commands import import_model
+from rewardsmith.commands import import_
 from rewardsmith.errors import ModelError, OutputError, UsageError
-from rewardsmith.model.public_heads import Choice
+from rewardsmith.model.loading.value_heads import Choice
 from rewardsmith.model.reward_model import RewardModel
 
 PROGRAMS = {
@@ -45,7 +45,7 @@ def test_an_imported_checkpoint_gives_the_same_rewards_and_opens_in_plain_transf
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     folder, expected, words = checkpoint
-    result = import_model.run(import_model.Config(model=str(folder), output=tmp_path / "model"))
+    result = import_.run(import_.Config(model=str(folder), output=tmp_path / "model"))
     assert words in result.to_text()
     model = RewardModel.load(tmp_path / "model", device="cpu")
     assert model.understood == ""
@@ -60,8 +60,8 @@ def test_an_imported_checkpoint_gives_the_same_rewards_and_opens_in_plain_transf
 
 def test_openrlhf_statistics_become_the_normaliser_and_the_raw_reward_stays(tmp_path):
     expected = foreign.openrlhf(tmp_path / "checkpoint")
-    config = import_model.Config(model=str(tmp_path / "checkpoint"), output=tmp_path / "model")
-    assert import_model.run(config).to_json()["normalizer"] == {"mean": 0.25, "std": 1.5}
+    config = import_.Config(model=str(tmp_path / "checkpoint"), output=tmp_path / "model")
+    assert import_.run(config).to_json()["normalizer"] == {"mean": 0.25, "std": 1.5}
     stored = json.loads((tmp_path / "model" / "reward.json").read_text())
     assert (stored["normalizer"]["mean"], stored["normalizer"]["std"]) == (0.25, 1.5)
     np.testing.assert_allclose(
@@ -92,10 +92,8 @@ def test_an_adapter_without_its_base_says_how_to_name_it(tmp_path):
         ModelError, match=r"LoRA adapter without its base: .*adapter-base is not there; .*--base FOLDER"
     ):
         RewardModel.load(tmp_path / "adapter", device="cpu")
-    config = import_model.Config(
-        model=str(tmp_path / "adapter"), output=tmp_path / "model", base=str(tmp_path / "moved")
-    )
-    import_model.run(config)
+    config = import_.Config(model=str(tmp_path / "adapter"), output=tmp_path / "model", base=str(tmp_path / "moved"))
+    import_.run(config)
     np.testing.assert_allclose(
         RewardModel.load(tmp_path / "model", device="cpu").score(CONVERSATIONS), expected, atol=1e-5, rtol=0
     )
@@ -116,10 +114,10 @@ def test_import_writes_the_template_it_is_given(tmp_path):
     foreign.classifier(tmp_path / "public", tokenizer={"chat_template": None})
     template = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}\n{% endfor %}"
     (tmp_path / "template.jinja").write_text(template)
-    config = import_model.Config(
+    config = import_.Config(
         model=str(tmp_path / "public"), output=tmp_path / "model", template=tmp_path / "template.jinja", max_length=200
     )
-    import_model.run(config)
+    import_.run(config)
     contract = RewardModel.load(tmp_path / "model", device="cpu").contract
     assert contract.template == template
     assert contract.max_length == 200
@@ -129,17 +127,17 @@ def test_import_writes_the_template_it_is_given(tmp_path):
 def test_import_refuses_what_is_no_import(tmp_path):
     foreign.trl(tmp_path / "trl")
     model = str(tmp_path / "trl")
-    import_model.run(import_model.Config(model=model, output=tmp_path / "model"))
+    import_.run(import_.Config(model=model, output=tmp_path / "model"))
     with pytest.raises(OutputError, match="is not empty"):
-        import_model.run(import_model.Config(model=model, output=tmp_path / "model"))
+        import_.run(import_.Config(model=model, output=tmp_path / "model"))
     with pytest.raises(OutputError, match="holds the input"):
-        import_model.run(import_model.Config(model=model, output=tmp_path, overwrite=True))
+        import_.run(import_.Config(model=model, output=tmp_path, overwrite=True))
     with pytest.raises(ModelError, match=r"has a reward.json already"):
-        import_model.run(import_model.Config(model=str(tmp_path / "model"), output=tmp_path / "again"))
+        import_.run(import_.Config(model=str(tmp_path / "model"), output=tmp_path / "again"))
     with pytest.raises(UsageError, match="--minus 0 needs --label"):
-        import_model.Config(model=model, output=tmp_path / "x", minus="0")
+        import_.Config(model=model, output=tmp_path / "x", minus="0")
     with pytest.raises(UsageError, match="--template"):
-        import_model.run(import_model.Config(model=model, output=tmp_path / "x", template=tmp_path / "none"))
+        import_.run(import_.Config(model=model, output=tmp_path / "x", template=tmp_path / "none"))
 
 
 @pytest.mark.parametrize("write", [foreign.trl, foreign.llama_factory_lora])

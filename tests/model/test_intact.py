@@ -11,9 +11,9 @@ from builders import tiny
 from damage import trial
 from rewardsmith.commands import card, evaluate, inspect, push, score, train
 from rewardsmith.errors import ModelError
-from rewardsmith.model import backbones
-from rewardsmith.model.adapters import LoraSettings, attach
-from rewardsmith.model.embedded import Embedded
+from rewardsmith.model.adapters.lora import LoraSettings, attach
+from rewardsmith.model.loading import backbones
+from rewardsmith.model.loading.embedded import Embedded
 from rewardsmith.model.reward_model import RewardModel
 
 
@@ -128,7 +128,7 @@ def test_a_damaged_base_of_an_adapter_is_refused(folder, tmp_path):
 
 
 def test_an_installed_model_is_checked_as_well(tmp_path, monkeypatch):
-    from rewardsmith.model import embedded
+    from rewardsmith.model.loading import embedded
 
     source = tiny()
     monkeypatch.setenv("REWARDSMITH_HOME", str(tmp_path))

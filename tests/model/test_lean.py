@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from builders import pair, tiny
-from rewardsmith.model.lean import LeanGated, LeanLookup, LeanNorm, gathering, make_lean, make_plain
-from rewardsmith.model.lean_layers import GatedProjection, Lookup, RmsNorm
+from rewardsmith.model.lean.kernels import GatedProjection, Lookup, RmsNorm
+from rewardsmith.model.lean.swap import LeanGated, LeanLookup, LeanNorm, gathering, make_lean, make_plain
 from rewardsmith.scoring.trees import build_tree
 
 DRAW = torch.Generator().manual_seed(3)

@@ -7,9 +7,9 @@ import pytest
 from foreign import CONVERSATIONS
 
 from builders import tiny
-from rewardsmith.commands import evaluate, import_model, score, train
+from rewardsmith.commands import evaluate, import_, score, train
 from rewardsmith.errors import ModelError
-from rewardsmith.model.backbones import open_backbone
+from rewardsmith.model.loading.backbones import open_backbone
 from rewardsmith.model.reward_model import RewardModel
 from rewardsmith.progress import Silent
 
@@ -136,7 +136,7 @@ def commands(folder, out):
     yield lambda: RewardModel.load(folder, device="cpu")
     yield lambda: score.run(score.Config(model=str(folder), source="synthetic:2", output=out / "x.jsonl", **settings))
     yield lambda: evaluate.run(evaluate.Config(model=str(folder), sources=("synthetic:2",), **settings))
-    yield lambda: import_model.run(import_model.Config(model=str(folder), output=out / "imported"))
+    yield lambda: import_.run(import_.Config(model=str(folder), output=out / "imported"))
     yield lambda: train.run(train.Config(model=str(folder), dataset=("synthetic:60",), output=out / "run", **settings))
 
 

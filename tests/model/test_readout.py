@@ -10,12 +10,12 @@ from transformers import AutoModel, AutoModelForSequenceClassification, BertConf
 
 from builders import DATE, from_config, pair, ranking, tiny
 from rewardsmith.errors import ContractError, ModelError
-from rewardsmith.model.adapters import LoraSettings, attach
-from rewardsmith.model.backbones import open_backbone
-from rewardsmith.model.readout import Readout
+from rewardsmith.model.adapters.lora import LoraSettings, attach
+from rewardsmith.model.equivalence.tree_support import self_check
+from rewardsmith.model.forward.readout import Readout
+from rewardsmith.model.loading.backbones import open_backbone
+from rewardsmith.model.loading.tiny import TinyConfig
 from rewardsmith.model.reward_model import RewardModel
-from rewardsmith.model.tiny import TinyConfig
-from rewardsmith.model.tree_support import self_check
 from rewardsmith.records import Message, Record, Response
 from rewardsmith.scoring.contract import make_contract
 from rewardsmith.scoring.tokens import Encoder
@@ -110,7 +110,7 @@ def test_what_the_contract_cuts_is_no_part_of_the_answer():
 def test_the_self_check_sees_a_wrong_mean(monkeypatch):
     model = reading(from_config(FAMILIES["llama"]))
     assert self_check(model.network, 64) is None
-    import rewardsmith.model.readout as module
+    import rewardsmith.model.forward.readout as module
 
     monkeypatch.setattr(module, "mean_of", lambda flat, answers: flat[-len(answers.count) :].float())
     assert "away from separate sequences" in self_check(model.network, 64)

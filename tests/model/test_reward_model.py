@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from builders import pair, tiny
 from rewardsmith.errors import ContractError, DataError, ModelError
-from rewardsmith.model.backbones import open_backbone
+from rewardsmith.model.loading.backbones import open_backbone
 from rewardsmith.model.reward_model import RewardModel
 
 

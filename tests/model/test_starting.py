@@ -12,10 +12,10 @@ from builders import pair
 from rewardsmith import RewardModel
 from rewardsmith.cli import main
 from rewardsmith.commands.train import Config
-from rewardsmith.commands.train_inputs import KEPT_HEAD, open_model
-from rewardsmith.commands.train_settings import Lora
-from rewardsmith.model.dropout import switch_off_dropout
-from rewardsmith.model.tiny import byte_tokenizer
+from rewardsmith.model.frozen.dropout import switch_off_dropout
+from rewardsmith.model.loading.tiny import byte_tokenizer
+from rewardsmith.pipelines.train.config import Lora
+from rewardsmith.pipelines.train.setup import KEPT_HEAD, open_model
 from rewardsmith.scoring.trees import build_tree
 
 SHORT = ["--dataset", "synthetic:60x2", "--batch", "4", "--max-length", "128", "--threads", "1", "--no-report"]

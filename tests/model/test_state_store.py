@@ -6,11 +6,11 @@ import torch
 from transformers import BertConfig, GemmaConfig, GPT2Config
 
 from builders import from_config, pair, ranking, tiny
-from rewardsmith.model import partly_frozen, state_store
-from rewardsmith.model.partly_frozen import NotKept, below, check_reading, checked_form, open_states, state_name
-from rewardsmith.model.readout import Readout
+from rewardsmith.model.forward.readout import Readout
+from rewardsmith.model.frozen import eligibility, state_cache
+from rewardsmith.model.frozen.eligibility import NotKept, below, check_reading, checked_form, open_states, state_name
+from rewardsmith.model.frozen.state_cache import Form, StateStore, fill, plan
 from rewardsmith.model.scorer import Sequences, score
-from rewardsmith.model.state_store import Form, StateStore, fill, plan
 from rewardsmith.train.examples import encode_examples
 
 SMALL = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2}
@@ -31,7 +31,7 @@ MODELS = {
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch):
-    monkeypatch.setattr(state_store, "PART_BYTES", 30_000)
+    monkeypatch.setattr(state_cache, "PART_BYTES", 30_000)
 
 
 def texts(model, n=6, start=0):
@@ -96,7 +96,7 @@ def test_layers_that_the_head_reads_are_kept_too(tmp_path):
     model = tiny(n_layer=4)
     model.network.read(Readout((1, 3, 4), ("last",)))
     records = texts(model)
-    trees = partly_frozen.trees_of(model.network, records)
+    trees = eligibility.trees_of(model.network, records)
     with torch.no_grad():
         whole = model.network.features(model.network.texts(trees))
         store, _ = kept(model, records, tmp_path, layers=3)

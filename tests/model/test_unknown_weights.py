@@ -14,9 +14,9 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM
 
 from builders import tiny
 from rewardsmith.errors import ModelError
-from rewardsmith.model.backbones import open_backbone
+from rewardsmith.model.loading.backbones import open_backbone
+from rewardsmith.model.loading.tiny import byte_tokenizer
 from rewardsmith.model.reward_model import RewardModel
-from rewardsmith.model.tiny import byte_tokenizer
 
 WIDTH = foreign.SIZES["hidden_size"]
 

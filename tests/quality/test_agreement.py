@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from near_pairs import pair
 
-from rewardsmith.data.loading import iterate
-from rewardsmith.quality.agreement import CYCLE, Judgements, OrderEffect
+from rewardsmith.data.loading.load import iterate
+from rewardsmith.quality.cross_row.agreement import CYCLE, Judgements, OrderEffect
 from rewardsmith.records import Record
 
 

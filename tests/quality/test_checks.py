@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from rewardsmith.quality.checks import CHECKS, check, check_document, longer_preferred
+from rewardsmith.quality.row.checks import CHECKS, check, check_document, longer_preferred
 from rewardsmith.records import Comparison, Document, Message, Record, Response
 
 FIRST = (Comparison(0, 1),)

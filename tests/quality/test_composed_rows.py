@@ -8,7 +8,7 @@ import os
 import composed
 import pytest
 
-from rewardsmith.quality.repair import loss_of, repaired
+from rewardsmith.quality.row.repair import loss_of, repaired
 
 ROWS = int(os.environ.get("REWARDSMITH_COMPOSED_ROWS", "500"))
 

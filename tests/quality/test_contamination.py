@@ -1,7 +1,7 @@
 import pytest
 from near_pairs import pair
 
-from rewardsmith.quality.contamination import Benchmark, Origin
+from rewardsmith.quality.cross_row.contamination import Benchmark, Origin
 from rewardsmith.records import Message, Record, Response
 
 # 20 words: 8 runs of 13

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 from near_pairs import pair, planted, sentence
 
-from rewardsmith.quality.duplicates import NearDuplicates
+from rewardsmith.quality.cross_row.duplicates import NearDuplicates
 from rewardsmith.records import Comparison
 
 LONG = "please tell me in a few words how one can keep the bread of yesterday fresh for the whole of the coming week"

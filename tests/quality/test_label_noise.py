@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from rewardsmith.data.synthetic import generate
+from rewardsmith.data.synthetic.generate import generate
 from rewardsmith.errors import DataError
-from rewardsmith.quality.label_changes import changed, turned
-from rewardsmith.quality.label_noise import auc_allowed, find_label_noise, spread_of, wrong_probability
+from rewardsmith.quality.labels.changes import changed, turned
+from rewardsmith.quality.labels.noise import auc_allowed, find_label_noise, spread_of, wrong_probability
 from rewardsmith.records import Comparison
 
 

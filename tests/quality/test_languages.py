@@ -1,6 +1,6 @@
 import pytest
 
-from rewardsmith.quality.languages import LANGUAGES, language_of
+from rewardsmith.quality.text.languages import LANGUAGES, language_of
 
 TEXTS = {
     "zh": ["奖励模型", "用 transformers 载入模型", "這是繁體中文。", "这家店叫「茶の味」，味道很好，价格也合适。"],

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rewardsmith.quality.minhash import (
+from rewardsmith.quality.cross_row.minhash import (
     BANDS,
     ROWS,
     WINDOW,

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardsmith.quality.misreadings import PAGES, double_page, legacy_characters, misread_as, reading
-from rewardsmith.quality.repair import loss_of, repaired
-from rewardsmith.quality.text import damaged_text
+from rewardsmith.quality.row.repair import loss_of, repaired
+from rewardsmith.quality.text.characters import damaged_text
+from rewardsmith.quality.text.misreadings import PAGES, double_page, legacy_characters, misread_as, reading
 
 TEXTS = {
     "zh": "奖励模型的训练数据是什么格式？如何解决过拟合问题。",

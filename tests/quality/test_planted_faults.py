@@ -4,10 +4,10 @@ import functools
 
 import pytest
 
-from rewardsmith.data.synthetic import generate
-from rewardsmith.quality.limits import Limits
-from rewardsmith.quality.repair import loss_in, repair
-from rewardsmith.quality.signals import look
+from rewardsmith.data.synthetic.generate import generate
+from rewardsmith.quality.row.limits import Limits
+from rewardsmith.quality.row.repair import loss_in, repair
+from rewardsmith.quality.row.signals import look
 
 EXPECTED = {
     "mojibake": {"damaged_text"},

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rewardsmith.quality.repair import loss_in, loss_of, repair, repaired
+from rewardsmith.quality.row.repair import loss_in, loss_of, repair, repaired
 from rewardsmith.records import Comparison, Message, Record, Response
 
 CLEAN = [

@@ -2,8 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardsmith.quality.prints import Places, located, print_of
-from rewardsmith.quality.repeats import Repeats
+from rewardsmith.quality.cross_row.repeats import Repeats
+from rewardsmith.quality.row.fingerprints import Places, located, print_of
 from rewardsmith.records import Comparison, Message, Record, Response
 
 FIRST = (Comparison(0, 1),)

@@ -3,9 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rewardsmith.errors import DataError, UsageError
-from rewardsmith.quality.limits import Limits, check_limits, crossings
-from rewardsmith.quality.rows import compression, is_refusal, measure, repetition, similarity
-from rewardsmith.quality.signals import Known
+from rewardsmith.quality.row.limits import Limits, check_limits, crossings
+from rewardsmith.quality.row.measures import compression, is_refusal, measure, repetition, similarity
+from rewardsmith.quality.row.signals import Known
 from rewardsmith.records import Comparison, Message, Record, Response
 
 FIRST = (Comparison(0, 1),)

@@ -11,12 +11,12 @@ from sklearn.metrics import roc_auc_score
 
 import rewardsmith as rs
 from builders import pair
-from rewardsmith.data.synthetic import generate
+from rewardsmith.data.synthetic.generate import generate
 from rewardsmith.language import say
-from rewardsmith.quality.constant_answers import coin_tail, constant_answers
-from rewardsmith.quality.features import FEATURES, MORE_OF
-from rewardsmith.quality.shortcut_sample import PLACE_FEATURES, Sample
-from rewardsmith.quality.shortcuts import measure_shortcuts
+from rewardsmith.quality.shortcuts.constant_answers import coin_tail, constant_answers
+from rewardsmith.quality.shortcuts.features import FEATURES, MORE_OF
+from rewardsmith.quality.shortcuts.measure import measure_shortcuts
+from rewardsmith.quality.shortcuts.sample import PLACE_FEATURES, Sample
 
 
 def measured(records, **settings):

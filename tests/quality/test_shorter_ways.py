@@ -6,10 +6,19 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardsmith.quality.minhash import mix, pieces, shingle_sets, shingles, signature, signatures, unit_hashes, units
-from rewardsmith.quality.refusals import CHINESE, ENGLISH, REFUSAL_CHARS, is_refusal
-from rewardsmith.quality.rows import PIECE, pieces_of
-from rewardsmith.quality.text import CJK, WORD, length_in_words
+from rewardsmith.quality.cross_row.minhash import (
+    mix,
+    pieces,
+    shingle_sets,
+    shingles,
+    signature,
+    signatures,
+    unit_hashes,
+    units,
+)
+from rewardsmith.quality.row.measures import PIECE, pieces_of
+from rewardsmith.quality.text.characters import CJK, WORD, length_in_words
+from rewardsmith.quality.text.refusals import CHINESE, ENGLISH, REFUSAL_CHARS, is_refusal
 
 TEXT = st.text(st.sampled_from([*map(chr, range(128)), *"’“”‘–—…é\xa0好的いß我不能ＡＢ１İ\u200b\u3000²Ⅷ"]), max_size=60)
 WORDS = st.lists(

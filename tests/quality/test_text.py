@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardsmith.quality.markup import boilerplate, role_tag
-from rewardsmith.quality.text import CJK, TEXT_CHECKS, length_in_words
+from rewardsmith.quality.text.characters import CJK, TEXT_CHECKS, length_in_words
+from rewardsmith.quality.text.markup import boilerplate, role_tag
 
 CLEAN = [
     "你好，世界！（测试）“引号”：ＡＢＣ——完。",

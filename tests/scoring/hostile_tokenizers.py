@@ -6,7 +6,7 @@ import random
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from rewardsmith.model.tiny import byte_tokenizer
+from rewardsmith.model.loading.tiny import byte_tokenizer
 
 MARKERS = ("<think>", "</think>", "<|user|>", "<tool_call>")
 WORDS = (

@@ -7,10 +7,10 @@ import sys
 import pytest
 
 from builders import DATE, pair
-from rewardsmith.model.tiny import byte_tokenizer
-from rewardsmith.scoring.clock import pin_clock
+from rewardsmith.model.loading.tiny import byte_tokenizer
 from rewardsmith.scoring.contract import make_contract
-from rewardsmith.scoring.template import Renderer
+from rewardsmith.scoring.templates.clock import pin_clock
+from rewardsmith.scoring.templates.renderer import Renderer
 from rewardsmith.scoring.tokens import Encoder
 
 SHOWS = "{% for m in messages %}{{ m['content'] }}{% endfor %}"

@@ -5,7 +5,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from builders import DATE, from_config, pair, tiny
 from rewardsmith.errors import ContractError
-from rewardsmith.model.tiny import byte_tokenizer
+from rewardsmith.model.loading.tiny import byte_tokenizer
 from rewardsmith.records import Message, Record, Response
 from rewardsmith.scoring.contract import make_contract
 from rewardsmith.scoring.question import template_with

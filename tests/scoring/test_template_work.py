@@ -6,11 +6,11 @@ import pytest
 
 from builders import DATE, pair, tiny
 from rewardsmith.errors import ContractError, ModelError
-from rewardsmith.model.tiny import byte_tokenizer
+from rewardsmith.model.loading.tiny import byte_tokenizer
 from rewardsmith.records import Message
 from rewardsmith.scoring.contract import make_contract
-from rewardsmith.scoring.sandbox import compiled
-from rewardsmith.scoring.template import Renderer
+from rewardsmith.scoring.templates.renderer import Renderer
+from rewardsmith.scoring.templates.sandbox import compiled
 from rewardsmith.scoring.tokens import Encoder
 
 SHOWS = "{% for m in messages %}{{ m['role'] + ':' + m['content'] }}{% endfor %}"

@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 
 from builders import DATE, pair, tiny
 from rewardsmith.errors import ContractError
-from rewardsmith.model.tiny import byte_tokenizer
+from rewardsmith.model.loading.tiny import byte_tokenizer
 from rewardsmith.records import Message, Record, Response
-from rewardsmith.scoring.clock import pin_clock
 from rewardsmith.scoring.contract import ScoringContract, choose_pad_token, make_contract
+from rewardsmith.scoring.templates.clock import pin_clock
 from rewardsmith.scoring.tokens import Encoder
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from rewardsmith.errors import TrainingError
-from rewardsmith.train.bagging import agreement_of, draws, fit_members, sample
-from rewardsmith.train.linear import Differences, Known, fit_linear
+from rewardsmith.train.fitting.bagging import agreement_of, draws, fit_members, sample
+from rewardsmith.train.fitting.linear import Differences, Known, fit_linear
 
 
 def data_of(n=30, prompts=10):

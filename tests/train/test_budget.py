@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from builders import pair, tiny
-from rewardsmith.commands import train_inputs
 from rewardsmith.commands.train import as_before
-from rewardsmith.commands.train_settings import Config
 from rewardsmith.errors import ModelError
 from rewardsmith.files import write_json
+from rewardsmith.pipelines.train import setup
+from rewardsmith.pipelines.train.config import Config
 from rewardsmith.progress import SILENT
 from rewardsmith.train import budget
 from rewardsmith.train.examples import encode_examples
@@ -103,8 +103,8 @@ def test_memory_that_runs_out_ends_the_search(model, examples, monkeypatch):
 
 def test_the_flag_wins_and_resume_takes_what_was_stored(model, examples, eager, tmp_path):
     config = Config(model="tiny", dataset=("x",), output=tmp_path / "run", tokens_per_microbatch=777)
-    start = train_inputs.Start(model, "tiny", "random", (), datetime.date(2026, 1, 1))
-    assert train_inputs.microbatch_tokens(config, start, examples, SILENT) == 777
+    start = setup.Start(model, "tiny", "random", (), datetime.date(2026, 1, 1))
+    assert setup.microbatch_tokens(config, start, examples, SILENT) == 777
     (tmp_path / "run").mkdir()
     write_json(tmp_path / "run" / "settings.json", {"tokens_per_microbatch": 512, "dtype": "fp32"})
     resumed = as_before(dataclasses.replace(config, tokens_per_microbatch=None, resume=True))

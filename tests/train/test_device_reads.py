@@ -7,10 +7,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from builders import pair, tiny
 from rewardsmith.errors import TrainingError
-from rewardsmith.model.batches import pad_rows
-from rewardsmith.model.team import ALONE
+from rewardsmith.model.forward.batches import pad_rows
+from rewardsmith.model.runtime.processes import ALONE
 from rewardsmith.train import step
-from rewardsmith.train.engine import Engine, gradient_norm
+from rewardsmith.train.engines.engine import Engine, gradient_norm
 from rewardsmith.train.examples import encode_examples
 from rewardsmith.train.losses import LOSSES
 from rewardsmith.train.optimizer import make_optimizer

@@ -10,7 +10,7 @@ from transformers import BertConfig, Qwen3Config
 
 from builders import from_config, pair, tiny
 from rewardsmith.errors import ModelError
-from rewardsmith.model.adapters import LoraSettings, attach
+from rewardsmith.model.adapters.lora import LoraSettings, attach
 from rewardsmith.train.examples import encode_examples
 from rewardsmith.train.loop import Fit, FitSettings
 from rewardsmith.train.losses import LOSSES

@@ -10,10 +10,10 @@ import torch
 from test_together import stop_after
 
 from builders import pair, ranking, tiny
-from rewardsmith.commands.train_frozen import known_features, passes_over
-from rewardsmith.commands.train_inputs import Start
-from rewardsmith.model.adapters import LoraSettings, attach
-from rewardsmith.model.team import ALONE
+from rewardsmith.model.adapters.lora import LoraSettings, attach
+from rewardsmith.model.runtime.processes import ALONE
+from rewardsmith.pipelines.train.frozen_cache import known_features, passes_over
+from rewardsmith.pipelines.train.setup import Start
 from rewardsmith.train.examples import encode_examples
 from rewardsmith.train.loop import Fit, FitSettings
 from rewardsmith.train.optimizer import freeze, recompute_activations

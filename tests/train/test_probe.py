@@ -10,7 +10,7 @@ from test_loop import examples, fit, records, weights
 
 from builders import tiny
 from rewardsmith.evaluate.metrics import nll
-from rewardsmith.train import linear, probe
+from rewardsmith.train.fitting import linear, probe
 
 
 def problem(n=200, width=5, seed=0):

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from together_worker import fit, rows
 
 from builders import tiny
-from rewardsmith.train.engine import deal
+from rewardsmith.train.engines.engine import deal
 from rewardsmith.train.examples import encode_examples
 from rewardsmith.train.resume import WEIGHTS, is_whole, load_weights
 
@@ -228,9 +228,9 @@ def test_the_end_of_one_process_ends_all_with_one_message(tmp_path, number):
 
 def tiny_of_32():
     from builders import DATE
-    from rewardsmith.model.backbones import open_backbone
+    from rewardsmith.model.loading.backbones import open_backbone
+    from rewardsmith.model.loading.tiny import TinyConfig
     from rewardsmith.model.reward_model import RewardModel, new_contract
-    from rewardsmith.model.tiny import TinyConfig
 
     backbone = open_backbone("tiny", seed=0, tiny=TinyConfig(n_embd=32))
     return RewardModel.build(backbone, new_contract(backbone, max_length=256, date=DATE), device="cpu").network
@@ -258,7 +258,7 @@ def test_what_one_process_cannot_do_is_refused(tmp_path):
 
 
 def test_accelerate_configured_for_fsdp_means_fsdp(monkeypatch):
-    from rewardsmith.commands.train_settings import Config
+    from rewardsmith.pipelines.train.config import Config
 
     config = Config(model="tiny", dataset=("synthetic:60",), output=Path("o"))
     assert config.engine == "ddp"
@@ -268,8 +268,8 @@ def test_accelerate_configured_for_fsdp_means_fsdp(monkeypatch):
 
 def test_the_first_process_alone_tries_out_what_all_then_use(tmp_path, monkeypatch):
     from rewardsmith.commands import train
-    from rewardsmith.commands.train_inputs import Start
-    from rewardsmith.model.team import Team
+    from rewardsmith.model.runtime.processes import Team
+    from rewardsmith.pipelines.train.setup import Start
 
     class Second(Team):
         def from_lead(self, make):

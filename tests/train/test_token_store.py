@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from builders import pair, ranking, tiny
+from rewardsmith.scoring import token_cache
 from rewardsmith.scoring.tokens import Encoder
-from rewardsmith.train import token_store
 from rewardsmith.train.examples import encode_examples
 
 ROWS = [
@@ -21,7 +21,7 @@ ROWS = [
 @pytest.fixture
 def file(tmp_path, monkeypatch):
     monkeypatch.setenv("REWARDSMITH_HOME", str(tmp_path))
-    monkeypatch.setattr(token_store, "WORTH", 1)
+    monkeypatch.setattr(token_cache, "WORTH", 1)
     return tmp_path / "tokens.sqlite"
 
 
@@ -52,7 +52,7 @@ def test_a_second_run_tokenizes_nothing_and_gets_the_same(file, calls, monkeypat
     again = encode()
     assert len(calls) == len(ROWS)
     same(first, again)
-    monkeypatch.setattr(token_store, "WORTH", 10**6)
+    monkeypatch.setattr(token_cache, "WORTH", 10**6)
     same(first, encode())
     assert len(calls) == 2 * len(ROWS)
 
@@ -83,7 +83,7 @@ def test_a_damaged_file_costs_the_time_and_nothing_else(file, calls, damage):
 
 def test_a_file_that_grew_too_large_is_begun_anew(file, calls, monkeypatch):
     encode()
-    monkeypatch.setattr(token_store, "LARGEST", 10)
+    monkeypatch.setattr(token_cache, "LARGEST", 10)
     encode()
     assert len(calls) == 2 * len(ROWS)
 

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from builders import DATE, pair, ranking, tiny
-from rewardsmith.commands.sources import Splits
 from rewardsmith.commands.train import Config
-from rewardsmith.commands.train_inputs import read_model
-from rewardsmith.commands.train_tokens import tokens_ahead
+from rewardsmith.data.splits.sources import Splits
 from rewardsmith.errors import TrainingError
+from rewardsmith.pipelines.train.setup import read_model
+from rewardsmith.pipelines.train.tokenize_ahead import tokens_ahead
 from rewardsmith.progress import SILENT
 from rewardsmith.records import Message, Record, Response
-from rewardsmith.scoring.pieces import encode_piece, unpack
-from rewardsmith.train import token_store, tokenizing
+from rewardsmith.scoring import stream, token_cache
+from rewardsmith.scoring.wire import encode_piece, unpack
 from rewardsmith.train.examples import encode_examples
 
 LONELY = Record((Message("user", "who?"),), (Response((Message("assistant", "me"),)),)).at("made", 9)
@@ -62,7 +62,7 @@ def rows_of(home):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_ahead_or_in_line_the_examples_and_refusals_are_the_same(tmp_path, monkeypatch, workers):
-    monkeypatch.setattr(tokenizing, "PIECE", 2)
+    monkeypatch.setattr(stream, "PIECE", 2)
     opened = read_model(settings(tmp_path), date=DATE)
     with tokens_ahead(opened, splits(ROWS, ROWS[:5]), workers=workers, team=1, progress=SILENT) as outcomes:
         train = encode_examples(ROWS, tiny().encoder, share=True, outcomes=outcomes)
@@ -73,8 +73,8 @@ def test_ahead_or_in_line_the_examples_and_refusals_are_the_same(tmp_path, monke
 
 
 def test_what_is_remembered_is_the_same(tmp_path, monkeypatch):
-    monkeypatch.setattr(token_store, "WORTH", 1)
-    monkeypatch.setattr(tokenizing, "PIECE", 3)
+    monkeypatch.setattr(token_cache, "WORTH", 1)
+    monkeypatch.setattr(stream, "PIECE", 3)
     found = []
     for way in ("line", "ahead"):
         home = tmp_path / way
@@ -91,10 +91,10 @@ def test_what_is_remembered_is_the_same(tmp_path, monkeypatch):
 
 
 def test_a_warm_cache_asks_no_encoder(tmp_path, monkeypatch):
-    monkeypatch.setattr(token_store, "WORTH", 1)
+    monkeypatch.setattr(token_cache, "WORTH", 1)
     monkeypatch.setenv("REWARDSMITH_HOME", str(tmp_path))
     rows = ROWS[:20]
-    list(tokenizing.encoded(rows, tiny().encoder))
+    list(stream.encoded(rows, tiny().encoder))
     given = []
 
     def spread(encoder, pieces):
@@ -102,7 +102,7 @@ def test_a_warm_cache_asks_no_encoder(tmp_path, monkeypatch):
             given.extend(piece)
             yield encode_piece(encoder, piece)
 
-    assert len(list(tokenizing.encoded([*rows, pair("new", "a", "b")], tiny().encoder, spread))) == 21
+    assert len(list(stream.encoded([*rows, pair("new", "a", "b")], tiny().encoder, spread))) == 21
     assert len(given) == 1
 
 
@@ -123,7 +123,7 @@ def test_an_error_ahead_is_raised_where_its_item_is_taken():
         yield 1
         raise TrainingError("what happened")
 
-    with tokenizing.ahead(items()) as made:
+    with stream.ahead(items()) as made:
         assert next(made) == 1
         with pytest.raises(TrainingError, match=r"^what happened$"):
             next(made)
@@ -136,6 +136,6 @@ def test_work_ahead_goes_on_while_the_block_does_something_else():
         yield from range(100)
         done.set()
 
-    with tokenizing.ahead(items()) as made:
+    with stream.ahead(items()) as made:
         assert done.wait(5)  # nobody has taken anything yet
         assert list(made) == list(range(100))

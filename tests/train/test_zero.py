@@ -14,10 +14,10 @@ from test_together import HERE, ROUNDING, TRAIN, assert_same_curve, last_checkpo
 from together_worker import fit
 from zero_worker import RUNS, STAGES
 
-from rewardsmith.commands.train_settings import Config
-from rewardsmith.commands.train_zero import SHIPPED, zero_settings
 from rewardsmith.errors import MissingExtraError, UsageError
-from rewardsmith.model.lean import make_plain
+from rewardsmith.model.lean.swap import make_plain
+from rewardsmith.pipelines.train.config import Config
+from rewardsmith.train.engines.deepspeed_config import SHIPPED, zero_settings
 
 needs_deepspeed = pytest.mark.skipif(find_spec("deepspeed") is None, reason="deepspeed is not installed")
 
@@ -189,9 +189,9 @@ def test_options_that_do_not_fit_are_refused(tmp_path, settings, said):
 
 
 def test_without_the_package_the_extra_is_named(tmp_path, monkeypatch):
-    from rewardsmith.commands import train_settings
+    from rewardsmith.pipelines.train import config
 
-    monkeypatch.setattr(train_settings, "find_spec", lambda name: None)
+    monkeypatch.setattr(config, "find_spec", lambda name: None)
     config = Config(model="tiny", dataset=("synthetic:60",), output=tmp_path / "o", parallel="deepspeed")
     with pytest.raises(MissingExtraError, match=re.escape("pip install 'rewardsmith[deepspeed]'")):
-        train_settings.check_engine(config, 2)
+        config.check_engine(config, 2)

@@ -12,11 +12,11 @@ import torch
 from transformers import BertConfig
 
 from builders import from_config, pair, ranking, tiny
-from rewardsmith.commands.train_frozen import know_states
 from rewardsmith.errors import ModelError, TrainingError
-from rewardsmith.model.adapters import LoraSettings, attach
+from rewardsmith.model.adapters.lora import LoraSettings, attach
+from rewardsmith.model.runtime.processes import ALONE, joined
 from rewardsmith.model.scorer import Sequences, score
-from rewardsmith.model.team import ALONE, joined
+from rewardsmith.pipelines.train.frozen_cache import know_states
 from rewardsmith.progress import SILENT
 from rewardsmith.train import resume
 from rewardsmith.train.examples import encode_examples
@@ -132,7 +132,7 @@ def failures(folder, team):
         layers = model.network.hf.model.layers
         layers[1].input_layernorm.weight = layers[0].input_layernorm.weight
         example = encode_examples(rows(1), model.encoder, share=True).examples[0]
-        from rewardsmith.train.engines import start_engine
+        from rewardsmith.train.engines.select import start_engine
 
         start_engine(model.network, team, "fsdp", example=example)
 

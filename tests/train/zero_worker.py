@@ -6,7 +6,7 @@ from pathlib import Path
 import orjson
 from together_worker import fit, message_of
 
-from rewardsmith.model.team import joined
+from rewardsmith.model.runtime.processes import joined
 
 SMALL = {"reduce_bucket_size": 3000, "allgather_bucket_size": 3000}  # so that the tiny model fills several
 CUT_ALL = {**SMALL, "stage3_param_persistence_threshold": 0, "sub_group_size": 20000}

@@ -1,1 +1,1 @@
-"""How fast a machine trains and scores: workloads, interleaved timing, memory, and the figures of document 001."""
+"""How fast this machine trains and scores. Begin with `timing`."""

@@ -15,11 +15,11 @@ import torch
 
 from rewardsmith.bench.timing import Timing, interleaved
 from rewardsmith.bench.workload import wait_for
-from rewardsmith.model.allocator import kept_memory
-from rewardsmith.model.batches import cost
-from rewardsmith.model.devices import dtype_name, peak_memory
-from rewardsmith.model.network import RewardNetwork, layer_stack
+from rewardsmith.model.forward.batches import cost
+from rewardsmith.model.forward.network import RewardNetwork, layer_stack
 from rewardsmith.model.reward_model import RewardModel
+from rewardsmith.model.runtime.allocator import kept_memory
+from rewardsmith.model.runtime.devices import dtype_name, peak_memory
 from rewardsmith.model.scorer import score
 from rewardsmith.progress import Progress
 from rewardsmith.scoring.trees import TokenTree, build_tree

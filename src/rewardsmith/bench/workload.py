@@ -9,10 +9,10 @@ from string import ascii_lowercase
 import torch
 
 from rewardsmith.bench.documented import Size
-from rewardsmith.model.backbones import open_backbone
+from rewardsmith.model.loading.backbones import open_backbone
+from rewardsmith.model.loading.tiny import TinyConfig
 from rewardsmith.model.reward_model import RewardModel
 from rewardsmith.model.scorer import DEFAULT_BUDGET
-from rewardsmith.model.tiny import TinyConfig
 from rewardsmith.records import Comparison, Message, Record, Response
 from rewardsmith.scoring.contract import make_contract
 from rewardsmith.train.examples import Example, encode_examples

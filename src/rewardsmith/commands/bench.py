@@ -80,7 +80,7 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     import torch
 
     from rewardsmith.bench import documented
-    from rewardsmith.commands.environment import describe_machine, version_of
+    from rewardsmith.bench.environment import describe_machine, version_of
     from rewardsmith.version import VERSION
 
     if config.threads:
@@ -152,7 +152,7 @@ def share_of_peak(config: Config, progress: Progress) -> dict[str, Any]:
     from rewardsmith.bench import documented
     from rewardsmith.bench.share import measure_share
     from rewardsmith.bench.workload import build
-    from rewardsmith.model.backbones import open_backbone
+    from rewardsmith.model.loading.backbones import open_backbone
     from rewardsmith.model.reward_model import RewardModel, new_contract
 
     if config.model in (None, "tiny"):
@@ -184,7 +184,7 @@ def share_lines(share: Mapping[str, Any]) -> list[str]:
 
 def described(size: "Size", model: "RewardModel") -> dict[str, Any]:
     """What a size is, and how it is computed here."""
-    from rewardsmith.model.devices import dtype_name
+    from rewardsmith.model.runtime.devices import dtype_name
 
     weights = list(model.network.hf.parameters())
     return {

@@ -9,7 +9,7 @@ from rewardsmith.language import say
 from rewardsmith.progress import SILENT, Progress
 
 if TYPE_CHECKING:
-    from rewardsmith.commands.train_settings import Config as TrainConfig
+    from rewardsmith.pipelines.train.config import Config as TrainConfig
 
 # Sizes that reach clearly beyond the baselines within the time; docs/decisions/0003-built-in-data.md has the search.
 PROMPTS, RESPONSES = 8_000, 4
@@ -103,7 +103,7 @@ def shown(config: Config, progress: Progress) -> Result:
 
 def training(config: Config) -> "TrainConfig":
     """The settings of the demo's training run."""
-    from rewardsmith.commands.train_settings import Config as TrainConfig
+    from rewardsmith.pipelines.train.config import Config as TrainConfig
 
     return TrainConfig(
         model="tiny",
@@ -123,8 +123,8 @@ def training(config: Config) -> "TrainConfig":
 
 def write_data(config: Config, path: Path) -> float:
     """Write the built-in data with some planted faults for the cleaning to find; returns its Bayes ceiling."""
-    from rewardsmith.data.native import to_row
-    from rewardsmith.data.synthetic import generate
+    from rewardsmith.data.formats.native import to_row
+    from rewardsmith.data.synthetic.generate import generate
     from rewardsmith.files import write_jsonl
 
     made = generate(config.prompts, responses_per_prompt=RESPONSES, seed=config.seed, faults=FAULTS)
@@ -140,7 +140,7 @@ def use(config: Config) -> dict[str, Any]:
     """Rank the responses of one test prompt with the model as it was saved."""
     import orjson
 
-    from rewardsmith.data.native import from_row
+    from rewardsmith.data.formats.native import from_row
     from rewardsmith.model.reward_model import RewardModel
 
     with (config.output / "clean" / "test.jsonl").open("rb") as file:

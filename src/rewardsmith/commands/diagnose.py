@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from rewardsmith.commands import card
 from rewardsmith.errors import OutputError
 from rewardsmith.language import Language, current
+from rewardsmith.pipelines.publish import card
 from rewardsmith.progress import SILENT, Progress
 
 

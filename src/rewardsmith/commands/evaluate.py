@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rewardsmith.commands.sources import (
+from rewardsmith.data.splits.sources import (
     Intake,
     SplitRule,
     attributes_of,
@@ -88,8 +88,8 @@ def evaluated(config: Config, progress: Progress) -> Result:
     if config.output is not None:
         check_inputs(config, config.output)
         check_output(config.output, EVALUATION, overwrite=config.overwrite)
-    from rewardsmith.commands.rewards import evaluate_records, score_all
     from rewardsmith.model.reward_model import RewardModel
+    from rewardsmith.pipelines.evaluate import evaluate_records, score_all
 
     model = RewardModel.load(
         config.model,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from rewardsmith.commands.sources import Intake, read_records
+from rewardsmith.data.splits.sources import Intake, read_records
 from rewardsmith.errors import DataError
 from rewardsmith.language import say
 from rewardsmith.progress import SILENT, Progress
@@ -183,9 +183,9 @@ def open_for_inspection(config: Config) -> "tuple[RewardModel, bool]":
     import datetime
     from dataclasses import replace
 
-    from rewardsmith.model.backbones import open_backbone
+    from rewardsmith.model.checkpoint.sidecar import Sidecar
+    from rewardsmith.model.loading.backbones import open_backbone
     from rewardsmith.model.reward_model import RewardModel, describe_inferred, infer_contract, new_contract
-    from rewardsmith.model.sidecar import Sidecar
 
     backbone = open_backbone(config.model)
     sidecar = Sidecar.load(backbone.folder) if backbone.folder else None

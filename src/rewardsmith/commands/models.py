@@ -1,10 +1,13 @@
 """`rewardsmith models`: the embedded models; `models get NAME` is the only command that installs one."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rewardsmith.language import say
 from rewardsmith.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from rewardsmith.model.loading.embedded import Entry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,19 +23,10 @@ class Config:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One embedded model: where its weights come from, and where it lies if it is installed."""
-
-    name: str
-    origin: str
-    folder: str | None
-
-
-@dataclass(frozen=True)
 class Result:
     """All embedded models."""
 
-    models: tuple[Entry, ...]
+    models: "tuple[Entry, ...]"
 
     def to_json(self) -> dict[str, Any]:
         """`models`: name, origin, folder (null where not installed)."""
@@ -49,7 +43,7 @@ class Result:
 def run(config: Config, progress: Progress = SILENT) -> Result:
     """List the embedded models, installing one first if asked to."""
     from rewardsmith.errors import UsageError
-    from rewardsmith.model.embedded import EMBEDDED_MODELS, install
+    from rewardsmith.model.loading.embedded import EMBEDDED_MODELS, entries, install
 
     if config.action == "get":
         if config.name is None:
@@ -57,15 +51,3 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
         progress.note(f"installing {config.name} (about 100 MB to download, converted once)")
         progress.note(f"installed in {install(config.name, overwrite=config.overwrite)}")
     return Result(tuple(entries()))
-
-
-def entries() -> list[Entry]:
-    """Every embedded model and whether it is there."""
-    from rewardsmith.model.embedded import EMBEDDED_MODELS
-    from rewardsmith.model.locating import models_folder
-
-    found = [Entry("tiny", "made from a config, nothing to install", "built in")]
-    for name, entry in EMBEDDED_MODELS.items():
-        folder = models_folder() / name
-        found.append(Entry(name, entry.origin, str(folder) if (folder / "config.json").is_file() else None))
-    return found

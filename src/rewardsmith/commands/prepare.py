@@ -14,35 +14,42 @@ from pathlib import Path
 from typing import IO, Any
 
 from rewardsmith import files
-from rewardsmith.commands.prepare_across import (
+from rewardsmith.data.input.hub import looks_like_hub_name
+from rewardsmith.data.input.readers import files_of
+from rewardsmith.data.input.renaming import parse_renames
+from rewardsmith.data.loading.chunks import Notes, Reading, read
+from rewardsmith.data.loading.load import Loadable
+from rewardsmith.data.loading.mixing import CHECK as NOT_TAKEN
+from rewardsmith.data.loading.mixing import Mix, parse_source
+from rewardsmith.data.splits.splitter import (
+    NEAR_PROMPT,
+    Splitter,
+    check_fractions,
+    group_of,
+    hold_out,
+    refuse_near_groups,
+)
+from rewardsmith.data.synthetic.builtin import is_builtin
+from rewardsmith.errors import DataError, OutputError, UsageError
+from rewardsmith.files.kinds import PREPARED
+from rewardsmith.language import current, display_width, padded, say
+from rewardsmith.parallel.backends import Engine, spread
+from rewardsmith.pipelines.prepare.chunk_worker import Looking, look, unpacked
+from rewardsmith.pipelines.prepare.cross_row import (
     REMOVABLE,
     Across,
     Search,
     open_benchmark,
 )
-from rewardsmith.commands.prepare_judging import Judge, Rules
-from rewardsmith.commands.prepare_labels import Labels, check_labels, labels_told, look_at_labels
-from rewardsmith.commands.prepare_looking import Looking, look, unpacked
-from rewardsmith.commands.prepare_rows import Sorting, Writers
-from rewardsmith.commands.prepare_tally import Tally, ordered_splits, quality
-from rewardsmith.data.builtin import is_builtin
-from rewardsmith.data.chunks import Notes, Reading, read
-from rewardsmith.data.hub import looks_like_hub_name
-from rewardsmith.data.loading import Loadable
-from rewardsmith.data.mixing import CHECK as NOT_TAKEN
-from rewardsmith.data.mixing import Mix, parse_source
-from rewardsmith.data.readers import files_of
-from rewardsmith.data.renaming import parse_renames
-from rewardsmith.data.splitting import NEAR_PROMPT, Splitter, check_fractions, group_of, hold_out, refuse_near_groups
-from rewardsmith.errors import DataError, OutputError, UsageError
-from rewardsmith.files.kinds import PREPARED
-from rewardsmith.language import current, display_width, padded, say
+from rewardsmith.pipelines.prepare.label_noise import Labels, check_labels, labels_told, look_at_labels
+from rewardsmith.pipelines.prepare.row_checks import Judge, Rules
+from rewardsmith.pipelines.prepare.row_router import Sorting, Writers
+from rewardsmith.pipelines.prepare.statistics import Tally, ordered_splits, quality
 from rewardsmith.progress import SILENT, Progress
-from rewardsmith.quality.limits import Limits, check_limits
-from rewardsmith.quality.signals import Known
+from rewardsmith.quality.row.limits import Limits, check_limits
+from rewardsmith.quality.row.signals import Known
 from rewardsmith.records import Record
-from rewardsmith.report.quality_page import render_quality
-from rewardsmith.scale.engines import Engine, spread
+from rewardsmith.report.quality.page import render_quality
 from rewardsmith.version import VERSION
 
 

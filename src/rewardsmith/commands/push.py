@@ -2,15 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from rewardsmith.commands import card
-from rewardsmith.commands.origin import check_hub_name
-from rewardsmith.errors import ModelError, OutputError
+from rewardsmith.pipelines.publish.hub_names import check_hub_name
+from rewardsmith.pipelines.publish.push import MESSAGE, Uploaded, push
 from rewardsmith.progress import SILENT, Progress
-
-REPORTS = ("report.html", "report.md")
-LOGIN = "set HF_TOKEN or run `hf auth login`"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,140 +20,23 @@ class Config:
     """Let everybody read it."""
     report: bool = False
     """Also upload the run's report, which quotes texts of the test data."""
-    message: str = "Upload a reward model"
+    message: str = MESSAGE
     """Message of the commit on the hub."""
 
     def __post_init__(self) -> None:
         check_hub_name(self.name, "name")
 
 
-@dataclass(frozen=True)
-class Result:
-    """Where the model lies now, which commit that was, and what was uploaded."""
-
-    url: str
-    commit: str
-    files: tuple[str, ...]
-    bytes: int
-
-    def to_json(self) -> dict[str, Any]:
-        """`url`, `commit`, `files`, `bytes`."""
-        return {"url": self.url, "commit": self.commit, "files": list(self.files), "bytes": self.bytes}
-
-    def to_text(self) -> str:
-        """One line."""
-        return f"uploaded {len(self.files)} files ({self.bytes / 1e6:,.1f} MB) to {self.url}"
+Result = Uploaded
 
 
 def run(config: Config, progress: Progress = SILENT) -> Result:
-    """Upload the model's folder; OutputError in one line where the hub does not take it, and nothing here is changed.
-
-    The token comes from the environment or the login of `hf`, never from a flag.
-    """
-    from rewardsmith.model.intact import check_model
-
-    folder = card.model_folder(config.model)
-    if folder is None:
-        raise ModelError(
-            f"{config.model} holds no model of rewardsmith (no reward.json); give a run folder of train, or its model/"
-        )
-    check_model(folder)
-    if not (folder / card.CARD).exists():
-        card.run(card.Config(run=config.model))
-    files = files_of(folder)
-    if config.report:
-        files |= reports_of(folder.parent)
-    size = sum(path.stat().st_size for path in files.values())
-    progress.note(f"uploading {len(files)} files ({size / 1e6:,.1f} MB) to {config.name}")
-    try:
-        url, commit = upload(config, files)
-    except Exception as error:  # the hub's client raises many kinds, and each means the same to the user
-        raise OutputError(
-            f"{folder} was not uploaded to {config.name}: {cause_of(error)}; nothing is lost, try again with: "
-            f"rewardsmith push {config.model} {config.name}{' --public' if config.public else ''}"
-        ) from error
-    return Result(url, commit, tuple(sorted(files)), size)
-
-
-def push_run(output: Path, name: str, *, public: bool, progress: Progress = SILENT) -> str:
-    """Upload a run that has just been finished; returns the address, OutputError says that the run itself is whole."""
-    try:
-        result = run(Config(model=output, name=name, public=public), progress)
-    except OutputError as error:
-        raise OutputError(f"the run is complete and saved in {output}, but {error}") from error
-    progress.note(result.to_text())
-    return result.url
-
-
-def warn_early(name: str, progress: Progress) -> None:
-    """Say before hours of training that the upload at its end would fail; a token may still come meanwhile."""
-    from huggingface_hub import constants, get_token
-
-    if constants.HF_HUB_OFFLINE:
-        progress.note(f"--push-to-hub {name}: HF_HUB_OFFLINE is set, so the upload at the end will fail")
-    elif get_token() is None:
-        progress.note(f"--push-to-hub {name}: there is no token for the hub yet; {LOGIN} before training ends")
-
-
-def files_of(folder: Path) -> dict[str, Path]:
-    """Every file of the model by its place in the repository; hidden and temporary ones stay here."""
-    found = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    return {
-        place.as_posix(): path
-        for place, path in found.items()
-        if not any(part.startswith(".") for part in place.parts) and not place.name.endswith(".tmp")
-    }
-
-
-def reports_of(run_folder: Path) -> dict[str, Path]:
-    """The report of the run; OutputError where there is none."""
-    found = {name: run_folder / name for name in REPORTS if (run_folder / name).is_file()}
-    if not found:
-        raise OutputError(f"{run_folder} has no report to upload; run: rewardsmith diagnose {run_folder}")
-    return found
-
-
-def upload(config: Config, files: dict[str, Path]) -> tuple[str, str]:
-    """Make the repository if need be and put the files there in one commit; returns its address and the commit."""
-    from huggingface_hub import CommitOperationAdd, HfApi, get_token
-
-    from rewardsmith.files.reading import read_text
-    from rewardsmith.report.card_code import on_hub
-
-    if get_token() is None:
-        raise PermissionError(f"there is no token for the hub; {LOGIN}")
-    api = HfApi(library_name="rewardsmith")
-    repository = api.create_repo(config.name, private=not config.public, exist_ok=True)
-    if not config.public and not api.model_info(config.name).private:
-        raise PermissionError("that repository is there already and everybody can read it; pass --public to agree")
-    operations = []
-    for place, path in files.items():
-        content: Any = path
-        if place == card.CARD:
-            content = on_hub(read_text(path), config.name).encode()
-        operations.append(CommitOperationAdd(place, content))
-    done = api.create_commit(config.name, operations, commit_message=config.message)
-    return str(repository), str(done.oid)
-
-
-def cause_of(error: BaseException) -> str:
-    """Why the hub did not take it, in one line."""
-    status = getattr(getattr(error, "response", None), "status_code", None)
-    if status == 401:
-        return f"the hub does not accept the token (401); {LOGIN}"
-    if status == 403:
-        message = " ".join(str(getattr(error, "server_message", None) or "no right to write there").split())
-        return f"the hub forbids it (403: {message[:200]})"
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = (lines[0] if lines else type(error).__name__)[:200].rstrip(".;")
-    if type(error).__module__.partition(".")[0].startswith("httpx"):
-        return f"{hub_address()} cannot be reached ({told})"
-    inner = error.__cause__
-    return f"{told} ({cause_of(inner)})" if isinstance(error, RuntimeError) and inner is not None else told
-
-
-def hub_address() -> str:
-    """Which hub is meant: huggingface.co, or what HF_ENDPOINT names."""
-    from huggingface_hub import constants
-
-    return str(constants.ENDPOINT)
+    """Upload the model's folder; OutputError in one line where the hub does not take it, and nothing here is changed."""
+    return push(
+        config.model,
+        config.name,
+        public=config.public,
+        report=config.report,
+        message=config.message,
+        progress=progress,
+    )

@@ -7,17 +7,16 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from rewardsmith.commands.score_parts import Parts, counts_of, fingerprint, part
-from rewardsmith.commands.sources import input_files
+from rewardsmith.data.splits.sources import input_files
 from rewardsmith.errors import DataError, UsageError
 from rewardsmith.files import check_output_file, claimed, refuse_inside
+from rewardsmith.pipelines.score.parts import Parts, counts_of, fingerprint, part
 from rewardsmith.progress import SILENT, Progress
 
 if TYPE_CHECKING:
-    from rewardsmith.data.loading import Read
+    from rewardsmith.data.loading.load import Read
     from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.model.scorer import Rewards, Sequences
-    from rewardsmith.records import Record
     from rewardsmith.scoring.tokens import Cuts
 
 
@@ -170,14 +169,14 @@ def open_model(config: Config) -> "RewardModel":
 @contextlib.contextmanager
 def scored(config: Config, model: "RewardModel", parts: Parts) -> "Iterator[Iterator[tuple[Path, bool]]]":
     """The path of every part, in order, once it is written, and whether an earlier run had written it."""
-    from rewardsmith.model.allocator import kept_memory
+    from rewardsmith.model.runtime.allocator import kept_memory
 
     if config.engine == "local":
         with kept_memory(model.network.device.type):
             yield scored_here(config, model, parts)
         return
-    from rewardsmith.scale.processes import usable_cores
-    from rewardsmith.scale.ray_session import ray_session
+    from rewardsmith.parallel.processes import usable_cores
+    from rewardsmith.parallel.ray_session import ray_session
 
     with ray_session(config.workers or usable_cores()) as ray:
         yield scored_on_ray(config, ray, parts)
@@ -195,7 +194,7 @@ def scored_here(config: Config, model: "RewardModel", parts: Parts) -> "Iterator
 
 def scored_on_ray(config: Config, ray: Any, parts: Parts) -> "Iterator[tuple[Path, bool]]":
     """Parts by the workers of a Ray session, which read the model from where this process found it."""
-    from rewardsmith.scale.ray_mapping import in_order_on_ray
+    from rewardsmith.parallel.ray_mapping import in_order_on_ray
 
     place = str(Path(config.model).resolve()) if Path(config.model).exists() else config.model
     gpus = int(config.device != "cpu" and ray.cluster_resources().get("GPU", 0) > 0)
@@ -249,8 +248,8 @@ def windows(config: Config) -> "Iterator[list[Read]]":
 
 def input_rows(config: Config) -> "Iterator[Read]":
     """The source's rows as they were given, each with what it was understood as."""
-    from rewardsmith.data.loading import iterate_rows
-    from rewardsmith.data.renaming import parse_renames
+    from rewardsmith.data.input.renaming import parse_renames
+    from rewardsmith.data.loading.load import iterate_rows
 
     return iterate_rows(config.source, strict=config.strict, columns=parse_renames(config.map))
 
@@ -259,6 +258,7 @@ def score_window(
     config: Config, model: "RewardModel", window: "Sequence[Read]", counts: Counts
 ) -> Iterator[dict[str, Any]]:
     """Score a stretch of rows; what cannot be scored gets an `error` in its place."""
+    from rewardsmith.data.loading.load import source_order
     from rewardsmith.errors import ContractError
     from rewardsmith.model.reward_model import sequences_of
     from rewardsmith.records import Record
@@ -327,18 +327,6 @@ def refuse_taken(row: Mapping[str, Any], place: str, written: Iterable[str]) -> 
             raise DataError(
                 f"{place} has a column {name!r} already, which score would overwrite; rename it in the input"
             )
-
-
-def source_order(record: "Record", *, hashed_order: bool) -> list[int]:
-    """Indices of the responses in the order in which the input row names them.
-
-    A row with preferred and rejected answers gives the rewards of the preferred ones first (records order such answers
-    by hash, so that no model can learn the label from the index); every other row lists its responses itself.
-    """
-    if not hashed_order:
-        return list(range(len(record.responses)))
-    preferred = dict.fromkeys(comparison.i for comparison in record.comparisons)
-    return [*preferred, *dict.fromkeys(comparison.j for comparison in record.comparisons)]
 
 
 def cuts_json(cuts: "Cuts") -> dict[str, Any]:

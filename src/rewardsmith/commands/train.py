@@ -7,10 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rewardsmith.commands import card, push
-from rewardsmith.commands.origin import origin_of
-from rewardsmith.commands.sources import Splits, input_files
-from rewardsmith.commands.train_folder import (
+from rewardsmith.data.splits.sources import Splits, input_files
+from rewardsmith.errors import OutputError, TrainingError, UsageError
+from rewardsmith.files import check_output, claimed, refuse_inside, write_json
+from rewardsmith.files.kinds import RUN
+from rewardsmith.pipelines.publish import card, push
+from rewardsmith.pipelines.publish.hub_names import origin_of
+from rewardsmith.pipelines.train.config import Config as Config
+from rewardsmith.pipelines.train.config import Lora as Lora
+from rewardsmith.pipelines.train.config import check_engine
+from rewardsmith.pipelines.train.frozen_cache import done_in_words, heads_in_words, known_features
+from rewardsmith.pipelines.train.run_folder import (
     begin_run,
     fingerprint_of,
     save_settings,
@@ -18,8 +25,7 @@ from rewardsmith.commands.train_folder import (
     stored_settings,
     summarize_run,
 )
-from rewardsmith.commands.train_frozen import done_in_words, heads_in_words, known_features
-from rewardsmith.commands.train_inputs import (
+from rewardsmith.pipelines.train.setup import (
     Start,
     load_data,
     microbatch_tokens,
@@ -28,25 +34,19 @@ from rewardsmith.commands.train_inputs import (
     ready_model,
     start_date,
 )
-from rewardsmith.commands.train_settings import Config as Config
-from rewardsmith.commands.train_settings import Lora as Lora
-from rewardsmith.commands.train_settings import check_engine
-from rewardsmith.commands.train_tokens import tokens_ahead
-from rewardsmith.commands.train_zero import zero_settings
-from rewardsmith.errors import OutputError, TrainingError, UsageError
-from rewardsmith.files import check_output, claimed, refuse_inside, write_json
-from rewardsmith.files.kinds import RUN
+from rewardsmith.pipelines.train.tokenize_ahead import tokens_ahead
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.track.following import following
 from rewardsmith.track.trackers import Job, require
+from rewardsmith.train.engines.deepspeed_config import zero_settings
 
 if TYPE_CHECKING:
-    from rewardsmith.commands.rewards import Scored
     from rewardsmith.model.reward_model import RewardModel
-    from rewardsmith.model.team import Team
+    from rewardsmith.model.runtime.processes import Team
+    from rewardsmith.pipelines.evaluate import Scored
+    from rewardsmith.scoring.stream import Outcome
     from rewardsmith.train.examples import Encoding
     from rewardsmith.train.loop import FitResult, FitSettings, FitState
-    from rewardsmith.train.tokenizing import Outcome
 
 
 PEAKS = {"peak_process_bytes": "memory of the process", "peak_gpu_bytes": "GPU memory"}
@@ -82,7 +82,7 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
 
     Started by torchrun or accelerate, all processes train and score together; the first alone writes and tells.
     """
-    from rewardsmith.model.team import joined
+    from rewardsmith.model.runtime.processes import joined
 
     with joined(config.device) as (team, device), contextlib.ExitStack() as stack:
         progress = progress if team.leads else SILENT
@@ -102,7 +102,7 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
 
 def run_together(config: Config, team: "Team", device: str, progress: Progress) -> Result:
     """The run from data to report, each process with its part."""
-    from rewardsmith.model.devices import begin_peak_memory
+    from rewardsmith.model.runtime.devices import begin_peak_memory
     from rewardsmith.train.optimizer import count_parameters
 
     splits = load_data(config, progress)
@@ -273,7 +273,7 @@ def trained_model(config: Config, start: Start, state: "FitState", team: "Team")
 
 def finish_model(config: Config, model: "RewardModel", splits: Splits, team: "Team", progress: Progress) -> "Scored":
     """Merge an adapter, fit normaliser and temperature, write `model/`; returns validation with its rewards."""
-    from rewardsmith.commands.rewards import calibrate, normalize, score_all
+    from rewardsmith.pipelines.evaluate import calibrate, normalize, score_all
 
     model.network.autocast = None
     model.network.eval()
@@ -306,7 +306,7 @@ def evaluate_and_report(
     All processes score, the first alone judges.
     """
     from rewardsmith.commands import diagnose
-    from rewardsmith.commands.rewards import evaluate_records, score_all
+    from rewardsmith.pipelines.evaluate import evaluate_records, score_all
 
     name = "test" if splits.test else "validation"
     records = getattr(splits, name)

@@ -141,7 +141,7 @@ def check_files(place: Path, *, is_run: bool) -> Part:
 
 def manifests_of_model(folder: Path) -> Iterator[tuple[Path, list[Fault]]]:
     """A model folder with a manifest, and its faults."""
-    from rewardsmith.model.intact import model_faults
+    from rewardsmith.model.checkpoint.intact import model_faults
 
     if (folder / MANIFEST).exists():
         yield folder, model_faults(folder)
@@ -218,7 +218,7 @@ def differing_config(place: Path, stored: Mapping[str, Any]) -> Iterator[Fault]:
 
 def differing_checkpoints(place: Path, stored: Mapping[str, Any]) -> Iterator[Fault]:
     """Checkpoints that were made with other settings; damaged ones are the part of another check."""
-    from rewardsmith.commands.train_folder import SURROUNDINGS
+    from rewardsmith.pipelines.train.run_folder import SURROUNDINGS
     from rewardsmith.train.resume import STATE, is_whole
 
     used = {name: value for name, value in stored.items() if name not in SURROUNDINGS}
@@ -242,7 +242,7 @@ def differing_data(place: Path, stored: Mapping[str, Any]) -> Iterator[Fault]:
 
 def check_versions(place: Path) -> Part:
     """Whether the run would be resumed here: under the versions that it began with."""
-    from rewardsmith.commands.environment import versions
+    from rewardsmith.bench.environment import versions
 
     stored = object_in(place / "settings.json") or {}
     now = versions()

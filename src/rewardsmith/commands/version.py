@@ -49,6 +49,6 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
 
     if not config.verbose:
         return Result({"rewardsmith": VERSION})
-    from rewardsmith.commands.environment import describe_environment
+    from rewardsmith.bench.environment import describe_environment
 
     return Result({"rewardsmith": VERSION, **describe_environment()})

@@ -1,1 +1,4 @@
-"""Raw rows to records: formats, sources, splits, the built-in data."""
+"""Raw rows → records; sources, splits, the built-in data. Nothing here knows torch.
+
+Begin with `input.readers`, then `formats` and `loading.load`.
+"""

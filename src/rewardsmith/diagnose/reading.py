@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rewardsmith.diagnose import values
+from rewardsmith.diagnose import parsing
 from rewardsmith.diagnose.compared import gather
 from rewardsmith.diagnose.facts import CurvePoint, DataFacts, DataFinding, Facts
 from rewardsmith.errors import DataError, UsageError
@@ -35,38 +35,38 @@ def facts_from_mapping(figures: Mapping[str, Any]) -> Facts:
     row = with_accuracy(figures)
     names = {"val_acc", "val_accuracy", "eval_accuracy", "val_loss", "eval_loss"}
     split = row.get("split") or ("validation" if names & row.keys() else None)
-    reliability = values.mapping(row, "reliability")
+    reliability = parsing.mapping(row, "reliability")
     return Facts(
         name=str(row.get("name") or row.get("source") or ""),
         split=split,
         mismatch=str(row["mismatch"]) if row.get("mismatch") else None,
-        n=values.count(row, "n"),
-        label_ties=values.count(row, "label_ties"),
-        accuracy=values.share(row, "accuracy", "val_acc", "val_accuracy", "eval_accuracy"),
-        accuracy_interval=values.interval(row, "accuracy_ci"),
-        loss=values.number(row, "nll", "val_loss", "eval_loss", "loss"),
-        loss_interval=values.interval(row, "nll_ci"),
-        tie_rate=values.share(row, "tie_rate"),
-        auc=values.share(row, "auc"),
-        brier=values.number(row, "brier"),
-        ece=values.share(row, "ece"),
-        ece_calibrated=values.share(row, "ece_calibrated"),
-        ece_noise_floor=values.share(row, "ece_noise_floor"),
-        temperature=values.number(row, "temperature"),
-        kendall_tau=values.number(row, "kendall_tau"),
-        clusters=values.count(row, "clusters"),
+        n=parsing.count(row, "n"),
+        label_ties=parsing.count(row, "label_ties"),
+        accuracy=parsing.share(row, "accuracy", "val_acc", "val_accuracy", "eval_accuracy"),
+        accuracy_interval=parsing.interval(row, "accuracy_ci"),
+        loss=parsing.number(row, "nll", "val_loss", "eval_loss", "loss"),
+        loss_interval=parsing.interval(row, "nll_ci"),
+        tie_rate=parsing.share(row, "tie_rate"),
+        auc=parsing.share(row, "auc"),
+        brier=parsing.number(row, "brier"),
+        ece=parsing.share(row, "ece"),
+        ece_calibrated=parsing.share(row, "ece_calibrated"),
+        ece_noise_floor=parsing.share(row, "ece_noise_floor"),
+        temperature=parsing.number(row, "temperature"),
+        kendall_tau=parsing.number(row, "kendall_tau"),
+        clusters=parsing.count(row, "clusters"),
         too_few_prompts=row.get("too_few_prompts"),
-        reward_std=values.number(row, "reward_std"),
-        baselines=values.baselines(row),
-        by_category=values.groups(row.get("by_category")),
-        by_difficulty={name: values.groups(bins) for name, bins in values.mapping(row, "by_difficulty").items()},
-        reliability=values.reliability(reliability.get("raw")),
-        reliability_calibrated=values.reliability(reliability.get("calibrated")),
-        train_loss=values.number(row, "train_loss"),
-        train_pairs=values.count(row, "pairs"),
-        epochs=values.number(row, "epochs"),
-        steps=values.count(row, "steps"),
-        best_step=values.count(row, "best_step"),
+        reward_std=parsing.number(row, "reward_std"),
+        baselines=parsing.baselines(row),
+        by_category=parsing.groups(row.get("by_category")),
+        by_difficulty={name: parsing.groups(bins) for name, bins in parsing.mapping(row, "by_difficulty").items()},
+        reliability=parsing.reliability(reliability.get("raw")),
+        reliability_calibrated=parsing.reliability(reliability.get("calibrated")),
+        train_loss=parsing.number(row, "train_loss"),
+        train_pairs=parsing.count(row, "pairs"),
+        epochs=parsing.number(row, "epochs"),
+        steps=parsing.count(row, "steps"),
+        best_step=parsing.count(row, "best_step"),
         stopped_early=row.get("stopped_early"),
         unread=tuple(sorted(row.keys() - KNOWN)),
     )
@@ -75,7 +75,7 @@ def facts_from_mapping(figures: Mapping[str, Any]) -> Facts:
 def with_accuracy(figures: Mapping[str, Any]) -> dict[str, Any]:
     """The figures, with an accuracy from `correct` and `n` where only those are given."""
     row = dict(figures)
-    size, correct = values.count(row, "n"), values.count(row, "correct")
+    size, correct = parsing.count(row, "n"), parsing.count(row, "correct")
     if correct is not None and size:
         if correct > size:
             raise DataError(f"correct is {correct} of n {size}; expected at most n")
@@ -163,9 +163,9 @@ def read_metrics(path: Path) -> tuple[tuple[CurvePoint, ...], tuple[CurvePoint, 
         with taking_from(place):
             row = as_object(line, place)
             if any(key.startswith("eval_") for key in row):
-                passes[values.point(row).step] = values.point(row, "eval_")
+                passes[parsing.point(row).step] = parsing.point(row, "eval_")
             if "loss" in row:
-                steps[values.point(row).step] = values.point(row)
+                steps[parsing.point(row).step] = parsing.point(row)
     return tuple(steps[step] for step in sorted(steps)), tuple(passes[step] for step in sorted(passes)), notes
 
 
@@ -213,9 +213,9 @@ def total(name: str, *reports: Mapping[str, Any]) -> int | None:
     for report in reports:
         value = report.get(name)
         if isinstance(value, Mapping):
-            return sum(values.count(value, reason) or 0 for reason in value)
+            return sum(parsing.count(value, reason) or 0 for reason in value)
         if value is not None:
-            return values.count(report, name)
+            return parsing.count(report, name)
     return None
 
 
@@ -227,5 +227,5 @@ def severity_of(figures: Any) -> str:
 def finding_count(figures: Any) -> int:
     """How many rows a finding counts: a bare number, the key `count`, or the number of its examples."""
     if isinstance(figures, Mapping):
-        return values.count(figures, "count", "n", "rows") or len(figures.get("examples") or ())
-    return values.count({"count": figures}, "count") or 0
+        return parsing.count(figures, "count", "n", "rows") or len(figures.get("examples") or ())
+    return parsing.count({"count": figures}, "count") or 0

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from rewardsmith.diagnose import calibration, curves, learning, slices, sources, worth
+from rewardsmith.diagnose.checks import calibration, curves, data_quality, learning, performance, slices
 from rewardsmith.diagnose.facts import Facts
 from rewardsmith.diagnose.finding import SEVERITIES, Finding, Said, Verdict
 
@@ -11,14 +11,14 @@ Check = Callable[[Facts], Finding | None]
 CHECKS: dict[str, Check] = {
     "finite": curves.not_finite,
     "constant": learning.constant_rewards,
-    "model": sources.other_model,
-    "split": worth.split_used,
+    "model": data_quality.other_model,
+    "split": performance.split_used,
     "learned": learning.learned,
-    "accuracy": worth.no_accuracy,
-    "sample": worth.sample_size,
-    "perfect": worth.perfect,
-    "baselines": worth.baselines,
-    "weak": worth.weak_signal,
+    "accuracy": performance.no_accuracy,
+    "sample": performance.sample_size,
+    "perfect": performance.perfect,
+    "baselines": performance.baselines,
+    "weak": performance.weak_signal,
     "train_loss": learning.train_loss_above_chance,
     "prompts": slices.few_prompts,
     "length": slices.length_bias,
@@ -29,8 +29,8 @@ CHECKS: dict[str, Check] = {
     "categories": slices.weak_categories,
     "predicted_ties": slices.predicted_ties,
     "label_ties": slices.label_ties,
-    "lost_rows": sources.lost_rows,
-    "data": sources.data_findings,
+    "lost_rows": data_quality.lost_rows,
+    "data": data_quality.data_findings,
 }
 """Questions in the order in which they matter; each answers with one finding or has nothing to say."""
 

@@ -1,1 +1,1 @@
-"""Numbers about rewards: numpy arrays in, numbers out; knows nothing of records or torch."""
+"""Arrays of margins and labels → metrics, intervals, calibration, baselines. Begin with `metrics`, then `summary`."""

@@ -1,1 +1,4 @@
-"""Token trees to rewards: backbones, attention, heads, checkpoints."""
+"""A model folder → a reward model that scores token trees.
+
+Begin with `reward_model`, then `forward.network` and `scorer`.
+"""

@@ -19,9 +19,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from rewardsmith.errors import ContractError
-from rewardsmith.model.batches import Batch, KnownFeatures
-from rewardsmith.model.finite import refuse_values
-from rewardsmith.model.network import RewardNetwork
+from rewardsmith.model.forward.batches import Batch, KnownFeatures
+from rewardsmith.model.forward.network import RewardNetwork
+from rewardsmith.model.inspection.finite import refuse_values
 from rewardsmith.model.scorer import Rewards, Sequences, computed, finite
 
 FILE = Path("heads") / "weights.safetensors"

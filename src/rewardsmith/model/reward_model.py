@@ -14,21 +14,21 @@ from rewardsmith.errors import ContractError, DataError, ModelError
 from rewardsmith.files import write_folder
 from rewardsmith.files.kinds import MODEL
 from rewardsmith.files.manifest import listed
-from rewardsmith.model.adapters import Adapter, AdapterFiles, merge
-from rewardsmith.model.backbones import NO_CHOICE, Backbone, open_backbone
-from rewardsmith.model.devices import autocast_dtype, choose_device
+from rewardsmith.model.adapters.lora import Adapter, AdapterFiles, merge
+from rewardsmith.model.adapters.quantized import compute_in, quantize
+from rewardsmith.model.checkpoint.hf_folder import save_hf_folder
+from rewardsmith.model.checkpoint.intact import model_faults, seal_model
+from rewardsmith.model.checkpoint.probes import PROBE_CONVERSATIONS, find_mismatch
+from rewardsmith.model.checkpoint.sidecar import Probe, Sidecar
 from rewardsmith.model.ensemble import HeadEnsemble, Spread
-from rewardsmith.model.hf_folder import save_hf_folder
-from rewardsmith.model.intact import model_faults, seal_model
-from rewardsmith.model.lean import make_lean
-from rewardsmith.model.network import RewardNetwork
-from rewardsmith.model.path_check import check_path
-from rewardsmith.model.probes import PROBE_CONVERSATIONS, find_mismatch
-from rewardsmith.model.public_heads import Choice
-from rewardsmith.model.quantized import compute_in, quantize
+from rewardsmith.model.equivalence.path_check import check_path
+from rewardsmith.model.equivalence.tree_support import self_check, why_alone, why_not
+from rewardsmith.model.forward.network import RewardNetwork
+from rewardsmith.model.lean.swap import make_lean
+from rewardsmith.model.loading.backbones import NO_CHOICE, Backbone, open_backbone
+from rewardsmith.model.loading.value_heads import Choice
+from rewardsmith.model.runtime.devices import autocast_dtype, choose_device
 from rewardsmith.model.scorer import Rewards, Sequences, score
-from rewardsmith.model.sidecar import Probe, Sidecar
-from rewardsmith.model.tree_support import self_check, why_alone, why_not
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Conversation, Message, Record, Response
 from rewardsmith.scoring.contract import DEFAULT_MAX_LENGTH, ScoringContract, make_contract

@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float32, Float64
 
 from rewardsmith.errors import ModelError
-from rewardsmith.model.batches import Batch, cost, micro_batches
-from rewardsmith.model.network import RewardNetwork
-from rewardsmith.model.team import ALONE, Team
+from rewardsmith.model.forward.batches import Batch, cost, micro_batches
+from rewardsmith.model.forward.network import RewardNetwork
+from rewardsmith.model.runtime.processes import ALONE, Team
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.scoring.trees import Ids, TokenTree, build_tree
 

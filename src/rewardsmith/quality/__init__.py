@@ -1,1 +1,4 @@
-"""Checks on texts and records: findings out."""
+"""Records → findings, values and repairs.
+
+Begin with `row.checks`, then `cross_row` and `shortcuts`.
+"""

@@ -1,1 +1,1 @@
-"""Plots and pages."""
+"""Verdicts and numbers → HTML, Markdown, JSON, in English and Chinese. Begin with `writing`."""

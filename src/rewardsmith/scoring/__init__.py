@@ -1,1 +1,4 @@
-"""What is scored: the contract, tokens, prefix trees."""
+"""A record → the token ids that are scored, under the scoring contract.
+
+Begin with `contract`, then `tokens` and `trees`.
+"""

@@ -7,7 +7,7 @@ responses beside it or on where a record's prompt is said to end, so that a mean
 from collections.abc import Sequence
 from typing import Any
 
-from rewardsmith.scoring.template import Piece
+from rewardsmith.scoring.templates.renderer import Piece
 
 
 def answer_length(

@@ -13,7 +13,7 @@ from rewardsmith.errors import ContractError
 from rewardsmith.files import hash_text
 from rewardsmith.files.reading import refuse_types
 from rewardsmith.records import Message
-from rewardsmith.scoring.template import PLAIN_DECODER, PLAIN_ENCODER, Renderer, special_strings
+from rewardsmith.scoring.templates.renderer import PLAIN_DECODER, PLAIN_ENCODER, Renderer, special_strings
 
 CONTRACT_VERSION = 1
 DEFAULT_MAX_LENGTH = 1024

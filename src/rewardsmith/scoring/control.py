@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from rewardsmith.errors import ContractError
-from rewardsmith.scoring.template import MOST_FRAMES, Piece
+from rewardsmith.scoring.templates.renderer import MOST_FRAMES, Piece
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from rewardsmith.errors import ContractError
 from rewardsmith.records import Message
 from rewardsmith.scoring.contract import template_of
 from rewardsmith.scoring.control import ControlTokens
-from rewardsmith.scoring.template import Renderer
+from rewardsmith.scoring.templates.renderer import Renderer
 
 TURNS = (Message("user", "x"), Message("assistant", "y"))
 

@@ -13,7 +13,7 @@ from rewardsmith.records import Conversation, Message, Record
 from rewardsmith.scoring.answers import answer_length
 from rewardsmith.scoring.contract import ScoringContract
 from rewardsmith.scoring.control import ControlTokens
-from rewardsmith.scoring.template import UNPINNED, Piece, Renderer
+from rewardsmith.scoring.templates.renderer import UNPINNED, Piece, Renderer
 from rewardsmith.scoring.trees import Ids
 
 

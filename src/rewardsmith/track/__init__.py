@@ -1,1 +1,1 @@
-"""Trackers follow a run from a process of their own: they read what the run folder holds and can never touch the run."""
+"""A run folder → TensorBoard, MLflow, W&B, Trackio, SwanLab, each from a process of its own. Begin with `following`."""

@@ -1,1 +1,4 @@
-"""Losses, the loop, schedules."""
+"""Examples → a trained network, checkpoints and metrics.
+
+Begin with `loop`, then `step` and `engines`.
+"""

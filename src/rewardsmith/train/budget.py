@@ -17,9 +17,9 @@ import orjson
 import torch
 
 from rewardsmith.files import write_json
-from rewardsmith.model.batches import cost
-from rewardsmith.model.locating import models_folder
-from rewardsmith.model.network import RewardNetwork, layer_stack
+from rewardsmith.files.places import models_folder
+from rewardsmith.model.forward.batches import cost
+from rewardsmith.model.forward.network import RewardNetwork, layer_stack
 from rewardsmith.model.scorer import DEFAULT_BUDGET
 from rewardsmith.train.examples import Example, steps_of_epoch
 from rewardsmith.train.losses import LOSSES

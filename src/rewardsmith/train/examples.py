@@ -12,9 +12,9 @@ from jaxtyping import Float32, Int64
 from rewardsmith.model.scorer import Sequences
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Comparison, Quarantined, Record
+from rewardsmith.scoring.stream import Outcome, encoded
 from rewardsmith.scoring.tokens import Encoder
 from rewardsmith.scoring.trees import TokenTree, build_tree
-from rewardsmith.train.tokenizing import Outcome, encoded
 
 
 @dataclass(frozen=True)

@@ -20,18 +20,18 @@ from rewardsmith.evaluate.metrics import accuracy, nll
 from rewardsmith.files import hash_text, write_bytes
 from rewardsmith.files.reading import as_object, refuse_types, taking_from
 from rewardsmith.launch.signals import Interrupted, deferred
-from rewardsmith.model.allocator import kept_memory
-from rewardsmith.model.network import RewardNetwork
+from rewardsmith.model.forward.network import RewardNetwork
+from rewardsmith.model.runtime.allocator import kept_memory
+from rewardsmith.model.runtime.processes import ALONE, Team
 from rewardsmith.model.scorer import score
-from rewardsmith.model.team import ALONE, Team
 from rewardsmith.progress import SILENT, Progress, Task
 from rewardsmith.train import resume
-from rewardsmith.train.engine import Parallel
-from rewardsmith.train.engines import start_engine
+from rewardsmith.train.engines.engine import Parallel
+from rewardsmith.train.engines.select import start_engine
 from rewardsmith.train.examples import Example, steps_of_epoch
+from rewardsmith.train.fitting.probe import ProbeFigures, fit_head
 from rewardsmith.train.losses import LOSSES
 from rewardsmith.train.optimizer import make_optimizer
-from rewardsmith.train.probe import ProbeFigures, fit_head
 from rewardsmith.train.schedule import learning_rate
 from rewardsmith.train.step import Dropout, StepFigures, add_gradient
 

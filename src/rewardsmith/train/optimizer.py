@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import torch
 
 from rewardsmith.errors import ModelError
-from rewardsmith.model.network import RewardNetwork, layer_stack
+from rewardsmith.model.forward.network import RewardNetwork, layer_stack
 
 
 class Parameters(NamedTuple):

@@ -18,9 +18,9 @@ from rewardsmith.errors import TrainingError
 from rewardsmith.files import write_folder, write_json
 from rewardsmith.files.kinds import CHECKPOINT
 from rewardsmith.files.manifest import Fault, faults_of, listed, seal
-from rewardsmith.model.network import RewardNetwork
-from rewardsmith.model.team import ALONE, Team
-from rewardsmith.train.shards import moments_of, put, put_moments, whole
+from rewardsmith.model.forward.network import RewardNetwork
+from rewardsmith.model.runtime.processes import ALONE, Team
+from rewardsmith.train.engines.shards import moments_of, put, put_moments, whole
 
 WEIGHTS, MOMENTS, STATE = "weights.safetensors", "optimizer.safetensors", "state.json"
 BEST = "best"

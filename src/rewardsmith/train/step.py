@@ -16,10 +16,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rewardsmith.errors import TrainingError
-from rewardsmith.model.batches import cost, micro_batches, on_device
-from rewardsmith.model.network import RewardNetwork
-from rewardsmith.model.team import Team
-from rewardsmith.train.engine import Engine, deal
+from rewardsmith.model.forward.batches import cost, micro_batches, on_device
+from rewardsmith.model.forward.network import RewardNetwork
+from rewardsmith.model.runtime.processes import Team
+from rewardsmith.train.engines.engine import Engine, deal
 from rewardsmith.train.examples import Example
 from rewardsmith.train.losses import Loss
 

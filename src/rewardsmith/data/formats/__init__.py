@@ -6,12 +6,11 @@ tests/schemas.py, and a section in docs/data-formats.md.
 
 from dataclasses import replace
 
-from rewardsmith.data import native
-from rewardsmith.data.dialogues import refuse_unsupported
-from rewardsmith.data.fields import Columns, others
-from rewardsmith.data.formats import battles, pairs, rated, several, unjudged
+from rewardsmith.data.formats import battles, native, pairs, rated, several, unjudged
 from rewardsmith.data.formats.building import BESIDE_PAIRS, Format, has
-from rewardsmith.data.rows import RowError
+from rewardsmith.data.formats.dialogues import refuse_unsupported
+from rewardsmith.data.input.fields import Columns, others
+from rewardsmith.data.input.rows import RowError
 from rewardsmith.errors import DataError
 from rewardsmith.records import Record
 

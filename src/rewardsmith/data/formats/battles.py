@@ -4,10 +4,10 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from rewardsmith.data.dialogues import message_list, response, split_common, with_system
-from rewardsmith.data.fields import Columns, as_list, as_text, required, text
 from rewardsmith.data.formats.building import models
-from rewardsmith.data.rows import RowError, parse
+from rewardsmith.data.formats.dialogues import message_list, response, split_common, with_system
+from rewardsmith.data.input.fields import Columns, as_list, as_text, required, text
+from rewardsmith.data.input.rows import RowError, parse
 from rewardsmith.records import Comparison, Conversation, Message, Record
 
 WINNERS = {"model_a": 0, "model_b": 1, "tie": None, "tie (bothbad)": None, "both_bad": None}

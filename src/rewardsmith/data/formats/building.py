@@ -5,9 +5,9 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rewardsmith.data.dialogues import conversation, response, with_system, without_prompt
-from rewardsmith.data.fields import Columns, as_text, items, number, text, texts
-from rewardsmith.data.rows import RowError
+from rewardsmith.data.formats.dialogues import conversation, response, with_system, without_prompt
+from rewardsmith.data.input.fields import Columns, as_text, items, number, text, texts
+from rewardsmith.data.input.rows import RowError
 from rewardsmith.records import Comparison, Conversation, Message, Record, Response
 
 CHOSEN_NAMES = ("chosen", "chosen_response")

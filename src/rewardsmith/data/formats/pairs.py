@@ -3,18 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rewardsmith.data.dialogues import (
-    conversation,
-    dialogue,
-    is_dialogue,
-    message,
-    message_list,
-    response,
-    split_common,
-    with_system,
-    without_prompt,
-)
-from rewardsmith.data.fields import Columns, as_list, as_text, items, required, text
 from rewardsmith.data.formats.building import (
     CHOSEN_NAMES,
     REJECTED_NAMES,
@@ -25,7 +13,19 @@ from rewardsmith.data.formats.building import (
     pair,
     prompt_columns,
 )
-from rewardsmith.data.rows import RowError
+from rewardsmith.data.formats.dialogues import (
+    conversation,
+    dialogue,
+    is_dialogue,
+    message,
+    message_list,
+    response,
+    split_common,
+    with_system,
+    without_prompt,
+)
+from rewardsmith.data.input.fields import Columns, as_list, as_text, items, required, text
+from rewardsmith.data.input.rows import RowError
 from rewardsmith.records import Comparison, Conversation, Message, Record
 
 CHOSEN_REJECTED = ("chosen", "rejected")

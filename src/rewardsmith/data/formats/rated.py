@@ -4,16 +4,6 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from rewardsmith.data.dialogues import message_list, response, with_system
-from rewardsmith.data.fields import (
-    Columns,
-    as_list,
-    mapping,
-    number,
-    optional_number,
-    required,
-    text,
-)
 from rewardsmith.data.formats.building import (
     candidates,
     first_of,
@@ -22,8 +12,18 @@ from rewardsmith.data.formats.building import (
     prompt_columns,
     two_columns,
 )
-from rewardsmith.data.judgements import by_value, from_shares
-from rewardsmith.data.rows import RowError, kind
+from rewardsmith.data.formats.dialogues import message_list, response, with_system
+from rewardsmith.data.formats.judgements import by_value, from_shares
+from rewardsmith.data.input.fields import (
+    Columns,
+    as_list,
+    mapping,
+    number,
+    optional_number,
+    required,
+    text,
+)
+from rewardsmith.data.input.rows import RowError, kind
 from rewardsmith.records import Comparison, Record
 
 HELPSTEER_ATTRIBUTES = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from rewardsmith.data.fields import Columns, as_text, items, mapping, number, optional_number, required, text
 from rewardsmith.data.formats.building import candidates, has
-from rewardsmith.data.judgements import by_value, compare, ratings, verdict
-from rewardsmith.data.rows import RowError
+from rewardsmith.data.formats.judgements import by_value, compare, ratings, verdict
+from rewardsmith.data.input.fields import Columns, as_text, items, mapping, number, optional_number, required, text
+from rewardsmith.data.input.rows import RowError
 from rewardsmith.records import Record
 
 ASPECTS = ("helpfulness", "honesty", "instruction_following", "truthfulness")

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from rewardsmith.data.dialogues import message_list, response, with_system
-from rewardsmith.data.fields import Columns, optional_number, required
 from rewardsmith.data.formats.building import candidates, first_of, has
-from rewardsmith.data.rows import RowError
+from rewardsmith.data.formats.dialogues import message_list, response, with_system
+from rewardsmith.data.input.fields import Columns, optional_number, required
+from rewardsmith.data.input.rows import RowError
 from rewardsmith.records import Record
 
 ANSWERS = ("response", "completion")

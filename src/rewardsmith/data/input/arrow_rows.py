@@ -1,0 +1,141 @@
+"""Parquet files, data sets and data frames → rows, through Arrow. A damaged part of a Parquet file costs its own rows."""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rewardsmith.data.input.lines import readable
+from rewardsmith.data.input.rows import Raw, RowError, quarantined, trusted
+from rewardsmith.errors import DataError, first_line
+from rewardsmith.records import Quarantined
+
+BATCH_ROWS = 1000
+MOST_LOST_ROWS = 1_000_000
+"""A part of a file that says it has more rows, and has none, is not believed."""
+
+
+def read_parquet(path: Path) -> Iterator[Raw | Quarantined]:
+    """A Parquet file; rows are numbered from 1. Rows of a row group that cannot be read are quarantined one by one."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with readable(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+            line = 0
+            for group in range(file.num_row_groups):
+                end = line + file.metadata.row_group(group).num_rows
+                for row in group_rows(path, file, group, line):
+                    line = row.line
+                    yield row
+                if line != end:
+                    raise DataError(f"{path} has another number of rows than it says; write it again")
+    except pa.ArrowException as error:
+        raise DataError(f"{path} is not readable as Parquet: {first_line(error)}; write it again") from error
+
+
+def group_rows(path: Path, file: Any, group: int, line: int) -> Iterator[Raw | Quarantined]:
+    """The rows of one row group, the first of which follows row number `line`."""
+    import pyarrow as pa
+
+    end = line + file.metadata.row_group(group).num_rows
+    told = "it ends early"
+    try:
+        for row in from_batches(str(path), file.iter_batches(batch_size=BATCH_ROWS, row_groups=[group]), line):
+            line = row.line
+            yield row
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk, not the data
+        told = first_line(error)
+    if end - line > MOST_LOST_ROWS:
+        raise DataError(f"{path}: row group {group + 1} cannot be read ({told}); write the file again")
+    reason = f"row group {group + 1} of the file cannot be read ({told}); copy or write the file again"
+    for number in range(line + 1, end + 1):
+        yield quarantined(str(path), number, RowError("damaged_parquet", reason), "")
+
+
+def from_batches(name: str, batches: Iterable[Any], line: int = 0) -> Iterator[Raw | Quarantined]:
+    """Rows of Arrow record batches; the first one follows row number `line`."""
+    for batch in batches:
+        for index, fetch in enumerate(fetchers(batch)):
+            line += 1
+            yield from_object(name, line, fetch, partial(replaced_row, batch, index))
+
+
+def fetchers(batch: Any) -> Iterator[Callable[[], Any]]:
+    """One function per row of a batch; where a text of the batch is not UTF-8, only that row's function raises."""
+    try:
+        rows = batch.to_pylist()
+    except UnicodeDecodeError:
+        return (partial(only_row, batch, index) for index in range(batch.num_rows))
+    return (partial(itself, row) for row in rows)
+
+
+def only_row(batch: Any, index: int) -> Any:
+    """One row of a batch as Python objects."""
+    return batch.slice(index, 1).to_pylist()[0]
+
+
+def itself(row: Any) -> Any:
+    """A row that is there already."""
+    return row
+
+
+def replaced_row(batch: Any, index: int) -> dict[str, Any]:
+    """One row of a batch with U+FFFD for bytes that are not UTF-8, to be shown."""
+    import pyarrow as pa
+
+    row = {}
+    for name, column in zip(batch.schema.names, batch.slice(index, 1).columns, strict=True):
+        try:
+            row[name] = column.to_pylist()[0]
+        except UnicodeDecodeError:
+            try:
+                row[name] = with_replacements(column.cast(bytes_type(column.type)).to_pylist()[0])
+            except pa.ArrowException:
+                row[name] = str(column.type)
+    return row
+
+
+def bytes_type(kind: Any) -> Any:
+    """An Arrow type with bytes in place of text."""
+    import pyarrow as pa
+
+    if pa.types.is_string(kind):
+        return pa.binary()
+    if pa.types.is_large_string(kind):
+        return pa.large_binary()
+    if pa.types.is_dictionary(kind):
+        return bytes_type(kind.value_type)
+    if pa.types.is_list(kind):
+        return pa.list_(bytes_type(kind.value_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(bytes_type(field.type)) for field in kind])
+    return kind
+
+
+def with_replacements(value: Any) -> Any:
+    """A value whose bytes are text."""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, list):
+        return [with_replacements(each) for each in value]
+    if isinstance(value, dict):
+        return {name: with_replacements(each) for name, each in value.items()}
+    return value
+
+
+def from_object(
+    name: str, line: int, fetch: Callable[[], Any], damaged: Callable[[], Any] | None = None
+) -> Raw | Quarantined:
+    """One row that exists as Python objects once `fetch` is called; `damaged` tells what to show where that fails."""
+    row: Any = None
+    try:
+        row = fetch()
+        return Raw(name, line, trusted(row))
+    except UnicodeDecodeError as error:
+        problem = RowError("invalid_utf8", f"a text of the row is not UTF-8 ({error.reason}); expected UTF-8 text")
+        return quarantined(name, line, problem, damaged() if damaged else "")
+    except RowError as problem:
+        return quarantined(name, line, problem, row)

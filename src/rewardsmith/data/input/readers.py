@@ -1,0 +1,162 @@
+"""A source → its rows, one by one: files, folders, data frames, data sets, lists. Memory does not grow with the file.
+
+A row is `Raw` (a dict that can be trusted), `Quarantined` (damaged, with the reason) or, from `.txt`, a `Document`.
+What stops a whole source (missing, unreadable, of an unknown kind) is a DataError.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rewardsmith.data.input.arrays import elements
+from rewardsmith.data.input.arrow_rows import BATCH_ROWS, from_batches, from_object, itself, read_parquet
+from rewardsmith.data.input.csv_rows import read_csv
+from rewardsmith.data.input.lines import Line, lines, readable
+from rewardsmith.data.input.rows import Raw, Row, RowError, kind, parse, quarantined
+from rewardsmith.errors import DataError
+from rewardsmith.records import Document
+from rewardsmith.settings.file_names import not_utf8
+
+PREPARED = ("train.jsonl", "validation.jsonl", "test.jsonl")
+
+
+def from_lines(path: Path, found: Iterable[Line]) -> Iterator[Row]:
+    """Rows of JSON texts; blank ones are no rows."""
+    name = str(path)
+    for number, data, byte, error in found:
+        if error is None and not data.strip():
+            continue
+        try:
+            if error is not None:
+                raise error
+            yield Raw(name, number, parse(data), byte)
+        except RowError as problem:
+            yield quarantined(name, number, problem, data, byte)
+
+
+def read_jsonl(path: Path) -> Iterator[Row]:
+    """JSON lines: one object per line."""
+    return from_lines(path, lines(path))
+
+
+def read_json(path: Path) -> Iterator[Row]:
+    """A JSON array of rows (numbered from 1), one object, or JSON lines."""
+    return from_lines(path, elements(path))
+
+
+def read_txt(path: Path) -> Iterator[Row]:
+    """Plain text: one Document per line that holds more than white space."""
+    name = str(path)
+    for number, data, byte, error in lines(path):
+        try:
+            if error is not None:
+                raise error
+            text = data.removesuffix(b"\r").decode()
+        except UnicodeDecodeError as problem:
+            reason = f"byte {problem.start + 1} of the line is not UTF-8 ({problem.reason}); expected UTF-8 text"
+            yield quarantined(name, number, RowError("invalid_utf8", reason), data, byte)
+        except RowError as broken:
+            yield quarantined(name, number, broken, data, byte)
+        else:
+            if text.strip():
+                yield Document(text, name, number, byte)
+
+
+READERS: dict[str, Callable[[Path], Iterator[Row]]] = {
+    ".jsonl": read_jsonl,
+    ".ndjson": read_jsonl,
+    ".json": read_json,
+    ".csv": read_csv,
+    ".parquet": read_parquet,
+    ".txt": read_txt,
+}
+
+
+def reader_of(path: Path) -> Callable[[Path], Iterator[Row]] | None:
+    """The reader for a file's name (a final .gz does not count), or None."""
+    return READERS.get(Path(path.name.removesuffix(".gz")).suffix.lower())
+
+
+def known_reader(path: Path) -> Callable[[Path], Iterator[Row]]:
+    """The reader for a file's name; DataError where its ending is unknown."""
+    reader = reader_of(path)
+    if reader is None:
+        ending = Path(path.name.removesuffix(".gz")).suffix
+        raise DataError(f"{path} has an unknown ending {ending!r}; known: {', '.join(READERS)} (also .gz)")
+    return reader
+
+
+def files_of(source: str | Path) -> tuple[Path, ...]:
+    """The files a path stands for: itself, or the data files below a folder, sorted by name.
+
+    A folder that `prepare` wrote stands for its splits. DataError where there is nothing to read.
+    """
+    path = Path(source)
+    with readable(path):
+        if path.is_dir():
+            return folder_files(path)
+        if not path.exists():
+            raise DataError(missing(path))
+        known_reader(path)
+        if problem := not_utf8(str(path)):
+            raise DataError(problem)
+        if path.stat().st_size == 0:
+            raise DataError(f"{path} is empty; expected at least one row; check how it was written")
+    return (path,)
+
+
+def missing(path: Path) -> str:
+    """What to say of a source that is not there; `--map a=b c=d` leaves c=d to the sources, and shares look like names."""
+    if re.fullmatch(r"\w+=[^/]+", str(path)):
+        return f"{path} does not exist; for a column under another name, write --map {path}, the flag once for each"
+    whole = Path(str(path).rpartition(":")[0])
+    if whole.name and whole.exists():
+        return f"{path} does not exist; {whole} does, but only prepare and train take shares of it; name it whole here"
+    return f"{path} does not exist; expected a file or folder with data; check the path"
+
+
+def folder_files(folder: Path) -> tuple[Path, ...]:
+    """The data files below a folder, hidden ones left out."""
+    if (folder / "prepare.json").is_file():
+        found = [folder / name for name in PREPARED if (folder / name).is_file()]
+    else:
+        visible = (path for path in sorted(folder.rglob("*")) if not is_hidden(path.relative_to(folder)))
+        found = [path for path in visible if path.is_file() and reader_of(path)]
+    if not found:
+        raise DataError(f"{folder} holds no data files; expected files that end in {', '.join(READERS)} (also .gz)")
+    return tuple(path for file in found for path in files_of(file))
+
+
+def is_hidden(path: Path) -> bool:
+    """Whether any part of a path begins with a dot."""
+    return any(part.startswith(".") for part in path.parts)
+
+
+def read_file(path: Path, *, also_json: frozenset[str] = frozenset()) -> Iterator[Row]:
+    """The rows of one file, by its name's ending; `also_json` are further columns of a CSV file to read as JSON."""
+    reader = known_reader(path)
+    return read_csv(path, also_json=also_json) if reader is read_csv else reader(path)
+
+
+def read_objects(source: Any) -> Iterator[Row]:
+    """The rows of a data set, a data frame (through Arrow's interface), or any iterable of mappings."""
+    if hasattr(source, "__arrow_c_stream__"):
+        import pyarrow as pa
+
+        return from_batches("dataset", split_batches(pa.RecordBatchReader.from_stream(source)))
+    if isinstance(source, Mapping):
+        splits = ", ".join(map(str, source)) or "nothing"
+        raise DataError(f"a mapping with {splits} is no source; expected rows; pass one of its values")
+    if not isinstance(source, Iterable) or isinstance(source, (str, bytes)):
+        raise DataError(f"{kind(source)} is no source; expected a path, a data set or a list of rows")
+    name = "rows" if isinstance(source, (list, tuple)) else "dataset"
+    return (from_object(name, line, partial(itself, row)) for line, row in enumerate(source, 1))
+
+
+def split_batches(batches: Iterable[Any]) -> Iterator[Any]:
+    """Record batches of at most BATCH_ROWS rows (a view, not a copy)."""
+    for batch in batches:
+        for begin in range(0, batch.num_rows, BATCH_ROWS):
+            yield batch.slice(begin, BATCH_ROWS)

@@ -1,0 +1,1 @@
+"""Raw rows → records, with sources joined, mixed and renamed. Begin with `load`."""

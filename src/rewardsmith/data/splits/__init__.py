@@ -1,0 +1,1 @@
+"""Records → train, validation and test, without leaks between them. Begin with `splitter`, then `sources`."""

@@ -1,0 +1,61 @@
+"""A Hugging Face folder that every reader of the field opens with the same rewards: transformers 4.57 and 5, TRL, vLLM.
+
+transformers 5 writes some keys that 4.57 misreads without a word (the rotary base, the tokenizer's class); this module
+writes them in both ways.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rewardsmith.files import write_text
+from rewardsmith.model.forward.attention.tree import TREE_ATTENTION
+from rewardsmith.model.forward.network import PLAIN_ATTENTION
+from rewardsmith.model.runtime.quiet import quiet_transformers
+from rewardsmith.scoring.contract import ScoringContract
+
+NEW_TOKENIZER_KEYS = ("backend", "is_local", "local_files_only")
+
+
+def save_hf_folder(hf: Any, tokenizer: Any, contract: ScoringContract, folder: Path) -> None:
+    """Write weights (safetensors), config and tokenizer into `folder`; the pinned template goes with the tokenizer."""
+    implementation = hf.config._attn_implementation
+    if implementation == TREE_ATTENTION:  # known to this process only
+        hf.config._attn_implementation = PLAIN_ATTENTION
+    template = tokenizer.chat_template
+    tokenizer.chat_template = contract.template
+    try:
+        with quiet_transformers():
+            hf.save_pretrained(folder, safe_serialization=True)
+            tokenizer.save_pretrained(folder)
+    finally:
+        hf.config._attn_implementation = implementation
+        tokenizer.chat_template = template
+    patch_config(folder / "config.json")
+    patch_tokenizer(folder / "tokenizer_config.json", contract, fast=tokenizer.is_fast)
+
+
+def patch_config(path: Path) -> None:
+    """Write the rotary settings where transformers 4 looks for them, and what vLLM and others read."""
+    config = json.loads(path.read_text("utf-8"))
+    rope = config.get("rope_parameters")
+    if isinstance(rope, dict) and "rope_theta" in rope:
+        config["rope_theta"] = rope["rope_theta"]
+        scaling = {key: value for key, value in rope.items() if key != "rope_theta"}
+        config["rope_scaling"] = None if scaling.get("rope_type", "default") == "default" else scaling
+    config["problem_type"] = "regression"
+    config["num_labels"] = 1
+    config["torch_dtype"] = config.get("dtype", "float32")
+    write_text(path, json.dumps(config, ensure_ascii=False, indent=2) + "\n")
+
+
+def patch_tokenizer(path: Path, contract: ScoringContract, *, fast: bool) -> None:
+    """Name the tokenizer class that 4.57 knows too, and keep the template inside for readers that look there."""
+    config = {key: value for key, value in json.loads(path.read_text("utf-8")).items() if key not in NEW_TOKENIZER_KEYS}
+    extra = config.get("extra_special_tokens")
+    if isinstance(extra, list):  # 4.57 takes only a mapping under this name
+        config["additional_special_tokens"] = config.pop("extra_special_tokens")
+    if fast:  # one written in Python has no tokenizer.json and keeps its own class
+        config["tokenizer_class"] = "PreTrainedTokenizerFast"
+    config["chat_template"] = contract.template
+    write_text(path, json.dumps(config, ensure_ascii=False, indent=2) + "\n")

@@ -1,0 +1,92 @@
+"""Eight conversations whose token ids and rewards every checkpoint stores, so that loading can prove it scores the same."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rewardsmith.errors import ContractError
+from rewardsmith.model.checkpoint.sidecar import Probe, Sidecar
+from rewardsmith.model.forward.network import RewardNetwork
+from rewardsmith.model.scorer import Sequences, score
+from rewardsmith.records import Conversation, Message, Record, Response
+from rewardsmith.scoring.tokens import Encoder
+
+REWARD_TOLERANCE = 1e-4
+
+
+def user(text: str) -> Message:
+    """A user turn."""
+    return Message("user", text)
+
+
+def assistant(text: str) -> Message:
+    """An assistant turn."""
+    return Message("assistant", text)
+
+
+PROBE_CONVERSATIONS: tuple[Conversation, ...] = (
+    (user("What is 7 + 5?"), assistant("12.")),
+    (user("天空为什么是蓝色的？"), assistant("因为空气散射蓝光更多。")),
+    (Message("system", "Be brief."), user("Name a fruit."), assistant("Pear.")),
+    (user("Hi"), assistant("Hello!"), user("Bye"), assistant("See you.")),
+    (user("Write code"), assistant("```py\nprint(1)\n```")),
+    (user("Say <|im_end|> </s> [SEP]"), assistant("<|endoftext|><s>")),
+    (assistant("An answer without a question."),),
+    (user("émoji 😀\t\u2028"), assistant("  spaces \n\n kept  ")),
+)
+
+
+def find_mismatch(encoder: Encoder, network: RewardNetwork, sidecar: Sidecar) -> str:
+    """Score the probes again; names the first one whose tokens or reward differ, "" where all are as they were."""
+    try:
+        return different_tokens(encoder, sidecar) or different_rewards(encoder, network, sidecar)
+    except ContractError as error:
+        return str(error)
+
+
+def different_tokens(encoder: Encoder, sidecar: Sidecar) -> str:
+    """The first probe whose tokens are not those that are stored."""
+    for number, probe in enumerate(sidecar.probes):
+        found = tuple(map(int, encoder.encode(record_of(probe)).sequences[0]))
+        if found != probe.ids:
+            return (
+                f"probe {number} gives other tokens than when the model was saved ({describe(found, probe.ids)}): "
+                "tokenizer or template changed"
+            )
+    return ""
+
+
+def different_rewards(encoder: Encoder, network: RewardNetwork, sidecar: Sidecar) -> str:
+    """The first probe whose reward is not the one that is stored."""
+    encoded = [(str(number), encoder.encode(record_of(probe))) for number, probe in enumerate(sidecar.probes)]
+    rebuilt = [Sequences(name, one.sequences, one.answers) for name, one in encoded]
+    for number, (rewards, probe) in enumerate(zip(score(network, rebuilt), sidecar.probes, strict=True)):
+        tolerance = tolerance_for(network, sidecar, probe.reward)
+        if not abs(rewards[0] - probe.reward) <= tolerance:
+            return (
+                f"probe {number} scores {rewards[0]:.6g}, but {probe.reward:.6g} when the model was saved (tolerance "
+                f"{tolerance:.2g}): weights or library changed"
+            )
+    return ""
+
+
+def record_of(probe: Probe) -> Record:
+    """A probe's conversation as a record with one response."""
+    *prompt, last = (Message(role, content) for role, content in probe.messages)
+    return Record(tuple(prompt), (Response((last,)),))
+
+
+def tolerance_for(network: RewardNetwork, sidecar: Sidecar, reward: float) -> float:
+    """1e-4 relative in fp32 on the kind of device that made the probes; 0.05 standard deviations elsewhere."""
+    exact = REWARD_TOLERANCE * max(1.0, abs(reward))
+    if network.autocast is None and network.device.type == sidecar.probed_on:
+        return exact
+    return max(exact, 0.05 * float(np.std([probe.reward for probe in sidecar.probes])))
+
+
+def describe(found: Sequence[int], expected: Sequence[int]) -> str:
+    """The first place where two id lists part."""
+    for place, (a, b) in enumerate(zip(found, expected, strict=False)):
+        if a != b:
+            return f"token {place} is {a}, was {b}"
+    return f"{len(found)} tokens, were {len(expected)}"

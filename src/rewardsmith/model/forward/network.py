@@ -1,0 +1,224 @@
+"""The network: any sequence classifier of transformers with one output, its head computed in fp32."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
+
+from rewardsmith.errors import ModelError
+from rewardsmith.model.forward.attention.tree import TREE_ATTENTION
+from rewardsmith.model.forward.batches import Batch, KnownFeatures, PackedTrees, PaddedRows, Texts, pack_trees, pad_rows
+from rewardsmith.model.forward.lower_layers import LowerLayers
+from rewardsmith.model.forward.readout import LayerOutputs, Readout, last_places, pooled
+from rewardsmith.scoring.trees import TokenTree
+
+PLAIN_ATTENTION = "sdpa"
+
+
+class RewardNetwork(nn.Module):
+    """Token trees to rewards. `hf` is the transformers model, unchanged, so that saving it saves everything.
+
+    `packed` says whether trees share their prefix in one row (decoders that pass the self-check) or become padded
+    rows; with `padded=False` each row is computed alone, without padding. Rewards are raw fp32 logits plus `offset`
+    (the bias of a value head, for which a decoder's head has no place); `autocast` is the dtype of mixed precision
+    below the head, or None; with `offload` activations wait in the host's memory. `known` gives a batch with what was
+    computed before of these texts, None for others: their features, or the outputs of the `lower` layers.
+    """
+
+    def __init__(self, hf: Any, *, kind: str, pad_id: int, packed: bool, autocast: torch.dtype | None = None) -> None:
+        super().__init__()
+        self.hf = hf
+        self.kind = kind
+        self.pad_id = pad_id
+        self.packed = packed
+        self.padded = True
+        self.offset = 0.0
+        self.late_pooling = last_of_rows  # of a class that applies its head to every token; check_path finds it out
+        self.autocast = autocast
+        self.offload = False
+        before = hf.config._attn_implementation
+        self.plain_attention = PLAIN_ATTENTION if before in (None, TREE_ATTENTION) else before
+        self._features: Tensor | None = None
+        self.readout: Readout | None = None
+        self._outputs: LayerOutputs | None = None
+        self.known: Callable[[Sequence[TokenTree]], Batch | None] | None = None
+        self.lower: LowerLayers | None = None
+        self.head: nn.Linear = find_head(hf)
+        self.take_head()
+        self.use_attention()
+
+    def read(self, readout: Readout) -> None:
+        """From now on the head reads what `readout` says; it becomes a new one, all zeros, of that width.
+
+        It stays where the class has its own, so that it learns, is saved and adapted like any head; plain transformers
+        refuses to load it for its shape.
+        """
+        hidden = self.hf.config.get_text_config().hidden_size
+        head = nn.Linear(readout.width(hidden), 1, bias=False, device=self.device)
+        nn.init.zeros_(head.weight)
+        self.hf.set_submodule(name_of(self.hf, self.head), head)
+        self.head = head
+        self.readout, self._outputs = readout, LayerOutputs(layer_stack(self.hf.base_model), readout.layers)
+
+    def take_head(self) -> None:
+        """Find the head in `hf` (anew, once an adapter has put a copy of it that learns in its place)."""
+        self.head = find_head(self.hf)
+        self.head.register_forward_pre_hook(self._keep_features)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters lie."""
+        device: torch.device = next(self.hf.parameters()).device
+        return device
+
+    def use_attention(self) -> None:
+        """Switch the backbone to the attention that fits `packed`."""
+        if self.kind == "decoder":
+            self.hf.set_attn_implementation(TREE_ATTENTION if self.packed else self.plain_attention)
+
+    def settle(self) -> None:
+        """Free what forward passes without a backward pass have gathered of sharded weights (embeddings, norm, head)."""
+        if isinstance(self, FSDPModule):
+            self.reshard()
+
+    def collate(self, trees: Sequence[TokenTree]) -> Batch:
+        """Trees as the tensors that `forward` takes; responses keep their order."""
+        known = None if self.known is None else self.known(trees)
+        return self.texts(trees) if known is None else known
+
+    def texts(self, trees: Sequence[TokenTree]) -> Texts:
+        """Trees as tensors of tokens."""
+        if self.packed:
+            return pack_trees(trees, self.device)
+        return pad_rows(trees, self.pad_id, self.device)
+
+    def forward(
+        self, batch: Batch, *, keep: Float[Tensor, "R H"] | None = None, head: bool = True
+    ) -> Float[Tensor, "R ..."]:
+        """One reward per response; `keep` multiplies the pooled features (head dropout, already scaled).
+
+        With `head=False` the features themselves. All work goes through this one call, on which sharded weights are
+        gathered and freed again.
+        """
+        features = self._pooled(batch)
+        if not head:
+            return features
+        features = features.float()
+        if keep is not None:
+            features = features * keep
+        with torch.autocast(self.device.type, enabled=False):
+            bias = None if self.head.bias is None else self.head.bias.float()
+            return F.linear(features, self.head.weight.float(), bias).squeeze(-1) + self.offset
+
+    def features(self, batch: Batch) -> Float[Tensor, "R H"]:
+        """What the head reads: what `readout` says, else the last token's hidden state (decoders) or the class's own
+        pooling (encoders).
+        """
+        rows: Tensor = self(batch, head=False)
+        return rows
+
+    def _pooled(self, batch: Batch) -> Float[Tensor, "R H"]:
+        if isinstance(batch, KnownFeatures):
+            return batch.rows
+        with self._mixed_precision(), self._kept_activations():
+            if isinstance(batch, PackedTrees) or self.padded:
+                return self._batch_features(batch)
+            return torch.cat([self._batch_features(batch.row(index)) for index in range(len(batch.ids))])
+
+    def _batch_features(self, batch: Texts) -> Float[Tensor, "R H"]:
+        if self.readout is not None and self._outputs is not None:
+            states = self._outputs.take(self._hidden(batch))
+            return pooled(states, batch, self.readout, last_places(batch, self.kind))
+        if isinstance(batch, PackedTrees):
+            return torch.index_select(self._hidden(batch)[0], 0, batch.pooled)
+        if self.kind == "decoder":
+            return last_of_rows(self._hidden(batch), batch.mask)
+        return self._own_pooling(batch)
+
+    def _hidden(self, batch: Texts) -> Float[Tensor, "rows tokens H"]:
+        """The backbone's output."""
+        if isinstance(batch, PackedTrees):
+            arguments = {"position_ids": batch.positions, "use_cache": False, "tree_layout": batch.layout}
+        elif self.kind == "decoder":
+            arguments = {"attention_mask": batch.mask, "use_cache": False}
+        else:
+            arguments = {"attention_mask": batch.mask}
+        with self._known_layers(batch):
+            hidden: Tensor = self.hf.base_model(input_ids=batch.ids, **arguments).last_hidden_state
+        return hidden
+
+    def _own_pooling(self, batch: PaddedRows) -> Float[Tensor, "R H"]:
+        with self._known_layers(batch):
+            self.hf(input_ids=batch.ids, attention_mask=batch.mask)
+        if self._features is None:
+            raise ModelError(f"{type(self.hf).__name__} does not call its head; it cannot be used as a reward model")
+        features, self._features = self._features, None
+        return self.late_pooling(features, batch.mask) if features.dim() > 2 else features
+
+    def _keep_features(self, module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        self._features = arguments[0]
+
+    def _known_layers(self, batch: Texts) -> contextlib.AbstractContextManager[None]:
+        """Where the outputs of the lower layers are known, these layers are not computed."""
+        if self.lower is None or batch.states is None:
+            return contextlib.nullcontext()
+        return self.lower.answering(batch.states)
+
+    def _kept_activations(self) -> contextlib.AbstractContextManager[Any]:
+        """Where the forward pass leaves what the backward pass needs: on the device, or with `offload` on the host."""
+        if self.offload and self.training:
+            return torch.autograd.graph.save_on_cpu(pin_memory=self.device.type == "cuda")
+        return contextlib.nullcontext()
+
+    @contextlib.contextmanager
+    def _mixed_precision(self) -> Iterator[None]:
+        if self.autocast is None:
+            yield
+        else:
+            with torch.autocast(self.device.type, dtype=self.autocast):
+                yield
+
+
+def last_of_rows(hidden: Float[Tensor, "R L H"], mask: Tensor) -> Float[Tensor, "R H"]:
+    """The hidden state of every row's last real token."""
+    last = mask.sum(dim=1) - 1
+    pooled: Tensor = hidden[torch.arange(len(last), device=hidden.device), last]
+    return pooled
+
+
+def mean_of_rows(hidden: Float[Tensor, "R L H"], mask: Tensor) -> Float[Tensor, "R H"]:
+    """The mean hidden state of every row's real tokens; a linear head may be applied before or after a mean."""
+    weight = mask.unsqueeze(-1).to(hidden.dtype)
+    pooled: Tensor = (hidden * weight).sum(dim=1) / weight.sum(dim=1)
+    return pooled
+
+
+def find_head(hf: Any) -> nn.Linear:
+    """The last linear layer with one output: `score` of decoders, `classifier` (or its `out_proj`) of encoders."""
+    heads = [module for module in hf.modules() if isinstance(module, nn.Linear) and module.out_features == 1]
+    if not heads:
+        raise ModelError(f"{type(hf).__name__} has no head with one output; open it with num_labels=1")
+    return heads[-1]
+
+
+def name_of(hf: Any, head: nn.Module) -> str:
+    """The name under which `hf` holds its head."""
+    return next(str(name) for name, module in hf.named_modules() if module is head)
+
+
+def layer_stack(backbone: Any) -> list[nn.Module]:
+    """The backbone's layers: its longest ModuleList."""
+    stacks = [list(module) for module in backbone.modules() if isinstance(module, nn.ModuleList)]
+    if not stacks:
+        raise ModelError(f"{type(backbone).__name__} has no list of layers")
+    return max(stacks, key=len)
+
+
+def kind_of(hf: Any) -> str:
+    """ "decoder" where the last token is pooled by a bare `score` head, else "encoder" (the class pools by itself)."""
+    return "decoder" if isinstance(getattr(hf, "score", None), nn.Linear) else "encoder"

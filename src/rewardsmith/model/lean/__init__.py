@@ -1,0 +1,1 @@
+"""Modules of transformers that keep less memory, the same to rounding. Begin with `swap`."""

@@ -1,0 +1,1 @@
+"""Devices, processes, memory and the noise of libraries. Begin with `devices`."""

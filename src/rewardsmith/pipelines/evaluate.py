@@ -1,0 +1,278 @@
+"""Rewards of records as the arrays and files that evaluation, diagnosis and comparison read."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rewardsmith.errors import DataError
+from rewardsmith.evaluate.baselines import TextPairs
+from rewardsmith.evaluate.calibration import fit_temperature
+from rewardsmith.evaluate.comparisons import Comparisons, Rankings
+from rewardsmith.evaluate.summary import Summary, summarize
+from rewardsmith.files import write_json, write_jsonl
+from rewardsmith.model.checkpoint.sidecar import Calibration, Normalizer
+from rewardsmith.progress import SILENT, Progress
+from rewardsmith.quality.text.characters import length_in_words
+from rewardsmith.quality.text.languages import language_of
+from rewardsmith.records import Comparison, Record
+
+if TYPE_CHECKING:
+    from rewardsmith.model.reward_model import RewardModel
+    from rewardsmith.model.runtime.processes import Team
+
+CATEGORY_FIELDS = ("category", "subset", "section", "topic")
+RANKING = 3
+QUANTILES = tuple(k / 100 for k in range(101))
+HEADLINE = ("n", "accuracy", "accuracy_ci", "auc", "nll", "ece", "ece_calibrated", "split", "source")
+Rewards = Sequence[np.ndarray]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison of one record, with the two responses it is about."""
+
+    record: Record
+    comparison: Comparison
+    rewards: np.ndarray
+
+    @property
+    def margin(self) -> float:
+        """Reward of the preferred response minus that of the other."""
+        return float(self.rewards[self.comparison.i] - self.rewards[self.comparison.j])
+
+    @property
+    def indices(self) -> tuple[int, int]:
+        """Which two responses."""
+        return self.comparison.i, self.comparison.j
+
+    def text(self, index: int) -> str:
+        """The words of one response."""
+        return self.record.responses[index].text
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Records with their rewards; `refused` could not be rendered, `overlong` had a response cut to fit."""
+
+    records: Sequence[Record]
+    rewards: Rewards
+    refused: int
+    overlong: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model came to on some records: the summary, and one row per comparison for plots and error lists."""
+
+    summary: Mapping[str, Any]
+    rows: Sequence[Row]
+
+    def save(self, folder: Path) -> None:
+        """Write `evaluation.json` and `comparisons.jsonl` into `folder`."""
+        write_json(folder / "evaluation.json", self.summary)
+        write_jsonl(folder / "comparisons.jsonl", (row_json(row) for row in self.rows))
+
+    def headline(self) -> dict[str, Any]:
+        """The handful of figures that a training run repeats."""
+        return {key: self.summary.get(key) for key in HEADLINE}
+
+
+def score_all(
+    model: "RewardModel", records: Sequence[Record], progress: Progress = SILENT, *, team: "Team | None" = None
+) -> Scored:
+    """Rewards of all records that the contract can render, each tokenized once and in order.
+
+    The processes of a `team` all have to call this, and share the work.
+    """
+    from rewardsmith.errors import ContractError
+    from rewardsmith.model.reward_model import sequences_of
+    from rewardsmith.model.runtime.allocator import kept_memory
+    from rewardsmith.model.runtime.processes import ALONE
+    from rewardsmith.model.scorer import score
+
+    kept, sequences, overlong = [], [], 0
+    for record in records:
+        try:
+            encoded = model.encode(record)
+        except ContractError:
+            continue
+        kept.append(record)
+        sequences.append(sequences_of(record, encoded))
+        overlong += encoded.overlong
+    with kept_memory(model.network.device.type):
+        rewards = list(score(model.network, sequences, total=len(sequences), progress=progress, team=team or ALONE))
+    return Scored(kept, rewards, refused=len(records) - len(kept), overlong=overlong)
+
+
+def normalize(rewards: Rewards) -> Normalizer:
+    """Mean, spread and percentiles of all rewards."""
+    every = np.concatenate(list(rewards))
+    return Normalizer(float(every.mean()), float(every.std()), tuple(map(float, np.quantile(every, QUANTILES))))
+
+
+def calibrate(records: Sequence[Record], rewards: Rewards, *, fitted_on: str) -> Calibration | None:
+    """The temperature that fits these comparisons best; None where it cannot be told."""
+    rows = [row for row in compared(records, rewards) if row.comparison.weight > 0]
+    if not rows:
+        return None
+    margin = np.array([row.margin for row in rows])
+    preference = np.array([row.comparison.preference for row in rows])
+    weight = np.array([row.comparison.weight for row in rows])
+    temperature = fit_temperature(margin, preference, weight=weight)
+    return Calibration(temperature, fitted_on) if np.isfinite(temperature) else None
+
+
+def compared(records: Sequence[Record], rewards: Rewards) -> Iterator[Row]:
+    """Every comparison with its record's rewards."""
+    for record, values in zip(records, rewards, strict=True):
+        for comparison in record.comparisons:
+            yield Row(record, comparison, values)
+
+
+def comparisons_of(rows: Sequence[Row]) -> Comparisons:
+    """Comparisons as arrays; prompts are numbered in order of appearance."""
+    clusters: dict[str, int] = {}
+    identities: dict[tuple[str, str], int] = {}
+
+    def identity(row: Row, index: int) -> int:
+        return identities.setdefault((row.record.prompt_id, row.text(index)), len(identities))
+
+    categories = [category_of(row.record) for row in rows]
+    # Once per record and text: 500 responses to one prompt are 124,750 comparisons of the same texts.
+    records = {row.record.id: row.record for row in rows}
+    languages = {name: language_of(words_of(record)) for name, record in records.items()}
+    lengths = {text: length_in_words(text) for text in {row.text(k) for row in rows for k in row.indices}}
+    pairs = [(row, row.comparison) for row in rows]
+    return Comparisons(
+        margin=np.array([row.margin for row in rows], dtype=np.float64),
+        preference=np.array([c.preference for _, c in pairs], dtype=np.float64),
+        weight=np.array([c.weight for _, c in pairs], dtype=np.float64),
+        cluster=np.array([clusters.setdefault(row.record.prompt_id, len(clusters)) for row in rows], dtype=np.int64),
+        category=np.array([name or "" for name in categories], dtype=str) if any(categories) else None,
+        language=np.array([languages[row.record.id] for row in rows], dtype=str),
+        preferred_reward=np.array([float(row.rewards[c.i]) for row, c in pairs], dtype=np.float64),
+        other_reward=np.array([float(row.rewards[c.j]) for row, c in pairs], dtype=np.float64),
+        preferred_length=np.array([lengths[row.text(c.i)] for row, c in pairs], dtype=np.int64),
+        other_length=np.array([lengths[row.text(c.j)] for row, c in pairs], dtype=np.int64),
+        turns=np.array([len(row.record.prompt) for row in rows], dtype=np.int64),
+        label_strength=np.array([strength_of(c) for _, c in pairs], dtype=np.float64),
+        preferred_id=np.array([identity(row, c.i) for row, c in pairs], dtype=np.int64),
+        other_id=np.array([identity(row, c.j) for row, c in pairs], dtype=np.int64),
+        preferred_text=[row.text(c.i) for row, c in pairs],
+        other_text=[row.text(c.j) for row, c in pairs],
+    )
+
+
+def words_of(record: Record) -> str:
+    """Everything that a record says, prompt and responses."""
+    texts = [message.content for message in record.prompt] + [response.text for response in record.responses]
+    return "\n".join(texts)
+
+
+def category_of(record: Record) -> str | None:
+    """The value of the first field that names a category."""
+    return next((str(record.fields[name]) for name in CATEGORY_FIELDS if name in record.fields), None)
+
+
+def strength_of(comparison: Comparison) -> float:
+    """How clear the label is: the source's margin, else the judges' lead as a share; NaN where it does not tell."""
+    if comparison.margin is not None:
+        return abs(comparison.margin)
+    return 2 * comparison.preference - 1 if comparison.votes is not None else float("nan")
+
+
+def rankings_of(records: Sequence[Record], rewards: Rewards) -> Rankings | None:
+    """Rated responses of records with three or more, for Kendall's tau and best-of-N; None where no record has them.
+
+    Two ratings hold no more than their comparison: tau over them is 2 x accuracy - 1.
+    """
+    group, quality, reward = [], [], []
+    for number, (record, values) in enumerate(zip(records, rewards, strict=True)):
+        ratings = record.ratings.get("overall", ())
+        for rating, value in zip(ratings, values, strict=False) if len(ratings) >= RANKING else ():
+            if rating is not None:
+                group.append(number)
+                quality.append(float(rating))
+                reward.append(float(value))
+    if not group:
+        return None
+    return Rankings(np.array(group), np.array(quality), np.array(reward))
+
+
+def training_texts(records: Sequence[Record]) -> TextPairs | None:
+    """The response texts of decided training comparisons, for fitting the TF-IDF baseline on."""
+    decided = [(record, c) for record in records for c in record.comparisons if not c.is_tie]
+    if not decided:
+        return None
+    return TextPairs(
+        [record.responses[c.i].text for record, c in decided], [record.responses[c.j].text for record, c in decided]
+    )
+
+
+def evaluate_records(
+    model: "RewardModel",
+    records: Sequence[Record],
+    *,
+    validation: Scored | None = None,
+    train: Sequence[Record] = (),
+    split: str,
+    source: str = "",
+    progress: Progress = SILENT,
+    team: "Team | None" = None,
+) -> Evaluation:
+    """Score `records` and judge the rewards.
+
+    The temperature is fitted on `validation`, the TF-IDF baseline on `train`; where one is not given, five-fold by
+    prompt, and the summary says so.
+    """
+    scored = score_all(model, records, progress, team=team)
+    rows = list(compared(scored.records, scored.rewards))
+    if not rows:
+        raise DataError(
+            f"none of the {len(records)} records holds a comparison ({scored.refused} could not be scored); "
+            "nothing can be evaluated"
+        )
+    fitted = list(compared(validation.records, validation.rewards)) if validation else []
+    summary: Summary = summarize(
+        comparisons_of(rows),
+        validation=comparisons_of(fitted) if fitted else None,
+        rankings=rankings_of(scored.records, scored.rewards),
+        training=training_texts(train),
+    )
+    facts = {
+        "split": split,
+        "source": source,
+        "records": len(scored.records),
+        "not_scorable": scored.refused,
+        "responses_cut": scored.overlong,
+        "contract": "inferred" if model.contract.inferred else "stored",
+        "mismatch": model.mismatch or None,
+    }
+    return Evaluation({**summary.to_json(), **facts}, rows)
+
+
+def row_json(row: Row) -> dict[str, Any]:
+    """One comparison as a line of `comparisons.jsonl`."""
+    record, comparison = row.record, row.comparison
+    return {
+        "source": record.source,
+        "line": record.line,
+        "id": record.id,
+        "prompt_id": record.prompt_id,
+        "i": comparison.i,
+        "j": comparison.j,
+        "preference": comparison.preference,
+        "weight": comparison.weight,
+        "margin": row.margin,
+        "reward_i": float(row.rewards[comparison.i]),
+        "reward_j": float(row.rewards[comparison.j]),
+        "length_i": length_in_words(row.text(comparison.i)),
+        "length_j": length_in_words(row.text(comparison.j)),
+        "prompt": "\n\n".join(f"{message.role}: {message.content}" for message in record.prompt),
+        "text_i": row.text(comparison.i),
+        "text_j": row.text(comparison.j),
+        "category": category_of(record),
+    }

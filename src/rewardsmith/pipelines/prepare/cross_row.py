@@ -1,0 +1,205 @@
+"""What rows say about each other, for `rewardsmith prepare`: found in a pass of its own, told while rows are written.
+
+Near-duplicates, judgements that go round in a circle or hang on the order, prompts that stand on two sides, and texts
+of benchmarks. Memory holds some hundred bytes per row; what is found does not hang on the order of the rows.
+"""
+
+from array import array
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rewardsmith.data.loading.load import iterate_rows
+from rewardsmith.data.splits.near_prompts import CHECK as NEAR_PROMPT_LEAK
+from rewardsmith.data.splits.near_prompts import Leak, NearPrompts, leak_finding
+from rewardsmith.data.splits.splitter import NEAR_PROMPT, Splitter
+from rewardsmith.errors import DataError, UsageError
+from rewardsmith.pipelines.prepare.chunk_worker import Looked
+from rewardsmith.pipelines.prepare.row_checks import Rules, Verdict
+from rewardsmith.progress import Progress
+from rewardsmith.quality.cross_row import contamination
+from rewardsmith.quality.cross_row.agreement import CYCLE, ORDER, Judgements
+from rewardsmith.quality.cross_row.contamination import Benchmark, Origin
+from rewardsmith.quality.cross_row.duplicates import CHECK as NEAR_DUPLICATE
+from rewardsmith.quality.cross_row.duplicates import OPPOSED, NearDuplicates
+from rewardsmith.quality.cross_row.repeats import Repeats
+from rewardsmith.quality.row import checks
+from rewardsmith.quality.row.checks import CONTRADICTION, EXCERPT_CHARS, Finding
+from rewardsmith.quality.row.fingerprints import Places
+from rewardsmith.quality.text.characters import texts_of
+from rewardsmith.records import Document, Quarantined, Record, Removed
+
+FOUND_ACROSS = (CONTRADICTION, NEAR_DUPLICATE, OPPOSED, CYCLE, ORDER)
+"""Findings about several rows that `--remove` takes out, after those about a row by itself."""
+REMOVABLE = (*checks.REMOVABLE, *FOUND_ACROSS)
+"""Every check whose rows are removed on request."""
+LOWEST_THRESHOLD = 0.7
+
+Write = Callable[[str, dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Search:
+    """What to look for: near-duplicates from `threshold` on, 0 for none, and benchmark texts from `overlap` on."""
+
+    threshold: float
+    overlap: float
+
+    def __post_init__(self) -> None:
+        if self.threshold and not LOWEST_THRESHOLD <= self.threshold <= 1:
+            raise UsageError(
+                f"near_threshold is {self.threshold:g}; expected {LOWEST_THRESHOLD:g} to 1 (below, the search would miss "
+                "too many pairs), or 0 not to look for near-duplicates"
+            )
+        if not 0 < self.overlap <= 1:
+            raise UsageError(f"overlap is {self.overlap:g}; expected above 0 and at most 1")
+
+    def thresholds(self) -> dict[str, float]:
+        """What each check compares with; those that are not looked for are left out."""
+        near = dict.fromkeys((NEAR_DUPLICATE, OPPOSED, NEAR_PROMPT_LEAK), self.threshold) if self.threshold else {}
+        return {**near, contamination.CHECK: self.overlap}
+
+
+class Fate(NamedTuple):
+    """What becomes of a record: why it is gone, what is said about it, and whether its values are kept."""
+
+    gone: Quarantined | Removed | None
+    found: list[Finding]
+    measured: bool = True
+
+
+class Across:
+    """The rows seen together. First `extend` with all, then `settle`, then `look` at each record in the same order.
+
+    Only rows that stay for their own sake take part, so none of them is removed for the sake of one that goes.
+    `folder` is where temporary files lie; default: where the system keeps such.
+    """
+
+    def __init__(self, search: Search, splitter: Splitter, rules: Rules, folder: Path | None = None) -> None:
+        self.search, self.splitter, self.rules = search, splitter, rules
+        self.places = Places()
+        self.repeats = Repeats(self.places)
+        self.judgements = Judgements(self.places)
+        self.near = NearDuplicates(search.threshold, self.places, folder)
+        self.prompts = NearPrompts(splitter, search.threshold, self.places, folder)
+        self.refused, self.gone = array("b"), array("b")
+        self.leaks: dict[int, Leak] = {}
+        self.row = -1
+
+    def extend(self, looked: Looked) -> None:
+        """Add the records of a chunk."""
+        self.places.extend(looked.places)
+        self.refused.frombytes(looked.refused.tobytes())
+        self.gone.frombytes(looked.gone.tobytes())
+        self.repeats.extend(looked.prints)
+        self.judgements.extend(looked.judged, len(looked.refused))
+        if looked.near is not None and looked.openings is not None:
+            self.near.extend(looked.near)
+            self.prompts.extend(looked.openings)
+
+    def settle(self) -> None:
+        """Look at all rows together; the splitter then knows the clusters, where it splits by them."""
+        refused, gone = (np.frombuffer(each, np.int8).astype(np.bool_) for each in (self.refused, self.gone))
+        self.repeats.settle(refused, gone)
+        staying = ~(refused | gone)
+        if not self.rules.keep_duplicates:
+            staying &= self.repeats.twins < 0
+        self.judgements.settle(staying)
+        if self.search.threshold:
+            self.near.settle(staying)
+            self.prompts.settle(staying)
+            if self.splitter.by == NEAR_PROMPT:
+                self.splitter = replace(self.splitter, near=self.prompts.clusters())
+            else:
+                self.leaks = self.prompts.leaks()
+
+    def look(self, verdict: Verdict, record: Record, write: Write) -> Fate:
+        """What becomes of the next record."""
+        self.row += 1
+        if verdict.refused:
+            return Fate(verdict.gone, [], measured=False)
+        repeated = self.repeats.duplicate(self.row, record)
+        if repeated is not None and not self.rules.keep_duplicates:
+            return Fate(repeated, [], measured=False)
+        found = [] if repeated is None else [Finding(checks.DUPLICATE, "warning", record.place, repeated.reason)]
+        found += verdict.found
+        if verdict.gone is not None:
+            return Fate(verdict.gone, found)
+        others = self.findings(record)
+        return Fate(self.removal(record, others, self.rules.remove, write), found + others)
+
+    def removal(self, record: Record, found: list[Finding], remove: Collection[str], write: Write) -> Removed | None:
+        """The removal of a row, if `remove` asks for it; a row with near-duplicates is written to their ledger."""
+        if self.search.threshold and (fate := self.near.fate(self.row)) is not None:
+            gone = NEAR_DUPLICATE in remove and not fate.kept
+            told = {"cluster": fate.cluster, "twin": fate.twin, "similarity": fate.similarity}
+            write("near_duplicates", {"file": record.source, "line": record.line, **told, "removed": gone})
+            if gone:
+                return self.near.removal(self.row, record)
+        reasons = [one for one in found if one.check in remove and one.check in FOUND_ACROSS]
+        if not reasons:
+            return None
+        first = min(reasons, key=lambda one: FOUND_ACROSS.index(one.check))
+        text = record.responses[0].text[:EXCERPT_CHARS]
+        return Removed(record.source, record.line, first.check, first.detail, text)
+
+    def findings(self, record: Record) -> list[Finding]:
+        """What is to be said about a row."""
+        found = self.judgements.findings(self.row, record)
+        if self.search.threshold:
+            found += self.near.findings(self.row, record)
+            leak = self.leaks.get(self.prompts.key(self.row)) if self.leaks else None
+            found += [leak_finding(leak, record)] if leak else []
+        return found
+
+    def summary(self) -> dict[str, Any]:
+        """Figures for the quality report."""
+        order = self.judgements.order
+        share = order.changed / order.pairs if order.pairs else None
+        return {"order": {**asdict(order), "changed_share": share}}
+
+
+def open_benchmark(paths: Iterable[str], overlap: float, progress: Progress) -> Benchmark | None:
+    """The texts of benchmark files; None where none is named. DataError where they hold no text to look for."""
+    paths = list(paths)
+    if not paths:
+        return None
+    found = Benchmark((text for path in paths for text in texts_in(path)), overlap)
+    if not len(found):
+        raise DataError(
+            f"{', '.join(paths)}: no text of at least {contamination.SHORT_PROMPT} words or Chinese characters to look for; "
+            "expected a benchmark's file"
+        )
+    skipped = (
+        f"; {found.skipped} shorter than {contamination.SHORT_PROMPT} words were left out" if found.skipped else ""
+    )
+    progress.note(f"decontamination: {len(found)} different texts of benchmarks{skipped}")
+    return found
+
+
+def texts_in(path: str) -> Iterator[tuple[Origin, str]]:
+    """Each text of a file: of its records, of its lines, or of a row in no known format every text there is."""
+    for read in iterate_rows(path):
+        item = read.item
+        if isinstance(item, Record):
+            yield from ((Origin(item.place, name), text) for name, text in texts_of(item))
+        elif isinstance(item, Document):
+            yield Origin(f"{item.source}:{item.line}", "text"), item.text
+        elif read.row is not None:
+            place = f"{item.file}:{item.line}"
+            yield from ((Origin(place, name), text) for name, text in strings(read.row, ""))
+
+
+def strings(value: Any, name: str) -> Iterator[tuple[str, str]]:
+    """Every text inside a value, with the way that leads to it."""
+    if isinstance(value, str):
+        yield name, value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from strings(inner, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list | tuple):
+        for at, inner in enumerate(value):
+            yield from strings(inner, f"{name}[{at}]")

@@ -1,0 +1,149 @@
+"""What `rewardsmith prepare` decides about each row by itself, before rows are looked at together.
+
+Nothing here knows another row, so rows can be looked at anywhere and in any order. Nothing is written or counted here.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from rewardsmith.data.formats.native import to_row
+from rewardsmith.data.loading.load import Loadable
+from rewardsmith.quality.cross_row import contamination
+from rewardsmith.quality.cross_row.contamination import Benchmark
+from rewardsmith.quality.row.checks import EXCERPT_CHARS, REMOVABLE, Finding, check_document
+from rewardsmith.quality.row.fingerprints import Print, print_of
+from rewardsmith.quality.row.limits import Limits
+from rewardsmith.quality.row.repair import Repair, loss_in, loss_of, repair
+from rewardsmith.quality.row.signals import Known, Signals, key_of, line_of, look
+from rewardsmith.records import Document, Quarantined, Record, Removed
+
+LOST_TEXT = "lost_text"
+IDENTICAL = "identical_responses"
+OWN_CHECKS = frozenset(REMOVABLE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What is done to rows: the thresholds, the checks whose rows are removed, and whether text is repaired."""
+
+    limits: Limits
+    remove: Collection[str] = ()
+    repair: bool = False
+    keep_duplicates: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a row is by itself: the `item` (a record as repaired), why it is `gone`, and what there is to say about it.
+
+    `row` is the record as it is written, `line` that of signals.jsonl; `hits` are lines of contamination.jsonl. `refused`
+    marks rows that are gone before anything else is asked: lost text, or a benchmark's. `reused` tells that the values
+    come from an earlier run. `printed` is there while rows are looked at, and not read back.
+    """
+
+    item: Loadable
+    row: dict[str, Any] | None = None
+    gone: Quarantined | Removed | None = None
+    refused: bool = False
+    repairs: tuple[Repair, ...] = ()
+    hits: tuple[dict[str, Any], ...] = ()
+    found: tuple[Finding, ...] = ()
+    signals: Signals | None = None
+    line: dict[str, Any] | None = None
+    reused: bool = False
+    printed: Print | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Looks at one row at a time."""
+
+    rules: Rules
+    benchmark: Benchmark | None
+    known: Known
+
+    def judge(self, item: Loadable) -> Verdict:
+        """What a row is by itself."""
+        if isinstance(item, Record):
+            return self.judge_record(item)
+        if isinstance(item, Document):
+            return judge_document(item)
+        return Verdict(item)
+
+    def judge_record(self, record: Record) -> Verdict:
+        """Refusal of lost text, repair, contamination, then checks and measures."""
+        if (refused := refusal_of(record)) is not None:
+            return Verdict(record, gone=refused, refused=True)
+        repairs: tuple[Repair, ...] = ()
+        if self.rules.repair:
+            record, repairs = repair(record)
+            if repairs and (same := same_after_repair(record)) is not None:
+                return Verdict(record, gone=same, refused=True)
+        if self.benchmark is not None and (hits := list(self.benchmark.hits(record))):
+            gone = contamination.removal(hits, record, self.benchmark.overlap)
+            lines = tuple(contamination.line_of(hit, record) for hit in hits)
+            return Verdict(record, gone=gone, refused=True, repairs=repairs, hits=lines)
+        return self.measured(record, repairs)
+
+    def measured(self, record: Record, repairs: tuple[Repair, ...]) -> Verdict:
+        """What the checks say, and the removal of a row that they take out."""
+        printed = print_of(record)
+        key = key_of(record, printed)
+        known = self.known.of(key)
+        signals = look(record) if known is None else known
+        found = signals.findings(record.place, self.rules.limits)
+        reasons = [one for one in found if one.check in OWN_CHECKS and one.check in self.rules.remove]
+        gone = removal(record, reasons) if reasons else None
+        return Verdict(
+            record,
+            to_row(record),
+            gone,
+            repairs=repairs,
+            found=tuple(found),
+            signals=signals,
+            line=line_of(record, signals, key),
+            reused=known is not None,
+            printed=printed,
+        )
+
+
+def judge_document(document: Document) -> Verdict:
+    """A line of plain text, with what the checks say; one that lost characters is refused."""
+    found = tuple(check_document(document))
+    if (loss := loss_of(document.text)) is None:
+        return Verdict(document, found=found)
+    reason = f"the line is damaged beyond repair: {loss}"
+    excerpt = document.text[:EXCERPT_CHARS]
+    gone = Quarantined(document.source, document.line, LOST_TEXT, reason, excerpt, document.byte)
+    return Verdict(document, gone=gone, found=found)
+
+
+def refusal_of(record: Record) -> Quarantined | None:
+    """Why a record's text cannot be used: damage that certainly lost characters."""
+    reason = loss_in(record)
+    return None if reason is None else quarantined(record, LOST_TEXT, reason)
+
+
+def same_after_repair(record: Record) -> Quarantined | None:
+    """The refusal of a record whose preferred response became the other one's text by the repair."""
+    for comparison in record.comparisons:
+        if not comparison.is_tie and record.responses[comparison.i].messages == record.responses[comparison.j].messages:
+            return quarantined(
+                record, IDENTICAL, "once repaired, the preferred and the other response are the same text"
+            )
+    return None
+
+
+def quarantined(record: Record, code: str, reason: str) -> Quarantined:
+    """The quarantine's entry of a record."""
+    excerpt = record.responses[0].text[:EXCERPT_CHARS]
+    return Quarantined(record.source, record.line, code, reason, excerpt, record.byte)
+
+
+def removal(record: Record, reasons: list[Finding]) -> Removed:
+    """The ledger entry of a record that checks took out: the first of them."""
+    finding = min(reasons, key=lambda one: REMOVABLE.index(one.check))
+    excerpt = record.responses[0].text[:EXCERPT_CHARS]
+    value, threshold = finding.value, finding.threshold
+    return Removed(record.source, record.line, finding.check, finding.detail, excerpt, value=value, threshold=threshold)

@@ -1,0 +1,233 @@
+"""What `rewardsmith prepare` counts while rows pass, and the quality report made of it.
+
+To add a part to `quality.json`: a function from the Tally to JSON values, a line in PARTS; to show it on the page: a line in
+`report.quality_sections.SECTIONS`.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from rewardsmith.data.splits.splitter import SPLITS, Split
+from rewardsmith.pipelines.prepare.cross_row import REMOVABLE
+from rewardsmith.quality.row.checks import DUPLICATE, MEANINGS, Finding, longer_preferred
+from rewardsmith.quality.row.limits import LIMITS, OTHER_LANGUAGE, Limits
+from rewardsmith.quality.row.measures import Values
+from rewardsmith.quality.shortcuts.sample import Sample
+from rewardsmith.records import Joined, Quarantined, Record, Removed
+
+EXAMPLES = 5
+SHOWN = (
+    "shortest_chars",
+    "longest_chars",
+    "shortest_words",
+    "longest_words",
+    "similarity",
+    "repetition",
+    "compression",
+)
+SHOWN_TOO = ("agreement", "votes")
+QUANTILES = {"min": 0.0, "p1": 0.01, "median": 0.5, "p99": 0.99, "max": 1.0}
+
+
+@dataclass
+class Tally:
+    """Counts that grow while rows pass; memory is bounded, since values are counted rounded to two digits."""
+
+    limits: Limits = field(default_factory=Limits)
+    thresholds: dict[str, float] = field(default_factory=dict)
+    rows: int = 0
+    documents: int = 0
+    joined: int = 0
+    repaired: int = 0
+    reused: int = 0
+    quarantined: Counter[str] = field(default_factory=Counter)
+    removed: Counter[str] = field(default_factory=Counter)
+    splits: dict[Split, int] = field(default_factory=dict)
+    findings: Counter[tuple[str, str]] = field(default_factory=Counter)
+    found_rows: Counter[str] = field(default_factory=Counter)
+    examples: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=dict)
+    removed_examples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    quarantined_examples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    values: dict[str, Counter[float]] = field(default_factory=dict)
+    languages: Counter[str] = field(default_factory=Counter)
+    understood: list[str] = field(default_factory=list)
+    comparisons: int = 0
+    ties: int = 0
+    longer: int = 0
+    unequal: int = 0
+    first_refusal: Quarantined | None = None
+    sample: Sample = field(default_factory=Sample)
+    shortcuts: dict[str, Any] | None = None
+    label_noise: dict[str, Any] | None = None
+    members: dict[str, list[Joined]] = field(default_factory=dict)
+    keeps_members: bool = False
+    """Whether the rows joined to each record are remembered, since it may still be removed."""
+
+    def note(self, sentence: str) -> None:
+        """Keep what was understood of a file; a source that is read twice says it once."""
+        if sentence not in self.understood:
+            self.understood.append(sentence)
+
+    def find(self, *findings: Finding) -> None:
+        """Count the findings of one row; the first EXAMPLES of each kind are quoted."""
+        self.found_rows.update({finding.check for finding in findings})
+        for finding in findings:
+            key = (finding.check, finding.severity)
+            self.findings[key] += 1
+            told: dict[str, Any] = {"place": finding.place, "detail": finding.detail}
+            if finding.threshold is not None:
+                told |= {"value": finding.value, "threshold": finding.threshold}
+            quote(self.examples.setdefault(key, []), told)
+
+    def join(self, row: Joined) -> None:
+        """Count a row that is part of a kept record."""
+        self.joined += 1
+        if self.keeps_members:
+            self.members.setdefault(row.into, []).append(row)
+
+    def quarantine(self, row: Quarantined) -> None:
+        """Count a row that cannot be used."""
+        self.first_refusal = self.first_refusal or row
+        self.quarantined[row.code] += 1
+        told: dict[str, Any] = {"place": f"{row.file}:{row.line}", "detail": row.reason, "excerpt": row.excerpt}
+        quote(self.quarantined_examples.setdefault(row.code, []), told)
+
+    def remove(self, row: Removed) -> None:
+        """Count a row that was taken out."""
+        self.removed[row.check] += 1
+        told: dict[str, Any] = {"place": f"{row.file}:{row.line}", "detail": row.reason, "excerpt": row.excerpt}
+        told |= {"value": row.value, "threshold": row.threshold}
+        quote(self.removed_examples.setdefault(row.check, []), told)
+
+    def measure(self, record: Record, values: Values) -> None:
+        """Add a kept record's figures for the quality report."""
+        self.sample.add(record)
+        self.comparisons += len(record.comparisons)
+        self.ties += sum(comparison.is_tie for comparison in record.comparisons)
+        longer, unequal = longer_preferred(record, values.words)
+        self.longer += longer
+        self.unequal += unequal
+        self.languages[values.language] += 1
+        for name in (*SHOWN, *SHOWN_TOO):
+            value = getattr(values, name)
+            if value is not None:
+                self.values.setdefault(name, Counter())[float(f"{value:.2g}")] += 1
+
+
+def quote(examples: list[dict[str, Any]], told: dict[str, Any]) -> None:
+    """Keep an example while there are fewer than EXAMPLES."""
+    if len(examples) < EXAMPLES:
+        examples.append(told)
+
+
+def counts(tally: Tally) -> dict[str, Any]:
+    """Where the rows went."""
+    return {
+        "rows": tally.rows,
+        "documents": tally.documents,
+        "joined": tally.joined,
+        "repaired": tally.repaired,
+        "records": sum(tally.splits.values()),
+        "splits": ordered_splits(tally),
+        "quarantined": dict(sorted(tally.quarantined.items())),
+        "removed": dict(sorted(tally.removed.items())),
+    }
+
+
+def judgements(tally: Tally) -> dict[str, Any]:
+    """What the kept records are, in numbers."""
+    return {
+        "comparisons": tally.comparisons,
+        "ties": tally.ties,
+        "longer_preferred": {"share": tally.longer / tally.unequal if tally.unequal else None, "of": tally.unequal},
+        "languages": dict(sorted(tally.languages.items())),
+        "values": {name: quantiles(tally.values[name]) for name in (*SHOWN, *SHOWN_TOO) if name in tally.values},
+        "understood": tally.understood,
+    }
+
+
+def findings(tally: Tally) -> dict[str, Any]:
+    """What each check saw, most frequent first, with examples."""
+    ordered = sorted(tally.findings.items(), key=lambda entry: (-entry[1], entry[0]))
+    return {
+        "findings": [
+            {"check": name, "severity": severity, "count": count, "examples": tally.examples[name, severity]}
+            for (name, severity), count in ordered
+        ]
+    }
+
+
+def filters(tally: Tally) -> dict[str, Any]:
+    """Each check with its threshold, the rows that it found and removed, and examples of both ledgers."""
+    extra = sorted((tally.removed.keys() | tally.found_rows.keys()) - set(REMOVABLE))
+    return {
+        "filters": [filter_of(name, tally) for name in (*REMOVABLE, *extra)],
+        "quarantine": [
+            {"code": code, "count": count, "examples": tally.quarantined_examples[code]}
+            for code, count in sorted(tally.quarantined.items())
+        ],
+    }
+
+
+def filter_of(name: str, tally: Tally) -> dict[str, Any]:
+    """One line of `filters`."""
+    return {
+        "check": name,
+        "meaning": MEANINGS.get(name, ""),
+        "threshold": tally.thresholds.get(name, threshold_of(name, tally.limits)),
+        "found": max(tally.found_rows[name], tally.removed[name]) if name == DUPLICATE else tally.found_rows[name],
+        "removed": tally.removed[name],
+        "examples": tally.removed_examples.get(name, []),
+    }
+
+
+def threshold_of(check: str, limits: Limits) -> float | str | None:
+    """What a check compares with; None where it compares nothing or the limit is off."""
+    if check == OTHER_LANGUAGE:
+        return ", ".join(limits.languages) or None
+    limit = LIMITS.get(check)
+    value: float | None = None if limit is None or limit.threshold is None else getattr(limits, limit.threshold)
+    return value
+
+
+def labels(tally: Tally) -> dict[str, Any]:
+    """What the labels can be predicted from, and how many are wrong; None where that was not looked for."""
+    return {"shortcuts": tally.shortcuts, "label_noise": tally.label_noise}
+
+
+PARTS: tuple[Callable[[Tally], dict[str, Any]], ...] = (counts, judgements, findings, filters, labels)
+"""What `quality.json` is made of; each adds keys of its own."""
+
+
+def quality(tally: Tally) -> dict[str, Any]:
+    """The quality report: everything that was counted, with examples; the same rows give the same report."""
+    content: dict[str, Any] = {}
+    for part in PARTS:
+        content |= part(tally)
+    return content | {"limits": asdict(limits_of(tally.limits))}
+
+
+def limits_of(limits: Limits) -> Limits:
+    """The thresholds alone, where they came as part of a command's settings."""
+    return Limits(**{name: getattr(limits, name) for name in Limits.__dataclass_fields__})
+
+
+def quantiles(counted: Counter[float]) -> dict[str, float]:
+    """Quantiles of counted values: the smallest value that at least that share of the rows does not exceed."""
+    total, ordered = counted.total(), sorted(counted.items())
+    found = {}
+    for name, share in QUANTILES.items():
+        below = 0
+        for value, count in ordered:
+            below += count
+            if below >= share * total:
+                found[name] = value
+                break
+    return found
+
+
+def ordered_splits(tally: Tally) -> dict[str, int]:
+    """The sizes of the splits, in their usual order."""
+    return {name: tally.splits[name] for name in SPLITS if name in tally.splits}

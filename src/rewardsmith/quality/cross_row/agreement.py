@@ -1,0 +1,278 @@
+"""What rows say about each other's judgements: preferences that go round in a circle, verdicts that hang on the order.
+
+Memory holds a few numbers per comparison, never a text.
+"""
+
+from array import array
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from rewardsmith.quality.row.checks import CONTRADICTION, Finding, digest
+from rewardsmith.quality.row.fingerprints import Places, Print, print_of
+from rewardsmith.records import Record
+
+CYCLE = "preference_cycle"
+ORDER = "order_changes_verdict"
+
+Indices = npt.NDArray[np.int64]
+U64 = npt.NDArray[np.uint64]
+
+
+class Edge(NamedTuple):
+    """One response preferred to another by most rows that compare the two, and the first of these rows."""
+
+    better: int
+    worse: int
+    row: int
+
+
+@dataclass(frozen=True)
+class OrderEffect:
+    """Pairs of responses that were judged in both orders: how many, and of how many the verdict changed.
+
+    `first_wins` of the `decided` verdicts on these pairs went to the response shown first; without an effect it would
+    be half of them.
+    """
+
+    pairs: int
+    changed: int
+    first_wins: int
+    decided: int
+
+
+class Verdicts(NamedTuple):
+    """Comparisons of some rows: hashes of the better and the worse response, shape (C,), which of the rows says so, whether
+    it is a tie, and whether the better was shown first (1), the worse (0), or nothing is told (-1).
+    """
+
+    better: U64
+    worse: U64
+    row: U64
+    tie: npt.NDArray[np.int8]
+    shown_first: npt.NDArray[np.int8]
+
+
+def verdicts_of(records: Sequence[Record], prints: Sequence[Print]) -> Verdicts:
+    """The comparisons of some rows, which count from 0; a row whose print tells no responses has no say."""
+    better, worse, row, tie, shown_first = [], [], [], [], []
+    attributes: dict[str, int] = {}
+    for at, (record, printed) in enumerate(zip(records, prints, strict=True)):
+        for comparison in record.comparisons if printed.responses else ():
+            name, shown = comparison.attribute, comparison.shown_first
+            of = attributes[name] if name in attributes else attributes.setdefault(name, digest(name))
+            better.append(printed.responses[comparison.i] ^ of)
+            worse.append(printed.responses[comparison.j] ^ of)
+            row.append(at)
+            tie.append(comparison.is_tie)
+            shown_first.append(-1 if shown is None else int(shown == comparison.i))
+    return Verdicts(
+        np.array(better, np.uint64),
+        np.array(worse, np.uint64),
+        np.array(row, np.uint64),
+        np.array(tie, np.int8),
+        np.array(shown_first, np.int8),
+    )
+
+
+@dataclass
+class Columns:
+    """The fields of `Verdicts`, growing."""
+
+    better: "array[int]" = field(default_factory=lambda: array("Q"))
+    worse: "array[int]" = field(default_factory=lambda: array("Q"))
+    row: "array[int]" = field(default_factory=lambda: array("Q"))
+    tie: "array[int]" = field(default_factory=lambda: array("b"))
+    shown_first: "array[int]" = field(default_factory=lambda: array("b"))
+
+    def extend(self, verdicts: Verdicts, first_row: int) -> None:
+        """Add comparisons whose rows count from `first_row`."""
+        moved = verdicts._replace(row=verdicts.row + np.uint64(first_row))
+        for name, values in moved._asdict().items():
+            getattr(self, name).frombytes(values.tobytes())
+
+    def whole(self) -> Verdicts:
+        """All comparisons so far."""
+        return Verdicts(
+            np.frombuffer(self.better, np.uint64),
+            np.frombuffer(self.worse, np.uint64),
+            np.frombuffer(self.row, np.uint64),
+            np.frombuffer(self.tie, np.int8),
+            np.frombuffer(self.shown_first, np.int8),
+        )
+
+
+class Judgements:
+    """Comparisons of rows, added row by row or many at once, then looked at together. Rows count from 0."""
+
+    def __init__(self, places: Places | None = None) -> None:
+        self.columns = Columns()
+        self.places = Places() if places is None else places
+        self.rows = 0
+
+    def add(self, record: Record) -> None:
+        """Add the next row, and its place."""
+        self.places.add(record)
+        self.extend(verdicts_of([record], [print_of(record)]), 1)
+
+    def extend(self, verdicts: Verdicts, rows: int) -> None:
+        """Add the comparisons of the next `rows` rows."""
+        self.columns.extend(verdicts, self.rows)
+        self.rows += rows
+
+    def settle(self, counted: npt.NDArray[np.bool_]) -> None:
+        """Look at all rows together that are `counted`, shape (rows,)."""
+        columns = self.columns.whole()
+        _, node = np.unique(np.concatenate([columns.better, columns.worse]), return_inverse=True)
+        better, worse = node.reshape(2, -1).astype(np.int64)
+        row, tie, shown = columns.row.astype(np.int64), columns.tie.astype(np.bool_), columns.shown_first
+        different = (better != worse) & counted[row]
+        decided = different & ~tie
+        self.circles, self.beside = circles(better[decided], worse[decided], row[decided])
+        self.contradicted = contradictions(better[decided], worse[decided], row[decided])
+        told = different & (shown >= 0)
+        self.order, self.turned = order_effect(better[told], worse[told], row[told], tie[told], shown[told] == 1)
+
+    def findings(self, row: int, record: Record) -> list[Finding]:
+        """What is to be said about a row."""
+        found = []
+        if row in self.contradicted:
+            detail = f"{self.places[self.contradicted[row]]} prefers the other of the same two responses"
+            found.append(Finding(CONTRADICTION, "warning", record.place, detail))
+        circle = self.circles.get(row)
+        if circle is not None:
+            places = " > ".join(self.places[other] for other in circle)
+            detail = f"one of {len(circle)} preferences that go round in a circle: {places}"
+            found.append(Finding(CYCLE, "warning", record.place, detail))
+        elif row in self.beside:
+            detail = f"speaks against {self.places[self.beside[row]]}, which is part of a circle of preferences"
+            found.append(Finding(CYCLE, "warning", record.place, detail))
+        if row in self.turned:
+            detail = (
+                f"{self.places[self.turned[row]]} shows the same two responses in the other order and decides otherwise"
+            )
+            found.append(Finding(ORDER, "warning", record.place, detail))
+        return found
+
+
+def contradictions(better: Indices, worse: Indices, row: Indices) -> dict[int, int]:
+    """For each row that says the opposite of others about two responses, the first row that does so.
+
+    Where most rows agree these are the others; where they are even it is each of them, since nothing tells who is right.
+    """
+    names, pair = np.unique(np.minimum(better, worse) << 32 | np.maximum(better, worse), return_inverse=True)
+    low_won = (better < worse).astype(np.int64)
+    side = 2 * pair + low_won
+    counts = np.bincount(side, minlength=2 * len(names))
+    first = np.full(2 * len(names), np.iinfo(np.int64).max)
+    np.minimum.at(first, side, row)
+    other = 2 * pair + 1 - low_won
+    against = (counts[other] > 0) & (counts[other] >= counts[side])
+    found: dict[int, int] = {}
+    for each, opposite in zip(row[against].tolist(), first[other[against]].tolist(), strict=True):
+        found[each] = min(opposite, found.get(each, opposite))
+    return found
+
+
+def circles(better: Indices, worse: Indices, row: Indices) -> tuple[dict[int, tuple[int, ...]], dict[int, int]]:
+    """For each row that takes part in a circle of preferences, a shortest one through it: its rows, in their order; and
+    for each row that speaks against a preference of a circle, a row that has it.
+
+    Of each two responses the majority of the rows counts, and none where they are even (such pairs are contradictions,
+    not circles). What is left is a graph in which every strongly connected component of more than one response holds a
+    circle of three or more, and each of its preferences is part of one (Condorcet 1785). The rows against them belong to
+    it: without the majority they would count, and could form another circle.
+    """
+    edges = inside_components(majority(better, worse, row))
+    onward: dict[int, list[Edge]] = {}
+    for edge in edges:
+        onward.setdefault(edge.better, []).append(edge)
+    found: dict[int, tuple[int, ...]] = {}
+    beside: dict[int, int] = {}
+    decided = {(edge.better, edge.worse): edge for edge in edges}
+    for a, b, each in zip(better.tolist(), worse.tolist(), row.tolist(), strict=True):
+        if (b, a) in decided:
+            beside[each] = decided[b, a].row
+        if (a, b) not in decided:
+            continue
+        circle = (each, *(step.row for step in way(onward, b, a)))
+        if each not in found or len(circle) < len(found[each]):
+            found[each] = circle
+    return found, beside
+
+
+def majority(better: Indices, worse: Indices, row: Indices) -> tuple[Indices, Indices, Indices]:
+    """(better, worse, first row) of each two responses on which a majority of rows agrees."""
+    low, high = np.minimum(better, worse), np.maximum(better, worse)
+    names, pair = np.unique(low << 32 | high, return_inverse=True)
+    lead = np.bincount(pair, np.where(better < worse, 1, -1), minlength=len(names)) * 1.0
+    agrees = np.where(better < worse, 1, -1) * lead[pair] > 0
+    first = np.full(len(names), np.iinfo(np.int64).max)
+    np.minimum.at(first, pair[agrees], row[agrees])
+    clear = lead != 0
+    names, lead, first = names[clear], lead[clear], first[clear]
+    low, high = names >> 32, names & 0xFFFFFFFF
+    return np.where(lead > 0, low, high), np.where(lead > 0, high, low), first
+
+
+def inside_components(graph: tuple[Indices, Indices, Indices]) -> list[Edge]:
+    """The edges whose two ends lie in one strongly connected component."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    better, worse, _ = graph
+    if not len(better):
+        return []
+    count = int(max(better.max(), worse.max())) + 1
+    links = coo_array((np.ones(len(better), np.int8), (better, worse)), (count, count))
+    _, label = connected_components(links, directed=True, connection="strong")
+    inside = label[better] == label[worse]
+    return [Edge(*each) for each in zip(*(part[inside].tolist() for part in graph), strict=True)]
+
+
+def way(onward: dict[int, list[Edge]], start: int, goal: int) -> Iterable[Edge]:
+    """A shortest way from one response to another along the edges, which has to exist."""
+    came: dict[int, Edge] = {}
+    waiting = deque([start])
+    while goal not in came:
+        for edge in onward[waiting.popleft()]:
+            if edge.worse not in came and edge.worse != start:
+                came[edge.worse] = edge
+                waiting.append(edge.worse)
+    steps = []
+    while goal != start:
+        steps.append(came[goal])
+        goal = came[goal].better
+    return reversed(steps)
+
+
+def order_effect(
+    better: Indices, worse: Indices, row: Indices, tie: npt.NDArray[np.bool_], first_won: npt.NDArray[np.bool_]
+) -> tuple[OrderEffect, dict[int, int]]:
+    """How much the order of showing decides, and for each row of a changed pair the first row of the other order.
+
+    The verdict of an order is the mean of its rows (1 for a win, half for a tie); it changed where the two orders'
+    means differ. All arrays have shape (N,), for comparisons that tell the order; `first_won` means the response that
+    stands as the better one was shown first, also for a tie.
+    """
+    low_won = better < worse
+    names, pair = np.unique(np.minimum(better, worse) << 32 | np.maximum(better, worse), return_inverse=True)
+    low_first = (low_won == first_won).astype(np.int64)
+    outcome = np.where(tie, 0.5, low_won * 1.0)
+    cell = 2 * pair + low_first
+    rows = np.bincount(cell, minlength=2 * len(names)).reshape(-1, 2)
+    wins = np.bincount(cell, outcome, minlength=2 * len(names)).reshape(-1, 2)
+    both = (rows > 0).all(axis=1)
+    # Cross-multiplied, so that equal shares of whole and half wins are equal numbers.
+    changed = both & (wins[:, 0] * rows[:, 1] != wins[:, 1] * rows[:, 0])
+    first_row = np.full(2 * len(names), np.iinfo(np.int64).max)
+    np.minimum.at(first_row, cell, row)
+    other = first_row[2 * pair + 1 - low_first]
+    turned = np.asarray(changed)[pair]
+    counted = np.asarray(both)[pair] & ~tie
+    effect = OrderEffect(int(both.sum()), int(changed.sum()), int((first_won & counted).sum()), int(counted.sum()))
+    return effect, dict(zip(row[turned].tolist(), other[turned].tolist(), strict=True))

@@ -1,0 +1,216 @@
+"""Checks of one record by itself. A check reports; rows go only where somebody asked for it.
+
+To add one: a function that yields (severity, detail), a line in CHECKS, its meaning in MEANINGS, a test. A check that
+compares a value with a threshold is a line in `limits.LIMITS` instead.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from rewardsmith.quality.row.limits import LIMITS, OTHER_LANGUAGE
+from rewardsmith.quality.text.characters import TEXT_CHECKS, texts_of
+from rewardsmith.quality.text.markup import boilerplate, role_tag
+from rewardsmith.records import Comparison, Document, Message, Record
+
+EXCERPT_CHARS = 200
+LABEL_NOISE = "label_noise"
+
+Details = Iterator[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something a person should know about a row: which check, "warning" or "info", `file:line`, and what was seen.
+
+    `value` and `threshold` are there for checks that compare one with the other.
+    """
+
+    check: str
+    severity: str
+    place: str
+    detail: str
+    value: float | str | None = None
+    threshold: float | str | None = None
+
+
+def text_check(name: str) -> Callable[[Record], Details]:
+    """A check of TEXT_CHECKS over all texts of a record."""
+    look = TEXT_CHECKS[name]
+
+    def check_texts(record: Record) -> Details:
+        for where, text in texts_of(record):
+            if detail := look(text):
+                yield "warning", f"{where}: {detail}"
+
+    return check_texts
+
+
+def role_tags(record: Record) -> Details:
+    """Answers that run on into another turn."""
+    for at, response in enumerate(record.responses):
+        for message in response.messages:
+            if message.role == "assistant" and (detail := role_tag(message.content)):
+                yield "warning", f"responses[{at}]: {detail}"
+
+
+def assistant_boilerplate(record: Record) -> Details:
+    """Responses that speak of themselves as of a language model, whatever was asked."""
+    for at, response in enumerate(record.responses):
+        if detail := boilerplate(response.text):
+            yield "info", f"responses[{at}]: {detail}"
+
+
+def empty_prompt(record: Record) -> Details:
+    """A record that tells a model nothing to answer to."""
+    if not any(message.content.strip() for message in record.prompt if message.role == "user"):
+        yield "info", "no user turn with text before the responses"
+
+
+def role_order(record: Record) -> Details:
+    """Turns that do not alternate between user and assistant, or a system turn that is not the first."""
+    for at, conversation in enumerate(record.conversations):
+        roles = [message.role for message in conversation]
+        problem = misplaced(roles[1:] if roles[:1] == ["system"] else roles)
+        if problem:
+            yield "warning", f"responses[{at}]: {problem}"
+            return
+
+
+def misplaced(roles: list[str]) -> str | None:
+    """What is unusual about the order of the roles after a system turn."""
+    if "system" in roles:
+        return "a system turn that is not the first"
+    if any(first == second for first, second in pairwise(roles)):
+        return "two turns of the same role in a row"
+    return None
+
+
+def identical_responses(record: Record) -> Details:
+    """Responses of one record that are the same text."""
+    count = len(record.responses) - len({response.messages for response in record.responses})
+    if count:
+        yield "info", f"{count} of {len(record.responses)} responses repeat another one"
+
+
+def label_conflict(record: Record) -> Details:
+    """A preferred response that the votes or ratings of the same row rank lower; the preference was kept."""
+    for comparison in record.comparisons:
+        if comparison.preference > 0.5 and (detail := contradiction(record, comparison)):
+            yield "warning", f"response {comparison.i} preferred to {comparison.j}, but {detail}"
+
+
+def contradiction(record: Record, comparison: Comparison) -> str | None:
+    """What in the row speaks against a comparison."""
+    if comparison.votes is not None:
+        for_i, for_j, undecided = comparison.votes
+        if for_i < for_j:
+            return f"votes are {for_i} to {for_j} ({undecided} undecided)"
+    values = record.ratings.get(comparison.attribute)
+    if values is None:
+        return None
+    high, low = values[comparison.i], values[comparison.j]
+    return f"rated {high:g} and {low:g}" if high is not None and low is not None and high < low else None
+
+
+def label_without_majority(record: Record) -> Details:
+    """A preferred response for which the votes of the same row are even."""
+    for comparison in record.comparisons:
+        votes = comparison.votes
+        if comparison.preference > 0.5 and votes is not None and any(votes) and votes[0] == votes[1]:
+            yield "info", f"response {comparison.i} preferred to {comparison.j} at {votes[0]} to {votes[1]} votes"
+
+
+CHECKS: dict[str, Callable[[Record], Details]] = {
+    **{name: text_check(name) for name in TEXT_CHECKS},
+    "role_tag": role_tags,
+    "assistant_boilerplate": assistant_boilerplate,
+    "empty_prompt": empty_prompt,
+    "role_order": role_order,
+    "identical_responses": identical_responses,
+    "label_conflict": label_conflict,
+    "label_without_majority": label_without_majority,
+}
+
+
+CONTRADICTION = "contradiction"
+DUPLICATE = "duplicate"
+REMOVABLE = (*CHECKS, *LIMITS, OTHER_LANGUAGE)
+"""Checks whose rows are removed on request. A row that fails several is removed by the first of this order."""
+
+MEANINGS = {
+    LABEL_NOISE: "a label that is more probably wrong than right (--label-noise)",
+    "damaged_text": "bytes of one encoding read as another; --repair undoes it where nothing was lost",
+    "replacement_character": "characters lost before this data was written (U+FFFD)",
+    "control_characters": "control characters other than tab and line breaks",
+    "invisible_characters": "zero-width and direction characters that only a tokenizer sees",
+    "template_token": "markup of a chat template inside a text",
+    "placeholder": "[removed], [deleted] and the like",
+    "role_tag": "another turn inside an answer, such as Human:",
+    "assistant_boilerplate": "a response that speaks of itself as of a language model",
+    "empty_prompt": "no user turn with text before the responses",
+    "role_order": "turns that do not alternate",
+    "identical_responses": "more than two responses, some of them the same",
+    "label_conflict": "votes or ratings of the row speak against the preferred response",
+    "label_without_majority": "votes of the row are even for the preferred response",
+    "too_few_chars": "a response shorter than --min-chars",
+    "too_many_chars": "a response longer than --max-chars",
+    "too_few_words": "a response shorter than --min-words",
+    "too_many_words": "a response longer than --max-words",
+    "similar_responses": "responses that differ in little (--max-similarity)",
+    "repetition": "a response that repeats its own words (--max-repetition)",
+    "compressible": "a response that zlib makes very small (--max-compression)",
+    "refusal": "a response that begins by declining to answer",
+    "low_agreement": "annotators who disagree (--min-agreement)",
+    "few_votes": "fewer votes than --min-votes",
+    "other_language": "responses in a language that --languages does not name",
+    "contradiction": "as many rows or more prefer the other of the same two responses",
+    "duplicate": "the same prompt, responses and judgement as an earlier row",
+    "near_duplicate": "nearly the same prompt and responses as a row that is kept (--near-threshold)",
+    "near_contradiction": "nearly the same as another row, but the other response preferred",
+    "preference_cycle": "preferences of a prompt that go round in a circle",
+    "order_changes_verdict": "another row shows the two responses in the other order and decides otherwise",
+    "near_prompt_leak": "a prompt nearly that of a row on another side of the split",
+    "contamination": "holds a text of a benchmark that --decontaminate names (--overlap)",
+    "repaired": "encoding damage that was undone",
+    "lost_text": "encoding damage that lost characters for good",
+    "not_taken": "left out by a share or a cap",
+}
+"""What each check looks for, in one line for reports."""
+
+
+def check(record: Record) -> list[Finding]:
+    """Everything CHECKS has to say about a record."""
+    return [
+        Finding(name, severity, record.place, detail)
+        for name, look in CHECKS.items()
+        for severity, detail in look(record)
+    ]
+
+
+def check_document(document: Document) -> list[Finding]:
+    """Everything TEXT_CHECKS has to say about a line of plain text."""
+    place = f"{document.source}:{document.line}"
+    return [
+        Finding(name, "warning", place, detail)
+        for name, look in TEXT_CHECKS.items()
+        if (detail := look(document.text)) is not None
+    ]
+
+
+def digest(*parts: object) -> int:
+    """64 bits of the SHA-256 of some values; among a million rows two collide with probability 3e-8."""
+    hashed = hashlib.sha256(repr(parts).encode(errors="surrogatepass")).digest()
+    return int.from_bytes(hashed[:8], "big")
+
+
+def turns(messages: tuple[Message, ...]) -> tuple[tuple[str, str], ...]:
+    """Messages as plain values."""
+    return tuple((message.role, message.content) for message in messages)
+
+
+def longer_preferred(record: Record, lengths: Sequence[int]) -> tuple[int, int]:
+    """(decided comparisons whose preferred response is longer, decided comparisons of unequal length)."""
+    decided = [c for c in record.comparisons if not c.is_tie and lengths[c.i] != lengths[c.j]]
+    return sum(lengths[c.i] > lengths[c.j] for c in decided), len(decided)

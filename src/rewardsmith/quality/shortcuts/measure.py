@@ -1,0 +1,257 @@
+"""How far simple features predict the label, and answers that win whatever was asked.
+
+A reward model learns the cheapest thing that separates preferred from other responses. Where that is length, layout or who
+wrote it, a policy trained on the rewards will find it too.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from rewardsmith.evaluate.folds import fold_count, folds_of_clusters
+from rewardsmith.evaluate.metrics import accuracy, auc
+from rewardsmith.evaluate.statistics import (
+    Interval,
+    Statistic,
+    auc_statistic,
+    cluster_index,
+    cluster_intervals,
+    ratio_statistic,
+)
+from rewardsmith.quality.shortcuts.constant_answers import ConstantAnswer, constant_answers
+from rewardsmith.quality.shortcuts.result import Shortcut
+from rewardsmith.quality.shortcuts.sample import PLACE_FEATURES, RESPONSE_FEATURES, Row, Sample
+from rewardsmith.quality.shortcuts.sentences import constant_found, joint_found, shortcut_found
+
+RESAMPLES = 500
+"""Draws of the intervals here: with 2 * 14 of them on 10,000 rows, four times as many would take seconds."""
+
+FALSE_ALARM = 0.01
+"""Probability that data without any shortcut gets a finding, over all features together (Bonferroni)."""
+
+FEWEST = 8
+"""Prompts under which nothing is said: a standard error from fewer is a guess."""
+
+STRONG = 0.10
+"""Distance of the accuracy from one half from which a shortcut is a warning; below, it is information."""
+
+GENERATORS = 100
+"""The most frequent generators have a column each in the models; rarer ones share none."""
+
+JOINT = "joint"
+NAMED = 20
+"""Generators that the report names, the most frequent ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generator:
+    """Who wrote responses: in how many comparisons with another generator's, and in which share of them it won."""
+
+    name: str
+    comparisons: int
+    won: float
+
+
+@dataclass(frozen=True)
+class Shortcuts:
+    """The shortcuts of some data: `n` comparisons of `clusters` prompts were measured, of `seen`."""
+
+    n: int
+    seen: int
+    clusters: int
+    features: tuple[Shortcut, ...]
+    joint: Shortcut | None
+    generators: tuple[Generator, ...]
+    constant: tuple[ConstantAnswer, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The section of quality.json, with what was found in plain words."""
+        return {
+            "n": self.n,
+            "of": self.seen,
+            "prompts": self.clusters,
+            "features": [shortcut.to_json() for shortcut in self.features],
+            "joint": self.joint.to_json() if self.joint else None,
+            "generators": [asdict(generator) for generator in self.generators],
+            "constant_answers": [answer.to_json() for answer in self.constant],
+            "findings": [
+                {"id": name, "severity": severity, "sentence": sentence} for name, severity, sentence in self.findings()
+            ],
+        }
+
+    def findings(self) -> Iterator[tuple[str, str, str]]:
+        """(id, severity, sentence) of each shortcut that was found, strongest first, and of each constant answer."""
+        found = [shortcut for shortcut in self.features if shortcut.found]
+        for shortcut in sorted(found, key=lambda one: (-abs(one.accuracy - 0.5), one.name)):
+            yield shortcut.name, severity_of(shortcut), shortcut_found(shortcut)
+        if self.joint and self.joint.found:
+            yield "joint", severity_of(self.joint), joint_found(self.joint)
+        for answer in self.constant:
+            if answer.found:
+                yield (
+                    "constant_answer",
+                    "warning" if answer.wins or answer.share >= 0.5 else "info",
+                    constant_found(answer),
+                )
+
+
+def severity_of(shortcut: Shortcut) -> str:
+    """A warning from STRONG on."""
+    return "warning" if abs(shortcut.accuracy - 0.5) >= STRONG else "info"
+
+
+def measure_shortcuts(sample: Sample, *, seed: int = 0) -> Shortcuts:
+    """Accuracy and AUC of each feature and of a cross-validated logistic model of all; answers that win everywhere.
+
+    A feature's accuracy is the share of decided comparisons whose preferred response has more of it, equal values one
+    half; its AUC is that of `metrics.auc`, pooled over prompts. Below one half, less of it wins. Features that never
+    differ are left out. The model is fitted on the other folds by prompt, so that it is judged on prompts it has not seen.
+    """
+    numbered = list(sample.ordered())
+    rows = [row for _, row in numbered]
+    outcomes = [(row.texts, prompt) for prompt, row in numbered]
+    constant = constant_answers(outcomes, sample.answers(), FALSE_ALARM)
+    if not rows:
+        return Shortcuts(0, sample.seen, 0, (), None, (), constant)
+    cluster, clusters = cluster_index(np.array([number for number, _ in numbered], dtype=np.int64))
+    weight = np.array([row.weight for row in rows], dtype=np.float64)
+    values = columns(rows, cluster, seed)
+    measured = Measuring(cluster, clusters, weight, tests=len(values) + 1, seed=seed)
+    design = [scaled(*values[name]) for name in values if name != "generator"] + generator_columns(rows)
+    joint = cross_fitted(design, cluster, seed) if design else None
+    found = measured.shortcuts(values | ({JOINT: joint} if joint else {}))
+    return Shortcuts(
+        n=len(rows),
+        seen=sample.seen,
+        clusters=clusters,
+        features=tuple(shortcut for shortcut in found if shortcut.name != JOINT),
+        joint=next((shortcut for shortcut in found if shortcut.name == JOINT), None),
+        generators=generators_of(rows),
+        constant=constant,
+    )
+
+
+Sides = tuple[np.ndarray, np.ndarray]
+
+
+def columns(rows: list[Row], cluster: np.ndarray, seed: int) -> dict[str, Sides]:
+    """Each feature that differs somewhere: its values for the preferred and for the other responses, shape (N,)."""
+    preferred = np.array([row.preferred for row in rows], dtype=np.float64)
+    other = np.array([row.other for row in rows], dtype=np.float64)
+    found = {
+        name: (preferred[:, at], other[:, at])
+        for at, name in enumerate((*RESPONSE_FEATURES, *PLACE_FEATURES))
+        if (preferred[:, at] != other[:, at]).any()
+    }
+    if (sides := generator_columns(rows)) and (fitted := cross_fitted(sides, cluster, seed)):
+        found["generator"] = fitted
+    return found
+
+
+def generator_columns(rows: list[Row]) -> list[Sides]:
+    """1 where a response is by a generator, for each of the most frequent ones; empty where fewer than two are known."""
+    names = [generator.name for generator in generators_of(rows, GENERATORS)]
+    if len(names) < 2:
+        return []
+    written = np.array([row.generators for row in rows], dtype=object)
+    return [((written[:, 0] == n).astype(np.float64), (written[:, 1] == n).astype(np.float64)) for n in names]
+
+
+def generators_of(rows: Sequence[Row], limit: int = NAMED) -> tuple[Generator, ...]:
+    """The generators that are compared with others, the most frequent ones first."""
+    won, lost = (Counter(r.generators[at] for r in rows if r.generators[0] != r.generators[1]) for at in (0, 1))
+    counts = {name: won[name] + lost[name] for name in won.keys() | lost.keys() if name is not None}
+    names = sorted(counts, key=lambda name: (-counts[name], name))[:limit]
+    return tuple(Generator(name, counts[name], round(won[name] / counts[name], 6)) for name in names)
+
+
+def scaled(preferred: np.ndarray, other: np.ndarray) -> Sides:
+    """log(1 + x), so that one very long text does not decide, at a root mean square difference of 1."""
+    sides = np.log1p(preferred), np.log1p(other)
+    size = float(np.sqrt(((sides[0] - sides[1]) ** 2).mean())) or 1.0
+    return sides[0] / size, sides[1] / size
+
+
+def cross_fitted(design: list[Sides], cluster: np.ndarray, seed: int) -> Sides | None:
+    """Scores of preferred and other responses by a Bradley-Terry model that is linear in the features, fold by fold.
+
+    Logistic regression without intercept on the differences (C = 1, scikit-learn's own), fitted on the other folds. None
+    with fewer than two prompts.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    folds = fold_count(cluster)
+    if folds < 2:
+        return None
+    preferred, other = (np.stack([sides[at] for sides in design], axis=1) for at in (0, 1))
+    fold = folds_of_clusters(cluster, seed=seed, folds=folds)
+    scores = np.zeros(len(preferred)), np.zeros(len(preferred))
+    for held in range(folds):
+        train, judged = np.flatnonzero(fold != held), fold == held
+        # Turning every second row round leaves the likelihood as it is and gives the two classes that are asked for.
+        side = np.where(np.arange(train.size) % 2 == 0, 1.0, -1.0)
+        if train.size < 2:
+            return None
+        model = LogisticRegression(fit_intercept=False, max_iter=500)
+        model.fit((preferred[train] - other[train]) * side[:, None], side)
+        scores[0][judged] = preferred[judged] @ model.coef_[0]
+        scores[1][judged] = other[judged] @ model.coef_[0]
+    return scores
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """The rows on which features are measured, and how many tests share the probability of a false alarm."""
+
+    cluster: np.ndarray
+    clusters: int
+    weight: np.ndarray
+    tests: int
+    seed: int
+
+    def shortcuts(self, features: dict[str, Sides]) -> tuple[Shortcut, ...]:
+        """Accuracy and AUC of each feature; all are measured on the same resamples, which are drawn once."""
+        statistics: dict[str, Statistic] = {}
+        for name, (preferred, other) in features.items():
+            right = (np.sign(preferred - other) + 1) / 2
+            statistics[f"{name} accuracy"] = ratio_statistic(right, self.weight, index=self.cluster)
+            statistics[f"{name} auc"] = auc_statistic(preferred, other, weight=self.weight, index=self.cluster)
+        intervals = cluster_intervals(
+            statistics,
+            clusters=self.clusters,
+            rng=np.random.default_rng(self.seed),
+            bounds=dict.fromkeys(statistics, (0.0, 1.0)),
+            resamples=RESAMPLES,
+            level=0.95,
+        )
+        return tuple(self.shortcut(name, *sides, intervals) for name, sides in features.items())
+
+    def shortcut(
+        self, name: str, preferred: np.ndarray, other: np.ndarray, intervals: Mapping[str, Interval]
+    ) -> Shortcut:
+        """One feature with its intervals."""
+        margin = preferred - other
+        value = accuracy(margin, np.ones(margin.size), weight=self.weight)
+        return Shortcut(
+            name=name,
+            accuracy=value,
+            accuracy_ci=intervals[f"{name} accuracy"],
+            auc=auc(preferred, other, weight=self.weight),
+            auc_ci=intervals[f"{name} auc"],
+            differing=int((margin != 0).sum()),
+            found=self.is_found(value, intervals[f"{name} accuracy"]),
+        )
+
+    def is_found(self, value: float, interval: Interval) -> bool:
+        """Whether an accuracy is not one half, by Student's t over prompts; never told from fewer than FEWEST prompts."""
+        if self.clusters < FEWEST or np.isnan(value):
+            return False
+        if interval.method == "wilson":  # all or none: the interval has no standard error, and is wide already
+            return 0.5 not in interval
+        from scipy.special import stdtrit
+
+        critical = float(stdtrit(self.clusters - 1, 1 - FALSE_ALARM / self.tests / 2))
+        return abs(value - 0.5) > critical * interval.standard_error

@@ -1,0 +1,81 @@
+"""What was found about shortcuts, in plain words; the catalogue has the Chinese."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rewardsmith.quality.shortcuts.constant_answers import ConstantAnswer
+from rewardsmith.quality.shortcuts.features import MORE_OF
+from rewardsmith.quality.shortcuts.result import Shortcut
+
+LENGTHS = ("words", "characters", "tokens")
+"""Features that say nearly the same; on a terminal the strongest one speaks for all."""
+
+TOLD = 5
+"""Single features that a terminal names at most."""
+
+
+def shortcuts_told(section: Mapping[str, Any]) -> Iterator[str]:
+    """The section of quality.json for a terminal: a line on how much was measured, and one per finding."""
+    found = section["findings"]
+    if section["n"]:
+        yield (
+            f"shortcuts to the label: {sum(one['id'] in MORE_OF for one in found)} of {len(section['features'])} simple "
+            f"features predict it, by {section['n']:,} of {section['of']:,} comparisons under {section['prompts']:,} prompts"
+        )
+    elif found:
+        yield "shortcuts to the label: none of the responses is judged"
+    length = next((one for one in found if one["id"] in LENGTHS), None)
+    single = [one for one in found if one["id"] in MORE_OF and (one["id"] not in LENGTHS or one is length)]
+    whole = [one for one in found if one["id"] not in MORE_OF]
+    yield from (f"  {one['sentence']}" for one in single[:TOLD])
+    if len(single) > TOLD:
+        yield f"  weaker ones: {len(single) - TOLD}; see quality.html"
+    yield from (f"  {one['sentence']}" for one in whole)
+
+
+def shortcut_found(shortcut: Shortcut) -> str:
+    """A feature that predicts the label."""
+    share, low, high = percentages(shortcut)
+    more = MORE_OF[shortcut.name]
+    if shortcut.accuracy > 0.5:
+        return (
+            f"the response with {more} is preferred in {share} % of comparisons [{low}, {high}]; "
+            "a model can learn that instead of quality"
+        )
+    return (
+        f"the response with {more} is preferred in only {share} % of comparisons [{low}, {high}]; "
+        "a model can learn to avoid that instead of quality"
+    )
+
+
+def joint_found(shortcut: Shortcut) -> str:
+    """What all features together predict."""
+    share, low, high = percentages(shortcut)
+    return (
+        f"all simple features together predict {share} % of labels on unseen prompts [{low}, {high}]; "
+        "a reward model has to beat that"
+    )
+
+
+def constant_found(answer: ConstantAnswer) -> str:
+    """A text that wins or loses whatever was asked, or stands under so many prompts that it answers none."""
+    if answer.wins:
+        return (
+            f"one and the same answer wins under {answer.won} of {answer.prompts} different prompts (as at {answer.place}); "
+            "remove it, or a model learns to reward this text"
+        )
+    if answer.lost > answer.won:
+        return (
+            f"one and the same answer loses under {answer.lost} of {answer.prompts} different prompts "
+            f"(as at {answer.place}); a model can learn to punish this text instead of quality"
+        )
+    return (
+        f"one and the same answer stands under {answer.prompts} of {answer.of} different prompts (as at {answer.place}); "
+        "a text that fits any question may be made to win whatever is asked"
+    )
+
+
+def percentages(shortcut: Shortcut) -> tuple[str, str, str]:
+    """The accuracy and the ends of its interval."""
+    interval = shortcut.accuracy_ci
+    return f"{100 * shortcut.accuracy:.1f}", f"{100 * interval.low:.1f}", f"{100 * interval.high:.1f}"

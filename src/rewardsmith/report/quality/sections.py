@@ -1,0 +1,105 @@
+"""The parts of the quality page: each is a function from the content of `quality.json` to a table, or to nothing.
+
+To add one: a function, and a line in SECTIONS. Titles, heads and sentences are English; the page says them in the
+language spoken, by the catalogue.
+"""
+
+from collections.abc import Callable
+
+from rewardsmith.report.quality import labels
+from rewardsmith.report.quality.table import Cell, Content, Section
+
+
+def ways(content: Content) -> Section:
+    """Where the rows went."""
+    rows: list[tuple[Cell, ...]] = [("rows", content["rows"]), ("records", content["records"])]
+    rows += [(name, count) for name, count in content["splits"].items()]
+    rows += [(name, content[name]) for name in ("documents", "joined", "repaired") if content[name]]
+    rows += [(f"quarantined: {code}", count) for code, count in content["quarantined"].items()]
+    rows += [(f"removed: {check}", count) for check, count in content["removed"].items()]
+    return Section("Where the rows went", ("where", "count"), tuple(rows))
+
+
+def filters(content: Content) -> Section:
+    """Every check, what it compares with, and what it found and took out."""
+    rows = [(f["check"], f["meaning"], f["threshold"], f["found"], f["removed"]) for f in content["filters"]]
+    heads = ("check", "meaning", "threshold", "found", "removed")
+    note = "A check that found rows removes them only where --remove names it; the first one named takes the row."
+    return Section("Checks", heads, tuple(rows), note)
+
+
+def removed(content: Content) -> Section | None:
+    """Examples of removed rows."""
+    rows = [
+        (f["check"], one["place"], one["detail"], one["value"], one["threshold"], one["excerpt"])
+        for f in content["filters"]
+        for one in f["examples"]
+    ]
+    heads = ("check", "row", "why", "value", "threshold", "the first response begins with")
+    return Section("Removed rows", heads, tuple(rows), "Examples; all are in removed.jsonl.") if rows else None
+
+
+def quarantined(content: Content) -> Section | None:
+    """Examples of rows that cannot be used."""
+    rows = [
+        (q["code"], one["place"], one["detail"], one["excerpt"]) for q in content["quarantine"] for one in q["examples"]
+    ]
+    heads = ("code", "row", "why", "the row begins with")
+    return Section("Quarantine", heads, tuple(rows), "Examples; all are in quarantine.jsonl.") if rows else None
+
+
+def findings(content: Content) -> Section | None:
+    """What the checks saw, with examples."""
+    rows = [
+        (f["check"], f["severity"], f["count"], one["place"], one["detail"])
+        for f in content["findings"]
+        for one in f["examples"]
+    ]
+    heads = ("check", "severity", "count", "row", "what was seen")
+    return Section("Findings", heads, tuple(rows), "Examples; a finding by itself changes nothing.") if rows else None
+
+
+def values(content: Content) -> Section | None:
+    """How the measured values of the kept rows are spread."""
+    names = ("min", "p1", "median", "p99", "max")
+    rows = [(name, *(spread[at] for at in names)) for name, spread in content["values"].items()]
+    note = "Of the kept rows, rounded to two digits; each row's own values are in signals.jsonl."
+    return Section("Measured values", ("value", *names), tuple(rows), note) if rows else None
+
+
+def languages(content: Content) -> Section | None:
+    """Which languages the responses are in."""
+    rows = tuple(content["languages"].items())
+    return Section("Languages of the responses", ("language", "records"), rows, "Told by script.") if rows else None
+
+
+def order(content: Content) -> Section | None:
+    """Whether the order in which responses were shown decides."""
+    rows = tuple(content.get("order", {}).items())
+    note = "Pairs of responses that were judged in both orders; of the decided verdicts, how many went to the first."
+    return Section("Order of showing", ("value", "count"), rows, note) if rows and content["order"]["pairs"] else None
+
+
+def sources(content: Content) -> Section | None:
+    """How each file was understood."""
+    rows = tuple((sentence,) for sentence in content["understood"])
+    return Section("How the sources were understood", ("source",), rows) if rows else None
+
+
+SECTIONS: tuple[Callable[[Content], Section | None], ...] = (
+    ways,
+    filters,
+    removed,
+    quarantined,
+    findings,
+    labels.told,
+    labels.features,
+    labels.generators,
+    labels.constant,
+    labels.label_noise,
+    values,
+    languages,
+    order,
+    sources,
+)
+"""The parts of the page, from top to bottom."""

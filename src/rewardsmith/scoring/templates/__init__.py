@@ -1,0 +1,1 @@
+"""A chat template → text: pinned in time, with an allowance of work, contents kept apart. Begin with `renderer`."""

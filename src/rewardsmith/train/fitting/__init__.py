@@ -1,0 +1,1 @@
+"""Heads that are fitted to known features instead of being stepped. Begin with `linear`."""
