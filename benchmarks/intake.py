@@ -3,11 +3,11 @@
     python benchmarks/intake.py [--megabytes 1024]
 
 The file is made here, in a temporary folder: pairs of about 1 KB, English and Chinese, one row in a thousand damaged. Each
-layer is a process of its own that reads the whole file and keeps nothing: the lines alone; each line parsed and held to the
-rules (keys that come twice, numbers beyond 64 bits, half surrogates); `survey`, which also finds the columns of the
+layer is a process of its own that reads the whole file and keeps nothing: the lines alone; each line parsed and held to
+the rules (keys that come twice, numbers beyond 64 bits, half surrogates); `survey`, which also finds the columns of the
 format and looks at their types; `iterate`, which makes the records; and on the first `--prepare-rows` rows all that
-`prepare` does in one process. Rows per second are per CPU second of that process (user and system), start-up and imports taken off, so that
-other programs on the machine matter less; memory is the largest resident set. Linux and macOS.
+`prepare` does in one process. Rows per second are per CPU second of that process (user and system), start-up and imports
+taken off, so that other programs on the machine matter less; memory is the largest resident set. Linux and macOS.
 """
 
 import argparse
@@ -23,48 +23,18 @@ from typing import Any
 from rewardsmith.files import write_json
 
 RESULT = Path(__file__).parent / "results" / "intake.json"
-WORDS = [
-    "the",
-    "reward",
-    "model",
-    "learns",
-    "from",
-    "pairs",
-    "of",
-    "answers",
-    "that",
-    "people",
-    "compared",
-    "because",
-    "it",
-    "is",
-    "asked",
-    "to",
-    "tell",
-    "which",
-    "one",
-    "is",
-    "better",
-    "奖励模型",
-    "学习",
-    "人们",
-    "比较",
-    "过的",
-    "回复",
-    "好的",
-    "谢谢",
-    "因为",
-    "哪一个",
-    "更好",
-]
+TEXT = """
+the reward model learns from pairs of answers that people compared because it is asked to tell which one is better
+奖励模型 学习 人们 比较 过的 回复 好的 谢谢 因为 哪一个 更好
+"""
 LAYERS = ("lines", "parse", "survey", "iterate", "prepare")
 WORKER = """
 import json, resource, sys, time
 from pathlib import Path
-from rewardsmith.data.input.lines import lines
-from rewardsmith.data.loading.load import iterate
-from rewardsmith.data.input.readers import read_jsonl
-from rewardsmith.data.loading.survey import survey
+from rewardsmith.data.lines import lines
+from rewardsmith.data.loading import iterate
+from rewardsmith.data.readers import read_jsonl
+from rewardsmith.data.survey import survey
 from rewardsmith.commands.prepare import Config, run
 
 path, layer, output = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
@@ -90,7 +60,8 @@ print(json.dumps([rows, seconds, largest]))
 def write_rows(path: Path, size: int) -> int:
     """Rows until the file has `size` bytes; returns how many."""
     draw = random.Random(0)
-    parts = [" ".join(draw.choices(WORDS, k=25)) for _ in range(5000)]
+    words = TEXT.split()
+    parts = [" ".join(draw.choices(words, k=25)) for _ in range(5000)]
     rows = written = 0
     with path.open("wb") as file:
         while written < size:

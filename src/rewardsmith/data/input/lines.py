@@ -5,6 +5,7 @@ reading, a damaged end becomes one row for the quarantine, and every whole line 
 """
 
 import contextlib
+import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,18 +61,36 @@ def chunks(path: Path) -> Iterator[tuple[int, bytes]]:
         compressed = raw.read(2) == GZIP_MAGIC
         raw.seek(0)
         total = 0
+        if compressed:
+            look_ahead(path, raw)
         for chunk in unpacked(raw) if compressed else iter(lambda: raw.read(CHUNK_BYTES), b""):
             begin, total = total, total + len(chunk)
             if begin == 0:
                 refuse_utf16(path, chunk)
                 begin = len(BOM) if chunk.startswith(BOM) else 0
                 chunk = chunk.removeprefix(BOM)
-            if compressed and total > BOMB_BYTES and total > BOMB_RATIO * raw.tell():
-                raise DataError(
-                    f"{path} unpacks to more than {BOMB_RATIO} times its size ({total >> 20} MB so far), which looks "
-                    "like a decompression bomb; unpack it by hand if it is meant to be so"
-                )
+            if compressed:
+                refuse_bomb(path, total, raw.tell())
             yield begin, chunk
+
+
+def look_ahead(path: Path, raw: IO[bytes]) -> None:
+    """Refuse a gzip file whose first bytes unpack beyond reason, before any of it is taken for rows."""
+    total = 0
+    with contextlib.suppress(RowError):
+        for chunk in unpacked(io.BytesIO(raw.read(PACKED_BYTES))):
+            total += len(chunk)
+            refuse_bomb(path, total, PACKED_BYTES)
+    raw.seek(0)
+
+
+def refuse_bomb(path: Path, total: int, packed: int) -> None:
+    """Refuse a file that unpacks to much more than its size."""
+    if total > BOMB_BYTES and total > BOMB_RATIO * packed:
+        raise DataError(
+            f"{path} unpacks to more than {BOMB_RATIO} times its size ({total >> 20} MB so far), which looks "
+            "like a decompression bomb; unpack it by hand if it is meant to be so"
+        )
 
 
 def unpacked(raw: IO[bytes]) -> Iterator[bytes]:
@@ -119,7 +138,7 @@ def last_bytes(member: Any, packed: bytes) -> Iterator[bytes]:
 
 def damaged_gzip(error: str, *, new: bool) -> RowError:
     """Why gzip data cannot be read on; `new` where not one byte of its present member came out."""
-    if not new and error.endswith(" check"):  # of the data or of their length; zlib's other errors end otherwise
+    if error.endswith(" check") and "header" not in error:  # of the data or of their length
         return DamagedEnd(
             "damaged_gzip",
             "the checksum of the gzip data is wrong: rows before this one may hold other text than was saved, and what "
