@@ -174,7 +174,8 @@ class Renderer:
             text = self._rendered([{"role": message.role, "content": message.content} for message in messages])
         except (WorkError, MemoryError) as error:
             raise ModelError(
-                "the chat template was stopped: it loops without end, or makes a text without bounds; give the model another template"
+                "the chat template was stopped: it loops without end or makes text without bounds; "
+                "give the model another template"
             ) from error
         except Exception as error:  # jinja2 raises many kinds, all of them about this conversation
             roles = ", ".join(message.role for message in messages) or "none"
