@@ -6,6 +6,7 @@ full-width letters for plain ones, drop some, or find in its vocabulary what is 
 
 import itertools
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -82,8 +83,12 @@ class ControlTokens:
             return frozenset(
                 k for k, text in contents.items() if self.forged_in(text) or not (same or self.is_whole(text))
             )
-        places = [(content.start, content.end, content.message) for content in piece.contents]
-        forging = {number for start, end, number in places for span in spans if span.start < end and start < span.end}
+        written = sorted((span.end, span.start) for span in spans if span.start < span.end)
+        forging = set()
+        for content in piece.contents:  # by halves, not each with each: there may be thousands of turns
+            after = bisect_right(written, (content.start, len(piece.text)))
+            if after < len(written) and written[after][1] < content.end:
+                forging.add(content.message)
         return frozenset(forging if forging or same else contents)
 
     def _of_frame(self, frame: str) -> list[int]:

@@ -144,7 +144,11 @@ class Encoder:
                 break
             apart = apart | more
         parts = [part for piece in pieces for part in (self.control.cut(piece.text) if piece.literal else [piece])]
-        ids = [i for part in parts for i in self.control.tokenize([part.text], literal=part.literal)[0][0]]
+        made = {
+            literal: iter(self.control.tokenize([p.text for p in parts if p.literal == literal], literal=literal))
+            for literal in {part.literal for part in parts}
+        }
+        ids = [i for part in parts for i in next(made[part.literal])[0]]
         return self._scored(ids, tuple(parts), frozenset(contents[k] for k in apart))
 
     def _scored(self, ids: list[int], pieces: tuple[Piece, ...], forged: frozenset[str] = frozenset()) -> Tokenized:

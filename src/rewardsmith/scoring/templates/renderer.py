@@ -6,6 +6,7 @@ is always rendered without a generation prompt.
 
 import datetime
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,6 +21,7 @@ from rewardsmith.scoring.templates.sandbox import WorkError, render, written_by
 UNPINNED = datetime.date(2025, 1, 1)
 """What a template that is not pinned yet reads, as where it is asked for its last token."""
 MOST_FRAMES = 1024
+NAMED_ROLES = 20  # in a message about a conversation
 WHITESPACE: tuple[Callable[[str], str], ...] = (
     str,
     str.strip,
@@ -102,30 +104,30 @@ class Renderer:
         template and no tokenizer can take it for a control token. Messages are counted as `complete` gives them.
         """
         messages = self.complete(messages)
-        shown = list(messages)
-        for k, message in enumerate(messages):
-            if k in apart or self.special_pattern.search(message.content):
-                shown[k] = replace(message, content=placeholder(k, messages))
+        held = {k for k, m in enumerate(messages) if k in apart or self.special_pattern.search(m.content)}
+        attempt = unused_attempt(messages) if held else 0
+        shown = [replace(m, content=placeholder(k, attempt)) if k in held else m for k, m in enumerate(messages)]
         rendered = self._apply(shown)
         contents, frame = self._contents(shown, rendered)
         if shown == messages:
             return [Piece(rendered, contents=contents, frame=frame)]
-        literal = {new.content: old.content for new, old in zip(shown, messages, strict=True) if new is not old}
-        return self._put_back(rendered, literal, contents)
+        literal = {placeholder(k, attempt): messages[k].content for k in held}
+        return self._put_back(rendered, re.compile(f"({placeholder('[0-9]+', attempt)})"), literal, contents)
 
-    def _put_back(self, rendered: str, literal: Mapping[str, str], contents: tuple[Content, ...] | None) -> list[Piece]:
+    def _put_back(
+        self,
+        rendered: str,
+        placeholders: re.Pattern[str],
+        literal: Mapping[str, str],
+        contents: tuple[Content, ...] | None,
+    ) -> list[Piece]:
         pieces, start = [], 0
-        for part in re.split("(" + "|".join(map(re.escape, literal)) + ")", rendered):
+        for part in placeholders.split(rendered):
             end = start + len(part)
             if part in literal:
                 pieces.append(Piece(literal[part].strip() if self.trims else literal[part], literal=True))
             elif part:
-                inside = contents and tuple(
-                    Content(c.message, c.start - start, c.end - start)
-                    for c in contents
-                    if start <= c.start and c.end <= end
-                )
-                pieces.append(Piece(part, contents=inside))
+                pieces.append(Piece(part, contents=contents and contents_within(contents, start, end)))
             start = end
         return pieces
 
@@ -156,7 +158,7 @@ class Renderer:
         if key not in self.frames:
             if len(self.frames) >= MOST_FRAMES:
                 self.frames.clear()
-            held = [replace(m, content=placeholder(k, ())) if m.content.strip() else m for k, m in enumerate(messages)]
+            held = [replace(m, content=placeholder(k, 0)) if m.content.strip() else m for k, m in enumerate(messages)]
             try:
                 self.frames[key] = re.split(PLACEHOLDER, self._apply(held))
             except ContractError:  # it asks something of the contents
@@ -178,7 +180,10 @@ class Renderer:
                 "give the model another template"
             ) from error
         except Exception as error:  # jinja2 raises many kinds, all of them about this conversation
-            roles = ", ".join(message.role for message in messages) or "none"
+            roles = (
+                ", ".join([*(m.role for m in messages[:NAMED_ROLES]), *("…" for _ in messages[NAMED_ROLES:][:1])])
+                or "none"
+            )
             raise ContractError(
                 f"the chat template refuses this conversation (roles: {roles}): {first_line(error)}"
             ) from error
@@ -235,10 +240,22 @@ def special_strings(tokenizer: Any) -> set[str]:
 PLACEHOLDER = "\ue000([0-9]+)x[0-9]+\ue001"
 
 
-def placeholder(index: int, messages: Sequence[Message]) -> str:
-    """A string of private-use characters that stands in none of the contents."""
+def placeholder(index: int | str, attempt: int) -> str:
+    """A string of private-use characters for a message; `index` may be a pattern for the numbers of all of them."""
+    return f"\ue000{index}x{attempt}\ue001"
+
+
+def unused_attempt(messages: Sequence[Message]) -> int:
+    """An attempt whose placeholders stand in none of the contents."""
     for attempt in range(1000):
-        marker = f"\ue000{index}x{attempt}\ue001"
-        if not any(marker in message.content for message in messages):
-            return marker
+        end = f"x{attempt}\ue001"
+        if not any(end in message.content for message in messages):
+            return attempt
     raise ContractError("a content holds a thousand private-use markers; it cannot be scored")
+
+
+def contents_within(contents: Sequence[Content], start: int, end: int) -> tuple[Content, ...]:
+    """Of contents in the order of the text, those from `start` to `end`, placed within that part."""
+    first = bisect_left(contents, start, key=lambda content: content.start)
+    last = bisect_right(contents, end, key=lambda content: content.end)
+    return tuple(Content(c.message, c.start - start, c.end - start) for c in contents[first:last])
