@@ -27,6 +27,11 @@ def change(model):
     save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
 
 
+def forget_files(model):
+    """As in a folder of an older version: only the probes tell."""
+    (model / "manifest.json").unlink()
+
+
 def rows_of(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
@@ -44,6 +49,9 @@ def evaluated(model, output, **settings):
 def test_a_loaded_model_says_in_what_it_differs(model):
     assert RewardModel.load(model, device="cpu", allow_mismatch=True).mismatch == ""
     change(model)
+    opened = RewardModel.load(model, device="cpu", allow_mismatch=True)
+    assert opened.mismatch.startswith("model.safetensors: other bytes than when it was written; probe 0 scores")
+    forget_files(model)
     opened = RewardModel.load(model, device="cpu", allow_mismatch=True)
     assert opened.mismatch.startswith("probe 0 scores")
     assert opened.remarks() == [f"{opened.mismatch}; its rewards are not those of the saved model"]
@@ -76,6 +84,7 @@ def test_evaluation_verdict_and_card_say_it(model, tmp_path):
     evaluated(model, tmp_path / "whole", allow_mismatch=True)
     assert json.loads((tmp_path / "whole" / "evaluation.json").read_text())["mismatch"] is None
     change(model)
+    forget_files(model)
     evaluated(model, tmp_path / "changed", allow_mismatch=True)
     assert WORDS in json.loads((tmp_path / "changed" / "evaluation.json").read_text())["mismatch"]
     judged = {name: diagnose.run(diagnose.Config(run=tmp_path / name)) for name in ("whole", "changed")}
