@@ -31,10 +31,10 @@ LAYERS = ("lines", "parse", "survey", "iterate", "prepare")
 WORKER = """
 import json, resource, sys, time
 from pathlib import Path
-from rewardsmith.data.lines import lines
-from rewardsmith.data.loading import iterate
-from rewardsmith.data.readers import read_jsonl
-from rewardsmith.data.survey import survey
+from rewardsmith.data.input.lines import lines
+from rewardsmith.data.loading.load import iterate
+from rewardsmith.data.input.readers import read_jsonl
+from rewardsmith.data.loading.survey import survey
 from rewardsmith.commands.prepare import Config, run
 
 path, layer, output = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])

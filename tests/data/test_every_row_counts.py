@@ -12,9 +12,9 @@ import random
 
 import pytest
 
-from rewardsmith.data.loading import load
-from rewardsmith.data.readers import read_file
-from rewardsmith.data.rows import Raw
+from rewardsmith.data.input.readers import read_file
+from rewardsmith.data.input.rows import Raw
+from rewardsmith.data.loading.load import load
 
 ROWS = int(os.environ.get("REWARDSMITH_MUTATED_ROWS", "400"))
 TEXTS = (

@@ -1,1 +1,1 @@
-"""The built-in data: prompts and responses with a known gold reward, and faults planted on request. Begin with `generate`."""
+"""The built-in data: prompts and responses with a known gold reward, faults on request. Begin with `generate`."""
