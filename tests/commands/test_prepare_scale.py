@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from rewardsmith.commands.prepare import Config, run
-from rewardsmith.data.loading.load import chunks
+from rewardsmith.data.loading import chunks
 from rewardsmith.errors import UsageError
 from rewardsmith.parallel import processes
 from rewardsmith.quality.shortcuts.sample import Sample

@@ -94,7 +94,7 @@ KILLED = """
 import os, sys, json
 from pathlib import Path
 sys.path[:0] = [{tests!r}]
-import test_folders as t
+import test_write_folder as t
 from rewardsmith.files import folders, write_folder
 from rewardsmith.files.kinds import EVALUATION
 class Patch:
