@@ -162,7 +162,7 @@ def test_a_real_folder_in_four_bits_is_refused_and_so_are_its_weights_without_th
     with pytest.raises(ModelError, match=r"saved in few bits \(bitsandbytes, 4 bits\)"):
         RewardModel.load(tmp_path / "model", device="cpu")
     few = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model", device_map="cpu").eval()
-    # Not without gradients: on some CPUs bitsandbytes then packs its weights in blocks that these layers are too small for.
+    # With gradients: else bitsandbytes packs, on some CPUs, in blocks for which these layers are too small.
     expected = [float(few(input_ids=foreign.ids_of(tokenizer, turns)).logits[0, 0]) for turns in CONVERSATIONS]
     section = (ROOT / "docs" / "models.md").read_text("utf-8").partition("## Quantised folders")[2]
     recipe = section.split("```")[1].replace('"auto"', '"cpu"')
