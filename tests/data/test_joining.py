@@ -4,7 +4,8 @@ import pytest
 
 import schemas as s
 from builders import pair
-from rewardsmith.data.loading.load import iterate, iterate_rows, joining, load
+from rewardsmith.data.loading import joining
+from rewardsmith.data.loading.load import iterate, iterate_rows, load
 from rewardsmith.data.merging import merge_prompts
 from rewardsmith.errors import DataError
 from rewardsmith.records import Joined, Quarantined, Record
