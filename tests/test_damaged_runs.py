@@ -117,6 +117,7 @@ DAMAGE = {
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_file_that_is_something_else_is_named(finished, tmp_path, capsys, damage):
     run = copy_of(finished, tmp_path)
+    (run / "model" / "manifest.json").unlink()  # as of an older version: who reads reward.json is on their own
     for command, files in READERS.items():
         for file in files:
             whole = (run / file).read_bytes()
