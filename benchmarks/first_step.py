@@ -137,12 +137,13 @@ def separately(arguments: argparse.Namespace, way: str, data: Path, home: Path) 
 def once(arguments: argparse.Namespace, way: str, rows: Path) -> dict[str, float]:
     """The parts of `train` up to its first step, through the functions that it calls."""
     at = [time.perf_counter()]
-    from rewardsmith.commands import train
+    from rewardsmith.pipelines.train import pipeline
+    from rewardsmith.pipelines.train.config import Config
     from rewardsmith.pipelines.train.setup import load_data, read_model, ready_model
     from rewardsmith.pipelines.train.tokenize_ahead import tokens_ahead
     from rewardsmith.progress import SILENT
 
-    config = train.Config(
+    config = Config(
         model=arguments.model,
         dataset=(str(rows),),
         output=rows.parent / "run",
@@ -159,7 +160,7 @@ def once(arguments: argparse.Namespace, way: str, rows: Path) -> dict[str, float
     with beside as outcomes:
         start = ready_model(config, opened)
         at.append(time.perf_counter())
-        encoding, _ = train.encode_splits(config, splits, start.model, outcomes, SILENT)
+        encoding, _ = pipeline.encode_splits(config, splits, start.model, outcomes, SILENT)
     at.append(time.perf_counter())
     first_step(start.model.network, encoding.examples[: arguments.batch])
     at.append(time.perf_counter())

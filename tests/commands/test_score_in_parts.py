@@ -13,6 +13,7 @@ import pytest
 from builders import tiny
 from rewardsmith.commands import score
 from rewardsmith.errors import UsageError
+from rewardsmith.pipelines.score import pipeline
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,7 +43,7 @@ def settings(model, rows, name="out.jsonl", **changes):
 @pytest.fixture
 def whole(model, rows, monkeypatch):
     """What an undisturbed run writes, in parts of 20 rows."""
-    monkeypatch.setattr(score, "WINDOW", 20)
+    monkeypatch.setattr(pipeline, "WINDOW", 20)
     result = score.run(settings(model, rows, "whole.jsonl"))
     assert (result.rows, result.responses, result.not_scored, result.overlong) == (130, 256, 2, 1)
     assert not (rows.parent / "whole.jsonl.parts").exists()
@@ -51,7 +52,7 @@ def whole(model, rows, monkeypatch):
 
 def stopping_after(monkeypatch, parts):
     """Let scoring end after so many parts, as a power cut would."""
-    part_of, done = score.part_of, []
+    part_of, done = pipeline.part_of, []
 
     def counted(*arguments):
         if len(done) == parts:
@@ -59,7 +60,7 @@ def stopping_after(monkeypatch, parts):
         done.append(1)
         return part_of(*arguments)
 
-    monkeypatch.setattr(score, "part_of", counted)
+    monkeypatch.setattr(pipeline, "part_of", counted)
     return done
 
 
@@ -117,9 +118,10 @@ RUN = """
 import os, signal, sys, threading, time
 from pathlib import Path
 from rewardsmith.commands import score
+from rewardsmith.pipelines.score import pipeline
 
 model, rows, output, victim = sys.argv[1:]
-score.WINDOW = 20
+pipeline.WINDOW = 20
 parts = Path(output + ".parts")
 
 def workers():
@@ -181,8 +183,8 @@ def test_ray_scores_each_row_once_though_the_driver_and_a_worker_are_killed(mode
 def test_a_killed_run_leaves_no_half_part(model, rows, number, code):
     words = ["score", str(model), str(rows), "-o", str(rows.parent / "out.jsonl"), "--device", "cpu"]
     program = (
-        "import sys; from rewardsmith import __main__; from rewardsmith.commands import score; "
-        "score.WINDOW = 2; sys.exit(__main__.main())"
+        "import sys; from rewardsmith import __main__; from rewardsmith.pipelines.score import pipeline; "
+        "pipeline.WINDOW = 2; sys.exit(__main__.main())"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen([sys.executable, "-c", program, *words], env=environment, stderr=subprocess.PIPE)

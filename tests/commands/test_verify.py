@@ -10,10 +10,11 @@ from safetensors.torch import load_file, save_file
 import rewardsmith as rs
 from damage import flip_bit
 from rewardsmith.cli import main
-from rewardsmith.commands import train, verify
+from rewardsmith.commands import train
 from rewardsmith.errors import ModelError, UsageError
 from rewardsmith.model.checkpoint.intact import seal_model
 from rewardsmith.pipelines.train.run_folder import seal_run
+from rewardsmith.pipelines.verify import PARTS
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +53,12 @@ def change(path, **values):
 def test_a_whole_run_holds_in_every_part_and_is_told_in_80_columns(made, run, capsys):
     assert main(["verify", str(run)]) == 0
     said = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in said] == list(verify.PARTS)
+    assert [line.split()[0] for line in said] == list(PARTS)
     assert max(map(len, said)) <= 80
     assert main(["verify", str(run), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["holds"], told["broken"]) == (True, [])
-    assert {name: part["holds"] for name, part in told["parts"].items()} == dict.fromkeys(verify.PARTS, True)
+    assert {name: part["holds"] for name, part in told["parts"].items()} == dict.fromkeys(PARTS, True)
     assert told["parts"]["data"]["said"] == "unchanged since they were read: 1"
     again = rs.verify(run / "model")
     assert (again.holds, state(again)) == (True, {"files": True, "probes": True})
@@ -194,7 +195,7 @@ def test_a_run_that_is_resumed_after_its_end_is_sealed_anew(made, run):
             resume=True,
         )
     )  # fmt: skip
-    assert state(rs.verify(run)) == dict.fromkeys(verify.PARTS, True)
+    assert state(rs.verify(run)) == dict.fromkeys(PARTS, True)
 
 
 def test_other_folders_and_parts_are_refused_in_one_line(tmp_path, capsys):

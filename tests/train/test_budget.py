@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from builders import pair, tiny
-from rewardsmith.commands.train import as_before
 from rewardsmith.errors import ModelError
 from rewardsmith.files import write_json
 from rewardsmith.pipelines.train import setup
 from rewardsmith.pipelines.train.config import Config
+from rewardsmith.pipelines.train.pipeline import as_before
 from rewardsmith.progress import SILENT
 from rewardsmith.train import budget
 from rewardsmith.train.examples import encode_examples

@@ -2,11 +2,8 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
 
-from rewardsmith.errors import OutputError
-from rewardsmith.language import Language, current
-from rewardsmith.pipelines.publish import card
+from rewardsmith.pipelines.diagnose import Diagnosis, diagnose
 from rewardsmith.progress import SILENT, Progress
 
 
@@ -22,79 +19,9 @@ class Config:
     """Replace a report that is already there."""
 
 
-@dataclass(frozen=True)
-class Result:
-    """The verdict in one language and where the report lies."""
-
-    verdict: str
-    headline: str
-    ready: bool | None
-    next_action: str
-    findings: tuple[dict[str, Any], ...]
-    report: Path
-    lang: Language
-    quotes_data: ClassVar[bool] = True
-
-    def to_json(self) -> dict[str, Any]:
-        """The keys of `--json`."""
-        return {
-            "verdict": self.verdict,
-            "headline": self.headline,
-            "ready": self.ready,
-            "next_action": self.next_action,
-            "findings": list(self.findings),
-            "report": str(self.report),
-        }
-
-    def to_text(self) -> str:
-        """The verdict for the terminal: headline, findings most severe first, the next action, the report's place."""
-        from rewardsmith.report.text import TEXTS
-
-        texts = TEXTS[self.lang]
-        lines = [self.headline, ""]
-        for finding in self.findings:
-            lines.append(f"[{texts[finding['severity']]}] {finding['title']}")
-            lines.append(f"    {finding['evidence']}")
-            if finding["severity"] in ("critical", "warning"):
-                lines += [
-                    f"    {texts[name]}{texts['colon']}{finding[key]}"
-                    for name, key in (("why", "cause"), ("do", "action"))
-                    if finding[key]
-                ]
-        return "\n".join([*lines, "", f"{texts['next_action']}{texts['colon']}{self.next_action}", f"→ {self.report}"])
+Result = Diagnosis
 
 
-def run(config: Config, progress: Progress = SILENT) -> Result:
-    """Read the run, judge it and write the report in the language spoken.
-
-    Raises DataError where there is nothing to judge, OutputError where a report is there and `overwrite` is not set.
-    """
-    from rewardsmith.diagnose.reading import facts_from_folder, facts_from_mapping
-    from rewardsmith.diagnose.verdict import judge
-    from rewardsmith.files.reading import read_object, taking_from
-    from rewardsmith.report.writing import report_paths, write_report
-
-    lang = current()
-    single = config.run.is_file()
-    folder = config.output or (config.run.parent if single else config.run)
-    existing = [path for path in report_paths(folder) if path.exists()]
-    if existing and not config.overwrite:
-        raise OutputError(f"{existing[0]} is already there; choose another output or pass --overwrite")
-    with taking_from(config.run):
-        facts = facts_from_mapping(read_object(config.run)) if single else facts_from_folder(config.run)
-    for note in facts.notes:
-        progress.note(note)
-    verdict = judge(facts)
-    paths = write_report(verdict, facts, folder, lang=lang)
-    if not single and config.output is None:
-        card.refresh(config.run, facts=facts, progress=progress)
-    said = verdict.to_json(lang)
-    return Result(
-        verdict=verdict.label,
-        headline=said["headline"],
-        ready=verdict.ready,
-        next_action=said["next_action"],
-        findings=tuple(said["findings"]),
-        report=paths.html,
-        lang=lang,
-    )
+def run(config: Config, progress: Progress = SILENT) -> Diagnosis:
+    """Read the run, judge it and write the report; DataError where there is nothing to judge."""
+    return diagnose(config.run, output=config.output, overwrite=config.overwrite, progress=progress)

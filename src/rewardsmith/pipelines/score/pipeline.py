@@ -1,0 +1,298 @@
+"""Rows → the same rows with their rewards, window by window; finished parts survive a kill."""
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rewardsmith.data.splits.sources import input_files
+from rewardsmith.errors import DataError
+from rewardsmith.files import check_output_file, claimed, refuse_inside
+from rewardsmith.pipelines.score.config import Config
+from rewardsmith.pipelines.score.parts import Parts, counts_of, fingerprint, part
+from rewardsmith.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from rewardsmith.data.loading.load import Read
+    from rewardsmith.model.reward_model import RewardModel
+    from rewardsmith.model.scorer import Rewards, Sequences
+    from rewardsmith.scoring.tokens import Cuts
+
+
+WINDOW = 1024  # rows looked at together; bounds memory, and what a killed run loses
+WAVE = 64
+"""Windows that are sent to Ray at a time; bounds memory."""
+DECIDING = ("map", "best_of", "tokens_per_batch", "dtype", "device")
+"""Settings that may change a part."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was scored."""
+
+    rows: int
+    responses: int
+    not_scored: int
+    overlong: int
+    output: str
+    contract: str
+    mismatch: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """rows, output, and counts of what was not plain."""
+        return dict(self.__dict__)
+
+    def to_text(self) -> str:
+        """One or two lines."""
+        text = f"scored {self.responses} responses of {self.rows} rows → {self.output} (contract: {self.contract})"
+        if self.not_scored or self.overlong:
+            text += (
+                f"\n{self.not_scored} rows could not be scored (they have an `error`); {self.overlong} were cut to fit"
+            )
+        if self.mismatch:
+            text += "\nthese are not the rewards of the saved model: every row has `mismatch`"
+        return text
+
+
+@dataclass
+class Counts:
+    """Tallies while streaming; `kept` parts of an earlier run, and `told` rows on the bar."""
+
+    rows: int = 0
+    responses: int = 0
+    not_scored: int = 0
+    overlong: int = 0
+    kept: int = 0
+    told: int = 0
+
+    def to_json(self) -> dict[str, int]:
+        """The counts that a part keeps."""
+        return {name: getattr(self, name) for name in ("rows", "responses", "not_scored", "overlong")}
+
+    def add(self, other: Mapping[str, int]) -> None:
+        """Count the rows of a part."""
+        for name, count in other.items():
+            setattr(self, name, getattr(self, name) + count)
+
+
+def score_source(config: Config, progress: Progress = SILENT) -> Result:
+    """Score a source as a stream; the output appears whole or not at all, and what a killed run finished is kept."""
+    with claimed(config.output):
+        return scored_rows(config, progress)
+
+
+def scored_rows(config: Config, progress: Progress) -> Result:
+    """The work of `score`; its output is claimed."""
+    refuse_inside(config.output, [config.model, *input_files([config.source])])
+    check_output_file(config.output, overwrite=config.overwrite)
+    model = open_model(config)
+    for remark in model.remarks():
+        progress.note(remark)
+    contract = "inferred" if model.contract.inferred else "stored"
+    deciding = {name: getattr(config, name) for name in DECIDING}
+    if model.mismatch:  # told in the rows; parts of others keep their names
+        deciding["mismatch"] = True
+    parts = Parts(config.output, fingerprint(model, deciding))
+    counts, paths = Counts(), []
+    with progress.task("scoring", None, "rows") as task, scored(config, model, parts) as finished:
+        for path, kept in finished:
+            paths.append(path)
+            counts.add(counts_of(path))
+            counts.kept += kept
+            task.advance(counts.rows - counts.told)
+            counts.told = counts.rows
+    if counts.rows == 0:
+        raise DataError(f"{config.source} holds nothing to score")
+    if counts.kept:
+        progress.note(f"{counts.kept} of {len(paths)} parts had been scored by an earlier run of this command")
+    parts.join(paths)
+    return Result(
+        counts.rows, counts.responses, counts.not_scored, counts.overlong, str(config.output), contract, model.mismatch
+    )
+
+
+def open_model(config: Config) -> "RewardModel":
+    """The reward model as the settings say."""
+    from rewardsmith.model.reward_model import RewardModel
+
+    return RewardModel.load(
+        config.model,
+        device=config.device,
+        dtype=config.dtype,
+        allow_mismatch=config.allow_mismatch,
+        trust_remote_code=config.trust_remote_code,
+    )
+
+
+@contextlib.contextmanager
+def scored(config: Config, model: "RewardModel", parts: Parts) -> "Iterator[Iterator[tuple[Path, bool]]]":
+    """The path of every part, in order, once it is written, and whether an earlier run had written it."""
+    from rewardsmith.model.runtime.allocator import kept_memory
+
+    if config.engine == "local":
+        with kept_memory(model.network.device.type):
+            yield scored_here(config, model, parts)
+        return
+    from rewardsmith.parallel.processes import usable_cores
+    from rewardsmith.parallel.ray_session import ray_session
+
+    with ray_session(config.workers or usable_cores()) as ray:
+        yield scored_on_ray(config, ray, parts)
+
+
+def scored_here(config: Config, model: "RewardModel", parts: Parts) -> "Iterator[tuple[Path, bool]]":
+    """Part after part in this process."""
+    for number, window in enumerate(windows(config)):
+        path = parts.path(number, window)
+        kept = path.is_file()
+        if not kept:
+            parts.write(path, part_of(config, model, window))
+        yield path, kept
+
+
+def scored_on_ray(config: Config, ray: Any, parts: Parts) -> "Iterator[tuple[Path, bool]]":
+    """Parts by the workers of a Ray session, which read the model from where this process found it."""
+    from rewardsmith.parallel.ray_mapping import in_order_on_ray
+
+    place = str(Path(config.model).resolve()) if Path(config.model).exists() else config.model
+    gpus = int(config.device != "cpu" and ray.cluster_resources().get("GPU", 0) > 0)
+    pieces = (Piece(parts.path(number, window), window) for number, window in enumerate(windows(config)))
+    tasks = (piece.without_rows() if piece.path.is_file() else piece for piece in pieces)
+    found = in_order_on_ray(ray, score_on_worker, replace(config, model=place), tasks, wave=WAVE, gpus=gpus)
+    for piece, content in found:
+        if content is not None:
+            parts.write(piece.path, content)
+        yield piece.path, content is None
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Rows that some worker scores, and where their part belongs; no rows where it is there."""
+
+    path: Path
+    window: "Sequence[Read] | None"
+
+    def without_rows(self) -> "Piece":
+        """The piece of a part that is there."""
+        return replace(self, window=None)
+
+
+opened: dict[Config, "RewardModel"] = {}
+"""In a worker: the model that it scores with."""
+
+
+def score_on_worker(config: Config, piece: Piece) -> bytes | None:
+    """The part of some rows, in a process that lives for one run and keeps its model."""
+    if piece.window is None:
+        return None
+    if config not in opened:
+        opened[config] = open_model(config)
+    return part_of(config, opened[config], piece.window)
+
+
+def part_of(config: Config, model: "RewardModel", window: "Sequence[Read]") -> bytes:
+    """Some rows with their rewards, or with an error in their place, and the counts of them."""
+    counts = Counts()
+    rows = list(score_window(config, model, window, counts))
+    return part(counts.to_json(), rows)
+
+
+def windows(config: Config) -> "Iterator[list[Read]]":
+    """The source's rows in stretches of WINDOW."""
+    rows = input_rows(config)
+    while window := list(islice(rows, WINDOW)):
+        yield window
+
+
+def input_rows(config: Config) -> "Iterator[Read]":
+    """The source's rows as they were given, each with what it was understood as."""
+    from rewardsmith.data.input.renaming import parse_renames
+    from rewardsmith.data.loading.load import iterate_rows
+
+    return iterate_rows(config.source, strict=config.strict, columns=parse_renames(config.map))
+
+
+def score_window(
+    config: Config, model: "RewardModel", window: "Sequence[Read]", counts: Counts
+) -> Iterator[dict[str, Any]]:
+    """Score a stretch of rows; what cannot be scored gets an `error` in its place."""
+    from rewardsmith.data.loading.load import source_order
+    from rewardsmith.errors import ContractError
+    from rewardsmith.model.reward_model import sequences_of
+    from rewardsmith.records import Record
+
+    rows: list[dict[str, Any]] = []
+    waiting: list[tuple[dict[str, Any], list[int], Sequences]] = []
+    for given, item, hashed_order in window:
+        row = dict(given or {})
+        rows.append(row)
+        if not isinstance(item, Record):
+            place = getattr(item, "file", None) or getattr(item, "source", "")
+            fail(row, f"{place}:{item.line}", getattr(item, "reason", "plain text has no response to score"), counts)
+            continue
+        try:
+            encoded = model.encode(item)
+        except ContractError as error:
+            fail(row, item.place, str(error), counts)
+            continue
+        written = {
+            "rewards": True, "reward_std": model.heads is not None, "best": config.best_of, "cut": encoded.cuts.any,
+            "mismatch": bool(model.mismatch),
+        }  # fmt: skip
+        refuse_taken(row, item.place, [name for name, used in written.items() if used])
+        if encoded.cuts.any:
+            row["cut"] = cuts_json(encoded.cuts)
+        if model.mismatch:
+            row["mismatch"] = True
+        counts.overlong += encoded.overlong
+        order = source_order(item, hashed_order=hashed_order)
+        waiting.append((row, order, sequences_of(item, encoded)))
+    for (row, order, _), (values, std) in zip(waiting, rewards_of(config, model, [w[2] for w in waiting]), strict=True):
+        row["rewards"] = [float(values[index]) for index in order]
+        if std is not None:
+            row["reward_std"] = [float(std[index]) for index in order]
+        counts.responses += len(values)
+        if config.best_of:
+            row["best"] = max(range(len(values)), key=row["rewards"].__getitem__)
+    counts.rows += len(rows)
+    yield from rows
+
+
+def rewards_of(
+    config: Config, model: "RewardModel", sequences: "Sequence[Sequences]"
+) -> "Iterator[tuple[Rewards, Rewards | None]]":
+    """Each record's rewards, and their spread over the heads where the model has several."""
+    from rewardsmith.model.scorer import score
+
+    if model.heads is not None:
+        yield from model.heads.spreads(model.network, sequences, budget=config.tokens_per_batch)
+        return
+    for rewards in score(model.network, sequences, budget=config.tokens_per_batch):
+        yield rewards, None
+
+
+def fail(row: dict[str, Any], place: str, reason: str, counts: Counts) -> None:
+    """Give a row that cannot be scored its `error`, and count it."""
+    refuse_taken(row, place, ["error"])
+    row["error"] = f"{place}: {reason}"
+    counts.not_scored += 1
+
+
+def refuse_taken(row: Mapping[str, Any], place: str, written: Iterable[str]) -> None:
+    """DataError where the input row has a column of its own by the name of one that is about to be written."""
+    for name in written:
+        if name in row:
+            raise DataError(
+                f"{place} has a column {name!r} already, which score would overwrite; rename it in the input"
+            )
+
+
+def cuts_json(cuts: "Cuts") -> dict[str, Any]:
+    """What was cut from a row, in tokens."""
+    return {
+        "prompt_turns": cuts.prompt_turns,
+        "prompt_tokens": cuts.prompt_tokens,
+        "response_tokens": list(cuts.response_tokens),
+    }

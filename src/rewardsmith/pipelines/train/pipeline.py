@@ -1,0 +1,330 @@
+"""Preference data and a model in, a reward model with an honest evaluation out: the steps of a run, in order."""
+
+import contextlib
+import gc
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rewardsmith.data.splits.sources import Splits, input_files
+from rewardsmith.errors import OutputError, TrainingError, UsageError
+from rewardsmith.files import check_output, claimed, refuse_inside, write_json
+from rewardsmith.files.kinds import RUN
+from rewardsmith.pipelines.publish import card, push
+from rewardsmith.pipelines.publish.hub_names import origin_of
+from rewardsmith.pipelines.train.config import Config, check_engine
+from rewardsmith.pipelines.train.frozen_cache import done_in_words, heads_in_words, known_features
+from rewardsmith.pipelines.train.run_folder import (
+    begin_run,
+    fingerprint_of,
+    save_settings,
+    seal_run,
+    stored_settings,
+    summarize_run,
+)
+from rewardsmith.pipelines.train.setup import (
+    Start,
+    load_data,
+    microbatch_tokens,
+    open_model,
+    read_model,
+    ready_model,
+    start_date,
+)
+from rewardsmith.pipelines.train.tokenize_ahead import tokens_ahead
+from rewardsmith.progress import SILENT, Progress
+from rewardsmith.track.following import following
+from rewardsmith.track.trackers import Job, require
+from rewardsmith.train.engines.deepspeed_config import zero_settings
+
+if TYPE_CHECKING:
+    from rewardsmith.model.reward_model import RewardModel
+    from rewardsmith.model.runtime.processes import Team
+    from rewardsmith.pipelines.evaluate import Scored
+    from rewardsmith.scoring.stream import Outcome
+    from rewardsmith.train.examples import Encoding
+    from rewardsmith.train.loop import FitResult, FitSettings, FitState
+
+
+PEAKS = {"peak_process_bytes": "memory of the process", "peak_gpu_bytes": "GPU memory"}
+"""What `train.json` calls a peak of memory, and what a person reads."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a training run came to; the same as `train.json` in the run folder."""
+
+    summary: Mapping[str, Any]
+    verdict_text: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Keys of the summary: output, steps, pairs, train_loss, eval, pairs_per_second, tokens_per_second, …"""
+        return dict(self.summary)
+
+    def to_text(self) -> str:
+        """What a person reads at the end of training."""
+        s = self.summary
+        peaks = [f"peak {words}: {s[key] / 2**30:.2f} GiB" for key, words in PEAKS.items() if key in s]
+        lines = [
+            done_in_words(s),
+            "; ".join([f"trained {s['trainable_parameters']:,} of {s['parameters']:,} parameters", *peaks]),
+            *heads_in_words(s),
+            f"model: {s['model_folder']}",
+        ]
+        return "\n".join([*lines, *([self.verdict_text] if self.verdict_text else [])])
+
+
+def train(config: Config, progress: Progress = SILENT) -> Result:
+    """Train, evaluate on the test split, diagnose; returns what `train.json` holds.
+
+    Started by torchrun or accelerate, all processes train and score together; the first alone writes and tells.
+    """
+    from rewardsmith.model.runtime.processes import joined
+
+    with joined(config.device) as (team, device), contextlib.ExitStack() as stack:
+        progress = progress if team.leads else SILENT
+        if team.leads:
+            stack.enter_context(claimed(config.output, RUN))
+            check_run(config, processes=team.size)
+            if config.push_to_hub is not None:
+                push.warn_early(config.push_to_hub, progress)
+        team.wait()
+        result = run_together(as_before(config), team, device, progress)
+    summary = dict(result.summary)
+    if team.leads:
+        share(config, summary, progress)
+        seal_run(config.output)
+    return replace(result, summary=summary)
+
+
+def run_together(config: Config, team: "Team", device: str, progress: Progress) -> Result:
+    """The run from data to report, each process with its part."""
+    from rewardsmith.model.runtime.devices import begin_peak_memory
+    from rewardsmith.train.optimizer import count_parameters
+
+    splits = load_data(config, progress)
+    opened = read_model(config, date=team.from_lead(lambda: start_date(config)))
+    with tokens_ahead(opened, splits, workers=config.workers, team=team.size, progress=progress) as outcomes:
+        start = ready_model(config, opened, device=device)
+        model = start.model
+        for told in start.told():
+            progress.note(told)
+        parameters = count_parameters(model.network)
+        begin_peak_memory(model.network.device)
+        train, validation = encode_splits(config, splits, model, outcomes, progress)
+    settings = fit_settings(config, start, train, team, progress)
+    fingerprint = fingerprint_of(config, settings, model, train, splits)
+    team.agree(fingerprint)
+    if team.leads:
+        begin_run(config, fingerprint, processes=team.size, progress=progress)
+        save_settings(config, splits, train, validation)
+    with following(tracking_jobs(config) if team.leads else [], progress):
+        with known_features(start, train, validation, settings, progress, team):
+            fitted = fit(config, settings, model, train, validation, fingerprint, team, progress)
+        model = trained_model(config, start, fitted.state, team)
+        if fitted.head is not None and fitted.head.members is not None:
+            model.keep_heads(fitted.head.members)
+        held = finish_model(config, model, splits, team, progress)
+        precision = fingerprint["dtype"]
+        summary = summarize_run(
+            config, settings, model, train, fitted, parameters, dtype=precision, processes=team.size
+        )
+        if team.leads:
+            write_json(config.output / "train.json", summary)
+        result = Result(summary, "")
+        if config.report:
+            result = evaluate_and_report(config, model, splits, held, summary, team, progress)
+    return team.from_lead(lambda: result)
+
+
+def share(config: Config, summary: dict[str, Any], progress: Progress) -> None:
+    """Make sure that the model has its card, and upload it where that was asked for."""
+    if not (config.output / "model" / card.CARD).is_file():  # the diagnosis writes it, where there is one
+        card.refresh(config.output, progress=progress)
+    if config.push_to_hub is not None:
+        summary["hub"] = push.push_run(config.output, config.push_to_hub, public=config.push_public, progress=progress)
+        write_json(config.output / "train.json", summary)
+
+
+def check_run(config: Config, *, processes: int) -> None:
+    """Refuse what can be refused before any data is read; nothing is written yet, so a wrong word costs nothing."""
+    from rewardsmith.train.losses import LOSSES
+
+    check_engine(config, processes)
+    if config.loss not in LOSSES:
+        raise UsageError(f"--loss {config.loss}: expected one of {', '.join(LOSSES)}")
+    require(config.track)
+    if config.resume:
+        if not (config.output / "settings.json").is_file():
+            raise OutputError(f"{config.output} holds no run to resume; start without --resume")
+        return
+    inner = str(Path(config.model) / "model")  # where a run folder has its model
+    data = input_files([*config.dataset, *config.validation, *config.test])
+    refuse_inside(config.output, [config.model, inner, *data])
+    check_output(config.output, RUN, overwrite=config.overwrite, edited=card.edited)
+
+
+def tracking_jobs(config: Config) -> list[Job]:
+    """What each tracker of the run has to know."""
+    project, name = config.track_project or "", config.run_name or ""
+    return [Job(tracker, config.output, project, name, config.track_uri) for tracker in config.track]
+
+
+def as_before(config: Config) -> Config:
+    """On resume, what the first run found out by itself (threads, token budget, precision) is used again."""
+    if not config.resume:
+        return config
+    stored = stored_settings(config.output)
+    return replace(
+        config,
+        threads=config.threads or stored.get("threads"),
+        tokens_per_microbatch=config.tokens_per_microbatch or stored.get("tokens_per_microbatch"),
+        dtype=stored.get("dtype", "auto") if config.dtype == "auto" else config.dtype,
+    )
+
+
+def encode_splits(
+    config: Config, splits: Splits, model: "RewardModel", outcomes: "Iterator[Outcome] | None", progress: Progress
+) -> "tuple[Encoding, Encoding]":
+    """Training and validation records as examples, from the tokens that were made ahead where there are such."""
+    from rewardsmith.train.examples import encode_examples, take_share
+
+    share = model.network.packed
+    train = encode_examples(splits.train, model.encoder, share=share, outcomes=outcomes, progress=progress)
+    validation = encode_examples(splits.validation, model.encoder, share=share, outcomes=outcomes)
+    train.examples = take_share(train.examples, config.frac, seed=config.seed)
+    if not train.examples:
+        reason = train.refused[0].reason if train.refused else "no record holds a comparison"
+        raise TrainingError(f"nothing left to train on: all {len(splits.train)} records were refused ({reason})")
+    return train, validation
+
+
+def fit_settings(config: Config, start: Start, train: "Encoding", team: "Team", progress: Progress) -> "FitSettings":
+    """The loop's settings with every default filled in; what has to be tried out, the first process tries."""
+    from rewardsmith.train.loop import FitSettings
+    from rewardsmith.train.schedule import LEARNING_RATES
+
+    per_epoch = -(-len(train.examples) // config.batch)
+    between = min(per_epoch, config.max_steps or per_epoch)
+    return FitSettings(
+        epochs=config.epochs,
+        batch=config.batch,
+        lr=config.lr if config.lr is not None else LEARNING_RATES[start.kind],
+        weight_decay=config.weight_decay,
+        warmup=config.warmup,
+        clip=config.clip,
+        dropout=config.dropout,
+        loss=config.loss,
+        seed=config.seed,
+        tokens_per_microbatch=team.from_lead(lambda: microbatch_tokens(config, start, train.examples, progress)),
+        eval_every=max(1, -(-between // config.evals)),
+        patience=config.patience,
+        keep=config.keep,
+        head_start=start.head,
+        max_steps=0 if start.exact else config.max_steps,
+        heads=config.heads,
+    )
+
+
+def fit(
+    config: Config,
+    settings: "FitSettings",
+    model: "RewardModel",
+    train: "Encoding",
+    validation: "Encoding",
+    fingerprint: Mapping[str, Any],
+    team: "Team",
+    progress: Progress,
+) -> "FitResult":
+    """Run the loop in the run folder."""
+    from rewardsmith.train.loop import Fit
+
+    trainer = Fit(
+        model.network,
+        settings,
+        train=train.examples,
+        validation=validation.examples,
+        folder=config.output,
+        fingerprint=fingerprint,
+        team=team,
+        parallel=config.engine,
+        zero=zero_settings(config.deepspeed_config) if config.engine == "deepspeed" else None,
+    )
+    return trainer.run(resuming=config.resume, progress=progress)
+
+
+def trained_model(config: Config, start: Start, state: "FitState", team: "Team") -> "RewardModel":
+    """The model with its trained weights, whole in every process: sharded, it is opened anew and takes them from disk."""
+    from rewardsmith.train.resume import final_weights, load_weights
+
+    if team.size == 1 or config.engine == "ddp":
+        return start.model
+    device, date = start.model.network.device.type, start.date
+    del start.model.network  # makes room
+    gc.collect()
+    model = open_model(config, device=device, date=date).model
+    checkpoints = config.output / "checkpoints"
+    load_weights(model.network, final_weights(checkpoints, best_step=state.best_step, last_step=state.step))
+    return model
+
+
+def finish_model(config: Config, model: "RewardModel", splits: Splits, team: "Team", progress: Progress) -> "Scored":
+    """Merge an adapter, fit normaliser and temperature, write `model/`; returns validation with its rewards."""
+    from rewardsmith.pipelines.evaluate import calibrate, normalize, score_all
+
+    model.network.autocast = None
+    model.network.eval()
+    if model.adapter is not None:
+        changed = model.merge_adapter()
+        progress.note(f"adapter merged in fp32: the probes' rewards changed by at most {changed:.1e}")
+    held = score_all(model, splits.validation, progress, team=team)
+    if held.records:
+        model.sidecar = replace(
+            model.sidecar,
+            normalizer=normalize(held.rewards),
+            calibration=calibrate(held.records, held.rewards, fitted_on="validation"),
+        )
+    if team.leads:
+        model.save(config.output / "model", overwrite=True, training=origin_of(config.model, config.dataset))
+    return held
+
+
+def evaluate_and_report(
+    config: Config,
+    model: "RewardModel",
+    splits: Splits,
+    held: "Scored",
+    summary: dict[str, Any],
+    team: "Team",
+    progress: Progress,
+) -> Result:
+    """Evaluate on the test split (validation where there is none), write the verdict and the report.
+
+    All processes score, the first alone judges.
+    """
+    from rewardsmith.pipelines.diagnose import diagnose
+    from rewardsmith.pipelines.evaluate import evaluate_records, score_all
+
+    name = "test" if splits.test else "validation"
+    records = getattr(splits, name)
+    if not records:
+        progress.note("no test or validation records, so nothing can be said about the model's quality")
+        return Result(summary, "")
+    if not team.leads:
+        score_all(model, records, team=team)
+        return Result(summary, "")
+    evaluation = evaluate_records(
+        model,
+        records,
+        validation=held if name == "test" else None,
+        train=splits.train,
+        split=name,
+        progress=progress,
+        team=team,
+    )
+    evaluation.save(config.output)
+    summary["eval"] = evaluation.headline()
+    write_json(config.output / "train.json", summary)
+    verdict = diagnose(config.output, overwrite=True)
+    return Result(summary, verdict.to_text())
