@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rewardsmith.diagnose.reading import facts_from_folder
 from rewardsmith.errors import UsageError
 from rewardsmith.language import current
 from rewardsmith.progress import SILENT, Progress
@@ -74,6 +73,7 @@ def gather(
 
     `evaluated` is an output folder of evaluate whose results are shown instead of the run's; UsageError where it has none.
     """
+    from rewardsmith.diagnose.reading import facts_from_folder
     from rewardsmith.diagnose.verdict import judge
     from rewardsmith.files.reading import read_object, read_text
     from rewardsmith.model.checkpoint.sidecar import Sidecar
