@@ -165,16 +165,20 @@ def missing_of(requirements: list[str]) -> dict[str, str]:
 
 def anonymous(text: str) -> str:
     """The text with the home folder as `~`, and names of the user and of the host taken out."""
-    text = text.replace(str(Path.home()), "~")
-    for name, word in {**user_names(), platform.node(): "HOST"}.items():
+    from rewardsmith.files.places import user_home
+
+    home = user_home()
+    text = text if home is None else text.replace(str(home), "~")
+    names = user_names() | ({} if home is None else {home.name: "USER"}) | {platform.node(): "HOST"}
+    for name, word in names.items():
         if len(name) > 1:
             text = re.sub(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", word, text)
     return text
 
 
-def user_names() -> Mapping[str, str]:
-    """The names of the user that runs this program, each with the word that stands for it."""
+def user_names() -> dict[str, str]:
+    """The name of the user that runs this program, with the word that stands for it; nothing for a user without a name."""
     try:
-        return {getpass.getuser(): "USER", Path.home().name: "USER"}
-    except (OSError, KeyError, ImportError):  # a container's user without a name
-        return {Path.home().name: "USER"}
+        return {getpass.getuser(): "USER"}
+    except (OSError, KeyError, ImportError):
+        return {}

@@ -28,7 +28,9 @@ def model_origin(name: str) -> dict[str, Any]:
 
 def source_origin(name: str) -> dict[str, Any]:
     """The origin of a source: the name on the hub, or the last part of a path, which tells nobody's folders."""
-    path = Path(name).expanduser()
+    from rewardsmith.files.places import expanded
+
+    path = expanded(name)
     if name.count("/") == 1 and not name.startswith((".", "/", "~")) and not path.exists():
         return {"name": name, "hub": name}
     return {"name": path.resolve().name if path.exists() else path.name, "hub": None}
