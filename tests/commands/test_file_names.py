@@ -1,4 +1,4 @@
-"""Names of files and folders: anything that is UTF-8 works everywhere; what is not is refused in one line, before any work."""
+"""Names of files and folders: what is UTF-8 works everywhere, what is not is refused in one line before any work."""
 
 import json
 import os

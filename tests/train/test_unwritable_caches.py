@@ -133,9 +133,9 @@ def test_a_user_without_a_home_trains_and_is_told(tmp_path, monkeypatch):
 
 
 def test_a_store_on_a_disk_that_became_read_only_is_still_read(tmp_path, monkeypatch):
-    from rewardsmith.model import feature_store
-
     import torch
+
+    from rewardsmith.model import feature_store
 
     store = feature_store.FeatureStore(tmp_path / "store")
     store.add([b"k" * parts.KEY_BYTES], torch.ones(1, 4))

@@ -4,7 +4,6 @@ import getpass
 import os
 import platform
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
