@@ -10,7 +10,7 @@ import pytest
 
 from builders import tiny
 from rewardsmith.cli import main
-from rewardsmith.data.loading import load
+from rewardsmith.data.loading.load import load
 from rewardsmith.errors import DataError, OutputError
 from rewardsmith.files import check_output, check_output_file
 from rewardsmith.files.kinds import RUN

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from builders import ranking, tiny
-from rewardsmith.commands import rewards, score
+from rewardsmith.commands import score
 from rewardsmith.evaluate import baselines
+from rewardsmith.pipelines import evaluate
 
 K = 60
 
@@ -17,8 +18,8 @@ def looked_at(monkeypatch):
     """Every text whose language, length or words were asked for."""
     found = {"language": [], "length": [], "grams": []}
     for module, name, key in (
-        (rewards, "language_of", "language"),
-        (rewards, "length_in_words", "length"),
+        (evaluate, "language_of", "language"),
+        (evaluate, "length_in_words", "length"),
         (baselines, "grams", "grams"),
     ):
         function = getattr(module, name)
@@ -33,9 +34,9 @@ def looked_at(monkeypatch):
 
 def test_each_text_is_looked_at_once_however_many_comparisons_it_is_in(looked_at):
     record = ranking("q", *(f"answer number {k}" for k in range(K)))
-    rows = list(rewards.compared([record], [np.arange(K, 0, -1.0)]))
+    rows = list(evaluate.compared([record], [np.arange(K, 0, -1.0)]))
     assert len(rows) == K * (K - 1) // 2
-    compared = rewards.comparisons_of(rows)
+    compared = evaluate.comparisons_of(rows)
     assert len(looked_at["language"]) == 1
     assert len(looked_at["length"]) == K
     assert compared.preferred_length.tolist() == [3] * len(rows)

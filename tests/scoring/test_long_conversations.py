@@ -63,7 +63,7 @@ def test_as_few_of_the_oldest_turns_go_as_must(model, turns):
 
 def test_a_refused_conversation_is_named_in_one_short_line(model):
     from rewardsmith.errors import ContractError
-    from rewardsmith.scoring.template import Renderer
+    from rewardsmith.scoring.templates.renderer import Renderer
 
     refusing = "{{ raise_exception('no') }}"
     renderer = Renderer(model.tokenizer, refusing, kwargs={})

@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from builders import pair, tiny
-from rewardsmith.model.team import Team
+from rewardsmith.model.runtime.processes import Team
 from rewardsmith.train.examples import Example, encode_examples
 from rewardsmith.train.loop import Fit, FitSettings
 from rewardsmith.train.step import passes_of

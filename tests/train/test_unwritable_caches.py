@@ -6,9 +6,11 @@ import sqlite3
 import pytest
 from safetensors import SafetensorError
 
-from rewardsmith.commands import environment, train
-from rewardsmith.model import locating, parts
-from rewardsmith.train import token_store
+from rewardsmith.bench import environment
+from rewardsmith.commands import train
+from rewardsmith.files import places
+from rewardsmith.model.frozen import feature_cache, parts
+from rewardsmith.scoring import token_cache
 
 
 class Notes:
@@ -39,9 +41,9 @@ def trained(folder, **settings):
 def cache(tmp_path, monkeypatch):
     """The folder of the caches."""
     place = tmp_path / "home" / ".cache" / "rewardsmith"
-    monkeypatch.setattr(locating, "models_folder", lambda: place / "models")
-    monkeypatch.setattr(token_store, "models_folder", lambda: place / "models")
-    monkeypatch.setattr(token_store, "WORTH", 10)
+    monkeypatch.setattr(places, "models_folder", lambda: place / "models")
+    monkeypatch.setattr(token_cache, "models_folder", lambda: place / "models")
+    monkeypatch.setattr(token_cache, "WORTH", 10)
     return place
 
 
@@ -89,14 +91,14 @@ def test_a_full_disk_of_the_cache_does_not_end_a_run(kept, cache, tmp_path, monk
         raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
     monkeypatch.setattr(parts, "save_file", full)
-    opened = token_store.opened
+    opened = token_cache.opened
 
     def small(path):
         file = opened(path)
         file.execute("PRAGMA max_page_count = 3")
         return file
 
-    monkeypatch.setattr(token_store, "opened", small)
+    monkeypatch.setattr(token_cache, "opened", small)
     loss, notes = trained(tmp_path / "b", **FROZEN[kept])
     assert loss == pytest.approx(expected, rel=1e-4)
     assert sum("No space left on device" in note for note in notes) == 1
@@ -110,7 +112,7 @@ def test_a_database_that_cannot_be_closed_well_is_said_once(cache, tmp_path, mon
             raise sqlite3.OperationalError("disk I/O error")
 
     cache.mkdir(parents=True)
-    monkeypatch.setattr(token_store, "opened", lambda path: sqlite3.connect(path, factory=Failing))
+    monkeypatch.setattr(token_cache, "opened", lambda path: sqlite3.connect(path, factory=Failing))
     _, notes = trained(tmp_path / "run")
     assert sum("disk I/O error" in note for note in notes) == 1
 
@@ -123,27 +125,25 @@ def test_a_user_without_a_home_trains_and_is_told(tmp_path, monkeypatch):
 
     monkeypatch.delenv("REWARDSMITH_HOME", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.setattr(locating.Path, "home", nowhere)
-    monkeypatch.setattr(token_store, "WORTH", 10)
+    monkeypatch.setattr(places.Path, "home", nowhere)
+    monkeypatch.setattr(token_cache, "WORTH", 10)
     _, notes = trained(tmp_path / "run", freeze_layers=-1)
     assert sum("kept in memory only: " in note for note in notes) == 1
     assert sum("token ids are not kept" in note for note in notes) == 1
-    assert locating.expanded("~nobody-of-this-name/x") == locating.Path("~nobody-of-this-name/x")
+    assert places.expanded("~nobody-of-this-name/x") == places.Path("~nobody-of-this-name/x")
     assert environment.anonymous("null /dev/null") == "null /dev/null"
 
 
 def test_a_store_on_a_disk_that_became_read_only_is_still_read(tmp_path, monkeypatch):
     import torch
 
-    from rewardsmith.model import feature_store
-
-    store = feature_store.FeatureStore(tmp_path / "store")
+    store = feature_cache.FeatureStore(tmp_path / "store")
     store.add([b"k" * parts.KEY_BYTES], torch.ones(1, 4))
 
     def read_only(*_):
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr(feature_store.os, "utime", read_only)
+    monkeypatch.setattr(feature_cache.os, "utime", read_only)
     monkeypatch.setattr(parts, "write_through", read_only)
-    again = feature_store.FeatureStore(tmp_path / "store")
+    again = feature_cache.FeatureStore(tmp_path / "store")
     assert again.rows([b"k" * parts.KEY_BYTES]).tolist() == [[1.0] * 4]

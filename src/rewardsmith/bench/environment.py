@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from rewardsmith.files.places import models_folder, user_home
+
 PACKAGES = (
     *("torch", "transformers", "tokenizers", "huggingface_hub", "safetensors", "numpy", "scipy", "scikit-learn"),
     *("orjson", "pyarrow", "pyyaml", "cyclopts", "rich", "jinja2", "matplotlib", "ftfy", "jaxtyping"),
@@ -21,7 +23,6 @@ VARIABLES = (
 
 def describe_environment() -> dict[str, Any]:
     """`python, system, machine, packages, extras, models, models_folder`; slow, since torch is imported."""
-    from rewardsmith.files.places import models_folder
     from rewardsmith.model.loading.embedded import entries
 
     return {
@@ -164,8 +165,6 @@ def missing_of(requirements: list[str]) -> dict[str, str]:
 
 def anonymous(text: str) -> str:
     """The text with the home folder as `~`, and names of the user and of the host taken out."""
-    from rewardsmith.files.places import user_home
-
     home = user_home()
     text = text if home is None else text.replace(str(home), "~")
     names = user_names() | ({} if home is None else {home.name: "USER"}) | {platform.node(): "HOST"}

@@ -1,5 +1,6 @@
 """Where a model lies: an embedded name, a folder, or a hub name to the folder that holds its files."""
 
+import os
 import socket
 from pathlib import Path
 from urllib.parse import urlsplit

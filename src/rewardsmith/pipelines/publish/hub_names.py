@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rewardsmith.errors import UsageError
+from rewardsmith.files.places import expanded
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 
@@ -27,8 +28,6 @@ def model_origin(name: str) -> dict[str, Any]:
 
 def source_origin(name: str) -> dict[str, Any]:
     """The origin of a source: the name on the hub, or the last part of a path, which tells nobody's folders."""
-    from rewardsmith.files.places import expanded
-
     path = expanded(name)
     if name.count("/") == 1 and not name.startswith((".", "/", "~")) and not path.exists():
         return {"name": name, "hub": name}
