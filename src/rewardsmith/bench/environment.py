@@ -4,9 +4,10 @@ import getpass
 import os
 import platform
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from rewardsmith.files.places import models_folder, user_home
 
 PACKAGES = (
     *("torch", "transformers", "tokenizers", "huggingface_hub", "safetensors", "numpy", "scipy", "scikit-learn"),
@@ -22,7 +23,6 @@ VARIABLES = (
 
 def describe_environment() -> dict[str, Any]:
     """`python, system, machine, packages, extras, models, models_folder`; slow, since torch is imported."""
-    from rewardsmith.files.places import models_folder
     from rewardsmith.model.loading.embedded import entries
 
     return {
@@ -165,16 +165,18 @@ def missing_of(requirements: list[str]) -> dict[str, str]:
 
 def anonymous(text: str) -> str:
     """The text with the home folder as `~`, and names of the user and of the host taken out."""
-    text = text.replace(str(Path.home()), "~")
-    for name, word in {**user_names(), platform.node(): "HOST"}.items():
+    home = user_home()
+    text = text if home is None else text.replace(str(home), "~")
+    names = user_names() | ({} if home is None else {home.name: "USER"}) | {platform.node(): "HOST"}
+    for name, word in names.items():
         if len(name) > 1:
             text = re.sub(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", word, text)
     return text
 
 
-def user_names() -> Mapping[str, str]:
-    """The names of the user that runs this program, each with the word that stands for it."""
+def user_names() -> dict[str, str]:
+    """The name of the user that runs this program, with the word that stands for it; nothing for a user without a name."""
     try:
-        return {getpass.getuser(): "USER", Path.home().name: "USER"}
-    except (OSError, KeyError, ImportError):  # a container's user without a name
-        return {Path.home().name: "USER"}
+        return {getpass.getuser(): "USER"}
+    except (OSError, KeyError, ImportError):
+        return {}

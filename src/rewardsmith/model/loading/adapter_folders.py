@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from rewardsmith.errors import MissingExtraError, ModelError
+from rewardsmith.files.places import expanded
 from rewardsmith.model.inspection.finite import refuse_values
 from rewardsmith.model.loading.folders import ADAPTER_WEIGHTS, ModelFolder
 from rewardsmith.model.runtime.quiet import quiet_bitsandbytes
@@ -21,7 +22,7 @@ def base_of(folder: ModelFolder, base: str | None) -> str:
     if base is None and not named:
         raise ModelError(f"{folder.path} is a LoRA adapter that names no base model; give it: --base FOLDER")
     name = base or str(named)
-    local = [Path(name).expanduser(), folder.path / name, folder.path.parent / name]
+    local = [expanded(name), folder.path / name, folder.path.parent / name]
     for candidate in local:
         if (candidate / "config.json").is_file():
             return str(candidate)

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from rewardsmith.errors import ModelError
 from rewardsmith.files.manifest import read_manifest
-from rewardsmith.files.places import models_folder
+from rewardsmith.files.places import expanded, models_folder
 
 EMBEDDED = ("tiny", "smollm2-135m", "minilm-l6")
 HUB_FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "*.tiktoken", "*.py")
@@ -20,7 +20,7 @@ def locate(name: str) -> str:
         if not (folder / "config.json").is_file():
             raise ModelError(f"model {name!r} is not installed; run: rewardsmith models get {name}")
         return str(folder)
-    folder = Path(name).expanduser()
+    folder = expanded(name)
     if folder.is_dir():
         inner = folder / "model"
         if not (folder / "config.json").is_file() and (inner / "config.json").is_file():

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from rewardsmith.errors import UsageError
+from rewardsmith.files.places import expanded
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 
@@ -28,7 +28,7 @@ def model_origin(name: str) -> dict[str, Any]:
 
 def source_origin(name: str) -> dict[str, Any]:
     """The origin of a source: the name on the hub, or the last part of a path, which tells nobody's folders."""
-    path = Path(name).expanduser()
+    path = expanded(name)
     if name.count("/") == 1 and not name.startswith((".", "/", "~")) and not path.exists():
         return {"name": name, "hub": name}
     return {"name": path.resolve().name if path.exists() else path.name, "hub": None}

@@ -84,9 +84,9 @@ def know_features(
     store, computed = filled(network, records, settings.tokens_per_microbatch, progress)
     if team.leads:
         team.wait()
-    place = f"kept in {store.folder}" if store.folder is not None else "kept in memory only"
-    if store.problem is not None:
-        place += f": {store.problem}"
+    place = f"kept in {store.folder}"
+    if store.folder is None:
+        place = "kept in memory only" if store.problem is None else f"kept in memory only: {store.problem}"
     progress.note(f"features of {len(store.places)} texts known, {computed} of them computed now; {place}")
     network.known = lambda trees: store.batch(trees, network.device)
 
