@@ -21,9 +21,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rewardsmith.data.readers import read_file
-from rewardsmith.data.rows import Raw
-
+from rewardsmith.data.input.readers import read_file
+from rewardsmith.data.input.rows import Raw
 from rewardsmith.files import write_json
 
 RESULT = Path(__file__).parent / "results" / "damaged_files.json"

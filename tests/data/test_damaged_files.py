@@ -9,6 +9,7 @@ import zlib
 
 import pytest
 
+from rewardsmith.commands.prepare import Config, run
 from rewardsmith.data.input import csv_rows, lines
 from rewardsmith.data.input.readers import read_file
 from rewardsmith.data.input.rows import Raw
@@ -357,3 +358,22 @@ def test_text_in_parquet_that_is_not_utf8_is_shown(tmp_path):
     assert kept.row == {"prompt": "ok", "n": 1, "l": ["a"]}
     assert (one.line, one.code) == (2, "invalid_utf8")
     assert one.excerpt == '{"prompt":"caf\ufffd","n":2,"l":["\ufffd"]}'
+
+
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.json.gz", "a.txt.gz"])
+@pytest.mark.parametrize("start", [b"", b'prompt,chosen\n"', b"["])
+def test_a_bomb_is_refused_before_its_first_row(tmp_path, name, start):
+    (tmp_path / name).write_bytes(gzip.compress(start + b"\n" * (80 << 20)))
+    with pytest.raises(DataError, match="200 times its size"):
+        next(read_file(tmp_path / name))
+
+
+def test_prepare_writes_where_a_row_begins(tmp_path):
+    rows = csv_lines(plain(40))
+    rows[7] = rows[7].replace(b"chosen", b'"chosen')
+    (tmp_path / "a.csv").write_bytes(b"".join(rows))
+    result = run(Config(sources=(str(tmp_path / "a.csv"),), output=tmp_path / "out"))
+    assert (result.rows, result.kept, result.quarantined) == (40, 39, 1)
+    (entry,) = map(json.loads, (tmp_path / "out/quarantine.jsonl").read_bytes().splitlines())
+    assert (entry["line"], entry["byte"], entry["code"]) == (8, sum(map(len, rows[:7])), "broken_csv")
+    assert entry["excerpt"].startswith('prompt 6 of 40,"chosen')
