@@ -164,13 +164,21 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    start, per = time.time(), -(-arguments.rows // len(schemas.ROWS))
+    result = measure(rows=arguments.rows, seed=arguments.seed)
+    print(json.dumps(result, ensure_ascii=False, indent=1))
+    old = orjson.loads(RESULT.read_bytes()) if RESULT.exists() else {}
+    write_json(RESULT, old | {"mutated": result})
+
+
+def measure(*, rows: int, seed: int) -> dict[str, Any]:
+    """Counts over all formats: rows, what became of them, crashes, and rows that are nowhere or twice."""
+    start, per = time.time(), -(-rows // len(schemas.ROWS))
     total: Counter[str] = Counter()
     codes: Counter[str] = Counter()
     refusals, crashes = [], []
     for number, (name, row) in enumerate(schemas.ROWS):
-        draw = random.Random(f"{arguments.seed}:{number}")
-        rows = [row if at % 3 == 0 else mutated(row, draw) for at in range(per)]
+        draw = random.Random(f"{seed}:{number}")
+        made = [row if at % 3 == 0 else mutated(row, draw) for at in range(per)]
         settings = {
             "remove": REMOVABLE if number % 2 else (),
             "repair": number % 4 < 2,
@@ -178,7 +186,7 @@ def main() -> None:
         }
         with tempfile.TemporaryDirectory() as folder:
             try:
-                lines = [line_of(each, draw, first=not at) for at, each in enumerate(rows)]
+                lines = [line_of(each, draw, first=not at) for at, each in enumerate(made)]
                 told = prepare(Path(folder), lines, settings, own=name == "native")
             except Exception:
                 crashes.append(f"{name}: {traceback.format_exc()}")
@@ -190,10 +198,8 @@ def main() -> None:
         total.update({key: value for key, value in told.items() if isinstance(value, int)})
         print(number, name, told)
     result = {**total, "formats": len(schemas.ROWS), "crashes": len(crashes), "refused_files": refusals}
-    result |= {"codes": dict(sorted(codes.items())), "seed": arguments.seed, "seconds": round(time.time() - start)}
-    print(json.dumps(result, ensure_ascii=False, indent=1))
-    old = orjson.loads(RESULT.read_bytes()) if RESULT.exists() else {}
-    write_json(RESULT, old | {"mutated": result})
+    result |= {"codes": dict(sorted(codes.items())), "seed": seed, "seconds": round(time.time() - start)}
+    return result
 
 
 if __name__ == "__main__":
