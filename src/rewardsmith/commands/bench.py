@@ -1,6 +1,6 @@
 """`rewardsmith bench`: how fast this machine trains and scores, beside the figures of document 001."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -212,39 +212,15 @@ def cells(timed: "Mapping[Any, Timing]", prefix: tuple[str, str], *, per_call: s
 def tables(figures: Mapping[str, Any]) -> list[str]:
     """The figures as text: training, scoring, memory, each beside document 001."""
     machine, sizes = figures["machine"], figures["sizes"]
-    first = sizes[0]
     document = figures["document"]
-    told = {size["n_layer"]: size for size in document["training"]}
+    documented = {size["n_layer"]: size for size in document["training"]}
     lines = [
-        f"{machine['processor']}, {machine['cores_usable']} cores, {machine['threads']} threads; {first['device']}, "
+        f"{machine['processor']}, {machine['cores_usable']} cores, {machine['threads']} threads; {sizes[0]['device']}, "
         f"torch {figures['torch']}; medians of {figures['repetitions']} interleaved repetitions, {figures['seconds']:.0f} s",
         f"(001) {document['machine']}",
-        "",
-        "Training, optimizer steps per second by batch (pairs per step)",
-        header([*map(str, BATCHES), "(001)"]),
+        *speed_lines(sizes, documented, document["scoring"]),
+        *memory_lines(sizes, documented),
     ]
-    for size in sizes:
-        given = told.get(size["n_layer"], {}).get("steps_per_second")
-        lines.append(row(label(size), [*rates(size["training"], "steps_per_second"), f"~{given:g}" if given else "–"]))
-    lines += ["", "Training, pairs per second by batch", header([*map(str, BATCHES), ""])]
-    lines += [row(label(size), [*rates(size["training"], "pairs_per_second"), ""]) for size in sizes]
-    lines += ["", "Scoring from text, samples per second by batch", header(list(map(str, BATCHES)))]
-    lines += [row(label(size), rates(size["scoring"], "samples_per_second")) for size in sizes]
-    lines.append(row("(001), model not named", approximate(document["scoring"]["samples_per_second"])))
-    lines += ["", "Scoring from text, milliseconds per call by batch", header(list(map(str, BATCHES)))]
-    lines += [row(label(size), milliseconds(size["scoring"])) for size in sizes]
-    lines.append(row("(001), model not named", approximate(document["scoring"]["latency_ms"])))
-    lines += [
-        "",
-        "Memory of a training process in MB (batch 4)",
-        header(["parameters", "weights", "libraries", "peak"]),
-    ]
-    lines[-1] += f"{'device':>11}{'(001)':>11}"
-    for size in sizes:
-        given, memory = told.get(size["n_layer"], {}).get("memory_mb"), size["training_memory"]
-        values = [f"{size['parameters']:,}", f"{size['model_mb']:.1f}"]
-        values += ["–" if value is None else f"{value:.0f}" for value in memory.values()]
-        lines.append(row(label(size), [*values, f"~{given:g}" if given else "–"]))
     if "share" in figures:
         lines += share_lines(figures["share"])
     for cell in figures["left_out"]:
@@ -252,6 +228,46 @@ def tables(figures: Mapping[str, Any]) -> list[str]:
             f"left out, since it would take too long: {cell['work']} of {cell['size']} with batch {cell['batch']}"
         )
     return lines
+
+
+def speed_lines(
+    sizes: Sequence[Mapping[str, Any]], documented: Mapping[int, Mapping[str, Any]], scoring: Mapping[str, Any]
+) -> list[str]:
+    """Training and scoring, by batch."""
+    lines = [
+        "",
+        "Training, optimizer steps per second by batch (pairs per step)",
+        header([*map(str, BATCHES), "(001)"]),
+    ]
+    for size in sizes:
+        given = approximately(documented, size, "steps_per_second")
+        lines.append(row(label(size), [*rates(size["training"], "steps_per_second"), given]))
+    lines += ["", "Training, pairs per second by batch", header([*map(str, BATCHES), ""])]
+    lines += [row(label(size), [*rates(size["training"], "pairs_per_second"), ""]) for size in sizes]
+    lines += ["", "Scoring from text, samples per second by batch", header(list(map(str, BATCHES)))]
+    lines += [row(label(size), rates(size["scoring"], "samples_per_second")) for size in sizes]
+    lines.append(row("(001), model not named", approximate(scoring["samples_per_second"])))
+    lines += ["", "Scoring from text, milliseconds per call by batch", header(list(map(str, BATCHES)))]
+    lines += [row(label(size), milliseconds(size["scoring"])) for size in sizes]
+    lines.append(row("(001), model not named", approximate(scoring["latency_ms"])))
+    return lines
+
+
+def memory_lines(sizes: Sequence[Mapping[str, Any]], documented: Mapping[int, Mapping[str, Any]]) -> list[str]:
+    """Memory of a training process."""
+    head = header(["parameters", "weights", "libraries", "peak"]) + f"{'device':>11}{'(001)':>11}"
+    lines = ["", "Memory of a training process in MB (batch 4)", head]
+    for size in sizes:
+        values = [f"{size['parameters']:,}", f"{size['model_mb']:.1f}"]
+        values += ["–" if value is None else f"{value:.0f}" for value in size["training_memory"].values()]
+        lines.append(row(label(size), [*values, approximately(documented, size, "memory_mb")]))
+    return lines
+
+
+def approximately(documented: Mapping[int, Mapping[str, Any]], size: Mapping[str, Any], name: str) -> str:
+    """What document 001 says of a model of this size; a dash where it has none."""
+    given = documented.get(size["n_layer"], {}).get(name)
+    return f"~{given:g}" if given else "–"
 
 
 def label(size: Mapping[str, Any]) -> str:

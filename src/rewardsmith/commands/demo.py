@@ -31,7 +31,7 @@ class Config:
     seed: int = 0
     """Seed of the data and of the training."""
     overwrite: bool = False
-    """Empty --output first if it holds something."""
+    """Replace what an earlier run of this command wrote to --output; nothing else is ever deleted."""
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ class Config:
     strict: bool = False
     """Stop at the first row that cannot be read."""
     overwrite: bool = False
-    """Empty --output first if it holds something."""
+    """Replace what an earlier run of this command wrote to --output; nothing else is ever deleted."""
     trust_remote_code: bool = False
     """Run code that comes with a hub model."""
 

@@ -1,5 +1,6 @@
 """Rewards of records as the arrays and files that evaluation, diagnosis and comparison read."""
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,37 +133,73 @@ def compared(records: Sequence[Record], rewards: Rewards) -> Iterator[Row]:
             yield Row(record, comparison, values)
 
 
+COLUMNS: dict[str, type] = {
+    "margin": np.float64,
+    "preference": np.float64,
+    "weight": np.float64,
+    "cluster": np.int64,
+    "language": str,
+    "preferred_reward": np.float64,
+    "other_reward": np.float64,
+    "preferred_length": np.int64,
+    "other_length": np.int64,
+    "turns": np.int64,
+    "label_strength": np.float64,
+    "preferred_id": np.int64,
+    "other_id": np.int64,
+}
+"""The arrays of `Comparisons` that have a value for every comparison, in the order of `Numbering.values_of`."""
+
+
+class Numbering:
+    """Numbers of prompts and of texts in order of appearance, and what is measured of a text, once per text.
+
+    500 responses to one prompt are 124,750 comparisons of the same texts.
+    """
+
+    def __init__(self) -> None:
+        self.prompts: dict[str, int] = {}
+        self.texts: dict[tuple[str, str], int] = {}
+        self.length = functools.cache(length_in_words)
+        self.languages: dict[str, str] = {}
+
+    def values_of(self, row: Row) -> tuple[Any, ...]:
+        """One value per column of COLUMNS."""
+        record, comparison = row.record, row.comparison
+        preferred, other = (row.text(index) for index in row.indices)
+        if record.id not in self.languages:
+            self.languages[record.id] = language_of(words_of(record))
+        return (
+            row.margin,
+            comparison.preference,
+            comparison.weight,
+            self.prompts.setdefault(record.prompt_id, len(self.prompts)),
+            self.languages[record.id],
+            float(row.rewards[comparison.i]),
+            float(row.rewards[comparison.j]),
+            self.length(preferred),
+            self.length(other),
+            len(record.prompt),
+            strength_of(comparison),
+            self.texts.setdefault((record.prompt_id, preferred), len(self.texts)),
+            self.texts.setdefault((record.prompt_id, other), len(self.texts)),
+        )
+
+
 def comparisons_of(rows: Sequence[Row]) -> Comparisons:
     """Comparisons as arrays; prompts are numbered in order of appearance."""
-    clusters: dict[str, int] = {}
-    identities: dict[tuple[str, str], int] = {}
-
-    def identity(row: Row, index: int) -> int:
-        return identities.setdefault((row.record.prompt_id, row.text(index)), len(identities))
-
+    numbering = Numbering()
+    values = [numbering.values_of(row) for row in rows]
+    arrays: dict[str, Any] = {
+        name: np.array([each[number] for each in values], dtype=kind)
+        for number, (name, kind) in enumerate(COLUMNS.items())
+    }
     categories = [category_of(row.record) for row in rows]
-    # Once per record and text: 500 responses to one prompt are 124,750 comparisons of the same texts.
-    records = {row.record.id: row.record for row in rows}
-    languages = {name: language_of(words_of(record)) for name, record in records.items()}
-    lengths = {text: length_in_words(text) for text in {row.text(k) for row in rows for k in row.indices}}
-    pairs = [(row, row.comparison) for row in rows]
     return Comparisons(
-        margin=np.array([row.margin for row in rows], dtype=np.float64),
-        preference=np.array([c.preference for _, c in pairs], dtype=np.float64),
-        weight=np.array([c.weight for _, c in pairs], dtype=np.float64),
-        cluster=np.array([clusters.setdefault(row.record.prompt_id, len(clusters)) for row in rows], dtype=np.int64),
+        **arrays,
         category=np.array([name or "" for name in categories], dtype=str) if any(categories) else None,
-        language=np.array([languages[row.record.id] for row in rows], dtype=str),
-        preferred_reward=np.array([float(row.rewards[c.i]) for row, c in pairs], dtype=np.float64),
-        other_reward=np.array([float(row.rewards[c.j]) for row, c in pairs], dtype=np.float64),
-        preferred_length=np.array([lengths[row.text(c.i)] for row, c in pairs], dtype=np.int64),
-        other_length=np.array([lengths[row.text(c.j)] for row, c in pairs], dtype=np.int64),
-        turns=np.array([len(row.record.prompt) for row in rows], dtype=np.int64),
-        label_strength=np.array([strength_of(c) for _, c in pairs], dtype=np.float64),
-        preferred_id=np.array([identity(row, c.i) for row, c in pairs], dtype=np.int64),
-        other_id=np.array([identity(row, c.j) for row, c in pairs], dtype=np.int64),
-        preferred_text=[row.text(c.i) for row, c in pairs],
-        other_text=[row.text(c.j) for row, c in pairs],
+        preferred_text=[row.text(row.comparison.i) for row in rows],
+        other_text=[row.text(row.comparison.j) for row in rows],
     )
 
 

@@ -1,6 +1,6 @@
 """A run or a model → which of its parts still hold: files, data, settings, versions, probes."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,13 +91,18 @@ def verify(place: Path, *, parts: Collection[str] = (), device: str = "auto") ->
         "versions": lambda: check_versions(place),
         "probes": lambda: check_probes(place / "model" if is_run else place, place, device),
     }
-    wanted = [name for name in parts or PARTS if is_run or name not in OF_RUNS]
-    found = {name: checks[name]() for name in wanted if name != "probes"}
-    if "probes" in wanted:
-        faults = found["files"].faults if "files" in found else ()
-        damaged = any(file_of_model(fault, is_run=is_run) for fault in faults)
-        found["probes"] = Part("probes", None, "the model's files are damaged") if damaged else checks["probes"]()
+    found: dict[str, Part] = {}
+    for name in parts or PARTS:
+        if name in OF_RUNS and not is_run:
+            continue
+        damaged = name == "probes" and model_is_damaged(found.get("files"), is_run=is_run)
+        found[name] = Part(name, None, "the model's files are damaged") if damaged else checks[name]()
     return Verification(str(place), tuple(found.values()))
+
+
+def model_is_damaged(files: Part | None, *, is_run: bool) -> bool:
+    """Whether files of the model were found damaged, so that there is nothing to score with."""
+    return files is not None and any(file_of_model(fault, is_run=is_run) for fault in files.faults)
 
 
 def recognised(place: Path) -> bool:
@@ -162,19 +167,23 @@ def check_data(place: Path) -> Part:
     listed = None if recorded is None else recorded.get("files")
     if not isinstance(listed, list) or not all(is_file_entry(entry) for entry in listed):
         return Part("data", None, "data/data.json records no files")
-    there = [entry for entry in listed if Path(entry["file"]).is_file()]
-    faults = [
-        Fault(entry["file"], "other bytes than when it was read")
-        for entry in there
-        if sha256(Path(entry["file"])) != entry["sha256"]
-    ]
-    if faults:
-        return Part("data", False, f"changed: {len(faults)} of {len(there)}", tuple(faults))
     if not listed:
         return Part("data", None, "it was not read from files")
-    said = [f"unchanged since they were read: {len(there)}"] if there else []
-    said += [f"no longer there: {len(listed) - len(there)}"] if len(listed) > len(there) else []
-    return Part("data", True if there else None, "; ".join(said))
+    there = [entry for entry in listed if Path(entry["file"]).is_file()]
+    faults = tuple(changed_data(there))
+    if faults:
+        return Part("data", False, f"changed: {len(faults)} of {len(there)}", faults)
+    counts = {"unchanged since they were read": len(there), "no longer there": len(listed) - len(there)}
+    return Part(
+        "data", True if there else None, "; ".join(f"{words}: {count}" for words, count in counts.items() if count)
+    )
+
+
+def changed_data(entries: Iterable[Mapping[str, str]]) -> Iterator[Fault]:
+    """The files that hold other bytes than when they were read."""
+    for entry in entries:
+        if sha256(Path(entry["file"])) != entry["sha256"]:
+            yield Fault(entry["file"], "other bytes than when it was read")
 
 
 def is_file_entry(entry: object) -> bool:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rewardsmith.data.loading.load import Read
     from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.model.scorer import Rewards, Sequences
+    from rewardsmith.records import Record
     from rewardsmith.scoring.tokens import Cuts
 
 
@@ -219,36 +220,16 @@ def score_window(
 ) -> Iterator[dict[str, Any]]:
     """Score a stretch of rows; what cannot be scored gets an `error` in its place."""
     from rewardsmith.data.loading.load import source_order
-    from rewardsmith.errors import ContractError
-    from rewardsmith.model.reward_model import sequences_of
-    from rewardsmith.records import Record
 
     rows: list[dict[str, Any]] = []
     waiting: list[tuple[dict[str, Any], list[int], Sequences]] = []
     for given, item, hashed_order in window:
         row = dict(given or {})
         rows.append(row)
-        if not isinstance(item, Record):
-            place = getattr(item, "file", None) or getattr(item, "source", "")
-            fail(row, f"{place}:{item.line}", getattr(item, "reason", "plain text has no response to score"), counts)
-            continue
-        try:
-            encoded = model.encode(item)
-        except ContractError as error:
-            fail(row, item.place, str(error), counts)
-            continue
-        written = {
-            "rewards": True, "reward_std": model.heads is not None, "best": config.best_of, "cut": encoded.cuts.any,
-            "mismatch": bool(model.mismatch),
-        }  # fmt: skip
-        refuse_taken(row, item.place, [name for name, used in written.items() if used])
-        if encoded.cuts.any:
-            row["cut"] = cuts_json(encoded.cuts)
-        if model.mismatch:
-            row["mismatch"] = True
-        counts.overlong += encoded.overlong
-        order = source_order(item, hashed_order=hashed_order)
-        waiting.append((row, order, sequences_of(item, encoded)))
+        encoded = encoded_row(config, model, row, item, counts)
+        if encoded is not None:
+            record, sequences = encoded
+            waiting.append((row, source_order(record, hashed_order=hashed_order), sequences))
     for (row, order, _), (values, std) in zip(waiting, rewards_of(config, model, [w[2] for w in waiting]), strict=True):
         row["rewards"] = [float(values[index]) for index in order]
         if std is not None:
@@ -258,6 +239,36 @@ def score_window(
             row["best"] = max(range(len(values)), key=row["rewards"].__getitem__)
     counts.rows += len(rows)
     yield from rows
+
+
+def encoded_row(
+    config: Config, model: "RewardModel", row: dict[str, Any], item: Any, counts: Counts
+) -> "tuple[Record, Sequences] | None":
+    """A row as a record, and what is scored of it; None, and an `error` in the row, where nothing can be."""
+    from rewardsmith.errors import ContractError
+    from rewardsmith.model.reward_model import sequences_of
+    from rewardsmith.records import Record
+
+    if not isinstance(item, Record):
+        place = getattr(item, "file", None) or getattr(item, "source", "")
+        fail(row, f"{place}:{item.line}", getattr(item, "reason", "plain text has no response to score"), counts)
+        return None
+    try:
+        encoded = model.encode(item)
+    except ContractError as error:
+        fail(row, item.place, str(error), counts)
+        return None
+    cut, mismatch = encoded.cuts.any, bool(model.mismatch)
+    written = {
+        "rewards": True, "reward_std": model.heads is not None, "best": config.best_of, "cut": cut, "mismatch": mismatch,
+    }  # fmt: skip
+    refuse_taken(row, item.place, [name for name, used in written.items() if used])
+    if cut:
+        row["cut"] = cuts_json(encoded.cuts)
+    if mismatch:
+        row["mismatch"] = True
+    counts.overlong += encoded.overlong
+    return item, sequences_of(item, encoded)
 
 
 def rewards_of(

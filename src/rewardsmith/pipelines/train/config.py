@@ -178,7 +178,7 @@ class Config:
     resume: bool = False
     """Go on with the run in --output from its newest whole checkpoint."""
     overwrite: bool = False
-    """Empty --output first if it holds something."""
+    """Replace what an earlier run of this command wrote to --output; nothing else is ever deleted."""
     trust_remote_code: bool = False
     """Run code that comes with a hub model."""
     push_to_hub: str | None = None
@@ -194,19 +194,7 @@ class Config:
         return self.parallel or ("fsdp" if os.environ.get("ACCELERATE_USE_FSDP") == "true" else "ddp")
 
     def __post_init__(self) -> None:
-        for name, lowest in AT_LEAST.items():
-            value = getattr(self, name)
-            if value is not None and not value >= lowest:
-                raise UsageError(f"--{name.replace('_', '-')} {value}: expected at least {lowest}")
-        for name in ("frac", "dropout", "warmup"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UsageError(f"--{name} {getattr(self, name)}: expected a share between 0 and 1")
-        if self.frac == 0 or self.dropout == 1:
-            raise UsageError("--frac 0 leaves nothing to train on, and --dropout 1 nothing to train with")
-        if self.lr is not None and not 0 < self.lr < float("inf"):
-            raise UsageError(f"--lr {self.lr}: expected a number above 0")
-        if self.seed >= 2**63:
-            raise UsageError(f"--seed {self.seed}: expected a number below 2^63")
+        refuse_numbers(self)
         if self.resume and self.overwrite:
             raise UsageError("--resume and --overwrite exclude each other: go on with the run, or start it anew")
         check_hub_name(self.push_to_hub, "--push-to-hub")
@@ -214,6 +202,23 @@ class Config:
             raise UsageError("--layers cuts a pretrained model; the size of tiny is set by --n-layer")
         check_settings(self.track, project=self.track_project, run_name=self.run_name, uri=self.track_uri)
         refuse_adapter_settings(self)
+
+
+def refuse_numbers(config: Config) -> None:
+    """UsageError for a number that makes no sense."""
+    for name, lowest in AT_LEAST.items():
+        value = getattr(config, name)
+        if value is not None and not value >= lowest:
+            raise UsageError(f"--{name.replace('_', '-')} {value}: expected at least {lowest}")
+    for name in ("frac", "dropout", "warmup"):
+        if not 0 <= getattr(config, name) <= 1:
+            raise UsageError(f"--{name} {getattr(config, name)}: expected a share between 0 and 1")
+    if config.frac == 0 or config.dropout == 1:
+        raise UsageError("--frac 0 leaves nothing to train on, and --dropout 1 nothing to train with")
+    if config.lr is not None and not 0 < config.lr < float("inf"):
+        raise UsageError(f"--lr {config.lr}: expected a number above 0")
+    if config.seed >= 2**63:
+        raise UsageError(f"--seed {config.seed}: expected a number below 2^63")
 
 
 def check_engine(config: Config, processes: int) -> None:
@@ -224,8 +229,12 @@ def check_engine(config: Config, processes: int) -> None:
         )
     if config.deepspeed_config is not None and config.engine != "deepspeed":
         raise UsageError(f"--deepspeed-config {config.deepspeed_config} needs --parallel deepspeed; add it")
-    if processes == 1 or config.engine == "ddp":
-        return
+    if processes > 1 and config.engine != "ddp":
+        refuse_uncuttable(config)
+
+
+def refuse_uncuttable(config: Config) -> None:
+    """UsageError for a model that cannot be cut over processes; MissingExtraError without the package that would."""
     if config.freeze_layers == -1:
         raise UsageError("--freeze-layers -1 leaves nothing to cut over processes; use --parallel ddp")
     if config.quantize:
