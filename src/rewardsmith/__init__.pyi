@@ -108,7 +108,7 @@ def clean(
 ) -> PrepareResult:
     """`rewardsmith prepare`: check, split and write.
 
-    Options, as on the command line:
+    Options:
         min_chars: Fewest characters of a response; default: no limit.
         max_chars: Most characters of a response; default: no limit.
         min_words: Fewest words of a response, where a Chinese or Japanese character is a word; default: no limit.
@@ -158,7 +158,7 @@ def compare(
 ) -> CompareResult:
     """`rewardsmith compare`: a paired test between two evaluated runs.
 
-    Options, as on the command line:
+    Options:
         a: Run folder, or the --output of evaluate.
         b: The other one, evaluated on the same data.
         seed: Seed of the bootstrap and the permutation test.
@@ -188,7 +188,7 @@ def diagnose(
 ) -> Diagnosis:
     """`rewardsmith diagnose`: the verdict on a run folder, and its report.
 
-    Options, as on the command line:
+    Options:
         run: Output folder of train or evaluate, or a JSON file with figures such as train_loss, val_loss, val_acc,
             n.
         output: Folder for report.html, report.md and report.json; default: the run folder, or the JSON file's
@@ -216,7 +216,7 @@ def evaluate(
 ) -> EvaluateResult:
     """`rewardsmith evaluate`: how good a reward model is on some data, with intervals and baselines.
 
-    Options, as on the command line:
+    Options:
         model: Reward model: a folder, a run folder, or a hub name.
         sources: Preference data: files, folders, the output of `prepare` (its test split is read), or synthetic:N.
         split: Which split of prepared or synthetic data: train, validation, test (default: test of prepared data,
@@ -315,7 +315,7 @@ def train(
 ) -> TrainResult:
     """`rewardsmith train`: train a reward model, evaluate it, judge it.
 
-    Options, as on the command line:
+    Options:
         model: What to start from: tiny, smollm2-135m, minilm-l6, a folder, or a hub name ORG/NAME.
         dataset: Preference data: files, folders, the output of `prepare`, a hub name, or synthetic:N; `a.jsonl:0.3`
             is a share.
@@ -403,7 +403,7 @@ def verify(
 ) -> Verification:
     """`rewardsmith verify`: whether a run or a model still is what it was.
 
-    Options, as on the command line:
+    Options:
         place: Run folder of train, or a model's folder.
         part: Check this part only; may be given several times (default: all).
         device: Where the probes are scored: auto, cpu, cuda, cuda:1, mps.

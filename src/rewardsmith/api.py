@@ -82,7 +82,7 @@ def public(kind: type | None = None) -> Callable[[F], F]:
 
         call.__signature__ = signature  # type: ignore[attr-defined]
         if kind is not None:
-            call.__doc__ = f"{inspect.getdoc(function)}\n\nOptions, as on the command line:\n{help_of(kind)}\n"
+            call.__doc__ = f"{inspect.getdoc(function)}\n\nOptions:\n{help_of(kind)}\n"
         return cast(F, call)
 
     return decorate
