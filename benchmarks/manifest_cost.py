@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 
 from rewardsmith.bench.environment import processor, versions
 from rewardsmith.files import sha256, sync, write_json, xxh3
+from rewardsmith.model.checkpoint.intact import check_model
 from rewardsmith.model.loading.backbones import open_backbone
 from rewardsmith.model.loading.tiny import TinyConfig
 from rewardsmith.model.reward_model import RewardModel, new_contract
@@ -117,7 +118,9 @@ def loading(folder: Path, megabytes: int, rounds: int) -> dict[str, Any]:
     }
     times = in_turns(ways, rounds, lambda: None)
     row = compared("loading a model with its manifest against without, seconds", times, "with", "without", LOAD_GOAL)
-    return {**row, "bytes": (with_manifest / "model.safetensors").stat().st_size}
+    checks = [seconds(lambda: check_model(with_manifest)) for _ in range(rounds)]
+    size = (with_manifest / "model.safetensors").stat().st_size
+    return {**row, "bytes": size, "check_alone_seconds": statistics.median(checks)}
 
 
 def main() -> None:

@@ -1,13 +1,83 @@
 """The public names: exactly the table, each one there, and none loaded before it is used."""
 
+import dataclasses
 import importlib
 import inspect
+import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import rewardsmith
+from rewardsmith import UsageError, api
+
+ROOT = Path(__file__).parents[1]
+COMMANDS = {
+    **{"clean": "prepare", "train": "train", "evaluate": "evaluate", "diagnose": "diagnose"},
+    **{"compare": "compare", "verify": "verify"},
+}
+LIBRARIES = "torch,transformers,safetensors,tokenizers,huggingface_hub,sklearn,scipy,pyarrow,matplotlib,jinja2,rich"
+"""What mypy need not read to judge a script; with them it would take a minute."""
+
+GOOD = """
+from pathlib import Path
+
+import rewardsmith as rs
+import rewardsmith.evaluate
+from rewardsmith.train.losses import LOSSES
+
+loaded = rs.load("pairs.jsonl", map={"prompt": "instruction"}, strict=True)
+prompts = [record.prompt for record in loaded.records]
+cleaned = rs.clean([Path("a.jsonl"), "b.jsonl"], Path("data"), languages="zh", fractions=[0.8, 0.1, 0.1], lang="zh")
+kept: int = cleaned.kept
+trained = rs.train("tiny", "synthetic:60", "runs/a", lr=1, epochs=2, lora={"r": 8, "target": ["q_proj"]}, pooling=["last"])
+loss: object = trained.summary["train_loss"]
+evaluated = rs.evaluate(Path("runs/a"), "data", split="test", output=Path("out"))
+rows: int = evaluated.quarantined
+ready: bool | None = rs.diagnose("runs/a", overwrite=True).ready
+difference: float = rs.compare("runs/a", "runs/b", seed=3).accuracy_difference
+holds: bool = rs.verify("runs/a", part="files").holds
+model = rs.load_reward_model("runs/a", device="cpu")
+rewards = model.score(["An answer.", "Another one."])
+best: tuple[int, float] = model.rank("Name a fruit.", ["Plum.", "Oak."])[0]
+try:
+    reward: float = rs.compute_reward(model, object(), "Name a fruit.", [1, 2, 3])
+except rs.DataError as error:
+    words: str = rs.say(error, lang="zh")
+message: rs.Message = rs.Message("user", "Hello.")
+"""
+
+BAD = """
+from pathlib import Path
+
+import rewardsmith as rs
+
+rs.trian("tiny", "synthetic:60", "runs/a")  # attr-defined
+rs.train(modle="tiny", dataset="synthetic:60", output="runs/a")  # call-arg
+rs.train("tiny", "synthetic:60", "runs/a", epochs="x")  # arg-type
+rs.train("tiny", "synthetic:60", "runs/a", quantize="5bit")  # arg-type
+rs.train("tiny", "synthetic:60", "runs/a", lora={"rank": 8})  # arg-type
+rs.train("tiny", "synthetic:60")  # call-arg
+rs.clean("a.jsonl", "data", reapir=True)  # call-arg
+rs.clean("a.jsonl", "data", languages=Path("zh"))  # arg-type
+rs.clean("a.jsonl", "data").keept  # attr-defined
+rs.evaluate("runs/a", "data", lang="fr")  # arg-type
+rs.diagnose("runs/a").redy  # attr-defined
+rs.compare("runs/a", "runs/b").accuracy  # attr-defined
+rs.verify("runs/a", part="weights")  # arg-type
+rs.load("a.jsonl", strct=True)  # call-arg
+rs.load("a.jsonl").record  # attr-defined
+model = rs.load_reward_model("runs/a")
+model.scoree([])  # attr-defined
+model.score(3)  # arg-type
+rs.compute_reward(model, object(), "Name a fruit.", "Plum.")  # arg-type
+rs.RewardModel.lod("runs/a")  # attr-defined
+rs.Message("user").contents  # call-arg attr-defined
+rs.TrainResult  # attr-defined
+"""
 
 
 def test_all_is_the_table():
@@ -47,3 +117,108 @@ def test_a_function_is_not_hidden_by_the_folder_of_its_name(name, first):
     lines.append(f"from rewardsmith.{name} import __doc__ as words; assert words")
     done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def mypy(folder, **scripts):
+    """What `mypy --strict` says about scripts of a user, as (script, line, error code)."""
+    (folder / "mypy.ini").write_text(
+        f"[mypy]\n[mypy-{LIBRARIES.replace(',', '.*,')}.*]\nfollow_imports = skip\n"
+        "[mypy-rewardsmith.*]\nfollow_imports = silent\n"  # as for an installed package
+    )
+    for name, text in scripts.items():
+        (folder / f"{name}.py").write_text(text)
+    options = ["--strict", "--config-file", "mypy.ini", "--cache-dir", "cache"]
+    command = [sys.executable, "-m", "mypy", *options, *(f"{name}.py" for name in scripts)]
+    environment = {**os.environ, "MYPYPATH": str(ROOT / "src")}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder, check=False)
+    found = re.findall(r"^(\w+)\.py:(\d+): error: .*\[([\w-]+)\]$", done.stdout, flags=re.MULTILINE)
+    assert len(found) == done.stdout.count("error:"), done.stdout + done.stderr
+    return {(script, int(line), code) for script, line, code in found}
+
+
+def test_mypy_takes_a_good_script_and_finds_every_fault_of_a_bad_one(tmp_path):
+    marked = {number: line.partition("# ")[2].split() for number, line in enumerate(BAD.splitlines(), start=1)}
+    faults = {("bad", number, code) for number, codes in marked.items() for code in codes}
+    (shown,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "training.md").read_text("utf-8"), flags=re.DOTALL)
+    assert mypy(tmp_path, good=GOOD, bad=BAD, shown=shown) == faults
+
+
+def test_the_stub_is_what_the_configs_say():
+    script = [sys.executable, ROOT / "scripts" / "make-stubs", "--check"]
+    done = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("name", "command"), COMMANDS.items())
+def test_a_function_has_every_option_of_its_command_with_the_same_default(name, command):
+    parameters = dict(inspect.signature(getattr(rewardsmith, name)).parameters)
+    for own in ("progress", "lang"):
+        assert parameters.pop(own).kind is inspect.Parameter.KEYWORD_ONLY
+    fields = dataclasses.fields(importlib.import_module(f"rewardsmith.commands.{command}").Config)
+    assert parameters.keys() == {field.name for field in fields}
+    missing = (dataclasses.MISSING, inspect.Parameter.empty)
+    for field in fields:
+        default = parameters[field.name].default
+        assert default == field.default or (field.default, default) == missing, field.name
+        assert re.search(rf"^    {field.name}[:.]", inspect.getdoc(getattr(rewardsmith, name)), flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "wrong", "meant"),
+    [
+        ("train", ("tiny", "synthetic:60", "out"), {"epoch": 1}, "Did you mean 'epochs'?"),
+        ("train", (), {"modle": "tiny", "dataset": "a", "output": "b"}, "Did you mean 'model'?"),
+        ("train", ("tiny", "synthetic:60", "out"), {"learning_rate": 1.0}, "Did you mean 'lr'?"),
+        ("train", ("tiny", "synthetic:60", "out"), {"lora_r": 8}, "Did you mean lora={'r': ...}?"),
+        ("train", ("tiny", "synthetic:60", "out"), {"lora": {"alhpa": 8}}, "lora has no option 'alhpa'. Did you mean"),
+        ("clean", ("a.jsonl", "out"), {"reapir": True}, "Did you mean 'repair'?"),
+        ("evaluate", ("a", "b"), {"dvice": "cpu"}, "Did you mean 'device'?"),
+        ("diagnose", ("a",), {"overwrit": True}, "Did you mean 'overwrite'?"),
+        ("compare", ("a", "b"), {"sed": 1}, "Did you mean 'seed'?"),
+        ("verify", ("a",), {"parts": "files"}, "Did you mean 'part'?"),
+        ("load", ("synthetic:3",), {"strct": True}, "Did you mean 'strict'?"),
+        ("load_reward_model", ("a",), {"devise": "cpu"}, "Did you mean 'device'?"),
+        ("compute_reward", (), {"promt": "a"}, "Did you mean 'prompt'?"),
+        ("compare", ("a", "b"), {"zzz": 1}, "compare has no option 'zzz'. Known: a, b, seed, progress, lang."),
+    ],
+)  # fmt: skip
+def test_an_unknown_option_is_refused_with_the_one_that_was_meant(name, arguments, wrong, meant):
+    with pytest.raises(UsageError, match=re.escape(meant)):
+        getattr(rewardsmith, name)(*arguments, **wrong)
+
+
+def test_an_unknown_option_is_refused_in_the_language_asked_for():
+    with pytest.raises(UsageError, match=re.escape("train 没有选项 'epoch'。您是不是想用 'epochs'？")):
+        rewardsmith.train("tiny", "synthetic:60", "out", epoch=1, lang="zh")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"epochs": "x"}, "epochs: got the text 'x', expected a whole number"),
+        ({"epochs": True}, "epochs: got the switch true, expected a whole number"),
+        ({"epochs": None}, "epochs: got nothing, expected a whole number"),
+        ({"report": "no"}, "report: got the text 'no', expected true or false"),
+        ({"quantize": "5bit"}, "quantize: got '5bit', expected one of 4bit, 8bit"),
+        ({"read_layers": ["a"]}, "read_layers: got the text 'a', expected a whole number"),
+        ({"test": {"a": 1}}, "test: got dict {'a': 1}, expected text"),
+        ({"lora": 8}, "lora: got the number 8, expected a mapping of its settings"),
+        ({"lora": {"r": "8"}}, "lora.r: got the text '8', expected a whole number"),
+        ({"epochs": 0}, "--epochs 0: expected at least 1"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_before_anything_is_done(wrong, said, tmp_path):
+    with pytest.raises(UsageError, match=re.escape(said)):
+        rewardsmith.train("tiny", "synthetic:60", tmp_path / "out", **wrong)
+    assert not (tmp_path / "out").exists()
+
+
+def test_columns_may_be_named_by_a_mapping_as_in_load():
+    assert api.columns({"prompt": "ask", "chosen": "best.text"}) == ("prompt=ask", "chosen=best.text")
+    assert api.columns("prompt=ask") == api.columns(["prompt=ask"]) == ("prompt=ask",)
+
+
+def test_what_was_loaded_shows_its_counts_and_not_its_rows():
+    assert repr(rewardsmith.load("synthetic:3")) == (
+        "Loaded(rows=3, records=3, quarantined=0, documents=0, joined=0, not_taken=0)"
+    )

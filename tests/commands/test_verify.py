@@ -203,7 +203,7 @@ def test_other_folders_and_parts_are_refused_in_one_line(tmp_path, capsys):
         rs.verify(tmp_path / "nothing")
     with pytest.raises(ModelError, match="is neither a run of rewardsmith"):
         rs.verify(tmp_path)
-    with pytest.raises(UsageError, match="--part weights: expected one of files, data"):
+    with pytest.raises(UsageError, match="part: got 'weights', expected one of files, data"):
         rs.verify(tmp_path, part="weights")
     assert main(["verify", str(tmp_path), "--json"]) == 1
     assert "is neither a run" in json.loads(capsys.readouterr().out)["error"]["message"]

@@ -9,6 +9,7 @@ import pytest
 
 from damage import cut_off, flip_bit, inside, trial, zero_page
 from rewardsmith.files import write_folder
+from rewardsmith.files.kinds import CHECKPOINT
 from rewardsmith.files.manifest import MANIFEST, Fault, faults_of, listed, own_entry, read_manifest, seal
 
 
@@ -129,7 +130,7 @@ def test_files_are_on_the_disk_before_the_folder_has_its_name_and_the_name_befor
 
     monkeypatch.setattr(os, "fsync", synced)
     monkeypatch.setattr(os, "rename", renamed)
-    write_folder(tmp_path / "step-1", fill)
+    write_folder(tmp_path / "step-1", fill, CHECKPOINT, overwrite=False)
     ((at, (_, temporary, _)),) = [
         (k, call) for k, call in enumerate(seen) if call[0] == "rename" and call[2] == str(tmp_path / "step-1")
     ]

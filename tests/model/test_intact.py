@@ -12,7 +12,7 @@ from damage import trial
 from rewardsmith.commands import card, evaluate, inspect, push, score, train
 from rewardsmith.errors import ModelError
 from rewardsmith.model.adapters.lora import LoraSettings, attach
-from rewardsmith.model.loading import backbones
+from rewardsmith.model.loading import backbones, locating
 from rewardsmith.model.loading.embedded import Embedded
 from rewardsmith.model.reward_model import RewardModel
 
@@ -175,7 +175,7 @@ def test_of_a_hub_model_all_that_its_manifest_lists_is_fetched(saved, tmp_path, 
         return str(tmp_path / "cache")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
-    monkeypatch.setattr(backbones, "refuse_without_network", lambda name: None)
+    monkeypatch.setattr(locating, "refuse_without_network", lambda name: None)
     model = RewardModel.load("org/several-heads", device="cpu")
     assert len(model.heads.weights) == 3
     assert not (tmp_path / "cache" / "onnx").exists()

@@ -158,3 +158,12 @@ def test_normal_rewards_never_become_probabilities(saved):
     with torch.no_grad():
         model.network.head.weight.mul_(50)
     assert np.abs(model.score(["hello", "你好"])).max() > 1
+
+
+def test_a_model_shows_its_facts_and_not_its_layers():
+    model = tiny(max_length=128)
+    total = sum(parameter.numel() for parameter in model.network.hf.parameters())
+    facts = f"LlamaForSequenceClassification, parameters={total}, dtype=float32, device=cpu, max_length=128, heads=1"
+    assert repr(model) == f"RewardModel({facts}, mismatch=False)"
+    model.mismatch, model.network.autocast = "other weights", torch.bfloat16
+    assert repr(model) == f"RewardModel({facts.replace('float32', 'bfloat16')}, mismatch=True)"

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,28 +38,44 @@ class Config:
 
 @dataclass(frozen=True)
 class Result:
-    """A minus B on the comparisons that both have."""
+    """A minus B on the `n` comparisons that both have.
 
-    figures: Mapping[str, Any]
+    `accuracy_difference` is `accuracy_a - accuracy_b`, `ci` its 95 % interval, `p_value` of the paired test that `test`
+    names. On `flipped` comparisons one alone is right: `only_a` and `only_b` of them. `minimal_detectable` is the
+    difference that would be found with 80 % power; `only_in_a` and `only_in_b` count what was left out.
+    """
+
+    accuracy_difference: float
+    ci: tuple[float, float]
+    p_value: float
+    test: str
+    flipped: int
+    n: int
+    accuracy_a: float
+    accuracy_b: float
+    only_a: int
+    only_b: int
+    minimal_detectable: float
+    only_in_a: int
+    only_in_b: int
 
     def to_json(self) -> dict[str, Any]:
-        """accuracy_difference, ci, p_value, flipped, n, and how the test was done."""
-        return dict(self.figures)
+        """The fields by name, `ci` as a list."""
+        return {**asdict(self), "ci": list(self.ci)}
 
     def to_text(self) -> str:
         """The difference in words."""
-        f = self.figures
-        low, high = f["ci"]
+        low, high = self.ci
         known = "A is better" if low > 0 else ("B is better" if high < 0 else "cannot be told apart")
         lines = [
-            f"A {f['accuracy_a']:.4f}, B {f['accuracy_b']:.4f} on {f['n']} comparisons",
-            f"A minus B {f['accuracy_difference']:+.4f} [{low:+.4f}, {high:+.4f}], p = {f['p_value']:.3g} "
-            f"({f['test']}): {known}",
-            f"{f['flipped']} comparisons flipped: A alone right {f['only_a']}, B alone right {f['only_b']}; with this data "
-            f"a difference of {f['minimal_detectable']:.3f} would be found with 80 % power",
+            f"A {self.accuracy_a:.4f}, B {self.accuracy_b:.4f} on {self.n} comparisons",
+            f"A minus B {self.accuracy_difference:+.4f} [{low:+.4f}, {high:+.4f}], p = {self.p_value:.3g} "
+            f"({self.test}): {known}",
+            f"{self.flipped} comparisons flipped: A alone right {self.only_a}, B alone right {self.only_b}; with this data "
+            f"a difference of {self.minimal_detectable:.3f} would be found with 80 % power",
         ]
-        if f["only_in_a"] or f["only_in_b"]:
-            lines.append(f"left out: {f['only_in_a']} comparisons that only A has, {f['only_in_b']} that only B has")
+        if self.only_in_a or self.only_in_b:
+            lines.append(f"left out: {self.only_in_a} comparisons that only A has, {self.only_in_b} that only B has")
         return "\n".join(lines)
 
 
@@ -84,21 +100,19 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
         margins[0], margins[1], preference=preference, cluster=cluster, rng=np.random.default_rng(config.seed)
     )
     return Result(
-        {
-            "accuracy_difference": found.difference,
-            "ci": [found.interval.low, found.interval.high],
-            "p_value": found.p_value,
-            "test": found.test,
-            "flipped": found.flipped,
-            "n": found.n,
-            "accuracy_a": accuracy(margins[0], preference),
-            "accuracy_b": accuracy(margins[1], preference),
-            "only_a": found.only_first,
-            "only_b": found.only_second,
-            "minimal_detectable": found.minimal_detectable,
-            "only_in_a": len(first) - len(common),
-            "only_in_b": len(second) - len(common),
-        }
+        accuracy_difference=found.difference,
+        ci=(found.interval.low, found.interval.high),
+        p_value=found.p_value,
+        test=found.test,
+        flipped=found.flipped,
+        n=found.n,
+        accuracy_a=accuracy(margins[0], preference),
+        accuracy_b=accuracy(margins[1], preference),
+        only_a=found.only_first,
+        only_b=found.only_second,
+        minimal_detectable=found.minimal_detectable,
+        only_in_a=len(first) - len(common),
+        only_in_b=len(second) - len(common),
     )
 
 

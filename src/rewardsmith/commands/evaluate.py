@@ -63,7 +63,10 @@ class Config:
 
 @dataclass(frozen=True)
 class Result:
-    """The summary that `evaluation.json` holds."""
+    """`summary` is what `evaluation.json` holds, by the names in docs/metrics.md; `quarantined` rows were not read.
+
+    Those are n, accuracy, auc, nll, brier, ece, temperature, baselines and more; one that cannot be computed is None.
+    """
 
     summary: Mapping[str, Any]
     quarantined: int

@@ -2,7 +2,8 @@
 
 from rewardsmith.pipelines.train.config import Config as Config
 from rewardsmith.pipelines.train.config import Lora as Lora
-from rewardsmith.pipelines.train.pipeline import Result, train
+from rewardsmith.pipelines.train.pipeline import Result as Result
+from rewardsmith.pipelines.train.pipeline import train
 from rewardsmith.progress import SILENT, Progress
 
 

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from rewardsmith.errors import UsageError
-from rewardsmith.pipelines.verify import PARTS, Verification, verify
+from rewardsmith.pipelines.verify import Verification, verify
 from rewardsmith.progress import SILENT, Progress
 
 
@@ -19,11 +18,6 @@ class Config:
     """Check this part only; may be given several times (default: all)."""
     device: str = "auto"
     """Where the probes are scored: auto, cpu, cuda, cuda:1, mps."""
-
-    def __post_init__(self) -> None:
-        for name in self.part:
-            if name not in PARTS:
-                raise UsageError(f"--part {name}: expected one of {', '.join(PARTS)}")
 
 
 Result = Verification

@@ -64,6 +64,20 @@ class RewardModel:
         readout = self.network.readout
         self.encoder = Encoder(self.tokenizer, self.sidecar.contract, answers=readout is not None and readout.answers)
 
+    def __repr__(self) -> str:
+        network = self.network
+        facts = {
+            "parameters": sum(size for _, size in network.parameter_sizes()),
+            "dtype": str(network.autocast or torch.float32).removeprefix("torch."),
+            "device": network.device,
+            "max_length": self.contract.max_length,
+            "heads": self.sidecar.heads,
+            "mismatch": bool(self.mismatch),
+        }
+        return (
+            f"RewardModel({type(network.hf).__name__}, {', '.join(f'{name}={fact}' for name, fact in facts.items())})"
+        )
+
     def remarks(self) -> list[str]:
         """What a person should know of the model as it was opened, one line each."""
         mismatch = f"{self.mismatch}; its rewards are not those of the saved model" if self.mismatch else ""

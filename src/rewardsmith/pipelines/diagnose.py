@@ -12,7 +12,12 @@ from rewardsmith.progress import SILENT, Progress
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The verdict in one language and where the report lies."""
+    """The verdict in one language and where the report lies.
+
+    `verdict` is its label, `headline` its sentence; `ready` tells whether the model can be used, None where that cannot
+    be said. `findings` come most severe first, each with severity, title, evidence, cause and action; `next_action` is
+    what to do first. `report` is the page that was written, `lang` its language.
+    """
 
     verdict: str
     headline: str

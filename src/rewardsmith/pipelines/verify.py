@@ -41,7 +41,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Verification:
-    """All parts; the command ends with exit code 1 where one does not hold."""
+    """What was found in `place`, one of `parts` for each that was checked.
+
+    `holds` is False where one of them does not hold; the command then ends with `exit_code` 1.
+    """
 
     place: str
     parts: tuple[Part, ...]

@@ -17,11 +17,7 @@ class Parameters(NamedTuple):
 
 def count_parameters(network: RewardNetwork) -> Parameters:
     """Count them; the head that an adapter's own copy has replaced does not count."""
-    counted = [
-        (p, (quantized.shape if (quantized := getattr(p, "quant_state", None)) else p.shape).numel())
-        for name, p in network.hf.named_parameters()
-        if ".original_module." not in name
-    ]
+    counted = list(network.parameter_sizes())
     return Parameters(sum(size for _, size in counted), sum(size for p, size in counted if p.requires_grad))
 
 

@@ -46,7 +46,8 @@ class Read(NamedTuple):
 class Loaded:
     """What came out of some sources: `rows` input rows, each in one of the three tuples, joined, or not taken.
 
-    `joined` rows became part of the record of an earlier row; `not_taken` ones were left out by a share or cap.
+    `records` can be trained on and scored, `quarantined` rows cannot, each with its place and reason; `documents` are
+    plain texts. `joined` rows became part of the record of an earlier row; `not_taken` ones were left out by a share or cap.
     `understood` holds a sentence per file: its format, and what became of its columns.
     """
 
@@ -61,6 +62,11 @@ class Loaded:
     def __post_init__(self) -> None:
         counted = len(self.records) + len(self.quarantined) + len(self.documents) + self.joined + self.not_taken
         assert counted == self.rows
+
+    def __repr__(self) -> str:
+        counts = {name: len(getattr(self, name)) for name in ("records", "quarantined", "documents")}
+        counts |= {"joined": self.joined, "not_taken": self.not_taken}
+        return f"Loaded(rows={self.rows}, {', '.join(f'{name}={count}' for name, count in counts.items())})"
 
 
 def nothing(text: str) -> None:

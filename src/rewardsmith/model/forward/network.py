@@ -70,6 +70,13 @@ class RewardNetwork(nn.Module):
         self.head = find_head(self.hf)
         self.head.register_forward_pre_hook(self._keep_features)
 
+    def parameter_sizes(self) -> Iterator[tuple[nn.Parameter, int]]:
+        """Each parameter and how many numbers it stands for, quantised or not; what an adapter replaced is left out."""
+        for name, parameter in self.hf.named_parameters():
+            if ".original_module." not in name:
+                quantized = getattr(parameter, "quant_state", None)
+                yield parameter, (quantized.shape if quantized else parameter.shape).numel()
+
     @property
     def device(self) -> torch.device:
         """Where the parameters lie."""

@@ -53,7 +53,10 @@ PEAKS = {"peak_process_bytes": "memory of the process", "peak_gpu_bytes": "GPU m
 
 @dataclass(frozen=True)
 class Result:
-    """What a training run came to; the same as `train.json` in the run folder."""
+    """What a training run came to: `summary` is what `train.json` holds, `verdict_text` what the diagnosis says.
+
+    `verdict_text` is empty where nothing was evaluated: without test and validation records, or with `report=False`.
+    """
 
     summary: Mapping[str, Any]
     verdict_text: str

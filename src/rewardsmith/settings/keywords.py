@@ -1,0 +1,120 @@
+"""Settings as keyword arguments of a Python function: what each takes, its default, its help, and the typed value.
+
+A keyword takes whatever becomes the setting's type without loss: text for a path, one value for a list, a mapping for a
+nested Config, a NumPy number for a number. Everything else is refused, as in a YAML file.
+"""
+
+import dataclasses
+import difflib
+import functools
+import inspect
+import operator
+import os
+import textwrap
+import typing
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rewardsmith.errors import UsageError
+from rewardsmith.settings.fields import REQUIRED, names, settings_of
+from rewardsmith.settings.values import arms, from_yaml, is_optional, length, shown
+
+WIDTH = 112
+"""Characters of a line in a docstring."""
+
+
+def keywords_of(kind: type, files: Collection[str] = ()) -> Iterator[inspect.Parameter]:
+    """A keyword-only parameter for each field of a Config; `files` are the texts that name files, so a Path will do."""
+    hints = typing.get_type_hints(kind)
+    for field in dataclasses.fields(kind):
+        factory: Any = field.default_factory
+        default = field.default if factory is REQUIRED else factory()
+        yield inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if default is REQUIRED else default,
+            annotation=accepted(hints[field.name], files=field.name in files),
+        )
+
+
+def accepted(hint: Any, *, files: bool = False) -> Any:
+    """The annotation of a keyword whose setting has the type `hint`."""
+    found = [_accepted(arm, files) for arm in arms(hint)]
+    return functools.reduce(operator.or_, [*found, None] if is_optional(hint) else found)
+
+
+def _accepted(arm: Any, files: bool) -> Any:
+    if arm is Path or (files and arm is str):
+        return str | Path
+    if dataclasses.is_dataclass(arm):
+        return arm | Mapping[str, Any]  # type: ignore[operator]
+    if typing.get_origin(arm) is not tuple:
+        return arm
+    one = _accepted(typing.get_args(arm)[0], files)
+    several = Sequence[one]  # type: ignore[valid-type]
+    return several if length(arm) else one | several
+
+
+def help_of(kind: type) -> str:
+    """A paragraph per setting, for a docstring."""
+    wrap = functools.partial(textwrap.fill, width=WIDTH, initial_indent="    ", subsequent_indent=" " * 8)
+    return "\n".join(wrap(f"{setting.key}: {setting.help}", break_on_hyphens=False) for setting in settings_of(kind))
+
+
+def refuse_unknown(function: str, given: Iterable[str], known: Collection[str], kind: type | None = None) -> None:
+    """UsageError for a keyword that is not one of `known`, with the one that was probably meant.
+
+    Aliases of the settings of `kind` are not taken, but they are known: `learning_rate` is told to be `lr`.
+    """
+    spellings = {name: setting.key for name, setting in names(kind).items()} if kind else {}
+    spellings |= {name: name for name in known}
+    for name in given:
+        if name in known:
+            continue
+        close = [name] if name in spellings else difflib.get_close_matches(name, spellings, n=1)
+        hint = f"Did you mean {written(spellings[close[0]])}?" if close else f"Known: {', '.join(known)}."
+        raise UsageError(f"{function} has no option {name!r}. {hint}")
+
+
+def written(key: str) -> str:
+    """A setting as it is written in Python: 'epochs', or lora={'r': ...} for a field of a nested Config."""
+    section, _, field = key.rpartition(".")
+    return f"{section}={{{field!r}: ...}}" if section else repr(field)
+
+
+def typed(kind: type, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The given keywords as settings by dotted key, for `build`; UsageError for a value that is not of the type."""
+    settings = {setting.key: setting for setting in settings_of(kind)}
+    values: dict[str, Any] = {}
+    for key, value in flattened(given, settings):
+        try:
+            values[key] = from_yaml(plain(value), settings[key].hint)
+        except UsageError as error:
+            raise UsageError(f"{key}: {error}") from error
+    return values
+
+
+def flattened(given: Mapping[str, Any], known: Collection[str]) -> Iterator[tuple[str, Any]]:
+    """The keywords, the fields of a nested Config by dotted key."""
+    for name, value in given.items():
+        if not any(key.startswith(name + ".") for key in known):
+            yield name, value
+            continue
+        fields = dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value  # type: ignore[arg-type]
+        if not isinstance(fields, Mapping):
+            raise UsageError(f"{name}: got {shown(value)}, expected a mapping of its settings to their values")
+        inside = {key.removeprefix(name + "."): key for key in known if key.startswith(name + ".")}
+        refuse_unknown(name, fields, inside)
+        yield from ((inside[field], inner) for field, inner in fields.items())
+
+
+def plain(value: Any) -> Any:
+    """The value as YAML would have it: paths as text, what can be gone through as a list, NumPy's numbers as numbers."""
+    if type(value).__module__ == "numpy":
+        value = value.tolist()
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
+        return [plain(item) for item in value]
+    return value
