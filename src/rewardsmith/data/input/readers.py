@@ -119,14 +119,16 @@ def missing(path: Path) -> str:
 
 def folder_files(folder: Path) -> tuple[Path, ...]:
     """The data files below a folder, hidden ones left out."""
-    if (folder / "prepare.json").is_file():
-        found = [folder / name for name in PREPARED if (folder / name).is_file()]
-    else:
-        visible = (path for path in sorted(folder.rglob("*")) if not is_hidden(path.relative_to(folder)))
-        found = [path for path in visible if path.is_file() and reader_of(path)]
+    names = [folder / name for name in PREPARED] if (folder / "prepare.json").is_file() else visible(folder)
+    found = [path for path in names if path.is_file() and reader_of(path)]
     if not found:
         raise DataError(f"{folder} holds no data files; expected files that end in {', '.join(READERS)} (also .gz)")
     return tuple(path for file in found for path in files_of(file))
+
+
+def visible(folder: Path) -> Iterator[Path]:
+    """All that lies below a folder, sorted by name, but for hidden files and folders and what lies in those."""
+    return (path for path in sorted(folder.rglob("*")) if not is_hidden(path.relative_to(folder)))
 
 
 def is_hidden(path: Path) -> bool:

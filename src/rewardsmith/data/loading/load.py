@@ -3,12 +3,11 @@ Quarantined or Removed; none is lost.
 """
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
-from os import PathLike
-from pathlib import Path
+from os import PathLike, fspath
 from typing import Any, NamedTuple
 
 from rewardsmith.data.formats import FORMATS, adapt, format_of
@@ -206,19 +205,22 @@ class Counted:
 def open_source(source: Any, columns: tuple[Rename, ...] = ()) -> Iterator[tuple[str, Iterable[Row | Record]]]:
     """Each file of a source (or the one data set) with its rows."""
     if isinstance(source, (str, PathLike)):
-        if is_builtin(str(source)):
-            yield str(source), read_builtin(str(source))
-            return
-        if looks_like_hub_name(str(source)):
-            yield str(source), read_objects(open_hub(str(source)))
-            return
-        also_json = frozenset(path for target, path in columns if target in JSON_CELLS)
-        for path in files_of(Path(source)):
-            yield str(path), read_file(path, also_json=also_json)
-    elif isinstance(source, (list, tuple)) and source and all(isinstance(item, Record) for item in source):
-        yield "records", source
+        return open_named(fspath(source), columns)
+    if isinstance(source, (list, tuple)) and source and all(isinstance(item, Record) for item in source):
+        return iter([("records", source)])
+    return iter([("rows", read_objects(source))])
+
+
+def open_named(source: str, columns: tuple[Rename, ...]) -> Iterator[tuple[str, Iterable[Row | Record]]]:
+    """The same of a source that is named: built-in data, a data set on the hub, or files."""
+    if is_builtin(source):
+        yield source, read_builtin(source)
+    elif looks_like_hub_name(source):
+        yield source, read_objects(open_hub(source))
     else:
-        yield "rows", read_objects(source)
+        also_json = frozenset(path for target, path in columns if target in JSON_CELLS)
+        for path in files_of(source):
+            yield str(path), read_file(path, also_json=also_json)
 
 
 def understand(
@@ -326,19 +328,28 @@ def unknown_format(row: Columns) -> RowError:
 
 def describe(name: str, chosen: str | None, sample: list[dict[str, Any]]) -> tuple[str, set[str]]:
     """The sentence about a file, and the columns that it says are ignored."""
-    found = list(dict.fromkeys(column for row in sample for column in row))
     if chosen is None:
-        return f"{name}: no known format; columns: {names(found)}", set()
+        return f"{name}: no known format; columns: {names(columns_of(sample))}", set()
     format_ = FORMATS[chosen]
     used = frozenset[str]().union(*(format_.used_in(row) for row in sample))
     left_out = set[str]().union(*(ignored(row, format_.used_in(row)) for row in sample))
-    parts = {
+    uses = columns_by_use(columns_of(sample), used, left_out)
+    in_words = "; ".join(f"{use}: {names(columns)}" for use, columns in uses.items() if columns)
+    return f"{name}: {chosen} ({format_.description}); {in_words}", left_out
+
+
+def columns_of(sample: list[dict[str, Any]]) -> list[str]:
+    """The columns of some rows, in the order in which they come first."""
+    return list(dict.fromkeys(column for row in sample for column in row))
+
+
+def columns_by_use(found: list[str], used: Set[str], left_out: Set[str]) -> dict[str, list[str]]:
+    """What becomes of each column; one that is read in some rows and not in others is both used and ignored."""
+    return {
         "used": [column for column in found if column in used],
         "kept as fields": [column for column in found if column not in used and column not in left_out],
         "ignored": [column for column in found if column in left_out],
     }
-    told = "; ".join(f"{label}: {names(which)}" for label, which in parts.items() if which)
-    return f"{name}: {chosen} ({format_.description}); {told}", left_out
 
 
 def source_order(record: Record, *, hashed_order: bool) -> list[int]:

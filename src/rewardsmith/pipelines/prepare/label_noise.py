@@ -28,7 +28,7 @@ from rewardsmith.quality.labels.sentences import done_told, label_noise_told, le
 from rewardsmith.quality.row.checks import EXCERPT_CHARS, LABEL_NOISE, Finding
 from rewardsmith.quality.shortcuts.measure import measure_shortcuts
 from rewardsmith.quality.shortcuts.sample import decided_comparisons
-from rewardsmith.quality.shortcuts.sentences import shortcuts_told
+from rewardsmith.quality.shortcuts.sentences import shortcut_lines
 from rewardsmith.records import Comparison, Record, Removed
 
 FILE = "label_noise.jsonl"
@@ -131,7 +131,7 @@ def look_at_labels(folder: Path, settings: Labels, renames: Sequence[str], tally
 
 def labels_told(shortcuts: Mapping[str, Any] | None, label_noise: Mapping[str, Any] | None) -> list[str]:
     """What a terminal says about the labels."""
-    lines = [] if shortcuts is None else list(shortcuts_told(shortcuts))
+    lines = [] if shortcuts is None else list(shortcut_lines(shortcuts))
     if label_noise is None:
         return lines
     first, *others = label_noise["sentences"]

@@ -120,15 +120,15 @@ def measure_shortcuts(sample: Sample, *, seed: int = 0) -> Shortcuts:
     weight = np.array([row.weight for row in rows], dtype=np.float64)
     values = columns(rows, cluster, seed)
     measured = Measuring(cluster, clusters, weight, tests=len(values) + 1, seed=seed)
-    design = [scaled(*values[name]) for name in values if name != "generator"] + generator_columns(rows)
-    joint = cross_fitted(design, cluster, seed) if design else None
-    found = measured.shortcuts(values | ({JOINT: joint} if joint else {}))
+    joint = joint_scores(rows, values, cluster, seed)
+    found = {one.name: one for one in measured.shortcuts(values | ({JOINT: joint} if joint else {}))}
+    joint_shortcut = found.pop(JOINT, None)
     return Shortcuts(
         n=len(rows),
         seen=sample.seen,
         clusters=clusters,
-        features=tuple(shortcut for shortcut in found if shortcut.name != JOINT),
-        joint=next((shortcut for shortcut in found if shortcut.name == JOINT), None),
+        features=tuple(found.values()),
+        joint=joint_shortcut,
         generators=generators_of(rows),
         constant=constant,
     )
@@ -149,6 +149,12 @@ def columns(rows: list[Row], cluster: np.ndarray, seed: int) -> dict[str, Sides]
     if (sides := generator_columns(rows)) and (fitted := cross_fitted(sides, cluster, seed)):
         found["generator"] = fitted
     return found
+
+
+def joint_scores(rows: list[Row], values: Mapping[str, Sides], cluster: np.ndarray, seed: int) -> Sides | None:
+    """Scores by all features together, with a column per generator; None where nothing differs."""
+    design = [scaled(*values[name]) for name in values if name != "generator"] + generator_columns(rows)
+    return cross_fitted(design, cluster, seed) if design else None
 
 
 def generator_columns(rows: list[Row]) -> list[Sides]:
@@ -246,7 +252,7 @@ class Measuring:
         )
 
     def is_found(self, value: float, interval: Interval) -> bool:
-        """Whether an accuracy is not one half, by Student's t over prompts; never told from fewer than FEWEST prompts."""
+        """Whether an accuracy is not one half, by Student's t over prompts; never claimed from fewer than FEWEST prompts."""
         if self.clusters < FEWEST or np.isnan(value):
             return False
         if interval.method == "wilson":  # all or none: the interval has no standard error, and is wide already

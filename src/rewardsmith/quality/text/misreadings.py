@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from rewardsmith.quality.text.evidence import SEQUENCE, Stretch, convincing
 
@@ -255,18 +256,46 @@ def wide_beside(text: str, codec: str) -> bool:
 
 def stretches(text: str, codec: str) -> Iterator[tuple[int, int, bytes]]:
     """(start, end, bytes) of each stretch of double-byte characters in which UTF-8 shows beyond doubt."""
-    wide = "".join(sorted(filter(functools.partial(shows, codec), set(text))))
-    runs = (
-        [(*run.span(), run.group().encode(codec)) for run in re.finditer(f"[{re.escape(wide)}]+", text)] if wide else []
-    )
-    longest = [max((count_of((0, 0, found.group())) for found in WIDE.finditer(data)), default=0) for *_, data in runs]
-    whole = [count if 3 * count == len(data) else 0 for count, (*_, data) in zip(longest, runs, strict=True)]
+    runs = wide_runs(text, codec)
     # Two characters are enough where nothing else stands beside them, as in a short answer, or where it happens twice.
-    pairs = all(whole) or sum(count for count in whole if count > 1) > SURE_WIDE
-    for count, full, run in zip(longest, whole, runs, strict=True):
-        covered = sum(len(found.group()) for found in WIDE.finditer(run[2]))
-        if (count >= SURE_WIDE and covered >= LEAST_COVERED * len(run[2])) or (pairs and full == SURE_WIDE - 1):
-            yield run
+    pairs = all(run.whole for run in runs) or sum(run.whole for run in runs if run.whole > 1) > SURE_WIDE
+    for run in runs:
+        if run.is_sure or (pairs and run.whole == SURE_WIDE - 1):
+            yield run.start, run.end, run.data
+
+
+class WideRun(NamedTuple):
+    """A stretch of a double-byte page's characters: its place, its bytes, and the three-byte characters of UTF-8 there.
+
+    `longest` counts those in a row, at most; `covered` is the bytes of all of them.
+    """
+
+    start: int
+    end: int
+    data: bytes
+    longest: int
+    covered: int
+
+    @property
+    def whole(self) -> int:
+        """How many three-byte characters the stretch is from end to end; 0 where anything is left over."""
+        return self.longest if 3 * self.longest == len(self.data) else 0
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether it is damage by itself."""
+        return self.longest >= SURE_WIDE and self.covered >= LEAST_COVERED * len(self.data)
+
+
+def wide_runs(text: str, codec: str) -> list[WideRun]:
+    """The stretches of characters beyond ASCII that a page has, as its bytes."""
+    wide = "".join(sorted(filter(functools.partial(shows, codec), set(text))))
+    runs = []
+    for found in re.finditer(f"[{re.escape(wide)}]+", text) if wide else ():
+        data = found.group().encode(codec)
+        lengths = [len(each.group()) for each in WIDE.finditer(data)]
+        runs.append(WideRun(*found.span(), data, longest=max(lengths, default=0) // 3, covered=sum(lengths)))
+    return runs
 
 
 def shows(codec: str, character: str) -> bool:
