@@ -23,6 +23,7 @@ from typing import Any
 
 from rewardsmith.data.readers import read_file
 from rewardsmith.data.rows import Raw
+
 from rewardsmith.files import write_json
 
 RESULT = Path(__file__).parent / "results" / "damaged_files.json"

@@ -16,7 +16,7 @@ from rewardsmith.data.input.fields import Columns, ignored, names
 from rewardsmith.data.input.hub import looks_like_hub_name, open_hub
 from rewardsmith.data.input.readers import files_of, read_file, read_objects
 from rewardsmith.data.input.renaming import Rename, check_renames, parse_renames, rename
-from rewardsmith.data.input.rows import Raw, Row, RowError, quarantined
+from rewardsmith.data.input.rows import InputRow, Raw, RowError, quarantined
 from rewardsmith.data.loading.joining import Adapted, join_adjacent
 from rewardsmith.data.loading.mixing import Mix, choose, parse_source
 from rewardsmith.data.synthetic.builtin import is_builtin, read_builtin
@@ -184,25 +184,25 @@ def read_files(
             continue
         if left <= 0:
             return
-        taken = Counted(islice(rows, left))
+        taken = CountedRows(islice(rows, left))
         yield name, understand(name, taken, note, columns)
         left -= taken.count
 
 
-class Counted:
+class CountedRows:
     """An iterable that counts what went through it."""
 
-    def __init__(self, rows: Iterable[Row | Record]) -> None:
+    def __init__(self, rows: Iterable[InputRow | Record]) -> None:
         self.rows = rows
         self.count = 0
 
-    def __iter__(self) -> Iterator[Row | Record]:
+    def __iter__(self) -> Iterator[InputRow | Record]:
         for row in self.rows:
             self.count += 1
             yield row
 
 
-def open_source(source: Any, columns: tuple[Rename, ...] = ()) -> Iterator[tuple[str, Iterable[Row | Record]]]:
+def open_source(source: Any, columns: tuple[Rename, ...] = ()) -> Iterator[tuple[str, Iterable[InputRow | Record]]]:
     """Each file of a source (or the one data set) with its rows."""
     if isinstance(source, (str, PathLike)):
         return open_named(fspath(source), columns)
@@ -211,7 +211,7 @@ def open_source(source: Any, columns: tuple[Rename, ...] = ()) -> Iterator[tuple
     return iter([("rows", read_objects(source))])
 
 
-def open_named(source: str, columns: tuple[Rename, ...]) -> Iterator[tuple[str, Iterable[Row | Record]]]:
+def open_named(source: str, columns: tuple[Rename, ...]) -> Iterator[tuple[str, Iterable[InputRow | Record]]]:
     """The same of a source that is named: built-in data, a data set on the hub, or files."""
     if is_builtin(source):
         yield source, read_builtin(source)
@@ -224,7 +224,7 @@ def open_named(source: str, columns: tuple[Rename, ...]) -> Iterator[tuple[str, 
 
 
 def understand(
-    name: str, rows: Iterable[Row | Record], note: Callable[[str], None], columns: tuple[Rename, ...] = ()
+    name: str, rows: Iterable[InputRow | Record], note: Callable[[str], None], columns: tuple[Rename, ...] = ()
 ) -> Iterator[Keyed]:
     """The rows of one file with their records, in the format that most of its first good rows fit."""
     stream = iter(rows)
@@ -246,16 +246,16 @@ def understand(
 class Opening(NamedTuple):
     """How a file begins: its first rows, the format that most of them fit, and the columns that were said to be ignored."""
 
-    rows: list[Row | Record]
+    rows: list[InputRow | Record]
     format: str | None
     ignored: frozenset[str]
 
 
 def opening_of(
-    name: str, stream: Iterator[Row | Record], note: Callable[[str], None], columns: tuple[Rename, ...]
+    name: str, stream: Iterator[InputRow | Record], note: Callable[[str], None], columns: tuple[Rename, ...]
 ) -> Opening:
     """Read the first rows of a file, and say what was understood of them."""
-    head: list[Row | Record] = []
+    head: list[InputRow | Record] = []
     sample: list[dict[str, Any]] = []
     for row in stream:
         head.append(row)

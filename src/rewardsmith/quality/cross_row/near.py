@@ -19,6 +19,7 @@ from rewardsmith.quality.cross_row.minhash import (
     BANDS,
     U32,
     U64,
+    Indices,
     Sets,
     bands_of,
     candidates,
@@ -27,8 +28,6 @@ from rewardsmith.quality.cross_row.minhash import (
     shingle_sets,
 )
 
-Indices = npt.NDArray[np.int64]
-
 HEAD = 3  # a block begins with: number of texts, number of labels, checksum of the exact texts
 TIE = 1
 SHOWN_I, SHOWN_J = 2, 4
@@ -36,7 +35,7 @@ SHOWN_I, SHOWN_J = 2, 4
 SAME, OPPOSED, JUDGED_AGAIN = "same", "opposed", "again"
 
 
-class Label(NamedTuple):
+class PairLabel(NamedTuple):
     """Response i preferred to j; `flags` has TIE where it is a tie, and SHOWN_I or SHOWN_J where the order is known."""
 
     i: int
@@ -45,18 +44,18 @@ class Label(NamedTuple):
     flags: int
 
     @property
-    def turned(self) -> "Label":
+    def turned(self) -> "PairLabel":
         """The same comparison seen from the other side."""
         shown = {SHOWN_I: SHOWN_J, SHOWN_J: SHOWN_I}.get(self.flags & ~TIE, 0)
-        return Label(self.j, self.i, self.attribute, self.flags & TIE | shown)
+        return PairLabel(self.j, self.i, self.attribute, self.flags & TIE | shown)
 
 
-class Block(NamedTuple):
+class ItemBlock(NamedTuple):
     """One item as it lies in the file."""
 
     exact: int
     parts: list[U32]
-    labels: list[Label]
+    labels: list[PairLabel]
 
 
 class Near(NamedTuple):
@@ -79,7 +78,7 @@ class Item(NamedTuple):
 
     key: int
     texts: Sequence[str]
-    labels: Sequence[Label] = ()
+    labels: Sequence[PairLabel] = ()
 
 
 class Prepared(NamedTuple):
@@ -161,7 +160,7 @@ class NearIndex:
     def __len__(self) -> int:
         return len(self.keys)
 
-    def add(self, key: int, texts: Sequence[str], labels: Sequence[Label] = ()) -> None:
+    def add(self, key: int, texts: Sequence[str], labels: Sequence[PairLabel] = ()) -> None:
         """Add an item; of items with one key only the first counts."""
         self.extend(prepare([Item(key, texts, labels)], Shingled(texts)))
 
@@ -214,7 +213,7 @@ class NearIndex:
             last = a
             yield compare(one, self.block(b), self.threshold)
 
-    def block(self, item: int) -> Block:
+    def block(self, item: int) -> ItemBlock:
         """One item from the file."""
         start, end = self.starts[item], self.starts[item + 1] if item + 1 < len(self) else self.at
         # Read, not mapped: pages of a mapped file count as memory of this process.
@@ -223,11 +222,11 @@ class NearIndex:
         begin = HEAD + count + 4 * label_count
         ends = list(accumulate(data[HEAD : HEAD + count].tolist(), initial=begin))
         parts = [data[a:b] for a, b in pairwise(ends)]
-        labels = [Label(*each) for each in data[HEAD + count : begin].reshape(-1, 4).tolist()]
-        return Block(exact, parts, labels)
+        labels = [PairLabel(*each) for each in data[HEAD + count : begin].reshape(-1, 4).tolist()]
+        return ItemBlock(exact, parts, labels)
 
 
-def compare(one: Block, other: Block, threshold: float) -> tuple[float, str]:
+def compare(one: ItemBlock, other: ItemBlock, threshold: float) -> tuple[float, str]:
     """(similarity of two items, what their labels say of each other); 0 once it is below the threshold.
 
     0 too for items that say more than once: the same pair shown in another order is a judgement of its own, and the
@@ -255,7 +254,7 @@ def bounded(a: U32, b: U32, threshold: float) -> float:
     return jaccard(a, b) if small >= threshold * large else 0.0
 
 
-def relate(ours: Sequence[Label], theirs: Sequence[Label], table: npt.NDArray[np.float64]) -> str:
+def relate(ours: Sequence[PairLabel], theirs: Sequence[PairLabel], table: npt.NDArray[np.float64]) -> str:
     """What the labels of two items say of each other, their responses matched by `table`, the similarities.
 
     OPPOSED where a comparison is decided the other way round; JUDGED_AGAIN where one was shown in the other order. A
@@ -269,7 +268,7 @@ def relate(ours: Sequence[Label], theirs: Sequence[Label], table: npt.NDArray[np
     return next((relation for relation in (OPPOSED, JUDGED_AGAIN) if relation in relations), SAME)
 
 
-def relation_of(label: Label, others: Mapping[tuple[int, int, int], Label]) -> str:
+def relation_of(label: PairLabel, others: Mapping[tuple[int, int, int], PairLabel]) -> str:
     """What one label says of those of another item, which are found by (i, j, attribute)."""
     opposite = others.get(label.turned[:3])
     if opposite is not None and not (label.flags | opposite.flags) & TIE:
