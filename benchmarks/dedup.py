@@ -32,7 +32,7 @@ from rewardsmith.files import write_json
 from rewardsmith.quality.cross_row.duplicates import THRESHOLD, NearDuplicates, item_of
 from rewardsmith.quality.cross_row.minhash import units
 from rewardsmith.quality.cross_row.near import Shingled, prepare
-from rewardsmith.quality.row.fingerprints import located, print_of
+from rewardsmith.quality.row.fingerprints import fingerprint_of, located
 from rewardsmith.quality.text.characters import texts_of
 from rewardsmith.records import Comparison, Message, Record, Response
 
@@ -108,7 +108,7 @@ def ours(count: int, pool: list[str]) -> dict[str, Any]:
         start = time.process_time()
         batch = [record(line, next(made)[1]) for line in range(first, min(first + CHUNK_ROWS, count))]
         making += time.process_time() - start
-        items = [item_of(row, print_of(row).key) for row in batch]
+        items = [item_of(row, fingerprint_of(row).key) for row in batch]
         found.places.extend(located(batch))
         found.extend(prepare(items, Shingled([text for item in items for text in item.texts])))
     found.settle()

@@ -35,11 +35,11 @@ from typing import Any
 import orjson
 
 from dedup import THRESHOLD, Pairs, plain_similarity, replayed, rows, sentences
-from rewardsmith.data.loading.chunks import Reading, read
+from rewardsmith.data.loading.chunks import ChunkReader, read
 from rewardsmith.files import write_json
 from rewardsmith.quality.cross_row.duplicates import NearDuplicates, item_of
 from rewardsmith.quality.cross_row.near import Shingled, prepare
-from rewardsmith.quality.row.fingerprints import located, print_of
+from rewardsmith.quality.row.fingerprints import fingerprint_of, located
 from rewardsmith.records import Record
 
 RESULT = Path(__file__).parent / "results" / "prepare_scale.json"
@@ -110,9 +110,9 @@ def search_here(source: Path) -> tuple[dict[str, Any], Iterable[list[int]]]:
     """Our search for near-duplicates alone, in this process."""
     begin, cpu = time.perf_counter(), time.process_time()
     found = NearDuplicates(THRESHOLD)
-    for chunk in Reading().chunks([str(source)]):
+    for chunk in ChunkReader().chunks([str(source)]):
         records = [item for item in read(chunk, strict=False)[0] if isinstance(item, Record)]
-        items = [item_of(record, print_of(record).key) for record in records]
+        items = [item_of(record, fingerprint_of(record).key) for record in records]
         found.places.extend(located(records))
         found.extend(prepare(items, Shingled([text for item in items for text in item.texts])))
     found.settle()

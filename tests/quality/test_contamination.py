@@ -1,7 +1,7 @@
 import pytest
 from near_pairs import pair
 
-from rewardsmith.quality.cross_row.contamination import Benchmark, Origin
+from rewardsmith.quality.cross_row.contamination import Benchmark, BenchmarkOrigin
 from rewardsmith.records import Message, Record, Response
 
 # 20 words: 8 runs of 13
@@ -11,7 +11,7 @@ CHINESE = "从前有座山山里有座庙庙里有个老和尚在讲故事"  # 2
 
 
 def hits(text, benchmark, **settings):
-    return list(Benchmark([(Origin("b:1", "prompt[0]"), benchmark)], **settings).hits(pair(text, "x", "y")))
+    return list(Benchmark([(BenchmarkOrigin("b:1", "prompt[0]"), benchmark)], **settings).hits(pair(text, "x", "y")))
 
 
 def test_a_text_within_another_is_found_with_both_places_and_a_shared_run():
@@ -40,7 +40,7 @@ def test_short_texts_count_as_one_run_and_very_short_ones_not_at_all():
     assert [(hit.found, hit.runs, hit.shared) for hit in hits(f"so {nine} it is", nine)] == [(1, 1, nine)]
     assert hits(nine.replace("fox", "cat"), nine) == []
     assert hits(" ".join(WORDS[:8]), " ".join(WORDS[:7])) == []
-    assert Benchmark([(Origin("b:1", "x"), "too short")]).skipped == 1
+    assert Benchmark([(BenchmarkOrigin("b:1", "x"), "too short")]).skipped == 1
 
 
 def test_repeated_runs_count_once():
@@ -49,7 +49,11 @@ def test_repeated_runs_count_once():
 
 
 def test_a_text_in_several_places_and_several_texts_in_one_row_are_all_listed():
-    texts = [(Origin("b:1", "p"), ENGLISH), (Origin("b:2", "p"), ENGLISH + "!"), (Origin("c:1", "p"), CHINESE)]
+    texts = [
+        (BenchmarkOrigin("b:1", "p"), ENGLISH),
+        (BenchmarkOrigin("b:2", "p"), ENGLISH + "!"),
+        (BenchmarkOrigin("c:1", "p"), CHINESE),
+    ]
     found = list(Benchmark(texts).hits(pair(f"{ENGLISH} {CHINESE}", "x", ENGLISH)))
     assert [(hit.part, hit.origin.place, hit.also) for hit in found] == [
         ("prompt[0]", "b:1", ("b:2",)),
@@ -59,7 +63,9 @@ def test_a_text_in_several_places_and_several_texts_in_one_row_are_all_listed():
 
 
 def test_a_short_prompt_of_a_benchmark_is_found_where_it_is_the_whole_last_turn():
-    found = Benchmark([(Origin("b:1", "q"), "What is the capital of France?"), (Origin("b:2", "q"), "Who is it?")])
+    found = Benchmark(
+        [(BenchmarkOrigin("b:1", "q"), "What is the capital of France?"), (BenchmarkOrigin("b:2", "q"), "Who is it?")]
+    )
     assert (len(found), found.skipped) == (1, 1)
 
     def places(*turns, answer="x"):

@@ -7,7 +7,7 @@ import pytest
 from rewardsmith.data.synthetic.generate import generate
 from rewardsmith.quality.row.limits import Limits
 from rewardsmith.quality.row.repair import loss_in, repair
-from rewardsmith.quality.row.signals import look
+from rewardsmith.quality.row.signals import signals_of
 
 EXPECTED = {
     "mojibake": {"damaged_text"},
@@ -39,7 +39,7 @@ def made():
 @functools.cache
 def found(index):
     record = made().records[index]
-    return {finding.check for finding in look(record).findings(record.place, LIMITS)}
+    return {finding.check for finding in signals_of(record).findings(record.place, LIMITS)}
 
 
 @pytest.mark.parametrize("fault", EXPECTED)
@@ -61,7 +61,7 @@ def test_lost_bytes_are_told_and_complete_ones_come_back():
 @pytest.mark.parametrize("responses", [2, 4])
 def test_at_most_one_clean_row_in_a_hundred_is_called_faulty(responses):
     records = generate(1000, responses_per_prompt=responses, seed=9).records
-    alarms = [look(record).findings(record.place, LIMITS) for record in records]
+    alarms = [signals_of(record).findings(record.place, LIMITS) for record in records]
     assert sum(map(bool, alarms)) <= 10
     assert not any(loss_in(record) for record in records)
     assert all(repair(record)[0] is record for record in records)

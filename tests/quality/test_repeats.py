@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rewardsmith.quality.cross_row.repeats import Repeats
-from rewardsmith.quality.row.fingerprints import Places, located, print_of
+from rewardsmith.quality.row.fingerprints import Places, fingerprint_of, located
 from rewardsmith.records import Comparison, Message, Record, Response
 
 FIRST = (Comparison(0, 1),)
@@ -17,9 +17,9 @@ def record(*answers, line=1, prompt="p", comparisons=FIRST, **other):
 def settled(rows, refused=(), gone=()):
     places = Places()
     found = Repeats(places)
-    prints = [print_of(row) for row in rows]
+    fingerprints = [fingerprint_of(row) for row in rows]
     places.extend(located(rows))
-    found.extend(b"".join(one.row for one in prints))
+    found.extend(b"".join(one.row for one in fingerprints))
     out = [np.isin(np.arange(len(rows)), each) for each in (refused, gone)]
     found.settle(*out)
     return found
@@ -54,7 +54,7 @@ def test_turns_that_read_alike_are_not_the_same_row():
     one = record("a", "b")
     two = Record((Message("user", "p"), Message("assistant", "q")), one.responses, one.comparisons)
     glued = Record((Message("user", "p\x1eassistant\x1fq"),), one.responses, one.comparisons)
-    assert len({print_of(each).row for each in (one, two, glued)}) == 3
+    assert len({fingerprint_of(each).row for each in (one, two, glued)}) == 3
 
 
 @given(st.lists(st.tuples(st.sampled_from("pq"), st.sampled_from(["ab", "ba", "cd"]), st.booleans()), max_size=12))

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from rewardsmith.errors import DataError, UsageError
 from rewardsmith.quality.row.limits import Limits, check_limits, crossings
 from rewardsmith.quality.row.measures import compression, is_refusal, measure, repetition, similarity
-from rewardsmith.quality.row.signals import Known
+from rewardsmith.quality.row.signals import SignalCache
 from rewardsmith.records import Comparison, Message, Record, Response
 
 FIRST = (Comparison(0, 1),)
@@ -170,4 +170,4 @@ def test_thresholds_that_make_no_sense_are_refused(limits, words):
 
 def test_a_folder_without_signals_is_named(tmp_path):
     with pytest.raises(DataError, match=r"signals\.jsonl is not there"):
-        Known(tmp_path)
+        SignalCache(tmp_path)

@@ -5,7 +5,6 @@ Values go in, whole files come out. Begin with `atomic` (one file), then `folder
 """
 
 from rewardsmith.files.atomic import (
-    append_jsonl,
     explained,
     free_space,
     sync,
@@ -22,7 +21,6 @@ from rewardsmith.files.hashes import hash_text, sha256, xxh3
 from rewardsmith.files.outputs import check_output, check_output_file, prepare_output, refuse_inside
 
 __all__ = [
-    "append_jsonl",
     "check_output",
     "check_output_file",
     "claimed",

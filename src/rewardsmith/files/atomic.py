@@ -94,10 +94,3 @@ def write_lines(path: Path, lines: Iterable[bytes]) -> int:
         return count
 
     return write_through(path, save)
-
-
-def append_jsonl(path: Path, rows: Iterable[Any]) -> None:
-    """Add JSON lines to a file of a folder that is still being filled."""
-    with explained(path), path.open("ab") as handle:
-        for row in rows:
-            handle.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))

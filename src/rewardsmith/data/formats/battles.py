@@ -36,11 +36,16 @@ def arena_columns(row: Columns) -> Record:
             f"prompt has {len(prompts)} turns, the responses {len(answers[0])} and {len(answers[1])}; expected as many",
         )
     record = battle(row, *(alternating(prompts, each) for each in answers))
+    return replace(record, comparisons=(decided(winner_of(row)),))
+
+
+def winner_of(row: Columns) -> int | None:
+    """The one of the three columns WON that is 1: 0 or 1 for a side, None for a tie."""
     won = [row.get(name, 0) for name in WON]
     if any(isinstance(value, bool) or value not in (0, 1) for value in won) or sum(won) != 1:
-        told = ", ".join(str(value)[:20] for value in won)
-        raise RowError("no_judgement", f"{', '.join(WON)} are {told}; expected one 1 and two 0; drop the row")
-    return replace(record, comparisons=(decided(None if won[2] else won.index(1)),))
+        given = ", ".join(str(value)[:20] for value in won)
+        raise RowError("no_judgement", f"{', '.join(WON)} are {given}; expected one 1 and two 0; drop the row")
+    return None if won[2] else won.index(1)
 
 
 def battle(row: Columns, a: Conversation, b: Conversation) -> Record:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rewardsmith.data.formats.dialogues import conversation, response, with_system, without_prompt
-from rewardsmith.data.input.fields import Columns, as_text, items, number, text, texts
+from rewardsmith.data.input.fields import Columns, as_text, items, number, optional_number, text, texts
 from rewardsmith.data.input.rows import RowError
 from rewardsmith.records import Comparison, Conversation, Message, Record, Response
 
@@ -87,18 +87,22 @@ def pair(prompt: Conversation, answers: Sequence[Conversation], row: Columns, na
         raise RowError(
             "identical_responses", f"{names[0]} and {names[1]} are the same; expected two answers; drop the row"
         )
-    first = content_hash(better) < content_hash(worse)
-    i, j = (0, 1) if first else (1, 0)
-    values = [(only_one(beside, same), same[0]) for same in SCORES] if beside else [(None, ""), (None, "")]
-    scores = tuple(None if value is None else number(value, name) for value, name in values)
-    rated = {} if scores == (None, None) else {"overall": scores if first else scores[::-1]}
-    margin = None if row.get("margin") is None else number(row["margin"], "margin")
+    scores = scores_of(beside) if beside else (None, None)
+    margin = optional_number(row, "margin")
+    better_first = content_hash(better) < content_hash(worse)
+    i, j = (0, 1) if better_first else (1, 0)
     return Record(
         prompt=with_system(prompt, row.get("system")),
-        responses=(better, worse) if first else (worse, better),
+        responses=(better, worse) if better_first else (worse, better),
         comparisons=(Comparison(i, j, margin=margin),),
-        ratings=rated,
+        ratings={} if scores == (None, None) else {"overall": scores if better_first else scores[::-1]},
     )
+
+
+def scores_of(row: Columns) -> tuple[float | None, ...]:
+    """The ratings of the preferred and of the rejected response, under one of the names in SCORES; None without."""
+    values = [(only_one(row, same), same[0]) for same in SCORES]
+    return tuple(None if value is None else number(value, name) for value, name in values)
 
 
 def models(row: Columns, count: int, names: Sequence[Sequence[str]] = ()) -> Sequence[str | None]:

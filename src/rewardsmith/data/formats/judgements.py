@@ -55,11 +55,7 @@ def by_votes(row: Columns, best: int | None) -> Comparison:
     With a chosen response the direction is its; where at most half of the judges agree with it, their share says
     nothing about its strength and the preference is 1, as for any label without votes.
     """
-    votes = mapping(row["votes"], "votes")
-    unknown = set(votes) - {"a1", "a2", "equal"}
-    if unknown:
-        raise RowError("unknown_votes", f"votes has {sorted(unknown)[0]!r}; expected only a1, a2 and equal")
-    first, second, equal = (index(votes.get(name) or 0, f"votes.{name}") for name in ("a1", "a2", "equal"))
+    first, second, equal = votes_of(row)
     total = first + second + equal
     if total == 0 and best is None:
         raise RowError("no_judgement", "votes are all zero and nothing is chosen; expected at least one vote")
@@ -68,6 +64,15 @@ def by_votes(row: Columns, best: int | None) -> Comparison:
     share = share if i == 0 else 1 - share
     preference = 1.0 if best is not None and share <= 0.5 else share
     return Comparison(i, 1 - i, preference, votes=(first, second, equal) if i == 0 else (second, first, equal))
+
+
+def votes_of(row: Columns) -> tuple[int, ...]:
+    """The votes for the first response, for the second, and for neither."""
+    votes = mapping(row["votes"], "votes")
+    unknown = set(votes) - {"a1", "a2", "equal"}
+    if unknown:
+        raise RowError("unknown_votes", f"votes has {sorted(unknown)[0]!r}; expected only a1, a2 and equal")
+    return tuple(index(votes.get(name) or 0, f"votes.{name}") for name in ("a1", "a2", "equal"))
 
 
 def from_shares(decided: Comparison, votes: tuple[int, int, int]) -> Comparison:

@@ -1,6 +1,7 @@
 """Formats that name a preferred and a rejected answer."""
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 from rewardsmith.data.formats.building import (
@@ -26,7 +27,7 @@ from rewardsmith.data.formats.dialogues import (
 )
 from rewardsmith.data.input.fields import Columns, as_list, as_text, items, required, text
 from rewardsmith.data.input.rows import RowError
-from rewardsmith.records import Comparison, Conversation, Message, Record
+from rewardsmith.records import Comparison, Conversation, Message, Record, Response
 
 CHOSEN_REJECTED = ("chosen", "rejected")
 
@@ -116,13 +117,7 @@ def pair_lists(row: Columns) -> Record:
     """Several chosen and several rejected answers to one prompt: each chosen one beats each rejected one."""
     prompt = conversation(required(row, "prompt"), "prompt", role="user")
     lists = [items(row, name) for name in CHOSEN_REJECTED]
-    chosen, rejected = (
-        [
-            response((Message("assistant", as_text(answer, f"{name}[{at}]")),), f"{name}[{at}]")
-            for at, answer in enumerate(as_list(answers, name))
-        ]
-        for name, answers in zip(CHOSEN_REJECTED, lists, strict=True)
-    )
+    chosen, rejected = (listed_answers(answers, name) for name, answers in zip(CHOSEN_REJECTED, lists, strict=True))
     if not chosen or not rejected:
         raise RowError("no_judgement", "chosen or rejected is an empty list; expected at least one answer in each")
     if any(answer in rejected for answer in chosen):
@@ -133,8 +128,14 @@ def pair_lists(row: Columns) -> Record:
     return Record(
         with_system(prompt, row.get("system")),
         tuple(every[at] for at in order),
-        tuple(Comparison(place[i], place[len(chosen) + j]) for i in range(len(chosen)) for j in range(len(rejected))),
+        tuple(Comparison(place[i], place[j]) for i, j in product(range(len(chosen)), range(len(chosen), len(every)))),
     )
+
+
+def listed_answers(answers: Any, name: str) -> list[Response]:
+    """The answers of a list of texts."""
+    named = [(f"{name}[{at}]", answer) for at, answer in enumerate(as_list(answers, name))]
+    return [response((Message("assistant", as_text(answer, at)),), at) for at, answer in named]
 
 
 def is_pair_lists(row: Columns) -> bool:

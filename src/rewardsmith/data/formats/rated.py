@@ -1,6 +1,7 @@
 """Formats with two answers and a number about them, and answers rated one by one in rows of their own."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -121,16 +122,7 @@ def safe_rlhf(row: Columns) -> Record:
     Without `safer_response_id` (the single-dimension version) the better one is better overall.
     """
     record = two_columns(row, text(row, "prompt"), ("response_0", "response_1"))
-    overall = "safer_response_id" not in row
-    said = {("overall" if overall else "helpful"): "better_response_id", "safe": "safer_response_id"}
-    comparisons = []
-    for attribute, name in said.items():
-        best = row.get(name)
-        if best is None:
-            continue
-        if isinstance(best, bool) or best not in (0, 1):
-            raise RowError("no_judgement", f"{name} is {str(best)[:40]}; expected 0 or 1; drop the row")
-        comparisons.append(Comparison(int(best), 1 - int(best), attribute=attribute))
+    comparisons = tuple(safety_comparisons(row))
     if not comparisons:
         raise RowError("no_judgement", "neither better_response_id nor safer_response_id is given; drop the row")
     safe = [
@@ -139,7 +131,19 @@ def safe_rlhf(row: Columns) -> Record:
     rated = {"safe": tuple(safe)} if len(safe) == 2 else {}
     harms = {name: harm_names(row, name) for name in ("response_0_harm_category", "response_1_harm_category")}
     fields = {name: found for name, found in harms.items() if found is not None}
-    return replace(record, comparisons=tuple(comparisons), ratings=rated, fields=fields)
+    return replace(record, comparisons=comparisons, ratings=rated, fields=fields)
+
+
+def safety_comparisons(row: Columns) -> Iterator[Comparison]:
+    """Which response helps more, and which is safer, as far as the row says."""
+    helpful = "helpful" if "safer_response_id" in row else "overall"
+    for attribute, name in ((helpful, "better_response_id"), ("safe", "safer_response_id")):
+        best = row.get(name)
+        if best is None:
+            continue
+        if isinstance(best, bool) or best not in (0, 1):
+            raise RowError("no_judgement", f"{name} is {str(best)[:40]}; expected 0 or 1; drop the row")
+        yield Comparison(int(best), 1 - int(best), attribute=attribute)
 
 
 def beaver_tails(row: Columns) -> Record:

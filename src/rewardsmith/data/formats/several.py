@@ -1,6 +1,6 @@
 """Formats that hold several answers to one prompt in one row, with what annotators said about each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -36,15 +36,23 @@ def ultra_feedback(row: Columns) -> Record:
     `overall_score` orders them; the aspects and their mean `fine-grained_score` are attributes of their own.
     """
     entries = entries_of(row, "completions", ("response",))
-    found = [mapping(entry.get("annotations") or {}, f"completions[{at}].annotations") for at, entry in entries]
-    values = {"overall": tuple(optional_number(entry, "overall_score") for _, entry in entries)}
-    for aspect in ASPECTS:
-        values[aspect] = tuple(aspect_rating(each, aspect) for each in found)
-    values["fine-grained_score"] = tuple(optional_number(entry, "fine-grained_score") for _, entry in entries)
-    rated = {name: each for name, each in values.items() if any(value is not None for value in each)}
+    rated = {
+        name: values
+        for name, values in ratings_by_aspect(entries).items()
+        if any(value is not None for value in values)
+    }
     record = several(row, "instruction", [(entry["response"], entry.get("model")) for _, entry in entries])
     comparisons = [c for name, each in rated.items() for c in by_value(each, attribute=name)]
     return replace(record, comparisons=tuple(comparisons), ratings=rated)
+
+
+def ratings_by_aspect(entries: Sequence[tuple[int, Mapping[str, Any]]]) -> dict[str, tuple[float | None, ...]]:
+    """What GPT-4 said of each completion, in the order in which the attributes are named in a record."""
+    found = [mapping(entry.get("annotations") or {}, f"completions[{at}].annotations") for at, entry in entries]
+    overall = tuple(optional_number(entry, "overall_score") for _, entry in entries)
+    aspects = {aspect: tuple(aspect_rating(each, aspect) for each in found) for aspect in ASPECTS}
+    mean = tuple(optional_number(entry, "fine-grained_score") for _, entry in entries)
+    return {"overall": overall, **aspects, "fine-grained_score": mean}
 
 
 def aspect_rating(annotations: Mapping[str, Any], aspect: str) -> float | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import orjson
 
-from rewardsmith.data.input.lines import MAX_ROW_BYTES, Line, chunks, finished, lines
+from rewardsmith.data.input.lines import MAX_ROW_BYTES, InputLine, chunks, finished, lines
 from rewardsmith.data.input.rows import RowError, parse
 
 SPACE = b" \t\r\n"
@@ -28,12 +28,12 @@ Rest = tuple[bytes, int]
 """Bytes that are to be read next, and their offset."""
 
 
-def elements(path: Path) -> Iterator[Line]:
+def elements(path: Path) -> Iterator[InputLine]:
     """The rows of a `.json` file as JSON texts, numbered from 1; an array is cut into its elements while it is read."""
     try:
         start = next((chunk for _, chunk in chunks(path) if chunk.strip()), b"").lstrip()
     except RowError as error:
-        yield Line(1, b"", 0, error)
+        yield InputLine(1, b"", 0, error)
         return
     if start.startswith(b"["):
         yield from ArraySplitter(first_name(start[1:])).split(path)
@@ -82,7 +82,7 @@ def several(start: bytes, name: bytes) -> bool:
     return second is not None and is_object(start[: second.start()].rstrip(SPACE + b","))
 
 
-def single(path: Path) -> Iterator[Line]:
+def single(path: Path) -> Iterator[InputLine]:
     """The whole file as one row."""
     text = bytearray()
     try:
@@ -92,10 +92,10 @@ def single(path: Path) -> Iterator[Line]:
                 yield finished(1, bytes(text[:1000]), 0, True)
                 return
     except RowError as error:
-        yield Line(1, bytes(text), 0, error)
+        yield InputLine(1, bytes(text), 0, error)
         return
     if text.strip():
-        yield Line(1, bytes(text), 0)
+        yield InputLine(1, bytes(text), 0)
 
 
 def marks_of(names: list[bytes]) -> re.Pattern[bytes]:
@@ -127,8 +127,8 @@ class ArraySplitter:
         self.number = 0
         self.waiting: Rest = (b"", 0)
 
-    def split(self, path: Path) -> Iterator[Line]:
-        """The elements of the array in `path`; the last Line has an error where it does not begin or end as an array."""
+    def split(self, path: Path) -> Iterator[InputLine]:
+        """The elements of the array in `path`; the last has an error where that does not begin or end as an array."""
         broken: RowError | None = None
         try:
             for offset, chunk in chunks(path):
@@ -141,7 +141,7 @@ class ArraySplitter:
             yield from self.feed(*(yield from self.restart(b"")), wait=0)
         yield from self.ending(broken)
 
-    def ending(self, broken: RowError | None) -> Iterator[Line]:
+    def ending(self, broken: RowError | None) -> Iterator[InputLine]:
         """What is left at the end of the file, and what is wrong with the array itself."""
         text = bytes(self.element)
         byte = self.begin + len(text) - len(text.lstrip(SPACE))
@@ -152,15 +152,15 @@ class ArraySplitter:
             yield from self.take()
             text = b""
         reason = "the JSON array does not begin or end where its brackets say; expected [row, row, …]; repair the file"
-        yield Line(self.number + 1, text, byte, broken or RowError("broken_json", reason))
+        yield InputLine(self.number + 1, text, byte, broken or RowError("broken_json", reason))
 
-    def feed(self, data: bytes, offset: int, *, wait: int) -> Iterator[Line]:
+    def feed(self, data: bytes, offset: int, *, wait: int) -> Iterator[InputLine]:
         """The elements that end in these bytes, which begin at `offset`; the last `wait` of them come again."""
         rest: Rest | None = (data, offset)
         while rest is not None:
             rest = yield from self.scan(*rest, wait)
 
-    def scan(self, data: bytes, offset: int, wait: int) -> Generator[Line, None, Rest | None]:
+    def scan(self, data: bytes, offset: int, wait: int) -> Generator[InputLine, None, Rest | None]:
         """The elements in some bytes; returns what is to be scanned anew where an element held other rows."""
         limit = max(0, len(data) - wait)
         begin = end = 0
@@ -186,7 +186,7 @@ class ArraySplitter:
         self.waiting = (data[end:], offset + end)
         return None
 
-    def restart(self, data: bytes) -> Generator[Line, None, Rest]:
+    def restart(self, data: bytes) -> Generator[InputLine, None, Rest]:
         """The element up to where another row may begin; returns what comes from there on."""
         rest = bytes(self.element[self.suspect :]) + data
         del self.element[self.suspect :]
@@ -257,7 +257,7 @@ class ArraySplitter:
         self.curly += 1
         return broken
 
-    def take(self) -> Iterator[Line]:
+    def take(self) -> Iterator[InputLine]:
         """The element collected so far; where nothing stands between two borders, none."""
         text = bytes(self.element)
         byte = self.begin + len(text) - len(text.lstrip(SPACE))

@@ -39,7 +39,7 @@ def group_rows(path: Path, file: Any, group: int, line: int) -> Iterator[Raw | Q
     import pyarrow as pa
 
     end = line + file.metadata.row_group(group).num_rows
-    told = "it ends early"
+    cause = "it ends early"
     try:
         for row in from_batches(str(path), file.iter_batches(batch_size=BATCH_ROWS, row_groups=[group]), line):
             line = row.line
@@ -47,10 +47,10 @@ def group_rows(path: Path, file: Any, group: int, line: int) -> Iterator[Raw | Q
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk, not the data
-        told = first_line(error)
+        cause = first_line(error)
     if end - line > MOST_LOST_ROWS:
-        raise DataError(f"{path}: row group {group + 1} cannot be read ({told}); write the file again")
-    reason = f"row group {group + 1} of the file cannot be read ({told}); copy or write the file again"
+        raise DataError(f"{path}: row group {group + 1} cannot be read ({cause}); write the file again")
+    reason = f"row group {group + 1} of the file cannot be read ({cause}); copy or write the file again"
     for number in range(line + 1, end + 1):
         yield quarantined(str(path), number, RowError("damaged_parquet", reason), "")
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from rewardsmith.data.input.lines import MAX_ROW_BYTES, Line, lines
-from rewardsmith.data.input.rows import BYTE_ORDER_MARK, Raw, Row, RowError, parse, quarantined, refuse_surrogates
+from rewardsmith.data.input.lines import MAX_ROW_BYTES, InputLine, lines
+from rewardsmith.data.input.rows import BYTE_ORDER_MARK, InputRow, Raw, RowError, parse, quarantined, refuse_surrogates
 from rewardsmith.errors import DataError
 
 JSON_CELLS = frozenset(
@@ -44,29 +44,29 @@ SURE_SWALLOWED = 10
 """So many commas that stand just where each line would be a row, before a cell counts as rows caught between two quotes."""
 
 
-def read_csv(path: Path, *, also_json: frozenset[str] = frozenset()) -> Iterator[Row]:
+def read_csv(path: Path, *, also_json: frozenset[str] = frozenset()) -> Iterator[InputRow]:
     """Comma-separated values with a header; the line of a row is the one it begins on.
 
     Cells are text, but columns that hold numbers, lists or true/false (JSON_CELLS, those that go with another column
     of the header, and `also_json`) are read as JSON, an empty cell as missing.
     """
     csv.field_size_limit(MAX_ROW_BYTES)  # the default refuses answers beyond 128 KB
-    source = Source(lines(path, blank=True))
+    source = CsvLines(lines(path, blank=True))
     header = read_header(path, source)
     yield from CsvRows(str(path), header, json_columns(header) | also_json, source).rows()
 
 
-class Source:
+class CsvLines:
     """The lines of a file as texts; those of the present row, and what was read ahead of it, can be read again."""
 
-    def __init__(self, found: Iterator[Line]) -> None:
+    def __init__(self, found: Iterator[InputLine]) -> None:
         self.found = found
-        self.held: list[Line] = []
+        self.held: list[InputLine] = []
         self.first = self.at = 0  # in `held`: the first line of the row, the next one to be read
         self.size = 0
         self.last = 0  # where a row that is read by way of trial has to end
 
-    def __iter__(self) -> "Source":
+    def __iter__(self) -> "CsvLines":
         return self
 
     def __next__(self) -> str:
@@ -86,7 +86,7 @@ class Source:
         """Read from a line on again, with `last` up to that one."""
         self.at, self.size, self.last = at, 0, last
 
-    def taken(self) -> list[Line]:
+    def taken(self) -> list[InputLine]:
         """The lines of the present row."""
         return self.held[self.first : self.at]
 
@@ -102,7 +102,7 @@ class Source:
 class CsvRows:
     """The rows of one CSV file, and what its good ones look like."""
 
-    def __init__(self, name: str, header: list[str], as_json: frozenset[str], source: Source) -> None:
+    def __init__(self, name: str, header: list[str], as_json: frozenset[str], source: CsvLines) -> None:
         self.name, self.header, self.as_json, self.source = name, header, as_json, source
         self.shortest: list[int] = []
         self.longest: list[int] = []
@@ -110,7 +110,7 @@ class CsvRows:
         self.all_quoted = True  # whether every good row begins with a quote
         self.over_lines = False  # whether some good row has several lines
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[InputRow]:
         """Each row, good or not."""
         reader = csv.reader(self.source, strict=True)
         while True:
@@ -134,7 +134,7 @@ class CsvRows:
             if cells:
                 yield self.row(taken, cells)
 
-    def row(self, taken: list[Line], cells: list[str]) -> Row:
+    def row(self, taken: list[InputLine], cells: list[str]) -> InputRow:
         """A row that could be cut into cells."""
         line, _, byte, _ = taken[0]
         try:
@@ -145,7 +145,7 @@ class CsvRows:
             self.learn(taken, cells)
         return Raw(self.name, line, row, byte)
 
-    def learn(self, taken: list[Line], cells: list[str]) -> None:
+    def learn(self, taken: list[InputLine], cells: list[str]) -> None:
         """Remember how a good row looks."""
         widths = [len(cell) for cell in cells]
         self.shortest = [min(pair) for pair in zip(self.shortest or widths, widths, strict=True)]
@@ -176,7 +176,7 @@ class CsvRows:
         self.source.go_to(end)
         return caught
 
-    def broken_row(self, cells: list[str], broken: RowError | None) -> Row:
+    def broken_row(self, cells: list[str], broken: RowError | None) -> InputRow:
         """The row in which the file breaks, up to where rows begin again."""
         source = self.source
         begin, end = source.first, max(source.at, self.end_of_open_quotes())
@@ -265,7 +265,7 @@ class CsvRows:
         return all(low // 2 <= len(cell) <= 2 * high + 20 for low, high, cell in limits)
 
 
-def text_of(taken: Iterable[Line]) -> bytes:
+def text_of(taken: Iterable[InputLine]) -> bytes:
     """Some lines as they stand in the file."""
     return b"\n".join(line.data for line in taken)
 
@@ -283,14 +283,14 @@ def swallowed_error(last: int) -> RowError:
     )
 
 
-def over_lines(error: RowError, taken: list[Line]) -> RowError:
+def over_lines(error: RowError, taken: list[InputLine]) -> RowError:
     """An error that names the lines of its row where there are several."""
     if len(taken) == 1:
         return error
     return RowError(error.code, f"lines {taken[0].number} to {taken[-1].number}: {error}")
 
 
-def read_header(path: Path, source: Source) -> list[str]:
+def read_header(path: Path, source: CsvLines) -> list[str]:
     """The column names of a CSV file; DataError where they are damaged or come twice."""
     try:
         header: list[str] = next(csv.reader(source, strict=True), [])

@@ -37,13 +37,13 @@ def open_hub(name: str) -> Any:
     return stream(wanted, name)
 
 
-def stream(wanted: HubName, told: str) -> Any:
-    """The rows of one split, as `datasets` streams them; `told` is the name for messages."""
+def stream(wanted: HubName, label: str) -> Any:
+    """The rows of one split, as `datasets` streams them; `label` is the name for messages."""
     try:
         from datasets import load_dataset
     except ImportError:
         raise MissingExtraError(
-            f"{told} is not a file or folder here; to read it from the Hugging Face hub: pip install 'rewardsmith[hub]'"
+            f"{label} is not a file or folder here; to read it from the Hugging Face hub: pip install 'rewardsmith[hub]'"
         ) from None
     try:
         return load_dataset(wanted.name, wanted.config, split=wanted.split, streaming=True)
@@ -51,21 +51,21 @@ def stream(wanted: HubName, told: str) -> Any:
         cause = " ".join(str(error).split())[:CAUSE_CHARS] or type(error).__name__
         if re.search(r"unknown split|bad split|config name is missing|builderconfig", cause, flags=re.IGNORECASE):
             raise DataError(
-                f"{told}: {cause}; name configuration and split as {wanted.name}:CONFIG:SPLIT "
+                f"{label}: {cause}; name configuration and split as {wanted.name}:CONFIG:SPLIT "
                 f"(asked for {wanted.config or 'the default'} and {wanted.split})"
             ) from error
-        raise unreachable(told, cause) from error
+        raise unreachable(label, cause) from error
 
 
-def unreachable(told: str, cause: str) -> DataError:
+def unreachable(label: str, cause: str) -> DataError:
     """The refusal of a name that is nothing here and cannot be had from the hub."""
     return DataError(
-        f"{told} is neither a file or folder here nor a data set that can be reached on the hub ({cause}); "
+        f"{label} is neither a file or folder here nor a data set that can be reached on the hub ({cause}); "
         "check the path, or download the data where there is a network and pass the file"
     )
 
 
-def refuse_unreachable(told: str) -> None:
+def refuse_unreachable(label: str) -> None:
     """DataError at once where the hub's host has no address: its client would try for half a minute.
 
     Behind a proxy the address is the proxy's affair, and offline there is the client's cache.
@@ -76,7 +76,7 @@ def refuse_unreachable(told: str) -> None:
     try:
         socket.getaddrinfo(host, 443)
     except OSError as error:
-        raise unreachable(told, f"{host}: {error.strerror or error}") from error
+        raise unreachable(label, f"{host}: {error.strerror or error}") from error
 
 
 def looks_like_hub_name(source: str) -> bool:

@@ -25,7 +25,7 @@ BOM = b"\xef\xbb\xbf"
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
-class Line(NamedTuple):
+class InputLine(NamedTuple):
     """Line `number` (from 1) of a file, and the `byte` (from 0) of its unpacked data where it begins.
 
     `error` is set, and `data` only its start, where it cannot be read whole.
@@ -144,8 +144,8 @@ def damaged_gzip(error: str, *, new: bool) -> RowError:
             "the checksum of the gzip data is wrong: rows before this one may hold other text than was saved, and what "
             "follows is lost; copy or download the file again",
         )
-    told = "the bytes after its end are no gzip" if new else error
-    reason = f"the gzip data breaks here ({told}); what follows is lost; copy or download the file again"
+    cause = "the bytes after its end are no gzip" if new else error
+    reason = f"the gzip data breaks here ({cause}); what follows is lost; copy or download the file again"
     return (DamagedEnd if new else RowError)("damaged_gzip", reason)
 
 
@@ -163,11 +163,11 @@ def refuse_carriage_returns(path: Path, start: bytes) -> None:
         )
 
 
-def lines(path: Path, *, blank: bool = False) -> Iterator[Line]:
+def lines(path: Path, *, blank: bool = False) -> Iterator[InputLine]:
     """The lines of a file without their b"\\n", split at that byte only (U+2028 and \\x85 are text).
 
     Empty lines count but come only if `blank`: a gigabyte of them must not cost a minute.
-    A line longer than MAX_ROW_BYTES comes as one Line with the error "too_long"; broken gzip data ends the lines with
+    A line longer than MAX_ROW_BYTES comes as one InputLine with the error "too_long"; broken gzip data ends the lines with
     one that has the error "damaged_gzip".
     """
     splitter = LineSplitter(blank)
@@ -195,7 +195,7 @@ class LineSplitter:
         self.pending = bytearray()
         self.skipping = False
 
-    def feed(self, offset: int, chunk: bytes) -> Iterator[Line]:
+    def feed(self, offset: int, chunk: bytes) -> Iterator[InputLine]:
         """The lines that end in this chunk, which begins at `offset`."""
         *complete, rest = chunk.split(b"\n")
         end = offset
@@ -208,7 +208,7 @@ class LineSplitter:
                 yield finished(self.number, bytes(self.pending) + piece, start, self.skipping)
                 self.pending, self.skipping = bytearray(), False
             elif piece or self.blank:
-                yield Line(self.number, piece, start)
+                yield InputLine(self.number, piece, start)
         self.begin, self.end = begin, offset + len(chunk)
         if not self.skipping:
             self.pending += rest
@@ -216,21 +216,21 @@ class LineSplitter:
                 del self.pending[1000:]
                 self.skipping = True
 
-    def rest(self) -> Iterator[Line]:
+    def rest(self) -> Iterator[InputLine]:
         """The last line, where no b"\\n" ends it."""
         if self.pending:
             self.number += 1
             yield finished(self.number, bytes(self.pending), self.begin, self.skipping)
             self.pending, self.begin = bytearray(), self.end
 
-    def broken(self, error: RowError) -> Line:
+    def broken(self, error: RowError) -> InputLine:
         """The line in which the data breaks off."""
-        return Line(self.number + 1, bytes(self.pending), max(self.begin, 0), error)
+        return InputLine(self.number + 1, bytes(self.pending), max(self.begin, 0), error)
 
 
-def finished(number: int, data: bytes, byte: int, too_long: bool) -> Line:
+def finished(number: int, data: bytes, byte: int, too_long: bool) -> InputLine:
     """A line read to its end."""
     if too_long:
         reason = f"the row is longer than {MAX_ROW_BYTES >> 20} MB; expected one row per line; split or shorten it"
-        return Line(number, data, byte, RowError("too_long", reason))
-    return Line(number, data, byte)
+        return InputLine(number, data, byte, RowError("too_long", reason))
+    return InputLine(number, data, byte)

@@ -13,8 +13,8 @@ from typing import Any
 from rewardsmith.data.input.arrays import elements
 from rewardsmith.data.input.arrow_rows import BATCH_ROWS, from_batches, from_object, itself, read_parquet
 from rewardsmith.data.input.csv_rows import read_csv
-from rewardsmith.data.input.lines import Line, lines, readable
-from rewardsmith.data.input.rows import Raw, Row, RowError, kind, parse, quarantined
+from rewardsmith.data.input.lines import InputLine, lines, readable
+from rewardsmith.data.input.rows import InputRow, Raw, RowError, kind, parse, quarantined
 from rewardsmith.errors import DataError
 from rewardsmith.records import Document
 from rewardsmith.settings.file_names import not_utf8
@@ -22,7 +22,7 @@ from rewardsmith.settings.file_names import not_utf8
 PREPARED = ("train.jsonl", "validation.jsonl", "test.jsonl")
 
 
-def from_lines(path: Path, found: Iterable[Line]) -> Iterator[Row]:
+def from_lines(path: Path, found: Iterable[InputLine]) -> Iterator[InputRow]:
     """Rows of JSON texts; blank ones are no rows."""
     name = str(path)
     for number, data, byte, error in found:
@@ -36,17 +36,17 @@ def from_lines(path: Path, found: Iterable[Line]) -> Iterator[Row]:
             yield quarantined(name, number, problem, data, byte)
 
 
-def read_jsonl(path: Path) -> Iterator[Row]:
+def read_jsonl(path: Path) -> Iterator[InputRow]:
     """JSON lines: one object per line."""
     return from_lines(path, lines(path))
 
 
-def read_json(path: Path) -> Iterator[Row]:
+def read_json(path: Path) -> Iterator[InputRow]:
     """A JSON array of rows (numbered from 1), one object, or JSON lines."""
     return from_lines(path, elements(path))
 
 
-def read_txt(path: Path) -> Iterator[Row]:
+def read_txt(path: Path) -> Iterator[InputRow]:
     """Plain text: one Document per line that holds more than white space."""
     name = str(path)
     for number, data, byte, error in lines(path):
@@ -64,7 +64,7 @@ def read_txt(path: Path) -> Iterator[Row]:
                 yield Document(text, name, number, byte)
 
 
-READERS: dict[str, Callable[[Path], Iterator[Row]]] = {
+READERS: dict[str, Callable[[Path], Iterator[InputRow]]] = {
     ".jsonl": read_jsonl,
     ".ndjson": read_jsonl,
     ".json": read_json,
@@ -74,12 +74,12 @@ READERS: dict[str, Callable[[Path], Iterator[Row]]] = {
 }
 
 
-def reader_of(path: Path) -> Callable[[Path], Iterator[Row]] | None:
+def reader_of(path: Path) -> Callable[[Path], Iterator[InputRow]] | None:
     """The reader for a file's name (a final .gz does not count), or None."""
     return READERS.get(Path(path.name.removesuffix(".gz")).suffix.lower())
 
 
-def known_reader(path: Path) -> Callable[[Path], Iterator[Row]]:
+def known_reader(path: Path) -> Callable[[Path], Iterator[InputRow]]:
     """The reader for a file's name; DataError where its ending is unknown."""
     reader = reader_of(path)
     if reader is None:
@@ -119,14 +119,16 @@ def missing(path: Path) -> str:
 
 def folder_files(folder: Path) -> tuple[Path, ...]:
     """The data files below a folder, hidden ones left out."""
-    if (folder / "prepare.json").is_file():
-        found = [folder / name for name in PREPARED if (folder / name).is_file()]
-    else:
-        visible = (path for path in sorted(folder.rglob("*")) if not is_hidden(path.relative_to(folder)))
-        found = [path for path in visible if path.is_file() and reader_of(path)]
+    names = [folder / name for name in PREPARED] if (folder / "prepare.json").is_file() else visible(folder)
+    found = [path for path in names if path.is_file() and reader_of(path)]
     if not found:
         raise DataError(f"{folder} holds no data files; expected files that end in {', '.join(READERS)} (also .gz)")
     return tuple(path for file in found for path in files_of(file))
+
+
+def visible(folder: Path) -> Iterator[Path]:
+    """All that lies below a folder, sorted by name, but for hidden files and folders and what lies in those."""
+    return (path for path in sorted(folder.rglob("*")) if not is_hidden(path.relative_to(folder)))
 
 
 def is_hidden(path: Path) -> bool:
@@ -134,13 +136,13 @@ def is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def read_file(path: Path, *, also_json: frozenset[str] = frozenset()) -> Iterator[Row]:
+def read_file(path: Path, *, also_json: frozenset[str] = frozenset()) -> Iterator[InputRow]:
     """The rows of one file, by its name's ending; `also_json` are further columns of a CSV file to read as JSON."""
     reader = known_reader(path)
     return read_csv(path, also_json=also_json) if reader is read_csv else reader(path)
 
 
-def read_objects(source: Any) -> Iterator[Row]:
+def read_objects(source: Any) -> Iterator[InputRow]:
     """The rows of a data set, a data frame (through Arrow's interface), or any iterable of mappings."""
     if hasattr(source, "__arrow_c_stream__"):
         import pyarrow as pa

@@ -80,8 +80,8 @@ def check_renames(name: str, sample: Sequence[dict[str, Any]], renames: Sequence
         if any(target in remaining(row, renames) for row in sample):
             raise DataError(f"{name}: {taken(target, path)}")
         if not any(look_up(row, path)[0] for row in sample):
-            told = names(dict.fromkeys(column for row in sample for column in row))
-            raise DataError(f"{name}: --map {target}={path}: there is no {path!r}; the columns are {told}")
+            known = names(dict.fromkeys(column for row in sample for column in row))
+            raise DataError(f"{name}: --map {target}={path}: there is no {path!r}; the columns are {known}")
 
 
 def taken(target: str, path: str) -> str:

@@ -47,7 +47,7 @@ class Raw(NamedTuple):
     byte: int | None = None
 
 
-Row = Raw | Quarantined | Document
+InputRow = Raw | Quarantined | Document
 
 
 def quarantined(file: str, line: int, error: RowError, raw: Any, byte: int | None = None) -> Quarantined:
@@ -240,12 +240,12 @@ def excerpt(raw: Any) -> str:
     if isinstance(raw, bytes):
         raw = raw[: 4 * EXCERPT_CHARS].decode(errors="replace")
     elif not isinstance(raw, str):
-        raw = shown(raw)
+        raw = json_text(raw)
     shortened: str = raw[:EXCERPT_CHARS]
     return shortened.encode(errors="replace").decode()
 
 
-def shown(value: Any) -> str:
+def json_text(value: Any) -> str:
     """A Python value as JSON where it has such a form, else as Python writes it."""
     try:
         return orjson.dumps(value).decode()

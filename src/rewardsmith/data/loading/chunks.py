@@ -13,10 +13,10 @@ from typing import NamedTuple, TypeVar
 from rewardsmith.data.formats import FORMATS
 from rewardsmith.data.input.csv_rows import JSON_CELLS
 from rewardsmith.data.input.hub import looks_like_hub_name
-from rewardsmith.data.input.lines import Line, lines
+from rewardsmith.data.input.lines import InputLine, lines
 from rewardsmith.data.input.readers import files_of, from_lines, read_file, read_jsonl, reader_of
 from rewardsmith.data.input.renaming import Rename
-from rewardsmith.data.input.rows import Raw, Row
+from rewardsmith.data.input.rows import InputRow, Raw
 from rewardsmith.data.loading.load import (
     Loadable,
     ignored_in,
@@ -49,7 +49,7 @@ class Chunk:
     name: str
     notes: tuple[str, ...] = ()
     items: tuple[Loadable, ...] = ()
-    lines: tuple[Line, ...] = ()
+    lines: tuple[InputLine, ...] = ()
     format: str = ""
     columns: tuple[Rename, ...] = ()
     ignored: frozenset[str] = frozenset()
@@ -64,7 +64,7 @@ class Late(NamedTuple):
 
 
 @dataclass
-class Budget:
+class RowBudget:
     """How many rows may still be read; None: all."""
 
     left: int | None = None
@@ -82,7 +82,7 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Reading:
+class ChunkReader:
     """How sources are read."""
 
     columns: tuple[Rename, ...] = ()
@@ -91,7 +91,7 @@ class Reading:
 
     def chunks(self, sources: Iterable[str], limit: int | None = None) -> Iterator[Chunk]:
         """The rows of some sources, `limit` of them."""
-        budget = Budget(limit)
+        budget = RowBudget(limit)
         for source in sources:
             part = parse_source(source)
             if part.share < 1 or self.mix.max_per_source is not None:
@@ -103,7 +103,7 @@ class Reading:
                 for path in files_of(Path(part.name)):
                     yield from self.file_chunks(path, budget)
 
-    def part_chunks(self, source: str, budget: Budget) -> Iterator[Chunk]:
+    def part_chunks(self, source: str, budget: RowBudget) -> Iterator[Chunk]:
         """The rows of a source of which not all are taken."""
         notes: list[str] = []
         found = iterate(
@@ -114,21 +114,21 @@ class Reading:
                 budget.left -= len(chunk.items)
             yield chunk
 
-    def row_chunks(self, name: str, rows: Iterable[Row | Record]) -> Iterator[Chunk]:
+    def row_chunks(self, name: str, rows: Iterable[InputRow | Record]) -> Iterator[Chunk]:
         """The rows of one file or data set, parsed here."""
         notes: list[str] = []
         yield from gathered(
             name, join_rows(understand(name, rows, notes.append, self.columns), strict=self.strict), notes
         )
 
-    def file_chunks(self, path: Path, budget: Budget) -> Iterator[Chunk]:
+    def file_chunks(self, path: Path, budget: RowBudget) -> Iterator[Chunk]:
         """The rows of one file; lines of JSON are left as they are where each row is a record of its own."""
         name = str(path)
         if reader_of(path) is not read_jsonl:
             also_json = frozenset(path for target, path in self.columns if target in JSON_CELLS)
             yield from self.row_chunks(name, budget.take(read_file(path, also_json=also_json)))
             return
-        head: list[Line] = []
+        head: list[InputLine] = []
         stream = budget.take(line for line in lines(path) if line.error is not None or line.data.strip())
         notes: list[str] = []
         opening = opening_of(name, from_lines(path, kept(stream, head)), notes.append, self.columns)

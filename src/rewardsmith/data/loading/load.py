@@ -3,12 +3,11 @@ Quarantined or Removed; none is lost.
 """
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
-from os import PathLike
-from pathlib import Path
+from os import PathLike, fspath
 from typing import Any, NamedTuple
 
 from rewardsmith.data.formats import FORMATS, adapt, format_of
@@ -17,7 +16,7 @@ from rewardsmith.data.input.fields import Columns, ignored, names
 from rewardsmith.data.input.hub import looks_like_hub_name, open_hub
 from rewardsmith.data.input.readers import files_of, read_file, read_objects
 from rewardsmith.data.input.renaming import Rename, check_renames, parse_renames, rename
-from rewardsmith.data.input.rows import Raw, Row, RowError, quarantined
+from rewardsmith.data.input.rows import InputRow, Raw, RowError, quarantined
 from rewardsmith.data.loading.joining import Adapted, join_adjacent
 from rewardsmith.data.loading.mixing import Mix, choose, parse_source
 from rewardsmith.data.synthetic.builtin import is_builtin, read_builtin
@@ -191,44 +190,47 @@ def read_files(
             continue
         if left <= 0:
             return
-        taken = Counted(islice(rows, left))
+        taken = CountedRows(islice(rows, left))
         yield name, understand(name, taken, note, columns)
         left -= taken.count
 
 
-class Counted:
+class CountedRows:
     """An iterable that counts what went through it."""
 
-    def __init__(self, rows: Iterable[Row | Record]) -> None:
+    def __init__(self, rows: Iterable[InputRow | Record]) -> None:
         self.rows = rows
         self.count = 0
 
-    def __iter__(self) -> Iterator[Row | Record]:
+    def __iter__(self) -> Iterator[InputRow | Record]:
         for row in self.rows:
             self.count += 1
             yield row
 
 
-def open_source(source: Any, columns: tuple[Rename, ...] = ()) -> Iterator[tuple[str, Iterable[Row | Record]]]:
+def open_source(source: Any, columns: tuple[Rename, ...] = ()) -> Iterator[tuple[str, Iterable[InputRow | Record]]]:
     """Each file of a source (or the one data set) with its rows."""
     if isinstance(source, (str, PathLike)):
-        if is_builtin(str(source)):
-            yield str(source), read_builtin(str(source))
-            return
-        if looks_like_hub_name(str(source)):
-            yield str(source), read_objects(open_hub(str(source)))
-            return
-        also_json = frozenset(path for target, path in columns if target in JSON_CELLS)
-        for path in files_of(Path(source)):
-            yield str(path), read_file(path, also_json=also_json)
-    elif isinstance(source, (list, tuple)) and source and all(isinstance(item, Record) for item in source):
-        yield "records", source
+        return open_named(fspath(source), columns)
+    if isinstance(source, (list, tuple)) and source and all(isinstance(item, Record) for item in source):
+        return iter([("records", source)])
+    return iter([("rows", read_objects(source))])
+
+
+def open_named(source: str, columns: tuple[Rename, ...]) -> Iterator[tuple[str, Iterable[InputRow | Record]]]:
+    """The same of a source that is named: built-in data, a data set on the hub, or files."""
+    if is_builtin(source):
+        yield source, read_builtin(source)
+    elif looks_like_hub_name(source):
+        yield source, read_objects(open_hub(source))
     else:
-        yield "rows", read_objects(source)
+        also_json = frozenset(path for target, path in columns if target in JSON_CELLS)
+        for path in files_of(source):
+            yield str(path), read_file(path, also_json=also_json)
 
 
 def understand(
-    name: str, rows: Iterable[Row | Record], note: Callable[[str], None], columns: tuple[Rename, ...] = ()
+    name: str, rows: Iterable[InputRow | Record], note: Callable[[str], None], columns: tuple[Rename, ...] = ()
 ) -> Iterator[Keyed]:
     """The rows of one file with their records, in the format that most of its first good rows fit."""
     stream = iter(rows)
@@ -250,16 +252,16 @@ def understand(
 class Opening(NamedTuple):
     """How a file begins: its first rows, the format that most of them fit, and the columns that were said to be ignored."""
 
-    rows: list[Row | Record]
+    rows: list[InputRow | Record]
     format: str | None
     ignored: frozenset[str]
 
 
 def opening_of(
-    name: str, stream: Iterator[Row | Record], note: Callable[[str], None], columns: tuple[Rename, ...]
+    name: str, stream: Iterator[InputRow | Record], note: Callable[[str], None], columns: tuple[Rename, ...]
 ) -> Opening:
     """Read the first rows of a file, and say what was understood of them."""
-    head: list[Row | Record] = []
+    head: list[InputRow | Record] = []
     sample: list[dict[str, Any]] = []
     for row in stream:
         head.append(row)
@@ -332,19 +334,28 @@ def unknown_format(row: Columns) -> RowError:
 
 def describe(name: str, chosen: str | None, sample: list[dict[str, Any]]) -> tuple[str, set[str]]:
     """The sentence about a file, and the columns that it says are ignored."""
-    found = list(dict.fromkeys(column for row in sample for column in row))
     if chosen is None:
-        return f"{name}: no known format; columns: {names(found)}", set()
+        return f"{name}: no known format; columns: {names(columns_of(sample))}", set()
     format_ = FORMATS[chosen]
     used = frozenset[str]().union(*(format_.used_in(row) for row in sample))
     left_out = set[str]().union(*(ignored(row, format_.used_in(row)) for row in sample))
-    parts = {
+    uses = columns_by_use(columns_of(sample), used, left_out)
+    in_words = "; ".join(f"{use}: {names(columns)}" for use, columns in uses.items() if columns)
+    return f"{name}: {chosen} ({format_.description}); {in_words}", left_out
+
+
+def columns_of(sample: list[dict[str, Any]]) -> list[str]:
+    """The columns of some rows, in the order in which they come first."""
+    return list(dict.fromkeys(column for row in sample for column in row))
+
+
+def columns_by_use(found: list[str], used: Set[str], left_out: Set[str]) -> dict[str, list[str]]:
+    """What becomes of each column; one that is read in some rows and not in others is both used and ignored."""
+    return {
         "used": [column for column in found if column in used],
         "kept as fields": [column for column in found if column not in used and column not in left_out],
         "ignored": [column for column in found if column in left_out],
     }
-    told = "; ".join(f"{label}: {names(which)}" for label, which in parts.items() if which)
-    return f"{name}: {chosen} ({format_.description}); {told}", left_out
 
 
 def source_order(record: Record, *, hashed_order: bool) -> list[int]:

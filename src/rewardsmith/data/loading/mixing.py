@@ -79,20 +79,16 @@ def choose(
     `read` gives the items from the start, each time it is called; with a cap it is called twice, the first time with
     True. Memory holds one number per record of the cap.
     """
-    below = round(source.share * 2**64)
     if source.share == 1 and mix.max_per_source is None:
         yield from read(False)
         return
-    ties = None
+    bound = Bound(round(source.share * 2**64))
     if mix.max_per_source is not None:
-        below, ties = lowest(read(True), mix.max_per_source, below=below, seed=mix.seed)
+        bound = lowest(read(True), mix.max_per_source, below=bound.below, seed=mix.seed)
     gone = False
     for item in read(False):
         if isinstance(item, Record):
-            place = position(item, mix.seed)
-            gone = place >= below
-            if gone and place == below and ties:
-                ties, gone = ties - 1, False
+            gone = not bound.takes(position(item, mix.seed))
             yield not_taken(item, source, mix) if gone else item
         elif isinstance(item, Joined) and gone:
             yield Removed(item.source, item.line, CHECK, f"part of the record at {item.into}, which was not taken", "")
@@ -100,7 +96,22 @@ def choose(
             yield item
 
 
-def lowest(items: Iterable[object], count: int, *, below: int, seed: int) -> tuple[int, int]:
+@dataclass
+class Bound:
+    """Records are taken whose position is `below` this one, and the first `ties` of those exactly at it."""
+
+    below: int
+    ties: int = 0
+
+    def takes(self, place: int) -> bool:
+        """Whether the next record, at this position, is taken."""
+        if place == self.below and self.ties:
+            self.ties -= 1
+            return True
+        return place < self.below
+
+
+def lowest(items: Iterable[object], count: int, *, below: int, seed: int) -> Bound:
     """The bound under which fewer than `count` records stand, and how many of those exactly at it fill the count.
 
     Only records below `below` count. Records at the same place have the same content.
@@ -114,9 +125,9 @@ def lowest(items: Iterable[object], count: int, *, below: int, seed: int) -> tup
         else:
             heapq.heappushpop(heap, -place)
     if len(heap) < count:
-        return below, 0
+        return Bound(below)
     bound = -heap[0]
-    return bound, sum(place == -bound for place in heap)
+    return Bound(bound, ties=sum(place == -bound for place in heap))
 
 
 def not_taken(record: Record, source: Source, mix: Mix) -> Removed:

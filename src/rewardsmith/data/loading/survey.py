@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any
 
 from rewardsmith.data.input.renaming import Rename, parse_renames
-from rewardsmith.data.input.rows import Raw, Row
+from rewardsmith.data.input.rows import InputRow, Raw
 from rewardsmith.data.loading.load import keyed, open_source, opening_of
 from rewardsmith.records import Quarantined, Record
 
@@ -46,7 +46,7 @@ def survey(*sources: Any, map: Mapping[str, str] | Iterable[str] = ()) -> Survey
     return found
 
 
-def survey_file(found: Survey, name: str, rows: Iterable[Row | Record], columns: tuple[Rename, ...]) -> None:
+def survey_file(found: Survey, name: str, rows: Iterable[InputRow | Record], columns: tuple[Rename, ...]) -> None:
     """Add one file. A row with the columns and types of one that made a record is not looked at further."""
     stream = iter(rows)
     opening = opening_of(name, stream, found.understood.append, columns)

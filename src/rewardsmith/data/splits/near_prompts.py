@@ -11,8 +11,9 @@ import numpy.typing as npt
 from rewardsmith.data.splits.splitter import NEAR_PROMPT, SPLITS, Split, Splitter, group_key, group_of, position
 from rewardsmith.errors import DataError
 from rewardsmith.quality.cross_row.duplicates import THRESHOLD
-from rewardsmith.quality.cross_row.near import Indices, Item, NearIndex, Prepared, Shingled, chosen, prepare
-from rewardsmith.quality.row.checks import Finding
+from rewardsmith.quality.cross_row.minhash import Indices
+from rewardsmith.quality.cross_row.near import Item, NearIndex, Prepared, Shingled, chosen, prepare
+from rewardsmith.quality.row.checks import RowFinding
 from rewardsmith.quality.row.fingerprints import U64, Places, located
 from rewardsmith.records import Record
 
@@ -182,10 +183,10 @@ def group_of_nothing(record: Record) -> str:
     return f"\x1d{record.id}"
 
 
-def leak_finding(leak: Leak, record: Record) -> Finding:
+def leak_finding(leak: Leak, record: Record) -> RowFinding:
     """A leak in one sentence."""
     detail = f"its prompt is {leak.similarity:.3f} like that of {leak.place}, which is in {leak.side}"
-    return Finding(CHECK, "warning", record.place, detail)
+    return RowFinding(CHECK, "warning", record.place, detail)
 
 
 def near_prompt_clusters(records: Sequence[Record], seed: int) -> dict[int, float]:

@@ -181,8 +181,8 @@ def divide(splits: Splits, records: Sequence[Record], rule: SplitRule, *, own_va
         splitter.refuse_empty(counts)
     except DataError as error:
         # Its advice is for `prepare`, which has --fractions; here there are none.
-        told, _, _ = str(error).partition("; add data")
-        raise DataError(f"{told}; {rule.advice}") from None
+        reason, _, _ = str(error).partition("; add data")
+        raise DataError(f"{reason}; {rule.advice}") from None
 
 
 def shares_of(*, own_validation: bool, own_test: bool) -> tuple[float, float, float]:
@@ -224,10 +224,10 @@ def missing_attribute(attribute: str, counts: Mapping[str, int]) -> str | None:
     """Why an attribute cannot be followed, for a message; None where it can, or where nothing is compared at all."""
     if not counts or attribute in counts:
         return None
-    told = ", ".join(f"{name} {count}" for name, count in counts.items())
+    counted = ", ".join(f"{name} {count}" for name, count in counts.items())
     first = next(iter(counts))
     return (
-        f"no comparison is about the attribute {attribute!r}; comparisons by attribute: {told}; "
+        f"no comparison is about the attribute {attribute!r}; comparisons by attribute: {counted}; "
         f"choose one, for example --attribute {first}"
     )
 

@@ -28,17 +28,23 @@ def group_of(record: Record, by: str | None = None) -> str:
     DataError where the field is missing.
     """
     if by is not None and by != NEAR_PROMPT:
-        if by not in record.fields:
-            known = ", ".join(sorted(record.fields)) or "none"
-            raise DataError(
-                f"{record.place} has no field {by!r} to split by; its fields: {known}; choose one all rows have"
-            )
-        return str(record.fields[by])
-    opening = [message for message in record.prompt if message.role == "system"]
-    opening += [message for message in record.prompt if message.role == "user"][:1]
-    if not any(message.content.strip() for message in opening if message.role == "user"):
+        return field_value(record, by)
+    system = [message for message in record.prompt if message.role == "system"]
+    first = next((message for message in record.prompt if message.role == "user"), None)
+    if first is None or not first.content.strip():
         return f"\x1d{record.id}"
-    return "\x1e".join(f"{message.role}\x1f{' '.join(message.content.casefold().split())}" for message in opening)
+    turns = [*system, first]
+    return "\x1e".join(f"{message.role}\x1f{' '.join(message.content.casefold().split())}" for message in turns)
+
+
+def field_value(record: Record, name: str) -> str:
+    """The value of a field as text; DataError where the record has none of that name."""
+    if name not in record.fields:
+        known = ", ".join(sorted(record.fields)) or "none"
+        raise DataError(
+            f"{record.place} has no field {name!r} to split by; its fields: {known}; choose one all rows have"
+        )
+    return str(record.fields[name])
 
 
 def group_key(group: str) -> int:
@@ -82,10 +88,10 @@ class Splitter:
         """DataError where a split that should hold something came out empty."""
         for name, share in zip(SPLITS, self.fractions, strict=True):
             if share > 0 and counts.get(name, 0) == 0:
-                told = ", ".join(f"{split} {counts.get(split, 0)}" for split in SPLITS)
+                sizes = ", ".join(f"{split} {counts.get(split, 0)}" for split in SPLITS)
                 groups = "prompts" if self.by in (None, NEAR_PROMPT) else f"values of {self.by}"
                 raise DataError(
-                    f"the {name} split came out empty ({told} records): there are too few different {groups} for a "
+                    f"the {name} split came out empty ({sizes} records): there are too few different {groups} for a "
                     f"share of {share:g}; add data, choose larger --fractions or another --seed, or 0 "
                     "for a split you do not need"
                 )

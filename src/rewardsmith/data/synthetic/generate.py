@@ -47,7 +47,7 @@ class Synthetic:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class MadeRow:
     """A record on its way: its gold rewards, and the row it copies where it was added as a copy."""
 
     record: Record
@@ -121,7 +121,7 @@ def _probability(difference: float, noise: float) -> float:
 # --- rows -------------------------------------------------------------------------------------------------------------
 
 
-def _rows(n_prompts: int, n_responses: int, seed: int, language: str, noise: float) -> Iterator[Row]:
+def _rows(n_prompts: int, n_responses: int, seed: int, language: str, noise: float) -> Iterator[MadeRow]:
     seen: set[str] = set()
     for index in range(n_prompts):
         rng = _stream(seed, index)
@@ -142,7 +142,7 @@ def _rows(n_prompts: int, n_responses: int, seed: int, language: str, noise: flo
             comparisons=_judged(rng, gold, noise),
             fields={"topic": topic, "language": spoken},
         )
-        yield Row(record, gold)
+        yield MadeRow(record, gold)
 
 
 def _sentence(
@@ -247,7 +247,7 @@ def _retyped(record: Record, rng: random.Random) -> Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class FaultKind:
     """What a planted fault does to a record; `adds` says whether it adds an altered copy or alters the row itself."""
 
     apply: Callable[[Record, random.Random], Record]
@@ -272,35 +272,39 @@ def _is_chinese(record: Record) -> bool:
     return bool(record.fields["language"] == "zh")
 
 
-FAULTS: dict[str, Fault] = {
-    "label_noise": Fault(lambda record, rng: _swapped(record), flips=True, needs=_has_labels),
-    "length_shortcut": Fault(_padded, needs=_has_labels),
-    "mojibake": Fault(lambda record, rng: _rewritten(record, misread), needs=_can_be_garbled),
-    "duplicates": Fault(lambda record, rng: record, adds=True),
-    "contradictions": Fault(lambda record, rng: _swapped(record), adds=True, flips=True, needs=_has_labels),
-    "leakage": Fault(_retyped, adds=True),
-    "lost_bytes": Fault(row_faults.truncated_encoding, needs=_is_chinese),
-    "leaked_markup": Fault(row_faults.leaked_markup),
-    "hidden_characters": Fault(row_faults.hidden_characters),
-    "near_identical": Fault(row_faults.near_identical, needs=_has_labels),
-    "repetition": Fault(row_faults.stuttering),
-    "refusal": Fault(row_faults.declined),
-    "divided_votes": Fault(row_faults.divided_votes, needs=_has_labels),
-    "label_conflict": Fault(row_faults.ratings_against, needs=_has_labels),
-    "double_mojibake": Fault(lambda record, rng: _rewritten(record, row_faults.misread_twice), needs=_can_be_garbled),
-    "wide_mojibake": Fault(row_faults.misread_as_gbk, needs=_is_chinese),
-    "self_reference": Fault(row_faults.speaking_of_itself),
-    "foreign_language": Fault(row_faults.foreign),
-    "cut_short": Fault(row_faults.cut_short),
-    "drawn_out": Fault(row_faults.drawn_out),
-    "single_votes": Fault(row_faults.single_votes, needs=_has_labels),
-    "even_votes": Fault(row_faults.even_votes, needs=_has_labels),
-    "cycles": Fault(row_faults.going_round, needs=_has_three),
-    "near_duplicates": Fault(row_faults.retyped, adds=True),
+FAULTS: dict[str, FaultKind] = {
+    "label_noise": FaultKind(lambda record, rng: _swapped(record), flips=True, needs=_has_labels),
+    "length_shortcut": FaultKind(_padded, needs=_has_labels),
+    "mojibake": FaultKind(lambda record, rng: _rewritten(record, misread), needs=_can_be_garbled),
+    "duplicates": FaultKind(lambda record, rng: record, adds=True),
+    "contradictions": FaultKind(lambda record, rng: _swapped(record), adds=True, flips=True, needs=_has_labels),
+    "leakage": FaultKind(_retyped, adds=True),
+    "lost_bytes": FaultKind(row_faults.truncated_encoding, needs=_is_chinese),
+    "leaked_markup": FaultKind(row_faults.leaked_markup),
+    "hidden_characters": FaultKind(row_faults.hidden_characters),
+    "near_identical": FaultKind(row_faults.near_identical, needs=_has_labels),
+    "repetition": FaultKind(row_faults.stuttering),
+    "refusal": FaultKind(row_faults.declined),
+    "divided_votes": FaultKind(row_faults.divided_votes, needs=_has_labels),
+    "label_conflict": FaultKind(row_faults.ratings_against, needs=_has_labels),
+    "double_mojibake": FaultKind(
+        lambda record, rng: _rewritten(record, row_faults.misread_twice), needs=_can_be_garbled
+    ),
+    "wide_mojibake": FaultKind(row_faults.misread_as_gbk, needs=_is_chinese),
+    "self_reference": FaultKind(row_faults.speaking_of_itself),
+    "foreign_language": FaultKind(row_faults.foreign),
+    "cut_short": FaultKind(row_faults.cut_short),
+    "drawn_out": FaultKind(row_faults.drawn_out),
+    "single_votes": FaultKind(row_faults.single_votes, needs=_has_labels),
+    "even_votes": FaultKind(row_faults.even_votes, needs=_has_labels),
+    "cycles": FaultKind(row_faults.going_round, needs=_has_three),
+    "near_duplicates": FaultKind(row_faults.retyped, adds=True),
 }
 
 
-def _plant(rows: list[Row], rates: Mapping[str, float], seed: int) -> tuple[list[Row], dict[str, tuple[int, ...]]]:
+def _plant(
+    rows: list[MadeRow], rates: Mapping[str, float], seed: int
+) -> tuple[list[MadeRow], dict[str, tuple[int, ...]]]:
     """Give each fault rows of its own, chosen by hash; altered copies are appended after all rows."""
     planted: dict[str, tuple[int, ...]] = {}
     rows = list(rows)
@@ -314,9 +318,9 @@ def _plant(rows: list[Row], rates: Mapping[str, float], seed: int) -> tuple[list
         for index in taken:
             altered = fault.apply(rows[index].record, _stream(seed, name, "how", index))
             if fault.adds:
-                rows.append(Row(altered, rows[index].gold, copies=index))
+                rows.append(MadeRow(altered, rows[index].gold, copies=index))
             else:
-                rows[index] = Row(altered, rows[index].gold)
+                rows[index] = MadeRow(altered, rows[index].gold)
         planted[name] = tuple(range(start, len(rows))) if fault.adds else tuple(taken)
     return rows, planted
 
@@ -332,7 +336,7 @@ def _take(name: str, count: int, able: Iterable[int], seed: int) -> list[int]:
     return sorted(ranked[:count])
 
 
-def _ceiling(rows: Sequence[Row], planted: Mapping[str, tuple[int, ...]], noise: float) -> float:
+def _ceiling(rows: Sequence[MadeRow], planted: Mapping[str, tuple[int, ...]], noise: float) -> float:
     """Mean over all comparisons of P(label agrees with the gold order); NaN without comparisons."""
     flipped = {index for name, indices in planted.items() if FAULTS[name].flips for index in indices}
     expected = []

@@ -1,4 +1,4 @@
-"""What rows say about each other, for `rewardsmith prepare`: found in a pass of its own, told while rows are written.
+"""What rows say about each other, for `rewardsmith prepare`: found in a pass of its own, reported while rows are written.
 
 Near-duplicates, judgements that go round in a circle or hang on the order, prompts that stand on two sides, and texts
 of benchmarks. Memory holds some hundred bytes per row; what is found does not hang on the order of the rows.
@@ -17,24 +17,24 @@ from rewardsmith.data.splits.near_prompts import CHECK as NEAR_PROMPT_LEAK
 from rewardsmith.data.splits.near_prompts import Leak, NearPrompts, leak_finding
 from rewardsmith.data.splits.splitter import NEAR_PROMPT, Splitter
 from rewardsmith.errors import DataError, UsageError
-from rewardsmith.pipelines.prepare.chunk_worker import Looked
-from rewardsmith.pipelines.prepare.row_checks import Rules, Verdict
+from rewardsmith.pipelines.prepare.chunk_worker import ComparedRecords
+from rewardsmith.pipelines.prepare.row_checks import RowDecision, Rules
 from rewardsmith.progress import Progress
 from rewardsmith.quality.cross_row import contamination
 from rewardsmith.quality.cross_row.agreement import CYCLE, ORDER, Judgements
-from rewardsmith.quality.cross_row.contamination import Benchmark, Origin
+from rewardsmith.quality.cross_row.contamination import Benchmark, BenchmarkOrigin
 from rewardsmith.quality.cross_row.duplicates import CHECK as NEAR_DUPLICATE
 from rewardsmith.quality.cross_row.duplicates import OPPOSED, NearDuplicates
 from rewardsmith.quality.cross_row.repeats import Repeats
 from rewardsmith.quality.row import checks
-from rewardsmith.quality.row.checks import CONTRADICTION, EXCERPT_CHARS, Finding
+from rewardsmith.quality.row.checks import CONTRADICTION, EXCERPT_CHARS, RowFinding
 from rewardsmith.quality.row.fingerprints import Places
 from rewardsmith.quality.text.characters import texts_of
 from rewardsmith.records import Document, Quarantined, Record, Removed
 
-FOUND_ACROSS = (CONTRADICTION, NEAR_DUPLICATE, OPPOSED, CYCLE, ORDER)
+CROSS_ROW = (CONTRADICTION, NEAR_DUPLICATE, OPPOSED, CYCLE, ORDER)
 """Findings about several rows that `--remove` takes out, after those about a row by itself."""
-REMOVABLE = (*checks.REMOVABLE, *FOUND_ACROSS)
+REMOVABLE = (*checks.REMOVABLE, *CROSS_ROW)
 """Every check whose rows are removed on request."""
 LOWEST_THRESHOLD = 0.7
 
@@ -58,21 +58,21 @@ class Search:
             raise UsageError(f"overlap is {self.overlap:g}; expected above 0 and at most 1")
 
     def thresholds(self) -> dict[str, float]:
-        """What each check compares with; those that are not looked for are left out."""
+        """What each check compares with; those that are not records for are left out."""
         near = dict.fromkeys((NEAR_DUPLICATE, OPPOSED, NEAR_PROMPT_LEAK), self.threshold) if self.threshold else {}
         return {**near, contamination.CHECK: self.overlap}
 
 
-class Fate(NamedTuple):
+class FinalDecision(NamedTuple):
     """What becomes of a record: why it is gone, what is said about it, and whether its values are kept."""
 
     gone: Quarantined | Removed | None
-    found: list[Finding]
+    found: list[RowFinding]
     measured: bool = True
 
 
-class Across:
-    """The rows seen together. First `extend` with all, then `settle`, then `look` at each record in the same order.
+class CrossRowChecks:
+    """What all rows say about each other. First `extend` with all, then `settle`, then `decide` about each in that order.
 
     Only rows that stay for their own sake take part, so none of them is removed for the sake of one that goes.
     `folder` is where temporary files lie; default: where the system keeps such.
@@ -89,19 +89,19 @@ class Across:
         self.leaks: dict[int, Leak] = {}
         self.row = -1
 
-    def extend(self, looked: Looked) -> None:
+    def extend(self, records: ComparedRecords) -> None:
         """Add the records of a chunk."""
-        self.places.extend(looked.places)
-        self.refused.frombytes(looked.refused.tobytes())
-        self.gone.frombytes(looked.gone.tobytes())
-        self.repeats.extend(looked.prints)
-        self.judgements.extend(looked.judged, len(looked.refused))
-        if looked.near is not None and looked.openings is not None:
-            self.near.extend(looked.near)
-            self.prompts.extend(looked.openings)
+        self.places.extend(records.places)
+        self.refused.frombytes(records.refused.tobytes())
+        self.gone.frombytes(records.gone.tobytes())
+        self.repeats.extend(records.fingerprints)
+        self.judgements.extend(records.comparisons, len(records.refused))
+        if records.near is not None and records.openings is not None:
+            self.near.extend(records.near)
+            self.prompts.extend(records.openings)
 
     def settle(self) -> None:
-        """Look at all rows together; the splitter then knows the clusters, where it splits by them."""
+        """Compare all rows; the splitter then knows the clusters, where it splits by them."""
         refused, gone = (np.frombuffer(each, np.int8).astype(np.bool_) for each in (self.refused, self.gone))
         self.repeats.settle(refused, gone)
         staying = ~(refused | gone)
@@ -116,37 +116,37 @@ class Across:
             else:
                 self.leaks = self.prompts.leaks()
 
-    def look(self, verdict: Verdict, record: Record, write: Write) -> Fate:
+    def decide(self, decision: RowDecision, record: Record, write: Write) -> FinalDecision:
         """What becomes of the next record."""
         self.row += 1
-        if verdict.refused:
-            return Fate(verdict.gone, [], measured=False)
+        if decision.refused:
+            return FinalDecision(decision.gone, [], measured=False)
         repeated = self.repeats.duplicate(self.row, record)
         if repeated is not None and not self.rules.keep_duplicates:
-            return Fate(repeated, [], measured=False)
-        found = [] if repeated is None else [Finding(checks.DUPLICATE, "warning", record.place, repeated.reason)]
-        found += verdict.found
-        if verdict.gone is not None:
-            return Fate(verdict.gone, found)
+            return FinalDecision(repeated, [], measured=False)
+        found = [] if repeated is None else [RowFinding(checks.DUPLICATE, "warning", record.place, repeated.reason)]
+        found += decision.found
+        if decision.gone is not None:
+            return FinalDecision(decision.gone, found)
         others = self.findings(record)
-        return Fate(self.removal(record, others, self.rules.remove, write), found + others)
+        return FinalDecision(self.removal(record, others, self.rules.remove, write), found + others)
 
-    def removal(self, record: Record, found: list[Finding], remove: Collection[str], write: Write) -> Removed | None:
+    def removal(self, record: Record, found: list[RowFinding], remove: Collection[str], write: Write) -> Removed | None:
         """The removal of a row, if `remove` asks for it; a row with near-duplicates is written to their ledger."""
-        if self.search.threshold and (fate := self.near.fate(self.row)) is not None:
-            gone = NEAR_DUPLICATE in remove and not fate.kept
-            told = {"cluster": fate.cluster, "twin": fate.twin, "similarity": fate.similarity}
-            write("near_duplicates", {"file": record.source, "line": record.line, **told, "removed": gone})
+        if self.search.threshold and (member := self.near.member(self.row)) is not None:
+            gone = NEAR_DUPLICATE in remove and not member.kept
+            values = {"cluster": member.cluster, "twin": member.twin, "similarity": member.similarity}
+            write("near_duplicates", {"file": record.source, "line": record.line, **values, "removed": gone})
             if gone:
                 return self.near.removal(self.row, record)
-        reasons = [one for one in found if one.check in remove and one.check in FOUND_ACROSS]
+        reasons = [one for one in found if one.check in remove and one.check in CROSS_ROW]
         if not reasons:
             return None
-        first = min(reasons, key=lambda one: FOUND_ACROSS.index(one.check))
+        first = min(reasons, key=lambda one: CROSS_ROW.index(one.check))
         text = record.responses[0].text[:EXCERPT_CHARS]
         return Removed(record.source, record.line, first.check, first.detail, text)
 
-    def findings(self, record: Record) -> list[Finding]:
+    def findings(self, record: Record) -> list[RowFinding]:
         """What is to be said about a row."""
         found = self.judgements.findings(self.row, record)
         if self.search.threshold:
@@ -180,17 +180,17 @@ def open_benchmark(paths: Iterable[str], overlap: float, progress: Progress) -> 
     return found
 
 
-def texts_in(path: str) -> Iterator[tuple[Origin, str]]:
+def texts_in(path: str) -> Iterator[tuple[BenchmarkOrigin, str]]:
     """Each text of a file: of its records, of its lines, or of a row in no known format every text there is."""
     for read in iterate_rows(path):
         item = read.item
         if isinstance(item, Record):
-            yield from ((Origin(item.place, name), text) for name, text in texts_of(item))
+            yield from ((BenchmarkOrigin(item.place, name), text) for name, text in texts_of(item))
         elif isinstance(item, Document):
-            yield Origin(f"{item.source}:{item.line}", "text"), item.text
+            yield BenchmarkOrigin(f"{item.source}:{item.line}", "text"), item.text
         elif read.row is not None:
             place = f"{item.file}:{item.line}"
-            yield from ((Origin(place, name), text) for name, text in strings(read.row, ""))
+            yield from ((BenchmarkOrigin(place, name), text) for name, text in strings(read.row, ""))
 
 
 def strings(value: Any, name: str) -> Iterator[tuple[str, str]]:

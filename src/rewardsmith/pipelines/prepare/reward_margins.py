@@ -3,23 +3,36 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from rewardsmith.data.input.readers import files_of
 from rewardsmith.data.input.renaming import Rename
 from rewardsmith.data.loading.load import iterate_rows
 from rewardsmith.errors import DataError, UsageError
+from rewardsmith.pipelines.prepare.config import LabelSettings, NoiseChoice
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.quality.row.checks import digest, turns
 from rewardsmith.records import Record
 
-Rewards = Mapping[int, float]
+RewardsByKey = Mapping[int, float]
 """Rewards by `key`."""
 
 
 def key(record: Record, at: int) -> int:
     """What identifies a response under its prompt, wherever it is stored."""
     return digest(record.prompt_id, turns(record.responses[at].messages))
+
+
+def check_label_settings(settings: LabelSettings, columns: tuple[Rename, ...]) -> list[Path]:
+    """The files of margins, each of which has rewards. Refuses what contradicts itself, before any row is read."""
+    if settings.label_noise not in get_args(NoiseChoice):
+        raise UsageError(f"label_noise is {settings.label_noise!r}; expected one of {', '.join(get_args(NoiseChoice))}")
+    if settings.margins and settings.label_noise == "off":
+        raise UsageError("margins need label_noise: say what to do, for example --label-noise report")
+    found = margin_files(settings.margins)
+    for path in settings.margins:
+        check_margins(path, columns)
+    return found
 
 
 def margin_files(paths: Sequence[str]) -> list[Path]:
@@ -39,7 +52,7 @@ def check_margins(path: str | Path, columns: tuple[Rename, ...] = ()) -> None:
         )
 
 
-def read_rewards(path: str | Path, progress: Progress = SILENT, *, columns: tuple[Rename, ...] = ()) -> Rewards:
+def read_rewards(path: str | Path, progress: Progress = SILENT, *, columns: tuple[Rename, ...] = ()) -> RewardsByKey:
     """Rewards by `key`, from a file that `rewardsmith score` wrote; rows that could not be scored have none."""
     found: dict[int, float] = {}
     with progress.task("reading margins", None, "rows") as task:

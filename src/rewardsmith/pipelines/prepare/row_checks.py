@@ -1,6 +1,6 @@
-"""What `rewardsmith prepare` decides about each row by itself, before rows are looked at together.
+"""What `rewardsmith prepare` decides about each row by itself, before rows are compared with each other.
 
-Nothing here knows another row, so rows can be looked at anywhere and in any order. Nothing is written or counted here.
+Nothing here knows another row, so rows can be checked anywhere and in any order. Nothing is written or counted here.
 """
 
 from collections.abc import Collection
@@ -11,11 +11,11 @@ from rewardsmith.data.formats.native import to_row
 from rewardsmith.data.loading.load import Loadable
 from rewardsmith.quality.cross_row import contamination
 from rewardsmith.quality.cross_row.contamination import Benchmark
-from rewardsmith.quality.row.checks import EXCERPT_CHARS, REMOVABLE, Finding, check_document
-from rewardsmith.quality.row.fingerprints import Print, print_of
+from rewardsmith.quality.row.checks import EXCERPT_CHARS, REMOVABLE, RowFinding, check_document
+from rewardsmith.quality.row.fingerprints import Fingerprint, fingerprint_of
 from rewardsmith.quality.row.limits import Limits
 from rewardsmith.quality.row.repair import Repair, loss_in, loss_of, repair
-from rewardsmith.quality.row.signals import Known, Signals, key_of, line_of, look
+from rewardsmith.quality.row.signals import SignalCache, Signals, key_of, line_of, signals_of
 from rewardsmith.records import Document, Quarantined, Record, Removed
 
 LOST_TEXT = "lost_text"
@@ -34,12 +34,12 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RowDecision:
     """What a row is by itself: the `item` (a record as repaired), why it is `gone`, and what there is to say about it.
 
     `row` is the record as it is written, `line` that of signals.jsonl; `hits` are lines of contamination.jsonl. `refused`
     marks rows that are gone before anything else is asked: lost text, or a benchmark's. `reused` tells that the values
-    come from an earlier run. `printed` is there while rows are looked at, and not read back.
+    come from an earlier run. `fingerprint` is there while rows are checked, and not read back.
     """
 
     item: Loadable
@@ -48,54 +48,54 @@ class Verdict:
     refused: bool = False
     repairs: tuple[Repair, ...] = ()
     hits: tuple[dict[str, Any], ...] = ()
-    found: tuple[Finding, ...] = ()
+    found: tuple[RowFinding, ...] = ()
     signals: Signals | None = None
     line: dict[str, Any] | None = None
     reused: bool = False
-    printed: Print | None = field(default=None, compare=False)
+    fingerprint: Fingerprint | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
-class Judge:
-    """Looks at one row at a time."""
+class RowChecker:
+    """Checks one row at a time; `cache` holds what an earlier run measured."""
 
     rules: Rules
     benchmark: Benchmark | None
-    known: Known
+    cache: SignalCache
 
-    def judge(self, item: Loadable) -> Verdict:
+    def decide(self, item: Loadable) -> RowDecision:
         """What a row is by itself."""
         if isinstance(item, Record):
-            return self.judge_record(item)
+            return self.decide_record(item)
         if isinstance(item, Document):
-            return judge_document(item)
-        return Verdict(item)
+            return decide_document(item)
+        return RowDecision(item)
 
-    def judge_record(self, record: Record) -> Verdict:
+    def decide_record(self, record: Record) -> RowDecision:
         """Refusal of lost text, repair, contamination, then checks and measures."""
         if (refused := refusal_of(record)) is not None:
-            return Verdict(record, gone=refused, refused=True)
+            return RowDecision(record, gone=refused, refused=True)
         repairs: tuple[Repair, ...] = ()
         if self.rules.repair:
             record, repairs = repair(record)
             if repairs and (same := same_after_repair(record)) is not None:
-                return Verdict(record, gone=same, refused=True)
+                return RowDecision(record, gone=same, refused=True)
         if self.benchmark is not None and (hits := list(self.benchmark.hits(record))):
             gone = contamination.removal(hits, record, self.benchmark.overlap)
             lines = tuple(contamination.line_of(hit, record) for hit in hits)
-            return Verdict(record, gone=gone, refused=True, repairs=repairs, hits=lines)
+            return RowDecision(record, gone=gone, refused=True, repairs=repairs, hits=lines)
         return self.measured(record, repairs)
 
-    def measured(self, record: Record, repairs: tuple[Repair, ...]) -> Verdict:
+    def measured(self, record: Record, repairs: tuple[Repair, ...]) -> RowDecision:
         """What the checks say, and the removal of a row that they take out."""
-        printed = print_of(record)
-        key = key_of(record, printed)
-        known = self.known.of(key)
-        signals = look(record) if known is None else known
+        fingerprint = fingerprint_of(record)
+        key = key_of(record, fingerprint)
+        cached = self.cache.of(key)
+        signals = signals_of(record) if cached is None else cached
         found = signals.findings(record.place, self.rules.limits)
         reasons = [one for one in found if one.check in OWN_CHECKS and one.check in self.rules.remove]
         gone = removal(record, reasons) if reasons else None
-        return Verdict(
+        return RowDecision(
             record,
             to_row(record),
             gone,
@@ -103,20 +103,20 @@ class Judge:
             found=tuple(found),
             signals=signals,
             line=line_of(record, signals, key),
-            reused=known is not None,
-            printed=printed,
+            reused=cached is not None,
+            fingerprint=fingerprint,
         )
 
 
-def judge_document(document: Document) -> Verdict:
+def decide_document(document: Document) -> RowDecision:
     """A line of plain text, with what the checks say; one that lost characters is refused."""
     found = tuple(check_document(document))
     if (loss := loss_of(document.text)) is None:
-        return Verdict(document, found=found)
+        return RowDecision(document, found=found)
     reason = f"the line is damaged beyond repair: {loss}"
     excerpt = document.text[:EXCERPT_CHARS]
     gone = Quarantined(document.source, document.line, LOST_TEXT, reason, excerpt, document.byte)
-    return Verdict(document, gone=gone, found=found)
+    return RowDecision(document, gone=gone, found=found)
 
 
 def refusal_of(record: Record) -> Quarantined | None:
@@ -141,7 +141,7 @@ def quarantined(record: Record, code: str, reason: str) -> Quarantined:
     return Quarantined(record.source, record.line, code, reason, excerpt, record.byte)
 
 
-def removal(record: Record, reasons: list[Finding]) -> Removed:
+def removal(record: Record, reasons: list[RowFinding]) -> Removed:
     """The ledger entry of a record that checks took out: the first of them."""
     finding = min(reasons, key=lambda one: REMOVABLE.index(one.check))
     excerpt = record.responses[0].text[:EXCERPT_CHARS]

@@ -1,7 +1,7 @@
 """What `rewardsmith prepare` counts while rows pass, and the quality report made of it.
 
 To add a part to `quality.json`: a function from the Tally to JSON values, a line in PARTS; to show it on the page: a line in
-`report.quality_sections.SECTIONS`.
+`report.quality.sections.SECTIONS`.
 """
 
 from collections import Counter
@@ -11,11 +11,11 @@ from typing import Any
 
 from rewardsmith.data.splits.splitter import SPLITS, Split
 from rewardsmith.pipelines.prepare.cross_row import REMOVABLE
-from rewardsmith.quality.row.checks import DUPLICATE, MEANINGS, Finding, longer_preferred
+from rewardsmith.quality.row.checks import DUPLICATE, MEANINGS, RowFinding, longer_preferred
 from rewardsmith.quality.row.limits import LIMITS, OTHER_LANGUAGE, Limits
 from rewardsmith.quality.row.measures import Values
 from rewardsmith.quality.shortcuts.sample import Sample
-from rewardsmith.records import Joined, Quarantined, Record, Removed
+from rewardsmith.records import Quarantined, Record, Removed
 
 EXAMPLES = 5
 SHOWN = (
@@ -61,45 +61,36 @@ class Tally:
     sample: Sample = field(default_factory=Sample)
     shortcuts: dict[str, Any] | None = None
     label_noise: dict[str, Any] | None = None
-    members: dict[str, list[Joined]] = field(default_factory=dict)
-    keeps_members: bool = False
-    """Whether the rows joined to each record are remembered, since it may still be removed."""
 
     def note(self, sentence: str) -> None:
         """Keep what was understood of a file; a source that is read twice says it once."""
         if sentence not in self.understood:
             self.understood.append(sentence)
 
-    def find(self, *findings: Finding) -> None:
+    def find(self, *findings: RowFinding) -> None:
         """Count the findings of one row; the first EXAMPLES of each kind are quoted."""
         self.found_rows.update({finding.check for finding in findings})
         for finding in findings:
             key = (finding.check, finding.severity)
             self.findings[key] += 1
-            told: dict[str, Any] = {"place": finding.place, "detail": finding.detail}
+            example: dict[str, Any] = {"place": finding.place, "detail": finding.detail}
             if finding.threshold is not None:
-                told |= {"value": finding.value, "threshold": finding.threshold}
-            quote(self.examples.setdefault(key, []), told)
-
-    def join(self, row: Joined) -> None:
-        """Count a row that is part of a kept record."""
-        self.joined += 1
-        if self.keeps_members:
-            self.members.setdefault(row.into, []).append(row)
+                example |= {"value": finding.value, "threshold": finding.threshold}
+            quote(self.examples.setdefault(key, []), example)
 
     def quarantine(self, row: Quarantined) -> None:
         """Count a row that cannot be used."""
         self.first_refusal = self.first_refusal or row
         self.quarantined[row.code] += 1
-        told: dict[str, Any] = {"place": f"{row.file}:{row.line}", "detail": row.reason, "excerpt": row.excerpt}
-        quote(self.quarantined_examples.setdefault(row.code, []), told)
+        example: dict[str, Any] = {"place": f"{row.file}:{row.line}", "detail": row.reason, "excerpt": row.excerpt}
+        quote(self.quarantined_examples.setdefault(row.code, []), example)
 
     def remove(self, row: Removed) -> None:
         """Count a row that was taken out."""
         self.removed[row.check] += 1
-        told: dict[str, Any] = {"place": f"{row.file}:{row.line}", "detail": row.reason, "excerpt": row.excerpt}
-        told |= {"value": row.value, "threshold": row.threshold}
-        quote(self.removed_examples.setdefault(row.check, []), told)
+        example: dict[str, Any] = {"place": f"{row.file}:{row.line}", "detail": row.reason, "excerpt": row.excerpt}
+        example |= {"value": row.value, "threshold": row.threshold}
+        quote(self.removed_examples.setdefault(row.check, []), example)
 
     def measure(self, record: Record, values: Values) -> None:
         """Add a kept record's figures for the quality report."""
@@ -116,10 +107,10 @@ class Tally:
                 self.values.setdefault(name, Counter())[float(f"{value:.2g}")] += 1
 
 
-def quote(examples: list[dict[str, Any]], told: dict[str, Any]) -> None:
+def quote(examples: list[dict[str, Any]], example: dict[str, Any]) -> None:
     """Keep an example while there are fewer than EXAMPLES."""
     if len(examples) < EXAMPLES:
-        examples.append(told)
+        examples.append(example)
 
 
 def counts(tally: Tally) -> dict[str, Any]:
@@ -206,12 +197,7 @@ def quality(tally: Tally) -> dict[str, Any]:
     content: dict[str, Any] = {}
     for part in PARTS:
         content |= part(tally)
-    return content | {"limits": asdict(limits_of(tally.limits))}
-
-
-def limits_of(limits: Limits) -> Limits:
-    """The thresholds alone, where they came as part of a command's settings."""
-    return Limits(**{name: getattr(limits, name) for name in Limits.__dataclass_fields__})
+    return content | {"limits": asdict(tally.limits)}
 
 
 def quantiles(counted: Counter[float]) -> dict[str, float]:

@@ -12,15 +12,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from rewardsmith.quality.row.checks import CONTRADICTION, Finding, digest
-from rewardsmith.quality.row.fingerprints import Places, Print, print_of
+from rewardsmith.quality.cross_row.minhash import U64, Indices
+from rewardsmith.quality.row.checks import CONTRADICTION, RowFinding, digest
+from rewardsmith.quality.row.fingerprints import Fingerprint, Places, fingerprint_of
 from rewardsmith.records import Record
 
 CYCLE = "preference_cycle"
 ORDER = "order_changes_verdict"
-
-Indices = npt.NDArray[np.int64]
-U64 = npt.NDArray[np.uint64]
 
 
 class Edge(NamedTuple):
@@ -45,9 +43,9 @@ class OrderEffect:
     decided: int
 
 
-class Verdicts(NamedTuple):
+class ComparisonColumns(NamedTuple):
     """Comparisons of some rows: hashes of the better and the worse response, shape (C,), which of the rows says so, whether
-    it is a tie, and whether the better was shown first (1), the worse (0), or nothing is told (-1).
+    it is a tie, and whether the better was shown first (1), the worse (0), or the order is not known (-1).
     """
 
     better: U64
@@ -57,20 +55,20 @@ class Verdicts(NamedTuple):
     shown_first: npt.NDArray[np.int8]
 
 
-def verdicts_of(records: Sequence[Record], prints: Sequence[Print]) -> Verdicts:
-    """The comparisons of some rows, which count from 0; a row whose print tells no responses has no say."""
+def comparison_columns(records: Sequence[Record], fingerprints: Sequence[Fingerprint]) -> ComparisonColumns:
+    """The comparisons of some rows, which count from 0; a row whose fingerprint names no responses has no say."""
     better, worse, row, tie, shown_first = [], [], [], [], []
     attributes: dict[str, int] = {}
-    for at, (record, printed) in enumerate(zip(records, prints, strict=True)):
-        for comparison in record.comparisons if printed.responses else ():
+    for at, (record, fingerprint) in enumerate(zip(records, fingerprints, strict=True)):
+        for comparison in record.comparisons if fingerprint.responses else ():
             name, shown = comparison.attribute, comparison.shown_first
             of = attributes[name] if name in attributes else attributes.setdefault(name, digest(name))
-            better.append(printed.responses[comparison.i] ^ of)
-            worse.append(printed.responses[comparison.j] ^ of)
+            better.append(fingerprint.responses[comparison.i] ^ of)
+            worse.append(fingerprint.responses[comparison.j] ^ of)
             row.append(at)
             tie.append(comparison.is_tie)
             shown_first.append(-1 if shown is None else int(shown == comparison.i))
-    return Verdicts(
+    return ComparisonColumns(
         np.array(better, np.uint64),
         np.array(worse, np.uint64),
         np.array(row, np.uint64),
@@ -80,8 +78,8 @@ def verdicts_of(records: Sequence[Record], prints: Sequence[Print]) -> Verdicts:
 
 
 @dataclass
-class Columns:
-    """The fields of `Verdicts`, growing."""
+class GrowingColumns:
+    """The fields of `ComparisonColumns`, growing."""
 
     better: "array[int]" = field(default_factory=lambda: array("Q"))
     worse: "array[int]" = field(default_factory=lambda: array("Q"))
@@ -89,15 +87,15 @@ class Columns:
     tie: "array[int]" = field(default_factory=lambda: array("b"))
     shown_first: "array[int]" = field(default_factory=lambda: array("b"))
 
-    def extend(self, verdicts: Verdicts, first_row: int) -> None:
+    def extend(self, comparisons: ComparisonColumns, first_row: int) -> None:
         """Add comparisons whose rows count from `first_row`."""
-        moved = verdicts._replace(row=verdicts.row + np.uint64(first_row))
+        moved = comparisons._replace(row=comparisons.row + np.uint64(first_row))
         for name, values in moved._asdict().items():
             getattr(self, name).frombytes(values.tobytes())
 
-    def whole(self) -> Verdicts:
+    def whole(self) -> ComparisonColumns:
         """All comparisons so far."""
-        return Verdicts(
+        return ComparisonColumns(
             np.frombuffer(self.better, np.uint64),
             np.frombuffer(self.worse, np.uint64),
             np.frombuffer(self.row, np.uint64),
@@ -110,18 +108,18 @@ class Judgements:
     """Comparisons of rows, added row by row or many at once, then looked at together. Rows count from 0."""
 
     def __init__(self, places: Places | None = None) -> None:
-        self.columns = Columns()
+        self.columns = GrowingColumns()
         self.places = Places() if places is None else places
         self.rows = 0
 
     def add(self, record: Record) -> None:
         """Add the next row, and its place."""
         self.places.add(record)
-        self.extend(verdicts_of([record], [print_of(record)]), 1)
+        self.extend(comparison_columns([record], [fingerprint_of(record)]), 1)
 
-    def extend(self, verdicts: Verdicts, rows: int) -> None:
+    def extend(self, comparisons: ComparisonColumns, rows: int) -> None:
         """Add the comparisons of the next `rows` rows."""
-        self.columns.extend(verdicts, self.rows)
+        self.columns.extend(comparisons, self.rows)
         self.rows += rows
 
     def settle(self, counted: npt.NDArray[np.bool_]) -> None:
@@ -134,28 +132,30 @@ class Judgements:
         decided = different & ~tie
         self.circles, self.beside = circles(better[decided], worse[decided], row[decided])
         self.contradicted = contradictions(better[decided], worse[decided], row[decided])
-        told = different & (shown >= 0)
-        self.order, self.turned = order_effect(better[told], worse[told], row[told], tie[told], shown[told] == 1)
+        ordered = different & (shown >= 0)
+        self.order, self.turned = order_effect(
+            better[ordered], worse[ordered], row[ordered], tie[ordered], shown[ordered] == 1
+        )
 
-    def findings(self, row: int, record: Record) -> list[Finding]:
+    def findings(self, row: int, record: Record) -> list[RowFinding]:
         """What is to be said about a row."""
         found = []
         if row in self.contradicted:
             detail = f"{self.places[self.contradicted[row]]} prefers the other of the same two responses"
-            found.append(Finding(CONTRADICTION, "warning", record.place, detail))
+            found.append(RowFinding(CONTRADICTION, "warning", record.place, detail))
         circle = self.circles.get(row)
         if circle is not None:
             places = " > ".join(self.places[other] for other in circle)
             detail = f"one of {len(circle)} preferences that go round in a circle: {places}"
-            found.append(Finding(CYCLE, "warning", record.place, detail))
+            found.append(RowFinding(CYCLE, "warning", record.place, detail))
         elif row in self.beside:
             detail = f"speaks against {self.places[self.beside[row]]}, which is part of a circle of preferences"
-            found.append(Finding(CYCLE, "warning", record.place, detail))
+            found.append(RowFinding(CYCLE, "warning", record.place, detail))
         if row in self.turned:
             detail = (
                 f"{self.places[self.turned[row]]} shows the same two responses in the other order and decides otherwise"
             )
-            found.append(Finding(ORDER, "warning", record.place, detail))
+            found.append(RowFinding(ORDER, "warning", record.place, detail))
         return found
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rewardsmith.quality.cross_row.minhash import MULTIPLIER, U64, mix, unit_hashes, units
-from rewardsmith.quality.row.checks import EXCERPT_CHARS, Finding
+from rewardsmith.quality.row.checks import EXCERPT_CHARS, RowFinding
 from rewardsmith.quality.text.characters import texts_of
 from rewardsmith.records import Record, Removed
 
@@ -25,7 +25,7 @@ SHORT_PROMPT = 5
 OVERLAP = 0.5
 
 
-class Origin(NamedTuple):
+class BenchmarkOrigin(NamedTuple):
     """Where a benchmark's text stands: `file:line` and which text of that row."""
 
     place: str
@@ -36,7 +36,7 @@ class Hit(NamedTuple):
     """A text of a row that holds a text of a benchmark: `found` of the `runs` different runs of it."""
 
     part: str
-    origin: Origin
+    origin: BenchmarkOrigin
     also: tuple[str, ...]
     found: int
     runs: int
@@ -56,10 +56,10 @@ class Benchmark:
     `skipped` counts those with fewer units, which say too little to be recognised.
     """
 
-    def __init__(self, texts: Iterable[tuple[Origin, str]], overlap: float = OVERLAP) -> None:
+    def __init__(self, texts: Iterable[tuple[BenchmarkOrigin, str]], overlap: float = OVERLAP) -> None:
         self.overlap = overlap
-        self.origins: list[list[Origin]] = []
-        self.short: dict[bytes, list[Origin]] = {}
+        self.origins: list[list[BenchmarkOrigin]] = []
+        self.short: dict[bytes, list[BenchmarkOrigin]] = {}
         self.skipped = 0
         known: dict[bytes, int] = {}
         runs: list[U64] = []
@@ -137,16 +137,16 @@ def runs_of(hashes: U64, lengths: list[int]) -> list[U64]:
     return found
 
 
-def told(hit: Hit) -> str:
+def hit_in_words(hit: Hit) -> str:
     """A hit in one sentence."""
     return (
         f"{hit.part} holds {hit.found} of the {hit.runs} runs of {hit.origin.place} {hit.origin.part}: {hit.shared!r}"
     )
 
 
-def findings(hits: Iterable[Hit], record: Record) -> list[Finding]:
+def findings(hits: Iterable[Hit], record: Record) -> list[RowFinding]:
     """A finding for each hit."""
-    return [Finding(CHECK, "warning", record.place, told(hit)) for hit in hits]
+    return [RowFinding(CHECK, "warning", record.place, hit_in_words(hit)) for hit in hits]
 
 
 def line_of(hit: Hit, record: Record) -> dict[str, Any]:
@@ -170,4 +170,4 @@ def removal(hits: list[Hit], record: Record, threshold: float) -> Removed:
     worst = max(hits, key=lambda hit: hit.overlap)
     text = record.responses[0].text[:EXCERPT_CHARS]
     place = worst.origin.place
-    return Removed(record.source, record.line, CHECK, told(worst), text, place, worst.overlap, threshold)
+    return Removed(record.source, record.line, CHECK, hit_in_words(worst), text, place, worst.overlap, threshold)

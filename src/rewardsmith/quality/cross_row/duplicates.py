@@ -10,21 +10,21 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from rewardsmith.quality.cross_row.minhash import Indices
 from rewardsmith.quality.cross_row.near import (
     SHOWN_I,
     SHOWN_J,
     TIE,
-    Indices,
     Item,
-    Label,
     Near,
     NearIndex,
+    PairLabel,
     Prepared,
     Shingled,
     prepare,
 )
-from rewardsmith.quality.row.checks import EXCERPT_CHARS, Finding
-from rewardsmith.quality.row.fingerprints import Places, print_of
+from rewardsmith.quality.row.checks import EXCERPT_CHARS, RowFinding
+from rewardsmith.quality.row.fingerprints import Places, fingerprint_of
 from rewardsmith.records import Comparison, Record, Removed
 
 CHECK = "near_duplicate"
@@ -32,8 +32,8 @@ OPPOSED = "near_contradiction"
 THRESHOLD = 0.8
 
 
-class Fate(NamedTuple):
-    """What became of a row in a cluster: the `twin` is the row most like it, of those that are kept where it is not."""
+class ClusterMember(NamedTuple):
+    """A row in a cluster: the `twin` is the row most like it, of those that are kept where it is not."""
 
     cluster: str
     twin: str
@@ -42,7 +42,7 @@ class Fate(NamedTuple):
 
 
 class Clusters(NamedTuple):
-    """For each distinct item: the lowest item of its cluster (-1: alone), its twin, their similarity, and its fate."""
+    """For each distinct item: the lowest item of its cluster (-1: alone), its twin, their similarity, and if it is kept."""
 
     cluster: Indices
     twin: Indices
@@ -65,7 +65,7 @@ class NearDuplicates:
     def add(self, record: Record) -> None:
         """Add the next row, and its place."""
         self.places.add(record)
-        item = item_of(record, print_of(record).key)
+        item = item_of(record, fingerprint_of(record).key)
         self.extend(prepare([item], Shingled(item.texts)))
 
     def extend(self, items: Prepared) -> None:
@@ -77,40 +77,40 @@ class NearDuplicates:
         self.first, self.which = self.index.distinct(counted)
         self.found = clusters_of(self.index, self.first)
 
-    def fate(self, row: int) -> Fate | None:
+    def member(self, row: int) -> ClusterMember | None:
         """What became of a row, counted from 0; None where nothing is like it."""
         item = self.which[row]
         if self.found.cluster[item] < 0:
             return None
         cluster = f"{self.index.keys[self.first[self.found.cluster[item]]]:016x}"
         similarity, kept = float(self.found.similarity[item]), bool(self.found.kept[item])
-        return Fate(cluster, self.place(self.found.twin[item]), similarity, kept)
+        return ClusterMember(cluster, self.place(self.found.twin[item]), similarity, kept)
 
     def place(self, item: int) -> str:
         """The place of a distinct item's first row."""
         return self.places[int(self.first[item])]
 
-    def findings(self, row: int, record: Record) -> list[Finding]:
+    def findings(self, row: int, record: Record) -> list[RowFinding]:
         """What is to be said about a row: it is the near-duplicate of a row that is kept, or contradicts one."""
         found = []
-        fate = self.fate(row)
-        if fate is not None and not fate.kept:
-            found.append(Finding(CHECK, "warning", record.place, f"{fate.similarity:.3f} like {fate.twin}"))
+        member = self.member(row)
+        if member is not None and not member.kept:
+            found.append(RowFinding(CHECK, "warning", record.place, f"{member.similarity:.3f} like {member.twin}"))
         opposite = self.found.opposed.get(int(self.which[row]))
         if opposite is not None:
             detail = f"{self.place(opposite)} is nearly the same and prefers the other response"
-            found.append(Finding(OPPOSED, "warning", record.place, detail))
+            found.append(RowFinding(OPPOSED, "warning", record.place, detail))
         return found
 
     def removal(self, row: int, record: Record) -> Removed | None:
         """The ledger entry of a row whose near-duplicate is kept; None for any other row."""
-        fate = self.fate(row)
-        if fate is None or fate.kept:
+        member = self.member(row)
+        if member is None or member.kept:
             return None
         limit = self.index.threshold
-        reason = f"nearly the same as {fate.twin}: similarity {fate.similarity:.3f}, from {limit:g} on"
+        reason = f"nearly the same as {member.twin}: similarity {member.similarity:.3f}, from {limit:g} on"
         text = record.responses[0].text[:EXCERPT_CHARS]
-        return Removed(record.source, record.line, CHECK, reason, text, fate.twin, fate.similarity, limit)
+        return Removed(record.source, record.line, CHECK, reason, text, member.twin, member.similarity, limit)
 
 
 def item_of(record: Record, key: int) -> Item:
@@ -120,12 +120,12 @@ def item_of(record: Record, key: int) -> Item:
     return Item(key, [prompt, *texts], [label_of(comparison) for comparison in record.comparisons])
 
 
-def label_of(comparison: Comparison) -> Label:
+def label_of(comparison: Comparison) -> PairLabel:
     """A comparison in four numbers."""
     attribute = zlib.crc32(comparison.attribute.encode(errors="surrogatepass"))
     first = comparison.shown_first
     shown = SHOWN_I if first == comparison.i else SHOWN_J if first == comparison.j else 0
-    return Label(comparison.i, comparison.j, attribute, TIE * comparison.is_tie | shown)
+    return PairLabel(comparison.i, comparison.j, attribute, TIE * comparison.is_tie | shown)
 
 
 def clusters_of(index: NearIndex, items: Indices) -> Clusters:

@@ -24,6 +24,8 @@ import numpy.typing as npt
 from rewardsmith.evaluate.baselines import CJK_RANGES
 from rewardsmith.quality.text.characters import plain_ascii
 
+Indices = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 U64 = npt.NDArray[np.uint64]
 U32 = npt.NDArray[np.uint32]
 

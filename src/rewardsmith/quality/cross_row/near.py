@@ -7,7 +7,7 @@ import os
 import tempfile
 import zlib
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from rewardsmith.quality.cross_row.minhash import (
     BANDS,
     U32,
     U64,
+    Indices,
     Sets,
     bands_of,
     candidates,
@@ -27,8 +28,6 @@ from rewardsmith.quality.cross_row.minhash import (
     shingle_sets,
 )
 
-Indices = npt.NDArray[np.int64]
-
 HEAD = 3  # a block begins with: number of texts, number of labels, checksum of the exact texts
 TIE = 1
 SHOWN_I, SHOWN_J = 2, 4
@@ -36,8 +35,8 @@ SHOWN_I, SHOWN_J = 2, 4
 SAME, OPPOSED, JUDGED_AGAIN = "same", "opposed", "again"
 
 
-class Label(NamedTuple):
-    """Response i preferred to j; `flags` has TIE where it is a tie, and SHOWN_I or SHOWN_J where the order is told."""
+class PairLabel(NamedTuple):
+    """Response i preferred to j; `flags` has TIE where it is a tie, and SHOWN_I or SHOWN_J where the order is known."""
 
     i: int
     j: int
@@ -45,18 +44,18 @@ class Label(NamedTuple):
     flags: int
 
     @property
-    def turned(self) -> "Label":
-        """The same comparison told from the other side."""
+    def turned(self) -> "PairLabel":
+        """The same comparison seen from the other side."""
         shown = {SHOWN_I: SHOWN_J, SHOWN_J: SHOWN_I}.get(self.flags & ~TIE, 0)
-        return Label(self.j, self.i, self.attribute, self.flags & TIE | shown)
+        return PairLabel(self.j, self.i, self.attribute, self.flags & TIE | shown)
 
 
-class Block(NamedTuple):
+class ItemBlock(NamedTuple):
     """One item as it lies in the file."""
 
     exact: int
     parts: list[U32]
-    labels: list[Label]
+    labels: list[PairLabel]
 
 
 class Near(NamedTuple):
@@ -79,7 +78,7 @@ class Item(NamedTuple):
 
     key: int
     texts: Sequence[str]
-    labels: Sequence[Label] = ()
+    labels: Sequence[PairLabel] = ()
 
 
 class Prepared(NamedTuple):
@@ -116,14 +115,19 @@ def prepare(items: Sequence[Item | None], shingled: Shingled) -> Prepared:
     for at, (item, sets) in enumerate(zip(items, parts, strict=True)):
         if item is None:
             continue
-        exact = zlib.crc32("\0".join([item.texts[0], *sorted(item.texts[1:])]).encode(errors="surrogatepass"))
-        told = (value for label in item.labels for value in label)
-        head = [len(sets), len(item.labels), exact, *map(len, sets), *told]
-        blocks += [np.array(head, np.uint32), *sets]
+        head = head_of(item, sets)
+        blocks += [head, *sets]
         sizes[at], keys[at] = len(head) + sum(map(len, sets)), item.key
     present = [at for at, sets in enumerate(parts) if sets]
     bands[present] = bands_of([parts[at] for at in present])
     return Prepared(keys, bands, sizes, np.concatenate(blocks))
+
+
+def head_of(item: Item, sets: Sequence[U32]) -> U32:
+    """How an item's block begins: HEAD numbers, the sizes of its texts' sets, and its labels, four numbers each."""
+    exact = zlib.crc32("\0".join([item.texts[0], *sorted(item.texts[1:])]).encode(errors="surrogatepass"))
+    labels = (value for label in item.labels for value in label)
+    return np.array([len(sets), len(item.labels), exact, *map(len, sets), *labels], np.uint32)
 
 
 def chosen(items: Prepared, which: Indices) -> Prepared:
@@ -156,7 +160,7 @@ class NearIndex:
     def __len__(self) -> int:
         return len(self.keys)
 
-    def add(self, key: int, texts: Sequence[str], labels: Sequence[Label] = ()) -> None:
+    def add(self, key: int, texts: Sequence[str], labels: Sequence[PairLabel] = ()) -> None:
         """Add an item; of items with one key only the first counts."""
         self.extend(prepare([Item(key, texts, labels)], Shingled(texts)))
 
@@ -209,20 +213,20 @@ class NearIndex:
             last = a
             yield compare(one, self.block(b), self.threshold)
 
-    def block(self, item: int) -> Block:
+    def block(self, item: int) -> ItemBlock:
         """One item from the file."""
         start, end = self.starts[item], self.starts[item + 1] if item + 1 < len(self) else self.at
         # Read, not mapped: pages of a mapped file count as memory of this process.
         data = np.frombuffer(os.pread(self.file.fileno(), 4 * (end - start), 4 * start), np.uint32)
-        count, told, exact = data[:HEAD].tolist()
-        begin = HEAD + count + 4 * told
+        count, label_count, exact = data[:HEAD].tolist()
+        begin = HEAD + count + 4 * label_count
         ends = list(accumulate(data[HEAD : HEAD + count].tolist(), initial=begin))
         parts = [data[a:b] for a, b in pairwise(ends)]
-        labels = [Label(*each) for each in data[HEAD + count : begin].reshape(-1, 4).tolist()]
-        return Block(exact, parts, labels)
+        labels = [PairLabel(*each) for each in data[HEAD + count : begin].reshape(-1, 4).tolist()]
+        return ItemBlock(exact, parts, labels)
 
 
-def compare(one: Block, other: Block, threshold: float) -> tuple[float, str]:
+def compare(one: ItemBlock, other: ItemBlock, threshold: float) -> tuple[float, str]:
     """(similarity of two items, what their labels say of each other); 0 once it is below the threshold.
 
     0 too for items that say more than once: the same pair shown in another order is a judgement of its own, and the
@@ -250,23 +254,26 @@ def bounded(a: U32, b: U32, threshold: float) -> float:
     return jaccard(a, b) if small >= threshold * large else 0.0
 
 
-def relate(ours: Sequence[Label], theirs: Sequence[Label], table: npt.NDArray[np.float64]) -> str:
+def relate(ours: Sequence[PairLabel], theirs: Sequence[PairLabel], table: npt.NDArray[np.float64]) -> str:
     """What the labels of two items say of each other, their responses matched by `table`, the similarities.
 
     OPPOSED where a comparison is decided the other way round; JUDGED_AGAIN where one was shown in the other order. A
-    response that is most like two others of the other item is matched with none, since nothing can be told then.
+    response that is most like two others of the other item is matched with none, since which of them it is cannot be known.
     """
     match, back = table.argmax(axis=1), table.argmax(axis=0)
     sure = {i: int(j) for i, j in enumerate(match) if back[j] == i and np.count_nonzero(table[i] == table[i, j]) == 1}
-    said = {label[:3]: label for label in theirs}
-    found = SAME
-    for label in ours:
-        if label.i not in sure or label.j not in sure:
-            continue
-        here = label._replace(i=sure[label.i], j=sure[label.j])
-        if here.turned[:3] in said and not (here.flags | said[here.turned[:3]].flags) & TIE:
-            return OPPOSED
-        there = said.get(here[:3]) or (said[here.turned[:3]].turned if here.turned[:3] in said else None)
-        if there is not None and {here.flags & ~TIE, there.flags & ~TIE} == {SHOWN_I, SHOWN_J}:
-            found = JUDGED_AGAIN
-    return found
+    other = {label[:3]: label for label in theirs}
+    matched = (label._replace(i=sure[label.i], j=sure[label.j]) for label in ours if {label.i, label.j} <= sure.keys())
+    relations = {relation_of(label, other) for label in matched}
+    return next((relation for relation in (OPPOSED, JUDGED_AGAIN) if relation in relations), SAME)
+
+
+def relation_of(label: PairLabel, others: Mapping[tuple[int, int, int], PairLabel]) -> str:
+    """What one label says of those of another item, which are found by (i, j, attribute)."""
+    opposite = others.get(label.turned[:3])
+    if opposite is not None and not (label.flags | opposite.flags) & TIE:
+        return OPPOSED
+    same = others.get(label[:3]) or (None if opposite is None else opposite.turned)
+    if same is not None and {label.flags & ~TIE, same.flags & ~TIE} == {SHOWN_I, SHOWN_J}:
+        return JUDGED_AGAIN
+    return SAME

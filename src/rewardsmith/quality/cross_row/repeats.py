@@ -5,12 +5,10 @@ from array import array
 import numpy as np
 import numpy.typing as npt
 
-from rewardsmith.quality.cross_row.agreement import Indices
+from rewardsmith.quality.cross_row.minhash import Flags, Indices
 from rewardsmith.quality.row.checks import DUPLICATE, EXCERPT_CHARS
 from rewardsmith.quality.row.fingerprints import Places
 from rewardsmith.records import Record, Removed
-
-Flags = npt.NDArray[np.bool_]
 
 
 class Repeats:
@@ -22,15 +20,15 @@ class Repeats:
 
     def __init__(self, places: Places) -> None:
         self.places = places
-        self.prints = array("Q")
+        self.fingerprints = array("Q")
 
-    def extend(self, prints: bytes) -> None:
-        """Add the next rows by their 128-bit prints, one after another."""
-        self.prints.frombytes(prints)
+    def extend(self, fingerprints: bytes) -> None:
+        """Add the next rows by their 128-bit fingerprints, one after another."""
+        self.fingerprints.frombytes(fingerprints)
 
     def settle(self, refused: Flags, gone: Flags) -> None:
         """Look at all rows, shape (N,): those `refused` play no part, those `gone` are taken out by their own checks."""
-        self.twins = twins(np.frombuffer(self.prints, np.uint64).reshape(-1, 2), refused, gone)
+        self.twins = twins(np.frombuffer(self.fingerprints, np.uint64).reshape(-1, 2), refused, gone)
 
     def duplicate(self, row: int, record: Record) -> Removed | None:
         """The removal of a row that repeats an earlier one; fields do not count."""
@@ -41,12 +39,12 @@ class Repeats:
         return Removed(record.source, record.line, DUPLICATE, f"the same row as {place}", text, place)
 
 
-def twins(prints: npt.NDArray[np.uint64], refused: Flags, gone: Flags) -> Indices:
-    """For each row the one that it repeats, or -1: the first row of its print, shape (N, 2), that is not `gone`."""
-    found = np.full(len(prints), -1, np.int64)
+def twins(fingerprints: npt.NDArray[np.uint64], refused: Flags, gone: Flags) -> Indices:
+    """For each row the one that it repeats, or -1: the first row of its fingerprint, shape (N, 2), that is not `gone`."""
+    found = np.full(len(fingerprints), -1, np.int64)
     rows = np.flatnonzero(~refused)
-    order = rows[np.lexsort((rows, prints[rows, 1], prints[rows, 0]))]
-    begins = starts_of(prints[order, 0], prints[order, 1])
+    order = rows[np.lexsort((rows, fingerprints[rows, 1], fingerprints[rows, 0]))]
+    begins = starts_of(fingerprints[order, 0], fingerprints[order, 1])
     place = np.arange(len(order))
     staying = np.where(gone[order], len(order), place)
     kept = np.full(len(order), len(order), np.int64)

@@ -6,7 +6,7 @@ from rewardsmith.quality.labels.changes import Mode
 from rewardsmith.quality.labels.noise import LabelNoise
 
 
-def label_noise_told(found: LabelNoise) -> str:
+def noise_sentence(found: LabelNoise) -> str:
     """One sentence."""
     rate, low, high = (f"{100 * value:.1f}" for value in (found.model.rate, found.interval.low, found.interval.high))
     agreement, sure = f"{100 * found.agreement:.0f}", f"{100 * found.sure_agreement:.0f}"
@@ -23,7 +23,7 @@ def label_noise_told(found: LabelNoise) -> str:
     )
 
 
-def done_told(found: LabelNoise, mode: Mode, *, changed: int, removed: int) -> Iterator[str]:
+def change_sentences(found: LabelNoise, mode: Mode, *, changed: int, removed: int) -> Iterator[str]:
     """What was done to the training split; nothing where nothing was asked for."""
     if mode == "report":
         return
@@ -37,7 +37,7 @@ def done_told(found: LabelNoise, mode: Mode, *, changed: int, removed: int) -> I
         yield f"labels dropped: {changed:,}; rows removed because none was left: {removed:,}"
 
 
-def learned_told(path: str) -> str:
+def learned_labels_sentence(path: str) -> str:
     """What it means that a model was trained on the labels that it judges."""
     return (
         f"{path} agrees with far more labels of train than of the other splits: its model was probably trained on them and "

@@ -21,7 +21,7 @@ Details = Iterator[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class RowFinding:
     """Something a person should know about a row: which check, "warning" or "info", `file:line`, and what was seen.
 
     `value` and `threshold` are there for checks that compare one with the other.
@@ -180,20 +180,20 @@ MEANINGS = {
 """What each check looks for, in one line for reports."""
 
 
-def check(record: Record) -> list[Finding]:
+def check(record: Record) -> list[RowFinding]:
     """Everything CHECKS has to say about a record."""
     return [
-        Finding(name, severity, record.place, detail)
+        RowFinding(name, severity, record.place, detail)
         for name, look in CHECKS.items()
         for severity, detail in look(record)
     ]
 
 
-def check_document(document: Document) -> list[Finding]:
+def check_document(document: Document) -> list[RowFinding]:
     """Everything TEXT_CHECKS has to say about a line of plain text."""
     place = f"{document.source}:{document.line}"
     return [
-        Finding(name, "warning", place, detail)
+        RowFinding(name, "warning", place, detail)
         for name, look in TEXT_CHECKS.items()
         if (detail := look(document.text)) is not None
     ]

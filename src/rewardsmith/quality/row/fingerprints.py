@@ -15,7 +15,7 @@ U64 = npt.NDArray[np.uint64]
 LINE_BITS = 40
 
 
-class Print(NamedTuple):
+class Fingerprint(NamedTuple):
     """Hashes of one row: 128 bits of all that it says (fields and place left aside), and 64 bits of each response
     together with its prompt.
 
@@ -31,8 +31,8 @@ class Print(NamedTuple):
         return int.from_bytes(self.row[:8], "big")
 
 
-def print_of(record: Record) -> Print:
-    """The print of a row: rows with the same prompt, responses, comparisons and ratings have the same."""
+def fingerprint_of(record: Record) -> Fingerprint:
+    """The fingerprint of a row: rows with the same prompt, responses, comparisons and ratings have the same."""
     prompt = hashlib.sha256(turns_bytes(record.prompt))
     whole = prompt.copy()
     responses = []
@@ -42,9 +42,9 @@ def print_of(record: Record) -> Print:
         under.update(b"\x1d" + said)
         responses.append(int.from_bytes(under.digest()[:8], "big"))
         whole.update(b"\x1d%d:" % len(said) + said)
-    judged = (*map(told, record.comparisons), sorted(record.ratings.items()))
+    judged = (*map(comparison_values, record.comparisons), sorted(record.ratings.items()))
     whole.update(b"\x1c" + repr(judged).encode(errors="surrogatepass"))
-    return Print(whole.digest()[:16], tuple(responses))
+    return Fingerprint(whole.digest()[:16], tuple(responses))
 
 
 def turns_bytes(messages: tuple[Message, ...]) -> bytes:
@@ -54,7 +54,7 @@ def turns_bytes(messages: tuple[Message, ...]) -> bytes:
     return "".join(parts).encode(errors="surrogatepass")
 
 
-def told(comparison: Comparison) -> tuple[Any, ...]:
+def comparison_values(comparison: Comparison) -> tuple[Any, ...]:
     """All that a comparison says, as plain values."""
     one = comparison
     return one.i, one.j, one.preference, one.weight, one.margin, one.attribute, one.votes, one.shown_first

@@ -88,6 +88,8 @@ LIMITS: dict[str, Limit] = {
     "few_votes": Limit("votes", "min_votes", False, "only {0} votes were given", severity="info"),
 }
 OTHER_LANGUAGE = "other_language"
+LOWEST_SHARES = {"max_similarity": SIMILARITY_FLOOR, "max_repetition": 0.0, "min_agreement": 0.0}
+"""Thresholds that are shares: from here to 1."""
 
 
 def crossings(values: Values, limits: Limits) -> Iterator[Crossing]:
@@ -100,8 +102,8 @@ def crossings(values: Values, limits: Limits) -> Iterator[Crossing]:
         yield Crossing(OTHER_LANGUAGE, "warning", values.language, wanted, f"the responses are in {values.language}")
 
 
-def check_limits(limits: Limits) -> None:
-    """UsageError for a threshold that nothing or everything would cross by mistake."""
+def check_counts(limits: Limits) -> None:
+    """UsageError for a negative count, or a least one above the most."""
     for name in ("min_chars", "max_chars", "min_words", "max_words", "min_votes"):
         value = getattr(limits, name)
         if value is not None and value < 0:
@@ -110,8 +112,12 @@ def check_limits(limits: Limits) -> None:
         low, high = getattr(limits, f"min_{unit}"), getattr(limits, f"max_{unit}")
         if low is not None and high is not None and low > high:
             raise UsageError(f"min_{unit} {low} is more than max_{unit} {high}; no row could be inside")
-    shares = {"max_similarity": SIMILARITY_FLOOR, "max_repetition": 0.0, "min_agreement": 0.0}
-    for name, least in shares.items():
+
+
+def check_limits(limits: Limits) -> None:
+    """UsageError for a threshold that nothing or everything would cross by mistake."""
+    check_counts(limits)
+    for name, least in LOWEST_SHARES.items():
         value = getattr(limits, name)
         if not least <= value <= 1:
             raise UsageError(f"{name} is {value}; expected {least:g} to 1")

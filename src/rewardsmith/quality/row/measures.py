@@ -146,9 +146,9 @@ def compression(text: str) -> float:
 
 def agreement_of(record: Record) -> float | None:
     """The least agreement among a record's comparisons, in [0, 1]; where none tells, the row's own column of that name."""
-    told = [value for comparison in record.comparisons if (value := agreement(comparison)) is not None]
-    if told:
-        return round(min(told), 4)
+    shares = [value for comparison in record.comparisons if (value := agreement(comparison)) is not None]
+    if shares:
+        return round(min(shares), 4)
     return next(stated(record), None)
 
 

@@ -1,4 +1,4 @@
-"""Encoding damage that can be undone, undone; damage that lost characters, told with its loss.
+"""Encoding damage that can be undone, undone; damage that lost characters, named with its loss.
 
 Damage is UTF-8 read as a Windows code page ("Ã©" for "é", "å¥–" for "奖"). Where every byte is still there, reading the
 text back the other way gives the original; where the misreading dropped bytes, no program can say which characters they
@@ -28,7 +28,7 @@ class Repair:
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
+class TextLoss:
     """How many characters of a damaged text are lost, beside how many that can still be read, and the code page."""
 
     lost: int
@@ -58,14 +58,14 @@ def repaired(text: str) -> str | None:
     return fixed if fixed != text and damaged_text(fixed) is None else None
 
 
-def loss_of(text: str) -> Loss | None:
+def loss_of(text: str) -> TextLoss | None:
     """What a misreading lost, where that is certain: CERTAIN characters or more read back whole, others in part only."""
     if damaged_text(text) is None:
         return None
     best = best_reading(text)
     if not best.lost or best.chance or best.readable < max(CERTAIN, best.lost // 2, legacy_characters(text)):
         return None
-    return Loss(best.lost, best.readable, best.page)
+    return TextLoss(best.lost, best.readable, best.page)
 
 
 def loss_in(record: Record) -> str | None:

@@ -14,8 +14,8 @@ import numpy as np
 import orjson
 
 from rewardsmith.errors import DataError
-from rewardsmith.quality.row.checks import CHECKS, Finding, check, digest
-from rewardsmith.quality.row.fingerprints import Print
+from rewardsmith.quality.row.checks import CHECKS, RowFinding, check, digest
+from rewardsmith.quality.row.fingerprints import Fingerprint
 from rewardsmith.quality.row.limits import Limits, crossings
 from rewardsmith.quality.row.measures import Values, measure
 from rewardsmith.records import Record
@@ -35,23 +35,24 @@ class Signals:
     values: Values
     found: tuple[Found, ...]
 
-    def findings(self, place: str, limits: Limits) -> list[Finding]:
+    def findings(self, place: str, limits: Limits) -> list[RowFinding]:
         """Everything to say about the row under these limits, in the order of the checks."""
-        seen = [Finding(name, severity, place, detail) for name, severity, detail in self.found]
+        seen = [RowFinding(name, severity, place, detail) for name, severity, detail in self.found]
         crossed = [
-            Finding(c.check, c.severity, place, c.detail, c.value, c.threshold) for c in crossings(self.values, limits)
+            RowFinding(c.check, c.severity, place, c.detail, c.value, c.threshold)
+            for c in crossings(self.values, limits)
         ]
         return [*seen, *crossed]
 
 
-def look(record: Record) -> Signals:
+def signals_of(record: Record) -> Signals:
     """Look at a record: run every check and measure every value."""
     return Signals(measure(record), tuple((f.check, f.severity, f.detail) for f in check(record)))
 
 
-def key_of(record: Record, printed: Print) -> str:
+def key_of(record: Record, fingerprint: Fingerprint) -> str:
     """What tells whether a line of the file is about a record: its whole content, place left aside."""
-    return f"{digest(VERSION, printed.row, sorted(record.fields.items())):016x}"
+    return f"{digest(VERSION, fingerprint.row, sorted(record.fields.items())):016x}"
 
 
 def line_of(record: Record, signals: Signals, key: str) -> dict[str, Any]:
@@ -60,7 +61,7 @@ def line_of(record: Record, signals: Signals, key: str) -> dict[str, Any]:
     return {"file": record.source, "line": record.line, "key": key, **values, "found": signals.found}
 
 
-class Known:
+class SignalCache:
     """Signals that an earlier run wrote, found by what a row says; memory holds 16 bytes a line.
 
     DataError where the folder has none or a line is broken.

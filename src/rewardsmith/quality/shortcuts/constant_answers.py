@@ -6,7 +6,7 @@ A "null model" that always gives the same text was preferred to GPT-4's own answ
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ FEWEST_PROMPTS = 5
 """Different prompts under which a text has to stand before it is looked at."""
 
 COMMON = 0.1
-"""The share of prompts from which one text is told, whether it wins, loses, or was never judged."""
+"""The share of prompts from which one text is reported, whether it wins, loses, or was never judged."""
 
 SHOWN = 10
 
@@ -43,7 +43,7 @@ class ConstantAnswer:
 
     @property
     def found(self) -> bool:
-        """Whether it is told: it wins too often for chance, or is too common for an answer."""
+        """Whether it is reported: it wins too often for chance, or is too common for an answer."""
         return self.wins or self.share >= COMMON
 
     def to_json(self) -> dict[str, Any]:
@@ -71,23 +71,36 @@ def constant_answers(
     """
     stands = Counter(text for prompt in answers for text in prompt)
     repeated = {text for text, prompts in stands.items() if prompts >= FEWEST_PROMPTS}
-    balance: dict[int, Counter[int]] = {text: Counter() for text in repeated}
-    for (preferred, other), prompt in outcomes:
-        if preferred != other:
-            for text, outcome in ((preferred, 1), (other, -1)):
-                if text in repeated:
-                    balance[text][prompt] += outcome
-    places: dict[int, str] = {}
-    for prompt_answers in answers:
-        for text in repeated & prompt_answers.keys():
-            places[text] = min(places.get(text, prompt_answers[text]), prompt_answers[text], key=in_order)
+    places = first_places(answers, repeated)
     found = []
-    for text, outcome_of in balance.items():
-        won, lost = (sum(sign * value > 0 for value in outcome_of.values()) for sign in (1, -1))
+    for text, lead in leads(outcomes, repeated).items():
+        won, lost = (sum(sign * value > 0 for value in lead.values()) for sign in (1, -1))
         p = coin_tail(won, won + lost)
         wins = p <= false_alarm / len(repeated)
         found.append(ConstantAnswer(f"{text:016x}", stands[text], len(answers), won, lost, p, wins, places[text]))
     return tuple(sorted(found, key=lambda one: (not one.found, -one.won, -one.prompts, one.text_id))[:SHOWN])
+
+
+def leads(outcomes: Sequence[tuple[tuple[int, int], int]], texts: Set[int]) -> dict[int, Counter[int]]:
+    """For each of `texts`: wins less losses under each prompt. A text that is compared with itself does neither."""
+    found: dict[int, Counter[int]] = {text: Counter() for text in texts}
+    for (preferred, other), prompt in outcomes:
+        if preferred == other:
+            continue
+        if preferred in texts:
+            found[preferred][prompt] += 1
+        if other in texts:
+            found[other][prompt] -= 1
+    return found
+
+
+def first_places(answers: Sequence[Mapping[int, str]], texts: Set[int]) -> dict[int, str]:
+    """Where each of `texts` stands first, in the order of files and lines."""
+    found: dict[int, str] = {}
+    for of_prompt in answers:
+        for text in texts & of_prompt.keys():
+            found[text] = min(found.get(text, of_prompt[text]), of_prompt[text], key=in_order)
+    return found
 
 
 def in_order(place: str) -> tuple[str, int]:

@@ -23,7 +23,7 @@ from rewardsmith.evaluate.statistics import (
 )
 from rewardsmith.quality.shortcuts.constant_answers import ConstantAnswer, constant_answers
 from rewardsmith.quality.shortcuts.result import Shortcut
-from rewardsmith.quality.shortcuts.sample import PLACE_FEATURES, RESPONSE_FEATURES, Row, Sample
+from rewardsmith.quality.shortcuts.sample import PLACE_FEATURES, RESPONSE_FEATURES, Sample, SampledComparison
 from rewardsmith.quality.shortcuts.sentences import constant_found, joint_found, shortcut_found
 
 RESAMPLES = 500
@@ -120,15 +120,15 @@ def measure_shortcuts(sample: Sample, *, seed: int = 0) -> Shortcuts:
     weight = np.array([row.weight for row in rows], dtype=np.float64)
     values = columns(rows, cluster, seed)
     measured = Measuring(cluster, clusters, weight, tests=len(values) + 1, seed=seed)
-    design = [scaled(*values[name]) for name in values if name != "generator"] + generator_columns(rows)
-    joint = cross_fitted(design, cluster, seed) if design else None
-    found = measured.shortcuts(values | ({JOINT: joint} if joint else {}))
+    joint = joint_scores(rows, values, cluster, seed)
+    found = {one.name: one for one in measured.shortcuts(values | ({JOINT: joint} if joint else {}))}
+    joint_shortcut = found.pop(JOINT, None)
     return Shortcuts(
         n=len(rows),
         seen=sample.seen,
         clusters=clusters,
-        features=tuple(shortcut for shortcut in found if shortcut.name != JOINT),
-        joint=next((shortcut for shortcut in found if shortcut.name == JOINT), None),
+        features=tuple(found.values()),
+        joint=joint_shortcut,
         generators=generators_of(rows),
         constant=constant,
     )
@@ -137,7 +137,7 @@ def measure_shortcuts(sample: Sample, *, seed: int = 0) -> Shortcuts:
 Sides = tuple[np.ndarray, np.ndarray]
 
 
-def columns(rows: list[Row], cluster: np.ndarray, seed: int) -> dict[str, Sides]:
+def columns(rows: list[SampledComparison], cluster: np.ndarray, seed: int) -> dict[str, Sides]:
     """Each feature that differs somewhere: its values for the preferred and for the other responses, shape (N,)."""
     preferred = np.array([row.preferred for row in rows], dtype=np.float64)
     other = np.array([row.other for row in rows], dtype=np.float64)
@@ -151,7 +151,15 @@ def columns(rows: list[Row], cluster: np.ndarray, seed: int) -> dict[str, Sides]
     return found
 
 
-def generator_columns(rows: list[Row]) -> list[Sides]:
+def joint_scores(
+    rows: list[SampledComparison], values: Mapping[str, Sides], cluster: np.ndarray, seed: int
+) -> Sides | None:
+    """Scores by all features together, with a column per generator; None where nothing differs."""
+    design = [scaled(*values[name]) for name in values if name != "generator"] + generator_columns(rows)
+    return cross_fitted(design, cluster, seed) if design else None
+
+
+def generator_columns(rows: list[SampledComparison]) -> list[Sides]:
     """1 where a response is by a generator, for each of the most frequent ones; empty where fewer than two are known."""
     names = [generator.name for generator in generators_of(rows, GENERATORS)]
     if len(names) < 2:
@@ -160,7 +168,7 @@ def generator_columns(rows: list[Row]) -> list[Sides]:
     return [((written[:, 0] == n).astype(np.float64), (written[:, 1] == n).astype(np.float64)) for n in names]
 
 
-def generators_of(rows: Sequence[Row], limit: int = NAMED) -> tuple[Generator, ...]:
+def generators_of(rows: Sequence[SampledComparison], limit: int = NAMED) -> tuple[Generator, ...]:
     """The generators that are compared with others, the most frequent ones first."""
     won, lost = (Counter(r.generators[at] for r in rows if r.generators[0] != r.generators[1]) for at in (0, 1))
     counts = {name: won[name] + lost[name] for name in won.keys() | lost.keys() if name is not None}
@@ -246,7 +254,7 @@ class Measuring:
         )
 
     def is_found(self, value: float, interval: Interval) -> bool:
-        """Whether an accuracy is not one half, by Student's t over prompts; never told from fewer than FEWEST prompts."""
+        """Whether an accuracy is not one half, by Student's t over prompts; never claimed from fewer than FEWEST prompts."""
         if self.clusters < FEWEST or np.isnan(value):
             return False
         if interval.method == "wilson":  # all or none: the interval has no standard error, and is wide already

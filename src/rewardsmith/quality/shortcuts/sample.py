@@ -16,7 +16,7 @@ PLACE_FEATURES = ("listed_first", "shown_first")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SampledComparison:
     """What is kept of a decided comparison: features and hashes, no text."""
 
     preferred: tuple[float, ...]
@@ -30,7 +30,7 @@ class Row:
 class Sampled:
     """What is kept of a prompt: its decided comparisons, and where each of its responses stands first (by hash)."""
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[SampledComparison] = field(default_factory=list)
     answers: dict[int, str] = field(default_factory=dict)
     size: int = 0
 
@@ -87,7 +87,7 @@ class Sample:
             self.trim()
         return [self.prompts[key] for key in sorted(self.prompts)]
 
-    def ordered(self) -> Iterator[tuple[int, Row]]:
+    def ordered(self) -> Iterator[tuple[int, SampledComparison]]:
         """(number of the prompt, row), in an order that does not depend on the order of the records."""
         for number, prompt in enumerate(self.settled()):
             for row in sorted(prompt.rows, key=lambda row: (row.texts, row.weight, row.preferred, str(row.generators))):
@@ -112,11 +112,11 @@ def decided_comparisons(record: Record) -> list[tuple[int, Comparison]]:
     ]
 
 
-def row_of(record: Record, comparison: Comparison, features: list[tuple[float, ...]]) -> Row:
+def row_of(record: Record, comparison: Comparison, features: list[tuple[float, ...]]) -> SampledComparison:
     """One comparison, the preferred response first."""
     i, j = comparison.i, comparison.j
     shown = comparison.shown_first
-    return Row(
+    return SampledComparison(
         preferred=(*features[i], float(i < j), float(shown == i)),
         other=(*features[j], float(j < i), float(shown == j)),
         generators=(record.responses[i].generator, record.responses[j].generator),

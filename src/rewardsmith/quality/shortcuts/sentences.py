@@ -1,6 +1,6 @@
 """What was found about shortcuts, in plain words; the catalogue has the Chinese."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rewardsmith.quality.shortcuts.constant_answers import ConstantAnswer
@@ -10,27 +10,33 @@ from rewardsmith.quality.shortcuts.result import Shortcut
 LENGTHS = ("words", "characters", "tokens")
 """Features that say nearly the same; on a terminal the strongest one speaks for all."""
 
-TOLD = 5
+MOST_NAMED = 5
 """Single features that a terminal names at most."""
 
 
-def shortcuts_told(section: Mapping[str, Any]) -> Iterator[str]:
+def shortcut_lines(section: Mapping[str, Any]) -> Iterator[str]:
     """The section of quality.json for a terminal: a line on how much was measured, and one per finding."""
     found = section["findings"]
+    features = [one for one in found if one["id"] in MORE_OF]
+    others = [one for one in found if one["id"] not in MORE_OF]
     if section["n"]:
         yield (
-            f"shortcuts to the label: {sum(one['id'] in MORE_OF for one in found)} of {len(section['features'])} simple "
+            f"shortcuts to the label: {len(features)} of {len(section['features'])} simple "
             f"features predict it, by {section['n']:,} of {section['of']:,} comparisons under {section['prompts']:,} prompts"
         )
     elif found:
         yield "shortcuts to the label: none of the responses is judged"
-    length = next((one for one in found if one["id"] in LENGTHS), None)
-    single = [one for one in found if one["id"] in MORE_OF and (one["id"] not in LENGTHS or one is length)]
-    whole = [one for one in found if one["id"] not in MORE_OF]
-    yield from (f"  {one['sentence']}" for one in single[:TOLD])
-    if len(single) > TOLD:
-        yield f"  weaker ones: {len(single) - TOLD}; see quality.html"
-    yield from (f"  {one['sentence']}" for one in whole)
+    named = with_one_length(features)
+    yield from (f"  {one['sentence']}" for one in named[:MOST_NAMED])
+    if len(named) > MOST_NAMED:
+        yield f"  weaker ones: {len(named) - MOST_NAMED}; see quality.html"
+    yield from (f"  {one['sentence']}" for one in others)
+
+
+def with_one_length(features: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The findings, strongest first, where only the strongest of LENGTHS stays."""
+    strongest = next((one for one in features if one["id"] in LENGTHS), None)
+    return [one for one in features if one["id"] not in LENGTHS or one is strongest]
 
 
 def shortcut_found(shortcut: Shortcut) -> str:

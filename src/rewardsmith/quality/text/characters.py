@@ -1,4 +1,4 @@
-"""What can be wrong with one text, told without changing it: encoding damage, invisible characters, leaked markup.
+"""What can be wrong with one text, found without changing it: encoding damage, invisible characters, leaked markup.
 
 Each function takes a text and returns a short detail, or None where nothing is found. Clean text of any language,
 Chinese included, gives None.
@@ -76,12 +76,12 @@ def plain_ascii(text: str) -> str | None:
 def damaged_text(text: str) -> str | None:
     """Bytes of one encoding read as another (mojibake: "Ã©" for "é", "浣犲ソ" for "你好").
 
-    Pages of Latin letters are told by the heuristic of the library ftfy, all others by `misreadings`.
+    Pages of Latin letters are recognised by the heuristic of the library ftfy, all others by `misreadings`.
     """
     if plain_ascii(text) is not None:
         return None
-    if (told := misread_as(text)) is not None or not SUSPICIOUS_RUN.search(text):
-        return told
+    if (damage := misread_as(text)) is not None or not SUSPICIOUS_RUN.search(text):
+        return damage
     from ftfy.badness import BADNESS_RE, badness
 
     score = badness(text)

@@ -47,27 +47,40 @@ def convincing(text: str, stretches: list[Stretch], *, beside: bool) -> bool:
         return False
     whole = (stretch for stretch in stretches if stretch.whole)
     return any(
-        alone(text, start + each.start(), each[0]) for start, data, _ in whole for each in SEQUENCE.finditer(data)
+        is_damage(text, start + each.start(), each[0]) for start, data, _ in whole for each in SEQUENCE.finditer(data)
     )
 
 
-def alone(text: str, at: int, sequence: bytes) -> bool:
-    """Whether one sequence of UTF-8, shown at a place of a text, is damage by what stands around it."""
-    before, lead, mark, after = text[max(at - 1, 0) : at], text[at], text[at + 1], text[at + 2 : at + 3]
+def is_damage(text: str, at: int, sequence: bytes) -> bool:
+    """Whether one sequence of UTF-8, which a page shows at a place of a text, is damage by what stands around it."""
+    before, lead = text[max(at - 1, 0) : at], text[at]
     if other_script(before, lead):
         return True
     if len(sequence) > 2:
         return sequence[0] in SINGLE_WIDE or not before.isalpha() or CONTROL.search(text, at, at + 3) is not None
     if NEVER_ALONE.match(sequence) or ends_word(text, at, sequence):
         return False
-    if sequence[0] in COMMON:
+    return is_letter_of_word(text, at, sequence[0])
+
+
+def is_letter_of_word(text: str, at: int, first: int) -> bool:
+    """Whether two characters that a page shows for a sequence of two bytes stand where a letter of its block would.
+
+    `first` is the first of these bytes, which names the block.
+    """
+    before, lead, mark, after = text[max(at - 1, 0) : at], text[at], text[at + 1], text[at + 2 : at + 3]
+    if first in COMMON:
         return lead.isalpha() or re.search("[0-9A-Za-z]", text) is not None
-    if sequence[0] == CYRILLIC and lead.isalpha():
+    if first == CYRILLIC and lead.isalpha():
         return True
-    if sequence[0] in LETTERS:
-        inside = after.islower() and (lead.isalpha() or not mark.isupper())
-        return before.isalpha() or inside
+    if first in LETTERS:
+        return before.isalpha() or goes_on(lead, mark, after)
     return lead.isupper() and after.islower() and mark not in AFTER_WORDS
+
+
+def goes_on(lead: str, mark: str, after: str) -> bool:
+    """Whether a small letter follows two characters as inside of a word."""
+    return after.islower() and (lead.isalpha() or not mark.isupper())
 
 
 def other_script(before: str, lead: str) -> bool:

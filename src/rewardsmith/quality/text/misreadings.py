@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from rewardsmith.quality.text.evidence import SEQUENCE, Stretch, convincing
 
@@ -54,7 +55,7 @@ WIDE_CHARACTER = re.compile("[\u3000-\ud7ff\uf900-\ufaff\uff00-\uffef]")
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class PageReading:
     """How a text reads back under one page: whole characters, lost ones, and the text with the whole ones put in.
 
     `doubtful` where beside the damage stand characters that may be damage too, too few to be sure; `chance` where all of it
@@ -69,13 +70,13 @@ class Reading:
     chance: bool = False
 
 
-def best_reading(text: str) -> Reading:
+def best_reading(text: str) -> PageReading:
     """The reading that explains most of a damaged text; of equals that with fewer clashes of case, then the more usual page.
 
     A page that does not show a character of the text, while another page does, explains less: half a character each. "fÃŒr"
     is "für" under ISO 8859-15 and "fÌr" under Windows 1252, and only one of them is a word.
     """
-    readings = [(reading(text, page), len(not_shown(page).findall(text))) for page in PAGES]
+    readings = [(reading(text, page), len(characters_of_other_pages(page).findall(text))) for page in PAGES]
     if (codec := double_page(text)) is not None:
         readings.append((double_reading(text, codec), 0))
     scores = [found.readable - found.lost - missing / 2 for found, missing in readings]
@@ -94,13 +95,13 @@ def case_clashes(text: str) -> int:
 
 
 @functools.cache
-def not_shown(page: str) -> re.Pattern[str]:
+def characters_of_other_pages(page: str) -> re.Pattern[str]:
     """The characters that other pages show for the bytes 80 to FF, and this one does not."""
     every = set().union(*(high_half(other)[1] for other in PAGES)) - high_half(page)[1].keys()
     return re.compile(f"[{''.join(map(re.escape, map(chr, sorted(every))))}]")
 
 
-def reading(text: str, page: str) -> Reading:
+def reading(text: str, page: str) -> PageReading:
     """A text under a page of single bytes, stretch by stretch of what that page shows for the bytes 80 to FF.
 
     A lead byte without its continuation is one lost character, and so is a run of continuation bytes without a lead.
@@ -119,7 +120,7 @@ def reading(text: str, page: str) -> Reading:
         parts += [text[end : run.start()], data.decode() if count and not broken else run.group()]
         end = run.end()
     chance = bool(found) and not convincing(text, found, beside=not pattern.sub("", text).isascii())
-    return Reading(shown(page), readable, lost, "".join([*parts, text[end:]]), chance=chance)
+    return PageReading(page_name(page), readable, lost, "".join([*parts, text[end:]]), chance=chance)
 
 
 def broken_in(pieces: bytes) -> int:
@@ -134,9 +135,9 @@ def high_half(page: str) -> tuple[re.Pattern[str], dict[int, int]]:
     """A pattern for runs of the characters that a page shows for the bytes 80 to FF, and the byte of each."""
     import ftfy.bad_codecs  # noqa: F401  # registers the sloppy pages
 
-    shown = {ord(bytes([byte]).decode(page)): byte for byte in range(0x80, 0x100)}
-    characters = "".join(map(re.escape, map(chr, shown)))
-    return re.compile(f"[{characters}]+"), shown
+    page_name = {ord(bytes([byte]).decode(page)): byte for byte in range(0x80, 0x100)}
+    characters = "".join(map(re.escape, map(chr, page_name)))
+    return re.compile(f"[{characters}]+"), page_name
 
 
 # --- other scripts ----------------------------------------------------------------------------------------------------
@@ -198,7 +199,7 @@ def double_page(text: str) -> str | None:
 
 
 def thinned_page(text: str) -> str | None:
-    """The double-byte page as which UTF-8 was read where most bytes were dropped, told by the rare characters alone.
+    """The double-byte page as which UTF-8 was read where most bytes were dropped, known by the rare characters alone.
 
     Big5 and EUC-JP show hardly half of the bytes. What is left are characters that begin with a lead byte of UTF-8, which
     in these pages are the rarest ones; in clean text fewer than one in fifty is.
@@ -231,7 +232,7 @@ def count_of(stretch: tuple[int, int, bytes]) -> int:
     return len(stretch[2]) // 3
 
 
-def double_reading(text: str, codec: str) -> Reading:
+def double_reading(text: str, codec: str) -> PageReading:
     """A text under a double-byte page. U+FFFD in the text stands for a character that the page could not show."""
     readable = lost = end = 0
     parts = []
@@ -244,7 +245,7 @@ def double_reading(text: str, codec: str) -> Reading:
         end = stop
     fixed = "".join([*parts, text[end:]])
     lost += text.count("\ufffd") if readable else 0
-    return Reading(codec, readable, lost, fixed, codec not in NEARLY_WHOLE or wide_beside(text, codec))
+    return PageReading(codec, readable, lost, fixed, codec not in NEARLY_WHOLE or wide_beside(text, codec))
 
 
 def wide_beside(text: str, codec: str) -> bool:
@@ -255,18 +256,46 @@ def wide_beside(text: str, codec: str) -> bool:
 
 def stretches(text: str, codec: str) -> Iterator[tuple[int, int, bytes]]:
     """(start, end, bytes) of each stretch of double-byte characters in which UTF-8 shows beyond doubt."""
-    wide = "".join(sorted(filter(functools.partial(shows, codec), set(text))))
-    runs = (
-        [(*run.span(), run.group().encode(codec)) for run in re.finditer(f"[{re.escape(wide)}]+", text)] if wide else []
-    )
-    longest = [max((count_of((0, 0, found.group())) for found in WIDE.finditer(data)), default=0) for *_, data in runs]
-    whole = [count if 3 * count == len(data) else 0 for count, (*_, data) in zip(longest, runs, strict=True)]
+    runs = wide_runs(text, codec)
     # Two characters are enough where nothing else stands beside them, as in a short answer, or where it happens twice.
-    pairs = all(whole) or sum(count for count in whole if count > 1) > SURE_WIDE
-    for count, full, run in zip(longest, whole, runs, strict=True):
-        covered = sum(len(found.group()) for found in WIDE.finditer(run[2]))
-        if (count >= SURE_WIDE and covered >= LEAST_COVERED * len(run[2])) or (pairs and full == SURE_WIDE - 1):
-            yield run
+    pairs = all(run.whole for run in runs) or sum(run.whole for run in runs if run.whole > 1) > SURE_WIDE
+    for run in runs:
+        if run.is_sure or (pairs and run.whole == SURE_WIDE - 1):
+            yield run.start, run.end, run.data
+
+
+class WideRun(NamedTuple):
+    """A stretch of a double-byte page's characters: its place, its bytes, and the three-byte characters of UTF-8 there.
+
+    `longest` counts those in a row, at most; `covered` is the bytes of all of them.
+    """
+
+    start: int
+    end: int
+    data: bytes
+    longest: int
+    covered: int
+
+    @property
+    def whole(self) -> int:
+        """How many three-byte characters the stretch is from end to end; 0 where anything is left over."""
+        return self.longest if 3 * self.longest == len(self.data) else 0
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether it is damage by itself."""
+        return self.longest >= SURE_WIDE and self.covered >= LEAST_COVERED * len(self.data)
+
+
+def wide_runs(text: str, codec: str) -> list[WideRun]:
+    """The stretches of characters beyond ASCII that a page has, as its bytes."""
+    wide = "".join(sorted(filter(functools.partial(shows, codec), set(text))))
+    runs = []
+    for found in re.finditer(f"[{re.escape(wide)}]+", text) if wide else ():
+        data = found.group().encode(codec)
+        lengths = [len(each.group()) for each in WIDE.finditer(data)]
+        runs.append(WideRun(*found.span(), data, longest=max(lengths, default=0) // 3, covered=sum(lengths)))
+    return runs
 
 
 def shows(codec: str, character: str) -> bool:
@@ -307,17 +336,17 @@ BEYOND_LATIN = re.compile(
 
 
 def misread_as(text: str) -> str | None:
-    """The page as which UTF-8 was read, by the rules of this module; single-byte pages of Latin letters are not told."""
+    """The page as which UTF-8 was read, by the rules of this module, which leave out single-byte pages of Latin letters."""
     if not BEYOND_LATIN.search(text):
         return None
     if (page := misread_script(text) or double_page(text) or thinned_page(text)) is not None:
-        return f"UTF-8 read as {shown(page)}"
+        return f"UTF-8 read as {page_name(page)}"
     if (trace := trace_of_loss(text)) is not None:
         return f"{trace!r} is what a double-byte page shows for characters that were lost"
     return None
 
 
-def shown(page: str) -> str:
+def page_name(page: str) -> str:
     """A page's name for people."""
     return page.removeprefix("sloppy-")
 
