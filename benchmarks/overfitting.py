@@ -45,10 +45,10 @@ def write(path: Path, records: Iterable[Record]) -> None:
 
 
 def one_run(folder: Path, records: list[Record], epochs: int) -> dict[str, Any]:
-    """Train on these records for so many epochs, with 20 validation passes, and evaluate the checkpoint that was kept."""
+    """Train on these records for so many epochs, with 20 to 40 validation passes, and evaluate the checkpoint that was kept."""
     data, run = folder / f"train-{len(records)}.jsonl", folder / f"run-{len(records)}"
     write(data, records)
-    settings = {"epochs": epochs, "evals": 20 // epochs or 1, "batch": 8, "report": False}
+    settings = {"epochs": epochs, "evals": max(1, 20 // epochs), "batch": 8, "report": False}
     held_out = {"validation": str(folder / "validation.jsonl"), "test": str(folder / "test.jsonl")}
     trained = rs.train("tiny", str(data), run, **settings, **held_out).to_json()
     result = rs.evaluate(run, str(folder / "test.jsonl")).to_json()
