@@ -14,7 +14,7 @@ INSTALLED := .venv/.installed
 # cannot hold two versions, so a test runs a subprocess with PYTHONPATH set to this folder.
 OLD := .oracles/transformers-4.57.6
 # Named, since .oracles is ignored by ruff in a git checkout only, not in an unpacked archive.
-CODE := src tests $(wildcard benchmarks) scripts/make-dist scripts/make-stubs
+CODE := src tests $(wildcard benchmarks examples) scripts/make-dist scripts/make-stubs
 DEMO_OPTIONS ?=
 
 .PHONY: help demo dist test check format clean

@@ -1,4 +1,4 @@
-"""Real training runs on real preference data: what the README's result table comes from.
+"""Real training runs on real preference data: what the tables in docs/results.md come from.
 
     REWARDSMITH_DATA=… python benchmarks/quality.py ukp-smollm2 hh-smollm2 …   (no names: all of them)
 

@@ -7,7 +7,10 @@ the model of its scoring table. They stand beside ours for orientation; the rati
 
 from dataclasses import dataclass
 
-MACHINE = "document 001, Apple Silicon CPU of unknown kind, PyTorch 2.9.1, rounded, no repetitions told"
+MACHINE = (
+    "document 001, the record of an experiment: Apple Silicon CPU of unknown kind, PyTorch 2.9.1, rounded, "
+    "repetitions not stated"
+)
 BATCH = 4
 BLOCK_SIZE = 128
 

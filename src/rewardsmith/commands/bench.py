@@ -25,7 +25,7 @@ class Config:
     """Settings of `rewardsmith bench`."""
 
     quick: bool = False
-    """Only the three small models of document 001, in at most two minutes; else larger ones and shares of the peak."""
+    """Only three small models, in at most two minutes; without it also larger ones and their share of the machine's peak."""
     model: str | None = None
     """Model whose share of the machine's peak is measured (default: a tiny one of 12 layers); not with --quick."""
     layers: int | None = None

@@ -2,7 +2,7 @@
 
 from rewardsmith.pipelines.prepare.config import Config as Config
 from rewardsmith.pipelines.prepare.pipeline import prepare
-from rewardsmith.pipelines.prepare.result import Result
+from rewardsmith.pipelines.prepare.result import Result as Result
 from rewardsmith.progress import SILENT, Progress
 
 
