@@ -1,6 +1,7 @@
 # make demo    everything at once, offline, on the built-in data and model
 # make dist    wheel and sdist in dist/, looked into and tried in an environment of their own
 # make test    format, types, import direction and all tests
+# make torture faults by the thousand: kills, stops, full disks, damaged files, mutated rows, large inputs; N=0.05 for a few
 # Each makes its own virtual environment in .venv on first use, and again when the requirements change.
 
 SHELL := /bin/bash
@@ -16,8 +17,9 @@ OLD := .oracles/transformers-4.57.6
 # Named, since .oracles is ignored by ruff in a git checkout only, not in an unpacked archive.
 CODE := src tests $(wildcard benchmarks examples) scripts/make-dist scripts/make-stubs
 DEMO_OPTIONS ?=
+N ?= 1
 
-.PHONY: help demo dist test check format clean
+.PHONY: help demo dist test torture check format clean
 
 help:
 	@sed -n 's/^# make /  make /p' Makefile
@@ -30,6 +32,9 @@ dist: $(INSTALLED)
 
 test: check $(OLD)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -q
+
+torture: $(INSTALLED)
+	$(BIN)/python benchmarks/torture --scale $(N)
 
 check: $(INSTALLED)
 	$(BIN)/ruff check $(CODE)

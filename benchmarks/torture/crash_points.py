@@ -14,7 +14,8 @@ from small_run import ended, forked, fresh, last_line, problem_after, ready, tra
 
 EVENTS = {"os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.chmod", "os.truncate", "os.utime"}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-PARTS = {"checkpoint": "_checkpoint", "best weights": "_validate", "finished model": None}
+PARTS = {"checkpoint": ("_checkpoint", 4), "best weights": ("_validate", 2), "finished model": ("finish_model", 1)}
+"""What writes it, and which of its calls is meant: one that finds an older checkpoint to delete, and weights to replace."""
 MOST = 400
 
 
@@ -30,7 +31,7 @@ def outcomes(scale: float, seed: int) -> list[Outcome]:
 
 
 def killed_at_every_operation(root: Path, part: str, stride: int) -> Outcome:
-    """The operations of the first time that a part is written, each with a run of its own."""
+    """The operations of one time that a part is written, each with a run of its own."""
     found = Outcome(f"kill -9 before each file operation of writing the {part}", "same weights and log as without")
     began = time.monotonic()
     for at in range(1, MOST, stride):
@@ -54,7 +55,8 @@ def killed_training(folder: Path, part: str, at: int) -> int:
     from rewardsmith.files import folders
     from rewardsmith.train import loop
 
-    counting = {"on": False, "count": 0}
+    writer, nth = PARTS[part]
+    counting = {"on": False, "count": 0, "calls": 0}
 
     def operation() -> None:
         if counting["on"]:
@@ -75,7 +77,8 @@ def killed_training(folder: Path, part: str, at: int) -> int:
 
     def while_counting(real: Any) -> Any:
         def call(*arguments: Any, **named: Any) -> Any:
-            counting["on"] = True
+            counting["calls"] += 1
+            counting["on"] = counting["calls"] == nth
             try:
                 return real(*arguments, **named)
             finally:
@@ -85,6 +88,6 @@ def killed_training(folder: Path, part: str, at: int) -> int:
 
     sys.addaudithook(audited)
     os.fsync, folders.exchange = before(os.fsync), before(folders.exchange)
-    holder, name = (command, "finish_model") if PARTS[part] is None else (loop.Fit, PARTS[part])
-    setattr(holder, name, while_counting(getattr(holder, name)))
+    holder = loop.Fit if hasattr(loop.Fit, writer) else command
+    setattr(holder, writer, while_counting(getattr(holder, writer)))
     return train(folder)

@@ -1,5 +1,7 @@
 """Rows of every format, mutated, through `prepare`; and mutated files of a finished run, read by the commands."""
 
+import contextlib
+import io
 import os
 import re
 import subprocess
@@ -11,7 +13,7 @@ from outcome import Outcome
 
 import mutated_rows
 
-ROWS, CASES = 100_000, 1000
+ROWS, CASES = 100_000, 500
 ROOT = Path(__file__).parents[2]
 
 
@@ -24,7 +26,8 @@ def rows(count: int, seed: int) -> Outcome:
     """What `benchmarks/mutated_rows.py` counts: crashes, and rows that do not come out once."""
     found = Outcome("mutated rows of 30 formats through prepare", "kept, quarantined or removed: each row once")
     began = time.monotonic()
-    counted = mutated_rows.measure(rows=count, seed=seed)
+    with contextlib.redirect_stdout(io.StringIO()):
+        counted = mutated_rows.measure(rows=count, seed=seed)
     wrong = [f"{counted['lost']} rows lost"] if counted["lost"] else []
     wrong += [f"{counted['crashes']} files ended in a crash"] if counted["crashes"] else []
     wrong += counted["refused_files"]

@@ -22,6 +22,10 @@ LORA = ("--lora.r", "4")
 
 def ready() -> None:
     """Import what training needs, before anything is forked; nothing is computed yet, so there are no threads."""
+    from rewardsmith.model.runtime.quiet import quiet_bitsandbytes
+
+    quiet_bitsandbytes()
+    import peft  # noqa: F401
     import torch
     from transformers.models.llama import modeling_llama  # noqa: F401
 
