@@ -7,7 +7,6 @@ from typing import Any, Literal, TypedDict
 from rewardsmith.api import TokenIds
 from rewardsmith.commands.compare import Result as CompareResult
 from rewardsmith.commands.evaluate import Result as EvaluateResult
-from rewardsmith.commands.prepare import Result as PrepareResult
 from rewardsmith.data.loading.load import Loaded
 from rewardsmith.errors import ContractError as ContractError
 from rewardsmith.errors import DataError as DataError
@@ -20,6 +19,7 @@ from rewardsmith.errors import UsageError as UsageError
 from rewardsmith.language import say as say
 from rewardsmith.model.reward_model import RewardModel as RewardModel
 from rewardsmith.pipelines.diagnose import Diagnosis
+from rewardsmith.pipelines.prepare.result import Result as ResultResult
 from rewardsmith.pipelines.train.config import Lora
 from rewardsmith.pipelines.train.pipeline import Result as TrainResult
 from rewardsmith.pipelines.verify import Verification
@@ -105,7 +105,7 @@ def clean(
     map: Mapping[str, str] | Sequence[str] = (),
     progress: Progress = ...,
     lang: Literal["en", "zh"] | None = None,
-) -> PrepareResult:
+) -> ResultResult:
     """`rewardsmith prepare`: check, split and write.
 
     Options:
@@ -230,7 +230,7 @@ def evaluate(
         allow_mismatch: Evaluate even if the model's probes no longer give the stored rewards; verdict and card then
             say so.
         strict: Stop at the first row that cannot be read.
-        overwrite: Empty --output first if it holds something.
+        overwrite: Replace what an earlier run of this command wrote to --output; nothing else is ever deleted.
         trust_remote_code: Run code that comes with a hub model.
     """
 
@@ -386,7 +386,7 @@ def train(
         track_uri: Server or database for mlflow (default: MLFLOW_TRACKING_URI, or a database in the run folder).
         strict: Stop at the first row that cannot be read.
         resume: Go on with the run in --output from its newest whole checkpoint.
-        overwrite: Empty --output first if it holds something.
+        overwrite: Replace what an earlier run of this command wrote to --output; nothing else is ever deleted.
         trust_remote_code: Run code that comes with a hub model.
         push_to_hub: Upload the finished model to the hub as ORG/NAME, private unless --push-public.
         push_public: With --push-to-hub: let everybody read it.
