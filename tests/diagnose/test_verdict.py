@@ -137,7 +137,7 @@ def test_every_statement_of_the_verdict_is_written_in_both_languages():
     folder = Path(verdict.__file__).parent
     calls = [
         (path.name, node)
-        for path in folder.glob("*.py")
+        for path in folder.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "Said"
     ]

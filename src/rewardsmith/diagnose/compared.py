@@ -76,6 +76,11 @@ def finite(row: Mapping[str, Any], name: str, place: str) -> float:
     return float(value)
 
 
+def preference_of(row: Mapping[str, Any], place: str) -> float:
+    """The preference of a row; 1 where it has none, which is a plain chosen and rejected."""
+    return 1.0 if row.get("preference") is None else finite(row, "preference", place)
+
+
 def gather(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> Compared:
     """Read (place, row) pairs of `comparisons.jsonl` in one pass, keeping the texts of the worst errors.
 
@@ -88,7 +93,7 @@ def gather(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> Compared:
         preferred, other = finite(row, "reward_i", place), finite(row, "reward_j", place)
         margin = finite(row, "margin", place)
         margin = preferred - other if math.isnan(margin) else margin
-        preference = 1.0 if row.get("preference") is None else finite(row, "preference", place)
+        preference = preference_of(row, place)
         length = finite(row, "length_i", place) - finite(row, "length_j", place)
         for column, value in zip(columns, (margin, preference, preferred, other, length), strict=True):
             column.append(value)
@@ -108,7 +113,7 @@ def mistake(place: str, row: Mapping[str, Any], margin: float) -> Mistake:
         place=source,
         category=str(row.get("category") or ""),
         margin=margin,
-        preference=1.0 if row.get("preference") is None else float(row["preference"]),
+        preference=preference_of(row, place),
         preferred_reward=finite(row, "reward_i", place),
         other_reward=finite(row, "reward_j", place),
         length_difference=finite(row, "length_i", place) - finite(row, "length_j", place),

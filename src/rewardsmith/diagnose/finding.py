@@ -1,6 +1,6 @@
 """What the verdict is made of: sentences in two languages, findings, and the verdict itself."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -24,6 +24,12 @@ class Said:
 
 
 NOTHING = Said("", "")
+
+
+def joined(statements: Iterable[Said]) -> Said:
+    """Statements one after the other, between semicolons; without a full stop."""
+    listed = list(statements)
+    return Said("; ".join(said.en for said in listed), "；".join(said.zh for said in listed))
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,7 +166,12 @@ def read_metrics(path: Path) -> tuple[tuple[CurvePoint, ...], tuple[CurvePoint, 
                 passes[parsing.point(row).step] = parsing.point(row, "eval_")
             if "loss" in row:
                 steps[parsing.point(row).step] = parsing.point(row)
-    return tuple(steps[step] for step in sorted(steps)), tuple(passes[step] for step in sorted(passes)), notes
+    return in_order(steps), in_order(passes), notes
+
+
+def in_order(points: Mapping[int, CurvePoint]) -> tuple[CurvePoint, ...]:
+    """The points by step."""
+    return tuple(points[step] for step in sorted(points))
 
 
 def is_whole(line: bytes) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from rewardsmith.diagnose.checks import calibration, curves, data_quality, learning, performance, slices
 from rewardsmith.diagnose.facts import Facts
-from rewardsmith.diagnose.finding import SEVERITIES, Finding, Said, Verdict
+from rewardsmith.diagnose.finding import SEVERITIES, Finding, Said, Verdict, joined
 
 Check = Callable[[Facts], Finding | None]
 
@@ -131,13 +131,18 @@ def by_severity(findings: list[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
 
 
+def is_urgent(finding: Finding) -> bool:
+    """Whether somebody has to do something about it."""
+    return finding.severity in ("critical", "warning")
+
+
 def label_of(answers: list[Finding]) -> str:
     """The label that the findings force, else how clean they are."""
     ids = {finding.id for finding in answers}
     forced = next((label for finding_id, label in DECIDED_BY.items() if finding_id in ids), None)
     if forced is not None:
         return forced
-    return "usable_with_care" if any(f.severity in ("critical", "warning") for f in answers) else "good"
+    return "usable_with_care" if any(map(is_urgent, answers)) else "good"
 
 
 def deciding(label: str, answers: list[Finding]) -> list[Finding]:
@@ -149,30 +154,43 @@ def deciding(label: str, answers: list[Finding]) -> list[Finding]:
 def headline(label: str, answers: list[Finding]) -> Said:
     """The label's words, what decided it, and the most severe other finding."""
     words, reasons = LABELS[label][0], deciding(label, answers)
+    other = [finding.title for finding in beside(reasons, answers)[:1]]
     wanting = [WANTING[finding.id] for finding in reasons if finding.id in WANTING]
-    if wanting:
-        opening = Said(
-            f"{words.en} without {' and '.join(said.en for said in wanting)}",
-            f"缺少{'、'.join(said.zh for said in wanting)}，{words.zh}",
-        )
-        reasons_shown: list[Finding] = []
-    else:
-        opening, reasons_shown = words, reasons[:1]
-    others = [f for f in by_severity(answers) if f.severity in ("critical", "warning") and f not in reasons]
-    others = [f for f in others if f.id != "learning_unclear"]
-    if not reasons and not others:
-        others = [f for f in answers if f.id == "beats_baselines"]
-    joint = Said("; ", "；") if wanting else Said(": ", "：")
-    said = [*(f.title for f in reasons_shown), *(f.title for f in others[:1])]
-    if not said:
+    if wanting:  # it names what decided already
+        return sentence(without(words, wanting), Said("; ", "；"), other)
+    return sentence(words, Said(": ", "："), [*(finding.title for finding in reasons[:1]), *other])
+
+
+def without(words: Said, wanting: list[Said]) -> Said:
+    """The label's words with what is missing."""
+    return Said(
+        f"{words.en} without {' and '.join(said.en for said in wanting)}",
+        f"缺少{'、'.join(said.zh for said in wanting)}，{words.zh}",
+    )
+
+
+def beside(reasons: list[Finding], answers: list[Finding]) -> list[Finding]:
+    """What a headline may name besides the findings that decided: the urgent ones, most severe first.
+
+    Where there are none, and none decided, what speaks for the model.
+    """
+    urgent = [f for f in by_severity(answers) if is_urgent(f) and f not in reasons and f.id != "learning_unclear"]
+    if reasons or urgent:
+        return urgent
+    return [finding for finding in answers if finding.id == "beats_baselines"]
+
+
+def sentence(opening: Said, joint: Said, titles: list[Said]) -> Said:
+    """`opening`, and behind `joint` the titles, if there are any."""
+    if not titles:
         return Said(f"{opening.en}.", f"{opening.zh}。")
-    because_en, because_zh = "; ".join(s.en for s in said), "；".join(s.zh for s in said)
-    return Said(f"{opening.en}{joint.en}{because_en}.", f"{opening.zh}{joint.zh}{because_zh}。")
+    because = joined(titles)
+    return Said(f"{opening.en}{joint.en}{because.en}.", f"{opening.zh}{joint.zh}{because.zh}。")
 
 
 def next_action(label: str, answers: list[Finding], ready: bool | None) -> Said:
     """The one thing to do now: what the deciding finding asks for, else the first warning, else the next stage."""
-    urgent = [f for f in by_severity(answers) if f.severity in ("critical", "warning")]
+    urgent = filter(is_urgent, by_severity(answers))
     for finding in (*deciding(label, answers), *urgent):
         if finding.action.en:
             return finding.action

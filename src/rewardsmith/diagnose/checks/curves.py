@@ -1,11 +1,12 @@
 """How the training went: numbers that are not finite, overfitting, underfitting, spikes."""
 
 import math
+from collections.abc import Iterable
 from statistics import median
 
 from rewardsmith.diagnose.checks.learning import tail_loss
 from rewardsmith.diagnose.facts import CurvePoint, Facts
-from rewardsmith.diagnose.finding import Finding, Said
+from rewardsmith.diagnose.finding import Finding, Said, joined
 
 OVERFIT_RISE = 0.02
 """Nats by which held-out loss must rise after its minimum; smaller rises are within the noise of 1,000 pairs
@@ -33,20 +34,24 @@ def not_finite(facts: Facts) -> Finding | None:
     steps = [row.step for row in facts.curve if bad(row.loss) or bad(row.grad_norm)]
     steps += [row.step for row in facts.passes if bad(row.loss)]
     unscored = facts.compared.unscored if facts.compared else 0
-    if not steps and not unscored:
+    places = []
+    if steps:
+        places.append(
+            Said(
+                f"{len(steps)} rows of the curve, first at step {min(steps)}",
+                f"曲线中有 {len(steps)} 行，最早在第 {min(steps)} 步",
+            )
+        )
+    if unscored:
+        places.append(Said(f"{unscored} comparisons without a reward", f"{unscored} 个比较没有奖励值"))
+    if not places:
         return None
-    where_en = f"{len(steps)} rows of the curve, first at step {min(steps)}" if steps else ""
-    where_zh = f"曲线中有 {len(steps)} 行，最早在第 {min(steps)} 步" if steps else ""
-    score_en = f"{unscored} comparisons without a reward" if unscored else ""
-    score_zh = f"{unscored} 个比较没有奖励值" if unscored else ""
+    where = joined(places)
     return Finding(
         "not_finite",
         "critical",
         Said("numbers that are not finite", "出现非有限数值（NaN 或无穷）"),
-        Said(
-            "; ".join(filter(None, (where_en, score_en))) + ".",
-            "；".join(filter(None, (where_zh, score_zh))) + "。",
-        ),
+        Said(f"{where.en}.", f"{where.zh}。"),
         Said("A step was too large, or half precision overflowed.", "步长过大，或半精度溢出。"),
         Said(
             "Train again with a smaller learning rate, a warm-up and gradient clipping, in bf16 or fp32 instead "
@@ -62,16 +67,22 @@ def bad(value: float | None) -> bool:
     return value is not None and not math.isfinite(value)
 
 
+def finite_points(points: Iterable[tuple[int, float | None]]) -> list[tuple[int, float]]:
+    """The (step, value) pairs whose value was written and is a finite number."""
+    return [(step, value) for step, value in points if value is not None and math.isfinite(value)]
+
+
 def overfit(facts: Facts) -> Finding | None:
     """Held-out loss has its minimum before the end and rises after it."""
-    passes = [row for row in facts.passes if row.loss is not None and math.isfinite(row.loss)]
+    passes = finite_points((row.step, row.loss) for row in facts.passes)
     if len(passes) < 2:
         return None
-    best = min(passes, key=lambda row: row.loss or 0.0)
-    rise = (passes[-1].loss or 0.0) - (best.loss or 0.0)
+    best_step, best_loss = min(passes, key=lambda point: point[1])
+    last_step, last_loss = passes[-1]
+    rise = last_loss - best_loss
     if rise < OVERFIT_RISE:
         return None
-    kept = facts.best_step == best.step
+    kept = facts.best_step == best_step
     gap = tail_loss(facts.curve)
     gap_en = f"; training loss at the end {gap:.4f}" if gap is not None else ""
     gap_zh = f"；训练末尾的训练损失 {gap:.4f}" if gap is not None else ""
@@ -79,13 +90,13 @@ def overfit(facts: Facts) -> Finding | None:
         "overfit",
         "info" if kept else "warning",
         Said(
-            f"overfitting after step {best.step}" + (", the best checkpoint was kept" if kept else ""),
-            f"第 {best.step} 步之后过拟合" + ("，已保留最佳检查点" if kept else ""),
+            f"overfitting after step {best_step}" + (", the best checkpoint was kept" if kept else ""),
+            f"第 {best_step} 步之后过拟合" + ("，已保留最佳检查点" if kept else ""),
         ),
         Said(
-            f"Held-out loss fell to {best.loss:.4f} at step {best.step} and rose by {rise:.4f} until step "
-            f"{passes[-1].step}, over {len(passes)} passes{gap_en}.",
-            f"留出集损失在第 {best.step} 步降到 {best.loss:.4f}，到第 {passes[-1].step} 步上升了 {rise:.4f}，"
+            f"Held-out loss fell to {best_loss:.4f} at step {best_step} and rose by {rise:.4f} until step "
+            f"{last_step}, over {len(passes)} passes{gap_en}.",
+            f"留出集损失在第 {best_step} 步降到 {best_loss:.4f}，到第 {last_step} 步上升了 {rise:.4f}，"
             f"共 {len(passes)} 次验证{gap_zh}。",
         ),
         Said(
@@ -96,16 +107,15 @@ def overfit(facts: Facts) -> Finding | None:
             "Use the checkpoint with the lowest held-out loss, and train fewer epochs or on more prompts.",
             "使用留出集损失最低的检查点，减少训练轮数或增加提示词数量。",
         ),
-        {"best_step": best.step, "best_loss": best.loss, "rise": rise, "passes": len(passes)},
+        {"best_step": best_step, "best_loss": best_loss, "rise": rise, "passes": len(passes)},
     )
 
 
 def underfit(facts: Facts) -> Finding | None:
     """Held-out loss is lowest at the last pass and still falls by more than STILL_FALLING from the pass before."""
-    passes = [row for row in facts.passes if row.loss is not None and math.isfinite(row.loss)]
-    if len(passes) < 3:
+    losses = [loss for _, loss in finite_points((row.step, row.loss) for row in facts.passes)]
+    if len(losses) < 3:
         return None
-    losses = [row.loss or 0.0 for row in passes]
     fall = losses[-2] - losses[-1]
     if min(losses) < losses[-1] or fall < STILL_FALLING:
         return None
@@ -114,8 +124,8 @@ def underfit(facts: Facts) -> Finding | None:
         "warning",
         Said("the held-out loss was still falling at the end", "训练结束时留出集损失仍在下降"),
         Said(
-            f"The last of {len(passes)} passes is the best: {losses[-1]:.4f}, {fall:.4f} under the pass before it.",
-            f"{len(passes)} 次验证中最后一次最好：{losses[-1]:.4f}，比前一次低 {fall:.4f}。",
+            f"The last of {len(losses)} passes is the best: {losses[-1]:.4f}, {fall:.4f} under the pass before it.",
+            f"{len(losses)} 次验证中最后一次最好：{losses[-1]:.4f}，比前一次低 {fall:.4f}。",
         ),
         Said(
             "Training ended before the model stopped learning.",
@@ -126,14 +136,14 @@ def underfit(facts: Facts) -> Finding | None:
             "larger rate.",
             "延长训练（轮数加倍，并让学习率按新的长度衰减），或提高学习率。",
         ),
-        {"last_loss": losses[-1], "fall": fall, "passes": len(passes)},
+        {"last_loss": losses[-1], "fall": fall, "passes": len(losses)},
     )
 
 
 def unstable(facts: Facts) -> Finding | None:
     """Spikes of the training loss or of the gradient norm."""
     spikes = loss_spikes(facts.curve)
-    norms = [(r.step, r.grad_norm) for r in facts.curve if r.grad_norm is not None and math.isfinite(r.grad_norm)]
+    norms = finite_points((row.step, row.grad_norm) for row in facts.curve)
     usual = median([norm for _, norm in norms]) if norms else 0.0
     jumps = [step for step, norm in norms if len(norms) >= SPIKE_WINDOW and norm > GRADIENT_JUMP * usual > 0]
     if not spikes and not jumps:
@@ -167,7 +177,7 @@ def loss_spikes(curve: tuple[CurvePoint, ...]) -> list[int]:
 
     The robust deviation is 1.4826 times the median absolute deviation, which is the standard deviation of a normal.
     """
-    rows = [(row.step, row.loss) for row in curve if row.loss is not None and math.isfinite(row.loss)]
+    rows = finite_points((row.step, row.loss) for row in curve)
     spikes = []
     for position in range(SPIKE_WINDOW, len(rows)):
         window = [loss for _, loss in rows[position - SPIKE_WINDOW : position]]

@@ -1,6 +1,6 @@
 """What the numbers come from: the model that was measured, and what the data doctor found in the data."""
 
-from rewardsmith.diagnose.facts import Facts
+from rewardsmith.diagnose.facts import DataFinding, Facts
 from rewardsmith.diagnose.finding import Finding, Said, percent, short_label
 from rewardsmith.language import say
 
@@ -66,19 +66,15 @@ def data_findings(facts: Facts) -> Finding | None:
     if facts.data is None or not facts.data.findings:
         return None
     ordered = sorted(facts.data.findings, key=lambda f: (-f.count, f.check))
-    listed = ", ".join(f"{short_label(f.check)} {f.count:,}" for f in ordered[:NAMED])
-    more = len(ordered) - NAMED
-    rows = facts.data.rows
-    grave = max((f.count for f in ordered if f.severity == "warning"), default=0)
-    large = rows is not None and rows > 0 and grave / rows >= HIT_ROWS
+    rows, listed = facts.data.rows, most_frequent(ordered)
     of_en, of_zh = ("", "") if rows is None else (f" in {rows:,} rows", f"（共 {rows:,} 行）")
     return Finding(
         "data_findings",
-        "warning" if large else "info",
+        "warning" if hits_many(ordered, rows) else "info",
         Said("the data has faults", "数据存在问题"),
         Said(
-            f"Rows hit per check{of_en}: {listed}{f', and {more} more checks' if more > 0 else ''}.",
-            f"各检查命中的行数{of_zh}：{listed}{f'，另有 {more} 项检查' if more > 0 else ''}。",
+            f"Rows hit per check{of_en}: {listed.en}.",
+            f"各检查命中的行数{of_zh}：{listed.zh}。",
         ),
         Said("The source holds damaged, repeated or contradictory rows.", "数据源包含损坏、重复或矛盾的行。"),
         Said(
@@ -87,3 +83,18 @@ def data_findings(facts: Facts) -> Finding | None:
         ),
         {f.check: f.count for f in ordered},
     )
+
+
+def most_frequent(ordered: list[DataFinding]) -> Said:
+    """The first NAMED checks with their counts, and how many more there are."""
+    listed = ", ".join(f"{short_label(f.check)} {f.count:,}" for f in ordered[:NAMED])
+    more = len(ordered) - NAMED
+    return (
+        Said(f"{listed}, and {more} more checks", f"{listed}，另有 {more} 项检查") if more > 0 else Said(listed, listed)
+    )
+
+
+def hits_many(findings: list[DataFinding], rows: int | None) -> bool:
+    """Whether one of the checks that warn hit a share of `rows` that can move an accuracy."""
+    most = max((f.count for f in findings if f.severity == "warning"), default=0)
+    return rows is not None and rows > 0 and most / rows >= HIT_ROWS

@@ -47,12 +47,13 @@ def learned(facts: Facts) -> Finding | None:
     if facts.accuracy is None and facts.loss is None and facts.train_loss is None:
         return None
     interval = facts.interval
-    at_chance = loss_at_chance(facts)
-    if interval and interval.high < 0.5:
+    if interval is None:  # no n: the loss alone
+        return nothing_learned(facts) if loss_at_chance(facts) else learning_unclear(facts)
+    if interval.high < 0.5:
         return learned_the_reverse(facts)
-    if at_chance and (interval is None or 0.5 in interval):
+    if 0.5 in interval and loss_at_chance(facts):
         return nothing_learned(facts)
-    if interval and interval.low > 0.5:
+    if interval.low > 0.5:
         return learned_something(facts)
     return learning_unclear(facts)
 

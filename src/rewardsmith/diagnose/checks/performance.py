@@ -1,7 +1,7 @@
 """How good it is: for this n, against these baselines, on this split."""
 
 from rewardsmith.diagnose.facts import Baseline, Facts
-from rewardsmith.diagnose.finding import Finding, Said, Severity, percent, shown, signed_span, span
+from rewardsmith.diagnose.finding import Finding, Said, Severity, joined, percent, shown, signed_span, span
 from rewardsmith.diagnose.intervals import Interval, pairs_needed, unpaired_difference, wilson
 
 WIDE = 0.05
@@ -242,14 +242,15 @@ def baselines(facts: Facts) -> Finding | None:
     """The model against every baseline that was measured."""
     if facts.accuracy is None:
         return None
-    results = [result for result in (against(b, facts) for b in facts.baselines) if result is not None]
+    results = [result for baseline in facts.baselines if (result := against(baseline, facts)) is not None]
     if not results:
         return no_baselines(facts)
     outcomes = {result for result, _ in results}
     worst = next(result for result in ("loses", "open", "beats") if result in outcomes)
+    compared = joined(said for _, said in results)
     evidence = Said(
-        f"Accuracy {percent(facts.accuracy)} (n = {shown(facts.n)}) " + "; ".join(said.en for _, said in results) + ".",
-        f"准确率 {percent(facts.accuracy)}（n = {shown(facts.n)}）" + "；".join(said.zh for _, said in results) + "。",
+        f"Accuracy {percent(facts.accuracy)} (n = {shown(facts.n)}) {compared.en}.",
+        f"准确率 {percent(facts.accuracy)}（n = {shown(facts.n)}）{compared.zh}。",
     )
     finding_id, severity, title, cause, action = BASELINE_ANSWERS[worst]
     numbers = {b.name: {"accuracy": b.accuracy, "difference": b.difference} for b in facts.baselines}

@@ -19,6 +19,9 @@ WEAK_GAP = 0.05
 PREDICTED_TIES = 0.01
 """Continuous rewards never tie by chance; one in a hundred is a cut, a rounding or the same text twice."""
 
+NAMED = 5
+"""Weak categories named in the sentence; the rest is counted."""
+
 LABEL_TIES = 0.2
 """From one undecided label in five on, accuracy leaves out much of the data."""
 
@@ -57,7 +60,11 @@ def length_bias(facts: Facts) -> Finding | None:
         return Finding(
             "no_length_bias", "good", Said("no strong length bias", "没有明显的长度偏差"), evidence, numbers=numbers
         )
-    weak = shorter if gap > 0 else longer
+    return length_followed(shorter if gap > 0 else longer, gap, evidence, numbers)
+
+
+def length_followed(weak: Group, gap: float, evidence: Said, numbers: dict[str, dict[str, float]]) -> Finding:
+    """The reward follows length (`gap` > 0) or brevity; `weak` are the comparisons on which that costs accuracy."""
     worse_than_coin = weak.interval is not None and weak.interval.high < 0.5
     return Finding(
         "length_shortcut" if worse_than_coin else "length_bias",
@@ -115,11 +122,7 @@ def weak_categories(facts: Facts) -> Finding | None:
     if not weak:
         return None
     weak.sort(key=lambda group: group.accuracy)
-    named = [(g, g.interval or wilson(g.accuracy, g.n)) for g in weak[:5]]
-    listed = "; ".join(
-        f"{short_label(g.label)}: {percent(g.accuracy)} (n = {g.n:,}, {span(i.low, i.high)})" for g, i in named
-    )
-    more = len(weak) - len(named)
+    listed = weakest(weak)
     return Finding(
         "weak_categories",
         "warning",
@@ -128,8 +131,8 @@ def weak_categories(facts: Facts) -> Finding | None:
             f"{len(facts.by_category)} 个类别中有 {len(weak)} 个较弱",
         ),
         Said(
-            f"Overall {percent(overall)}; {listed}{f'; and {more} more' if more else ''}.",
-            f"总体 {percent(overall)}；{listed}{f'；另有 {more} 个' if more else ''}。",
+            f"Overall {percent(overall)}; {listed.en}.",
+            f"总体 {percent(overall)}；{listed.zh}。",
         ),
         Said(
             "Little training data of that kind, or labels that follow other rules there.",
@@ -141,6 +144,17 @@ def weak_categories(facts: Facts) -> Finding | None:
         ),
         {g.label: {"n": g.n, "accuracy": g.accuracy} for g in weak},
     )
+
+
+def weakest(weak: list[Group]) -> Said:
+    """The first NAMED groups with accuracy, n and interval, and how many more there are."""
+    parts = []
+    for group in weak[:NAMED]:
+        interval = group.interval or wilson(group.accuracy, group.n)
+        within = span(interval.low, interval.high)
+        parts.append(f"{short_label(group.label)}: {percent(group.accuracy)} (n = {group.n:,}, {within})")
+    listed, more = "; ".join(parts), len(weak) - len(parts)
+    return Said(f"{listed}; and {more} more", f"{listed}；另有 {more} 个") if more else Said(listed, listed)
 
 
 def is_weak(group: Group, overall: float) -> bool:
