@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import code_shape
 from rewardsmith.version import VERSION
 
 ROOT = Path(__file__).parents[1]
@@ -19,6 +20,11 @@ FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "joblib", "shelve", "marshal",
 FORBIDDEN_CALLS = {"eval", "exec", "torch.load", "yaml.load", "yaml.unsafe_load", "yaml.full_load", "os.system"}
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 45
+MOST_COMPLEX = 12
+USUALLY_AT_MOST, EXCEPTIONS = 10, 15
+MOST_MODULES = 12
+ONE_FILE_A_THING = {"commands", "losses", "protocols", "benchmarks", "formats"}
+"""Folders that hold one file for each thing of a kind, however many there are."""
 
 
 def dotted(node):
@@ -64,6 +70,95 @@ def test_functions_stay_short(path):
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     long = {f.name: f.end_lineno - f.lineno + 1 for f in functions if f.end_lineno - f.lineno >= LONGEST_FUNCTION}
     assert long == {}
+
+
+def test_functions_stay_simple():
+    """Cyclomatic complexity with boolean operators, ternaries and comprehensions, as radon counts it."""
+    counted = [
+        (code_shape.complexity(function), f"{path.relative_to(PACKAGE)}: {function.name}")
+        for path in FILES
+        for function in code_shape.functions_of(path.read_text(encoding="utf-8"))
+    ]
+    assert len(counted) > 2000
+    assert [place for number, place in sorted(counted, reverse=True) if number > MOST_COMPLEX] == []
+    exceptions = [place for number, place in counted if number > USUALLY_AT_MOST]
+    assert len(exceptions) <= EXCEPTIONS, exceptions
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("pass", 1),
+        ("if a: b()\nelif c: d()\nelse: e()", 3),
+        ("for x in y: pass\nelse: z()", 3),
+        ("while a and b and c: pass", 4),
+        ("with a: pass", 1),
+        ("try: a()\nexcept B: c()\nexcept D: e()\nelse: f()\nfinally: g()", 4),
+        ("assert a and b", 2),  # what is asserted is not looked into
+        ("return [x for x in y if x if z] if a else b", 5),
+        ("match a:\n  case 1: b()\n  case 2: c()\n  case _: d()", 3),
+        ("return sorted(a, key=lambda x: x if x else y)", 2),
+        ("def inner():\n  if a: b()\nreturn inner", 1),
+        ("class Inner:\n  def method(self): return a or b", 1),
+    ],
+)
+def test_complexity_counts_each_branch_as_radon_does(body, expected):
+    lines = "\n".join(f"  {line}" for line in body.split("\n"))
+    function = next(code_shape.functions_of(f"def outer():\n{lines}\n"))
+    assert code_shape.complexity(function) == expected
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    """Imports in functions and those for types only count as well: a circle is one, whenever it is gone around."""
+    graph = code_shape.import_graph(PACKAGE)
+    assert sum(map(len, graph.values())) > 1000
+    assert code_shape.import_circle(graph) == []
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        "from made_up import first",
+        "import made_up.first",
+        "from made_up.first import thing",
+        "from . import first",
+        "from .first import thing",
+        "def lazy():\n    from made_up.first import thing",
+        "if TYPE_CHECKING:\n    from made_up import first",
+    ],
+)
+def test_a_circle_of_imports_is_found(tmp_path, last):
+    package = tmp_path / "made_up"
+    (package / "folder").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "folder" / "__init__.py").write_text("from made_up.last import thing")
+    (package / "first.py").write_text("from made_up import folder")
+    (package / "last.py").write_text("import made_up.nothing")
+    assert code_shape.import_circle(code_shape.import_graph(package)) == []
+    (package / "last.py").write_text(last)
+    circle = code_shape.import_circle(code_shape.import_graph(package))
+    assert set(circle) == {"made_up.first", "made_up.folder", "made_up.last"}
+
+
+def test_no_folder_holds_more_modules_than_one_looks_through():
+    folders = {path.parent for path in FILES if path.parent.name not in ONE_FILE_A_THING}
+    counts = {folder: sum(path.name != "__init__.py" for path in folder.glob("*.py")) for folder in folders}
+    assert {str(folder.relative_to(PACKAGE)): n for folder, n in counts.items() if n > MOST_MODULES} == {}
+
+
+def test_a_type_has_one_meaning():
+    """Config and Result are those of the command in whose module, or whose folder of pipelines, they stand."""
+    names = code_shape.type_names(PACKAGE)
+    assert len(names) > 300
+    for name in ("Config", "Result"):
+        assert {place.split("/")[0] for place in names.pop(name)} <= {"commands", "pipelines"}
+    assert {name: places for name, places in names.items() if len(places) > 1} == {}
+
+
+def test_a_type_with_two_meanings_is_found(tmp_path):
+    (tmp_path / "one.py").write_text("class Row: pass\nclass _Own: pass\nLIMIT = 3\nT = TypeVar('T')")
+    (tmp_path / "two.py").write_text("Row = tuple[int, str]\nclass _Own: pass\nLIMIT = 4\nT = TypeVar('T')")
+    assert code_shape.type_names(tmp_path) == {"Row": ["one.py", "two.py"]}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -203,11 +203,21 @@ def _dispatch(arguments: list[str], *, as_json: bool) -> int:
         return 0
     name, *rest = arguments
     if name not in COMMANDS:
-        from rewardsmith.settings.values import nearest
+        raise _unknown(name)
+    return _call(name, rest, as_json=as_json)
 
-        if name.startswith("-"):
-            raise UsageError(f"unexpected {name!r}; options stand after the command, as in `rewardsmith train {name}`")
-        raise UsageError(f"unknown command {name!r}.{nearest(name, COMMANDS)} See `rewardsmith --help`")
+
+def _unknown(name: str) -> UsageError:
+    """The refusal of a first word that is no command."""
+    from rewardsmith.settings.values import nearest
+
+    if name.startswith("-"):
+        return UsageError(f"unexpected {name!r}; options stand after the command, as in `rewardsmith train {name}`")
+    return UsageError(f"unknown command {name!r}.{nearest(name, COMMANDS)} See `rewardsmith --help`")
+
+
+def _call(name: str, rest: list[str], *, as_json: bool) -> int:
+    """One command with the words behind its name: its help, or a run."""
     command = COMMANDS[name]
     module = importlib.import_module(command.module)
     options, others = _at_dashes(rest)

@@ -68,12 +68,15 @@ def help_text(name: str, command: Command, kind: type) -> str:
     options = [(option(setting), explained(setting)) for setting in settings if setting not in arguments]
     options += [(flag, say(words)) for flag, words in COMMON_OPTIONS]
     width = min(34, max(display_width(left) for left, _ in rows + options))
-    summary = say(command.summary)
-    parts = [say(f"usage: {usage}"), "", sentence(summary)]
-    for title, block in (("arguments:", rows), ("options:", options)):
-        if block:
-            parts += ["", say(title), *(f"  {padded(left, width)}  {right}".rstrip() for left, right in block)]
-    return "\n".join([*parts, ""])
+    head = [say(f"usage: {usage}"), "", sentence(say(command.summary))]
+    return "\n".join([*head, *block("arguments:", rows, width), *block("options:", options, width), ""])
+
+
+def block(title: str, rows: list[tuple[str, str]], width: int) -> list[str]:
+    """The lines of a part of the help behind an empty one; none without rows."""
+    if not rows:
+        return []
+    return ["", say(title), *(f"  {padded(left, width)}  {right}".rstrip() for left, right in rows)]
 
 
 def sentence(summary: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from rewardsmith.progress import SILENT, Progress
+from rewardsmith.progress import SILENT, Progress, Task
 
 K = TypeVar("K", bound=Hashable)
 SHORTEST = 0.05  # seconds that one repetition lasts at least; a clock's noise is then under a percent
@@ -45,17 +45,9 @@ def interleaved(
     A family's jobs come from the cheapest to the dearest. `limit` is in seconds, without the warm-up (two calls a job,
     one where it lasts over a second): jobs that do not fit are left out, dearest first.
     """
-    estimates: dict[K, float] = {}
     jobs = {key: job for family in families for key, job in family.items()}
     with progress.task("warming up", len(jobs), "jobs") as task:
-        for family in families:
-            for key, job in family.items():
-                estimates[key] = seconds_of(job, 1, clock)
-                if estimates[key] < 1:
-                    estimates[key] = seconds_of(job, 1, clock)
-                task.advance()
-                if cost(estimates[key], repetitions) > limit / 2:
-                    break  # the next ones are dearer still
+        estimates = warmed_up(families, repetitions=repetitions, longest=limit / 2, clock=clock, task=task)
     chosen = fitting(estimates, repetitions=repetitions, limit=limit)
     seen: dict[K, list[float]] = {key: [] for key in chosen}
     calls = {key: calls_for(estimates[key]) for key in chosen}
@@ -69,6 +61,27 @@ def interleaved(
         for key, times in seen.items()
     }
     return Timings(timed, tuple(key for key in jobs if key not in timed))
+
+
+def warmed_up(
+    families: Sequence[Mapping[K, Callable[[], object]]],
+    *,
+    repetitions: int,
+    longest: float,
+    clock: Callable[[], float],
+    task: Task,
+) -> dict[K, float]:
+    """Seconds per call of each job, down each family to the first of which all repetitions last over `longest` seconds."""
+    estimates: dict[K, float] = {}
+    for family in families:
+        for key, job in family.items():
+            estimates[key] = seconds_of(job, 1, clock)
+            if estimates[key] < 1:
+                estimates[key] = seconds_of(job, 1, clock)
+            task.advance()
+            if cost(estimates[key], repetitions) > longest:
+                break  # the next ones are dearer still
+    return estimates
 
 
 def seconds_of(job: Callable[[], object], calls: int, clock: Callable[[], float]) -> float:

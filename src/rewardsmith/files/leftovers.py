@@ -20,9 +20,14 @@ def clear_leftovers(place: Path, kind: Kind | None) -> None:
         if end != "old" or (kind is not None and is_ours(path, kind)):
             settle(path, place)
     if kind is not None and kind.recognises(place):
-        for folder in (place, *(path for path in place.rglob("*") if path.is_dir() and not path.is_symlink())):
+        for folder in (place, *folders_below(place)):
             for path, _ in stale(folder, own=True):
                 settle(path, folder / TEMPORARY.sub(r"\g<name>", path.name))
+
+
+def folders_below(place: Path) -> list[Path]:
+    """All folders in a folder and below; links are not followed."""
+    return [path for path in place.rglob("*") if path.is_dir() and not path.is_symlink()]
 
 
 def is_ours(folder: Path, kind: Kind) -> bool:

@@ -96,9 +96,10 @@ def faults_of(
         return [Fault(MANIFEST, "cannot be read as a manifest")]
     found = [Fault(name, what) for name, entry in sorted(entries.items()) if (what := fault_of(folder / name, entry))]
     found += [Fault(name, "not listed in manifest.json") for name in sorted(set(needed) - entries.keys())]
-    present = [path.relative_to(folder).as_posix() for path in files_of(folder)]
-    strange = [name for name in present if name not in entries and name not in needed and counts(name)]
-    return found + [Fault(name, "added after manifest.json was written") for name in strange]
+    known = {*entries, *needed}
+    present = (path.relative_to(folder).as_posix() for path in files_of(folder))
+    added = "added after manifest.json was written"
+    return found + [Fault(name, added) for name in present if name not in known and counts(name)]
 
 
 def fault_of(path: Path, entry: Mapping[str, Any]) -> str | None:

@@ -7,7 +7,7 @@ mount points.
 
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from rewardsmith.errors import OutputError
@@ -41,13 +41,16 @@ def check_output(
             )
         foreign = [*kind.foreign(path), *(file for file in files_below(path) if edited(file))]
         if foreign:
-            names = ", ".join(
-                [*(str(one.relative_to(path)) for one in foreign[:NAMED]), *("…" for _ in foreign[NAMED:][:1])]
-            )
             raise OutputError(
-                f"{path} holds {len(foreign)} files that rewardsmith did not write ({names}), which --overwrite would "
-                "delete; move them away or choose another output"
+                f"{path} holds {len(foreign)} files that rewardsmith did not write ({some_of(foreign, path)}), which "
+                "--overwrite would delete; move them away or choose another output"
             )
+
+
+def some_of(files: Sequence[Path], folder: Path) -> str:
+    """The first NAMED of a folder's files by name, with a sign where there are more."""
+    named = [str(file.relative_to(folder)) for file in files[:NAMED]]
+    return ", ".join([*named, "…"] if len(files) > NAMED else named)
 
 
 def check_output_file(path: Path, *, overwrite: bool) -> None:

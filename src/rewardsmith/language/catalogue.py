@@ -114,14 +114,22 @@ def readings(message: str) -> Iterator[Rendering]:
         yield Rendering(known, 0)
         return
     yield from (rendering for entry in templates() if (rendering := entry.render(message)))
-    for joint, chinese in JOINTS if sum(message.count(sign) for sign in ";:(") <= MANY_JOINTS else ():
+    for place, chinese in joints_in(message):
+        first, second = message[: place.start()], message[place.end() :]
+        rest = in_chinese(second)
+        if rest.text != second:
+            before = in_chinese(first)
+            joined = chinese if before.text != first or chinese != "；" else place[0]
+            yield Rendering(before.text + joined + rest.text, before.carried + rest.carried)
+
+
+def joints_in(message: str) -> Iterator[tuple[re.Match[str], str]]:
+    """Every place where the message may be taken apart, with what stands there in Chinese; none in a quotation."""
+    if sum(message.count(sign) for sign in ";:(") > MANY_JOINTS:
+        return
+    for joint, chinese in JOINTS:
         for place in list(joint.finditer(message))[:MOST_JOINTS]:
-            first, second = message[: place.start()], message[place.end() :]
-            rest = in_chinese(second)
-            if rest.text != second:
-                before = in_chinese(first)
-                joined = chinese if before.text != first or chinese != "；" else place[0]
-                yield Rendering(before.text + joined + rest.text, before.carried + rest.carried)
+            yield place, chinese
 
 
 @functools.cache

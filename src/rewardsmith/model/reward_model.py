@@ -127,18 +127,22 @@ class RewardModel:
             model.understood = describe_inferred(backbone, contract)
         else:
             model = cls.build(backbone, sidecar.contract, device=device, dtype=dtype)
-            model.sidecar = sidecar
-            if sidecar.heads > 1 and backbone.folder is not None:
-                model.heads = HeadEnsemble.load(backbone.folder, model.network, sidecar.heads)
+            model._take_over(sidecar, backbone.folder, allow_mismatch=allow_mismatch)
         model.network.eval()
         model.notes = backbone.notes
-        if sidecar is not None:
-            damage = listed(model_faults(backbone.folder)) if allow_mismatch and backbone.folder else ""
-            found = find_mismatch(model.encoder, model.network, sidecar)
-            model.mismatch = "; ".join(filter(None, (damage, found)))
-        if model.mismatch and not allow_mismatch:
-            raise ContractError(f"{model.mismatch}; pass --allow-mismatch to score all the same")
         return model
+
+    def _take_over(self, sidecar: Sidecar, folder: Path | None, *, allow_mismatch: bool) -> None:
+        """Be the model that was saved with this sidecar in `folder`; what differs is refused, or kept in `mismatch`."""
+        self.sidecar = sidecar
+        if sidecar.heads > 1 and folder is not None:
+            self.heads = HeadEnsemble.load(folder, self.network, sidecar.heads)
+        self.network.eval()
+        damage = listed(model_faults(folder)) if allow_mismatch and folder else ""
+        found = find_mismatch(self.encoder, self.network, sidecar)
+        self.mismatch = "; ".join(filter(None, (damage, found)))
+        if self.mismatch and not allow_mismatch:
+            raise ContractError(f"{self.mismatch}; pass --allow-mismatch to score all the same")
 
     @classmethod
     def build(

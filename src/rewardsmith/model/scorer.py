@@ -119,19 +119,7 @@ def computed_window(
     team: Team = ALONE,
 ) -> list[np.ndarray]:
     """One window: each distinct sequence once, grouped by prompt."""
-    groups: dict[str, dict[bytes, Text]] = {}
-    for record in window:
-        unique = groups.setdefault(record.prompt, {})
-        for text in record.texts():
-            unique.setdefault(text.key, text)
-    planned: set[bytes] = set()
-    trees, keys = [], []
-    for unique in groups.values():
-        fresh = [text for key, text in unique.items() if key not in planned]
-        planned.update(unique)
-        for chunk in split(fresh, budget, share=network.packed):
-            trees.append(tree_of(chunk, share=network.packed))
-            keys.append([text.key for text in chunk])
+    trees, keys = planned(window, budget, share=network.packed)
     known: dict[bytes, np.ndarray] = {}
     for group in team.share(micro_batches(trees, budget, packed=network.packed)):
         with torch.inference_mode() if team.size == 1 else torch.no_grad():  # shards gathered in either are kept
@@ -139,6 +127,24 @@ def computed_window(
         known.update(zip((name for index in group for name in keys[index]), values, strict=True))
     known = team.merge(known)
     return [np.stack([known[text.key] for text in record.texts()]) for record in window]
+
+
+def planned(window: Sequence[Sequences], budget: int, *, share: bool) -> tuple[list[TokenTree], list[list[bytes]]]:
+    """Trees of the distinct sequences of a window, each of one prompt, and the keys of the texts of every tree."""
+    groups: dict[str, dict[bytes, Text]] = {}
+    for record in window:
+        unique = groups.setdefault(record.prompt, {})
+        for text in record.texts():
+            unique.setdefault(text.key, text)
+    seen: set[bytes] = set()
+    trees, keys = [], []
+    for unique in groups.values():
+        fresh = [text for key, text in unique.items() if key not in seen]
+        seen.update(unique)
+        for chunk in split(fresh, budget, share=share):
+            trees.append(tree_of(chunk, share=share))
+            keys.append([text.key for text in chunk])
+    return trees, keys
 
 
 def split(texts: Sequence[Text], budget: int, *, share: bool) -> Iterator[list[Text]]:

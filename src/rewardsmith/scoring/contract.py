@@ -175,14 +175,20 @@ def choose_pad_token(tokenizer: Any, kind: str) -> bool:
         return False
     if fits(tokenizer.pad_token):
         return False
-    known = special_strings(tokenizer)
-    named = sorted(token for token in known if "pad" in token.lower())
-    for candidate in (*named, *PAD_CANDIDATES, *sorted(token for token in known if "reserved" in token)):
-        if candidate in known and fits(candidate):
-            tokenizer.pad_token = candidate
-            return False
+    candidate = next(filter(fits, pad_candidates(tokenizer)), None)
+    if candidate is not None:
+        tokenizer.pad_token = candidate
+        return False
     tokenizer.add_special_tokens({"pad_token": "<|pad|>"})
     return True
+
+
+def pad_candidates(tokenizer: Any) -> list[str]:
+    """Special strings of the tokenizer that may serve as its pad token, the likeliest first."""
+    known = special_strings(tokenizer)
+    named = sorted(token for token in known if "pad" in token.lower())
+    reserved = sorted(token for token in known if "reserved" in token)
+    return [token for token in (*named, *PAD_CANDIDATES, *reserved) if token in known]
 
 
 def tokenizer_hash(tokenizer: Any) -> str:

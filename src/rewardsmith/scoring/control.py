@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from rewardsmith.errors import ContractError
-from rewardsmith.scoring.templates.renderer import MOST_FRAMES, Piece
+from rewardsmith.scoring.templates.renderer import MOST_FRAMES, Content, Piece
 
 
 @dataclass(frozen=True)
@@ -76,20 +76,21 @@ class ControlTokens:
         rewrites them, so that nothing tells which characters are whose, each is tokenized by itself.
         """
         spans = self.spans(piece.text, ids, encoding)
-        same = not piece.frame or [span.token_id for span in spans] == self._of_frame(piece.frame)
+        same = self._as_framed(spans, piece.frame)
         if encoding is None and same:
             return frozenset()
         if piece.contents is None or encoding is None:
-            return frozenset(
-                k for k, text in contents.items() if self.forged_in(text) or not (same or self.is_whole(text))
-            )
-        written = sorted((span.end, span.start) for span in spans if span.start < span.end)
-        forging = set()
-        for content in piece.contents:  # by halves, not each with each: there may be thousands of turns
-            after = bisect_right(written, (content.start, len(piece.text)))
-            if after < len(written) and written[after][1] < content.end:
-                forging.add(content.message)
+            return frozenset(k for k, text in contents.items() if self._suspect(text, same=same))
+        forging = overlapped(piece.contents, spans, len(piece.text))
         return frozenset(forging if forging or same else contents)
+
+    def _suspect(self, text: str, *, same: bool) -> bool:
+        """Whether a text by itself becomes a control token, or (not `same`) may have made one with what is beside it."""
+        return bool(self.forged_in(text)) or not (same or self.is_whole(text))
+
+    def _as_framed(self, spans: Sequence[Span], frame: str) -> bool:
+        """Whether the spans are what the template writes around contents which are plain, as far as that is known."""
+        return not frame or [span.token_id for span in spans] == self._of_frame(frame)
 
     def _of_frame(self, frame: str) -> list[int]:
         """The control tokens that the template writes around contents which are plain."""
@@ -129,13 +130,28 @@ class ControlTokens:
                 continue
             if encoding is None:
                 spans = [Span(spans[0].token_id, *match.span()) for match in self.pattern.finditer(part)]
-            middles = [span.start + max(1, (span.end - span.start) // 2) for span in spans]
             if not spans or any(span.end - span.start < 2 for span in spans):
                 token = self.tokenizer.convert_ids_to_tokens([i for i in ids if i in self.ids][:1])
                 raise ContractError(
                     f"{part!r:.60} becomes the control token {''.join(token)!r} and cannot be cut so that it does not; "
                     "take it out of the text"
                 )
-            ends = [0, *middles, len(part)]
-            waiting += [part[a:b] for a, b in reversed(list(itertools.pairwise(ends))) if a < b]
+            waiting += reversed(cut_inside(part, spans))
         return pieces
+
+
+def overlapped(contents: Sequence[Content], spans: Sequence[Span], length: int) -> set[int]:
+    """The messages of those `contents` that a span overlaps, in a text of `length` characters."""
+    written = sorted((span.end, span.start) for span in spans if span.start < span.end)
+    found = set()
+    for content in contents:  # by halves, not each with each: there may be thousands of turns
+        after = bisect_right(written, (content.start, length))
+        if after < len(written) and written[after][1] < content.end:
+            found.add(content.message)
+    return found
+
+
+def cut_inside(text: str, spans: Sequence[Span]) -> list[str]:
+    """The parts of a text that is cut in the middle of every span."""
+    middles = [span.start + max(1, (span.end - span.start) // 2) for span in spans]
+    return [text[a:b] for a, b in itertools.pairwise([0, *middles, len(text)]) if a < b]

@@ -8,11 +8,12 @@ import contextlib
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import TypeVar
 
 from rewardsmith.progress import SILENT
 from rewardsmith.records import Record
-from rewardsmith.scoring.token_cache import remembering
+from rewardsmith.scoring.token_cache import TokenStore, remembering
 from rewardsmith.scoring.tokens import Encoded, Encoder
 from rewardsmith.scoring.wire import Texts, encode_piece, unpack
 
@@ -39,17 +40,29 @@ def encoded(
     with remembering(encoder, len(records), note) as store:
         known = [store.find(record) if store else None for record in records]
         fresh = [record for record, found in zip(records, known, strict=True) if found is None]
-        pieces = ([(r.prompt, r.responses) for r in fresh[at : at + PIECE]] for at in range(0, len(fresh), PIECE))
-        with contextlib.closing(spread(encoder, pieces)) as results:
-            new = (value for values in results for value in values)
-            for record, found in zip(records, known, strict=True):
-                if found is not None:
-                    yield found
-                    continue
-                value = next(new)
-                if store and isinstance(value, bytes):
-                    store.keep(record, value)
-                yield unpack(value) if isinstance(value, bytes) else value
+        with contextlib.closing(spread(encoder, in_pieces(fresh))) as results:
+            made = kept(fresh, chain.from_iterable(results), store)
+            for found in known:
+                yield next(made) if found is None else found
+
+
+def in_pieces(records: Sequence[Record]) -> Iterator[list[Texts]]:
+    """PIECE records at a time, without what tokenizing does not read."""
+    for at in range(0, len(records), PIECE):
+        yield [(record.prompt, record.responses) for record in records[at : at + PIECE]]
+
+
+def kept(
+    records: Sequence[Record], values: Iterable[bytes | str], store: TokenStore | None
+) -> Generator[Outcome, None, None]:
+    """The outcomes of `records`, whose packed token ids go to `store` on the way."""
+    for record, value in zip(records, values, strict=True):
+        if not isinstance(value, bytes):
+            yield value
+            continue
+        if store:
+            store.keep(record, value)
+        yield unpack(value)
 
 
 @contextlib.contextmanager

@@ -89,20 +89,10 @@ class Encoder:
         """
         prompt = self._with_user(record.prompt)
         texts = [prompt + response.messages for response in record.responses]
-        whole = sequences = self._tokenize(texts)
-        cuts = Cuts(response_tokens=(0,) * len(sequences))
-        if min(map(length_of, sequences)) > self.contract.prompt_budget:
-            prompt, cuts = self._fit_prompt(prompt, cuts)
-            if cuts.any:
-                texts = [prompt + response.messages for response in record.responses]
-                sequences = self._tokenize(texts)
-        if max(map(length_of, sequences)) > self.contract.max_length:
-            texts, sequences, cuts = self._fit_responses(texts, sequences, cuts)
-        spelled = frozenset().union(*(one.forged for one in whole))
-        said = (*record.prompt, *(message for response in record.responses for message in response.messages))
-        forged = sum(message.content in spelled for message in said)
+        whole = self._tokenize(texts)
+        texts, sequences, cuts = self._fit(record, prompt, texts, whole)
         answers = tuple(map(self._answer_length, texts, sequences)) if self.answers else ()
-        return Encoded(tuple(one.ids for one in sequences), cuts, forged, answers)
+        return Encoded(tuple(one.ids for one in sequences), cuts, forged_contents(record, whole), answers)
 
     def ids(self, conversation: Conversation) -> Ids:
         """Token ids of one conversation as it is, without any cut."""
@@ -129,27 +119,40 @@ class Encoder:
         return {k: m.content for k, m in enumerate(self.renderer.complete(conversation)) if m.content.strip()}
 
     def _apart(self, conversation: Conversation, apart: frozenset[int] = frozenset()) -> Tokenized:
-        """As pieces, of which those that are contents give no control token; what is between them is looked at again."""
+        """As pieces, of which those that are contents give no control token."""
         contents = self._contents(conversation)
-        spelling = {k for k, content in contents.items() if self.renderer.special_pattern.search(content)}
+        apart |= {k for k, content in contents.items() if self.renderer.special_pattern.search(content)}
+        pieces, apart = self._separated(conversation, contents, apart)
+        parts = [part for piece in pieces for part in (self.control.cut(piece.text) if piece.literal else [piece])]
+        return self._scored(self._ids_of(parts), tuple(parts), frozenset(contents[k] for k in apart))
+
+    def _separated(
+        self, conversation: Conversation, contents: Mapping[int, str], apart: frozenset[int]
+    ) -> tuple[list[Piece], frozenset[int]]:
+        """The pieces with the contents `apart` by themselves, and all that are apart in the end.
+
+        A content whose neighbour was taken out may now make a control token with what has moved beside it: what is
+        between them is looked at again until no content is left that writes one.
+        """
         while True:
-            apart = apart | spelling
             pieces = self.renderer.pieces(conversation, apart)
             inline = {k: content for k, content in contents.items() if k not in apart}
-            more: frozenset[int] = frozenset()
-            for piece in pieces:
-                if not piece.literal:
-                    more |= self.control.authors(piece, inline, *self.control.tokenize([piece.text])[0])
+            more = frozenset[int]().union(*(self._authors(piece, inline) for piece in pieces if not piece.literal))
             if not more:
-                break
-            apart = apart | more
-        parts = [part for piece in pieces for part in (self.control.cut(piece.text) if piece.literal else [piece])]
+                return pieces, apart
+            apart |= more
+
+    def _authors(self, piece: Piece, contents: Mapping[int, str]) -> frozenset[int]:
+        ((ids, encoding),) = self.control.tokenize([piece.text])
+        return self.control.authors(piece, contents, ids, encoding)
+
+    def _ids_of(self, parts: Sequence[Piece]) -> list[int]:
+        """The token ids of the parts in order; all literal ones are tokenized in one call, and all others."""
         made = {
             literal: iter(self.control.tokenize([p.text for p in parts if p.literal == literal], literal=literal))
             for literal in {part.literal for part in parts}
         }
-        ids = [i for part in parts for i in next(made[part.literal])[0]]
-        return self._scored(ids, tuple(parts), frozenset(contents[k] for k in apart))
+        return [i for part in parts for i in next(made[part.literal])[0]]
 
     def _scored(self, ids: list[int], pieces: tuple[Piece, ...], forged: frozenset[str] = frozenset()) -> Tokenized:
         """Without the trailing tokens that the contract does not score; at least one token stays."""
@@ -163,6 +166,20 @@ class Encoder:
 
     def _length(self, conversation: Conversation) -> int:
         return len(self.ids(conversation)) if conversation else 0
+
+    def _fit(
+        self, record: Record, prompt: Conversation, texts: list[Conversation], sequences: list[Tokenized]
+    ) -> tuple[list[Conversation], list[Tokenized], Cuts]:
+        """Within the limits of the contract: first the prompt that all responses share, then each response."""
+        cuts = Cuts(response_tokens=(0,) * len(sequences))
+        if min(map(length_of, sequences)) > self.contract.prompt_budget:
+            prompt, cuts = self._fit_prompt(prompt, cuts)
+            if cuts.any:
+                texts = [prompt + response.messages for response in record.responses]
+                sequences = self._tokenize(texts)
+        if max(map(length_of, sequences)) > self.contract.max_length:
+            return self._fit_responses(texts, sequences, cuts)
+        return texts, sequences, cuts
 
     def _fit_prompt(self, prompt: Conversation, cuts: Cuts) -> tuple[Conversation, Cuts]:
         """Oldest turns go first, then the left of the last user text; the system turn and the last user turn stay."""
@@ -276,6 +293,13 @@ DEFAULT_ADVICE = 512
 def length_of(one: Tokenized) -> int:
     """Tokens that are scored."""
     return len(one.ids)
+
+
+def forged_contents(record: Record, sequences: Sequence[Tokenized]) -> int:
+    """How many contents of the record would have become a control token in one of its sequences."""
+    spelled = frozenset[str]().union(*(one.forged for one in sequences))
+    said = (*record.prompt, *(message for response in record.responses for message in response.messages))
+    return sum(message.content in spelled for message in said)
 
 
 def user_turns(turns: Conversation) -> list[int]:

@@ -95,7 +95,7 @@ def from_words(given: str | Sequence[str], hint: Any) -> Any:
 
 def _one_word(word: str, hint: Any) -> Any:
     if get_origin(hint) is Literal:
-        return _choice(word, {str(choice): choice for choice in get_args(hint)})
+        return _choice(word, hint)
     if word == "":
         raise UsageError(f"got nothing, expected {words(hint)}")
     if hint in (str, Path):
@@ -114,7 +114,8 @@ def in_utf8(text: str) -> str:
     return text
 
 
-def _choice(word: Any, choices: dict[str, Any]) -> Any:
+def _choice(word: Any, hint: Any) -> Any:
+    choices = {str(choice): choice for choice in get_args(hint)}
     if str(word) not in choices:
         known = ", ".join(choices)
         raise UsageError(f"got {word!r}, expected one of {known}.{nearest(str(word), choices)}")
@@ -140,15 +141,19 @@ def _one_value(value: Any, hint: Any) -> Any:
     if get_origin(hint) is Literal:
         if type(value) not in {type(choice) for choice in get_args(hint)}:
             raise UsageError(f"got {shown(value)}, expected {words(hint)}")
-        return _choice(value, {str(choice): choice for choice in get_args(hint)})
+        return _choice(value, hint)
     if get_origin(hint) is tuple:
         return _list(value, hint)
+    return _scalar(value, hint)
+
+
+def _scalar(value: Any, hint: Any) -> Any:
+    if type(value) is hint:
+        return in_utf8(value) if hint is str else value
     if hint is float and type(value) is int:
         return float(value)
     if hint is Path and type(value) is str and value:
         return Path(in_utf8(value))
-    if type(value) is hint:
-        return in_utf8(value) if hint is str else value
     advice = "; put it in quotes" if hint is str and isinstance(value, int | float) else ""
     raise UsageError(f"got {shown(value)}, expected {words(hint)}{advice}")
 

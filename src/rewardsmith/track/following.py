@@ -77,6 +77,15 @@ class Follower:
         if code := self.process.wait():
             self.warn(f"its process ended with code {code}")
 
+    def end(self, patience: float) -> None:
+        """Give the pipes back; a process that is still there after `patience` seconds is killed before."""
+        if self.listener.is_alive():
+            self.warn(f"it did not come to an end within {patience:.0f} s")
+            self.kill()
+            self.listener.join(SILENT_SECONDS)  # a process that waits for a dead disk cannot even be killed
+        if not self.listener.is_alive():
+            self.close()
+
     def kill(self) -> None:
         """End the process and all that it started."""
         with contextlib.suppress(ProcessLookupError):
@@ -119,20 +128,19 @@ def finish(followers: Sequence[Follower], status: Status, patience: float, progr
         follower.say(status.encode())
     began, stopped = time.monotonic(), None
     try:
-        for follower in followers:
-            follower.listener.join(max(0.0, min(SILENT_SECONDS, patience) - (time.monotonic() - began)))
+        wait(followers, began + min(SILENT_SECONDS, patience))
         if slow := [follower.job.tracker for follower in followers if follower.listener.is_alive()]:
             progress.note(f"waiting for {', '.join(slow)} (at most {patience:.0f} s; Ctrl-C stops waiting)")
-        for follower in followers:
-            follower.listener.join(max(0.0, patience - (time.monotonic() - began)))
+        wait(followers, began + patience)
     except KeyboardInterrupt as error:
         patience, stopped = time.monotonic() - began, error
     for follower in followers:
-        if follower.listener.is_alive():
-            follower.warn(f"it did not come to an end within {patience:.0f} s")
-            follower.kill()
-            follower.listener.join(SILENT_SECONDS)  # a process that waits for a dead disk cannot even be killed
-        if not follower.listener.is_alive():
-            follower.close()
+        follower.end(patience)
     if isinstance(stopped, Interrupted) and stopped.number != signal.SIGINT:
         raise stopped  # Ctrl-C ends the waiting only; other signals mean the program
+
+
+def wait(followers: Sequence[Follower], until: float) -> None:
+    """Wait for the processes to end, until that time of the monotonic clock at most."""
+    for follower in followers:
+        follower.listener.join(max(0.0, until - time.monotonic()))

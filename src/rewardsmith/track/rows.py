@@ -32,17 +32,22 @@ def marker(kind: Kind) -> str:
 
 
 def row_of(values: Mapping[str, Any]) -> Row:
-    """A line of `metrics.jsonl`; those of validation are known by the prefix `eval_`. DataError for other values."""
+    """A line of `metrics.jsonl`; DataError for other values."""
     step = values.get("step")
     if type(step) is not int or step < 0:
         raise DataError(f"step is {step!r}; expected a whole number >= 0")
     refuse_types({name: value for name, value in values.items() if value is not None}, dict.fromkeys(values, float))
-    kind: Kind = "validation" if any(key.startswith("eval_") for key in values) else "train"
+    kind = kind_of(values)
     named = {f"{kind}/{key.removeprefix('eval_')}": value for key, value in values.items() if key != "step"}
     last = marker(kind)  # written last, so a row that was cut short does not count as recorded
     ordered = sorted(named.items(), key=lambda item: item[0] == last)
     figures = {name: float(value) for name, value in ordered if value is not None and math.isfinite(value)}
     return Row(step, kind, figures)
+
+
+def kind_of(values: Mapping[str, Any]) -> Kind:
+    """Rows of validation are known by the prefix `eval_` of their figures."""
+    return "validation" if any(key.startswith("eval_") for key in values) else "train"
 
 
 def last_steps(steps: Iterable[tuple[str, int]]) -> dict[Kind, int]:

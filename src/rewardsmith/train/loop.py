@@ -143,9 +143,6 @@ class Fit:
         """
         self.note = progress.note
         resumed = self._restore() if resuming else None
-        if resuming:
-            progress.note("no checkpoint had been written, so training starts anew" if resumed is None else
-                          f"going on from the checkpoint after step {resumed} of {self.total}")  # fmt: skip
         self.network.train()
         if self.settings.head_start == "probe" and self.state.step == 0:
             self._fit_head(progress)
@@ -165,8 +162,7 @@ class Fit:
                 if self.state.stopped_early:
                     break
         self.engine.close()
-        if self.state.best_step is not None:
-            resume.load_weights(self.network, resume.best_weights(self.checkpoints, self.state.best_step))
+        resume.load_best(self.network, self.checkpoints, self.state.best_step)
         return FitResult(self.state, self.total, resumed, self.head)
 
     def _fit_head(self, progress: Progress) -> None:
@@ -312,12 +308,14 @@ class Fit:
         raise Interrupted(number, f"stopped after step {self.state.step} by {Signals(number).name}")
 
     def _restore(self) -> int | None:
+        """Go on from the last checkpoint; the step that it was written after, None where there is none."""
         restored = resume.restore(self.checkpoints, self.network, self.optimizer, self.note)
         if restored is None:
             resume.refuse_lost(self.checkpoints, self.metrics, first=min(self.settings.eval_every, self.total))
             if self.team.leads:
                 shutil.rmtree(self.checkpoints / resume.BEST, ignore_errors=True)
             self._trim_metrics(-1)  # the head may be fitted again, at step 0
+            self.note("no checkpoint had been written, so training starts anew")
             return None
         state = dict(restored.state)
         refuse_changes(state.pop("fingerprint"), self.fingerprint)
@@ -331,6 +329,7 @@ class Fit:
             resume.mend_best(self.checkpoints, best_step=step, reached=reached, note=self.note)
         self.team.wait()
         self._trim_metrics(self.state.step)
+        self.note(f"going on from the checkpoint after step {self.state.step} of {self.total}")
         return self.state.step
 
     def _log(self, row: Mapping[str, Any]) -> None:

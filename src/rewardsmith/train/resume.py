@@ -163,6 +163,12 @@ def step_of(best: Path) -> int:
     return int(orjson.loads((best / STATE).read_bytes())["step"])
 
 
+def load_best(network: RewardNetwork, checkpoints: Path, step: int | None) -> None:
+    """Put the weights of the best validation pass into the network; those of the last step stay where there was none."""
+    if step is not None:
+        load_weights(network, best_weights(checkpoints, step))
+
+
 def load_weights(network: RewardNetwork, path: Path) -> None:
     """Put saved parameters back into the network; names and shapes must match exactly."""
     saved = load_file(path)

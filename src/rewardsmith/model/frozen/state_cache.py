@@ -254,15 +254,23 @@ def states_of(
             for group in micro_batches(window, budget, packed=network.packed):
                 chosen = [window[index] for index in group]
                 rows = states_of_batch(network, network.texts(chosen)).cpu()
-                sizes = [len(ids) for tree in chosen for ids in tree.sequences]
-                if network.packed:
-                    parts = torch.split(rows[0], [tree.tokens for tree in chosen])
-                    yield from zip(chosen, (part.clone() for part in parts), strict=True)
-                else:
-                    texts = iter(row[:length] for row, length in zip(rows, sizes, strict=True))
-                    yield from ((tree, torch.cat(list(islice(texts, len(tree.branches))))) for tree in chosen)
+                yield from zip(chosen, by_tree(rows, chosen, packed=network.packed), strict=True)
     finally:
         network.train(was_training)
+
+
+def by_tree(
+    rows: Float[Tensor, "rows tokens S H"], trees: Sequence[TokenTree], *, packed: bool
+) -> Iterator[Float[Tensor, "T S H"]]:
+    """The states of each tree, taken out of those of a batch: of one packed row, or of a padded row for every text."""
+    if packed:
+        for part in torch.split(rows[0], [tree.tokens for tree in trees]):
+            yield part.clone()  # a view would keep the whole batch in memory
+        return
+    lengths = [len(ids) for tree in trees for ids in tree.sequences]
+    texts = iter(row[:length] for row, length in zip(rows, lengths, strict=True))
+    for tree in trees:
+        yield torch.cat(list(islice(texts, len(tree.branches))))
 
 
 def states_of_batch(network: RewardNetwork, batch: Texts) -> Float[Tensor, "rows tokens S H"]:

@@ -31,13 +31,7 @@ SLACK_BYTES = 2**30
 def refuse_config(folder: ModelFolder) -> None:
     """ModelError for a config that cannot be followed: quantised weights, weights elsewhere, more parts than weights."""
     path = folder.path / "config.json"
-    for config in (folder.config, folder.config.get("text_config")):
-        for key in QUANTIZED:
-            if isinstance(config, dict) and config.get(key):
-                raise ModelError(
-                    f"{folder.path} was saved in few bits ({method_of(config[key])}), which is not read here; dequantise it "
-                    "once with transformers (docs/models.md says how) and name that folder"
-                )
+    refuse_quantized(folder)
     for key in OTHER_WEIGHTS:
         if folder.config.get(key) is not None:
             raise ModelError(f"{path} has the key {key!r}, which says where else weights come from; remove it")
@@ -47,6 +41,17 @@ def refuse_config(folder: ModelFolder) -> None:
             raise ModelError(
                 f"{path} says {name} {value}, but the weights hold {len(folder.weights)} tensors; copy or download it again"
             )
+
+
+def refuse_quantized(folder: ModelFolder) -> None:
+    """ModelError where the config, or that of its language model, says that the weights are quantised."""
+    for config in (folder.config, folder.config.get("text_config")):
+        for key in QUANTIZED:
+            if isinstance(config, dict) and config.get(key):
+                raise ModelError(
+                    f"{folder.path} was saved in few bits ({method_of(config[key])}), which is not read here; dequantise it "
+                    "once with transformers (docs/models.md says how) and name that folder"
+                )
 
 
 def method_of(quantization: Any) -> str:

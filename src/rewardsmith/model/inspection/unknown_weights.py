@@ -87,6 +87,15 @@ def is_one_of(name: str, used: frozenset[str]) -> bool:
     return name in used or any(name.endswith(f".{other}") or other.endswith(f".{name}") for other in used)
 
 
+def layer_stacks(hf: Any) -> dict[str, int]:
+    """The names of the lists of modules that stand in no other list, with their lengths."""
+    return {
+        name: len(module)
+        for name, module in hf.named_modules()
+        if isinstance(module, nn.ModuleList) and not any(part.isdigit() for part in name.split("."))
+    }
+
+
 def layers_above(hf: Any, cut_from: int | None) -> re.Pattern[str] | None:
     """What the names of layers begin with that are left out on purpose; None where none is.
 
@@ -95,11 +104,7 @@ def layers_above(hf: Any, cut_from: int | None) -> re.Pattern[str] | None:
     """
     text = hf.config.get_text_config()
     ahead = getattr(text, "num_nextn_predict_layers", None)
-    stacks = {
-        name: len(module)
-        for name, module in hf.named_modules()
-        if isinstance(module, nn.ModuleList) and not any(part.isdigit() for part in name.split("."))
-    }
+    stacks = layer_stacks(hf)
     longest = max(stacks.values(), default=0)
     total = (cut_from or longest) + (ahead if isinstance(ahead, int) else 0)
     numbers = "|".join(map(str, range(longest, total)))

@@ -26,12 +26,17 @@ def base_of(folder: ModelFolder, base: str | None) -> str:
     for candidate in local:
         if (candidate / "config.json").is_file():
             return str(candidate)
-    if base is None and (Path(name).is_absolute() or name.count("/") != 1 or name.startswith(".")):
+    if base is None and not may_be_on_hub(name):
         raise ModelError(
             f"{folder.path} is a LoRA adapter without its base: {name} is not there; "
             f"merge them: rewardsmith import {folder.path} --base FOLDER -o OUT"
         )
     return name
+
+
+def may_be_on_hub(name: str) -> bool:
+    """Whether a name that is no folder here has the form of a model's name on the hub, `owner/model`."""
+    return name.count("/") == 1 and not name.startswith(".") and not Path(name).is_absolute()
 
 
 def refuse_other_adapters(folder: ModelFolder) -> None:
@@ -72,13 +77,7 @@ def merge_adapter(hf: Any, folder: ModelFolder) -> Any:
             warnings.simplefilter("ignore")
             model = PeftModel(hf, config)
         result: Any = set_peft_model_state_dict(model, weights)
-        strange = [key for key in result.unexpected_keys if LANGUAGE_HEAD not in key]
-        absent = [key for key in result.missing_keys if any(part in key for part in SAVED)]
-        if strange or absent:
-            raise ModelError(
-                f"the adapter in {folder.path} does not fit its base ({(strange or absent)[0]} and "
-                f"{len(strange or absent) - 1} more weights {'have no place' if strange else 'are missing'})"
-            )
+        refuse_misfit(folder, result)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # of transformers about peft, nothing a user can change
             return model.merge_and_unload().requires_grad_(True)  # peft froze the base
@@ -87,6 +86,17 @@ def merge_adapter(hf: Any, folder: ModelFolder) -> Any:
     except (ValueError, RuntimeError, AttributeError) as error:
         cause = " ".join(str(error).split())[:200]
         raise ModelError(f"the adapter in {folder.path} cannot be merged into its base: {cause}") from error
+
+
+def refuse_misfit(folder: ModelFolder, result: Any) -> None:
+    """ModelError where peft found weights of the adapter without a place, or places without a weight."""
+    strange = [key for key in result.unexpected_keys if LANGUAGE_HEAD not in key]
+    absent = [key for key in result.missing_keys if any(part in key for part in SAVED)]
+    wrong, what = (strange, "have no place") if strange else (absent, "are missing")
+    if wrong:
+        raise ModelError(
+            f"the adapter in {folder.path} does not fit its base ({wrong[0]} and {len(wrong) - 1} more weights {what})"
+        )
 
 
 def has_own_head(folder: ModelFolder, own: str) -> bool:

@@ -23,6 +23,7 @@ from rewardsmith.model.loading.value_heads import (
     Origin,
     adopt_value_head,
     choose_label,
+    head_weights,
     kept_head,
     with_normalizer,
 )
@@ -91,15 +92,25 @@ def origin_of(folder: ModelFolder, opened: "Opened", loaded: Loaded, choice: Cho
     lacking = sorted(key for key in loaded.absent if key.rpartition(".")[0] == own)
     if not lacking:
         return kept_head(folder, opened.config, own, head)
-    if not loaded.outputs and any(weight.name in (f"{own}.weight", f"{own}.bias") for weight in folder.weights):
-        raise ModelError(f"{folder.path} lacks {lacking[0]}, the other half of its head is there; is it complete?")
-    names = opened.labels
-    labels = names if len(names) == loaded.outputs else tuple(f"LABEL_{k}" for k in range(loaded.outputs))
+    if not loaded.outputs:
+        refuse_half_head(folder, own, lacking[0])
+    labels = labels_of(opened, loaded.outputs)
     if labels and choice.label is not None:
         return choose_label(folder, labels, head, own, choice)
     adopted = adopt_value_head(folder, opened.config, head, own) if own == "score" else None
-    replaced = frozenset((f"{own}.weight", f"{own}.bias")) if loaded.outputs else frozenset()
+    replaced = head_weights(own) if loaded.outputs else NONE
     return adopted or Origin(labels=labels, weights=replaced)
+
+
+def refuse_half_head(folder: ModelFolder, own: str, lacking: str) -> None:
+    """ModelError where one half of the head `own` is there and `lacking` is not."""
+    if any(weight.name in head_weights(own) for weight in folder.weights):
+        raise ModelError(f"{folder.path} lacks {lacking}, the other half of its head is there; is it complete?")
+
+
+def labels_of(opened: "Opened", outputs: int) -> tuple[str, ...]:
+    """The labels of a stored head with so many outputs: those of the config, or transformers' own names."""
+    return opened.labels if len(opened.labels) == outputs else tuple(f"LABEL_{k}" for k in range(outputs))
 
 
 def load_adapted(folder: ModelFolder, *, layers: int | None, trust_remote_code: bool, choice: Choice) -> Classifier:

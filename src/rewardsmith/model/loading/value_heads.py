@@ -102,18 +102,25 @@ def kept_head(folder: ModelFolder, config: Any, own: str, head: nn.Linear) -> Or
         head=f"{own}{' of OpenRLHF' if is_openrlhf(config) else ''}",
         offset=offset,
         by_mask=is_openrlhf(config),
-        weights=frozenset((f"{own}.weight", f"{own}.bias")),
+        weights=head_weights(own),
     )
+
+
+def head_weights(own: str) -> frozenset[str]:
+    """The names of the weights of the head `own`."""
+    return frozenset((f"{own}.weight", f"{own}.bias"))
 
 
 def with_normalizer(origin: Origin, config: Any) -> Origin:
     """OpenRLHF writes mean and standard deviation of its rewards into the config; the raw reward stays raw."""
-    mean, std = (getattr(config, name, None) for name in ("mean", "std"))
-    if not origin.head or not is_openrlhf(config) or not all(isinstance(v, int | float) for v in (mean, std)):
+    if not origin.head or not is_openrlhf(config):
         return origin
-    if not (math.isfinite(mean or 0.0) and math.isfinite(std or 0.0)):
+    mean, std = getattr(config, "mean", None), getattr(config, "std", None)
+    if not isinstance(mean, int | float) or not isinstance(std, int | float):
+        return origin
+    if not (math.isfinite(mean) and math.isfinite(std)):
         raise ModelError(f"config.json holds the mean {mean} and std {std} of OpenRLHF, expected finite numbers")
-    return replace(origin, normalizer=Normalizer(float(mean or 0.0), float(std or 0.0), ()))
+    return replace(origin, normalizer=Normalizer(float(mean), float(std), ()))
 
 
 def is_openrlhf(config: Any) -> bool:

@@ -160,15 +160,9 @@ def model_index(card: ModelCard, facts: Facts) -> dict[str, Any]:
 def words(card: ModelCard, lang: Language) -> dict[str, Any]:
     """The values that the templates name."""
     texts, contract = TEXTS[lang], card.sidecar.contract
-    calibration = card.sidecar.calibration
-    base = str(card.base.get("name") or "")
-    made_of = plain(str(card.base.get("hub") or base or UNKNOWN))
-    heading = {"en": "Reward model", "zh": "奖励模型"}[lang]
     parameters = card.training.get("parameters")
     return {
-        "title": f"{heading} ({made_of})" if base else heading,
-        "base": made_of,
-        "base_license": plain(str(card.base.get("license") or "")),
+        **heading(card, lang),
         "datasets": plain(", ".join(str(s.get("hub") or s.get("name")) for s in card.datasets)) or UNKNOWN,
         "architecture": plain(", ".join(card.config.get("architectures") or [UNKNOWN])),
         "parameters": f"{parameters:,}" if parameters else "",
@@ -177,8 +171,7 @@ def words(card: ModelCard, lang: Language) -> dict[str, Any]:
         "license": card.license,
         "kind": contract.kind,
         "control": " ".join(contract.suffix.split()) if "`" not in contract.suffix else "",
-        "temperature": f"{calibration.temperature:.4g}" if calibration else "",
-        "fitted_on": plain(calibration.fitted_on) if calibration else "",
+        **calibrated(card.sidecar),
         "has_adapter": card.has_adapter,
         "offset": card.sidecar.offset,
         "code": code_of(card.sidecar),
@@ -188,6 +181,26 @@ def words(card: ModelCard, lang: Language) -> dict[str, Any]:
         **origin(card),
         "version": VERSION,
     }
+
+
+def heading(card: ModelCard, lang: Language) -> dict[str, str]:
+    """The title, and the model that training began with."""
+    kind = {"en": "Reward model", "zh": "奖励模型"}[lang]
+    base = str(card.base.get("name") or "")
+    made_of = plain(str(card.base.get("hub") or base or UNKNOWN))
+    return {
+        "title": f"{kind} ({made_of})" if base else kind,
+        "base": made_of,
+        "base_license": plain(str(card.base.get("license") or "")),
+    }
+
+
+def calibrated(sidecar: Sidecar) -> dict[str, str]:
+    """The temperature and what it was fitted on; empty where there is none."""
+    calibration = sidecar.calibration
+    if calibration is None:
+        return {"temperature": "", "fitted_on": ""}
+    return {"temperature": f"{calibration.temperature:.4g}", "fitted_on": plain(calibration.fitted_on)}
 
 
 def code_of(sidecar: Sidecar) -> dict[str, str]:
@@ -299,12 +312,20 @@ def setting_rows(settings: Mapping[str, Any], above: str = "") -> Iterable[tuple
     for name, value in settings.items():
         if isinstance(value, Mapping):
             yield from setting_rows(value, f"{above}{name}.")
-        elif name in SHOWN_ELSEWHERE or name.startswith("data_") or value is None:
+        elif name in SHOWN_ELSEWHERE or name.startswith("data_"):
             continue
-        elif isinstance(value, bool | int | float) or (isinstance(value, str) and not re.search(r"[/\\]", value)):
-            yield plain(f"{above}{name}"), plain(f"{value:g}" if isinstance(value, float) else str(value))
-        elif isinstance(value, list) and value and not re.search(r"[/\\]", "".join(map(str, value))):
-            yield plain(f"{above}{name}"), plain(" ".join(map(str, value)))
+        elif (text := setting_text(value)) is not None:
+            yield plain(f"{above}{name}"), plain(text)
+
+
+def setting_text(value: Any) -> str | None:
+    """A setting as the card shows it; None for what is not set, and for what may be a path."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, bool | int):
+        return str(value)
+    text = " ".join(map(str, value)) if isinstance(value, list) and value else value
+    return text if isinstance(text, str) and not re.search(r"[/\\]", text) else None
 
 
 def count(value: int | None) -> str:

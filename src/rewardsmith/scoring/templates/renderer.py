@@ -204,24 +204,24 @@ class Renderer:
 
         White space is left out: templates hold it as ordinary text.
         """
-        ordinary = {
-            index: token.content
-            for index, token in self.tokenizer.added_tokens_decoder.items()
-            if not token.special and token.content.strip()
-        }
+        ordinary = not_special(self.tokenizer)
         if not ordinary:
             return set()
         text = written_by(self.template)
         named = set(getattr(self.tokenizer, "chat_control_tokens", None) or ())
         found = {token for token in ordinary.values() if token in text or token in named}
         for role in ROLES:  # put together from what the template and the role say
-            try:
-                rendered = self._apply([Message("user", "x"), Message(role, "x")])
-            except ContractError:
-                continue
-            ids = self.tokenizer(rendered, add_special_tokens=False, verbose=False)["input_ids"]
-            found |= {ordinary[index] for index in ids if index in ordinary}
+            found |= {ordinary[index] for index in self._turn_of(role) if index in ordinary}
         return found
+
+    def _turn_of(self, role: str) -> list[int]:
+        """The token ids of a short conversation that ends with `role`; none where the template refuses it."""
+        try:
+            rendered = self._apply([Message("user", "x"), Message(role, "x")])
+        except ContractError:
+            return []
+        ids: list[int] = self.tokenizer(rendered, add_special_tokens=False, verbose=False)["input_ids"]
+        return ids
 
     def _trims_content(self) -> bool:
         probe = "  rewardsmith-probe  "
@@ -235,6 +235,12 @@ def special_strings(tokenizer: Any) -> set[str]:
     """Every string that the tokenizer calls special."""
     added = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
     return {string for string in added | set(tokenizer.all_special_tokens) if string}
+
+
+def not_special(tokenizer: Any) -> dict[int, str]:
+    """Added tokens by id that the tokenizer does not call special, without white space."""
+    added = tokenizer.added_tokens_decoder
+    return {index: token.content for index, token in added.items() if not token.special and token.content.strip()}
 
 
 PLACEHOLDER = "\ue000([0-9]+)x[0-9]+\ue001"

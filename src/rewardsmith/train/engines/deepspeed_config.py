@@ -47,14 +47,19 @@ def zero_settings(given: str | None) -> dict[str, Any]:
         raise UsageError(f"--deepspeed-config {path}: cannot be read as JSON ({error})") from error
     if not isinstance(content.get(ZERO), dict):
         raise UsageError(f"--deepspeed-config {path}: expected an object that holds {ZERO}")
+    refuse_other_parts(content, path)
+    settings = {key: value for key, value in content[ZERO].items() if value != "auto" and key not in WITHOUT_EFFECT}
+    refuse_settings(settings, path)
+    return settings
+
+
+def refuse_other_parts(content: Mapping[str, Any], path: Path) -> None:
+    """UsageError for what stands beside ZeRO's part: what is said by our own options, and what is not passed on."""
     for key, value in content.items():
         if key in OURS and not left_to_us(value):
             raise UsageError(f'--deepspeed-config {path}: {key} is set by {OURS[key]}; drop it, or write "auto"')
         if key not in OURS and key != ZERO:
             raise UsageError(f"--deepspeed-config {path}: {key} is not passed on; keep {ZERO} only")
-    settings = {key: value for key, value in content[ZERO].items() if value != "auto" and key not in WITHOUT_EFFECT}
-    refuse_settings(settings, path)
-    return settings
 
 
 def file_of(given: str | None) -> Path:

@@ -91,7 +91,6 @@ def known_texts(
 ) -> Known:
     """Features of every distinct text and the comparisons between them; the network is left as it was."""
     sequences = [example.sequences for example in examples]
-    prompts = {prompt: number for number, prompt in enumerate(sorted({example.prompt_id for example in examples}))}
     places: dict[bytes, int] = {}
     rows: list[np.ndarray] = []
     left, right = [], []
@@ -109,8 +108,14 @@ def known_texts(
         np.concatenate(right),
         np.concatenate([example.preference for example in examples]).astype(np.float64),
         np.concatenate([example.weight for example in examples]).astype(np.float64),
-        np.concatenate([np.full(len(example.preferred), prompts[example.prompt_id]) for example in examples]),
+        prompt_numbers(examples),
     )
+
+
+def prompt_numbers(examples: Sequence[Example]) -> np.ndarray:
+    """For every comparison of the examples the number of its prompt, counted in sorted order."""
+    numbers = {prompt: number for number, prompt in enumerate(sorted({example.prompt_id for example in examples}))}
+    return np.concatenate([np.full(len(example.preferred), numbers[example.prompt_id]) for example in examples])
 
 
 def set_head(network: RewardNetwork, weights: Weights) -> None:
