@@ -23,9 +23,10 @@ from safetensors.torch import save_file
 from rewardsmith.bench.environment import processor, versions
 from rewardsmith.files import sha256, sync, write_json, xxh3
 from rewardsmith.model.checkpoint.intact import check_model
+from rewardsmith.model.inferred import new_contract
 from rewardsmith.model.loading.backbones import open_backbone
 from rewardsmith.model.loading.tiny import TinyConfig
-from rewardsmith.model.reward_model import RewardModel, new_contract
+from rewardsmith.model.reward_model import RewardModel
 from rewardsmith.model.runtime.processes import ALONE
 from rewardsmith.train import resume
 

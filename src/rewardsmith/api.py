@@ -26,7 +26,7 @@ from rewardsmith.data.loading.load import load as load_sources
 from rewardsmith.errors import RewardsmithError, UsageError
 from rewardsmith.language import Language, language_of, say, speaking
 from rewardsmith.progress import SILENT, Progress
-from rewardsmith.records import Message
+from rewardsmith.records import Message, Turns
 from rewardsmith.settings import build
 from rewardsmith.settings.keywords import help_of, keywords_of, refuse_unknown, typed
 
@@ -39,8 +39,7 @@ FILES = {"sources", "dataset", "validation", "test", "margins", "decontaminate",
 C = TypeVar("C")
 F = TypeVar("F", bound=Callable[..., Any])
 Sources = str | Path | Sequence[str | Path]
-Columns = Mapping[str, str] | Sequence[str]
-Turns = str | Sequence[Message] | Sequence[Mapping[str, str]]
+ColumnNames = Mapping[str, str] | Sequence[str]
 
 
 class TokenIds(Protocol):
@@ -97,7 +96,7 @@ def with_settings(signature: inspect.Signature, kind: type) -> inspect.Signature
     return signature.replace(parameters=[*named, *options, *rest])
 
 
-def columns(map: Columns) -> tuple[str, ...]:
+def columns(map: ColumnNames) -> tuple[str, ...]:
     """Columns under other names as on the command line: prompt=instruction."""
     if isinstance(map, Mapping):
         return tuple(f"{name}={column}" for name, column in map.items())
@@ -113,7 +112,7 @@ def config_of(kind: type[C], *given: Mapping[str, Any]) -> C:
 def load(
     *sources: Any,
     strict: bool = False,
-    map: Columns = (),
+    map: ColumnNames = (),
     progress: Progress = SILENT,
     lang: Language | None = None,
 ) -> Loaded:
@@ -129,7 +128,7 @@ def clean(
     sources: Sources,
     output: str | Path,
     *,
-    map: Columns = (),
+    map: ColumnNames = (),
     progress: Progress = SILENT,
     lang: Language | None = None,
     **settings: Any,
@@ -145,7 +144,7 @@ def train(
     dataset: Sources,
     output: str | Path,
     *,
-    map: Columns = (),
+    map: ColumnNames = (),
     progress: Progress = SILENT,
     lang: Language | None = None,
     **settings: Any,
@@ -160,7 +159,7 @@ def evaluate(
     model: str | Path,
     sources: Sources,
     *,
-    map: Columns = (),
+    map: ColumnNames = (),
     progress: Progress = SILENT,
     lang: Language | None = None,
     **settings: Any,

@@ -7,7 +7,7 @@ the order of the source, and no code may read a label out of a response's index.
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -32,6 +32,8 @@ class Message:
 
 
 Conversation = tuple[Message, ...]
+Turns = str | Sequence[Message] | Sequence[Mapping[str, str]]
+"""How a caller may write a conversation: a bare text, messages, or mappings with role and content."""
 
 
 @dataclass(frozen=True, slots=True)

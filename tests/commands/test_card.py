@@ -14,7 +14,7 @@ from transformers import BertConfig
 
 from builders import from_config, tiny
 from rewardsmith.commands import card, diagnose, evaluate, train
-from rewardsmith.diagnose.facts import Facts, Group
+from rewardsmith.diagnose.facts import Facts, GroupFacts
 from rewardsmith.diagnose.verdict import judge
 from rewardsmith.errors import ModelError, OutputError, UsageError
 from rewardsmith.language import speaking
@@ -185,7 +185,7 @@ def test_a_card_that_is_no_card_is_kept_and_written_anew_when_asked(tmp_path):
 
 
 def test_labels_of_the_data_are_texts_and_no_markup():
-    groups = (Group("<script>alert(1)</script>", 9, 0.5), Group("a | b `c`", 5, 0.25))
+    groups = (GroupFacts("<script>alert(1)</script>", 9, 0.5), GroupFacts("a | b `c`", 5, 0.25))
     facts = Facts(split="test", n=14, accuracy=0.4, by_category=groups)
     made = ModelCard(sidecar=tiny().sidecar, config={}, facts=facts, verdict=judge(facts))
     for language in ("en", "zh"):

@@ -10,15 +10,15 @@ from rewardsmith.diagnose.checks import calibration, curves, data_quality, learn
 from rewardsmith.diagnose.compared import Compared
 from rewardsmith.diagnose.facts import (
     CHANCE_LOSS,
-    Baseline,
+    BaselineFacts,
     CurvePoint,
     DataFacts,
     DataFinding,
     Facts,
-    Group,
-    ReliabilityBin,
+    GroupFacts,
+    ReliabilityFacts,
 )
-from rewardsmith.diagnose.intervals import Interval
+from rewardsmith.diagnose.intervals import Interval95
 
 
 def train(*losses, **more):
@@ -121,7 +121,7 @@ def test_a_finding_fires_and_its_neighbour_does_not(check, fires, finding_id, qu
         (Facts(loss=0.6930, accuracy=0.5, n=2), "nothing_learned"),
         (Facts(loss=0.6930), "nothing_learned"),
         (Facts(loss=0.70, accuracy=0.52, n=100), "nothing_learned"),
-        (Facts(loss=0.66, loss_interval=Interval(0.62, 0.70), accuracy=0.55, n=100), "nothing_learned"),
+        (Facts(loss=0.66, loss_interval=Interval95(0.62, 0.70), accuracy=0.55, n=100), "nothing_learned"),
         (Facts(train_loss=0.6930, accuracy=0.5, n=2), "nothing_learned"),
         # A training loss at ln 2 says nothing against a held-out accuracy of unknown n.
         (Facts(train_loss=0.6930, accuracy=0.9), "learning_unclear"),
@@ -173,7 +173,7 @@ def test_the_noise_of_healthy_batches_is_no_spike():
 
 def baselines(**differences):
     return tuple(
-        Baseline(name, 0.6, None, difference, Interval(difference - 0.03, difference + 0.03))
+        BaselineFacts(name, 0.6, None, difference, Interval95(difference - 0.03, difference + 0.03))
         for name, difference in differences.items()
     )
 
@@ -201,16 +201,19 @@ def test_an_open_comparison_says_how_many_pairs_it_needs():
 
 
 def test_without_a_paired_interval_the_unpaired_one_is_used_and_said():
-    facts = Facts(accuracy=0.7, n=1000, baselines=(Baseline("tfidf", 0.6),))
+    facts = Facts(accuracy=0.7, n=1000, baselines=(BaselineFacts("tfidf", 0.6),))
     finding = performance.baselines(facts)
     assert finding.id == "beats_baselines"
     assert "unpaired" in finding.evidence.en
-    assert performance.baselines(Facts(accuracy=0.7, n=50, baselines=(Baseline("tfidf", 0.6),))).id == "baselines_open"
+    assert (
+        performance.baselines(Facts(accuracy=0.7, n=50, baselines=(BaselineFacts("tfidf", 0.6),))).id
+        == "baselines_open"
+    )
 
 
 def test_a_constant_reward_has_no_interval_of_its_own():
     # Wilson at 0.56 of 400: low end 0.511, above one half; two sampled shares would overlap.
-    finding = performance.baselines(Facts(accuracy=0.56, n=400, baselines=(Baseline("constant", 0.5),)))
+    finding = performance.baselines(Facts(accuracy=0.56, n=400, baselines=(BaselineFacts("constant", 0.5),)))
     assert finding.id == "beats_baselines"
 
 
@@ -240,12 +243,12 @@ def test_the_direction_of_a_length_bias_is_named():
 
 
 def test_a_category_is_weak_only_beyond_its_interval():
-    strong = Group("chat", 500, 0.8)
-    weak = Facts(accuracy=0.75, by_category=(strong, Group("maths", 100, 0.55)))
+    strong = GroupFacts("chat", 500, 0.8)
+    weak = Facts(accuracy=0.75, by_category=(strong, GroupFacts("maths", 100, 0.55)))
     finding = slices.weak_categories(weak)
     assert list(finding.numbers) == ["maths"]
-    small = Facts(accuracy=0.75, by_category=(strong, Group("maths", 29, 0.30)))
-    wide = Facts(accuracy=0.75, by_category=(strong, Group("maths", 100, 0.70)))
+    small = Facts(accuracy=0.75, by_category=(strong, GroupFacts("maths", 29, 0.30)))
+    wide = Facts(accuracy=0.75, by_category=(strong, GroupFacts("maths", 100, 0.70)))
     assert slices.weak_categories(small) is None
     assert slices.weak_categories(wide) is None
     assert slices.weak_categories(Facts(accuracy=0.75, by_category=(strong,))) is None
@@ -266,7 +269,7 @@ def test_a_temperature_that_mends_it_makes_it_a_note():
 
 def test_over_and_underconfidence_are_told_apart():
     over = Facts(
-        ece=0.1, ece_noise_floor=0.0, reliability=(ReliabilityBin(0.9, 0.7, 10), ReliabilityBin(0.6, 0.65, 10))
+        ece=0.1, ece_noise_floor=0.0, reliability=(ReliabilityFacts(0.9, 0.7, 10), ReliabilityFacts(0.6, 0.65, 10))
     )
     under = Facts(ece=0.1, ece_noise_floor=0.0, temperature=0.5)
     assert "overconfident" in calibration.calibration(over).title.en

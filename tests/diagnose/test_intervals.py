@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from rewardsmith.diagnose.intervals import Interval, pairs_needed, unpaired_difference, wilson
+from rewardsmith.diagnose.intervals import Interval95, pairs_needed, unpaired_difference, wilson
 
 
 def test_one_of_two_is_anything_from_9_to_91_percent():
@@ -44,6 +44,6 @@ def test_equal_things_cannot_be_told_apart_by_any_number():
 
 
 def test_an_interval_holds_its_ends():
-    assert 0.2 in Interval(0.2, 0.4)
-    assert 0.41 not in Interval(0.2, 0.4)
-    assert Interval(0.2, 0.4).half_width == pytest.approx(0.1)
+    assert 0.2 in Interval95(0.2, 0.4)
+    assert 0.41 not in Interval95(0.2, 0.4)
+    assert Interval95(0.2, 0.4).half_width == pytest.approx(0.1)

@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from rewardsmith.diagnose.intervals import Interval
+from rewardsmith.diagnose.intervals import Interval95
 from rewardsmith.diagnose.reading import facts_from_folder, facts_from_mapping
 from rewardsmith.errors import DataError
 
@@ -73,10 +73,10 @@ def test_an_evaluation_is_read_whole(tmp_path):
     }
     facts = facts_from_folder(write(tmp_path, evaluation_json=evaluation))
     assert [b.name for b in facts.baselines] == ["longer"]
-    assert facts.baselines[0].difference_interval == Interval(0.1, 0.3)
+    assert facts.baselines[0].difference_interval == Interval95(0.1, 0.3)
     assert [(g.label, g.n) for g in facts.by_category] == [("安全", 4)]
-    assert facts.by_difficulty["turns"][0].interval == Interval(0.4, 0.9)
-    assert facts.reliability[0].interval == Interval(0.2, 0.8)
+    assert facts.by_difficulty["turns"][0].interval == Interval95(0.4, 0.9)
+    assert facts.reliability[0].interval == Interval95(0.2, 0.8)
     assert "train.json is missing" in facts.notes
 
 

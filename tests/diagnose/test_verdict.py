@@ -8,9 +8,9 @@ import pytest
 
 from rewardsmith.diagnose import verdict
 from rewardsmith.diagnose.compared import Compared
-from rewardsmith.diagnose.facts import Baseline, CurvePoint, Facts
+from rewardsmith.diagnose.facts import BaselineFacts, CurvePoint, Facts
 from rewardsmith.diagnose.finding import SEVERITIES
-from rewardsmith.diagnose.intervals import Interval
+from rewardsmith.diagnose.intervals import Interval95
 from rewardsmith.diagnose.reading import facts_from_mapping
 from rewardsmith.diagnose.verdict import CHECKS, DECIDED_BY, LABELS, judge
 
@@ -18,16 +18,16 @@ GOOD = Facts(
     split="test",
     n=2000,
     accuracy=0.72,
-    accuracy_interval=Interval(0.70, 0.74),
+    accuracy_interval=Interval95(0.70, 0.74),
     loss=0.55,
     clusters=900,
     ece=0.02,
     ece_noise_floor=0.02,
     train_loss=0.58,
     baselines=(
-        Baseline("longer", 0.55, None, 0.17, Interval(0.14, 0.20)),
-        Baseline("tfidf", 0.60, None, 0.12, Interval(0.09, 0.15)),
-        Baseline("constant", 0.5, None, 0.22, Interval(0.20, 0.24)),
+        BaselineFacts("longer", 0.55, None, 0.17, Interval95(0.14, 0.20)),
+        BaselineFacts("tfidf", 0.60, None, 0.12, Interval95(0.09, 0.15)),
+        BaselineFacts("constant", 0.5, None, 0.22, Interval95(0.20, 0.24)),
     ),
 )
 
@@ -78,17 +78,17 @@ def shortcut():
     [
         (changed(curve=(CurvePoint(1, loss=float("nan")),)), "broken", False),
         (changed(tie_rate=0.9), "nothing_learned", False),
-        (changed(accuracy=0.3, accuracy_interval=Interval(0.28, 0.32)), "reversed", False),
+        (changed(accuracy=0.3, accuracy_interval=Interval95(0.28, 0.32)), "reversed", False),
         (changed(split="train"), "cannot_judge", None),
         (changed(accuracy=None, accuracy_interval=None), "cannot_judge", None),
         (changed(baselines=()), "cannot_judge", None),
-        (changed(accuracy=0.99, accuracy_interval=Interval(0.98, 1.0)), "suspicious", None),
+        (changed(accuracy=0.99, accuracy_interval=Interval95(0.98, 1.0)), "suspicious", None),
         (
-            changed(baselines=(Baseline("longer", 0.75, None, -0.03, Interval(-0.05, -0.01)),)),
+            changed(baselines=(BaselineFacts("longer", 0.75, None, -0.03, Interval95(-0.05, -0.01)),)),
             "no_better_than_baseline",
             False,
         ),
-        (changed(baselines=(Baseline("longer", 0.71, None, 0.01, Interval(-0.02, 0.04)),)), "undecided", None),
+        (changed(baselines=(BaselineFacts("longer", 0.71, None, 0.01, Interval95(-0.02, 0.04)),)), "undecided", None),
         (changed(clusters=12), "undecided", None),
         (changed(compared=shortcut()), "shortcut", False),
         (changed(train_loss=0.9), "usable_with_care", True),

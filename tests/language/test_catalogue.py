@@ -8,7 +8,7 @@ from english import PACKAGE, numbered, prose_of
 
 from rewardsmith import cli, manual
 from rewardsmith.language import say
-from rewardsmith.language.catalogue import FOLDER, PLACEHOLDER, Entry, entries, in_chinese
+from rewardsmith.language.catalogue import FOLDER, PLACEHOLDER, Translation, entries, in_chinese
 from rewardsmith.settings import settings_of
 from rewardsmith.settings.fields import LANG
 
@@ -141,7 +141,7 @@ def test_a_long_quotation_is_neither_slow_nor_too_deep(sign):
 
 
 def test_few_fixed_letters_do_not_claim_whole_sentences():
-    entry = Entry("{0} left", "剩余 {0}")
+    entry = Translation("{0} left", "剩余 {0}")
     assert entry.render("0:00:40 left") is not None
     assert entry.render("nothing of it is left") is None
 

@@ -11,9 +11,10 @@ from safetensors.torch import load_file, save_file
 
 from builders import DATE, pair, tiny
 from rewardsmith.errors import ContractError, ModelError
+from rewardsmith.model.inferred import describe_start, new_contract
 from rewardsmith.model.loading.backbones import open_backbone
 from rewardsmith.model.loading.value_heads import Choice
-from rewardsmith.model.reward_model import RewardModel, describe_start, new_contract
+from rewardsmith.model.reward_model import RewardModel
 
 CLOSED = "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>' }}{% endfor %}"
 

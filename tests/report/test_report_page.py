@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rewardsmith.diagnose.compared import gather
-from rewardsmith.diagnose.facts import Baseline, CurvePoint, Facts, Group, ReliabilityBin
+from rewardsmith.diagnose.facts import BaselineFacts, CurvePoint, Facts, GroupFacts, ReliabilityFacts
 from rewardsmith.diagnose.verdict import judge
 from rewardsmith.report.markdown import fenced, plain
 from rewardsmith.report.page import SHOWN_CHARACTERS, render_page
@@ -47,11 +47,11 @@ def full_facts(texts=("好的回答", "bad"), name="run"):
         loss=0.6,
         ece=0.05,
         ece_noise_floor=0.06,
-        baselines=(Baseline("longer", 0.5),),
-        by_category=(Group(texts[0], 100, 0.6), Group("$x_1$", 100, 0.8)),
-        by_difficulty={"length": (Group("short", 100, 0.6), Group("long", 100, 0.8))},
-        reliability=(ReliabilityBin(0.6, 0.55, 100), ReliabilityBin(0.9, 0.8, 100)),
-        reliability_calibrated=(ReliabilityBin(0.6, 0.6, 100),),
+        baselines=(BaselineFacts("longer", 0.5),),
+        by_category=(GroupFacts(texts[0], 100, 0.6), GroupFacts("$x_1$", 100, 0.8)),
+        by_difficulty={"length": (GroupFacts("short", 100, 0.6), GroupFacts("long", 100, 0.8))},
+        reliability=(ReliabilityFacts(0.6, 0.55, 100), ReliabilityFacts(0.9, 0.8, 100)),
+        reliability_calibrated=(ReliabilityFacts(0.6, 0.6, 100),),
         curve=tuple(CurvePoint(step, loss=0.7 - step / 9000, accuracy=0.6) for step in range(3000)),
         passes=(CurvePoint(1000, loss=0.65, accuracy=0.62), CurvePoint(2000, loss=0.6, accuracy=0.7)),
         compared=gather(comparisons(texts)),

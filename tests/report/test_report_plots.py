@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 
-from rewardsmith.diagnose.facts import CurvePoint, Group
+from rewardsmith.diagnose.facts import CurvePoint, GroupFacts
 from rewardsmith.diagnose.finding import short_label
 from rewardsmith.report.plots import MAX_GROUPS, MAX_POINTS, finite_column, group_plot, shown_range, thin
 from rewardsmith.report.text import TEXTS
@@ -36,7 +36,7 @@ def test_an_outlier_does_not_squeeze_the_histogram():
 
 
 def test_the_largest_groups_are_shown_and_the_others_counted():
-    groups = [Group(f"g{k}", k + 1, 0.5) for k in range(MAX_GROUPS + 3)]
+    groups = [GroupFacts(f"g{k}", k + 1, 0.5) for k in range(MAX_GROUPS + 3)]
     plot = group_plot("g", "title", groups, TEXTS["en"])
     assert plot.remarks == (f"{MAX_GROUPS} / {MAX_GROUPS + 3}",)
     assert "g0 (" not in plot.svg
@@ -57,7 +57,7 @@ def test_a_chinese_label_takes_two_columns_a_character():
 
 def test_a_chinese_label_gets_the_room_that_a_browser_needs():
     label = "奖" * 14
-    svg = group_plot("g", "title", [Group(label, 9, 0.5), Group("b", 9, 0.5)], TEXTS["zh"]).svg
+    svg = group_plot("g", "title", [GroupFacts(label, 9, 0.5), GroupFacts("b", 9, 0.5)], TEXTS["zh"]).svg
     # The label ends at its x; drawn one em (10 units) a character, it has to begin inside the picture.
     written = re.search(rf'<text style="font-size: ([\d.]+)px[^"]*" x="([\d.]+)"[^>]*>{label} ', svg)
     size, end = float(written[1]), float(written[2])
@@ -65,11 +65,11 @@ def test_a_chinese_label_gets_the_room_that_a_browser_needs():
 
 
 def test_groups_have_chinese_names():
-    svg = group_plot("g", "title", [Group("shorter", 9, 0.5), Group("language: zh", 9, 0.5)], TEXTS["zh"]).svg
+    svg = group_plot("g", "title", [GroupFacts("shorter", 9, 0.5), GroupFacts("language: zh", 9, 0.5)], TEXTS["zh"]).svg
     assert "偏好的较短 (n = 9)" in svg
     assert "语言：中文 (n = 9)" in svg
 
 
 def test_drawing_chinese_says_nothing_on_standard_error(capfd):
-    group_plot("g", "奖励", [Group("类别", 9, 0.5)], TEXTS["zh"])
+    group_plot("g", "奖励", [GroupFacts("类别", 9, 0.5)], TEXTS["zh"])
     assert capfd.readouterr().err == ""

@@ -21,7 +21,7 @@ from rewardsmith import api, cli
 from rewardsmith.commands import train
 from rewardsmith.errors import MissingExtraError, UsageError
 from rewardsmith.track import following
-from rewardsmith.track.trackers import TRACKERS, Entry, Job
+from rewardsmith.track.trackers import TRACKERS, Job, TrackerEntry
 
 SETTINGS = {
     "model": "tiny",
@@ -193,7 +193,7 @@ def test_ctrl_c_leaves_a_record_that_a_resume_goes_on_with(tmp_path, untracked):
 
 
 def test_a_missing_package_is_told_before_anything_is_read_or_written(tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(TRACKERS, "wandb", Entry("rewardsmith.track.wandb:Wandb", ("wandb_of_another_planet",)))
+    monkeypatch.setitem(TRACKERS, "wandb", TrackerEntry("rewardsmith.track.wandb:Wandb", ("wandb_of_another_planet",)))
     words = ["train", "--model", "tiny", "--dataset", str(tmp_path / "none.jsonl"), "--output", str(tmp_path / "out")]
     assert cli.main([*words, "--track", "wandb"]) == 1
     error = capsys.readouterr().err

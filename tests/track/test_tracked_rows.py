@@ -5,7 +5,7 @@ import pytest
 
 from rewardsmith.track.framed import frames
 from rewardsmith.track.outcome import numbers
-from rewardsmith.track.rows import Row, Rows, last_steps
+from rewardsmith.track.rows import MetricsRow, Rows, last_steps
 
 
 def line(step, **figures):
@@ -17,11 +17,11 @@ def test_rows_come_once_and_only_whole(tmp_path):
     rows = Rows(path)
     assert rows.new() == []
     path.write_bytes(line(1, loss=0.5, grad_norm=None) + line(1, eval_loss=0.25)[:9])
-    assert rows.new() == [Row(1, "train", {"train/loss": 0.5})]
+    assert rows.new() == [MetricsRow(1, "train", {"train/loss": 0.5})]
     assert rows.new() == []
     with path.open("ab") as file:
         file.write(line(1, eval_loss=0.25)[9:])
-    assert rows.new() == [Row(1, "validation", {"validation/loss": 0.25})]
+    assert rows.new() == [MetricsRow(1, "validation", {"validation/loss": 0.25})]
 
 
 def test_a_file_in_the_place_of_the_old_one_is_read_from_its_top(tmp_path):

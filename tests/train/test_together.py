@@ -228,9 +228,10 @@ def test_the_end_of_one_process_ends_all_with_one_message(tmp_path, number):
 
 def tiny_of_32():
     from builders import DATE
+    from rewardsmith.model.inferred import new_contract
     from rewardsmith.model.loading.backbones import open_backbone
     from rewardsmith.model.loading.tiny import TinyConfig
-    from rewardsmith.model.reward_model import RewardModel, new_contract
+    from rewardsmith.model.reward_model import RewardModel
 
     backbone = open_backbone("tiny", seed=0, tiny=TinyConfig(n_embd=32))
     return RewardModel.build(backbone, new_contract(backbone, max_length=256, date=DATE), device="cpu").network

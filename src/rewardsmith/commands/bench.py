@@ -152,8 +152,9 @@ def share_of_peak(config: Config, progress: Progress) -> dict[str, Any]:
     from rewardsmith.bench import documented
     from rewardsmith.bench.share import measure_share
     from rewardsmith.bench.workload import build
+    from rewardsmith.model.inferred import new_contract
     from rewardsmith.model.loading.backbones import open_backbone
-    from rewardsmith.model.reward_model import RewardModel, new_contract
+    from rewardsmith.model.reward_model import RewardModel
 
     if config.model in (None, "tiny"):
         size = documented.Size(*LARGER)

@@ -184,8 +184,9 @@ def open_for_inspection(config: Config) -> "tuple[RewardModel, bool]":
     from dataclasses import replace
 
     from rewardsmith.model.checkpoint.sidecar import Sidecar
+    from rewardsmith.model.inferred import describe_inferred, infer_contract, new_contract
     from rewardsmith.model.loading.backbones import open_backbone
-    from rewardsmith.model.reward_model import RewardModel, describe_inferred, infer_contract, new_contract
+    from rewardsmith.model.reward_model import RewardModel
 
     backbone = open_backbone(config.model)
     sidecar = Sidecar.load(backbone.folder) if backbone.folder else None

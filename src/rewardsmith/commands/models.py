@@ -7,7 +7,7 @@ from rewardsmith.language import say
 from rewardsmith.progress import SILENT, Progress
 
 if TYPE_CHECKING:
-    from rewardsmith.model.loading.embedded import Entry
+    from rewardsmith.model.loading.embedded import EmbeddedModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Config:
 class Result:
     """All embedded models."""
 
-    models: "tuple[Entry, ...]"
+    models: "tuple[EmbeddedModel, ...]"
 
     def to_json(self) -> dict[str, Any]:
         """`models`: name, origin, folder (null where not installed)."""

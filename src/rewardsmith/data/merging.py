@@ -6,7 +6,7 @@ from typing import Any
 
 from rewardsmith.records import Comparison, Record, Response
 
-Turns = tuple[tuple[str, str], ...]
+RolesAndTexts = tuple[tuple[str, str], ...]
 
 
 def merge_prompts(records: Iterable[Record]) -> list[Record]:
@@ -27,7 +27,7 @@ def merged(group: Sequence[Record], *, repeats: bool = True) -> Record:
 
     Without `repeats`, a comparison that an earlier record of the group states already is not stated again.
     """
-    index: dict[Turns, int] = {}
+    index: dict[RolesAndTexts, int] = {}
     responses: list[Response] = []
     comparisons: list[Comparison] = []
     ratings: dict[str, dict[int, set[float]]] = {}
@@ -57,7 +57,7 @@ def merged(group: Sequence[Record], *, repeats: bool = True) -> Record:
     )
 
 
-def turns(response: Response) -> Turns:
+def turns(response: Response) -> RolesAndTexts:
     """A response's turns as plain values; who wrote it plays no part."""
     return tuple((message.role, message.content) for message in response.messages)
 

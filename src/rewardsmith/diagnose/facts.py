@@ -9,41 +9,41 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rewardsmith.diagnose.compared import Compared
-from rewardsmith.diagnose.intervals import Interval, wilson
+from rewardsmith.diagnose.intervals import Interval95, wilson
 
 CHANCE_LOSS = math.log(2)
 """The Bradley-Terry loss of a model that gives every response the same reward: -log(1/2)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Baseline:
+class BaselineFacts:
     """A rule without a reward model: its accuracy in [0, 1], and the model's minus its own on the same pairs."""
 
     name: str
     accuracy: float | None = None
-    interval: Interval | None = None
+    interval: Interval95 | None = None
     difference: float | None = None
-    difference_interval: Interval | None = None
+    difference_interval: Interval95 | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class GroupFacts:
     """The accuracy in [0, 1] on `n` comparisons that share a label (a category, a length bin)."""
 
     label: str
     n: int
     accuracy: float
-    interval: Interval | None = None
+    interval: Interval95 | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class ReliabilityBin:
+class ReliabilityFacts:
     """Mean confidence and share correct of `n` comparisons; both in [0, 1]."""
 
     confidence: float
     accuracy: float
     n: int
-    interval: Interval | None = None
+    interval: Interval95 | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +95,9 @@ class Facts:
     n: int | None = None
     label_ties: int | None = None
     accuracy: float | None = None
-    accuracy_interval: Interval | None = None
+    accuracy_interval: Interval95 | None = None
     loss: float | None = None
-    loss_interval: Interval | None = None
+    loss_interval: Interval95 | None = None
     tie_rate: float | None = None
     auc: float | None = None
     brier: float | None = None
@@ -109,11 +109,11 @@ class Facts:
     clusters: int | None = None
     too_few_prompts: bool | None = None
     reward_std: float | None = None
-    baselines: tuple[Baseline, ...] = ()
-    by_category: tuple[Group, ...] = ()
-    by_difficulty: Mapping[str, tuple[Group, ...]] = field(default_factory=dict)
-    reliability: tuple[ReliabilityBin, ...] = ()
-    reliability_calibrated: tuple[ReliabilityBin, ...] = ()
+    baselines: tuple[BaselineFacts, ...] = ()
+    by_category: tuple[GroupFacts, ...] = ()
+    by_difficulty: Mapping[str, tuple[GroupFacts, ...]] = field(default_factory=dict)
+    reliability: tuple[ReliabilityFacts, ...] = ()
+    reliability_calibrated: tuple[ReliabilityFacts, ...] = ()
     train_loss: float | None = None
     train_pairs: int | None = None
     epochs: float | None = None
@@ -130,7 +130,7 @@ class Facts:
     unread: tuple[str, ...] = ()
 
     @property
-    def interval(self) -> Interval | None:
+    def interval(self) -> Interval95 | None:
         """The 95 % interval of the accuracy: the measured one, else Wilson's from n; None without n."""
         if self.accuracy_interval is not None:
             return self.accuracy_interval

@@ -14,7 +14,7 @@ POWER_FACTOR = ((NormalDist().inv_cdf(0.975) + NormalDist().inv_cdf(0.8)) / Z95)
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class Interval95:
     """A 95 % interval, ends included."""
 
     low: float
@@ -29,22 +29,22 @@ class Interval:
         return (self.high - self.low) / 2
 
 
-def wilson(share: float, n: int) -> Interval:
+def wilson(share: float, n: int) -> Interval95:
     """95 % score interval of a share in [0, 1] seen on `n` >= 1 independent trials (Wilson 1927, JASA 22, 209-212).
 
     A share that counts a tie as one half is allowed; the interval is then slightly too wide.
     """
     found = statistics.wilson(float(share), float(n))
-    return Interval(found.low, found.high)
+    return Interval95(found.low, found.high)
 
 
-def unpaired_difference(share: float, n: int, other: float, other_n: int) -> Interval:
+def unpaired_difference(share: float, n: int, other: float, other_n: int) -> Interval95:
     """95 % interval of `share - other` on two separate samples (Newcombe 1998, method 10: Wilson's ends combined)."""
     a, b = wilson(share, n), wilson(other, other_n)
     difference = share - other
     low = difference - math.hypot(share - a.low, b.high - other)
     high = difference + math.hypot(a.high - share, other - b.low)
-    return Interval(low, high)
+    return Interval95(low, high)
 
 
 def pairs_needed(difference: float, half_width: float, n: int) -> int | None:

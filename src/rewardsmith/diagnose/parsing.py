@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rewardsmith.diagnose.facts import Baseline, CurvePoint, Group, ReliabilityBin
-from rewardsmith.diagnose.intervals import Interval
+from rewardsmith.diagnose.facts import BaselineFacts, CurvePoint, GroupFacts, ReliabilityFacts
+from rewardsmith.diagnose.intervals import Interval95
 from rewardsmith.errors import DataError
 
 
@@ -39,7 +39,7 @@ def count(row: Mapping[str, Any], *names: str) -> int | None:
     return int(value)
 
 
-def interval(row: Mapping[str, Any], name: str) -> Interval | None:
+def interval(row: Mapping[str, Any], name: str) -> Interval95 | None:
     """A pair [low, high] of numbers; None where absent or null at an end; DataError for another shape."""
     value = row.get(name)
     if value is None:
@@ -47,7 +47,7 @@ def interval(row: Mapping[str, Any], name: str) -> Interval | None:
     if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:
         raise DataError(f"{name} is {value!r}; expected [low, high]")
     low, high = (number({name: end}, name) for end in value)
-    return None if low is None or high is None else Interval(low, high)
+    return None if low is None or high is None else Interval95(low, high)
 
 
 def mapping(row: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -60,7 +60,7 @@ def mapping(row: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return value
 
 
-def baselines(row: Mapping[str, Any]) -> tuple[Baseline, ...]:
+def baselines(row: Mapping[str, Any]) -> tuple[BaselineFacts, ...]:
     """The baselines of an evaluation; those without an accuracy (not measured) are left out."""
     found = []
     for name, figures in mapping(row, "baselines").items():
@@ -69,11 +69,11 @@ def baselines(row: Mapping[str, Any]) -> tuple[Baseline, ...]:
         accuracy = share(figures, "accuracy")
         if accuracy is not None:
             spread = interval(figures, "accuracy_ci"), interval(figures, "difference_ci")
-            found.append(Baseline(str(name), accuracy, spread[0], number(figures, "difference"), spread[1]))
+            found.append(BaselineFacts(str(name), accuracy, spread[0], number(figures, "difference"), spread[1]))
     return tuple(found)
 
 
-def groups(rows: Any) -> tuple[Group, ...]:
+def groups(rows: Any) -> tuple[GroupFacts, ...]:
     """Groups from a list of {label, n, accuracy, …} or an object label -> {n, accuracy, …}, without those of n = 0."""
     if isinstance(rows, Mapping):
         rows = [{"label": label, **figures} for label, figures in rows.items() if isinstance(figures, Mapping)]
@@ -81,19 +81,19 @@ def groups(rows: Any) -> tuple[Group, ...]:
     for row in rows or ():
         size, accuracy = count(row, "n") or 0, share(row, "accuracy")
         if size and accuracy is not None:
-            found.append(Group(str(row.get("label", "")), size, accuracy, interval(row, "accuracy_ci")))
+            found.append(GroupFacts(str(row.get("label", "")), size, accuracy, interval(row, "accuracy_ci")))
     return tuple(found)
 
 
-def reliability(rows: Any) -> tuple[ReliabilityBin, ...]:
+def reliability(rows: Any) -> tuple[ReliabilityFacts, ...]:
     """The bins of a reliability diagram; empty bins are left out."""
     found = []
     for row in rows or ():
         confidence, accuracy, size = share(row, "confidence"), share(row, "accuracy"), count(row, "n")
         if size and confidence is not None and accuracy is not None:
             low, high = number(row, "low"), number(row, "high")
-            spread = None if low is None or high is None else Interval(low, high)
-            found.append(ReliabilityBin(confidence, accuracy, size, spread))
+            spread = None if low is None or high is None else Interval95(low, high)
+            found.append(ReliabilityFacts(confidence, accuracy, size, spread))
     return tuple(found)
 
 

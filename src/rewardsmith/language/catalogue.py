@@ -37,7 +37,7 @@ class Rendering:
 
 
 @dataclass(frozen=True)
-class Entry:
+class Translation:
     """One template in English and in Chinese."""
 
     english: str
@@ -139,9 +139,9 @@ def exact() -> dict[str, str]:
 
 
 @functools.cache
-def templates() -> tuple[Entry, ...]:
+def templates() -> tuple[Translation, ...]:
     """Entries with placeholders, those with the most fixed text first: they win where two read a message equally well."""
-    found = [Entry(english, chinese) for english, chinese in entries().items() if PLACEHOLDER.search(english)]
+    found = [Translation(english, chinese) for english, chinese in entries().items() if PLACEHOLDER.search(english)]
     return tuple(sorted(found, key=lambda entry: -len("".join(entry.literals))))
 
 

@@ -22,7 +22,7 @@ from rewardsmith.errors import ContractError
 from rewardsmith.model.forward.batches import Batch, KnownFeatures
 from rewardsmith.model.forward.network import RewardNetwork
 from rewardsmith.model.inspection.finite import refuse_values
-from rewardsmith.model.scorer import Rewards, Sequences, computed, finite
+from rewardsmith.model.scorer import RecordRewards, Sequences, computed, finite
 
 FILE = Path("heads") / "weights.safetensors"
 CLOSE = 1e-5  # relative to the largest weight of a head; all are stored in fp32
@@ -31,8 +31,8 @@ CLOSE = 1e-5  # relative to the largest weight of a head; all are stored in fp32
 class Spread(NamedTuple):
     """The rewards of one record's responses, and the standard deviation of each over the heads (divided by their number)."""
 
-    rewards: Rewards
-    std: Rewards
+    rewards: RecordRewards
+    std: RecordRewards
 
 
 @dataclass(frozen=True)

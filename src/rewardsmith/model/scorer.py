@@ -15,7 +15,7 @@ from rewardsmith.model.runtime.processes import ALONE, Team
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.scoring.trees import Ids, TokenTree, build_tree
 
-Rewards = Float64[np.ndarray, " _"]  # of one record's K responses
+RecordRewards = Float64[np.ndarray, " _"]  # of one record's K responses
 WINDOW = 2048  # records looked at together for equal texts and shared prompts; bounds memory
 DEFAULT_BUDGET = {"cpu": 4096, "mps": 8192, "cuda": 32768}
 
@@ -55,7 +55,7 @@ def score(
     total: int | None = None,
     progress: Progress = SILENT,
     team: Team = ALONE,
-) -> Iterator[Rewards]:
+) -> Iterator[RecordRewards]:
     """Rewards of every record, in order; `budget` is the tokens per forward pass.
 
     The processes of a `team` must all call this with the same records: each computes a part of the forward passes that

@@ -10,12 +10,12 @@ C = TypeVar("C")
 P = TypeVar("P")
 R = TypeVar("R")
 
-Engine = Literal["local", "ray"]
+EngineName = Literal["local", "ray"]
 
 
 @contextlib.contextmanager
 def spread(
-    function: Callable[[C, P], R], context: C, pieces: Iterable[P], *, engine: Engine, workers: int | None
+    function: Callable[[C, P], R], context: C, pieces: Iterable[P], *, engine: EngineName, workers: int | None
 ) -> Iterator[Iterator[tuple[P, R]]]:
     """Each piece with its result, in their order; inside the block workers are there, after it they are not.
 

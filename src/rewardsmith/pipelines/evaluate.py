@@ -14,7 +14,7 @@ from rewardsmith.evaluate.calibration import fit_temperature
 from rewardsmith.evaluate.comparisons import Comparisons, Rankings
 from rewardsmith.evaluate.summary import Summary, summarize
 from rewardsmith.files import write_json, write_jsonl
-from rewardsmith.model.checkpoint.sidecar import Calibration, Normalizer
+from rewardsmith.model.checkpoint.sidecar import FittedTemperature, Normalizer
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.quality.text.characters import length_in_words
 from rewardsmith.quality.text.languages import language_of
@@ -114,7 +114,7 @@ def normalize(rewards: Rewards) -> Normalizer:
     return Normalizer(float(every.mean()), float(every.std()), tuple(map(float, np.quantile(every, QUANTILES))))
 
 
-def calibrate(records: Sequence[Record], rewards: Rewards, *, fitted_on: str) -> Calibration | None:
+def calibrate(records: Sequence[Record], rewards: Rewards, *, fitted_on: str) -> FittedTemperature | None:
     """The temperature that fits these comparisons best; None where it cannot be told."""
     rows = [row for row in compared(records, rewards) if row.comparison.weight > 0]
     if not rows:
@@ -123,7 +123,7 @@ def calibrate(records: Sequence[Record], rewards: Rewards, *, fitted_on: str) ->
     preference = np.array([row.comparison.preference for row in rows])
     weight = np.array([row.comparison.weight for row in rows])
     temperature = fit_temperature(margin, preference, weight=weight)
-    return Calibration(temperature, fitted_on) if np.isfinite(temperature) else None
+    return FittedTemperature(temperature, fitted_on) if np.isfinite(temperature) else None
 
 
 def compared(records: Sequence[Record], rewards: Rewards) -> Iterator[Row]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from rewardsmith.diagnose.compared import Numbers
-from rewardsmith.diagnose.facts import CHANCE_LOSS, CurvePoint, Facts, Group, ReliabilityBin
+from rewardsmith.diagnose.facts import CHANCE_LOSS, CurvePoint, Facts, GroupFacts, ReliabilityFacts
 from rewardsmith.diagnose.finding import short_label
 from rewardsmith.diagnose.intervals import wilson
 
@@ -33,7 +33,7 @@ MAX_GROUPS = 12
 COLOURS = {"ink": "#010101", "grid": "#020202", "a": "#030303", "b": "#040404", "c": "#050505", "d": "#060606"}
 """Stand-ins that are replaced by `var(--name)` after drawing: matplotlib does not know CSS variables."""
 
-Texts = Mapping[str, str]
+PlotTexts = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def finite_column(rows: Sequence[CurvePoint], name: str) -> tuple[list[float], l
     return [step for step, _ in pairs], [value for _, value in pairs]
 
 
-def curve_lines(axes: Any, facts: Facts, column: str, texts: Texts) -> None:
+def curve_lines(axes: Any, facts: Facts, column: str, texts: PlotTexts) -> None:
     """The training and the held-out line of one column."""
     steps, values = finite_column(facts.curve, column)
     if steps:
@@ -116,7 +116,7 @@ def curve_lines(axes: Any, facts: Facts, column: str, texts: Texts) -> None:
     axes.set_ylabel(texts[f"axis_{column}"])
 
 
-def thinned(facts: Facts, texts: Texts) -> tuple[str, ...]:
+def thinned(facts: Facts, texts: PlotTexts) -> tuple[str, ...]:
     """The remark that a line shows means, where it does."""
     block = math.ceil(len(facts.curve) / MAX_POINTS)
     return (texts["means_of"].format(rows=block),) if block > 1 else ()
@@ -127,7 +127,7 @@ def below(axes: Any, columns: int = 3) -> None:
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=columns)
 
 
-def loss_curve(facts: Facts, texts: Texts) -> Plot | None:
+def loss_curve(facts: Facts, texts: PlotTexts) -> Plot | None:
     """Training and held-out loss over the steps, with ln 2."""
     if not finite_column(facts.curve, "loss")[0] and not finite_column(facts.passes, "loss")[0]:
         return None
@@ -140,7 +140,7 @@ def loss_curve(facts: Facts, texts: Texts) -> Plot | None:
     return Plot("loss", texts["plot_loss"], draw("loss", paint), thinned(facts, texts))
 
 
-def accuracy_curve(facts: Facts, texts: Texts) -> Plot | None:
+def accuracy_curve(facts: Facts, texts: PlotTexts) -> Plot | None:
     """Training and held-out accuracy over the steps, with the baselines and the final accuracy."""
     if not finite_column(facts.curve, "accuracy")[0] and not finite_column(facts.passes, "accuracy")[0]:
         return None
@@ -167,13 +167,13 @@ def shown_range(values: Numbers) -> tuple[float, float]:
     return (float(low), float(high)) if high > low else (float(low) - 0.5, float(high) + 0.5)
 
 
-def outside(values: Numbers, low: float, high: float, texts: Texts) -> tuple[str, ...]:
+def outside(values: Numbers, low: float, high: float, texts: PlotTexts) -> tuple[str, ...]:
     """The remark that values lie outside the axis, where some do."""
     count = int(((values < low) | (values > high)).sum())
     return (texts["outside"].format(count=f"{count:,}", total=f"{values.size:,}"),) if count else ()
 
 
-def reward_histogram(facts: Facts, texts: Texts) -> Plot | None:
+def reward_histogram(facts: Facts, texts: PlotTexts) -> Plot | None:
     """How the rewards of preferred and other responses are spread."""
     if facts.compared is None:
         return None
@@ -198,7 +198,7 @@ def reward_histogram(facts: Facts, texts: Texts) -> Plot | None:
     return Plot("rewards", texts["plot_rewards"], draw("rewards", paint), outside(every, low, high, texts))
 
 
-def margin_histogram(facts: Facts, texts: Texts) -> Plot | None:
+def margin_histogram(facts: Facts, texts: PlotTexts) -> Plot | None:
     """The margins, wrong ones in another colour."""
     if facts.compared is None:
         return None
@@ -226,7 +226,7 @@ def margin_histogram(facts: Facts, texts: Texts) -> Plot | None:
     return Plot("margins", texts["plot_margins"], draw("margins", paint), outside(margins, low, high, texts))
 
 
-def reliability_diagram(facts: Facts, texts: Texts) -> Plot | None:
+def reliability_diagram(facts: Facts, texts: PlotTexts) -> Plot | None:
     """Share correct against confidence, before and after the temperature, with intervals."""
     if not facts.reliability and not facts.reliability_calibrated:
         return None
@@ -246,7 +246,7 @@ def reliability_diagram(facts: Facts, texts: Texts) -> Plot | None:
     return Plot("reliability", texts["plot_reliability"], draw("reliability", paint))
 
 
-def with_intervals(axes: Any, bins: Sequence[ReliabilityBin], colour: str, label: str) -> None:
+def with_intervals(axes: Any, bins: Sequence[ReliabilityFacts], colour: str, label: str) -> None:
     """Points with 95 % error bars."""
     spans = [b.interval or wilson(b.accuracy, b.n) for b in bins]
     bars = [
@@ -258,7 +258,7 @@ def with_intervals(axes: Any, bins: Sequence[ReliabilityBin], colour: str, label
     axes.errorbar(places, heights, bars, color=colour, fmt="o-", ms=3, linewidth=1, elinewidth=0.7, label=label)
 
 
-def group_plot(name: str, title: str, groups: Sequence[Group], texts: Texts) -> Plot | None:
+def group_plot(name: str, title: str, groups: Sequence[GroupFacts], texts: PlotTexts) -> Plot | None:
     """Accuracy per group with intervals, one row each, in the order given; of more than MAX_GROUPS the largest."""
     if not groups:
         return None
@@ -281,7 +281,7 @@ def group_plot(name: str, title: str, groups: Sequence[Group], texts: Texts) -> 
     return Plot(name, title, draw(name, paint, height=1 + 0.3 * len(chosen)), remark)
 
 
-def group_plots(facts: Facts, texts: Texts) -> list[Plot]:
+def group_plots(facts: Facts, texts: PlotTexts) -> list[Plot]:
     """Accuracy by each difficulty and by category."""
     tables = {**facts.by_difficulty, "category": facts.by_category}
     plots = [
@@ -296,7 +296,7 @@ def group_plots(facts: Facts, texts: Texts) -> list[Plot]:
     return [plot for plot in plots if plot is not None]
 
 
-PLOTS: tuple[Callable[[Facts, Texts], Plot | None], ...] = (
+PLOTS: tuple[Callable[[Facts, PlotTexts], Plot | None], ...] = (
     loss_curve,
     accuracy_curve,
     reward_histogram,
@@ -305,7 +305,7 @@ PLOTS: tuple[Callable[[Facts, Texts], Plot | None], ...] = (
 )
 
 
-def all_plots(facts: Facts, texts: Texts) -> list[Plot]:
+def all_plots(facts: Facts, texts: PlotTexts) -> list[Plot]:
     """Every plot whose numbers are there, in the order of the page."""
     drawn = [plot for plot in (paint(facts, texts) for paint in PLOTS) if plot is not None]
     return [*drawn, *group_plots(facts, texts)]

@@ -7,11 +7,11 @@ responses beside it or on where a record's prompt is said to end, so that a mean
 from collections.abc import Sequence
 from typing import Any
 
-from rewardsmith.scoring.templates.renderer import Piece
+from rewardsmith.scoring.templates.renderer import TextPiece
 
 
 def answer_length(
-    tokenizer: Any, pieces: Sequence[Piece], content: str, *, suffix: str, tokens: int, trimmed: int
+    tokenizer: Any, pieces: Sequence[TextPiece], content: str, *, suffix: str, tokens: int, trimmed: int
 ) -> int:
     """Tokens from the one in which the last message's content begins to the end, 1 to `tokens`.
 
@@ -33,7 +33,7 @@ def answer_chars(rendered: str, content: str, suffix: str) -> int | None:
     return None
 
 
-def tokens_of_tail(tokenizer: Any, pieces: Sequence[Piece], chars: int) -> int:
+def tokens_of_tail(tokenizer: Any, pieces: Sequence[TextPiece], chars: int) -> int:
     """Tokens that reach into the last `chars` characters of the pieces, each tokenized as it is scored."""
     count = 0
     for piece in reversed(pieces):
@@ -44,7 +44,7 @@ def tokens_of_tail(tokenizer: Any, pieces: Sequence[Piece], chars: int) -> int:
     return count
 
 
-def piece_tail(tokenizer: Any, piece: Piece, chars: int) -> int:
+def piece_tail(tokenizer: Any, piece: TextPiece, chars: int) -> int:
     """The same within one piece; a tokenizer that cannot tell where its tokens lie gets the tail by itself."""
     options = {"add_special_tokens": False, "verbose": False, "split_special_tokens": piece.literal}
     if not tokenizer.is_fast:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from rewardsmith.errors import ContractError
-from rewardsmith.scoring.templates.renderer import MOST_FRAMES, Content, Piece
+from rewardsmith.scoring.templates.renderer import MOST_FRAMES, Content, TextPiece
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,9 @@ class ControlTokens:
         plain = normalizer.normalize_str(text) if normalizer is not None else text
         return self.tokenizer.unk_token.strip().lower() in plain.lower()
 
-    def authors(self, piece: Piece, contents: Mapping[int, str], ids: Sequence[int], encoding: Any) -> frozenset[int]:
+    def authors(
+        self, piece: TextPiece, contents: Mapping[int, str], ids: Sequence[int], encoding: Any
+    ) -> frozenset[int]:
         """The messages whose contents wrote a control token into `piece`, or made one of the template's vanish.
 
         `contents` are the texts that stand in the conversation as they are, by number of message. Where the template
@@ -115,7 +117,7 @@ class ControlTokens:
             for length in range(1, len(string))
         )
 
-    def cut(self, text: str) -> list[Piece]:
+    def cut(self, text: str) -> list[TextPiece]:
         """The text as literal pieces that give no control token; usually one.
 
         ContractError where a single character becomes one.
@@ -126,7 +128,7 @@ class ControlTokens:
             ((ids, encoding),) = self.tokenize([part], literal=True)
             spans = self.spans(part, ids, encoding)
             if not spans:
-                pieces.append(Piece(part, literal=True))
+                pieces.append(TextPiece(part, literal=True))
                 continue
             if encoding is None:
                 spans = [Span(spans[0].token_id, *match.span()) for match in self.pattern.finditer(part)]

@@ -19,9 +19,9 @@ from rewardsmith.scoring.wire import Texts, encode_piece, unpack
 
 T = TypeVar("T")
 PIECE = 100  # records that go to a process at a time
-Outcome = Encoded | str
+EncodeResult = Encoded | str
 """A record's token ids, or why it cannot be encoded."""
-Spread = Callable[[Encoder, Iterable[list[Texts]]], Generator[list[bytes | str], None, None]]
+EncodePieces = Callable[[Encoder, Iterable[list[Texts]]], Generator[list[bytes | str], None, None]]
 """Does `encode_piece` on every piece, in order."""
 
 
@@ -31,8 +31,12 @@ def in_turn(encoder: Encoder, pieces: Iterable[list[Texts]]) -> Generator[list[b
 
 
 def encoded(
-    records: Sequence[Record], encoder: Encoder, spread: Spread = in_turn, *, note: Callable[[str], None] = SILENT.note
-) -> Generator[Outcome, None, None]:
+    records: Sequence[Record],
+    encoder: Encoder,
+    spread: EncodePieces = in_turn,
+    *,
+    note: Callable[[str], None] = SILENT.note,
+) -> Generator[EncodeResult, None, None]:
     """The outcome of every record in order; what is not remembered is tokenized, and remembered for the next run.
 
     `note` gets a sentence where it cannot be remembered.
@@ -54,7 +58,7 @@ def in_pieces(records: Sequence[Record]) -> Iterator[list[Texts]]:
 
 def kept(
     records: Sequence[Record], values: Iterable[bytes | str], store: TokenStore | None
-) -> Generator[Outcome, None, None]:
+) -> Generator[EncodeResult, None, None]:
     """The outcomes of `records`, whose packed token ids go to `store` on the way."""
     for record, value in zip(records, values, strict=True):
         if not isinstance(value, bytes):

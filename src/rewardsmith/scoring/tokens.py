@@ -13,7 +13,7 @@ from rewardsmith.records import Conversation, Message, Record
 from rewardsmith.scoring.answers import answer_length
 from rewardsmith.scoring.contract import ScoringContract
 from rewardsmith.scoring.control import ControlTokens
-from rewardsmith.scoring.templates.renderer import UNPINNED, Piece, Renderer
+from rewardsmith.scoring.templates.renderer import UNPINNED, Renderer, TextPiece
 from rewardsmith.scoring.trees import Ids
 
 
@@ -57,7 +57,7 @@ class Tokenized:
 
     ids: Ids
     trimmed: int
-    pieces: tuple[Piece, ...]
+    pieces: tuple[TextPiece, ...]
     forged: frozenset[str]
 
 
@@ -128,7 +128,7 @@ class Encoder:
 
     def _separated(
         self, conversation: Conversation, contents: Mapping[int, str], apart: frozenset[int]
-    ) -> tuple[list[Piece], frozenset[int]]:
+    ) -> tuple[list[TextPiece], frozenset[int]]:
         """The pieces with the contents `apart` by themselves, and all that are apart in the end.
 
         A content whose neighbour was taken out may now make a control token with what has moved beside it: what is
@@ -142,11 +142,11 @@ class Encoder:
                 return pieces, apart
             apart |= more
 
-    def _authors(self, piece: Piece, contents: Mapping[int, str]) -> frozenset[int]:
+    def _authors(self, piece: TextPiece, contents: Mapping[int, str]) -> frozenset[int]:
         ((ids, encoding),) = self.control.tokenize([piece.text])
         return self.control.authors(piece, contents, ids, encoding)
 
-    def _ids_of(self, parts: Sequence[Piece]) -> list[int]:
+    def _ids_of(self, parts: Sequence[TextPiece]) -> list[int]:
         """The token ids of the parts in order; all literal ones are tokenized in one call, and all others."""
         made = {
             literal: iter(self.control.tokenize([p.text for p in parts if p.literal == literal], literal=literal))
@@ -154,7 +154,7 @@ class Encoder:
         }
         return [i for part in parts for i in next(made[part.literal])[0]]
 
-    def _scored(self, ids: list[int], pieces: tuple[Piece, ...], forged: frozenset[str] = frozenset()) -> Tokenized:
+    def _scored(self, ids: list[int], pieces: tuple[TextPiece, ...], forged: frozenset[str] = frozenset()) -> Tokenized:
         """Without the trailing tokens that the contract does not score; at least one token stays."""
         if not ids:
             text = "".join(piece.text for piece in pieces)

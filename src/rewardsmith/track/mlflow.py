@@ -8,7 +8,7 @@ from typing import Any
 
 from rewardsmith.launch.redaction import shown
 from rewardsmith.track.outcome import Outcome, as_text
-from rewardsmith.track.rows import KINDS, Kind, Row, last_steps, marker
+from rewardsmith.track.rows import KINDS, MetricsRow, RowKind, last_steps, marker
 from rewardsmith.track.trackers import Job, Status
 
 SQLITE = "sqlite:///"
@@ -72,13 +72,13 @@ class Mlflow:
             if len(text) > LONGEST_VALUE:
                 self.client.log_text(run_id, text, f"settings/{name}.txt")
 
-    def recorded(self) -> Mapping[Kind, int]:
+    def recorded(self) -> Mapping[RowKind, int]:
         """Asked from the database or server."""
         names = [marker(kind) for kind in KINDS]
         return last_steps((name, found.step) for name in names
                           for found in self.client.get_metric_history(self.run_id, name))  # fmt: skip
 
-    def log(self, rows: Sequence[Row]) -> None:
+    def log(self, rows: Sequence[MetricsRow]) -> None:
         """As batches, each written at once or not at all; a row is never cut over two."""
         batch: list[tuple[str, float, int]] = []
         for row in rows:

@@ -10,28 +10,28 @@ from typing import Any, BinaryIO, Literal
 from rewardsmith.errors import DataError
 from rewardsmith.files.reading import as_object, refuse_types, taking_from
 
-Kind = Literal["train", "validation"]
-KINDS: tuple[Kind, ...] = ("train", "validation")
+RowKind = Literal["train", "validation"]
+KINDS: tuple[RowKind, ...] = ("train", "validation")
 
 
 @dataclass(frozen=True)
-class Row:
+class MetricsRow:
     """One row: `figures` by the name of their curve, `train/loss` or `validation/loss`.
 
     A figure that is not finite stands as null in the file and is a gap in the curve.
     """
 
     step: int
-    kind: Kind
+    kind: RowKind
     figures: Mapping[str, float]
 
 
-def marker(kind: Kind) -> str:
+def marker(kind: RowKind) -> str:
     """A curve that every row of this kind has a point on, so its last step tells how far a record goes."""
     return f"{kind}/epoch"
 
 
-def row_of(values: Mapping[str, Any]) -> Row:
+def row_of(values: Mapping[str, Any]) -> MetricsRow:
     """A line of `metrics.jsonl`; DataError for other values."""
     step = values.get("step")
     if type(step) is not int or step < 0:
@@ -42,17 +42,17 @@ def row_of(values: Mapping[str, Any]) -> Row:
     last = marker(kind)  # written last, so a row that was cut short does not count as recorded
     ordered = sorted(named.items(), key=lambda item: item[0] == last)
     figures = {name: float(value) for name, value in ordered if value is not None and math.isfinite(value)}
-    return Row(step, kind, figures)
+    return MetricsRow(step, kind, figures)
 
 
-def kind_of(values: Mapping[str, Any]) -> Kind:
+def kind_of(values: Mapping[str, Any]) -> RowKind:
     """Rows of validation are known by the prefix `eval_` of their figures."""
     return "validation" if any(key.startswith("eval_") for key in values) else "train"
 
 
-def last_steps(steps: Iterable[tuple[str, int]]) -> dict[Kind, int]:
+def last_steps(steps: Iterable[tuple[str, int]]) -> dict[RowKind, int]:
     """The last step of each kind, from (curve, step) pairs in any order."""
-    found: dict[Kind, int] = {}
+    found: dict[RowKind, int] = {}
     names = {marker(kind): kind for kind in KINDS}
     for curve, step in steps:
         if curve in names:
@@ -72,7 +72,7 @@ class Rows:
         self.file: BinaryIO | None = None
         self.number = 0
 
-    def new(self) -> list[Row]:
+    def new(self) -> list[MetricsRow]:
         """The rows that came whole since the last call."""
         if not self.path.is_file():
             return []
@@ -80,7 +80,7 @@ class Rows:
             if self.file is not None:
                 self.file.close()
             self.file, self.number = self.path.open("rb"), 0
-        rows: list[Row] = []
+        rows: list[MetricsRow] = []
         while True:
             start = self.file.tell()
             line = self.file.readline()

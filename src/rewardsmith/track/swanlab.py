@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rewardsmith.track.outcome import Outcome
-from rewardsmith.track.rows import Kind, Row, last_steps
+from rewardsmith.track.rows import MetricsRow, RowKind, last_steps
 from rewardsmith.track.trackers import Job, Status
 
 STATES: dict[Status, Literal["success", "aborted", "crashed"]] = {
@@ -46,7 +46,7 @@ class Swanlab:
         self.path: Path | None = Path(self.run.dir)
         self.place = f"{self.run.dir} (swanlab sync sends it)"
 
-    def recorded(self) -> Mapping[Kind, int]:
+    def recorded(self) -> Mapping[RowKind, int]:
         """From the files of all parts."""
         held = [
             point for file in self.folder.glob("run-*/*.swanlab") if self.run_id in file.name for point in points(file)
@@ -56,7 +56,7 @@ class Swanlab:
             self.last[curve] = max(step, self.last.get(curve, 0))
         return last_steps(held)
 
-    def log(self, rows: Sequence[Row]) -> None:
+    def log(self, rows: Sequence[MetricsRow]) -> None:
         """Curve by curve, so the last row may be half there already. Its errors are only printed; `recorded` tells."""
         for row in rows:
             missing = {name: value for name, value in row.figures.items() if row.step > self.last.get(name, 0)}

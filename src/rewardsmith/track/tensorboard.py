@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rewardsmith.track.outcome import Outcome, as_text
-from rewardsmith.track.rows import KINDS, Kind, Row, last_steps, marker
+from rewardsmith.track.rows import KINDS, MetricsRow, RowKind, last_steps, marker
 from rewardsmith.track.trackers import Job, Status
 
 
@@ -26,7 +26,7 @@ class TensorBoard:
         if is_new:
             self._add_settings(settings)
 
-    def recorded(self) -> Mapping[Kind, int]:
+    def recorded(self) -> Mapping[RowKind, int]:
         """From all event files of the folder, a last event that was cut short left out."""
         from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -36,7 +36,7 @@ class TensorBoard:
         names = [marker(kind) for kind in KINDS if marker(kind) in found.Tags()["scalars"]]
         return last_steps((name, found.Scalars(name)[-1].step) for name in names)
 
-    def log(self, rows: Sequence[Row]) -> None:
+    def log(self, rows: Sequence[MetricsRow]) -> None:
         """One event per row, then to the disk."""
         for row in rows:
             self._add_scalars(row.figures, row.step)

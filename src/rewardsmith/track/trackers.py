@@ -11,7 +11,7 @@ from rewardsmith.errors import MissingExtraError, UsageError
 from rewardsmith.launch.redaction import holds_secret, shown
 from rewardsmith.settings.values import nearest
 from rewardsmith.track.outcome import Outcome
-from rewardsmith.track.rows import Kind, Row
+from rewardsmith.track.rows import MetricsRow, RowKind
 
 Name = Literal["tensorboard", "mlflow", "wandb", "trackio", "swanlab"]
 Status = Literal["finished", "interrupted", "failed"]
@@ -19,19 +19,19 @@ PROJECT = "rewardsmith"
 
 
 @dataclass(frozen=True)
-class Entry:
+class TrackerEntry:
     """Where a tracker's class is, and the modules that its extra (of the same name) installs."""
 
     target: str
     modules: tuple[str, ...]
 
 
-TRACKERS: dict[str, Entry] = {
-    "tensorboard": Entry("rewardsmith.track.tensorboard:TensorBoard", ("tensorboard",)),
-    "mlflow": Entry("rewardsmith.track.mlflow:Mlflow", ("mlflow", "sqlalchemy", "alembic")),
-    "wandb": Entry("rewardsmith.track.wandb:Wandb", ("wandb",)),
-    "trackio": Entry("rewardsmith.track.trackio:Trackio", ("trackio",)),
-    "swanlab": Entry("rewardsmith.track.swanlab:Swanlab", ("swanlab",)),
+TRACKERS: dict[str, TrackerEntry] = {
+    "tensorboard": TrackerEntry("rewardsmith.track.tensorboard:TensorBoard", ("tensorboard",)),
+    "mlflow": TrackerEntry("rewardsmith.track.mlflow:Mlflow", ("mlflow", "sqlalchemy", "alembic")),
+    "wandb": TrackerEntry("rewardsmith.track.wandb:Wandb", ("wandb",)),
+    "trackio": TrackerEntry("rewardsmith.track.trackio:Trackio", ("trackio",)),
+    "swanlab": TrackerEntry("rewardsmith.track.swanlab:Swanlab", ("swanlab",)),
 }
 
 
@@ -89,10 +89,10 @@ class Tracker(Protocol):
     place: str
     path: Path | None
 
-    def recorded(self) -> Mapping[Kind, int]:
+    def recorded(self) -> Mapping[RowKind, int]:
         """The last step of each kind of row that the record really holds, read back from it."""
 
-    def log(self, rows: Sequence[Row]) -> None:
+    def log(self, rows: Sequence[MetricsRow]) -> None:
         """Add rows, in order."""
 
     def conclude(self, outcome: Outcome) -> None:

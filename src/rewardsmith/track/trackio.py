@@ -7,7 +7,7 @@ from typing import Any
 
 from rewardsmith.errors import OutputError
 from rewardsmith.track.outcome import Outcome
-from rewardsmith.track.rows import Kind, Row, last_steps
+from rewardsmith.track.rows import MetricsRow, RowKind, last_steps
 from rewardsmith.track.trackers import Job, Status
 
 
@@ -39,12 +39,12 @@ class Trackio:
         self.path: Path | None = SQLiteStorage.get_project_db_path(job.project)
         self.place = f"{folder}, project {job.project}, run {self.run.name} (TRACKIO_DIR={folder} trackio show)"
 
-    def recorded(self) -> Mapping[Kind, int]:
+    def recorded(self) -> Mapping[RowKind, int]:
         """From its database."""
         rows = self.storage.get_logs(self.project, run_id=self.run_id)
         return last_steps((name, row["step"]) for row in rows for name in row)
 
-    def log(self, rows: Sequence[Row]) -> None:
+    def log(self, rows: Sequence[MetricsRow]) -> None:
         """Handed to its own thread, which writes twice a second."""
         for row in rows:
             self.run.log(dict(row.figures), step=row.step)

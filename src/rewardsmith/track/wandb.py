@@ -9,7 +9,7 @@ from typing import Any
 
 from rewardsmith.track.framed import frames
 from rewardsmith.track.outcome import Outcome
-from rewardsmith.track.rows import Kind, Row, last_steps
+from rewardsmith.track.rows import MetricsRow, RowKind, last_steps
 from rewardsmith.track.trackers import Job, Status
 
 CODES: dict[Status, int] = {"finished": 0, "interrupted": 130, "failed": 1}
@@ -50,12 +50,12 @@ class Wandb:
         self.path: Path | None = Path(self.run.dir).parent
         self.place = f"{self.path} (wandb sync sends it)" if mode == "offline" else str(self.run.url)
 
-    def recorded(self) -> Mapping[Kind, int]:
+    def recorded(self) -> Mapping[RowKind, int]:
         """From the files of all parts."""
         return last_steps(point for file in self.folder.glob(f"wandb/*run-*-{self.run_id}/*.wandb")
                           for point in points(file))  # fmt: skip
 
-    def log(self, rows: Sequence[Row]) -> None:
+    def log(self, rows: Sequence[MetricsRow]) -> None:
         """Handed to its own process; rows of one step become one."""
         for row in rows:
             self.run.log(dict(row.figures), step=row.step)

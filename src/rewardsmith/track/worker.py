@@ -22,7 +22,7 @@ from rewardsmith.files import write_json
 from rewardsmith.files.reading import read_object, refuse_types, taking_from
 from rewardsmith.launch.redaction import redacted
 from rewardsmith.track.outcome import read_outcome, settings_of
-from rewardsmith.track.rows import Kind, Row, Rows, identity
+from rewardsmith.track.rows import MetricsRow, RowKind, Rows, identity
 from rewardsmith.track.trackers import Job, Status, Tracker, open_tracker
 
 POLL_SECONDS = 1.0
@@ -148,7 +148,7 @@ def kept_names(job: Job, named: Job) -> str:
     return "; ".join(f"{given!r} stays {kept!r}" for given, kept in asked if given not in ("", kept))
 
 
-def log_rows(job: Job, tracker: Tracker, orders: Orders) -> dict[Kind, int]:
+def log_rows(job: Job, tracker: Tracker, orders: Orders) -> dict[RowKind, int]:
     """Log the rows beyond what the record holds, until the run has ended; returns the last step of each kind."""
     sent = dict(tracker.recorded())
     rows, presence = Rows(job.folder / "metrics.jsonl"), Presence(tracker.path)
@@ -162,7 +162,7 @@ def log_rows(job: Job, tracker: Tracker, orders: Orders) -> dict[Kind, int]:
             return sent
 
 
-def portions(rows: Iterator[Row]) -> Iterator[list[Row]]:
+def portions(rows: Iterator[MetricsRow]) -> Iterator[list[MetricsRow]]:
     """At most MOST_ROWS at a time: a run that was not tracked before may have many."""
     waiting = list(rows)
     for start in range(0, len(waiting), MOST_ROWS):
@@ -186,7 +186,7 @@ class Presence:
         self.seen = now
 
 
-def refuse_gaps(tracker: Tracker, sent: Mapping[Kind, int]) -> None:
+def refuse_gaps(tracker: Tracker, sent: Mapping[RowKind, int]) -> None:
     """OutputError where the record ends too early; some libraries say nothing when they cannot write."""
     held = tracker.recorded()
     short = [f"{kind} rows end at step {held.get(kind, 0)} of {step}" for kind, step in sent.items()

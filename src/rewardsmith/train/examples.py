@@ -12,7 +12,7 @@ from jaxtyping import Float32, Int64
 from rewardsmith.model.scorer import Sequences
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Comparison, Quarantined, Record
-from rewardsmith.scoring.stream import Outcome, encoded
+from rewardsmith.scoring.stream import EncodeResult, encoded
 from rewardsmith.scoring.tokens import Encoder
 from rewardsmith.scoring.trees import TokenTree, build_tree
 
@@ -73,7 +73,7 @@ def encode_examples(
     encoder: Encoder,
     *,
     share: bool,
-    outcomes: Iterator[Outcome] | None = None,
+    outcomes: Iterator[EncodeResult] | None = None,
     progress: Progress = SILENT,
 ) -> Encoding:
     """Tokenize the records that hold a comparison; what cannot be trained on is refused with its reason.
@@ -104,7 +104,7 @@ def counting(record: Record) -> list[Comparison]:
 
 
 def add_example(
-    result: Encoding, record: Record, outcomes: Iterator[Outcome], *, limit: int, share: bool
+    result: Encoding, record: Record, outcomes: Iterator[EncodeResult], *, limit: int, share: bool
 ) -> tuple[str, str] | None:
     """Add one record's example to `result`, its tokens taken from `outcomes`; returns (code, reason) where refused."""
     comparisons = counting(record)

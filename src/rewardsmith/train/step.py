@@ -140,12 +140,12 @@ class Seen:
         numbers = torch.split(every, [len(tensor) for tensor in tensors])
         columns = [numbers[len(more) + kind :: 4] for kind in range(4)]
         losses, values, margins, rewards = (torch.cat(column) if column else torch.zeros(0) for column in columns)
-        own = Part(sum(losses.tolist()), margins, rewards, self.tokens, not_finite(self.places, values.tolist()))
+        own = StepPart(sum(losses.tolist()), margins, rewards, self.tokens, not_finite(self.places, values.tolist()))
         return figures_of(team.gather(own)), [number.item() for number in numbers[: len(more)]]
 
 
 @dataclass(frozen=True)
-class Part:
+class StepPart:
     """What one process saw of a step, on the host; `problem` names rows whose loss is not finite."""
 
     loss: float
@@ -168,7 +168,7 @@ def passes_of(
     return plans[team.rank], [[shortest]] * (most - len(plans[team.rank]))
 
 
-def figures_of(parts: Sequence[Part]) -> StepFigures:
+def figures_of(parts: Sequence[StepPart]) -> StepFigures:
     """The step's figures from those of all processes; TrainingError where one met a loss that is not finite."""
     if problem := next((part.problem for part in parts if part.problem), ""):
         raise TrainingError(problem)
@@ -186,7 +186,7 @@ def figures_of(parts: Sequence[Part]) -> StepFigures:
 
 
 @dataclass(frozen=True)
-class Columns:
+class BatchComparisons:
     """The comparisons of several examples, response indices counted over the whole micro-batch."""
 
     preferred: Tensor
@@ -195,7 +195,7 @@ class Columns:
     weight: Float[Tensor, " C"]
 
 
-def comparison_columns(examples: Sequence[Example], device: torch.device) -> Columns:
+def comparison_columns(examples: Sequence[Example], device: torch.device) -> BatchComparisons:
     """Stack the comparisons of a micro-batch."""
     offsets = np.cumsum([0, *(example.responses for example in examples)])[:-1]
 
@@ -203,7 +203,7 @@ def comparison_columns(examples: Sequence[Example], device: torch.device) -> Col
         return on_device(np.concatenate(arrays), device)
 
     pairs = list(zip(examples, offsets, strict=True))
-    return Columns(
+    return BatchComparisons(
         preferred=stacked([example.preferred + offset for example, offset in pairs]),
         other=stacked([example.other + offset for example, offset in pairs]),
         preference=stacked([example.preference for example in examples]),

@@ -2,7 +2,7 @@
 
 import math
 
-from rewardsmith.diagnose.facts import CHANCE_LOSS, Facts, ReliabilityBin
+from rewardsmith.diagnose.facts import CHANCE_LOSS, Facts, ReliabilityFacts
 from rewardsmith.diagnose.finding import Finding, Said, percent, shown
 
 ECE_EXCESS = 0.02
@@ -79,7 +79,7 @@ def confidence_direction(facts: Facts) -> Said:
     return Said("overconfident", "过度自信") if lean > 0 else Said("underconfident", "信心不足")
 
 
-def mean_lean(bins: tuple[ReliabilityBin, ...]) -> float | None:
+def mean_lean(bins: tuple[ReliabilityFacts, ...]) -> float | None:
     """Mean confidence minus share correct over all comparisons; None without bins."""
     total = sum(b.n for b in bins)
     return sum(b.n * (b.confidence - b.accuracy) for b in bins) / total if total else None

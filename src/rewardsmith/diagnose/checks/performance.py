@@ -1,8 +1,8 @@
 """How good it is: for this n, against these baselines, on this split."""
 
-from rewardsmith.diagnose.facts import Baseline, Facts
+from rewardsmith.diagnose.facts import BaselineFacts, Facts
 from rewardsmith.diagnose.finding import Finding, Said, Severity, joined, percent, shown, signed_span, span
-from rewardsmith.diagnose.intervals import Interval, pairs_needed, unpaired_difference, wilson
+from rewardsmith.diagnose.intervals import Interval95, pairs_needed, unpaired_difference, wilson
 
 WIDE = 0.05
 """Half width of the accuracy's interval above which models that differ by 5 points cannot be told apart."""
@@ -187,7 +187,7 @@ def perfect(facts: Facts) -> Finding | None:
     )
 
 
-def difference_to(baseline: Baseline, facts: Facts) -> tuple[float, Interval, bool] | None:
+def difference_to(baseline: BaselineFacts, facts: Facts) -> tuple[float, Interval95, bool] | None:
     """(model minus baseline, its 95 % interval, whether it is paired); None where n and intervals are not known."""
     if facts.accuracy is None or baseline.accuracy is None:
         return None
@@ -196,20 +196,20 @@ def difference_to(baseline: Baseline, facts: Facts) -> tuple[float, Interval, bo
         return difference, baseline.difference_interval, True
     if baseline.name == "constant" and facts.interval is not None:
         # Its accuracy is known, not sampled: only the model's own interval counts.
-        return difference, Interval(facts.interval.low - 0.5, facts.interval.high - 0.5), True
+        return difference, Interval95(facts.interval.low - 0.5, facts.interval.high - 0.5), True
     if facts.n:
         return difference, unpaired_difference(facts.accuracy, facts.n, baseline.accuracy, facts.n), False
     return None
 
 
-def outcome(interval: Interval) -> str:
+def outcome(interval: Interval95) -> str:
     """`beats`, `loses` (does not beat) or `open` (cannot tell)."""
     if interval.low > 0:
         return "beats"
     return "loses" if interval.high <= NEGLIGIBLE else "open"
 
 
-def against(baseline: Baseline, facts: Facts) -> tuple[str, Said] | None:
+def against(baseline: BaselineFacts, facts: Facts) -> tuple[str, Said] | None:
     """The outcome against one baseline and a clause with its numbers; None where it cannot be computed."""
     compared = difference_to(baseline, facts)
     if compared is None or baseline.accuracy is None:
@@ -230,7 +230,7 @@ def against(baseline: Baseline, facts: Facts) -> tuple[str, Said] | None:
     )
 
 
-def more_pairs(difference: float, interval: Interval, n: int | None) -> Said:
+def more_pairs(difference: float, interval: Interval95, n: int | None) -> Said:
     """How many comparisons would tell the difference, as the tail of a clause."""
     needed = pairs_needed(difference, interval.half_width, n) if n and abs(difference) >= NEGLIGIBLE else None
     if needed is None:

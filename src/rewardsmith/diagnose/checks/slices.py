@@ -3,9 +3,9 @@
 import numpy as np
 
 from rewardsmith.diagnose.checks.learning import CONSTANT_TIES
-from rewardsmith.diagnose.facts import Facts, Group
+from rewardsmith.diagnose.facts import Facts, GroupFacts
 from rewardsmith.diagnose.finding import Finding, Said, percent, short_label, shown, signed_span, span
-from rewardsmith.diagnose.intervals import Interval, unpaired_difference, wilson
+from rewardsmith.diagnose.intervals import Interval95, unpaired_difference, wilson
 
 MIN_GROUP = 30
 """Comparisons under which a group's interval is wider than about 35 points, which says nothing."""
@@ -29,7 +29,7 @@ MIN_PROMPTS = 30
 """Under 30 prompts the clustered bootstrap covers less than its 95 % (measured: 82 % at 6 prompts, 94 % at 30)."""
 
 
-def length_groups(facts: Facts) -> tuple[Group, Group] | None:
+def length_groups(facts: Facts) -> tuple[GroupFacts, GroupFacts] | None:
     """(preferred is shorter, preferred is longer) from the compared pairs; None without lengths on both sides."""
     if facts.compared is None:
         return None
@@ -40,7 +40,7 @@ def length_groups(facts: Facts) -> tuple[Group, Group] | None:
         if not size:
             return None
         accuracy = facts.compared.accuracy(where)
-        found.append(Group(label, size, accuracy, wilson(accuracy, size)))
+        found.append(GroupFacts(label, size, accuracy, wilson(accuracy, size)))
     return found[0], found[1]
 
 
@@ -63,7 +63,7 @@ def length_bias(facts: Facts) -> Finding | None:
     return length_followed(shorter if gap > 0 else longer, gap, evidence, numbers)
 
 
-def length_followed(weak: Group, gap: float, evidence: Said, numbers: dict[str, dict[str, float]]) -> Finding:
+def length_followed(weak: GroupFacts, gap: float, evidence: Said, numbers: dict[str, dict[str, float]]) -> Finding:
     """The reward follows length (`gap` > 0) or brevity; `weak` are the comparisons on which that costs accuracy."""
     worse_than_coin = weak.interval is not None and weak.interval.high < 0.5
     return Finding(
@@ -99,7 +99,7 @@ def length_bias_unknown(evidence: Said, numbers: dict[str, dict[str, float]]) ->
     )
 
 
-def length_evidence(shorter: Group, longer: Group, gap: float, spread: Interval) -> Said:
+def length_evidence(shorter: GroupFacts, longer: GroupFacts, gap: float, spread: Interval95) -> Said:
     """Both accuracies, their n and intervals, and the gap in points."""
     parts = [
         percent(g.accuracy) + f" (n = {g.n:,}{', ' + span(g.interval.low, g.interval.high) if g.interval else ''})"
@@ -146,7 +146,7 @@ def weak_categories(facts: Facts) -> Finding | None:
     )
 
 
-def weakest(weak: list[Group]) -> Said:
+def weakest(weak: list[GroupFacts]) -> Said:
     """The first NAMED groups with accuracy, n and interval, and how many more there are."""
     parts = []
     for group in weak[:NAMED]:
@@ -157,7 +157,7 @@ def weakest(weak: list[Group]) -> Said:
     return Said(f"{listed}; and {more} more", f"{listed}；另有 {more} 个") if more else Said(listed, listed)
 
 
-def is_weak(group: Group, overall: float) -> bool:
+def is_weak(group: GroupFacts, overall: float) -> bool:
     """Whether a group lies under the overall accuracy, beyond its interval and by WEAK_GAP."""
     interval = group.interval or wilson(group.accuracy, group.n)
     return interval.high < overall and overall - group.accuracy >= WEAK_GAP

@@ -25,7 +25,7 @@ class Normalizer:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class FittedTemperature:
     """Temperature that makes sigma(margin / T) a probability, and what it was fitted on."""
 
     temperature: float
@@ -54,7 +54,7 @@ class Sidecar:
     probes: tuple[Probe, ...] = ()
     probed_on: str = "cpu"
     normalizer: Normalizer | None = None
-    calibration: Calibration | None = None
+    calibration: FittedTemperature | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
     offset: float = 0.0
     readout: Readout | None = None
@@ -125,9 +125,9 @@ def read_normalizer(value: Mapping[str, Any] | None) -> Normalizer | None:
     return Normalizer(value["mean"], value["std"], tuple(value["quantiles"]))
 
 
-def read_calibration(value: Mapping[str, Any] | None) -> Calibration | None:
+def read_calibration(value: Mapping[str, Any] | None) -> FittedTemperature | None:
     """The temperature from its JSON form."""
     if not value:
         return None
     refuse_types(value, {"temperature": float, "fitted_on": str})
-    return Calibration(**value)
+    return FittedTemperature(**value)

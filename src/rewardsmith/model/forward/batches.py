@@ -71,8 +71,8 @@ class KnownFeatures:
     rows: Float[Tensor, "R F"]
 
 
-Texts = PackedTrees | PaddedRows
-Batch = Texts | KnownFeatures
+TextBatch = PackedTrees | PaddedRows
+Batch = TextBatch | KnownFeatures
 
 
 def on_device(values: np.ndarray | Sequence[int], device: torch.device) -> Tensor:

@@ -12,7 +12,15 @@ from torch.distributed.fsdp import FSDPModule
 
 from rewardsmith.errors import ModelError
 from rewardsmith.model.forward.attention.tree import TREE_ATTENTION
-from rewardsmith.model.forward.batches import Batch, KnownFeatures, PackedTrees, PaddedRows, Texts, pack_trees, pad_rows
+from rewardsmith.model.forward.batches import (
+    Batch,
+    KnownFeatures,
+    PackedTrees,
+    PaddedRows,
+    TextBatch,
+    pack_trees,
+    pad_rows,
+)
 from rewardsmith.model.forward.lower_layers import LowerLayers
 from rewardsmith.model.forward.readout import LayerOutputs, Readout, last_places, pooled
 from rewardsmith.scoring.trees import TokenTree
@@ -98,7 +106,7 @@ class RewardNetwork(nn.Module):
         known = None if self.known is None else self.known(trees)
         return self.texts(trees) if known is None else known
 
-    def texts(self, trees: Sequence[TokenTree]) -> Texts:
+    def texts(self, trees: Sequence[TokenTree]) -> TextBatch:
         """Trees as tensors of tokens."""
         if self.packed:
             return pack_trees(trees, self.device)
@@ -137,7 +145,7 @@ class RewardNetwork(nn.Module):
                 return self._batch_features(batch)
             return torch.cat([self._batch_features(batch.row(index)) for index in range(len(batch.ids))])
 
-    def _batch_features(self, batch: Texts) -> Float[Tensor, "R H"]:
+    def _batch_features(self, batch: TextBatch) -> Float[Tensor, "R H"]:
         if self.readout is not None and self._outputs is not None:
             states = self._outputs.take(self._hidden(batch))
             return pooled(states, batch, self.readout, last_places(batch, self.kind))
@@ -147,7 +155,7 @@ class RewardNetwork(nn.Module):
             return last_of_rows(self._hidden(batch), batch.mask)
         return self._own_pooling(batch)
 
-    def _hidden(self, batch: Texts) -> Float[Tensor, "rows tokens H"]:
+    def _hidden(self, batch: TextBatch) -> Float[Tensor, "rows tokens H"]:
         """The backbone's output."""
         if isinstance(batch, PackedTrees):
             arguments = {"position_ids": batch.positions, "use_cache": False, "tree_layout": batch.layout}
@@ -170,7 +178,7 @@ class RewardNetwork(nn.Module):
     def _keep_features(self, module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
         self._features = arguments[0]
 
-    def _known_layers(self, batch: Texts) -> contextlib.AbstractContextManager[None]:
+    def _known_layers(self, batch: TextBatch) -> contextlib.AbstractContextManager[None]:
         """Where the outputs of the lower layers are known, these layers are not computed."""
         if self.lower is None or batch.states is None:
             return contextlib.nullcontext()

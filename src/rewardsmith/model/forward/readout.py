@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from rewardsmith.errors import ContractError, ModelError
-from rewardsmith.model.forward.batches import AnswerTokens, PackedTrees, Texts
+from rewardsmith.model.forward.batches import AnswerTokens, PackedTrees, TextBatch
 
 LAST, MEAN = "last", "mean"
 POOLINGS = (LAST, MEAN)
@@ -86,7 +86,7 @@ class LayerOutputs:
         return keep
 
 
-def pooled(states: Sequence[Tensor], batch: Texts, readout: Readout, last: Tensor) -> Float[Tensor, "R F"]:
+def pooled(states: Sequence[Tensor], batch: TextBatch, readout: Readout, last: Tensor) -> Float[Tensor, "R F"]:
     """Features from the hidden states of each layer read, (1, T, H) of packed trees or (R, L, H) of padded rows.
 
     `last` is the place of every response's pooled token in the flattened states.
@@ -108,7 +108,7 @@ def mean_of(flat: Float[Tensor, "T H"], answers: AnswerTokens | None) -> Float[T
     return total / answers.count[:, None]
 
 
-def last_places(batch: Texts, kind: str) -> Tensor:
+def last_places(batch: TextBatch, kind: str) -> Tensor:
     """Where each response's pooled token stands in the flattened batch: the last one, of encoders the first."""
     if isinstance(batch, PackedTrees):
         return batch.pooled

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from rewardsmith.errors import ModelError
 from rewardsmith.files.leftovers import delete
-from rewardsmith.model.forward.batches import PackedTrees, Texts, micro_batches
+from rewardsmith.model.forward.batches import PackedTrees, TextBatch, micro_batches
 from rewardsmith.model.forward.network import RewardNetwork
 from rewardsmith.model.frozen.parts import KEY_BYTES, delete_store, parts_of, read_part, save_part
 from rewardsmith.model.scorer import WINDOW, Sequences, Text, split, tree_of
@@ -52,7 +52,7 @@ class Form(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Place:
+class StoredRows:
     """Where a text's rows stand in a part: those it shares with other texts, and its own."""
 
     part: int
@@ -77,7 +77,7 @@ class StateStore:
         self.form = form
         self.bytes = 0
         self.files: list[tuple[FileIO, int]] = []  # with where the rows begin
-        self.places: dict[bytes, Place] = {}
+        self.places: dict[bytes, StoredRows] = {}
         weakref.finalize(self, close, self.files)
         if folder.is_dir():
             os.utime(folder)  # when it was last used
@@ -120,7 +120,7 @@ class StateStore:
                 raise ModelError(f"{file.name} ends too early; delete {self.folder} and start again")
             at += number
 
-    def batch(self, network: RewardNetwork, trees: Sequence[TokenTree]) -> Texts | None:
+    def batch(self, network: RewardNetwork, trees: Sequence[TokenTree]) -> TextBatch | None:
         """The trees as a batch with their states; None where a text is not known."""
         sequences = [tree.sequences for tree in trees]
         if any(key_of(ids) not in self.places for texts in sequences for ids in texts):
@@ -154,7 +154,7 @@ class StateStore:
         for key, (shared, length, own) in zip(
             keys.reshape(-1, KEY_BYTES), spans.view("<i8").reshape(-1, 3).tolist(), strict=True
         ):
-            self.places.setdefault(key.tobytes(), Place(part, shared, length, own))
+            self.places.setdefault(key.tobytes(), StoredRows(part, shared, length, own))
 
 
 def close(files: list[tuple[FileIO, int]]) -> None:
@@ -273,7 +273,7 @@ def by_tree(
         yield torch.cat(list(islice(texts, len(tree.branches))))
 
 
-def states_of_batch(network: RewardNetwork, batch: Texts) -> Float[Tensor, "rows tokens S H"]:
+def states_of_batch(network: RewardNetwork, batch: TextBatch) -> Float[Tensor, "rows tokens S H"]:
     """The outputs of the network's lower layers."""
     assert network.lower is not None
     with torch.no_grad():

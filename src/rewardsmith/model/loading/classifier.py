@@ -49,7 +49,7 @@ class Classifier:
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedWeights:
     """A model as transformers fills it from files: the weights that they lack or hold in another shape (`absent`), those
     that it does not know (`unknown`), and how many outputs a stored head has.
     """
@@ -86,7 +86,7 @@ def load_classifier(path: str, *, layers: int | None, trust_remote_code: bool, c
     )
 
 
-def origin_of(folder: ModelFolder, opened: "Opened", loaded: Loaded, choice: Choice) -> Origin:
+def origin_of(folder: ModelFolder, opened: "OpenedConfig", loaded: LoadedWeights, choice: Choice) -> Origin:
     """What the head came as; a value head or a chosen label is copied into the class's own."""
     own, head = head_of(loaded.hf)
     lacking = sorted(key for key in loaded.absent if key.rpartition(".")[0] == own)
@@ -108,7 +108,7 @@ def refuse_half_head(folder: ModelFolder, own: str, lacking: str) -> None:
         raise ModelError(f"{folder.path} lacks {lacking}, the other half of its head is there; is it complete?")
 
 
-def labels_of(opened: "Opened", outputs: int) -> tuple[str, ...]:
+def labels_of(opened: "OpenedConfig", outputs: int) -> tuple[str, ...]:
     """The labels of a stored head with so many outputs: those of the config, or transformers' own names."""
     return opened.labels if len(opened.labels) == outputs else tuple(f"LABEL_{k}" for k in range(outputs))
 
@@ -142,7 +142,7 @@ def load_adapted(folder: ModelFolder, *, layers: int | None, trust_remote_code: 
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedConfig:
     """A config with one output, cut to the layers that are kept: how many there were before (None: all are kept), the
     labels that it had, and what was left out of it.
     """
@@ -153,7 +153,7 @@ class Opened:
     notes: tuple[str, ...]
 
 
-def load_config(folder: ModelFolder, *, layers: int | None, trust_remote_code: bool) -> Opened:
+def load_config(folder: ModelFolder, *, layers: int | None, trust_remote_code: bool) -> OpenedConfig:
     """The config of a model's folder; ModelError where it has no such layers or describes no classifier."""
     from transformers import AutoConfig
 
@@ -169,10 +169,10 @@ def load_config(folder: ModelFolder, *, layers: int | None, trust_remote_code: b
     ensure_classifier(config)
     before = keep_layers(config, layers)
     config.num_labels = 1
-    return Opened(config, names, before, (note,) if note else ())
+    return OpenedConfig(config, names, before, (note,) if note else ())
 
 
-def load_weights(path: str, config: Any, *, trust_remote_code: bool) -> Loaded:
+def load_weights(path: str, config: Any, *, trust_remote_code: bool) -> LoadedWeights:
     """The model with the weights of its files; ModelError where one other than the head has another shape."""
     from transformers import AutoModelForSequenceClassification
 
@@ -199,7 +199,7 @@ def load_weights(path: str, config: Any, *, trust_remote_code: bool) -> Loaded:
             "config are not of one model"
         )
     absent = {str(key) for key in info["missing_keys"]} | set(mismatched)
-    return Loaded(hf, frozenset(absent), frozenset(map(str, info["unexpected_keys"])), int(outputs))
+    return LoadedWeights(hf, frozenset(absent), frozenset(map(str, info["unexpected_keys"])), int(outputs))
 
 
 def beside_model(folder: ModelFolder) -> frozenset[str]:
@@ -213,7 +213,7 @@ def head_of(hf: Any) -> tuple[str, Any]:
     return name_of(hf, head), head
 
 
-def refuse_missing(path: str, loaded: Loaded, *, head_is_new: bool) -> None:
+def refuse_missing(path: str, loaded: LoadedWeights, *, head_is_new: bool) -> None:
     """ModelError where weights would be drawn at random in a model that is trained.
 
     With a new head, all that stands behind the backbone may be new, and its pooler.

@@ -114,7 +114,7 @@ def download(entry: Embedded, folder: Path) -> Path:
 
 
 @dataclass(frozen=True)
-class Entry:
+class EmbeddedModel:
     """One embedded model: where its weights come from, and where it lies if it is installed."""
 
     name: str
@@ -122,10 +122,10 @@ class Entry:
     folder: str | None
 
 
-def entries() -> list[Entry]:
+def entries() -> list[EmbeddedModel]:
     """Every embedded model and whether it is there."""
-    found = [Entry("tiny", "made from a config, nothing to install", "built in")]
+    found = [EmbeddedModel("tiny", "made from a config, nothing to install", "built in")]
     for name, entry in EMBEDDED_MODELS.items():
         folder = models_folder() / name
-        found.append(Entry(name, entry.origin, str(folder) if (folder / "config.json").is_file() else None))
+        found.append(EmbeddedModel(name, entry.origin, str(folder) if (folder / "config.json").is_file() else None))
     return found

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from rewardsmith.data.input.renaming import Rename, parse_renames
-from rewardsmith.parallel.backends import Engine
+from rewardsmith.parallel.backends import EngineName
 from rewardsmith.quality.row.limits import Limits
 
 NoiseChoice = Literal["off", "report", "soften", "drop", "flip"]
@@ -83,7 +83,7 @@ class Config(LabelSettings, Limits):
     workers: int | None = None
     """Processes that look at rows; default: one per core, and none for a few thousand rows."""
 
-    engine: Engine = "local"
+    engine: EngineName = "local"
     """Where rows are looked at: local (this machine), or ray (Ray Data, a cluster that RAY_ADDRESS names)."""
 
     @property

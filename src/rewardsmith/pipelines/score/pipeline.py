@@ -17,7 +17,7 @@ from rewardsmith.progress import SILENT, Progress
 if TYPE_CHECKING:
     from rewardsmith.data.loading.load import Read
     from rewardsmith.model.reward_model import RewardModel
-    from rewardsmith.model.scorer import Rewards, Sequences
+    from rewardsmith.model.scorer import RecordRewards, Sequences
     from rewardsmith.records import Record
     from rewardsmith.scoring.tokens import Cuts
 
@@ -273,7 +273,7 @@ def encoded_row(
 
 def rewards_of(
     config: Config, model: "RewardModel", sequences: "Sequence[Sequences]"
-) -> "Iterator[tuple[Rewards, Rewards | None]]":
+) -> "Iterator[tuple[RecordRewards, RecordRewards | None]]":
     """Each record's rewards, and their spread over the heads where the model has several."""
     from rewardsmith.model.scorer import score
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.model.runtime.processes import Team
     from rewardsmith.pipelines.evaluate import Scored
-    from rewardsmith.scoring.stream import Outcome
+    from rewardsmith.scoring.stream import EncodeResult
     from rewardsmith.train.examples import Encoding
     from rewardsmith.train.loop import FitResult, FitSettings, FitState
 
@@ -188,7 +188,7 @@ def as_before(config: Config) -> Config:
 
 
 def encode_splits(
-    config: Config, splits: Splits, model: "RewardModel", outcomes: "Iterator[Outcome] | None", progress: Progress
+    config: Config, splits: Splits, model: "RewardModel", outcomes: "Iterator[EncodeResult] | None", progress: Progress
 ) -> "tuple[Encoding, Encoding]":
     """Training and validation records as examples, from the tokens that were made ahead where there are such."""
     from rewardsmith.train.examples import encode_examples, take_share

@@ -156,7 +156,8 @@ def read_model(config: Config, *, date: datetime.date | None = None) -> Opened:
 
 def ready_model(config: Config, opened: Opened, *, device: str | None = None) -> Start:
     """Check the model that was read, bring it to its device, let learn what the settings say."""
-    from rewardsmith.model.reward_model import RewardModel, describe_start
+    from rewardsmith.model.inferred import describe_start
+    from rewardsmith.model.reward_model import RewardModel
 
     backbone, contract = opened.backbone, opened.contract
     model = RewardModel.build(
@@ -179,7 +180,7 @@ def settle_contract(
     config: Config, backbone: "Backbone", before: "Sidecar | None", date: datetime.date
 ) -> "ScoringContract":
     """The contract to train under: the model's own, at the length asked for, or a new one of that day."""
-    from rewardsmith.model.reward_model import new_contract
+    from rewardsmith.model.inferred import new_contract
     from rewardsmith.scoring.question import template_with
 
     if config.question is not None:

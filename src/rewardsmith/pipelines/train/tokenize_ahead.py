@@ -12,7 +12,7 @@ from rewardsmith.progress import Progress
 
 if TYPE_CHECKING:
     from rewardsmith.pipelines.train.setup import Opened
-    from rewardsmith.scoring.stream import Outcome
+    from rewardsmith.scoring.stream import EncodeResult
     from rewardsmith.scoring.tokens import Encoder
     from rewardsmith.scoring.wire import Texts
 
@@ -23,7 +23,7 @@ MOST = 16
 @contextlib.contextmanager
 def tokens_ahead(
     opened: "Opened", splits: Splits, *, workers: int | None, team: int, progress: Progress
-) -> "Iterator[Iterator[Outcome] | None]":
+) -> "Iterator[Iterator[EncodeResult] | None]":
     """While the block runs, the comparable records of train and validation are tokenized, in that order.
 
     `workers` processes do it (default: one per core, shared by the `team` processes of this run). Yields None where the
@@ -49,7 +49,7 @@ def tokens_ahead(
 
     once = functools.cache(progress.note)
 
-    def every() -> "Generator[Outcome, None, None]":
+    def every() -> "Generator[EncodeResult, None, None]":
         for records in (splits.train, splits.validation):
             yield from encoded(compared(records), encoder, spread, note=once)
 

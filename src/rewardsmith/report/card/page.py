@@ -64,7 +64,7 @@ class ModelCard:
         return [source for source in found or () if isinstance(source, Mapping)]
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """A row of a table: a name, a value, its interval."""
 
     name: str
@@ -244,7 +244,7 @@ def figures(card: ModelCard, texts: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def result_rows(facts: Facts, evaluation: Mapping[str, Any], texts: Mapping[str, str]) -> Iterable[Row]:
+def result_rows(facts: Facts, evaluation: Mapping[str, Any], texts: Mapping[str, str]) -> Iterable[TableRow]:
     """The figures that were measured, each with its interval where it has one."""
     rows: list[tuple[str, float | None, str]] = [
         ("accuracy", facts.accuracy, bounds_of(facts.interval)),
@@ -258,7 +258,7 @@ def result_rows(facts: Facts, evaluation: Mapping[str, Any], texts: Mapping[str,
         ("kendall_tau", facts.kendall_tau, "–"),
         ("tie_rate", facts.tie_rate, "–"),
     ]
-    return (Row(texts[name], number(value), spread) for name, value, spread in rows if value is not None)
+    return (TableRow(texts[name], number(value), spread) for name, value, spread in rows if value is not None)
 
 
 def judgement(card: ModelCard, texts: Mapping[str, str], lang: Language) -> dict[str, Any]:

@@ -3,22 +3,22 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rewardsmith.report.quality.table import Cell, Content, Section
+from rewardsmith.report.quality.table import Cell, QualityFile, Section
 
 
-def shortcuts_of(content: Content) -> Mapping[str, Any]:
+def shortcuts_of(content: QualityFile) -> Mapping[str, Any]:
     """The section `shortcuts`; empty where nothing was measured."""
     return content.get("shortcuts") or {}
 
 
-def told(content: Content) -> Section | None:
+def told(content: QualityFile) -> Section | None:
     """What the labels can be predicted from, in words."""
     rows = tuple((one["severity"], one["sentence"]) for one in shortcuts_of(content).get("findings", ()))
     note = "A reward model learns the cheapest thing that separates preferred from other responses."
     return Section("Shortcuts to the label", ("severity", "what was seen"), rows, note) if rows else None
 
 
-def features(content: Content) -> Section | None:
+def features(content: QualityFile) -> Section | None:
     """Each feature's accuracy and AUC, the strongest first."""
     measured = shortcuts_of(content)
     shown = [*measured.get("features", ()), *([measured["joint"]] if measured.get("joint") else ())]
@@ -35,14 +35,14 @@ def features(content: Content) -> Section | None:
     return Section("What simple features predict", heads, tuple(rows), note) if rows else None
 
 
-def generators(content: Content) -> Section | None:
+def generators(content: QualityFile) -> Section | None:
     """Who wrote responses, and how often they win."""
     rows = tuple((one["name"], one["comparisons"], one["won"]) for one in shortcuts_of(content).get("generators", ()))
     note = "Comparisons with another generator's response."
     return Section("Generators", ("generator", "comparisons", "share won"), rows, note) if rows else None
 
 
-def constant(content: Content) -> Section | None:
+def constant(content: QualityFile) -> Section | None:
     """Texts that stand under many prompts."""
     rows = tuple(
         (one["place"], one["prompts"], one["of"], one["won"], one["lost"], one["p_value"])
@@ -53,7 +53,7 @@ def constant(content: Content) -> Section | None:
     return Section("One answer under many prompts", heads, rows, note) if rows else None
 
 
-def label_noise(content: Content) -> Section | None:
+def label_noise(content: QualityFile) -> Section | None:
     """How many labels are wrong."""
     noise = content.get("label_noise")
     if noise is None:

@@ -7,10 +7,10 @@ language spoken, by the catalogue.
 from collections.abc import Callable
 
 from rewardsmith.report.quality import labels
-from rewardsmith.report.quality.table import Cell, Content, Section
+from rewardsmith.report.quality.table import Cell, QualityFile, Section
 
 
-def ways(content: Content) -> Section:
+def ways(content: QualityFile) -> Section:
     """Where the rows went."""
     rows: list[tuple[Cell, ...]] = [("rows", content["rows"]), ("records", content["records"])]
     rows += [(name, count) for name, count in content["splits"].items()]
@@ -20,7 +20,7 @@ def ways(content: Content) -> Section:
     return Section("Where the rows went", ("where", "count"), tuple(rows))
 
 
-def filters(content: Content) -> Section:
+def filters(content: QualityFile) -> Section:
     """Every check, what it compares with, and what it found and took out."""
     rows = [(f["check"], f["meaning"], f["threshold"], f["found"], f["removed"]) for f in content["filters"]]
     heads = ("check", "meaning", "threshold", "found", "removed")
@@ -28,7 +28,7 @@ def filters(content: Content) -> Section:
     return Section("Checks", heads, tuple(rows), note)
 
 
-def removed(content: Content) -> Section | None:
+def removed(content: QualityFile) -> Section | None:
     """Examples of removed rows."""
     rows = [
         (f["check"], one["place"], one["detail"], one["value"], one["threshold"], one["excerpt"])
@@ -39,7 +39,7 @@ def removed(content: Content) -> Section | None:
     return Section("Removed rows", heads, tuple(rows), "Examples; all are in removed.jsonl.") if rows else None
 
 
-def quarantined(content: Content) -> Section | None:
+def quarantined(content: QualityFile) -> Section | None:
     """Examples of rows that cannot be used."""
     rows = [
         (q["code"], one["place"], one["detail"], one["excerpt"]) for q in content["quarantine"] for one in q["examples"]
@@ -48,7 +48,7 @@ def quarantined(content: Content) -> Section | None:
     return Section("Quarantine", heads, tuple(rows), "Examples; all are in quarantine.jsonl.") if rows else None
 
 
-def findings(content: Content) -> Section | None:
+def findings(content: QualityFile) -> Section | None:
     """What the checks saw, with examples."""
     rows = [
         (f["check"], f["severity"], f["count"], one["place"], one["detail"])
@@ -59,7 +59,7 @@ def findings(content: Content) -> Section | None:
     return Section("Findings", heads, tuple(rows), "Examples; a finding by itself changes nothing.") if rows else None
 
 
-def values(content: Content) -> Section | None:
+def values(content: QualityFile) -> Section | None:
     """How the measured values of the kept rows are spread."""
     names = ("min", "p1", "median", "p99", "max")
     rows = [(name, *(spread[at] for at in names)) for name, spread in content["values"].items()]
@@ -67,26 +67,26 @@ def values(content: Content) -> Section | None:
     return Section("Measured values", ("value", *names), tuple(rows), note) if rows else None
 
 
-def languages(content: Content) -> Section | None:
+def languages(content: QualityFile) -> Section | None:
     """Which languages the responses are in."""
     rows = tuple(content["languages"].items())
     return Section("Languages of the responses", ("language", "records"), rows, "Told by script.") if rows else None
 
 
-def order(content: Content) -> Section | None:
+def order(content: QualityFile) -> Section | None:
     """Whether the order in which responses were shown decides."""
     rows = tuple(content.get("order", {}).items())
     note = "Pairs of responses that were judged in both orders; of the decided verdicts, how many went to the first."
     return Section("Order of showing", ("value", "count"), rows, note) if rows and content["order"]["pairs"] else None
 
 
-def sources(content: Content) -> Section | None:
+def sources(content: QualityFile) -> Section | None:
     """How each file was understood."""
     rows = tuple((sentence,) for sentence in content["understood"])
     return Section("How the sources were understood", ("source",), rows) if rows else None
 
 
-SECTIONS: tuple[Callable[[Content], Section | None], ...] = (
+SECTIONS: tuple[Callable[[QualityFile], Section | None], ...] = (
     ways,
     filters,
     removed,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Cell = str | int | float | None
-Content = Mapping[str, Any]
+QualityFile = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

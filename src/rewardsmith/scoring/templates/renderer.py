@@ -55,7 +55,7 @@ class Content:
 
 
 @dataclass(frozen=True)
-class Piece:
+class TextPiece:
     """A stretch of rendered text; `literal` is content that must not become a control token.
 
     `contents` are those of the other contents that stand in it, None where the template rewrites them, so that nothing
@@ -97,7 +97,7 @@ class Renderer:
         """The text that is scored, contents in place."""
         return self._apply(self.complete(messages))
 
-    def pieces(self, messages: Sequence[Message], apart: frozenset[int] = frozenset()) -> list[Piece]:
+    def pieces(self, messages: Sequence[Message], apart: frozenset[int] = frozenset()) -> list[TextPiece]:
         """The rendered text as pieces: one piece, unless a content spells a control token or is among `apart`.
 
         Such a content is rendered as a placeholder and put back afterwards as a literal piece of its own, so that no
@@ -110,7 +110,7 @@ class Renderer:
         rendered = self._apply(shown)
         contents, frame = self._contents(shown, rendered)
         if shown == messages:
-            return [Piece(rendered, contents=contents, frame=frame)]
+            return [TextPiece(rendered, contents=contents, frame=frame)]
         literal = {placeholder(k, attempt): messages[k].content for k in held}
         return self._put_back(rendered, re.compile(f"({placeholder('[0-9]+', attempt)})"), literal, contents)
 
@@ -120,14 +120,14 @@ class Renderer:
         placeholders: re.Pattern[str],
         literal: Mapping[str, str],
         contents: tuple[Content, ...] | None,
-    ) -> list[Piece]:
+    ) -> list[TextPiece]:
         pieces, start = [], 0
         for part in placeholders.split(rendered):
             end = start + len(part)
             if part in literal:
-                pieces.append(Piece(literal[part].strip() if self.trims else literal[part], literal=True))
+                pieces.append(TextPiece(literal[part].strip() if self.trims else literal[part], literal=True))
             elif part:
-                pieces.append(Piece(part, contents=contents and contents_within(contents, start, end)))
+                pieces.append(TextPiece(part, contents=contents and contents_within(contents, start, end)))
             start = end
         return pieces
 
