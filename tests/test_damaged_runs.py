@@ -1,6 +1,6 @@
 """Files of a run that are damaged, or written by somebody else: one line that names the file, and never a traceback.
 
-`make torture` tries more: REWARDSMITH_CASES=2000 pytest tests/test_damaged_runs.py.
+`make torture` tries more: REWARDSMITH_CASES=500 pytest tests/test_damaged_runs.py.
 """
 
 import json

@@ -31,7 +31,8 @@ GROUPS = {
     "crashes": "crash_points",
     "disk": "full_disk",
     "damage": "bit_rot",
-    "mutations": "mutations_of_data",
+    "rows": "rows_of_formats",
+    "tests": "tests_at_length",
     "sizes": "sizes",
 }
 """By name: the module whose `outcomes(scale, seed)` tries it."""
@@ -60,35 +61,29 @@ def main() -> int:
         found[ALONE] = started(arguments, ALONE)
     rows = [row for group in arguments.only for row in found[group]]
     wrong = [row for row in rows if row["wrong"] or row["tried"] != row["right"]]
-    result = {
-        "scale": arguments.scale, "seed": arguments.seed, "groups": arguments.only, "outcomes": rows,
-        "machine": {"cores": os.cpu_count(), "python": platform.python_version()}, "seconds": round(time.time() - began),
-    }  # fmt: skip
-    if arguments.scale == 1.0 and len(arguments.only) == len(GROUPS):
-        RESULT.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
-    print(
-        f"{result['seconds']} s; {f'{len(wrong)} kinds of faults did not end as they should' if wrong else 'all right'}"
-    )
+    if arguments.scale == 1.0:
+        keep(found, seed=arguments.seed)
+    ended = f"{len(wrong)} kinds of faults did not end as they should" if wrong else "all right"
+    print(f"{time.time() - began:.0f} s; {ended}")
     return int(bool(wrong))
+
+
+def keep(found: dict[str, list[dict[str, Any]]], *, seed: int) -> None:
+    """Write the outcomes of groups that were tried in full beside those of the others."""
+    old = json.loads(RESULT.read_text()) if RESULT.is_file() else {}
+    machine = {"cores": os.cpu_count(), "python": platform.python_version(), "load_average": list(os.getloadavg())}
+    new = {group: {"seed": seed, "machine": machine, "outcomes": rows} for group, rows in found.items()}
+    RESULT.write_text(json.dumps({**old, **new}, indent=1, ensure_ascii=False) + "\n")
 
 
 def started(arguments: argparse.Namespace, group: str) -> list[dict[str, Any]]:
     """The outcomes of a group, tried by a program of its own: faults of one group must not meet what another imported."""
     with tempfile.TemporaryDirectory() as folder:
         rows = Path(folder) / "rows.json"
-        words = [
-            "--scale",
-            str(arguments.scale),
-            "--seed",
-            str(arguments.seed),
-            "--only",
-            group,
-            "--rows-to",
-            str(rows),
-        ]
+        words = f"--scale {arguments.scale} --seed {arguments.seed} --only {group} --rows-to".split()
         # Forked processes may have no threads, and the code is that beside this file.
         environment = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONPATH": str(ROOT / "src")}
-        done = subprocess.run([sys.executable, str(HERE), *words], env={**os.environ, **environment})
+        done = subprocess.run([sys.executable, str(HERE), *words, str(rows)], env={**os.environ, **environment})
         found = json.loads(rows.read_text()) if rows.is_file() else []
     if not found:
         found = [

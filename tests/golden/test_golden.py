@@ -1,4 +1,4 @@
-"""What earlier versions saved opens in this one with the same ids and rewards; runs go on, or one line says why not."""
+"""What earlier versions saved opens in this one, with the same ids and rewards; runs go on, or one line says why not."""
 
 import importlib.util
 import json

@@ -37,36 +37,48 @@ def trained(folder, **settings):
     return result.summary["train_loss"], notes.notes
 
 
+def caches_in(place, patch):
+    """Let all caches lie in a folder."""
+    patch.setattr(places, "models_folder", lambda: place / "models")
+    patch.setattr(token_cache, "models_folder", lambda: place / "models")
+    patch.setattr(token_cache, "WORTH", 10)
+
+
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     """The folder of the caches."""
     place = tmp_path / "home" / ".cache" / "rewardsmith"
-    monkeypatch.setattr(places, "models_folder", lambda: place / "models")
-    monkeypatch.setattr(token_cache, "models_folder", lambda: place / "models")
-    monkeypatch.setattr(token_cache, "WORTH", 10)
+    caches_in(place, monkeypatch)
     return place
-
-
-def unwritable(cache):
-    """A file stands where the home should be: nobody can write there, root neither."""
-    (cache.parents[1]).write_text("")
 
 
 FROZEN = {"features": {"freeze_layers": -1}, "states": {"freeze_layers": 1, "n_layer": 2, "epochs": 3}}
 
 
+@pytest.fixture(scope="module")
+def losses(tmp_path_factory):
+    """The loss of each kind of run whose caches can be written, and that it says nothing of them."""
+    folder = tmp_path_factory.mktemp("plain")
+    found = {}
+    with pytest.MonkeyPatch.context() as patch:
+        caches_in(folder / "cache", patch)
+        for kept, settings in FROZEN.items():
+            found[kept], notes = trained(folder / kept, **settings)
+            assert not any("not kept" in note or "memory only" in note for note in notes)
+        assert list((folder / "cache").rglob("part-*"))
+    return found
+
+
+def unwritable(cache):
+    """A file stands where the home should be: nobody can write there, root neither."""
+    cache.parents[1].write_text("")
+
+
 @pytest.mark.parametrize("kept", FROZEN)
-def test_a_home_that_cannot_be_written_costs_a_note_for_each_cache(kept, cache, tmp_path):
-    expected, plain = trained(tmp_path / "a", **FROZEN[kept])
-    assert not any("kept for the next run" in note or "memory only" in note for note in plain)
-    for path in sorted(cache.rglob("*"), reverse=True):
-        path.unlink() if path.is_file() else path.rmdir()
-    for folder in (cache, *cache.parents[:2]):
-        assert tmp_path in folder.parents
-        folder.rmdir()
+def test_a_home_that_cannot_be_written_costs_a_note_for_each_cache(kept, losses, cache, tmp_path):
     unwritable(cache)
     loss, notes = trained(tmp_path / "b", **FROZEN[kept])
-    assert loss == pytest.approx(expected, rel=1e-4)
+    assert loss == pytest.approx(losses[kept], rel=1e-4)
     said = (
         "kept in memory only: "
         if kept == "features"
@@ -80,12 +92,7 @@ def test_a_home_that_cannot_be_written_costs_a_note_for_each_cache(kept, cache, 
 
 
 @pytest.mark.parametrize("kept", FROZEN)
-def test_a_full_disk_of_the_cache_does_not_end_a_run(kept, cache, tmp_path, monkeypatch):
-    expected, _ = trained(tmp_path / "a", **FROZEN[kept])
-    for path in (path for path in cache.rglob("*") if path.is_file()):
-        assert tmp_path in path.parents
-        path.unlink()
-
+def test_a_full_disk_of_the_cache_does_not_end_a_run(kept, losses, cache, tmp_path, monkeypatch):
     def full(tensors, path, **more):
         path.write_bytes(b"half")
         raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
@@ -100,7 +107,7 @@ def test_a_full_disk_of_the_cache_does_not_end_a_run(kept, cache, tmp_path, monk
 
     monkeypatch.setattr(token_cache, "opened", small)
     loss, notes = trained(tmp_path / "b", **FROZEN[kept])
-    assert loss == pytest.approx(expected, rel=1e-4)
+    assert loss == pytest.approx(losses[kept], rel=1e-4)
     assert sum("No space left on device" in note for note in notes) == 1
     assert sum("token ids are not kept" in note and "full" in note for note in notes) == 1
     assert [path.name for path in cache.rglob("*") if "part-" in path.name] == []
