@@ -7,7 +7,7 @@ import shutil
 import pytest
 from test_loop import fit, weights
 
-from damage import flip_bit, trial
+from damage import flip_bit, numbers, trial
 from rewardsmith.errors import TrainingError
 from rewardsmith.train import resume
 
@@ -70,8 +70,9 @@ def test_every_damage_to_every_file_of_a_checkpoint_is_refused(run, tmp_path):
             return f"{last.name} is damaged: " in str(error) and "\n" not in str(error)
         return False
 
-    report = trial(last, root=tmp_path, refuses=refused, flips=60, cuts=12, pages=12, seed=3)
-    assert report.tried == {"flip_bit": 60, "cut_off": 12, "zero_page": 12, "missing": 4}
+    tries = numbers(quick=60)
+    report = trial(last, root=tmp_path, refuses=refused, seed=3, **tries)
+    assert list(report.tried.values()) == [*tries.values(), 4]
     assert report.missed == []
 
 
@@ -87,8 +88,9 @@ def test_every_damage_to_every_file_of_best_is_refused(run, whole, tmp_path):
             return "best, the weights of step" in str(error) and "\n" not in str(error)
         return False
 
-    report = trial(best, root=tmp_path, refuses=refused, flips=60, cuts=12, pages=12, seed=4)
-    assert report.tried == {"flip_bit": 60, "cut_off": 12, "zero_page": 12, "missing": 3}
+    tries = numbers(quick=60)
+    report = trial(best, root=tmp_path, refuses=refused, seed=4, **tries)
+    assert list(report.tried.values()) == [*tries.values(), 3]
     assert report.missed == []
 
 
