@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections import Counter
 
 import numpy as np
 import orjson
@@ -189,8 +190,9 @@ def test_a_record_of_several_comparisons_loses_only_the_wrong_one(tmp_path):
     assert {(row["line"], row["i"], row["j"]) for row in dropped} == weightless
 
 
-def test_rows_that_were_joined_go_with_their_record(tmp_path):
-    """Two rows of a question are one record; where both labels are dropped, both rows are named as removed."""
+@pytest.fixture
+def questions(tmp_path):
+    """Two rows a question, whose labels are wrong for one question in five; rewards of a good model for them."""
     rng, rows, scored = np.random.default_rng(0), [], []
     for n in range(150):
         good, bad = f"good {n}", [f"bad {n}", f"worse {n}"]
@@ -200,12 +202,27 @@ def test_rows_that_were_joined_go_with_their_record(tmp_path):
         for text in (good, *bad):
             reward = 4 * text.startswith("good") + rng.normal(0, 0.3)
             scored.append({"prompt": f"question {n}", "response": text, "rewards": [reward]})
-    files = write(tmp_path / "in.jsonl", rows), write(tmp_path / "r.jsonl", scored)
-    result = prepare(files, tmp_path / "out", "drop", fractions=(1.0, 0.0, 0.0))
+    return write(tmp_path / "in.jsonl", rows), write(tmp_path / "r.jsonl", scored)
+
+
+def test_rows_that_were_joined_go_with_their_record(questions, tmp_path):
+    """Two rows of a question are one record; where both labels are dropped, both rows are named as removed."""
+    result = prepare(questions, tmp_path / "out", "drop", fractions=(1.0, 0.0, 0.0))
     assert (result.rows, result.kept, result.removed, result.records) == (300, 240, 60, 120)
     gone = lines(tmp_path / "out/removed.jsonl")
     assert {row["line"] for row in gone} == {n * 2 + k for n in range(0, 150, 5) for k in (1, 2)}
-    assert gone[1]["reason"].startswith(f"part of the record at {files[0]}:1: its label is more probably wrong")
+    assert gone[1]["reason"].startswith(f"part of the record at {questions[0]}:1: its label is more probably wrong")
+
+
+def test_a_source_that_is_read_twice_loses_each_row_once(questions, tmp_path):
+    more = {"fractions": (1.0, 0.0, 0.0), "keep_duplicates": True, "near_threshold": 0.0}
+    twice = (str(questions[0]), str(questions[0]))
+    result = run(
+        Config(sources=twice, output=tmp_path / "out", label_noise="drop", margins=(str(questions[1]),), **more)
+    )
+    assert (result.rows, result.kept, result.removed, result.joined) == (600, 480, 120, 240)
+    gone = Counter(row["line"] for row in lines(tmp_path / "out/removed.jsonl"))
+    assert gone == {n * 2 + k: 2 for n in range(0, 150, 5) for k in (1, 2)}
 
 
 def test_weak_detectors_blame_no_label(made, tmp_path):

@@ -28,10 +28,10 @@ def kept(rows):
 def test_planted_near_duplicates_are_found_in_both_languages_and_nothing_else():
     rows = planted(600, 300)
     found = near(rows)
-    pairs = {frozenset((row.place, found.fate(at).twin)) for at, row in enumerate(rows) if found.fate(at)}
+    pairs = {frozenset((row.place, found.member(at).twin)) for at, row in enumerate(rows) if found.member(at)}
     planted_pairs = {frozenset((rows[n].place, rows[600 + n].place)) for n in range(300)}
     assert pairs == planted_pairs
-    assert sum(not found.fate(at).kept for at in range(len(rows)) if found.fate(at)) == 300
+    assert sum(not found.member(at).kept for at in range(len(rows)) if found.member(at)) == 300
 
 
 def test_a_removal_names_twin_value_and_threshold():
@@ -41,9 +41,9 @@ def test_a_removal_names_twin_value_and_threshold():
     # 21 words give 20 shingles, all different; another word at the end changes one of them: 19 of 21
     assert (gone.check, gone.value, gone.threshold) == ("near_duplicate", pytest.approx(19 / 21), 0.8)
     assert {gone.twin, f"{gone.file}:{gone.line}"} == {"f:1", "f:2"}
-    fates = [found.fate(at) for at in range(2)]
-    assert fates[0].cluster == fates[1].cluster
-    assert [fate.twin for fate in fates] == ["f:2", "f:1"]
+    members = [found.member(at) for at in range(2)]
+    assert members[0].cluster == members[1].cluster
+    assert [member.twin for member in members] == ["f:2", "f:1"]
 
 
 def test_a_long_common_prompt_makes_no_duplicate_of_other_answers():
@@ -95,6 +95,6 @@ def test_more_near_duplicates_than_one_bucket_shows_are_thinned_out_to_the_end()
 def test_exact_copies_share_the_fate_of_the_row_they_repeat():
     rows = [pair(LONG, ONE, TWO, line=1), pair(LONG, ONE, TWO, line=2), pair(LONG, ONE, f"{TWO} x", line=3)]
     found = near(rows)
-    assert found.fate(0) == found.fate(1)
-    assert near(rows[:2]).fate(0) is None
+    assert found.member(0) == found.member(1)
+    assert near(rows[:2]).member(0) is None
     assert near([]).places.files == {}

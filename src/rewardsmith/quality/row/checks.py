@@ -37,11 +37,11 @@ class RowFinding:
 
 def text_check(name: str) -> Callable[[Record], Details]:
     """A check of TEXT_CHECKS over all texts of a record."""
-    look = TEXT_CHECKS[name]
+    find = TEXT_CHECKS[name]
 
     def check_texts(record: Record) -> Details:
         for where, text in texts_of(record):
-            if detail := look(text):
+            if detail := find(text):
                 yield "warning", f"{where}: {detail}"
 
     return check_texts
@@ -184,8 +184,8 @@ def check(record: Record) -> list[RowFinding]:
     """Everything CHECKS has to say about a record."""
     return [
         RowFinding(name, severity, record.place, detail)
-        for name, look in CHECKS.items()
-        for severity, detail in look(record)
+        for name, find in CHECKS.items()
+        for severity, detail in find(record)
     ]
 
 
@@ -194,8 +194,8 @@ def check_document(document: Document) -> list[RowFinding]:
     place = f"{document.source}:{document.line}"
     return [
         RowFinding(name, "warning", place, detail)
-        for name, look in TEXT_CHECKS.items()
-        if (detail := look(document.text)) is not None
+        for name, find in TEXT_CHECKS.items()
+        if (detail := find(document.text)) is not None
     ]
 
 

@@ -55,7 +55,7 @@ def counting(pattern: re.Pattern[str]) -> Feature:
 
 
 def tokens(text: str) -> float:
-    """Words, CJK characters and marks of punctuation: what a tokenizer makes at least, told without one."""
+    """Words, CJK characters and marks of punctuation: what a tokenizer makes at least, counted without one."""
     return len(PIECE.findall(text))
 
 

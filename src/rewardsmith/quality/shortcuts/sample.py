@@ -62,7 +62,7 @@ class Sample:
             text = text_hash(response.text)
             sampled.answers[text] = min(sampled.answers.get(text, record.place), record.place, key=in_order)
         if decided:
-            features = [tuple(float(look(one.text)) for look in FEATURES.values()) for one in record.responses]
+            features = [tuple(float(feature(one.text)) for feature in FEATURES.values()) for one in record.responses]
             sampled.rows.extend(row_of(record, c, features) for c in decided)
         size = max(len(decided), len(record.responses) // 2, 1)
         sampled.size += size
