@@ -2,8 +2,8 @@
 
 The tiny model is trained on 200 and on 4,000 prompts of the built-in data (four responses each), with the same number of
 optimizer steps. Both are validated on the same 500 prompts in the course of training and tested on the same 1,000; no prompt
-is in two sets. For each run results/overfitting.json has the training loss of the last tenth of the steps, the held-out
-loss at its lowest and at the end, and the test accuracy of the checkpoint that was kept, with its interval.
+is in two sets. For each run results/overfitting.json has the training loss of the last tenth of the steps, the held-out loss
+at its lowest and at the end, and the test accuracy of the checkpoint that was kept, with its interval.
 """
 
 import json
@@ -45,7 +45,7 @@ def write(path: Path, records: Iterable[Record]) -> None:
 
 
 def one_run(folder: Path, records: list[Record], epochs: int) -> dict[str, Any]:
-    """Train on these records for so many epochs, with 20 to 40 validation passes; evaluate the checkpoint that was kept."""
+    """Train for so many epochs, with 20 to 40 validation passes, and evaluate the checkpoint that was kept."""
     data, run = folder / f"train-{len(records)}.jsonl", folder / f"run-{len(records)}"
     write(data, records)
     settings = {"epochs": epochs, "evals": max(1, 20 // epochs), "batch": 8, "report": False}

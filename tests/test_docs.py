@@ -70,9 +70,8 @@ def assert_shown(shown, printed):
         begin, more, _ = masked(line).partition("…")
         same = str.startswith if more else str.__eq__
         expected = begin.rstrip() if more else begin
-        assert any(same(other, expected) for other in lines), (
-            f"{line!r} was not printed, or not in this place:\n{printed}"
-        )
+        found = any(same(other, expected) for other in lines)
+        assert found, f"{line!r} was not printed, or not in this place:\n{printed}"
 
 
 def masked(line):
@@ -93,14 +92,8 @@ def test_the_readme_and_the_page_on_usage_run_from_top_to_bottom(tmp_path):
 
 def test_the_tutorial_runs_and_prints_what_it_shows(tmp_path):
     page = blocks(DOCS / "tutorial.md")
-    assert [block.language for block in page if block.runs] == [
-        "python",
-        *["bash"] * 6,
-        "python",
-        "bash",
-        "python",
-        "python",
-    ]
+    languages = [block.language for block in page if block.runs]
+    assert (languages.count("python"), languages.count("bash")) == (4, 7)
     for block, following in zip(page, [*page[1:], Block("", "")], strict=True):
         if block.runs:
             printed = output_of(block, tmp_path)
@@ -209,10 +202,8 @@ def test_links_lead_somewhere(page):
 
 def test_the_index_of_the_documentation_names_every_page_and_every_example():
     linked = {path.resolve() for path, _ in targets_of(DOCS / "README.md")}
-    pages = {page for page in DOCS.glob("*.md") if page.name != "README.md"}
-    assert {
-        path.name for path in pages | set((ROOT / "examples").glob("*.py")) if path.resolve() not in linked
-    } == set()
+    pages = {page for page in DOCS.glob("*.md") if page.name != "README.md"} | set((ROOT / "examples").glob("*.py"))
+    assert [page.name for page in pages if page.resolve() not in linked] == []
 
 
 def test_commands_named_in_the_pages_exist():
