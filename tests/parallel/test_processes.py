@@ -84,7 +84,7 @@ def test_what_comes_in_is_read_no_further_than_the_window():
     taken = []
 
     def pieces():
-        for piece in range(10_000):
+        for piece in endless():  # a busy machine takes its time to start the workers
             taken.append(piece)
             yield piece
 
