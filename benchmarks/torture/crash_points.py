@@ -51,8 +51,8 @@ def killed_at_every_operation(root: Path, part: str, stride: int) -> Outcome:
 
 def killed_training(folder: Path, part: str, at: int) -> int:
     """Train, and die before operation number `at` of the part."""
-    from rewardsmith.commands import train as command
     from rewardsmith.files import folders
+    from rewardsmith.pipelines.train import pipeline as command
     from rewardsmith.train import loop
 
     writer, nth = PARTS[part]
