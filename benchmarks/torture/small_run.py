@@ -15,7 +15,7 @@ import orjson
 
 TRAIN = (
     *("train", "--model", "tiny", "--n-embd", "16", "--n-layer", "1", "--max-length", "256", "--threads", "1"),
-    *("--dataset", "synthetic:90", "--batch", "8", "--evals", "4", "--epochs", "2", "--workers", "1", "--no-report"),
+    *("--dataset", "synthetic:90", "--batch", "8", "--evals", "4", "--epochs", "2", "--no-report"),
 )
 LORA = ("--lora.r", "4")
 

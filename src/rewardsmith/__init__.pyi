@@ -296,7 +296,6 @@ def train(
     parallel: Literal["ddp", "fsdp", "deepspeed"] | None = None,
     deepspeed_config: str | Path | None = None,
     threads: int | None = None,
-    workers: int | None = None,
     seed: int = 0,
     report: bool = True,
     track: str | Sequence[str] = (),
@@ -377,7 +376,6 @@ def train(
         deepspeed_config: With --parallel deepspeed: a JSON file, or zero2, zero2-offload, zero3, zero3-offload
             (default: zero2).
         threads: CPU threads (default: all cores).
-        workers: Processes that tokenize while the model is opened (default: one per core, at most 16).
         seed: Seed of head, order, dropout and split.
         report: Evaluate on the test split and write the report at the end.
         track: Record the run with tensorboard, mlflow, wandb, trackio, swanlab (several allowed).

@@ -21,7 +21,7 @@ ROWS = [
 @pytest.fixture
 def file(tmp_path, monkeypatch):
     monkeypatch.setenv("REWARDSMITH_HOME", str(tmp_path))
-    monkeypatch.setattr(token_cache, "WORTH", 1)
+    monkeypatch.setattr(token_cache, "FEWEST", 1)
     return tmp_path / "tokens.sqlite"
 
 
@@ -52,7 +52,7 @@ def test_a_second_run_tokenizes_nothing_and_gets_the_same(file, calls, monkeypat
     again = encode()
     assert len(calls) == len(ROWS)
     same(first, again)
-    monkeypatch.setattr(token_cache, "WORTH", 10**6)
+    monkeypatch.setattr(token_cache, "FEWEST", 10**6)
     same(first, encode())
     assert len(calls) == 2 * len(ROWS)
 

@@ -41,7 +41,7 @@ def caches_in(place, patch):
     """Let all caches lie in a folder."""
     patch.setattr(places, "models_folder", lambda: place / "models")
     patch.setattr(token_cache, "models_folder", lambda: place / "models")
-    patch.setattr(token_cache, "WORTH", 10)
+    patch.setattr(token_cache, "FEWEST", 10)
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_a_user_without_a_home_trains_and_is_told(tmp_path, monkeypatch):
     monkeypatch.delenv("REWARDSMITH_HOME", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(places.Path, "home", nowhere)
-    monkeypatch.setattr(token_cache, "WORTH", 10)
+    monkeypatch.setattr(token_cache, "FEWEST", 10)
     _, notes = trained(tmp_path / "run", freeze_layers=-1)
     assert sum("kept in memory only: " in note for note in notes) == 1
     assert sum("token ids are not kept" in note for note in notes) == 1

@@ -1,4 +1,4 @@
-"""Token ids of records by a hash of their content, kept on disk: a second run on the same data starts at once.
+"""Token ids of records, tokenized or read back by a hash of their content: a second run on the same data starts at once.
 
 One SQLite file beside the installed models; a key holds everything that decides the ids (contract, tokenizer, content), so
 nothing in it ever becomes wrong. A file that is damaged, locked or too large is passed over or begun anew.
@@ -9,22 +9,48 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import orjson
 
+from rewardsmith.errors import ContractError
 from rewardsmith.files.places import models_folder
+from rewardsmith.progress import SILENT
 from rewardsmith.records import Record
-from rewardsmith.scoring.tokens import Encoded, Encoder
-from rewardsmith.scoring.wire import unpack
+from rewardsmith.scoring.tokens import Cuts, Encoded, Encoder
 from rewardsmith.version import VERSION
 
-WORTH = 5000  # records from which on tokenizing takes long enough to be remembered
+FEWEST = 5000  # records from which on tokenizing takes long enough to be remembered
 LARGEST = 4 * 10**9  # bytes; a file beyond is begun anew
 MAGIC = b"SQLite format 3\0"
 CHECK_BYTES = 8
 WRITTEN = 1000  # records between two commits
+
+
+def encode_records(
+    records: Sequence[Record], encoder: Encoder, *, note: Callable[[str], None] = SILENT.note
+) -> Generator[Encoded | ContractError, None, None]:
+    """The token ids of every record, in order, or why it cannot be encoded.
+
+    `note` gets a sentence where the token ids cannot be kept for the next run.
+    """
+    with remembering(encoder, len(records), note) as store:
+        for record in records:
+            found = store.find(record) if store else None
+            yield encode_record(record, encoder, store) if found is None else found
+
+
+def encode_record(record: Record, encoder: Encoder, store: "TokenStore | None") -> Encoded | ContractError:
+    """Tokenize a record that the store does not hold, and keep its token ids there."""
+    try:
+        encoded = encoder.encode(record)
+    except ContractError as error:
+        return error
+    if store:
+        store.keep(record, encoded)
+    return encoded
 
 
 class TokenStore:
@@ -49,10 +75,11 @@ class TokenStore:
                 return unpack(found[0][CHECK_BYTES:])
         return None
 
-    def keep(self, record: Record, packed: bytes) -> None:
-        """Remember a record's ids, as `scoring.pieces.pack` writes them."""
+    def keep(self, record: Record, encoded: Encoded) -> None:
+        """Remember a record's token ids."""
         if self.problem is not None:
             return
+        packed = pack(encoded)
         try:
             self.file.execute(
                 "INSERT OR REPLACE INTO encoded VALUES (?, ?)", (self.key(record), check_of(packed) + packed)
@@ -66,6 +93,33 @@ class TokenStore:
             self.problem = str(error)
 
 
+def pack(encoded: Encoded) -> bytes:
+    """Lengths and counts as a line of JSON, then the ids."""
+    head = {
+        "lengths": [len(ids) for ids in encoded.sequences],
+        "cuts": [encoded.cuts.prompt_turns, encoded.cuts.prompt_tokens, encoded.cuts.response_tokens],
+        "forged": encoded.forged,
+        "answers": encoded.answers,
+    }
+    return orjson.dumps(head) + b"\n" + np.concatenate(encoded.sequences).astype("<i4").tobytes()
+
+
+def unpack(value: bytes) -> Encoded:
+    """The reverse of `pack`; ValueError or KeyError where the bytes are not its own."""
+    line, _, flat = value.partition(b"\n")
+    head = orjson.loads(line)
+    ids = np.frombuffer(flat, dtype="<i4").astype(np.int32)
+    if len(ids) != sum(head["lengths"]):
+        raise ValueError("truncated")
+    turns, tokens, responses = head["cuts"]
+    return Encoded(
+        tuple(np.split(ids, np.cumsum(head["lengths"])[:-1])),
+        Cuts(turns, tokens, tuple(responses)),
+        head["forged"],
+        tuple(head["answers"]),
+    )
+
+
 def check_of(packed: bytes) -> bytes:
     """What stands before the ids of a record: a disk may change a byte, and SQLite does not notice."""
     return hashlib.blake2b(packed, digest_size=CHECK_BYTES).digest()
@@ -77,7 +131,7 @@ def remembering(encoder: Encoder, records: int, note: Callable[[str], None]) -> 
 
     `note` gets a sentence where the next run will not find what this one does.
     """
-    if records < WORTH:
+    if records < FEWEST:
         yield None
         return
     path = models_folder().parent / "tokens.sqlite"

@@ -3,18 +3,21 @@
 import contextlib
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float32, Int64
 
+from rewardsmith.errors import ContractError
 from rewardsmith.model.scorer import Sequences
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Comparison, Quarantined, Record
-from rewardsmith.scoring.stream import EncodeResult, encoded
-from rewardsmith.scoring.tokens import Encoder
+from rewardsmith.scoring.token_cache import encode_records
+from rewardsmith.scoring.tokens import Encoded, Encoder
 from rewardsmith.scoring.trees import TokenTree, build_tree
+
+NOT_COMPARED = "no_comparison", "nobody compared the responses of this row"
 
 
 @dataclass(frozen=True)
@@ -69,33 +72,30 @@ class Encoding:
 
 
 def encode_examples(
-    records: Sequence[Record],
-    encoder: Encoder,
-    *,
-    share: bool,
-    outcomes: Iterator[EncodeResult] | None = None,
-    progress: Progress = SILENT,
+    records: Sequence[Record], encoder: Encoder, *, share: bool, progress: Progress = SILENT
 ) -> Encoding:
     """Tokenize the records that hold a comparison; what cannot be trained on is refused with its reason.
 
-    A response longer than the contract allows is refused (cutting it would train on a text nobody wrote). `outcomes`
-    are those of `compared(records)` where another has begun to tokenize them.
+    A response longer than the contract allows is refused (cutting it would train on a text nobody wrote).
     """
-    result = Encoding([], [])
-    here = encoded(compared(records), encoder, note=progress.note)  # does nothing until it is asked
-    with contextlib.closing(here), progress.task("tokenizing", len(records), "records") as task:
-        for record in records:
+    compared = [record for record in records if counting(record)]
+    result = Encoding([], [refused(record, NOT_COMPARED) for record in records if not counting(record)])
+    outcomes = encode_records(compared, encoder, note=progress.note)
+    with contextlib.closing(outcomes), progress.task("tokenizing", len(compared), "records") as task:
+        for record, outcome in zip(compared, outcomes, strict=True):
             task.advance()
-            reason = add_example(result, record, outcomes or here, limit=encoder.contract.max_length, share=share)
+            reason = why_refused(outcome, encoder.contract.max_length)
             if reason is not None:
-                excerpt = " ".join(message.content for message in record.prompt)[:200]
-                result.refused.append(Quarantined(record.source, record.line, *reason, excerpt, record.byte))
+                result.refused.append(refused(record, reason))
+            elif isinstance(outcome, Encoded):
+                add_example(result, record, outcome, share=share)
     return result
 
 
-def compared(records: Sequence[Record]) -> list[Record]:
-    """The records with a comparison that counts; the others need no tokens."""
-    return [record for record in records if counting(record)]
+def refused(record: Record, reason: tuple[str, str]) -> Quarantined:
+    """A record that cannot be trained on, with (code, reason)."""
+    excerpt = " ".join(message.content for message in record.prompt)[:200]
+    return Quarantined(record.source, record.line, *reason, excerpt, record.byte)
 
 
 def counting(record: Record) -> list[Comparison]:
@@ -103,19 +103,19 @@ def counting(record: Record) -> list[Comparison]:
     return [comparison for comparison in record.comparisons if comparison.weight > 0]
 
 
-def add_example(
-    result: Encoding, record: Record, outcomes: Iterator[EncodeResult], *, limit: int, share: bool
-) -> tuple[str, str] | None:
-    """Add one record's example to `result`, its tokens taken from `outcomes`; returns (code, reason) where refused."""
-    comparisons = counting(record)
-    if not comparisons:
-        return "no_comparison", "nobody compared the responses of this row"
-    outcome = next(outcomes)
-    if isinstance(outcome, str):
-        return "not_scorable", outcome
+def why_refused(outcome: Encoded | ContractError, limit: int) -> tuple[str, str] | None:
+    """(code, reason) where a tokenized record cannot be trained on."""
+    if isinstance(outcome, ContractError):
+        return "not_scorable", str(outcome)
     if outcome.overlong:
         longest = max(map(len, outcome.sequences)) + max(outcome.cuts.response_tokens)
         return "too_long", f"a response makes {longest} tokens, more than max_length {limit}"
+    return None
+
+
+def add_example(result: Encoding, record: Record, outcome: Encoded, *, share: bool) -> None:
+    """Add one record's example to `result`."""
+    comparisons = counting(record)
     tree = build_tree(outcome.sequences, share=share, answers=outcome.answers)
     result.prompts_cut += outcome.cuts.any
     result.tokens_cut += outcome.cuts.prompt_tokens
@@ -133,7 +133,6 @@ def add_example(
             weight=np.array([c.weight / len(comparisons) for c in comparisons], dtype=np.float32),
         )
     )
-    return None
 
 
 def rank_by_hash(keys: Iterable[str], *, salt: str) -> list[int]:

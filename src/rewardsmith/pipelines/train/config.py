@@ -23,7 +23,6 @@ AT_LEAST = {
     "layers": 1,
     "test_groups": 0,
     "threads": 1,
-    "workers": 1,
     "max_per_source": 1,
     "tokens_per_microbatch": 1,
     "seed": 0,
@@ -159,8 +158,6 @@ class Config:
     """With --parallel deepspeed: a JSON file, or zero2, zero2-offload, zero3, zero3-offload (default: zero2)."""
     threads: int | None = None
     """CPU threads (default: all cores)."""
-    workers: int | None = None
-    """Processes that tokenize while the model is opened (default: one per core, at most 16)."""
     seed: int = 0
     """Seed of head, order, dropout and split."""
     report: bool = True

@@ -2,7 +2,7 @@
 
 import contextlib
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,11 +28,8 @@ from rewardsmith.pipelines.train.setup import (
     load_data,
     microbatch_tokens,
     open_model,
-    read_model,
-    ready_model,
     start_date,
 )
-from rewardsmith.pipelines.train.tokenize_ahead import tokens_ahead
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.track.following import following
 from rewardsmith.track.trackers import Job, require
@@ -42,7 +39,6 @@ if TYPE_CHECKING:
     from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.model.runtime.processes import Team
     from rewardsmith.pipelines.evaluate import Scored
-    from rewardsmith.scoring.stream import EncodeResult
     from rewardsmith.train.examples import Encoding
     from rewardsmith.train.loop import FitResult, FitSettings, FitState
 
@@ -107,15 +103,13 @@ def run_together(config: Config, team: "Team", device: str, progress: Progress) 
     from rewardsmith.train.optimizer import count_parameters
 
     splits = load_data(config, progress)
-    opened = read_model(config, date=team.from_lead(lambda: start_date(config)))
-    with tokens_ahead(opened, splits, workers=config.workers, team=team.size, progress=progress) as outcomes:
-        start = ready_model(config, opened, device=device)
-        model = start.model
-        for told in start.told():
-            progress.note(told)
-        parameters = count_parameters(model.network)
-        begin_peak_memory(model.network.device)
-        train, validation = encode_splits(config, splits, model, outcomes, progress)
+    start = open_model(config, device=device, date=team.from_lead(lambda: start_date(config)))
+    model = start.model
+    for sentence in start.summary():
+        progress.note(sentence)
+    parameters = count_parameters(model.network)
+    begin_peak_memory(model.network.device)
+    train, validation = encode_splits(config, splits, model, progress)
     settings = fit_settings(config, start, train, team, progress)
     fingerprint = fingerprint_of(config, settings, model, train, splits)
     team.agree(fingerprint)
@@ -188,14 +182,14 @@ def as_before(config: Config) -> Config:
 
 
 def encode_splits(
-    config: Config, splits: Splits, model: "RewardModel", outcomes: "Iterator[EncodeResult] | None", progress: Progress
+    config: Config, splits: Splits, model: "RewardModel", progress: Progress
 ) -> "tuple[Encoding, Encoding]":
-    """Training and validation records as examples, from the tokens that were made ahead where there are such."""
+    """Training and validation records as examples."""
     from rewardsmith.train.examples import encode_examples, take_share
 
     share = model.network.packed
-    train = encode_examples(splits.train, model.encoder, share=share, outcomes=outcomes, progress=progress)
-    validation = encode_examples(splits.validation, model.encoder, share=share, outcomes=outcomes)
+    train = encode_examples(splits.train, model.encoder, share=share, progress=progress)
+    validation = encode_examples(splits.validation, model.encoder, share=share)
     train.examples = take_share(train.examples, config.frac, seed=config.seed)
     if not train.examples:
         reason = train.refused[0].reason if train.refused else "no record holds a comparison"

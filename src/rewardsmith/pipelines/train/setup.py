@@ -53,7 +53,7 @@ def load_data(config: Config, progress: Progress) -> Splits:
     comparisons = [c for record in splits.train for c in record.comparisons]
     if not comparisons:
         raise TrainingError(
-            f"the training data holds no comparisons ({told(splits.train)}); expected chosen and rejected, "
+            f"the training data holds no comparisons ({count_records(splits.train)}); expected chosen and rejected, "
             "scores or rankings"
         )
     if all(comparison.is_tie for comparison in comparisons):
@@ -63,7 +63,7 @@ def load_data(config: Config, progress: Progress) -> Splits:
     return splits
 
 
-def told(records: Sequence[Record]) -> str:
+def count_records(records: Sequence[Record]) -> str:
     """How many records there are, and how many of them are single responses with a rating, as in KTO's data."""
     single = sum(len(record.responses) == 1 and bool(record.ratings) for record in records)
     if not single:
@@ -97,7 +97,7 @@ class Start:
     date: datetime.date
     frozen_layers: int = 0
 
-    def told(self) -> list[str]:
+    def summary(self) -> list[str]:
         """The notes, and why prefixes are not shared, if they are not."""
         why = self.model.why_separate
         return [*self.notes, *([f"prefixes are not shared: {why}"] if why else [])]
