@@ -17,8 +17,6 @@ from rewardsmith.scoring.token_cache import encode_records
 from rewardsmith.scoring.tokens import Encoded, Encoder
 from rewardsmith.scoring.trees import TokenTree, build_tree
 
-NOT_COMPARED = "no_comparison", "nobody compared the responses of this row"
-
 
 @dataclass(frozen=True)
 class Example:
@@ -78,12 +76,12 @@ def encode_examples(
 
     A response longer than the contract allows is refused (cutting it would train on a text nobody wrote).
     """
-    compared = [record for record in records if counting(record)]
-    result = Encoding([], [refused(record, NOT_COMPARED) for record in records if not counting(record)])
-    outcomes = encode_records(compared, encoder, note=progress.note)
-    with contextlib.closing(outcomes), progress.task("tokenizing", len(compared), "records") as task:
-        for record, outcome in zip(compared, outcomes, strict=True):
+    result = Encoding([], [])
+    outcomes = encode_records([record for record in records if counting(record)], encoder, note=progress.note)
+    with contextlib.closing(outcomes), progress.task("tokenizing", len(records), "records") as task:
+        for record in records:
             task.advance()
+            outcome = next(outcomes) if counting(record) else None
             reason = why_refused(outcome, encoder.contract.max_length)
             if reason is not None:
                 result.refused.append(refused(record, reason))
@@ -103,8 +101,10 @@ def counting(record: Record) -> list[Comparison]:
     return [comparison for comparison in record.comparisons if comparison.weight > 0]
 
 
-def why_refused(outcome: Encoded | ContractError, limit: int) -> tuple[str, str] | None:
-    """(code, reason) where a tokenized record cannot be trained on."""
+def why_refused(outcome: Encoded | ContractError | None, limit: int) -> tuple[str, str] | None:
+    """(code, reason) where a record cannot be trained on; None as outcome: it holds no comparison that counts."""
+    if outcome is None:
+        return "no_comparison", "nobody compared the responses of this row"
     if isinstance(outcome, ContractError):
         return "not_scorable", str(outcome)
     if outcome.overlong:
