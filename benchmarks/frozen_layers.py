@@ -43,9 +43,9 @@ def run(config: Config, rows: int, folder: Path, *, kept: bool) -> dict:
         loss="bradley-terry", seed=0, tokens_per_microbatch=BUDGET, eval_every=10**9, patience=0, keep=1,
     )  # fmt: skip
     begun = time.process_time()
-    with frozen_cache.known_features(start, encoding, Encoding([], []), settings, SILENT, ALONE):
+    with frozen_cache.cached_outputs(start, encoding, Encoding([], []), settings, SILENT, ALONE):
         filled = time.process_time() - begun if kept else 0.0
-        if (start.model.network.known is not None) != kept:
+        if (start.model.network.cache is not None) != kept:
             raise SystemExit("the outputs of the frozen layers were not kept")
         fit = Fit(start.model.network, settings, train=encoding.examples, validation=[], folder=folder, fingerprint={})
         seconds = timed(fit)

@@ -32,8 +32,8 @@ from rewardsmith.pipelines.train.setup import open_model
 from rewardsmith.records import Record
 from rewardsmith.terminal import progress_for
 from rewardsmith.train.examples import encode_examples
-from rewardsmith.train.fitting.linear import Known, fit_known
-from rewardsmith.train.fitting.probe import known_texts
+from rewardsmith.train.fitting.linear import PairFeatures, fit_pair_features
+from rewardsmith.train.fitting.probe import pair_features
 
 RESULT = RESULTS / "hh-heads.json"
 OTHERS = [
@@ -55,7 +55,7 @@ POOLINGS = ("last", "mean")
 
 def features(
     question: str | None, parts: Sequence[Sequence[Record]], layers: tuple[int, ...] = (LAYER,)
-) -> list[Known]:
+) -> list[PairFeatures]:
     """Features of each part, last token and mean beside each other; computed once and kept."""
     config = Config(
         model="smollm2-135m",
@@ -74,21 +74,21 @@ def features(
     progress = progress_for(sys.stderr)
     store = open_store(features_folder(), network, sum(len(record.ids) for record in sequences))
     fill_store(store, network, sequences, budget=BUDGET, progress=progress)
-    network.known = lambda trees: store.batch(trees, network.device)
-    return [known_texts(network, part, BUDGET, progress) for part in examples]
+    network.cache = store
+    return [pair_features(network, part, BUDGET, progress) for part in examples]
 
 
-def columns(known: Known, pooling: Sequence[str]) -> Known:
+def columns(known: PairFeatures, pooling: Sequence[str]) -> PairFeatures:
     """The features of these poolings alone."""
     width = known.features.shape[1] // len(POOLINGS)
     taken = [known.features[:, k * width : (k + 1) * width] for k, way in enumerate(POOLINGS) if way in pooling]
     return replace(known, features=np.concatenate(taken, axis=1))
 
 
-def together(first: Known, second: Known) -> Known:
+def together(first: PairFeatures, second: PairFeatures) -> PairFeatures:
     """Two sets of texts and comparisons as one."""
     shift = len(first.features)
-    return Known(
+    return PairFeatures(
         np.concatenate([first.features, second.features]),
         np.concatenate([first.preferred, second.preferred + shift]),
         np.concatenate([first.other, second.other + shift]),
@@ -116,7 +116,7 @@ def main() -> None:
     rows, base = [], None
     for name, (pooling, more) in ARMS.items():
         train, test, other = (columns(one, pooling) for one in known)
-        weights, penalty = fit_known(together(train, other) if more else train, seed=0)
+        weights, penalty = fit_pair_features(together(train, other) if more else train, seed=0)
         margin = test.margins(weights)
         base = margin if base is None else base
         rows.append({**told(name, margin, base, test.cluster), "penalty": penalty})

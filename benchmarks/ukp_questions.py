@@ -23,7 +23,7 @@ from rewardsmith.data.merging import merge_prompts
 from rewardsmith.data.splits.splitter import hold_out
 from rewardsmith.evaluate.metrics import accuracy, nll
 from rewardsmith.files import write_json
-from rewardsmith.train.fitting.linear import PENALTIES, Known, fit_linear, rotate
+from rewardsmith.train.fitting.linear import PENALTIES, PairFeatures, fit_linear, rotate
 
 RESULT = RESULTS / "ukp-questions.json"
 LAYERS = (12, 15, 18, 21, 24, 27)
@@ -36,7 +36,7 @@ QUESTIONS = (
 )
 
 
-def cross_validated(known: Known, debates: np.ndarray) -> tuple[float, float, float]:
+def cross_validated(known: PairFeatures, debates: np.ndarray) -> tuple[float, float, float]:
     """(penalty, loss, accuracy) of the penalty with the smallest loss on debates left out."""
     spread = known.spread()
     data = rotate(replace(known, features=known.features / spread))[0].differences()
@@ -62,7 +62,7 @@ def main() -> None:
     held = hold_out(topic.values(), 4, fractions=(0.9, 0.0, 0.1)).test
     records = merge_prompts(rows)
     parts = [[r for r in records if (topic[r.prompt_id] in held) == test] for test in (False, True)]
-    order = sorted({record.prompt_id for record in parts[0]})  # known_texts numbers prompts so
+    order = sorted({record.prompt_id for record in parts[0]})  # pair_features numbers prompts so
     results: list[dict[str, Any]] = []
     base = None
     for question in QUESTIONS:
@@ -78,7 +78,7 @@ def main() -> None:
         write_json(RESULT, {"layers": LAYERS, "rows": results})
 
 
-def decided(known: Known) -> Known:
+def decided(known: PairFeatures) -> PairFeatures:
     """Without ties."""
     rows = known.preference > 0.5
     return replace(

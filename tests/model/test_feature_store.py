@@ -35,8 +35,8 @@ def test_known_features_are_those_of_the_network_and_computed_once(tmp_path):
     trees = [example.tree for example in examples]
     with torch.no_grad():
         expected = model.network.features(model.network.texts(trees))
-    torch.testing.assert_close(again.batch(trees, torch.device("cpu")).rows, expected, rtol=1e-5, atol=1e-5)
-    assert again.batch([*trees, texts(model, 9)[8].tree], torch.device("cpu")) is None
+    torch.testing.assert_close(again.batch(model.network, trees).rows, expected, rtol=1e-5, atol=1e-5)
+    assert again.batch(model.network, [*trees, texts(model, 9)[8].tree]) is None
 
 
 def test_an_interrupted_run_goes_on_where_it_was(tmp_path):
@@ -135,7 +135,7 @@ def test_training_on_known_features_is_training_on_texts(tmp_path):
         if known:
             store = FeatureStore(None)
             fill_store(store, model.network, [e.sequences for e in examples])
-            model.network.known = lambda trees, store=store: store.batch(trees, torch.device("cpu"))
+            model.network.cache = store
             model.network.hf.base_model.forward = None  # must not be called any more
         accumulate(model.network, examples, LOSSES["bradley-terry"], dropout=Dropout(0.2, 0, 0), budget=300)
         gradients.append(model.network.head.weight.grad.numpy())

@@ -48,7 +48,7 @@ def kept(model, records, folder, *, layers=2, budget=200):
     store = StateStore(folder, form)
     trees = plan(network, records, budget, store)
     fill(store, network, trees, budget)
-    network.known = lambda given: store.batch(network, given)
+    network.cache = store
     return store, len(trees)
 
 
@@ -126,7 +126,7 @@ def test_a_text_that_is_not_known_is_computed(tmp_path):
     kept(model, texts(model), tmp_path)
     fresh = texts(model, 2, start=50)
     known = list(score(model.network, fresh))
-    model.network.known = None
+    model.network.cache = None
     for mine, theirs in zip(known, score(model.network, fresh), strict=True):
         np.testing.assert_array_equal(mine, theirs)
 
@@ -137,7 +137,7 @@ def test_states_have_the_dtype_of_the_residual_stream(tmp_path):
     model.network.autocast = torch.bfloat16
     store, _ = kept(model, texts(model), tmp_path / "mixed")
     assert store.form.dtype == torch.float32
-    model.network.autocast, model.network.known = None, None
+    model.network.autocast, model.network.cache = None, None
     model.network.hf.to(torch.bfloat16)
     store, _ = kept(model, texts(model), tmp_path / "half")
     assert store.form == Form(1, 64, torch.bfloat16)

@@ -5,7 +5,7 @@ import pytest
 
 from rewardsmith.errors import TrainingError
 from rewardsmith.train.fitting.bagging import agreement_of, draws, fit_members, sample
-from rewardsmith.train.fitting.linear import Differences, Known, fit_linear
+from rewardsmith.train.fitting.linear import Differences, PairFeatures, fit_linear
 
 
 def data_of(n=30, prompts=10):
@@ -59,7 +59,7 @@ def test_agreement_by_hand():
     one of four, of the first and third on three, of the second and third on two: 6 of 12.
     """
     features = np.array([[0, 0], [1, 0], [0, 1], [-1, 0], [2, 1]], dtype=np.float32)
-    held = Known(features, np.arange(1, 5), np.zeros(4, int), np.ones(4), np.array([1.0, 1, 1, 3]), np.arange(4))
+    held = PairFeatures(features, np.arange(1, 5), np.zeros(4, int), np.ones(4), np.array([1.0, 1, 1, 3]), np.arange(4))
     members = np.array([[1.0, 0], [0, 1], [1, 1]])
     found = agreement_of(members, np.array([1.0, 1]), held)
     assert found.agreement == pytest.approx(6 / 12)

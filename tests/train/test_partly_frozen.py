@@ -12,7 +12,7 @@ from test_together import stop_after
 from builders import pair, ranking, tiny
 from rewardsmith.model.adapters.lora import LoraSettings, attach
 from rewardsmith.model.runtime.processes import ALONE
-from rewardsmith.pipelines.train.frozen_cache import known_features, passes_over
+from rewardsmith.pipelines.train.frozen_cache import cached_outputs, passes_over
 from rewardsmith.pipelines.train.setup import Start
 from rewardsmith.train.examples import encode_examples
 from rewardsmith.train.loop import Fit, FitSettings
@@ -95,18 +95,18 @@ def train(folder, prepare, *, known, layers=LAYERS, stop=None, resuming=False, *
     settings, notes = settings_of(**changes), Notes()
     start = Start(model, "full", settings.head_start, (), None, layers if known else 0)
     folder.mkdir(exist_ok=True)
-    with known_features(start, training, held, settings, notes, ALONE):
+    with cached_outputs(start, training, held, settings, notes, ALONE):
         examples = {"train": training.examples, "validation": held.examples}
         fit = Fit(model.network, settings, **examples, folder=folder, fingerprint={})
         if known:
-            assert model.network.known is not None, notes.told
+            assert model.network.cache is not None, notes.told
             for layer in model.network.lower.layers:
                 layer.forward = None  # must not be called any more
         if stop:
             stop_after(fit, stop, resuming=resuming)
         else:
             fit.run(resuming=resuming)
-    assert model.network.known is None
+    assert model.network.cache is None
     metrics = [orjson.loads(line) for line in (folder / "metrics.jsonl").read_bytes().splitlines()]
     weights = torch.cat([p.detach().flatten() for p in model.network.hf.parameters() if p.requires_grad])
     return metrics, weights, notes.told
@@ -173,8 +173,8 @@ def told_of(prepare, **changes):
     training = encode_examples(rows(), model.encoder, share=True)
     settings, notes = settings_of(**changes), Notes()
     start = Start(model, "full", settings.head_start, (), None, LAYERS)
-    with known_features(start, training, encode_examples([], model.encoder, share=True), settings, notes, ALONE):
-        assert model.network.known is None
+    with cached_outputs(start, training, encode_examples([], model.encoder, share=True), settings, notes, ALONE):
+        assert model.network.cache is None
         assert model.network.lower is None
     return notes.told
 

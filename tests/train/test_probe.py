@@ -49,7 +49,7 @@ def test_the_fitted_head_gives_the_margins_of_the_linear_model():
     train, held = examples(model, records(30)), examples(model, records(10, start=100))
     backbone = [p.clone() for p in model.network.hf.base_model.parameters()]
     figures = probe.fit_head(model.network, train, held, budget=400, seed=0)
-    features = probe.known_texts(model.network, held, 400, probe.SILENT)
+    features = probe.pair_features(model.network, held, 400, probe.SILENT)
     margin = features.differences().x @ model.network.head.weight.detach().numpy()[0]
     assert figures.eval_loss == pytest.approx(nll(margin, features.preference, weight=features.weight), abs=1e-5)
     assert all((a == b).all() for a, b in zip(backbone, model.network.hf.base_model.parameters(), strict=True))
@@ -112,7 +112,7 @@ def test_fewer_texts_than_features_give_the_same_weights_in_fewer_coordinates(te
     pairs = rng.integers(0, texts, size=(150, 2))
     features = rng.normal(size=(texts, 40)).astype(np.float32)
     preference = (features[pairs[:, 0], 0] > features[pairs[:, 1], 0]).astype(float)
-    known = linear.Known(features, pairs[:, 0], pairs[:, 1], preference, np.ones(150), np.arange(150))
+    known = linear.PairFeatures(features, pairs[:, 0], pairs[:, 1], preference, np.ones(150), np.arange(150))
     rotated, back = linear.rotate(known)
     assert rotated.features.shape[1] == min(texts, 40)
     found = back(linear.fit_linear(rotated.differences(), 0.1))
@@ -124,6 +124,6 @@ def test_fewer_texts_than_features_give_the_same_weights_in_fewer_coordinates(te
 def test_equal_texts_are_one_text():
     model = tiny(seed=1)
     rows = examples(model, [*records(6), *records(6)])
-    known = probe.known_texts(model.network, rows, 400, probe.SILENT)
+    known = probe.pair_features(model.network, rows, 400, probe.SILENT)
     assert len(known.preferred) == 2 * len(known.features) / 2 == 12
     assert (known.preferred[:6] == known.preferred[6:]).all()

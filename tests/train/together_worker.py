@@ -16,7 +16,7 @@ from rewardsmith.errors import ModelError, TrainingError
 from rewardsmith.model.adapters.lora import LoraSettings, attach
 from rewardsmith.model.runtime.processes import ALONE, joined
 from rewardsmith.model.scorer import Sequences, score
-from rewardsmith.pipelines.train.frozen_cache import know_states
+from rewardsmith.pipelines.train.frozen_cache import cache_states
 from rewardsmith.progress import SILENT
 from rewardsmith.train import resume
 from rewardsmith.train.examples import encode_examples
@@ -70,8 +70,8 @@ def fit(folder, kind, *, team=ALONE, parallel="ddp", zero=None):
     }  # fmt: skip
     if kind == "frozen" and team.size > 1:  # one process computes the frozen layer, two read what it gives
         sequences = [example.sequences for example in (*train, *held)]
-        know_states(model.network, 1, sequences, FitSettings(**{**settings, **changes}), 2, SILENT, team)
-        assert model.network.known is not None
+        cache_states(model.network, 1, sequences, FitSettings(**{**settings, **changes}), 2, SILENT, team)
+        assert model.network.cache is not None
     return Fit(
         model.network, FitSettings(**{**settings, **changes}), train=train, validation=held, folder=folder,
         fingerprint={"a": 1}, team=team, parallel=parallel, zero=zero,

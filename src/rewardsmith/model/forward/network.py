@@ -1,8 +1,8 @@
 """The network: any sequence classifier of transformers with one output, its head computed in fp32."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -28,14 +28,21 @@ from rewardsmith.scoring.trees import TokenTree
 PLAIN_ATTENTION = "sdpa"
 
 
+class OutputCache(Protocol):
+    """What frozen parts of a network gave for texts before: their features, or the outputs of the lower layers."""
+
+    def batch(self, network: "RewardNetwork", trees: Sequence[TokenTree]) -> Batch | None:
+        """A batch that begins where the cached outputs end; None where one of the texts is not cached."""
+
+
 class RewardNetwork(nn.Module):
     """Token trees to rewards. `hf` is the transformers model, unchanged, so that saving it saves everything.
 
     `packed` says whether trees share their prefix in one row (decoders that pass the self-check) or become padded
     rows; with `padded=False` each row is computed alone, without padding. Rewards are raw fp32 logits plus `offset`
     (the bias of a value head, for which a decoder's head has no place); `autocast` is the dtype of mixed precision
-    below the head, or None; with `offload` activations wait in the host's memory. `known` gives a batch with what was
-    computed before of these texts, None for others: their features, or the outputs of the `lower` layers.
+    below the head, or None; with `offload` activations wait in the host's memory. `cache`, where there is one, is asked
+    for every batch first; with `lower` its batches begin above those layers.
     """
 
     def __init__(self, hf: Any, *, kind: str, pad_id: int, packed: bool, autocast: torch.dtype | None = None) -> None:
@@ -54,7 +61,7 @@ class RewardNetwork(nn.Module):
         self._features: Tensor | None = None
         self.readout: Readout | None = None
         self._outputs: LayerOutputs | None = None
-        self.known: Callable[[Sequence[TokenTree]], Batch | None] | None = None
+        self.cache: OutputCache | None = None
         self.lower: LowerLayers | None = None
         self.head: nn.Linear = find_head(hf)
         self.take_head()
@@ -103,8 +110,8 @@ class RewardNetwork(nn.Module):
 
     def collate(self, trees: Sequence[TokenTree]) -> Batch:
         """Trees as the tensors that `forward` takes; responses keep their order."""
-        known = None if self.known is None else self.known(trees)
-        return self.texts(trees) if known is None else known
+        cached = None if self.cache is None else self.cache.batch(self, trees)
+        return self.texts(trees) if cached is None else cached
 
     def texts(self, trees: Sequence[TokenTree]) -> TextBatch:
         """Trees as tensors of tokens."""

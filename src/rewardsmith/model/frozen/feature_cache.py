@@ -31,7 +31,7 @@ DEFAULT_LIMIT = 20.0
 
 
 class FeatureStore:
-    """Known features of texts by the hash of their ids; `folder` None keeps them in memory only.
+    """Features of texts by the hash of their ids; `folder` None keeps them in memory only.
 
     A folder that cannot be written, or a disk that is full, costs the next run its time and not this one: `folder` becomes
     None, and `problem` says why.
@@ -69,10 +69,10 @@ class FeatureStore:
             return None
         return torch.stack([self.parts[place[0]][place[1]] for place in found if place is not None])
 
-    def batch(self, trees: Sequence[TokenTree], device: torch.device) -> KnownFeatures | None:
+    def batch(self, network: RewardNetwork, trees: Sequence[TokenTree]) -> KnownFeatures | None:
         """The trees' features, one row per response; None where one is not known."""
         rows = self.rows(key_of(text) for tree in trees for text in texts_of(tree))
-        return None if rows is None else KnownFeatures(rows.to(device))
+        return None if rows is None else KnownFeatures(rows.to(network.device))
 
     def _only_in_memory(self, error: Exception) -> None:
         self.folder, self.problem = None, first_line(error)

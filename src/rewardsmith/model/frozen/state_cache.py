@@ -70,7 +70,7 @@ class StoredRows:
 
 
 class StateStore:
-    """Known states of texts by the hash of their ids, under `folder`; for one thread."""
+    """States of texts by the hash of their ids, under `folder`; for one thread."""
 
     def __init__(self, folder: Path, form: Form) -> None:
         self.folder = folder

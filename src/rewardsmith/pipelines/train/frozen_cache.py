@@ -55,7 +55,7 @@ def filled(
 
 
 @contextlib.contextmanager
-def known_features(
+def cached_outputs(
     start: "Start", train: "Encoding", validation: "Encoding", settings: "FitSettings", progress: Progress, team: "Team"
 ) -> Iterator[None]:
     """While it is open, what is frozen is not computed: its outputs come from a store, which is filled first.
@@ -66,16 +66,16 @@ def known_features(
     records = [example.sequences for example in (*train.examples, *validation.examples)]
     try:
         if start.kind == "head":
-            know_features(network, records, settings, progress, team)
+            cache_features(network, records, settings, progress, team)
         elif start.frozen_layers > 0:
             passes = passes_over(settings, len(train.examples))
-            know_states(network, start.frozen_layers, records, settings, passes, progress, team)
+            cache_states(network, start.frozen_layers, records, settings, passes, progress, team)
         yield
     finally:
-        network.known = network.lower = None
+        network.cache = network.lower = None
 
 
-def know_features(
+def cache_features(
     network: "RewardNetwork", records: "Sequence[Sequences]", settings: "FitSettings", progress: Progress, team: "Team"
 ) -> None:
     """Let a network of which only the head learns read features from a store."""
@@ -88,7 +88,7 @@ def know_features(
     if store.folder is None:
         place = "kept in memory only" if store.problem is None else f"kept in memory only: {store.problem}"
     progress.note(f"features of {len(store.places)} texts known, {computed} of them computed now; {place}")
-    network.known = lambda trees: store.batch(trees, network.device)
+    network.cache = store
 
 
 def passes_over(settings: "FitSettings", examples: int) -> int:
@@ -97,7 +97,7 @@ def passes_over(settings: "FitSettings", examples: int) -> int:
     return -(-settings.total(per_epoch) // per_epoch) + (settings.head_start == "probe")
 
 
-def know_states(
+def cache_states(
     network: "RewardNetwork",
     layers: int,
     records: "Sequence[Sequences]",
@@ -112,15 +112,15 @@ def know_states(
     if not team.leads:
         team.wait()
     try:
-        states_kept(network, layers, records, settings.tokens_per_microbatch, passes, progress)
+        fill_states(network, layers, records, settings.tokens_per_microbatch, passes, progress)
     except NotKept as why:
-        network.known = network.lower = None
+        network.cache = network.lower = None
         progress.note(f"the {layers} frozen layers are computed again in every step: {why}")
     if team.leads:
         team.wait()
 
 
-def states_kept(
+def fill_states(
     network: "RewardNetwork",
     layers: int,
     records: "Sequence[Sequences]",
@@ -150,4 +150,4 @@ def states_kept(
         f"outputs of the {layers} frozen layers known for {len(store.places)} texts, {computed} of them computed now; "
         f"{store.bytes / 1e9:.2f} GB kept in {store.folder}"
     )
-    network.known = lambda trees: store.batch(network, trees)
+    network.cache = store

@@ -14,7 +14,7 @@ from rewardsmith.files.kinds import RUN
 from rewardsmith.pipelines.publish import card, push
 from rewardsmith.pipelines.publish.hub_names import origin_of
 from rewardsmith.pipelines.train.config import Config, check_engine
-from rewardsmith.pipelines.train.frozen_cache import done_in_words, heads_in_words, known_features
+from rewardsmith.pipelines.train.frozen_cache import cached_outputs, done_in_words, heads_in_words
 from rewardsmith.pipelines.train.run_folder import (
     begin_run,
     fingerprint_of,
@@ -117,7 +117,7 @@ def run_together(config: Config, team: "Team", device: str, progress: Progress) 
         begin_run(config, fingerprint, processes=team.size, progress=progress)
         save_settings(config, splits, train, validation)
     with following(tracking_jobs(config) if team.leads else [], progress):
-        with known_features(start, train, validation, settings, progress, team):
+        with cached_outputs(start, train, validation, settings, progress, team):
             fitted = fit(config, settings, model, train, validation, fingerprint, team, progress)
         model = trained_model(config, start, fitted.state, team)
         if fitted.head is not None and fitted.head.members is not None:

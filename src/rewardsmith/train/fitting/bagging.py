@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 
 from rewardsmith.errors import TrainingError
 from rewardsmith.evaluate.metrics import accuracy
-from rewardsmith.train.fitting.linear import Differences, Known, Weights, fit_linear
+from rewardsmith.train.fitting.linear import Differences, PairFeatures, Weights, fit_linear
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def fit_members(
     return np.stack([back(fit_linear(sample(data, seed=seed, member=member), penalty)) for member in range(count)])
 
 
-def agreement_of(members: Float[np.ndarray, "M F"], single: Weights, held: Known) -> Agreement:
+def agreement_of(members: Float[np.ndarray, "M F"], single: Weights, held: PairFeatures) -> Agreement:
     """How the heads do on comparisons that none of them was fitted to."""
     margins = [held.margins(weights) for weights in members]
 

@@ -36,7 +36,7 @@ class Differences:
 
 
 @dataclass(frozen=True)
-class Known:
+class PairFeatures:
     """Features of N distinct texts in fp32, and C comparisons as numbers of texts."""
 
     features: Float[np.ndarray, "N H"]
@@ -70,13 +70,13 @@ class Known:
         return np.where(found > 0, found + 1e-6, 1.0).astype(np.float32)
 
 
-def fit_known(known: Known, *, seed: int) -> tuple[Weights, float]:
+def fit_pair_features(known: PairFeatures, *, seed: int) -> tuple[Weights, float]:
     """The best weights for these features, and the penalty that cross-validation chose."""
     return fit_all(known, seed=seed)[:2]
 
 
-def fit_all(known: Known, *, seed: int) -> tuple[Weights, float, Differences, Callable[[Weights], Weights]]:
-    """As `fit_known`, with the comparisons in the coordinates of the fit, and the way back for weights found there."""
+def fit_all(known: PairFeatures, *, seed: int) -> tuple[Weights, float, Differences, Callable[[Weights], Weights]]:
+    """As `fit_pair_features`, with the comparisons in the coordinates of the fit, and the way back for weights there."""
     spread = known.spread()
     rotated, back = rotate(replace(known, features=known.features / spread))
     data = rotated.differences()
@@ -113,7 +113,7 @@ def chosen_penalty(data: Differences, *, seed: int) -> float:
     return PENALTIES[int(np.argmin(losses))]
 
 
-def rotate(known: Known) -> tuple[Known, Callable[[Weights], Weights]]:
+def rotate(known: PairFeatures) -> tuple[PairFeatures, Callable[[Weights], Weights]]:
     """The same texts in as few coordinates as they span, and the way back for weights found there.
 
     Penalised weights lie in the span of the texts (the representer theorem, Kimeldorf & Wahba 1971), so nothing is lost

@@ -20,7 +20,7 @@ from rewardsmith.progress import SILENT, Progress
 from rewardsmith.train.engines.shards import put
 from rewardsmith.train.examples import Example, rank_by_hash
 from rewardsmith.train.fitting.bagging import Agreement, agreement_of, fit_members
-from rewardsmith.train.fitting.linear import Known, Weights, fit_all
+from rewardsmith.train.fitting.linear import PairFeatures, Weights, fit_all
 
 LIMIT = 20_000
 """Comparisons that the head is fitted on at most; it has one weight per hidden unit, and more change little."""
@@ -59,7 +59,7 @@ def fit_head(
     `validation`, which may be few prompts; `validation` only tells how the head does. A bias, which no comparison can
     see, stays. With `heads` above 1 the head is the mean of as many, each fitted to a sample (see `train.bagging`).
     """
-    known = known_texts(network, limited(train, seed=seed), budget, progress, team)
+    known = pair_features(network, limited(train, seed=seed), budget, progress, team)
     single, penalty, data, back = fit_all(known, seed=seed)
     members = fit_members(data, back, penalty, count=heads, seed=seed) if heads > 1 else None
     weights = single if members is None else members.mean(axis=0)
@@ -67,7 +67,7 @@ def fit_head(
     fitted = nll(known.margins(weights), known.preference, weight=known.weight)
     if not validation:
         return ProbeFigures(penalty, len(known.preferred), fitted, None, None, members)
-    held = known_texts(network, validation, budget, progress, team)
+    held = pair_features(network, validation, budget, progress, team)
     margin = held.margins(weights)
     loss, right = (measure(margin, held.preference, weight=held.weight) for measure in (nll, accuracy))
     told = None if members is None else agreement_of(members, single, held)
@@ -86,9 +86,9 @@ def limited(examples: Sequence[Example], *, seed: int) -> list[Example]:
     return chosen
 
 
-def known_texts(
+def pair_features(
     network: RewardNetwork, examples: Sequence[Example], budget: int, progress: Progress, team: Team = ALONE
-) -> Known:
+) -> PairFeatures:
     """Features of every distinct text and the comparisons between them; the network is left as it was."""
     sequences = [example.sequences for example in examples]
     places: dict[bytes, int] = {}
@@ -102,7 +102,7 @@ def known_texts(
             left.append(np.array(at)[example.preferred])
             right.append(np.array(at)[example.other])
             task.advance()
-    return Known(
+    return PairFeatures(
         np.stack(rows),
         np.concatenate(left),
         np.concatenate(right),
