@@ -1,7 +1,6 @@
 """The report as one HTML file: opens offline, asks for nothing, and shows hostile texts as texts."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from rewardsmith.diagnose.compared import Mistake
@@ -10,9 +9,8 @@ from rewardsmith.diagnose.finding import Verdict, percent, span
 from rewardsmith.language import Language, say
 from rewardsmith.report.plots import all_plots
 from rewardsmith.report.safety import content_policy
+from rewardsmith.report.templating import read_template, render
 from rewardsmith.report.text import TEXTS
-
-TEMPLATES = Path(__file__).parent / "templates"
 
 SHOWN_CHARACTERS = 1500
 """Characters of one text in the table of errors: about a screen; the cell says how many more there are."""
@@ -93,20 +91,12 @@ def error_rows(facts: Facts, texts: dict[str, str]) -> list[ErrorRow]:
 
 def render_page(verdict: Verdict, facts: Facts, *, lang: Language = "en") -> str:
     """The whole page as HTML text."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
     texts = TEXTS[lang]
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    script = (TEMPLATES / "table.js").read_text(encoding="utf-8")
-    style = (TEMPLATES / "page.css").read_text(encoding="utf-8")
-    return environment.get_template("page.html").render(
+    script, style = read_template("table.js"), read_template("page.css")
+    return render(
+        "page.html",
         language="zh-Hans" if lang == "zh" else "en",
         t=texts,
         name=facts.name,

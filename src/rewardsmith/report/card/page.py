@@ -15,7 +15,7 @@ from rewardsmith.language import Language
 from rewardsmith.model.checkpoint.sidecar import Sidecar
 from rewardsmith.report.card.code import plain_transformers, rewardsmith_alone, with_rewardsmith
 from rewardsmith.report.markdown import plain
-from rewardsmith.report.page import TEMPLATES
+from rewardsmith.report.templating import render
 from rewardsmith.report.text import TEXTS
 from rewardsmith.version import VERSION
 
@@ -75,13 +75,9 @@ class TableRow(NamedTuple):
 def render_card(card: ModelCard, *, lang: Language = "en") -> str:
     """The whole card: front matter in YAML, text in Markdown, and a mark by which a changed card is known."""
     import yaml
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     front = yaml.safe_dump(front_matter(card), allow_unicode=True, sort_keys=False)
-    text = environment.get_template(f"card.{lang}.md").render(**words(card, lang))
+    text = render(f"card.{lang}.md", **words(card, lang))
     return marked(f"---\n{front}---\n\n" + re.sub(r"\n{3,}", "\n\n", text).strip() + "\n")
 
 

@@ -4,15 +4,13 @@ The page is made of the content of `quality.json` alone, so the same content and
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from rewardsmith.language import Language, say
 from rewardsmith.report.quality.sections import SECTIONS
 from rewardsmith.report.quality.table import Cell, Section
 from rewardsmith.report.safety import content_policy, xml_safe
-
-TEMPLATES = Path(__file__).parents[1] / "templates"
+from rewardsmith.report.templating import read_template, render
 
 
 class ShownCell(NamedTuple):
@@ -24,21 +22,14 @@ class ShownCell(NamedTuple):
 
 def render_quality(content: Mapping[str, Any], *, lang: Language = "en") -> str:
     """The whole page as HTML text."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.css", "quality.css"))
+    style = read_template("page.css") + read_template("quality.css")
     gone = sum(content["quarantined"].values()), sum(content["removed"].values())
     kept = content["rows"] - sum(gone)
     told = f"rows {content['rows']:,}: kept {kept:,}, quarantined {gone[0]:,}, removed {gone[1]:,}"
-    page = environment.get_template("quality.html").render(
+    page = render(
+        "quality.html",
         language="zh-Hans" if lang == "zh" else "en",
         title=say("Data quality report", lang),
         summary=say(told, lang),
