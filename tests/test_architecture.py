@@ -200,7 +200,7 @@ def test_commands_do_not_import_the_command_line():
 
 
 def test_only_the_command_line_writes_to_the_screen():
-    allowed = {PACKAGE / "cli.py", PACKAGE / "terminal.py"}
+    allowed = {PACKAGE / "cli.py", PACKAGE / "terminal" / "streams.py"}
     for path in set(FILES) - allowed:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         calls = {dotted(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}

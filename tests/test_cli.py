@@ -1,6 +1,5 @@
 """The command line, on two stand-in commands that the table gets for the test."""
 
-import io
 import json
 import os
 import signal
@@ -15,7 +14,7 @@ from typing import Annotated, Literal
 
 import pytest
 
-from rewardsmith import cli, terminal
+from rewardsmith import cli
 from rewardsmith.errors import DataError, UsageError
 from rewardsmith.progress import SILENT
 
@@ -258,38 +257,6 @@ def test_help_has_one_line_per_option(stub, capsys):
         "--max-length INT": "Longest text in tokens.",
     }.items():
         assert [line.split(flag, 1)[1].strip() for line in lines if line.startswith(f"  {flag} ")] == [words]
-
-
-def test_a_slow_task_writes_a_line_now_and_then(monkeypatch):
-    now = [100.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    stream = io.StringIO()
-    with terminal.progress_for(stream).task("train", 100, "pairs") as task:
-        for _ in range(4):
-            now[0] += 5
-            task.advance(10, loss=0.25)
-    assert stream.getvalue().splitlines() == [
-        "train: 20/100 pairs (20 %), 2 pairs/s, 0:00:10 so far, 0:00:40 left, loss=0.25",
-        "train: 40/100 pairs (40 %), 2 pairs/s, 0:00:20 so far, 0:00:30 left, loss=0.25",
-        "train: 40/100 pairs (40 %), 2 pairs/s, 0:00:20 so far, 0:00:30 left, loss=0.25",
-    ]
-
-
-def test_bars_may_be_nested_and_texts_are_no_markup():
-    class Screen(io.StringIO):
-        def isatty(self):
-            return True
-
-    stream = Screen()
-    progress = terminal.BarProgress(stream)
-    with progress.task("outer [b]", 2, "files") as outer, progress.task("inner", None, "rows") as inner:
-        inner.advance(3, loss=0.25)
-        outer.advance()
-        progress.note("[red]plain[/red]")
-    assert "[red]plain[/red]" in stream.getvalue()
-    assert "outer [b]" in stream.getvalue()
-    assert "loss=0.25" in stream.getvalue()
-    assert progress.bars is None
 
 
 HEAVY = ("torch", "numpy", "transformers", "pydantic", "cyclopts", "yaml", "scipy", "sklearn", "pyarrow", "matplotlib")

@@ -1,0 +1,30 @@
+"""What a person sees beside the result: notes, bars or log lines, and one-line errors, on standard error.
+
+In comes a stream, and what work reports through `progress`; out come lines. Begin with `progress_for` below: `bars` draws in
+a terminal, `lines` writes for log files; `streams` keeps standard streams usable.
+"""
+
+import os
+import sys
+from typing import TextIO
+
+from rewardsmith import launch
+from rewardsmith.progress import SILENT, Progress
+from rewardsmith.terminal.bars import BarProgress
+from rewardsmith.terminal.lines import LineProgress
+from rewardsmith.terminal.streams import lasting_errors, leave, one_line, open_closed, show_bug, write_anything
+
+__all__ = ["lasting_errors", "leave", "one_line", "open_closed", "progress_for", "show_bug", "write_anything"]
+
+
+def progress_for(stream: TextIO | None = None) -> Progress:
+    """Bars where the stream (default: standard error) is a terminal that can redraw, else plain lines.
+
+    Nothing where another process of the same launch speaks.
+    """
+    if not launch.speaks():
+        return SILENT
+    stream = stream or sys.stderr
+    if stream.isatty() and os.environ.get("TERM") != "dumb":
+        return BarProgress(stream)
+    return LineProgress(stream)
