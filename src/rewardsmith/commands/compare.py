@@ -21,7 +21,13 @@ COLUMNS: Mapping[str, tuple[type, ...]] = {
     "j": (int,),
     "preference": NUMBER,
     "margin": (*NUMBER, type(None)),  # null is what JSON has for NaN, which compare_margins refuses in its own words
+    "weight": NUMBER,
 }
+DEFAULTS: Mapping[str, float] = {"weight": 1.0}
+"""What a row says that lacks a column; the other columns have to be there."""
+
+SURE = 0.05
+"""A model is called better where the interval leaves 0 out and the test's p-value is below: few prompts never do both."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +44,7 @@ class Config:
 
 @dataclass(frozen=True)
 class Result:
-    """A minus B on the `n` comparisons that both have.
+    """A minus B on the `n` comparisons that both have, weighted as they are; without label ties and those of weight 0.
 
     `accuracy_difference` is `accuracy_a - accuracy_b`, `ci` its 95 % interval, `p_value` of the paired test that `test`
     names. On `flipped` comparisons one alone is right: `only_a` and `only_b` of them. `minimal_detectable` is the
@@ -65,18 +71,27 @@ class Result:
 
     def to_text(self) -> str:
         """The difference in words."""
+        import math
+
         low, high = self.ci
-        known = "A is better" if low > 0 else ("B is better" if high < 0 else "cannot be told apart")
         lines = [
             f"A {self.accuracy_a:.4f}, B {self.accuracy_b:.4f} on {self.n} comparisons",
             f"A minus B {self.accuracy_difference:+.4f} [{low:+.4f}, {high:+.4f}], p = {self.p_value:.3g} "
-            f"({self.test}): {known}",
-            f"{self.flipped} comparisons flipped: A alone right {self.only_a}, B alone right {self.only_b}; with this data "
-            f"a difference of {self.minimal_detectable:.3f} would be found with 80 % power",
+            f"({self.test}): {self.known()}",
+            f"{self.flipped} comparisons flipped: A alone right {self.only_a}, B alone right {self.only_b}",
         ]
+        if self.minimal_detectable > 0 and math.isfinite(self.minimal_detectable):
+            lines.append(f"with this data a difference of {self.minimal_detectable:.3f} would be found with 80 % power")
         if self.only_in_a or self.only_in_b:
             lines.append(f"left out: {self.only_in_a} comparisons that only A has, {self.only_in_b} that only B has")
         return "\n".join(lines)
+
+    def known(self) -> str:
+        """Which model is better, where both the interval and the test say so."""
+        low, high = self.ci
+        if self.p_value < SURE and (low > 0 or high < 0):
+            return "A is better" if low > 0 else "B is better"
+        return "cannot be told apart"
 
 
 def run(config: Config, progress: Progress = SILENT) -> Result:
@@ -94,11 +109,16 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     refuse_relabelled((first[key], second[key]) for key in common)
     clusters: dict[str, int] = {}
     cluster = np.array([clusters.setdefault(str(first[key]["prompt_id"]), len(clusters)) for key in common])
-    preference = np.array([first[key]["preference"] for key in common], dtype=np.float64)
+    preference, weight = (np.array([first[key][name] for key in common], float) for name in ("preference", "weight"))
     margins = [np.array([side[key]["margin"] for key in common], dtype=np.float64) for side in (first, second)]
     found = compare_margins(
-        margins[0], margins[1], preference=preference, cluster=cluster, rng=np.random.default_rng(config.seed)
+        *margins, preference=preference, weight=weight, cluster=cluster, rng=np.random.default_rng(config.seed)
     )
+    if not found.n:
+        raise DataError(
+            f"none of the {len(common)} comparisons that {config.a} and {config.b} share has a preferred side and a weight "
+            "above 0; nothing can be compared"
+        )
     return Result(
         accuracy_difference=found.difference,
         ci=(found.interval.low, found.interval.high),
@@ -106,8 +126,8 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
         test=found.test,
         flipped=found.flipped,
         n=found.n,
-        accuracy_a=accuracy(margins[0], preference),
-        accuracy_b=accuracy(margins[1], preference),
+        accuracy_a=accuracy(margins[0], preference, weight=weight),
+        accuracy_b=accuracy(margins[1], preference, weight=weight),
         only_a=found.only_first,
         only_b=found.only_second,
         minimal_detectable=found.minimal_detectable,
@@ -117,7 +137,7 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
 
 
 def refuse_relabelled(pairs: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> None:
-    """DataError where the two sides of a pair are not labelled alike."""
+    """DataError where the two sides of a pair are not labelled or weighted alike."""
     from rewardsmith.errors import DataError
 
     for one, other in pairs:
@@ -125,6 +145,11 @@ def refuse_relabelled(pairs: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]
             raise DataError(
                 f"{one['place']} has preference {one['preference']:g}, but {other['place']} has "
                 f"{other['preference']:g} for the same two responses; evaluate both models on the same data"
+            )
+        if one["weight"] != other["weight"]:
+            raise DataError(
+                f"{one['place']} has weight {one['weight']:g}, but {other['place']} has "
+                f"{other['weight']:g} for the same two responses; evaluate both models on the same data"
             )
 
 
@@ -160,9 +185,12 @@ def read_row(line: bytes, place: str) -> dict[str, Any]:
         raise DataError(f"{place} is no JSON ({error}); run rewardsmith evaluate again") from None
     if not isinstance(row, dict):
         raise DataError(f"{place} is no JSON object; run rewardsmith evaluate again")
+    row = {**DEFAULTS, **row}
     for name, types in COLUMNS.items():
         if name not in row or not isinstance(row[name], types):
             got = repr(row[name]) if name in row else "nothing"
             expected = " or ".join(kind.__name__ for kind in types)
             raise DataError(f"{place} has {got} as {name!r}, expected {expected}; run rewardsmith evaluate again")
+    if not 0 <= row["weight"] < float("inf"):
+        raise DataError(f"{place} has the weight {row['weight']}, expected a number >= 0; run rewardsmith evaluate again")
     return {"place": place, **{name: row[name] for name in COLUMNS}}

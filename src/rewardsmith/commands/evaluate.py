@@ -1,7 +1,7 @@
 """`rewardsmith evaluate`: how good a reward model is on some data, with intervals and beside the null baselines."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from rewardsmith.data.splits.sources import (
     read_records,
 )
 from rewardsmith.errors import DataError, UsageError
+from rewardsmith.evaluate.baselines import fitted_in_words
 from rewardsmith.files import check_output, claimed, prepare_output, refuse_inside
 from rewardsmith.files.kinds import EVALUATION
 from rewardsmith.language import padded, say
@@ -172,16 +173,25 @@ def table(summary: Mapping[str, Any]) -> list[str]:
             "ECE",
             f"{number(summary.get('ece'))} raw, {number(summary.get('ece_calibrated'))} after temperature "
             f"{number(summary.get('temperature'))}",
-            "",
+            fitted_in_words(str(summary.get("temperature_source") or "")),
         ),
     ]
-    if summary.get("kendall_tau") is not None:
-        rows.append(("Kendall tau-b", number(summary["kendall_tau"]), ""))
-    for name, baseline in summary.get("baselines", {}).items():
-        figures = baseline if isinstance(baseline, Mapping) else {"accuracy": baseline}
-        lead = f"model minus baseline {interval(figures, 'difference')}"
-        rows.append((f"baseline {name}", interval(figures, "accuracy"), lead))
-    return [f"{padded(say(label), 22)} {say(figure)}   {say(remark)}".rstrip() for label, figure, remark in rows]
+    for name, label in (("kendall_tau", "Kendall tau-b"), ("best_of_n_accuracy", "best of N")):
+        if summary.get(name) is not None:
+            rows.append((label, interval(summary, name), f"n = {summary.get(f'{name}_n')} rankings"))
+    lines = [f"{padded(say(label), 22)} {say(figure)}   {say(remark)}".rstrip() for label, figure, remark in rows]
+    return [*lines, *baseline_lines(summary.get("baselines", {}))]
+
+
+def baseline_lines(baselines: Mapping[str, Any]) -> Iterator[str]:
+    """A line per rule: what it reaches, the model's lead, and on what it was fitted."""
+    for name, found in baselines.items():
+        figures = found if isinstance(found, Mapping) else {"accuracy": found}
+        remarks = [f"model minus baseline {interval(figures, 'difference')}"]
+        if fitted := fitted_in_words(str(figures.get("fitted_on") or "")):
+            remarks.append(fitted)
+        label = padded(say(f"baseline {figures.get('direction') or name}"), 22)
+        yield f"{label} {interval(figures, 'accuracy')}   {'; '.join(map(say, remarks))}"
 
 
 def interval(figures: Mapping[str, Any], name: str) -> str:

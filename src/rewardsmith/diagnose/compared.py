@@ -10,10 +10,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rewardsmith.diagnose.intervals import Interval95
 from rewardsmith.errors import DataError
+from rewardsmith.evaluate.metrics import correctness, weighted_mean
+from rewardsmith.evaluate.statistics import Statistic, cluster_index, cluster_intervals, ratio_statistic
 
 WORST_KEPT = 100
 """Errors whose texts are kept for the report: as many as a person reads, and a page stays under a few megabytes."""
+
+RESAMPLES, SEED = 1000, 0
+"""Of the intervals here: enough for their ends to a point."""
 
 Numbers = npt.NDArray[np.float64]
 
@@ -40,6 +46,7 @@ class Compared:
 
     `margin` is preferred minus other; at `preference` 0.5 the judges were undecided and neither is preferred.
     `worst` are the errors with the most negative margin, worst first, at most WORST_KEPT of the `errors` there are.
+    `weight` >= 0 (None: all 1), where 0 takes a comparison out; `cluster` the number of its prompt (None: each its own).
     """
 
     margin: Numbers
@@ -49,21 +56,62 @@ class Compared:
     length_difference: Numbers
     worst: tuple[Mistake, ...] = ()
     errors: int = 0
+    weight: Numbers | None = None
+    cluster: npt.NDArray[np.int64] | None = None
+
+    @property
+    def weights(self) -> Numbers:
+        """The weight of each comparison."""
+        return np.ones(self.margin.size) if self.weight is None else self.weight
+
+    @property
+    def clusters(self) -> npt.NDArray[np.int64]:
+        """The prompt of each comparison."""
+        return np.arange(self.margin.size) if self.cluster is None else self.cluster
+
+    @property
+    def used(self) -> npt.NDArray[np.bool_]:
+        """Which comparisons have weight."""
+        return self.weights > 0
 
     @property
     def decided(self) -> npt.NDArray[np.bool_]:
-        """Which comparisons have a preferred side and a margin."""
-        return (self.preference > 0.5) & ~np.isnan(self.margin)
+        """Which comparisons have weight, a preferred side and a margin."""
+        return self.used & (self.preference > 0.5) & ~np.isnan(self.margin)
 
     @property
     def unscored(self) -> int:
-        """Comparisons whose margin is not a number."""
-        return int(np.isnan(self.margin).sum())
+        """Comparisons of weight whose margin is not a number."""
+        return int((self.used & np.isnan(self.margin)).sum())
 
     def accuracy(self, where: npt.NDArray[np.bool_]) -> float:
-        """Share correct among the chosen comparisons, a predicted tie worth one half; NaN for none."""
-        margin = self.margin[where]
-        return float(np.mean((margin > 0) + 0.5 * (margin == 0))) if margin.size else math.nan
+        """Share correct of the chosen comparisons' weight, a predicted tie worth one half; NaN for none."""
+        return weighted_mean(correctness(self.margin[where]), self.weights[where])
+
+    def interval(self, where: npt.NDArray[np.bool_]) -> Interval95:
+        """95 % interval of that accuracy, over prompts."""
+        index, clusters = cluster_index(self.clusters[where])
+        value = ratio_statistic(correctness(self.margin[where]), self.weights[where], index=index)
+        return self._interval(value, clusters, (0.0, 1.0))
+
+    def difference(self, one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> Interval95:
+        """95 % interval of the accuracy of `one` minus that of `other`, over prompts; one prompt may have both."""
+        index, clusters = cluster_index(self.clusters[one | other])
+        right, weight = correctness(self.margin[one | other]), self.weights[one | other]
+        first, second = (
+            ratio_statistic(right, np.where(side[one | other], weight, 0.0), index=index) for side in (one, other)
+        )
+        return self._interval(lambda counts: first(counts) - second(counts), clusters, (-1.0, 1.0))
+
+    def _interval(self, statistic: Statistic, clusters: int, bounds: tuple[float, float]) -> Interval95:
+        found = cluster_intervals(
+            {"value": statistic},
+            clusters=clusters,
+            rng=np.random.default_rng(SEED),
+            bounds={"value": bounds},
+            resamples=RESAMPLES,
+        )["value"]
+        return Interval95(found.low, found.high)
 
 
 def finite(row: Mapping[str, Any], name: str, place: str) -> float:
@@ -81,12 +129,25 @@ def preference_of(row: Mapping[str, Any], place: str) -> float:
     return 1.0 if row.get("preference") is None else finite(row, "preference", place)
 
 
+def weight_of(row: Mapping[str, Any], place: str) -> float:
+    """The weight of a row, 1 where it has none; DataError for anything that is no finite number >= 0."""
+    if row.get("weight") is None:
+        return 1.0
+    weight = finite(row, "weight", place)
+    if not 0 <= weight < math.inf:
+        raise DataError(f"{place}: weight is {weight!r}; expected a number >= 0; run evaluate again")
+    return weight
+
+
 def gather(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> Compared:
     """Read (place, row) pairs of `comparisons.jsonl` in one pass, keeping the texts of the worst errors.
 
-    A row without a margin takes reward_i - reward_j. Raises DataError for a value that is not a number.
+    A row without a margin takes reward_i - reward_j, one without a weight counts 1, and one without a prompt_id is a prompt
+    of its own. Raises DataError for a value that is not a number.
     """
-    columns = [array("d") for _ in range(5)]
+    columns = [array("d") for _ in range(6)]
+    prompts: dict[Any, int] = {}
+    cluster = array("q")
     worst: list[tuple[float, int, str, Mapping[str, Any]]] = []
     errors = 0
     for number, (place, row) in enumerate(rows):
@@ -95,15 +156,17 @@ def gather(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> Compared:
         margin = preferred - other if math.isnan(margin) else margin
         preference = preference_of(row, place)
         length = finite(row, "length_i", place) - finite(row, "length_j", place)
-        for column, value in zip(columns, (margin, preference, preferred, other, length), strict=True):
+        weight = weight_of(row, place)
+        for column, value in zip(columns, (margin, preference, preferred, other, length, weight), strict=True):
             column.append(value)
-        if margin < 0 and preference > 0.5:
+        cluster.append(prompts.setdefault(row.get("prompt_id") or place, len(prompts)))
+        if margin < 0 and preference > 0.5 and weight > 0:
             errors += 1
             entry = (-margin, -number, place, row)
             (heapq.heappush if len(worst) < WORST_KEPT else heapq.heappushpop)(worst, entry)
     found = tuple(mistake(place, row, -lead) for lead, _, place, row in sorted(worst, key=lambda e: (-e[0], -e[1])))
-    margins, preferences, chosen, rejected, lengths = (np.array(column, dtype=np.float64) for column in columns)
-    return Compared(margins, preferences, chosen, rejected, lengths, found, errors)
+    *five, weights = (np.array(column, dtype=np.float64) for column in columns)
+    return Compared(*five, worst=found, errors=errors, weight=weights, cluster=np.array(cluster, dtype=np.int64))
 
 
 def mistake(place: str, row: Mapping[str, Any], margin: float) -> Mistake:

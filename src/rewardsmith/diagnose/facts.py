@@ -17,13 +17,23 @@ CHANCE_LOSS = math.log(2)
 
 @dataclass(frozen=True, slots=True)
 class BaselineFacts:
-    """A rule without a reward model: its accuracy in [0, 1], and the model's minus its own on the same pairs."""
+    """A rule without a reward model: its accuracy in [0, 1], and the model's minus its own on the same pairs.
+
+    `fitted_on` says on what, as in evaluation.json; `direction` is "longer" or "shorter" of the rule by length.
+    """
 
     name: str
     accuracy: float | None = None
     interval: Interval95 | None = None
     difference: float | None = None
     difference_interval: Interval95 | None = None
+    fitted_on: str = ""
+    direction: str | None = None
+
+    @property
+    def rule(self) -> str:
+        """What it goes by: longer, shorter, tfidf, shortcuts, constant."""
+        return self.direction or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +95,8 @@ class Facts:
 
     `mismatch` says in what the model was not the one that was saved, where it was evaluated all the same.
     `loss` and `accuracy` are measured on held-out comparisons (`split` says which, `n` how many without label ties);
-    `train_loss` is the mean over the whole training run. `curve` holds training rows, `passes` validation rows.
+    `train_loss` is the mean over the whole training run; `kendall_tau_n` counts the rankings of `kendall_tau`.
+    `curve` holds training rows, `passes` validation rows.
     `notes` lists what could not be read, `unread` the names in the input that nothing here knows.
     """
 
@@ -106,6 +117,7 @@ class Facts:
     ece_noise_floor: float | None = None
     temperature: float | None = None
     kendall_tau: float | None = None
+    kendall_tau_n: int | None = None
     clusters: int | None = None
     too_few_prompts: bool | None = None
     reward_std: float | None = None

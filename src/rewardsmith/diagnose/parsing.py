@@ -7,6 +7,7 @@ from typing import Any
 from rewardsmith.diagnose.facts import BaselineFacts, CurvePoint, GroupFacts, ReliabilityFacts
 from rewardsmith.diagnose.intervals import Interval95
 from rewardsmith.errors import DataError
+from rewardsmith.evaluate.rankings import FEWEST
 
 
 def number(row: Mapping[str, Any], *names: str) -> float | None:
@@ -60,6 +61,12 @@ def mapping(row: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return value
 
 
+def kendall(row: Mapping[str, Any]) -> float | None:
+    """Kendall's tau; None where it is known to come from too few rankings."""
+    rankings = count(row, "kendall_tau_n")
+    return None if rankings is not None and rankings < FEWEST else number(row, "kendall_tau")
+
+
 def baselines(row: Mapping[str, Any]) -> tuple[BaselineFacts, ...]:
     """The baselines of an evaluation; those without an accuracy (not measured) are left out."""
     found = []
@@ -69,7 +76,10 @@ def baselines(row: Mapping[str, Any]) -> tuple[BaselineFacts, ...]:
         accuracy = share(figures, "accuracy")
         if accuracy is not None:
             spread = interval(figures, "accuracy_ci"), interval(figures, "difference_ci")
-            found.append(BaselineFacts(str(name), accuracy, spread[0], number(figures, "difference"), spread[1]))
+            said = str(figures.get("fitted_on") or ""), figures.get("direction")
+            if said[1] not in (None, "longer", "shorter"):
+                raise DataError(f"direction is {said[1]!r}; expected longer or shorter")
+            found.append(BaselineFacts(str(name), accuracy, spread[0], number(figures, "difference"), spread[1], *said))
     return tuple(found)
 
 

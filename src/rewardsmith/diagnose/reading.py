@@ -11,6 +11,7 @@ from rewardsmith.diagnose import parsing
 from rewardsmith.diagnose.compared import gather
 from rewardsmith.diagnose.facts import CurvePoint, DataFacts, DataFinding, Facts
 from rewardsmith.errors import DataError, UsageError
+from rewardsmith.evaluate.metrics import moments
 from rewardsmith.files.reading import as_object, read_bytes, read_lines, read_object, taking_from
 
 EXPECTED = ("config.yaml", "train.json", "metrics.jsonl", "evaluation.json", "comparisons.jsonl")
@@ -18,7 +19,7 @@ EXPECTED = ("config.yaml", "train.json", "metrics.jsonl", "evaluation.json", "co
 
 KNOWN_NAMES = """
 name split source mismatch n correct label_ties accuracy val_acc val_accuracy eval_accuracy accuracy_ci loss nll val_loss
-eval_loss nll_ci tie_rate auc auc_ci brier ece ece_calibrated ece_noise_floor temperature kendall_tau clusters
+eval_loss nll_ci tie_rate auc auc_ci brier ece ece_calibrated ece_noise_floor temperature kendall_tau kendall_tau_n clusters
 too_few_prompts reward_std baselines by_category by_difficulty reliability train_loss pairs epochs steps best_step
 stopped_early nll_at_chance
 """
@@ -53,7 +54,8 @@ def facts_from_mapping(figures: Mapping[str, Any]) -> Facts:
         ece_calibrated=parsing.share(row, "ece_calibrated"),
         ece_noise_floor=parsing.share(row, "ece_noise_floor"),
         temperature=parsing.number(row, "temperature"),
-        kendall_tau=parsing.number(row, "kendall_tau"),
+        kendall_tau=parsing.kendall(row),
+        kendall_tau_n=parsing.count(row, "kendall_tau_n"),
         clusters=parsing.count(row, "clusters"),
         too_few_prompts=row.get("too_few_prompts"),
         reward_std=parsing.number(row, "reward_std"),
@@ -137,9 +139,11 @@ def with_reward_spread(facts: Facts) -> Facts:
     """Add the standard deviation of the rewards where the comparisons hold them and the evaluation does not say."""
     if facts.reward_std is not None or facts.compared is None or not facts.compared.margin.size:
         return facts
-    rewards = np.concatenate([facts.compared.preferred_reward, facts.compared.other_reward])
-    rewards = rewards[np.isfinite(rewards)]
-    return replace(facts, reward_std=float(rewards.std())) if rewards.size else facts
+    compared = facts.compared
+    rewards = np.concatenate([compared.preferred_reward, compared.other_reward])
+    weights = np.where(np.isfinite(rewards), np.tile(compared.weights, 2), 0.0)
+    spread = moments(rewards, weight=weights).std
+    return facts if np.isnan(spread) else replace(facts, reward_std=spread)
 
 
 def read_metrics(path: Path) -> tuple[tuple[CurvePoint, ...], tuple[CurvePoint, ...], list[str]]:
@@ -207,8 +211,10 @@ def read_data(folder: Path) -> DataFacts | None:
 def data_facts(prepared: Mapping[str, Any], quality: Mapping[str, Any]) -> DataFacts:
     """The counts of both reports."""
     listed = quality.get("findings") or prepared.get("findings") or {}
-    items = listed.items() if isinstance(listed, Mapping) else [(str(f.get("check")), f) for f in listed]
-    found = [DataFinding(str(check), finding_count(figures), severity_of(figures)) for check, figures in items]
+    named = listed.items() if isinstance(listed, Mapping) else [(f.get("check"), f) for f in listed]
+    items = [(str(check), figures) for check, figures in named]
+    hit = {str(one.get("check")): parsing.count(one, "found") for one in quality.get("filters") or ()}
+    found = [DataFinding(check, rows_hit(figures, hit.get(check)), severity_of(figures)) for check, figures in items]
     rows, quarantined, removed = (total(name, prepared, quality) for name in ("rows", "quarantined", "removed"))
     return DataFacts(rows, quarantined, removed, tuple(f for f in found if f.count))
 
@@ -229,8 +235,14 @@ def severity_of(figures: Any) -> str:
     return str(figures.get("severity") or "warning") if isinstance(figures, Mapping) else "warning"
 
 
-def finding_count(figures: Any) -> int:
-    """How many rows a finding counts: a bare number, the key `count`, or the number of its examples."""
-    if isinstance(figures, Mapping):
-        return parsing.count(figures, "count", "n", "rows") or len(figures.get("examples") or ())
-    return parsing.count({"count": figures}, "count") or 0
+def rows_hit(figures: Any, most: int | None) -> int:
+    """How many rows a finding hit: `rows`, else its `count` of findings, but not more than the `most` rows of its check.
+
+    Reports of before name no rows; a bare number counts as it is.
+    """
+    if not isinstance(figures, Mapping):
+        return parsing.count({"count": figures}, "count") or 0
+    if figures.get("rows") is not None:
+        return parsing.count(figures, "rows") or 0
+    found = parsing.count(figures, "count", "n") or len(figures.get("examples") or ())
+    return found if most is None else min(found, most)

@@ -1,4 +1,4 @@
-"""What can be had without a reward model: longer wins, word counts, nothing at all.
+"""What can be had without a reward model: the longer or the shorter one wins, word counts, nothing at all.
 
 Each gives margins of the same shape as the model's, so that it is measured and compared in the same way.
 """
@@ -15,6 +15,8 @@ from jaxtyping import Float, Int
 
 from rewardsmith.errors import DataError
 from rewardsmith.evaluate.folds import fold_count, folds_of_clusters
+from rewardsmith.evaluate.metrics import correctness, weighted_mean
+from rewardsmith.evaluate.statistics import FEW_CLUSTERS
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -29,36 +31,94 @@ CJK_RANGES = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\
 PIECES = re.compile(f"(?P<cjk>[{CJK_RANGES}]+)|[^\\W{CJK_RANGES}]+")
 
 
+FIXED = "nothing: a fixed rule"
+ITSELF = "{folds}-fold by prompt"
+"""What a rule was fitted on that no other data was given for: the set that it judges, though never the prompt."""
+
+
+def fitted_in_words(source: str) -> str:
+    """What a `fitted_on` (or the source of a temperature) means, in English; "" for a rule that needs no fit."""
+    what, _, reason = source.partition(": ")
+    if what == "nothing":
+        return "" if reason == "a fixed rule" else f"not fitted: {reason}"
+    if "-fold by prompt" in source:
+        return f"fitted on the evaluated set itself, {source}"
+    return f"fitted on the {source}" if source else ""
+
+
 @dataclass(frozen=True, slots=True)
 class TextPairs:
-    """Responses of decided training comparisons, row by row: the preferred one and the other."""
+    """Responses of decided comparisons, row by row: the preferred one, the other, the weight > 0 (None: all 1)."""
 
     preferred: Sequence[str]
     other: Sequence[str]
+    weight: Float[np.ndarray, " M"] | None = None
 
     def __post_init__(self) -> None:
-        if len(self.preferred) != len(self.other):
+        sizes = {len(self.preferred), len(self.other), len(self.preferred) if self.weight is None else len(self.weight)}
+        if len(sizes) > 1:
             raise DataError(f"{len(self.preferred)} preferred texts, but {len(self.other)} others; expected as many")
+
+    def weights(self) -> Float[np.ndarray, " M"]:
+        """The weight of each row."""
+        return np.ones(len(self.preferred)) if self.weight is None else self.weight
 
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
-    """Margins of a rule, shape (N,), NaN throughout where it could not be fitted; `fitted_on` says on what it was."""
+    """Margins of a rule, shape (N,), NaN throughout where it could not be fitted; `fitted_on` says on what it was.
+
+    `direction` is "longer" or "shorter", of a rule that goes by length.
+    """
 
     name: str
     margin: Float[np.ndarray, " N"]
     fitted_on: str
+    direction: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Lengths:
+    """Decided comparisons of positive weight as a rule by length sees them: preferred minus other length, shape (N,)."""
+
+    difference: Float[np.ndarray, " N"]
+    weight: Float[np.ndarray, " N"]
+    cluster: Int[np.ndarray, " N"]
+
+    def sign(self, rows: Any = slice(None)) -> float:
+        """1 where the longer response is preferred by at least half of the weight of these rows, else -1."""
+        return 1.0 if weighted_mean(correctness(self.difference[rows]), self.weight[rows]) >= 0.5 else -1.0
 
 
 def longer(preferred_length: npt.NDArray[Any], other_length: npt.NDArray[Any]) -> Baseline:
     """The longer response wins: preferred minus other length, shape (N,); equal lengths are a tie."""
     margin = preferred_length.astype(np.float64) - other_length.astype(np.float64)
-    return Baseline("longer", margin, "nothing: a fixed rule")
+    return Baseline("longer", margin, FIXED, "longer")
+
+
+def by_length(judged: Lengths, *, validation: Lengths | None = None, seed: int = 0) -> Baseline:
+    """Length decides, in the direction that is right more often on `validation`, else on the other folds by prompt.
+
+    Its name is `longer` either way, and `direction` says which one wins. A validation of under FEW_CLUSTERS prompts gives
+    no direction; with fewer than two prompts there is nothing to find it on, and the longer response wins. Equal lengths
+    are a tie.
+    """
+    if validation is not None and np.unique(validation.cluster).size >= FEW_CLUSTERS:
+        sign, source = validation.sign(), f"validation, {validation.difference.size:,} comparisons"
+        return Baseline("longer", sign * judged.difference, source, "longer" if sign > 0 else "shorter")
+    folds = fold_count(judged.cluster)
+    if folds < 2:
+        return Baseline("longer", judged.difference, FIXED, "longer")
+    fold, margin = folds_of_clusters(judged.cluster, seed=seed, folds=folds), np.empty(judged.difference.size)
+    for number in range(folds):
+        margin[fold == number] = judged.sign(fold != number) * judged.difference[fold == number]
+    direction = "longer" if judged.sign() > 0 else "shorter"
+    return Baseline("longer", margin, ITSELF.format(folds=folds), direction)
 
 
 def constant(n: int) -> Baseline:
     """The same reward for every response: all ties, accuracy 0.5."""
-    return Baseline("constant", np.zeros(n), "nothing: a fixed rule")
+    return Baseline("constant", np.zeros(n), FIXED)
 
 
 def grams(text: str) -> list[str]:
@@ -105,20 +165,40 @@ def count_grams(pairs: TextPairs) -> GramCounts | None:
     return GramCounts(counts[preferred], counts[other])
 
 
+def fit_linear(difference: Any, weight: Float[np.ndarray, " M"]) -> Float[np.ndarray, " F"]:
+    """The coefficients of a Bradley-Terry model that is linear in features, from M >= 2 rows preferred minus other (M, F).
+
+    Logistic regression without intercept; weights count relative to their mean, so that their unit does not matter.
+    """
+    from scipy.sparse import issparse
+    from sklearn.linear_model import LogisticRegression
+
+    # Turning every second row round changes neither the likelihood nor its maximum, and gives the two classes that
+    # scikit-learn asks for.
+    side = np.where(np.arange(weight.size) % 2 == 0, 1.0, -1.0)
+    turned = difference.multiply(side[:, None]).tocsr() if issparse(difference) else difference * side[:, None]
+    model = LogisticRegression(C=REGULARISATION, fit_intercept=False, max_iter=1000)
+    model.fit(turned, side, sample_weight=weight / weight.mean())
+    return np.asarray(model.coef_[0])
+
+
 def fitted_margins(
-    counts: GramCounts | None, train: Int[np.ndarray, " M"], judged: Int[np.ndarray, " N"]
+    counts: GramCounts | None,
+    train: Int[np.ndarray, " M"],
+    judged: Int[np.ndarray, " N"],
+    *,
+    weight: Float[np.ndarray, " M"] | None = None,
 ) -> Float[np.ndarray, " N"]:
     """Margins of the rows `judged` by a Bradley-Terry model that is linear in TF-IDF, fitted on the rows `train`.
 
-    Logistic regression without intercept on the difference of the two responses' vectors, with the grams and the
-    document frequencies of `train` alone. NaN with fewer than two rows, or where no gram is in two of their texts.
+    `weight` are those of the rows `train`. The grams and the document frequencies are of `train` alone. NaN with fewer
+    than two rows, or where no gram is in two of their texts.
     """
     nothing = np.full(judged.size, np.nan)
     if counts is None or train.size < 2:
         return nothing
     from scipy.sparse import vstack
     from sklearn.feature_extraction.text import TfidfTransformer
-    from sklearn.linear_model import LogisticRegression
 
     texts = vstack([counts.preferred[train], counts.other[train]]).tocsr()
     known = np.flatnonzero(np.bincount(texts.indices, minlength=texts.shape[1]) >= 2)
@@ -129,12 +209,8 @@ def fitted_margins(
     def difference(rows: Int[np.ndarray, " R"]) -> "csr_matrix":
         return scaler.transform(counts.preferred[rows][:, known]) - scaler.transform(counts.other[rows][:, known])
 
-    # Turning every second row round changes neither the likelihood nor its maximum, and gives the two classes that
-    # scikit-learn asks for.
-    side = np.where(np.arange(train.size) % 2 == 0, 1.0, -1.0)
-    model = LogisticRegression(C=REGULARISATION, fit_intercept=False, max_iter=1000)
-    model.fit(difference(train).multiply(side[:, None]).tocsr(), side)
-    return np.asarray(difference(judged) @ model.coef_[0])
+    found = fit_linear(difference(train), np.ones(train.size) if weight is None else weight)
+    return np.asarray(difference(judged) @ found)
 
 
 def sampled(pairs: TextPairs, rows: Int[np.ndarray, " M"], *, seed: int, limit: int) -> Int[np.ndarray, " L"]:
@@ -157,21 +233,22 @@ def tfidf(
     seed: int = 0,
     training: TextPairs | None = None,
     limit: int = FIT_LIMIT,
+    weight: Float[np.ndarray, " N"] | None = None,
 ) -> Baseline:
     """TF-IDF margins of decided comparisons, shape (N,): fitted on `training`, else on the other folds by prompt.
 
-    Each fit takes at most `limit` comparisons. Where there is nothing to fit on, the margins are NaN and
-    `fitted_on` says why.
+    `weight` is used where they are fitted on themselves. Each fit takes at most `limit` comparisons. Where there is nothing
+    to fit on, the margins are NaN and `fitted_on` says why.
     """
     if training is None:
-        return cross_fitted_tfidf(TextPairs(preferred, other), cluster=cluster, seed=seed, limit=limit)
+        return cross_fitted_tfidf(TextPairs(preferred, other, weight), cluster=cluster, seed=seed, limit=limit)
     available = len(training.preferred)
     rows = sampled(training, np.arange(available), seed=seed, limit=limit)
     chosen = [training.preferred[row] for row in rows], [training.other[row] for row in rows]
     counts = count_grams(TextPairs([*chosen[0], *preferred], [*chosen[1], *other]))
     judged = rows.size + np.arange(len(preferred))
     size = f"{available:,}" if rows.size == available else f"{rows.size:,} of {available:,}"
-    margin = fitted_margins(counts, np.arange(rows.size), judged)
+    margin = fitted_margins(counts, np.arange(rows.size), judged, weight=training.weights()[rows])
     return Baseline("tfidf", margin, f"training split, {size} comparisons")
 
 
@@ -186,7 +263,7 @@ def cross_fitted_tfidf(pairs: TextPairs, *, cluster: Int[np.ndarray, " N"], seed
         inside, outside = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
         rows = sampled(pairs, outside, seed=seed, limit=limit)
         capped = capped or (f", at most {limit:,} comparisons each" if rows.size < outside.size else "")
-        margin[inside] = fitted_margins(counts, rows, inside)
+        margin[inside] = fitted_margins(counts, rows, inside, weight=pairs.weights()[rows])
     if np.isnan(margin).any():
         return Baseline("tfidf", np.full(size, np.nan), "nothing: a fold was too small to fit on")
-    return Baseline("tfidf", margin, f"{folds}-fold by prompt{capped}")
+    return Baseline("tfidf", margin, ITSELF.format(folds=folds) + capped)

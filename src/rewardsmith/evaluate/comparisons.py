@@ -122,16 +122,21 @@ class Comparisons:
 class Rankings:
     """M responses of prompts with known quality, for Kendall's tau and best-of-N; every array has shape (M,).
 
-    `group` is the number of the prompt, `quality` higher = better (a rating, or a rank negated), `reward` the model's.
-    Raises DataError where an array does not fit.
+    `group` is the number of the ranking, `quality` higher = better (a rating, or a rank negated), `reward` the model's.
+    `weight` >= 0 is the ranking's, repeated for each response (None: all 1), `cluster` the number of its prompt (None: each
+    ranking has its own). Raises DataError where an array does not fit.
     """
 
     group: Array
     quality: Array
     reward: Array
+    weight: Array | None = None
+    cluster: Array | None = None
 
     def __post_init__(self) -> None:
-        check_array("group", self.group, kinds="iu", size=len(self.group))
+        for name in ("group", "cluster"):
+            check_array(name, getattr(self, name), kinds="iu", size=len(self.group))
+        check_array("weight", self.weight, kinds="f", size=len(self.group))
         check_array("quality", self.quality, kinds="f", size=len(self.group))
         check_array("reward", self.reward, kinds="f", size=len(self.group))
 

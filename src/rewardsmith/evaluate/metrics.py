@@ -172,26 +172,60 @@ def kendall_tau_b(quality: Float[np.ndarray, " K"], reward: Float[np.ndarray, " 
     return tau_of_signs(true, predicted)
 
 
-def tau_of_signs(true: Float[np.ndarray, " P"], predicted: Float[np.ndarray, " P"]) -> float:
-    """Tau-b from the order of each pair (-1, 0 = tie, 1); NaN where either side has ties only."""
-    scale = math.sqrt(float(np.abs(true).sum()) * float(np.abs(predicted).sum()))
-    return float(true @ predicted) / scale if scale > 0 else float("nan")
+def tau_of_signs(
+    true: Float[np.ndarray, " P"], predicted: Float[np.ndarray, " P"], weight: Float[np.ndarray, " P"] | None = None
+) -> float:
+    """Tau-b from the order of each pair (-1, 0 = tie, 1), counted with its weight; NaN where either side has ties only."""
+    weight = np.ones(true.size) if weight is None else weight
+    scale = math.sqrt(float(weight @ np.abs(true)) * float(weight @ np.abs(predicted)))
+    return float((weight * true) @ predicted) / scale if scale > 0 else float("nan")
+
+
+def kendall_values(
+    quality: Float[np.ndarray, " N"], reward: Float[np.ndarray, " N"], *, group: Int[np.ndarray, " N"]
+) -> Float[np.ndarray, " G"]:
+    """Tau-b of each prompt (`group`, ascending); NaN for those with under three responses or all of one quality.
+
+    With two responses tau is 1 or -1, which is 2 accuracy - 1 again. A prompt whose rewards are all the same counts 0.
+    """
+    return np.array(
+        [
+            tau_or_nothing_ranked(kendall_tau_b(quality[rows], reward[rows]))
+            if rows.size >= 3 and np.ptp(quality[rows]) > 0
+            else np.nan
+            for rows in rows_by_group(group)
+        ]
+    )
 
 
 def mean_kendall_tau(
     quality: Float[np.ndarray, " N"], reward: Float[np.ndarray, " N"], *, group: Int[np.ndarray, " N"]
 ) -> float:
-    """Tau-b per prompt (`group`), averaged over the prompts of three or more responses.
+    """Tau-b per prompt (`group`), averaged over the prompts of three or more responses; see `kendall_values`."""
+    return mean_of_known(kendall_values(quality, reward, group=group))
 
-    With two responses tau is 1 or -1, which is 2 accuracy - 1 again, so those prompts are left out. A prompt whose
-    qualities are all the same has nothing to rank and is left out; a prompt whose rewards are all the same counts 0.
+
+def kendall_values_of_pairs(
+    margin: Float[np.ndarray, " N"],
+    preference: Float[np.ndarray, " N"],
+    *,
+    group: Int[np.ndarray, " N"],
+    responses: Int[np.ndarray, "N 2"],
+    weight: Float[np.ndarray, " N"] | None = None,
+) -> Float[np.ndarray, " G"]:
+    """Tau-b of each prompt (`group`, ascending) over the pairs that were compared, each counted with its weight.
+
+    `responses` identifies the preferred and the other response of a row within its `group`. Where all pairs of a prompt
+    were compared this is `kendall_values`; prompts with label ties only are NaN, constant rewards count 0.
     """
-    values = [
-        tau_or_nothing_ranked(kendall_tau_b(quality[rows], reward[rows]))
-        for rows in rows_by_group(group)
-        if rows.size >= 3 and np.ptp(quality[rows]) > 0
-    ]
-    return float(np.mean(values)) if values else float("nan")
+    weight = np.ones(margin.size) if weight is None else weight
+    values = []
+    for rows in rows_by_group(group):
+        true = decided(preference[rows]).astype(np.float64)
+        ranked = np.unique(responses[rows]).size >= 3 and (true * weight[rows]).any()
+        tau = tau_of_signs(true, np.sign(margin[rows]).astype(np.float64), weight[rows]) if ranked else np.nan
+        values.append(tau_or_nothing_ranked(tau) if ranked else np.nan)
+    return np.array(values)
 
 
 def mean_kendall_tau_of_pairs(
@@ -201,17 +235,14 @@ def mean_kendall_tau_of_pairs(
     group: Int[np.ndarray, " N"],
     responses: Int[np.ndarray, "N 2"],
 ) -> float:
-    """Tau-b per prompt over the pairs that were compared, averaged over prompts with three or more responses.
+    """Tau-b per prompt over the pairs that were compared, averaged; see `kendall_values_of_pairs`."""
+    return mean_of_known(kendall_values_of_pairs(margin, preference, group=group, responses=responses))
 
-    `responses` identifies the preferred and the other response of a row within its `group`. Where all pairs of a prompt
-    were compared this is `mean_kendall_tau`; prompts with label ties only are left out, constant rewards count 0.
-    """
-    values = []
-    for rows in rows_by_group(group):
-        true = decided(preference[rows]).astype(np.float64)
-        if np.unique(responses[rows]).size >= 3 and true.any():
-            values.append(tau_or_nothing_ranked(tau_of_signs(true, np.sign(margin[rows]).astype(np.float64))))
-    return float(np.mean(values)) if values else float("nan")
+
+def mean_of_known(value: Float[np.ndarray, " G"]) -> float:
+    """The mean without NaN; NaN for none."""
+    known = value[~np.isnan(value)]
+    return float(known.mean()) if known.size else float("nan")
 
 
 def tau_or_nothing_ranked(tau: float) -> float:
@@ -219,19 +250,25 @@ def tau_or_nothing_ranked(tau: float) -> float:
     return 0.0 if np.isnan(tau) else tau
 
 
-def best_of_n_accuracy(
+def best_of_n_values(
     quality: Float[np.ndarray, " N"], reward: Float[np.ndarray, " N"], *, group: Int[np.ndarray, " N"]
-) -> float:
-    """Share of prompts (`group`) whose highest reward is that of the one best response.
+) -> Float[np.ndarray, " G"]:
+    """Of each prompt (`group`, ascending) 1 where its highest reward is that of the one best response, else 0.
 
-    Prompts where two responses share the best quality, or with one response, are left out. Where m responses share the
+    Prompts where two responses share the best quality, or with one response, are NaN. Where m responses share the
     highest reward and the best is among them, the prompt counts 1/m, so a constant model scores the mean of 1/K.
     """
     hits = []
     for rows in rows_by_group(group):
         best = np.flatnonzero(quality[rows] == quality[rows].max())
-        if rows.size < 2 or best.size != 1:
-            continue
         chosen = reward[rows] == reward[rows].max()
-        hits.append(float(chosen[best[0]]) / float(chosen.sum()))
-    return float(np.mean(hits)) if hits else float("nan")
+        one = rows.size >= 2 and best.size == 1
+        hits.append(float(chosen[best[0]]) / float(chosen.sum()) if one else np.nan)
+    return np.array(hits)
+
+
+def best_of_n_accuracy(
+    quality: Float[np.ndarray, " N"], reward: Float[np.ndarray, " N"], *, group: Int[np.ndarray, " N"]
+) -> float:
+    """Share of prompts (`group`) whose highest reward is that of the one best response; see `best_of_n_values`."""
+    return mean_of_known(best_of_n_values(quality, reward, group=group))

@@ -24,6 +24,9 @@ RESAMPLES = 2000
 BLOCK = 2_000_000
 """Entries of one block of counts: 16 MB, so that memory does not grow with the number of resamples."""
 
+SAME = 1e-12
+"""A standard error that is rounding."""
+
 UNBOUNDED = (-math.inf, math.inf)
 
 
@@ -173,7 +176,8 @@ def jackknife_t_interval(
 ) -> Interval:
     """value +- t_{C-1} se, se from leaving out one cluster at a time (Efron & Tibshirani 1993, eq. 11.5).
 
-    For a plain mean of clusters of one size this is Student's interval over the cluster means. Cut to `bounds`.
+    For a plain mean of clusters of one size this is Student's interval over the cluster means. Cut to `bounds`. Where all
+    clusters show the same, which few may do by chance, the clusters count as trials (see `at_a_bound`).
     """
     if clusters < 2:
         return no_interval(clusters)
@@ -185,6 +189,8 @@ def jackknife_t_interval(
 
     half = float(stdtrit(clusters - 1, (1 + level) / 2)) * error
     value = point_value(statistic, clusters)
+    if error < SAME and math.isfinite(bounds[1] - bounds[0]):
+        return as_trials(value, clusters, bounds, level=level)
     return Interval(max(bounds[0], value - half), min(bounds[1], value + half), "t", clusters, error)
 
 
@@ -197,8 +203,12 @@ def at_a_bound(value: float, clusters: int, bounds: tuple[float, float], *, leve
     low, high = bounds
     if not math.isfinite(high - low) or math.isnan(value) or clusters == 0:
         return None
-    if clusters > 1 and low < value < high:
-        return None
+    return as_trials(value, clusters, bounds, level=level) if clusters == 1 or not low < value < high else None
+
+
+def as_trials(value: float, clusters: int, bounds: tuple[float, float], *, level: float) -> Interval:
+    """Wilson's interval of a bounded value, the clusters being the trials."""
+    low, high = bounds
     share = wilson((value - low) / (high - low), clusters, level=level)
     return Interval(low + (high - low) * share.low, low + (high - low) * share.high, "wilson", clusters)
 

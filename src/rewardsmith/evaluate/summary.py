@@ -1,19 +1,20 @@
 """Everything that `rewardsmith evaluate` reports about one model on one set of comparisons."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from rewardsmith.evaluate import calibration, metrics
-from rewardsmith.evaluate.baselines import Baseline, TextPairs, constant, longer, tfidf
+from rewardsmith.evaluate.baselines import Baseline, Lengths, TextPairs, by_length, constant, longer, tfidf
 from rewardsmith.evaluate.breakdown import Group, by_category, by_difficulty
 from rewardsmith.evaluate.calibration import ReliabilityBin
 from rewardsmith.evaluate.comparisons import Comparisons, Rankings
 from rewardsmith.evaluate.metrics import Moments
+from rewardsmith.evaluate.rankings import FEWEST, Order, order_of
 from rewardsmith.evaluate.statistics import (
     FEW_CLUSTERS,
     RESAMPLES,
@@ -32,7 +33,10 @@ NOTHING = Moments(math.nan, math.nan)
 
 @dataclass(frozen=True, slots=True)
 class BaselineResult:
-    """A rule without a reward model on the same comparisons; `difference` is the model's accuracy minus its own."""
+    """A rule without a reward model on the same comparisons; `difference` is the model's accuracy minus its own.
+
+    `direction` is "longer" or "shorter" of the rule by length.
+    """
 
     name: str
     accuracy: float
@@ -40,6 +44,7 @@ class BaselineResult:
     difference: float
     difference_interval: Interval
     fitted_on: str
+    direction: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +93,27 @@ class Summary:
     brier: float
     intervals: Intervals
     calibration: Calibration
-    kendall_tau: float
-    best_of_n_accuracy: float
-    best_of_n_at_chance: float
+    order: Order
     margin: Moments
     reward: Moments
     baselines: tuple[BaselineResult, ...]
     by_category: tuple[Group, ...]
     by_difficulty: Mapping[str, tuple[Group, ...]]
+
+    @property
+    def kendall_tau(self) -> float:
+        """Mean tau-b of the rankings, however few there are."""
+        return self.order.tau.value
+
+    @property
+    def best_of_n_accuracy(self) -> float:
+        """How often the one best response has the highest reward, however few prompts there are."""
+        return self.order.best.value
+
+    @property
+    def best_of_n_at_chance(self) -> float:
+        """What a constant model gets."""
+        return self.order.chance
 
     @property
     def too_few_prompts(self) -> bool:
@@ -119,9 +137,7 @@ class Summary:
             "nll_at_chance": metrics.NLL_AT_CHANCE,
             "brier": plain(self.brier),
             **calibration_json(self.calibration),
-            "kendall_tau": plain(self.kendall_tau),
-            "best_of_n_accuracy": plain(self.best_of_n_accuracy),
-            "best_of_n_at_chance": plain(self.best_of_n_at_chance),
+            **order_json(self.order),
             "margin_mean": plain(self.margin.mean),
             "margin_std": plain(self.margin.std),
             "reward_mean": plain(self.reward.mean),
@@ -144,22 +160,26 @@ def summarize(
     validation: Comparisons | None = None,
     training: TextPairs | None = None,
     rankings: Rankings | None = None,
+    more: Sequence[Baseline] = (),
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> Summary:
     """Measure one model on `comparisons`.
 
-    The temperature is fitted on `validation`, the TF-IDF baseline on `training`; where one is not given, by 5 folds
-    over prompts, and the result says so. Kendall's tau and best-of-N come from `rankings`, else tau alone from the
-    response ids. The same seed and comparisons give the same numbers.
+    The temperature and the direction of the rule by length are fitted on `validation`, the TF-IDF baseline on `training`;
+    where one is not given, by 5 folds over prompts, and the result says so. `more` are further rules, with a margin for
+    each of the comparisons. Kendall's tau and best-of-N come from `rankings`, else tau alone from the response ids. The
+    same seed and comparisons give the same numbers.
     """
     used = comparisons.take(comparisons.weight > 0)
     tied = ~metrics.decided(used.preference)
     rows = used.take(~tied)
-    rules = baselines(rows, training=training, seed=seed)
+    rules = baselines(rows, validation=validation, training=training, seed=seed)
+    judged = np.flatnonzero(comparisons.weight > 0)[~tied]
+    rules = (*rules[:-1], *(replace(rule, margin=rule.margin[judged]) for rule in more), rules[-1])
     found = accuracy_intervals(rows, rules, seed=seed, resamples=resamples)
     margin, preference, weight = rows.margin, rows.preference, rows.weight
-    tau, best, chance = ranked(used, rankings)
+    order = order_of(used, rankings, seed=seed, resamples=resamples)
     return Summary(
         n=len(rows),
         label_ties=int(tied.sum()),
@@ -173,9 +193,7 @@ def summarize(
         brier=metrics.brier(used.margin, used.preference, weight=used.weight),
         intervals=Intervals(found["accuracy"], found["auc"], nll_interval(used, seed=seed, resamples=resamples)),
         calibration=calibrate(rows, validation, seed=seed),
-        kendall_tau=tau,
-        best_of_n_accuracy=best,
-        best_of_n_at_chance=chance,
+        order=order,
         margin=metrics.moments(margin, weight=weight),
         reward=reward_moments(used),
         baselines=tuple(baseline_result(rule, rows, found) for rule in rules),
@@ -184,15 +202,28 @@ def summarize(
     )
 
 
-def baselines(rows: Comparisons, *, training: TextPairs | None, seed: int) -> tuple[Baseline, ...]:
+def lengths_of(comparisons: Comparisons | None) -> Lengths | None:
+    """The decided comparisons of positive weight for the rule by length; None for none, or where lengths are not known."""
+    if comparisons is None or comparisons.preferred_length is None or comparisons.other_length is None:
+        return None
+    rows = comparisons.take((comparisons.weight > 0) & metrics.decided(comparisons.preference))
+    if rows.preferred_length is None or rows.other_length is None or not len(rows):
+        return None
+    return Lengths(longer(rows.preferred_length, rows.other_length).margin, rows.weight, rows.cluster)
+
+
+def baselines(
+    rows: Comparisons, *, validation: Comparisons | None, training: TextPairs | None, seed: int
+) -> tuple[Baseline, ...]:
     """The three rules on decided comparisons; the margins of one that needs what is not known are NaN."""
     unknown = np.full(len(rows), np.nan)
     length = Baseline("longer", unknown, "nothing: lengths are not known")
-    if rows.preferred_length is not None and rows.other_length is not None:
-        length = longer(rows.preferred_length, rows.other_length)
+    if (lengths := lengths_of(rows)) is not None:
+        length = by_length(lengths, validation=lengths_of(validation), seed=seed)
     words = Baseline("tfidf", unknown, "nothing: texts are not known")
     if rows.preferred_text is not None and rows.other_text is not None:
-        words = tfidf(rows.preferred_text, rows.other_text, cluster=rows.cluster, seed=seed, training=training)
+        texts = rows.preferred_text, rows.other_text
+        words = tfidf(*texts, cluster=rows.cluster, seed=seed, training=training, weight=rows.weight)
     return length, words, constant(len(rows))
 
 
@@ -216,6 +247,8 @@ def accuracy_intervals(
     found = cluster_intervals(
         statistics, clusters=clusters, rng=np.random.default_rng(seed), bounds=bounds, resamples=resamples
     )
+    if any(rule.name == "constant" for rule in rules) and len(rows):  # known, not sampled
+        found["constant"] = replace(found["constant"], low=0.5, high=0.5)
     names = ["accuracy", "auc", *(name for rule in rules for name in (rule.name, f"accuracy - {rule.name}"))]
     return {name: found.get(name, no_interval(clusters)) for name in names}
 
@@ -225,7 +258,9 @@ def baseline_result(rule: Baseline, rows: Comparisons, found: Mapping[str, Inter
     accuracy = metrics.accuracy(rule.margin, rows.preference, weight=rows.weight)
     own = metrics.accuracy(rows.margin, rows.preference, weight=rows.weight)
     lead = f"accuracy - {rule.name}"
-    return BaselineResult(rule.name, accuracy, found[rule.name], own - accuracy, found[lead], rule.fitted_on)
+    return BaselineResult(
+        rule.name, accuracy, found[rule.name], own - accuracy, found[lead], rule.fitted_on, rule.direction
+    )
 
 
 def area(rows: Comparisons) -> float:
@@ -267,22 +302,6 @@ def calibrate(rows: Comparisons, validation: Comparisons | None, *, seed: int) -
     )
 
 
-def ranked(used: Comparisons, rankings: Rankings | None) -> tuple[float, float, float]:
-    """(Kendall's tau, best-of-N accuracy, that of a constant model); NaN where responses cannot be told apart."""
-    if rankings is not None:
-        quality, reward, group = rankings.quality, rankings.reward, rankings.group
-        return (
-            metrics.mean_kendall_tau(quality, reward, group=group),
-            metrics.best_of_n_accuracy(quality, reward, group=group),
-            metrics.best_of_n_accuracy(quality, np.zeros_like(reward), group=group),
-        )
-    if used.preferred_id is None or used.other_id is None:
-        return math.nan, math.nan, math.nan
-    responses = np.stack([used.preferred_id, used.other_id], axis=1)
-    tau = metrics.mean_kendall_tau_of_pairs(used.margin, used.preference, group=used.cluster, responses=responses)
-    return tau, math.nan, math.nan
-
-
 def reward_moments(used: Comparisons) -> Moments:
     """Mean and spread of the rewards on both sides, label ties included; a response counts once per comparison."""
     if used.preferred_reward is None or used.other_reward is None:
@@ -311,6 +330,19 @@ def group_json(group: Group) -> dict[str, Any]:
     }
 
 
+def order_json(found: Order) -> dict[str, Any]:
+    """Kendall's tau and best-of-N for JSON with their number of rankings, null for under FEWEST of them."""
+    figures: dict[str, Any] = {}
+    for name, one in (("kendall_tau", found.tau), ("best_of_n_accuracy", found.best)):
+        enough = one.n >= FEWEST
+        figures |= {
+            name: plain(one.value) if enough else None,
+            f"{name}_ci": ends(one.interval) if enough else [None, None],
+            f"{name}_n": one.n,
+        }
+    return figures | {"best_of_n_at_chance": plain(found.chance) if found.best.n >= FEWEST else None}
+
+
 def baseline_json(found: BaselineResult) -> dict[str, Any]:
     """A rule's figures for JSON."""
     return {
@@ -319,6 +351,7 @@ def baseline_json(found: BaselineResult) -> dict[str, Any]:
         "difference": plain(found.difference),
         "difference_ci": ends(found.difference_interval),
         "fitted_on": found.fitted_on,
+        **({} if found.direction is None else {"direction": found.direction}),
     }
 
 

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rewardsmith.errors import DataError
-from rewardsmith.evaluate.baselines import TextPairs
+from rewardsmith.evaluate.baselines import Baseline, TextPairs
 from rewardsmith.evaluate.calibration import fit_temperature
 from rewardsmith.evaluate.comparisons import Comparisons, Rankings
+from rewardsmith.evaluate.metrics import decided
 from rewardsmith.evaluate.summary import Summary, summarize
 from rewardsmith.files import write_json, write_jsonl
 from rewardsmith.model.checkpoint.sidecar import FittedTemperature, Normalizer
 from rewardsmith.progress import SILENT, Progress
+from rewardsmith.quality.shortcuts.rule import shortcut_rule
+from rewardsmith.quality.shortcuts.sample import Sample, features_of, row_of
 from rewardsmith.quality.text.characters import length_in_words
 from rewardsmith.quality.text.languages import language_of
 from rewardsmith.records import Comparison, Record
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 
 CATEGORY_FIELDS = ("category", "subset", "section", "topic")
 RANKING = 3
+LEARNED = 2_000
+"""Comparisons that the rule of simple features is fitted on: a hundred times as many as it has coefficients."""
 QUANTILES = tuple(k / 100 for k in range(101))
 HEADLINE = ("n", "accuracy", "accuracy_ci", "auc", "nll", "ece", "ece_calibrated", "split", "source")
 Rewards = Sequence[np.ndarray]
@@ -224,28 +229,46 @@ def strength_of(comparison: Comparison) -> float:
 def rankings_of(records: Sequence[Record], rewards: Rewards) -> Rankings | None:
     """Rated responses of records with three or more, for Kendall's tau and best-of-N; None where no record has them.
 
-    Two ratings hold no more than their comparison: tau over them is 2 x accuracy - 1.
+    Two ratings hold no more than their comparison: tau over them is 2 x accuracy - 1. A ranking has the mean weight of its
+    comparisons.
     """
-    group, quality, reward = [], [], []
+    rows, prompts = [], {}
     for number, (record, values) in enumerate(zip(records, rewards, strict=True)):
         ratings = record.ratings.get("overall", ())
+        weight = float(np.mean([comparison.weight for comparison in record.comparisons] or [1.0]))
+        prompt = prompts.setdefault(record.prompt_id, len(prompts))
         for rating, value in zip(ratings, values, strict=False) if len(ratings) >= RANKING else ():
             if rating is not None:
-                group.append(number)
-                quality.append(float(rating))
-                reward.append(float(value))
-    if not group:
+                rows.append((number, float(rating), float(value), weight, prompt))
+    if not rows:
         return None
-    return Rankings(np.array(group), np.array(quality), np.array(reward))
+    group, quality, reward, weights, clusters = map(np.array, zip(*rows, strict=True))
+    return Rankings(group, quality, reward, weights, clusters)
 
 
 def training_texts(records: Sequence[Record]) -> TextPairs | None:
-    """The response texts of decided training comparisons, for fitting the TF-IDF baseline on."""
-    decided = [(record, c) for record in records for c in record.comparisons if not c.is_tie]
-    if not decided:
+    """The response texts of decided training comparisons that have weight, for fitting the TF-IDF baseline on."""
+    used = [(r, c) for r in records for c in r.comparisons if not c.is_tie and c.weight > 0]
+    if not used:
         return None
     return TextPairs(
-        [record.responses[c.i].text for record, c in decided], [record.responses[c.j].text for record, c in decided]
+        [record.responses[c.i].text for record, c in used],
+        [record.responses[c.j].text for record, c in used],
+        np.array([c.weight for _, c in used], dtype=np.float64),
+    )
+
+
+def shortcuts_beside(rows: Sequence[Row], comparisons: Comparisons, train: Sequence[Record]) -> Baseline:
+    """What all simple features together predict on these comparisons, which `prepare` measures on all of its data."""
+    sample = Sample(limit=LEARNED)
+    for record in train:
+        sample.add(record)
+    features = {number: features_of(record) for number, record in {id(row.record): row.record for row in rows}.items()}
+    return shortcut_rule(
+        [row_of(row.record, row.comparison, features[id(row.record)]) for row in rows],
+        cluster=comparisons.cluster,
+        decided=decided(comparisons.preference),
+        training=sample if train else None,
     )
 
 
@@ -262,8 +285,8 @@ def evaluate_records(
 ) -> Evaluation:
     """Score `records` and judge the rewards.
 
-    The temperature is fitted on `validation`, the TF-IDF baseline on `train`; where one is not given, five-fold by
-    prompt, and the summary says so.
+    Temperature and length's direction are fitted on `validation`, the other baselines on `train` (what the model learned
+    from); where one is not given, five-fold by prompt, and the summary says so.
     """
     scored = score_all(model, records, progress, team=team)
     rows = list(compared(scored.records, scored.rewards))
@@ -273,11 +296,13 @@ def evaluate_records(
             "nothing can be evaluated"
         )
     fitted = list(compared(validation.records, validation.rewards)) if validation else []
+    comparisons = comparisons_of(rows)
     summary: Summary = summarize(
-        comparisons_of(rows),
+        comparisons,
         validation=comparisons_of(fitted) if fitted else None,
         rankings=rankings_of(scored.records, scored.rewards),
         training=training_texts(train),
+        more=[shortcuts_beside(rows, comparisons, train)],
     )
     facts = {
         "split": split,

@@ -1,5 +1,6 @@
 """The report as one HTML file: opens offline, asks for nothing, and shows hostile texts as texts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,11 +57,19 @@ def shown_figures(facts: Facts, texts: dict[str, str]) -> list[tuple[str, str]]:
     """(name, value) of the figures that are known, ready to read."""
     numbers = facts.numbers()
     rows = [(texts[name], readable(name, numbers[name])) for name in FIGURES if numbers.get(name) is not None]
+    if facts.kendall_tau is not None:
+        place = [name for name, _ in rows].index(texts["kendall_tau"])
+        rows[place] = (texts["kendall_tau"], f"{rows[place][1]} ({rankings(facts, texts)})")
     if facts.interval is not None:
         place = next((i for i, row in enumerate(rows) if row[0] == texts["accuracy"]), -1) + 1
         rows.insert(place, (texts["interval"], span(facts.interval.low, facts.interval.high)))
     known = [(name, facts.training.get(name)) for name in TRAINING]
     return rows + [(texts[name], readable(name, value)) for name, value in known if value is not None]
+
+
+def rankings(facts: Facts, texts: Mapping[str, str]) -> str:
+    """How many rankings Kendall's tau is the mean of."""
+    return texts["rankings"].format(n="?" if facts.kendall_tau_n is None else f"{facts.kendall_tau_n:,}")
 
 
 def readable(name: str, value: Any) -> str:

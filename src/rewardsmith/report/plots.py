@@ -149,7 +149,7 @@ def accuracy_curve(facts: Facts, texts: PlotTexts) -> Plot | None:
         curve_lines(axes, facts, "accuracy", texts)
         for baseline, style in zip(facts.baselines, ("--", "-.", ":") * len(facts.baselines), strict=False):
             if baseline.accuracy is not None:
-                label = texts.get(f"baseline_{baseline.name}", baseline.name)
+                label = texts.get(f"baseline_{baseline.rule}", baseline.name)
                 axes.axhline(baseline.accuracy, color=COLOURS["c"], linewidth=1, linestyle=style, label=label)
         if not facts.baselines:
             axes.axhline(0.5, color=COLOURS["ink"], linewidth=1, linestyle=":", label=texts["line_coin"])

@@ -3,6 +3,7 @@
 Several processes go through it together; the first alone writes files and notes.
 """
 
+import math
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,9 +17,8 @@ import orjson
 import torch
 
 from rewardsmith.errors import TrainingError
-from rewardsmith.evaluate.metrics import accuracy, nll
+from rewardsmith.evaluate.metrics import accuracy, nll, over_decided
 from rewardsmith.files import hash_text, write_bytes
-from rewardsmith.files.reading import as_object, refuse_types, taking_from
 from rewardsmith.launch.signals import Interrupted, deferred
 from rewardsmith.model.forward.network import RewardNetwork
 from rewardsmith.model.runtime.allocator import kept_memory
@@ -32,8 +32,12 @@ from rewardsmith.train.examples import Example, steps_of_epoch
 from rewardsmith.train.fitting.probe import ProbeFigures, fit_head
 from rewardsmith.train.losses import LOSSES
 from rewardsmith.train.optimizer import make_optimizer
+from rewardsmith.train.resume import lines_up_to
 from rewardsmith.train.schedule import learning_rate
 from rewardsmith.train.step import Dropout, StepFigures, add_gradient
+
+COUNTED = {"comparisons", "tokens"}
+"""Figures of a step that a bar does not show."""
 
 EXPLODED = 10.0  # a mean loss of 10 over EXPLODED_STEPS steps: margins of -10 on average, far from anything useful
 EXPLODED_STEPS = 10
@@ -82,8 +86,7 @@ class FitState:
     best_step: int | None = None
     best_loss: float = float("inf")
     without_gain: int = 0
-    epoch_loss: float = 0.0
-    epoch_steps: int = 0
+    loss_sum: float = 0.0
     train_loss: float | None = None
     recent: tuple[float, ...] = ()
     stopped_early: bool = False
@@ -91,7 +94,7 @@ class FitState:
 
 @dataclass(frozen=True)
 class FitResult:
-    """What training came to; `train_loss` is the mean over the last epoch's steps, `head` how the head was fitted."""
+    """What training came to; `train_loss` is the mean over all steps of the run, `head` how the head was fitted."""
 
     state: FitState
     total_steps: int
@@ -233,15 +236,8 @@ class Fit:
                 f"step {self.state.step + 1}: the gradient is not finite, rows {places}; {self._advice()}"
             )
         self._record(epoch, figures, rate, norm, time.perf_counter() - started)
-        task.advance(
-            1,
-            loss=figures.loss,
-            accuracy=figures.accuracy,
-            margin=figures.margin,
-            reward_mean=figures.reward_mean,
-            reward_std=figures.reward_std,
-            pairs_per_second=self.pairs_per_second,
-        )
+        shown = {name: value for name, value in asdict(figures).items() if name not in COUNTED}
+        task.advance(1, **measured(shown), pairs_per_second=self.pairs_per_second)
 
     def _record(self, epoch: int, figures: StepFigures, rate: float, norm: float, seconds: float) -> None:
         state = self.state
@@ -249,21 +245,18 @@ class Fit:
         state.comparisons += figures.comparisons
         state.tokens += figures.tokens
         state.seconds += seconds
-        state.epoch_loss += figures.loss
-        state.epoch_steps += 1
+        state.loss_sum += figures.loss
+        state.train_loss = state.loss_sum / state.step
         state.recent = (*state.recent[-EXPLODED_STEPS + 1 :], figures.loss)
         row = {
             "step": state.step,
             "epoch": state.step / self.per_epoch,
-            **asdict(figures),
+            **measured(asdict(figures)),
             "learning_rate": rate,
             "grad_norm": norm,
             "pairs_per_second": figures.comparisons / seconds,
         }
         self._log(row)
-        if state.step % self.per_epoch == 0 or state.step == self.total:
-            state.train_loss = state.epoch_loss / state.epoch_steps
-            state.epoch_loss, state.epoch_steps = 0.0, 0
         if len(state.recent) == EXPLODED_STEPS and sum(state.recent) / EXPLODED_STEPS > EXPLODED:
             raise TrainingError(
                 f"the loss exploded: mean {sum(state.recent) / EXPLODED_STEPS:.1f} over steps "
@@ -282,9 +275,10 @@ class Fit:
         budget = self.settings.tokens_per_microbatch
         figures = validation_figures(self.network, self.validation, budget, team=self.team)
         self._log({"step": state.step, "epoch": state.step / self.per_epoch, **figures})
+        right = figures["eval_accuracy"]
         progress.note(
             f"step {state.step}/{self.total}: validation loss {figures['eval_loss']:.4f}, "
-            f"accuracy {figures['eval_accuracy']:.4f}"
+            f"accuracy {'–' if math.isnan(right) else f'{right:.4f}'}"
         )
         if figures["eval_loss"] < state.best_loss:
             state.best_loss, state.best_step, state.without_gain = figures["eval_loss"], state.step, 0
@@ -317,7 +311,7 @@ class Fit:
             self._trim_metrics(-1)  # the head may be fitted again, at step 0
             self.note("no checkpoint had been written, so training starts anew")
             return None
-        state = dict(restored.state)
+        state = resume.since_the_start(restored.state, self.metrics)
         refuse_changes(state.pop("fingerprint"), self.fingerprint)
         if scaler := state.pop("scaler"):
             self.scaler.load_state_dict(scaler)
@@ -354,15 +348,9 @@ class Fit:
         return self.state.comparisons / self.state.seconds if self.state.seconds else 0.0
 
 
-def lines_up_to(path: Path, step: int) -> Iterator[bytes]:
-    """The metrics not later than `step`; a last line without an end is what a kill leaves, DataError for other damage."""
-    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
-        if line.strip():
-            with taking_from(f"{path}:{number}"):
-                found = as_object(line, f"{path}:{number}")
-                refuse_types({"step": found["step"]}, {"step": int})
-            if found["step"] <= step:
-                yield line + b"\n"
+def measured(figures: Mapping[str, float]) -> dict[str, float]:
+    """The figures that are numbers: a step whose labels are all ties has no accuracy and no margin."""
+    return {name: value for name, value in figures.items() if not math.isnan(value)}
 
 
 def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
@@ -381,7 +369,10 @@ def seed_of(seed: int, step: int, rank: int) -> int:
 def validation_figures(
     network: RewardNetwork, examples: Sequence[Example], budget: int, *, team: Team = ALONE
 ) -> dict[str, float]:
-    """Loss, accuracy, mean margin and the rewards' mean and spread on the validation comparisons."""
+    """Loss, accuracy, mean margin and the rewards' mean and spread on the validation comparisons.
+
+    Accuracy and margin leave label ties out; they are NaN where there are no others.
+    """
     rewards = list(score(network, [example.sequences for example in examples], budget=budget, team=team))
     pairs = list(zip(rewards, examples, strict=True))
     margin = np.concatenate([r[e.preferred] - r[e.other] for r, e in pairs])
@@ -391,7 +382,7 @@ def validation_figures(
     return {
         "eval_loss": nll(margin, preference, weight=weight),
         "eval_accuracy": accuracy(margin, preference, weight=weight),
-        "eval_margin": float(margin.mean()),
+        "eval_margin": over_decided(margin, preference, weight),
         "eval_reward_mean": float(every.mean()),
         "eval_reward_std": float(every.std()),
     }

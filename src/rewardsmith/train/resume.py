@@ -5,7 +5,7 @@ is read from a folder whose files are not those of its manifest, and one that is
 """
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from rewardsmith.errors import TrainingError
 from rewardsmith.files import write_folder, write_json
 from rewardsmith.files.kinds import CHECKPOINT
 from rewardsmith.files.manifest import Fault, faults_of, listed, seal
+from rewardsmith.files.reading import as_object, refuse_types, taking_from
 from rewardsmith.model.forward.network import RewardNetwork
 from rewardsmith.model.runtime.processes import ALONE, Team
 from rewardsmith.train.engines.shards import moments_of, put, put_moments, whole
@@ -258,3 +259,24 @@ def prune(folder: Path, *, keep: int) -> None:
     found = (path for path in folder.glob("step-*") if not any(CHECKPOINT.foreign(path)))
     for path in sorted(found, reverse=True)[keep:]:
         shutil.rmtree(path)
+
+
+def lines_up_to(path: Path, step: int) -> Iterator[bytes]:
+    """The metrics not later than `step`; a last line without an end is what a kill leaves, DataError for other damage."""
+    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
+        if line.strip():
+            with taking_from(f"{path}:{number}"):
+                found = as_object(line, f"{path}:{number}")
+                refuse_types({"step": found["step"]}, {"step": int})
+            if found["step"] <= step:
+                yield line + b"\n"
+
+
+def since_the_start(state: Mapping[str, Any], metrics: Path) -> dict[str, Any]:
+    """A state as this version keeps it: until 0.3.0 it held the losses of the epoch only, the curve holds all of them."""
+    if "loss_sum" in state:
+        return dict(state)
+    rows = (orjson.loads(line) for line in lines_up_to(metrics, state["step"]))
+    losses = [row["loss"] for row in rows if "loss" in row]
+    kept = {name: value for name, value in state.items() if name not in ("epoch_loss", "epoch_steps")}
+    return {**kept, "loss_sum": sum(losses) / max(1, len(losses)) * state["step"]}

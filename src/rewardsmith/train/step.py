@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rewardsmith.errors import TrainingError
+from rewardsmith.evaluate.metrics import accuracy, over_decided
 from rewardsmith.model.forward.batches import cost, micro_batches, on_device
 from rewardsmith.model.forward.network import RewardNetwork
 from rewardsmith.model.runtime.processes import Team
@@ -26,7 +27,11 @@ from rewardsmith.train.losses import Loss
 
 @dataclass(frozen=True)
 class StepFigures:
-    """What one step showed: loss, share of comparisons won (ties half), mean margin, mean and spread of rewards."""
+    """What one step showed: loss, share of comparisons won (ties half), mean margin, mean and spread of rewards.
+
+    Accuracy and margin are means over the comparisons without a label tie, with the weights of the loss; NaN where a step
+    has none. `comparisons` counts all that the loss hears.
+    """
 
     loss: float
     accuracy: float
@@ -116,6 +121,8 @@ def add_gradient(
         if counts:
             seen.passes.append((part.detach(), values.detach(), (preferred - other).detach(), scores.detach()))
             seen.places += [example.place for example in chosen for _ in example.preferred]
+            seen.preferences += [example.preference for example in chosen]
+            seen.weights += [example.weight for example in chosen]
             seen.tokens += sum(cost(example.tree, packed=network.packed) for example in chosen)
     return seen
 
@@ -123,11 +130,14 @@ def add_gradient(
 @dataclass
 class Seen:
     """What one process saw of a step, left on the device: of each pass its loss, the C comparisons' losses and margins, and
-    the R rewards; `places` are the comparisons' rows. To look at any of it would make the host wait for the device.
+    the R rewards; `places` are the comparisons' rows, preferences and weights what the data say of them. To look at one
+    of the others would make the host wait for the device.
     """
 
     passes: list[tuple[Tensor, Tensor, Tensor, Tensor]] = field(default_factory=list)
     places: list[str] = field(default_factory=list)
+    preferences: list[np.ndarray] = field(default_factory=list)
+    weights: list[np.ndarray] = field(default_factory=list)
     tokens: int = 0
 
     def read(self, team: Team, *more: Tensor) -> tuple[StepFigures, list[float]]:
@@ -140,7 +150,9 @@ class Seen:
         numbers = torch.split(every, [len(tensor) for tensor in tensors])
         columns = [numbers[len(more) + kind :: 4] for kind in range(4)]
         losses, values, margins, rewards = (torch.cat(column) if column else torch.zeros(0) for column in columns)
-        own = StepPart(sum(losses.tolist()), margins, rewards, self.tokens, not_finite(self.places, values.tolist()))
+        preferences, weights = (np.concatenate([[], *kept]) for kept in (self.preferences, self.weights))
+        problem = not_finite(self.places, values.tolist())
+        own = StepPart(sum(losses.tolist()), margins, preferences, weights, rewards, self.tokens, problem)
         return figures_of(team.gather(own)), [number.item() for number in numbers[: len(more)]]
 
 
@@ -150,6 +162,8 @@ class StepPart:
 
     loss: float
     margins: Float[Tensor, " C"]
+    preferences: Float[np.ndarray, " C"]
+    weights: Float[np.ndarray, " C"]
     rewards: Float[Tensor, " R"]
     tokens: int
     problem: str
@@ -172,12 +186,15 @@ def figures_of(parts: Sequence[StepPart]) -> StepFigures:
     """The step's figures from those of all processes; TrainingError where one met a loss that is not finite."""
     if problem := next((part.problem for part in parts if part.problem), ""):
         raise TrainingError(problem)
-    margin = torch.cat([part.margins for part in parts])
+    margin = torch.cat([part.margins for part in parts]).double().numpy()
     reward = torch.cat([part.rewards for part in parts])
+    preference, weight = (
+        np.concatenate(column) for column in ([p.preferences for p in parts], [p.weights for p in parts])
+    )
     return StepFigures(
         loss=sum(part.loss for part in parts),
-        accuracy=((margin > 0).float() + 0.5 * (margin == 0).float()).mean().item(),
-        margin=margin.mean().item(),
+        accuracy=accuracy(margin, preference, weight=weight),
+        margin=over_decided(margin, preference, weight),
         reward_mean=reward.mean().item(),
         reward_std=reward.std(correction=0).item(),
         comparisons=len(margin),

@@ -8,6 +8,9 @@ from rewardsmith.diagnose.finding import Finding, Said, percent, shown
 ECE_EXCESS = 0.02
 """Calibration error above the noise floor that matters: two points of probability change hardly any decision."""
 
+FEWEST = 30
+"""Comparisons under which nothing is said: two in each of fifteen bins are right by chance alone."""
+
 TEMPERATURE = Said(
     "Divide the margins by the stored temperature wherever a probability is needed (P(better), soft labels, "
     "thresholds); "
@@ -25,6 +28,8 @@ LOSS_TITLES = {
 
 def calibration(facts: Facts) -> Finding | None:
     """The calibration error against what a perfectly calibrated model would show at this n."""
+    if facts.n is not None and facts.n < FEWEST:
+        return None
     if facts.ece is None:
         return plausible_loss(facts)
     if facts.ece_noise_floor is None:

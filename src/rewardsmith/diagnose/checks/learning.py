@@ -11,6 +11,9 @@ AT_CHANCE = 0.005
 SAME_REWARD_STD = 1e-4
 """Rewards that spread less than this are one number: fp16 and bf16 already round more than that."""
 
+FEWEST = 6
+"""Under six independent comparisons even all right is what a coin gives in 6 % of cases, both ends counted (2 / 2 ** 5)."""
+
 CONSTANT_TIES = 0.5
 """With half of all comparisons tied the model tells most responses apart by nothing."""
 
@@ -49,13 +52,16 @@ def learned(facts: Facts) -> Finding | None:
     interval = facts.interval
     if interval is None:  # no n: the loss alone
         return nothing_learned(facts) if loss_at_chance(facts) else learning_unclear(facts)
-    if interval.high < 0.5:
-        return learned_the_reverse(facts)
     if 0.5 in interval and loss_at_chance(facts):
         return nothing_learned(facts)
-    if interval.low > 0.5:
-        return learned_something(facts)
-    return learning_unclear(facts)
+    if 0.5 in interval or too_few(facts):
+        return learning_unclear(facts)
+    return learned_something(facts) if interval.low > 0.5 else learned_the_reverse(facts)
+
+
+def too_few(facts: Facts) -> bool:
+    """Whether a coin may be right (or wrong) on all of so few comparisons, or prompts."""
+    return any(count is not None and count < FEWEST for count in (facts.n, facts.clusters))
 
 
 def loss_at_chance(facts: Facts) -> bool:

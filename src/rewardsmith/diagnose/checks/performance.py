@@ -3,6 +3,8 @@
 from rewardsmith.diagnose.facts import BaselineFacts, Facts
 from rewardsmith.diagnose.finding import Finding, Said, Severity, joined, percent, shown, signed_span, span
 from rewardsmith.diagnose.intervals import Interval95, pairs_needed, unpaired_difference, wilson
+from rewardsmith.evaluate.baselines import fitted_in_words
+from rewardsmith.language import say
 
 WIDE = 0.05
 """Half width of the accuracy's interval above which models that differ by 5 points cannot be told apart."""
@@ -23,7 +25,9 @@ NEGLIGIBLE = 0.005
 
 BASELINE_NAMES = {
     "longer": Said("longer wins", "更长者胜"),
+    "shorter": Said("shorter wins", "更短者胜"),
     "tfidf": Said("TF-IDF", " TF-IDF "),
+    "shortcuts": Said("all simple features together", "所有简单特征合起来"),
     "constant": Said("a constant reward", "常数奖励"),
 }
 
@@ -215,7 +219,7 @@ def against(baseline: BaselineFacts, facts: Facts) -> tuple[str, Said] | None:
     if compared is None or baseline.accuracy is None:
         return None
     difference, interval, paired = compared
-    result, name = outcome(interval), BASELINE_NAMES.get(baseline.name, Said(baseline.name, baseline.name))
+    result, name = outcome(interval), BASELINE_NAMES.get(baseline.rule, Said(baseline.name, baseline.name))
     words = {
         "beats": Said(f"beats {name.en}", f"优于{name.zh}"),
         "loses": Said(f"does not beat {name.en}", f"不优于{name.zh}"),
@@ -224,10 +228,19 @@ def against(baseline: BaselineFacts, facts: Facts) -> tuple[str, Said] | None:
     numbers = f"{percent(baseline.accuracy)}, {100 * difference:+.1f} [{signed_span(interval.low, interval.high)}]"
     kind = Said("" if paired else ", unpaired", "" if paired else "，非配对")
     need = more_pairs(difference, interval, facts.n) if result == "open" else Said("", "")
+    itself = fitted_on_itself(baseline)
     return result, Said(
-        f"{words.en} ({numbers} points{kind.en}{need.en})",
-        f"{words.zh}（{numbers} 个百分点{kind.zh}{need.zh}）",
+        f"{words.en} ({numbers} points{kind.en}{need.en}{itself.en})",
+        f"{words.zh}（{numbers} 个百分点{kind.zh}{need.zh}{itself.zh}）",
     )
+
+
+def fitted_on_itself(baseline: BaselineFacts) -> Said:
+    """The tail of a clause about a rule that was fitted on the very set that it is judged on."""
+    if "-fold by prompt" not in baseline.fitted_on:
+        return Said("", "")
+    words = fitted_in_words(baseline.fitted_on)
+    return Said(f", {words}", f"，{say(words, 'zh')}")
 
 
 def more_pairs(difference: float, interval: Interval95, n: int | None) -> Said:
@@ -286,9 +299,9 @@ BASELINE_ANSWERS: dict[str, tuple[str, Severity, Said, Said, Said]] = {
             "模型学到的不多于无需模型的规则：数据太少、主干太小，或标签本身跟随捷径。",
         ),
         Said(
-            "Train on more pairs or from a stronger backbone; if longer wins is the one ahead, balance the "
-            "lengths first.",
-            "用更多数据或更强的主干训练；如果领先的是更长者胜，先平衡长度。",
+            "Train on more pairs or from a stronger backbone; if a rule by length is the one ahead, balance "
+            "the lengths first.",
+            "用更多数据或更强的主干训练；如果领先的是长度规则，先平衡长度。",
         ),
     ),
 }

@@ -1,11 +1,15 @@
 """Where it fails: short preferred answers, categories, ties, few prompts."""
 
 import numpy as np
+import numpy.typing as npt
 
 from rewardsmith.diagnose.checks.learning import CONSTANT_TIES
+from rewardsmith.diagnose.compared import Compared
 from rewardsmith.diagnose.facts import Facts, GroupFacts
 from rewardsmith.diagnose.finding import Finding, Said, percent, short_label, shown, signed_span, span
-from rewardsmith.diagnose.intervals import Interval95, unpaired_difference, wilson
+from rewardsmith.diagnose.intervals import Interval95, wilson
+
+Chosen = npt.NDArray[np.bool_]
 
 MIN_GROUP = 30
 """Comparisons under which a group's interval is wider than about 35 points, which says nothing."""
@@ -34,25 +38,30 @@ def length_groups(facts: Facts) -> tuple[GroupFacts, GroupFacts] | None:
     if facts.compared is None:
         return None
     found = []
-    for label, sign in (("shorter", -1), ("longer", 1)):
-        where = facts.compared.decided & (np.sign(facts.compared.length_difference) == sign)
+    for label, where in zip(("shorter", "longer"), by_preferred_length(facts.compared), strict=True):
         size = int(where.sum())
         if not size:
             return None
-        accuracy = facts.compared.accuracy(where)
-        found.append(GroupFacts(label, size, accuracy, wilson(accuracy, size)))
+        found.append(GroupFacts(label, size, facts.compared.accuracy(where), facts.compared.interval(where)))
     return found[0], found[1]
+
+
+def by_preferred_length(compared: Compared) -> tuple[Chosen, Chosen]:
+    """Which decided comparisons prefer the shorter, and which the longer response."""
+    sign = np.sign(compared.length_difference)
+    return compared.decided & (sign < 0), compared.decided & (sign > 0)
 
 
 def length_bias(facts: Facts) -> Finding | None:
     """Whether the model is right more often where the preferred response is the longer one."""
     groups = length_groups(facts)
-    if groups is None:
+    if groups is None or facts.compared is None:
         return None
     shorter, longer = groups
     numbers: dict[str, dict[str, float]] = {g.label: {"n": g.n, "accuracy": g.accuracy} for g in groups}
     gap = longer.accuracy - shorter.accuracy
-    spread = unpaired_difference(longer.accuracy, longer.n, shorter.accuracy, shorter.n)
+    where = by_preferred_length(facts.compared)
+    spread = facts.compared.difference(where[1], where[0])
     evidence = length_evidence(shorter, longer, gap, spread)
     if min(shorter.n, longer.n) < MIN_GROUP:
         return length_bias_unknown(evidence, numbers)

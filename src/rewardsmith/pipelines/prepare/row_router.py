@@ -104,11 +104,10 @@ class RowRouter:
     def write_repairs_and_hits(self, decision: RowDecision, record: Record) -> None:
         """Write down what was repaired and found in a benchmark."""
         write = self.writers.write
+        told = [f"{one.where}: {one.before!r} → {one.after!r}" for one in decision.repairs]
+        self.tally.find(*(RowFinding("repaired", "info", record.place, detail) for detail in told))
+        self.tally.repaired += len(told)
         for one in decision.repairs:
-            self.tally.repaired += 1
-            self.tally.find(
-                RowFinding("repaired", "info", record.place, f"{one.where}: {one.before!r} → {one.after!r}")
-            )
             write("repaired", {"file": record.source, "line": record.line, **asdict(one)})
         for hit in decision.hits:
             write(contamination.CHECK, hit)

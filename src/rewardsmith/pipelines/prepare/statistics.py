@@ -46,6 +46,7 @@ class Tally:
     removed: Counter[str] = field(default_factory=Counter)
     splits: dict[Split, int] = field(default_factory=dict)
     findings: Counter[tuple[str, str]] = field(default_factory=Counter)
+    finding_rows: Counter[tuple[str, str]] = field(default_factory=Counter)
     found_rows: Counter[str] = field(default_factory=Counter)
     examples: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=dict)
     removed_examples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -68,8 +69,9 @@ class Tally:
             self.understood.append(sentence)
 
     def find(self, *findings: RowFinding) -> None:
-        """Count the findings of one row; the first EXAMPLES of each kind are quoted."""
+        """Count the findings of one row, and the row once per kind; the first EXAMPLES of each kind are quoted."""
         self.found_rows.update({finding.check for finding in findings})
+        self.finding_rows.update({(finding.check, finding.severity) for finding in findings})
         for finding in findings:
             key = (finding.check, finding.severity)
             self.findings[key] += 1
@@ -140,11 +142,17 @@ def judgements(tally: Tally) -> dict[str, Any]:
 
 
 def findings(tally: Tally) -> dict[str, Any]:
-    """What each check saw, most frequent first, with examples."""
+    """What each check saw, most frequent first, with examples: a row may have several findings of one check."""
     ordered = sorted(tally.findings.items(), key=lambda entry: (-entry[1], entry[0]))
     return {
         "findings": [
-            {"check": name, "severity": severity, "count": count, "examples": tally.examples[name, severity]}
+            {
+                "check": name,
+                "severity": severity,
+                "rows": tally.finding_rows[name, severity],
+                "count": count,
+                "examples": tally.examples[name, severity],
+            }
             for (name, severity), count in ordered
         ]
     }

@@ -2,7 +2,7 @@
 
 import contextlib
 import gc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,7 @@ from rewardsmith.pipelines.train.setup import (
     start_date,
 )
 from rewardsmith.progress import SILENT, Progress
+from rewardsmith.records import Record
 from rewardsmith.track.following import following
 from rewardsmith.track.trackers import Job, require
 from rewardsmith.train.engines.deepspeed_config import zero_settings
@@ -131,7 +132,8 @@ def run_together(config: Config, team: "Team", device: str, progress: Progress) 
             write_json(config.output / "train.json", summary)
         result = Result(summary, "")
         if config.report:
-            result = evaluate_and_report(config, model, splits, held, summary, team, progress)
+            learned = learned_from(splits, train)
+            result = evaluate_and_report(config, model, splits, held, learned, summary, team, progress)
     return team.from_lead(lambda: result)
 
 
@@ -287,11 +289,18 @@ def finish_model(config: Config, model: "RewardModel", splits: Splits, team: "Te
     return held
 
 
+def learned_from(splits: Splits, train: "Encoding") -> list[Record]:
+    """The training records that the model has seen: what was refused, or left out by --frac, no baseline may see either."""
+    seen = {example.id for example in train.examples}
+    return [record for record in splits.train if record.id in seen]
+
+
 def evaluate_and_report(
     config: Config,
     model: "RewardModel",
     splits: Splits,
     held: "Scored",
+    learned: Sequence[Record],
     summary: dict[str, Any],
     team: "Team",
     progress: Progress,
@@ -315,7 +324,7 @@ def evaluate_and_report(
         model,
         records,
         validation=held if name == "test" else None,
-        train=splits.train,
+        train=learned,
         split=name,
         progress=progress,
         team=team,

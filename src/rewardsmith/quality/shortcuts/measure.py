@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from rewardsmith.evaluate.baselines import fit_linear
 from rewardsmith.evaluate.folds import fold_count, folds_of_clusters
 from rewardsmith.evaluate.metrics import accuracy, auc
 from rewardsmith.evaluate.statistics import (
@@ -118,9 +119,9 @@ def measure_shortcuts(sample: Sample, *, seed: int = 0) -> Shortcuts:
         return Shortcuts(0, sample.seen, 0, (), None, (), constant)
     cluster, clusters = cluster_index(np.array([number for number, _ in numbered], dtype=np.int64))
     weight = np.array([row.weight for row in rows], dtype=np.float64)
-    values = columns(rows, cluster, seed)
+    values = columns(rows, cluster, weight, seed)
     measured = Measuring(cluster, clusters, weight, tests=len(values) + 1, seed=seed)
-    joint = joint_scores(rows, values, cluster, seed)
+    joint = cross_fitted(design, cluster, weight, seed) if (design := design_of(rows)) else None
     found = {one.name: one for one in measured.shortcuts(values | ({JOINT: joint} if joint else {}))}
     joint_shortcut = found.pop(JOINT, None)
     return Shortcuts(
@@ -137,29 +138,34 @@ def measure_shortcuts(sample: Sample, *, seed: int = 0) -> Shortcuts:
 Sides = tuple[np.ndarray, np.ndarray]
 
 
-def columns(rows: list[SampledComparison], cluster: np.ndarray, seed: int) -> dict[str, Sides]:
+def columns(rows: Sequence[SampledComparison], cluster: np.ndarray, weight: np.ndarray, seed: int) -> dict[str, Sides]:
     """Each feature that differs somewhere: its values for the preferred and for the other responses, shape (N,)."""
-    preferred = np.array([row.preferred for row in rows], dtype=np.float64)
-    other = np.array([row.other for row in rows], dtype=np.float64)
-    found = {
-        name: (preferred[:, at], other[:, at])
-        for at, name in enumerate((*RESPONSE_FEATURES, *PLACE_FEATURES))
-        if (preferred[:, at] != other[:, at]).any()
-    }
-    if (sides := generator_columns(rows)) and (fitted := cross_fitted(sides, cluster, seed)):
+    found = plain_columns(rows)
+    if (sides := generator_columns(rows)) and (fitted := cross_fitted(sides, cluster, weight, seed)):
         found["generator"] = fitted
     return found
 
 
-def joint_scores(
-    rows: list[SampledComparison], values: Mapping[str, Sides], cluster: np.ndarray, seed: int
-) -> Sides | None:
-    """Scores by all features together, with a column per generator; None where nothing differs."""
-    design = [scaled(*values[name]) for name in values if name != "generator"] + generator_columns(rows)
-    return cross_fitted(design, cluster, seed) if design else None
+def plain_columns(rows: Sequence[SampledComparison]) -> dict[str, Sides]:
+    """The features that nothing has to be fitted for."""
+    preferred = np.array([row.preferred for row in rows], dtype=np.float64)
+    other = np.array([row.other for row in rows], dtype=np.float64)
+    return {
+        name: (preferred[:, at], other[:, at])
+        for at, name in enumerate((*RESPONSE_FEATURES, *PLACE_FEATURES))
+        if (preferred[:, at] != other[:, at]).any()
+    }
 
 
-def generator_columns(rows: list[SampledComparison]) -> list[Sides]:
+def design_of(rows: Sequence[SampledComparison]) -> list[Sides]:
+    """What all features together are fitted on, a column per generator among them; empty where nothing differs.
+
+    No column changes where the two responses of a row change places, so the labels play no part in it.
+    """
+    return [scaled(*sides) for sides in plain_columns(rows).values()] + generator_columns(rows)
+
+
+def generator_columns(rows: Sequence[SampledComparison]) -> list[Sides]:
     """1 where a response is by a generator, for each of the most frequent ones; empty where fewer than two are known."""
     names = [generator.name for generator in generators_of(rows, GENERATORS)]
     if len(names) < 2:
@@ -183,30 +189,31 @@ def scaled(preferred: np.ndarray, other: np.ndarray) -> Sides:
     return sides[0] / size, sides[1] / size
 
 
-def cross_fitted(design: list[Sides], cluster: np.ndarray, seed: int) -> Sides | None:
+def stacked(design: list[Sides]) -> Sides:
+    """The columns side by side: shape (N, F) for the preferred and for the other responses."""
+    preferred, other = (np.stack([sides[at] for sides in design], axis=1) for at in (0, 1))
+    return preferred, other
+
+
+def cross_fitted(design: list[Sides], cluster: np.ndarray, weight: np.ndarray, seed: int) -> Sides | None:
     """Scores of preferred and other responses by a Bradley-Terry model that is linear in the features, fold by fold.
 
-    Logistic regression without intercept on the differences (C = 1, scikit-learn's own), fitted on the other folds. None
-    with fewer than two prompts.
+    Fitted by `fit_linear` on the rows of the other folds that have weight. None with fewer than two prompts, or where a
+    fold leaves one row.
     """
-    from sklearn.linear_model import LogisticRegression
-
     folds = fold_count(cluster)
     if folds < 2:
         return None
-    preferred, other = (np.stack([sides[at] for sides in design], axis=1) for at in (0, 1))
+    preferred, other = stacked(design)
     fold = folds_of_clusters(cluster, seed=seed, folds=folds)
     scores = np.zeros(len(preferred)), np.zeros(len(preferred))
     for held in range(folds):
-        train, judged = np.flatnonzero(fold != held), fold == held
-        # Turning every second row round leaves the likelihood as it is and gives the two classes that are asked for.
-        side = np.where(np.arange(train.size) % 2 == 0, 1.0, -1.0)
-        if train.size < 2:
+        train, judged = (fold != held) & (weight > 0), fold == held
+        if train.sum() < 2:
             return None
-        model = LogisticRegression(fit_intercept=False, max_iter=500)
-        model.fit((preferred[train] - other[train]) * side[:, None], side)
-        scores[0][judged] = preferred[judged] @ model.coef_[0]
-        scores[1][judged] = other[judged] @ model.coef_[0]
+        found = fit_linear(preferred[train] - other[train], weight[train])
+        scores[0][judged] = preferred[judged] @ found
+        scores[1][judged] = other[judged] @ found
     return scores
 
 

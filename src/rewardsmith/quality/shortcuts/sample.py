@@ -1,7 +1,7 @@
 """The comparisons on which shortcuts are measured: a bounded sample, the same one in whatever order the rows come."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from rewardsmith.quality.shortcuts.constant_answers import in_order
@@ -62,7 +62,7 @@ class Sample:
             text = text_hash(response.text)
             sampled.answers[text] = min(sampled.answers.get(text, record.place), record.place, key=in_order)
         if decided:
-            features = [tuple(float(feature(one.text)) for feature in FEATURES.values()) for one in record.responses]
+            features = features_of(record)
             sampled.rows.extend(row_of(record, c, features) for c in decided)
         size = max(len(decided), len(record.responses) // 2, 1)
         sampled.size += size
@@ -112,7 +112,12 @@ def decided_comparisons(record: Record) -> list[tuple[int, Comparison]]:
     ]
 
 
-def row_of(record: Record, comparison: Comparison, features: list[tuple[float, ...]]) -> SampledComparison:
+def features_of(record: Record) -> list[tuple[float, ...]]:
+    """The values of FEATURES for each response."""
+    return [tuple(float(feature(one.text)) for feature in FEATURES.values()) for one in record.responses]
+
+
+def row_of(record: Record, comparison: Comparison, features: Sequence[tuple[float, ...]]) -> SampledComparison:
     """One comparison, the preferred response first."""
     i, j = comparison.i, comparison.j
     shown = comparison.shown_first

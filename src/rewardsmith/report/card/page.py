@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 
 from rewardsmith.diagnose.facts import Facts
 from rewardsmith.diagnose.finding import Finding, Verdict, short_label
+from rewardsmith.evaluate.baselines import fitted_in_words
 from rewardsmith.files import hash_text
-from rewardsmith.language import Language
+from rewardsmith.language import Language, say
 from rewardsmith.model.checkpoint.sidecar import Sidecar
 from rewardsmith.report.card.code import plain_transformers, rewardsmith_alone, with_rewardsmith
 from rewardsmith.report.markdown import plain
+from rewardsmith.report.page import rankings
 from rewardsmith.report.templating import render
 from rewardsmith.report.text import TEXTS
 from rewardsmith.version import VERSION
@@ -172,7 +174,7 @@ def words(card: ModelCard, lang: Language) -> dict[str, Any]:
         "offset": card.sidecar.offset,
         "code": code_of(card.sidecar),
         "readout": card.sidecar.readout,
-        **figures(card, texts),
+        **figures(card, texts, lang),
         **judgement(card, texts, lang),
         **origin(card),
         "version": VERSION,
@@ -206,7 +208,7 @@ def code_of(sidecar: Sidecar) -> dict[str, str]:
     return {"transformers": plain_transformers(sidecar.contract, sidecar.offset), "rewardsmith": with_rewardsmith()}
 
 
-def figures(card: ModelCard, texts: Mapping[str, str]) -> dict[str, Any]:
+def figures(card: ModelCard, texts: Mapping[str, str], lang: Language) -> dict[str, Any]:
     """The values of the section on results."""
     facts = card.facts
     if facts is None:
@@ -219,11 +221,12 @@ def figures(card: ModelCard, texts: Mapping[str, str]) -> dict[str, Any]:
         "results": list(result_rows(facts, card.evaluation, texts)),
         "baselines": [
             {
-                "name": texts.get(f"baseline_{baseline.name}", plain(baseline.name)),
+                "name": texts.get(f"baseline_{baseline.rule}", plain(baseline.name)),
                 "value": number(baseline.accuracy),
                 "interval": bounds_of(baseline.interval),
                 "difference": number(baseline.difference, signed=True),
                 "difference_interval": bounds_of(baseline.difference_interval, signed=True),
+                "fitted_on": plain(say(fitted_in_words(baseline.fitted_on), lang)) or "–",
             }
             for baseline in facts.baselines
         ],
@@ -251,10 +254,11 @@ def result_rows(facts: Facts, evaluation: Mapping[str, Any], texts: Mapping[str,
         ("ece", facts.ece, "–"),
         ("ece_noise_floor", facts.ece_noise_floor, "–"),
         ("ece_calibrated", facts.ece_calibrated, "–"),
-        ("kendall_tau", facts.kendall_tau, "–"),
+        ("kendall_tau", facts.kendall_tau, pair(evaluation.get("kendall_tau_ci"))),
         ("tie_rate", facts.tie_rate, "–"),
     ]
-    return (TableRow(texts[name], number(value), spread) for name, value, spread in rows if value is not None)
+    names = {**texts, "kendall_tau": f"{texts['kendall_tau']} ({rankings(facts, texts)})"}
+    return (TableRow(names[name], number(value), spread) for name, value, spread in rows if value is not None)
 
 
 def judgement(card: ModelCard, texts: Mapping[str, str], lang: Language) -> dict[str, Any]:

@@ -51,11 +51,11 @@ def quarantined(content: QualityFile) -> Section | None:
 def findings(content: QualityFile) -> Section | None:
     """What the checks saw, with examples."""
     rows = [
-        (f["check"], f["severity"], f["count"], one["place"], one["detail"])
+        (f["check"], f["severity"], f["rows"], f["count"], one["place"], one["detail"])
         for f in content["findings"]
         for one in f["examples"]
     ]
-    heads = ("check", "severity", "count", "row", "what was seen")
+    heads = ("check", "severity", "rows", "count", "row", "what was seen")
     return Section("Findings", heads, tuple(rows), "Examples; a finding by itself changes nothing.") if rows else None
 
 

@@ -13,14 +13,15 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from rewardsmith.errors import TrainingError
-from rewardsmith.evaluate.metrics import accuracy
+from rewardsmith.evaluate.metrics import accuracy, decided
 from rewardsmith.train.fitting.linear import Differences, PairFeatures, Weights, fit_linear
 
 
 @dataclass(frozen=True)
 class Agreement:
     """How the heads do on held-out comparisons: the accuracy of each, of their mean, and of the one head that was fitted to
-    all of the data; `agreement` is the mean share of comparisons on which two of them prefer the same response.
+    all of the data; `agreement` is the mean share of comparisons on which two of them prefer the same response. All of it
+    is about the `comparisons` without a label tie.
     """
 
     count: int
@@ -71,12 +72,13 @@ def agreement_of(members: Float[np.ndarray, "M F"], single: Weights, held: PairF
     def right(margin: Float[np.ndarray, " C"]) -> float:
         return accuracy(margin, held.preference, weight=held.weight)
 
-    pairs = [float(np.mean(np.sign(a) == np.sign(b))) for a, b in combinations(margins, 2)]
+    counted = decided(held.preference)
+    pairs = [float(np.mean((np.sign(a) == np.sign(b))[counted])) for a, b in combinations(margins, 2)]
     return Agreement(
         count=len(members),
         accuracies=tuple(map(right, margins)),
         accuracy_of_mean=right(np.mean(margins, axis=0)),
         accuracy_of_single=right(held.margins(single)),
         agreement=float(np.mean(pairs)),
-        comparisons=len(held.preference),
+        comparisons=int(counted.sum()),
     )
