@@ -32,18 +32,25 @@ PIECES = re.compile(f"(?P<cjk>[{CJK_RANGES}]+)|[^\\W{CJK_RANGES}]+")
 
 
 FIXED = "nothing: a fixed rule"
-ITSELF = "{folds}-fold by prompt"
-"""What a rule was fitted on that no other data was given for: the set that it judges, though never the prompt."""
+
+
+def by_folds(folds: int, capped: str = "") -> str:
+    """What a rule was fitted on that no other data was given for: the set that it judges, though never the prompt."""
+    return f"{folds}-fold by prompt{capped}"
+
+
+def fitted_on_itself(source: str) -> bool:
+    """Whether a `fitted_on` (or the source of a temperature) is the evaluated set."""
+    return re.match(r"\d+-fold", source) is not None
 
 
 def fitted_in_words(source: str) -> str:
     """What a `fitted_on` (or the source of a temperature) means, in English; "" for a rule that needs no fit."""
-    what, _, reason = source.partition(": ")
-    if what == "nothing":
-        return "" if reason == "a fixed rule" else f"not fitted: {reason}"
-    if "-fold by prompt" in source:
+    if not source or source == FIXED:
+        return ""
+    if fitted_on_itself(source):
         return f"fitted on the evaluated set itself, {source}"
-    return f"fitted on the {source}" if source else ""
+    return f"not fitted, {source}" if source.startswith("nothing") else f"fitted on the {source}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +120,7 @@ def by_length(judged: Lengths, *, validation: Lengths | None = None, seed: int =
     for number in range(folds):
         margin[fold == number] = judged.sign(fold != number) * judged.difference[fold == number]
     direction = "longer" if judged.sign() > 0 else "shorter"
-    return Baseline("longer", margin, ITSELF.format(folds=folds), direction)
+    return Baseline("longer", margin, by_folds(folds), direction)
 
 
 def constant(n: int) -> Baseline:
@@ -266,4 +273,4 @@ def cross_fitted_tfidf(pairs: TextPairs, *, cluster: Int[np.ndarray, " N"], seed
         margin[inside] = fitted_margins(counts, rows, inside, weight=pairs.weights()[rows])
     if np.isnan(margin).any():
         return Baseline("tfidf", np.full(size, np.nan), "nothing: a fold was too small to fit on")
-    return Baseline("tfidf", margin, ITSELF.format(folds=folds) + capped)
+    return Baseline("tfidf", margin, by_folds(folds, capped))

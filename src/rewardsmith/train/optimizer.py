@@ -1,11 +1,18 @@
 """Which parameters learn, at what memory, and AdamW over them."""
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from torch import nn
 
 from rewardsmith.errors import ModelError
 from rewardsmith.model.forward.network import RewardNetwork, layer_stack
+from rewardsmith.scoring.trees import build_tree
+
+SOME_TOKENS = 8
+"""Of the pass that tells which modules come after a layer: any will do."""
 
 
 class Parameters(NamedTuple):
@@ -29,22 +36,48 @@ def freeze(network: RewardNetwork, layers: int) -> None:
     stack = layer_stack(backbone)
     if layers > len(stack):
         raise ModelError(f"--freeze-layers {layers}: the model has {len(stack)} layers; choose 0 to that many, or -1")
-    everything = layers == -1
+    learning = [] if layers == -1 else [*above(network, stack[layers - 1]), *parameters_of(stack[layers:])]
     for parameter in backbone.parameters():
         parameter.requires_grad_(False)
-    if not everything:
-        thawed = [*stack[layers:], *after_stack(backbone)]
-        for module in thawed:
-            for parameter in module.parameters():
-                parameter.requires_grad_(True)
+    for parameter in learning:
+        parameter.requires_grad_(True)
 
 
-def after_stack(backbone: Any) -> list[torch.nn.Module]:
-    """What comes after the layers and should learn with them: final norm, pooler."""
-    names = ("norm", "ln_f", "final_layer_norm", "final_layernorm", "pooler")
-    return [
-        module for name, module in backbone.named_modules() if name.rpartition(".")[2] in names and "layers" not in name
-    ]
+def parameters_of(modules: Iterable[nn.Module]) -> list[nn.Parameter]:
+    """All parameters of the modules."""
+    return [parameter for module in modules for parameter in module.parameters()]
+
+
+def above(network: RewardNetwork, layer: nn.Module) -> list[nn.Parameter]:
+    """The backbone's parameters that a forward pass uses only after it has left `layer`: final norm, pooler, projection.
+
+    Names do not tell: a final norm is called norm, ln_f, final_norm, norm_f, final_layernorm, LayerNorm. So some tokens go
+    through the network, and the modules that are called from then on are taken down.
+    """
+    below: set[nn.Parameter] = set()
+    after: list[nn.Parameter] = []
+    left = False
+
+    def called(module: nn.Module, arguments: Any) -> None:
+        own = list(module.parameters(recurse=False))
+        after.extend(own) if left else below.update(own)
+
+    def leave(module: nn.Module, arguments: Any, output: Any) -> None:
+        nonlocal left
+        left = True
+
+    hooks = [module.register_forward_pre_hook(called) for module in network.hf.base_model.modules()]
+    hooks.append(layer.register_forward_hook(leave))
+    training = network.training
+    try:
+        with torch.no_grad():
+            network.eval()
+            network(network.texts([build_tree([np.arange(1, 1 + SOME_TOKENS, dtype=np.int32)])]))
+    finally:
+        network.train(training)
+        for hook in hooks:
+            hook.remove()
+    return [parameter for parameter in after if parameter not in below]
 
 
 def recompute_activations(network: RewardNetwork) -> None:

@@ -3,7 +3,7 @@
 from rewardsmith.diagnose.facts import BaselineFacts, Facts
 from rewardsmith.diagnose.finding import Finding, Said, Severity, joined, percent, shown, signed_span, span
 from rewardsmith.diagnose.intervals import Interval95, pairs_needed, unpaired_difference, wilson
-from rewardsmith.evaluate.baselines import fitted_in_words
+from rewardsmith.evaluate.baselines import fitted_in_words, fitted_on_itself
 from rewardsmith.language import say
 
 WIDE = 0.05
@@ -228,16 +228,16 @@ def against(baseline: BaselineFacts, facts: Facts) -> tuple[str, Said] | None:
     numbers = f"{percent(baseline.accuracy)}, {100 * difference:+.1f} [{signed_span(interval.low, interval.high)}]"
     kind = Said("" if paired else ", unpaired", "" if paired else "，非配对")
     need = more_pairs(difference, interval, facts.n) if result == "open" else Said("", "")
-    itself = fitted_on_itself(baseline)
+    itself = on_itself(baseline)
     return result, Said(
         f"{words.en} ({numbers} points{kind.en}{need.en}{itself.en})",
         f"{words.zh}（{numbers} 个百分点{kind.zh}{need.zh}{itself.zh}）",
     )
 
 
-def fitted_on_itself(baseline: BaselineFacts) -> Said:
+def on_itself(baseline: BaselineFacts) -> Said:
     """The tail of a clause about a rule that was fitted on the very set that it is judged on."""
-    if "-fold by prompt" not in baseline.fitted_on:
+    if not fitted_on_itself(baseline.fitted_on):
         return Said("", "")
     words = fitted_in_words(baseline.fitted_on)
     return Said(f", {words}", f"，{say(words, 'zh')}")

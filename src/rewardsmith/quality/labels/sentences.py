@@ -16,11 +16,20 @@ def noise_sentence(found: LabelNoise) -> str:
             "to tell wrong labels from their own errors; no label is called wrong; give --margins of a better model"
         )
     if not found.model.shown:
-        return f"no wrong labels are shown: their share may be anything from {low} to {high} %"
+        return none_shown(low, high)
     return (
         f"about {rate} % of labels are wrong [{low}, {high}]; {int(found.suspect.sum())} of {len(found.wrong)} training "
         "labels are more probably wrong than right; see label_noise.jsonl"
     )
+
+
+def none_shown(low: str, high: str) -> str:
+    """What the interval of a share leaves open where no wrong labels are shown; nothing where it is a single number."""
+    if low == high:
+        return "no wrong labels are shown"
+    if float(low) == 0:
+        return f"no wrong labels are shown: their share may be anything up to {high} %"
+    return f"no wrong labels are shown: their share may be anything from {low} to {high} %"
 
 
 def change_sentences(found: LabelNoise, mode: Mode, *, changed: int, removed: int) -> Iterator[str]:

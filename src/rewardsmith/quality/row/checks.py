@@ -211,6 +211,6 @@ def turns(messages: tuple[Message, ...]) -> tuple[tuple[str, str], ...]:
 
 
 def longer_preferred(record: Record, lengths: Sequence[int]) -> tuple[int, int]:
-    """(decided comparisons whose preferred response is longer, decided comparisons of unequal length)."""
-    decided = [c for c in record.comparisons if not c.is_tie and lengths[c.i] != lengths[c.j]]
+    """(decided comparisons of weight whose preferred response is longer, and all those of unequal length)."""
+    decided = [c for c in record.comparisons if not c.is_tie and c.weight > 0 and lengths[c.i] != lengths[c.j]]
     return sum(lengths[c.i] > lengths[c.j] for c in decided), len(decided)

@@ -4,7 +4,7 @@ A reward model learns the cheapest thing that separates preferred from other res
 wrote it, a policy trained on the rewards will find it too.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -25,16 +25,13 @@ from rewardsmith.evaluate.statistics import (
 from rewardsmith.quality.shortcuts.constant_answers import ConstantAnswer, constant_answers
 from rewardsmith.quality.shortcuts.result import Shortcut
 from rewardsmith.quality.shortcuts.sample import PLACE_FEATURES, RESPONSE_FEATURES, Sample, SampledComparison
-from rewardsmith.quality.shortcuts.sentences import constant_found, joint_found, shortcut_found
+from rewardsmith.quality.shortcuts.sentences import FEWEST, constant_found, joint_found, shortcut_found
 
 RESAMPLES = 500
 """Draws of the intervals here: with 2 * 14 of them on 10,000 rows, four times as many would take seconds."""
 
 FALSE_ALARM = 0.01
 """Probability that data without any shortcut gets a finding, over all features together (Bonferroni)."""
-
-FEWEST = 8
-"""Prompts under which nothing is said: a standard error from fewer is a guess."""
 
 STRONG = 0.10
 """Distance of the accuracy from one half from which a shortcut is a warning; below, it is information."""
@@ -49,7 +46,7 @@ NAMED = 20
 
 @dataclass(frozen=True, slots=True)
 class Generator:
-    """Who wrote responses: in how many comparisons with another generator's, and in which share of them it won."""
+    """Who wrote responses: in how many comparisons with another generator's, and in which share of their weight it won."""
 
     name: str
     comparisons: int
@@ -88,7 +85,7 @@ class Shortcuts:
         found = [shortcut for shortcut in self.features if shortcut.found]
         for shortcut in sorted(found, key=lambda one: (-abs(one.accuracy - 0.5), one.name)):
             yield shortcut.name, severity_of(shortcut), shortcut_found(shortcut)
-        if self.joint and self.joint.found:
+        if self.joint and self.joint.found and self.joint.accuracy > 0.5:
             yield "joint", severity_of(self.joint), joint_found(self.joint)
         for answer in self.constant:
             if answer.found:
@@ -176,10 +173,18 @@ def generator_columns(rows: Sequence[SampledComparison]) -> list[Sides]:
 
 def generators_of(rows: Sequence[SampledComparison], limit: int = NAMED) -> tuple[Generator, ...]:
     """The generators that are compared with others, the most frequent ones first."""
-    won, lost = (Counter(r.generators[at] for r in rows if r.generators[0] != r.generators[1]) for at in (0, 1))
-    counts = {name: won[name] + lost[name] for name in won.keys() | lost.keys() if name is not None}
+    counts: Counter[str] = Counter()
+    won: dict[str, float] = defaultdict(float)
+    weights: dict[str, float] = defaultdict(float)
+    for row in rows:
+        for at, name in enumerate(row.generators):
+            if name is None or row.generators[0] == row.generators[1]:
+                continue
+            counts[name] += 1
+            weights[name] += row.weight
+            won[name] += row.weight * (at == 0)
     names = sorted(counts, key=lambda name: (-counts[name], name))[:limit]
-    return tuple(Generator(name, counts[name], round(won[name] / counts[name], 6)) for name in names)
+    return tuple(Generator(name, counts[name], round(won[name] / weights[name], 6)) for name in names)
 
 
 def scaled(preferred: np.ndarray, other: np.ndarray) -> Sides:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rewardsmith.evaluate.baselines import ITSELF, Baseline, fit_linear
+from rewardsmith.evaluate.baselines import Baseline, by_folds, fit_linear
 from rewardsmith.evaluate.folds import fold_count
 from rewardsmith.quality.shortcuts.measure import cross_fitted, design_of, stacked
 from rewardsmith.quality.shortcuts.sample import Sample, SampledComparison
@@ -36,4 +36,4 @@ def shortcut_rule(
     scores = cross_fitted([(one[len(learned) :], two[len(learned) :]) for one, two in design], cluster, weight, SEED)
     if scores is None:
         return Baseline(NAME, unknown, "nothing: too few prompts")
-    return Baseline(NAME, scores[0] - scores[1], ITSELF.format(folds=fold_count(cluster)))
+    return Baseline(NAME, scores[0] - scores[1], by_folds(fold_count(cluster)))

@@ -10,21 +10,30 @@ from rewardsmith.quality.shortcuts.result import Shortcut
 LENGTHS = ("words", "characters", "tokens")
 """Features that say nearly the same; on a terminal the strongest one speaks for all."""
 
+FEWEST = 8
+"""Prompts under which nothing is said: a standard error from fewer is a guess."""
+
+GIVEN_AWAY = 0.97
+"""People agree with each other on 65-80 % of preferences: features that predict nearly all labels are how they were made."""
+
 MOST_NAMED = 5
 """Single features that a terminal names at most."""
 
 
 def shortcut_lines(section: Mapping[str, Any]) -> Iterator[str]:
-    """The section of quality.json for a terminal: a line on how much was measured, and one per finding."""
+    """The section of quality.json for a terminal: a line on how much was measured, and one per finding.
+
+    How many features predict the label is not said of so few prompts that none could be found to.
+    """
     found = section["findings"]
     features = [one for one in found if one["id"] in MORE_OF]
     others = [one for one in found if one["id"] not in MORE_OF]
-    if section["n"]:
+    if section["n"] and section["prompts"] >= FEWEST:
         yield (
             f"shortcuts to the label: {len(features)} of {len(section['features'])} simple "
             f"features predict it, by {section['n']:,} of {section['of']:,} comparisons under {section['prompts']:,} prompts"
         )
-    elif found:
+    elif found and not section["n"]:
         yield "shortcuts to the label: none of the responses is judged"
     named = with_one_length(features)
     yield from (f"  {one['sentence']}" for one in named[:MOST_NAMED])
@@ -55,8 +64,13 @@ def shortcut_found(shortcut: Shortcut) -> str:
 
 
 def joint_found(shortcut: Shortcut) -> str:
-    """What all features together predict."""
+    """What all features together predict: what a model has to beat, as far as it can."""
     share, low, high = percentages(shortcut)
+    if shortcut.accuracy >= GIVEN_AWAY:
+        return (
+            f"all simple features together predict {share} % of labels on unseen prompts [{low}, {high}]; "
+            "they give the labels away, so that no accuracy on such data shows more than them"
+        )
     return (
         f"all simple features together predict {share} % of labels on unseen prompts [{low}, {high}]; "
         "a reward model has to beat that"
