@@ -5,7 +5,7 @@ import pytest
 
 from builders import tiny
 from rewardsmith.records import Comparison, Message, Record, Response
-from rewardsmith.scoring.tokens import user_turns
+from rewardsmith.scoring.truncation import user_turns
 
 
 def conversation(turns, *, ending=""):

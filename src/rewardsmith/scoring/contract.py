@@ -15,14 +15,17 @@ from rewardsmith.files.reading import refuse_types
 from rewardsmith.records import Message
 from rewardsmith.scoring.templates.renderer import PLAIN_DECODER, PLAIN_ENCODER, Renderer, special_strings
 
-CONTRACT_VERSION = 1
+CONTRACT_VERSION = 2
+READ_VERSIONS = (1, CONTRACT_VERSION)
+"""A contract keeps the version that it was made with: it says how long conversations are cut (see `truncation`)."""
 DEFAULT_MAX_LENGTH = 1024
 PAD_CANDIDATES = ("<|pad|>", "<pad>", "[PAD]", "<|finetune_right_pad_id|>", "<|endoftext|>", "<unk>", "<|unk|>")
 
 
 @dataclass(frozen=True)
 class ScoringContract:
-    """What is scored. `max_length` and `response_reserve` count tokens; the prompt may use what is not reserved.
+    """What is scored. `max_length` and `response_reserve` count tokens: a conversation that is longer has its prompt cut
+    to what is not reserved. `version` 1 cuts such a prompt also where the conversation would fit (see `truncation`).
 
     `kind` is "decoder" (the last token is pooled) or "encoder" (the class's own pooling). `bare_needs_user` says that
     the template insists on a user turn, so that a response without a prompt gets an empty one. `inferred` marks a
@@ -56,7 +59,7 @@ class ScoringContract:
 
     @property
     def prompt_budget(self) -> int:
-        """How many tokens a rendered prompt may take, whatever the response."""
+        """How many tokens a rendered prompt may take in a conversation that is cut."""
         return self.max_length - self.response_reserve
 
     def to_json(self) -> dict[str, Any]:
@@ -66,9 +69,10 @@ class ScoringContract:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "ScoringContract":
         """Read back what `to_json` wrote; a template that does not fit its hash is refused."""
-        if value.get("version") != CONTRACT_VERSION:
+        if value.get("version") not in READ_VERSIONS:
             raise ContractError(
-                f"scoring contract version {value.get('version')!r}; this program reads {CONTRACT_VERSION}"
+                f"scoring contract version {value.get('version')!r}; this program reads "
+                f"{' and '.join(map(str, READ_VERSIONS))}"
             )
         known = {key: item for key, item in value.items() if key in cls.__dataclass_fields__}
         refuse_types(known, get_type_hints(cls))

@@ -19,7 +19,8 @@ from rewardsmith.errors import ContractError
 from rewardsmith.files.places import models_folder
 from rewardsmith.progress import SILENT
 from rewardsmith.records import Record
-from rewardsmith.scoring.tokens import Cuts, Encoded, Encoder
+from rewardsmith.scoring.tokens import Encoded, Encoder
+from rewardsmith.scoring.truncation import Cuts
 from rewardsmith.version import VERSION
 
 FEWEST = 5000  # records from which on tokenizing takes long enough to be remembered
@@ -27,6 +28,7 @@ LARGEST = 4 * 10**9  # bytes; a file beyond is begun anew
 MAGIC = b"SQLite format 3\0"
 CHECK_BYTES = 8
 WRITTEN = 1000  # records between two commits
+FORM = 2  # of what `pack` writes
 
 
 def encode_records(
@@ -100,6 +102,7 @@ def pack(encoded: Encoded) -> bytes:
         "cuts": [encoded.cuts.prompt_turns, encoded.cuts.prompt_tokens, encoded.cuts.response_tokens],
         "forged": encoded.forged,
         "answers": encoded.answers,
+        "not_shown": encoded.not_shown,
     }
     return orjson.dumps(head) + b"\n" + np.concatenate(encoded.sequences).astype("<i4").tobytes()
 
@@ -111,12 +114,12 @@ def unpack(value: bytes) -> Encoded:
     ids = np.frombuffer(flat, dtype="<i4").astype(np.int32)
     if len(ids) != sum(head["lengths"]):
         raise ValueError("truncated")
-    turns, tokens, responses = head["cuts"]
     return Encoded(
         tuple(np.split(ids, np.cumsum(head["lengths"])[:-1])),
-        Cuts(turns, tokens, tuple(responses)),
+        Cuts(*map(tuple, head["cuts"])),
         head["forged"],
         tuple(head["answers"]),
+        tuple(head["not_shown"]),
     )
 
 
@@ -180,5 +183,5 @@ def common_hash(encoder: Encoder) -> bytes:
     contract = encoder.contract.to_json()
     for name in ("date", "inferred"):  # the template has the day in it already, where it asks for one
         del contract[name]
-    facts = [VERSION, encoder.answers, type(tokenizer).__name__, contract, told]
+    facts = [VERSION, FORM, encoder.answers, type(tokenizer).__name__, contract, told]
     return hashlib.blake2b(json.dumps(facts, sort_keys=True, default=str).encode(), digest_size=32).digest()

@@ -1,7 +1,6 @@
 """Records to token ids, exactly as the scoring contract says: nothing doubled, nothing forged, every cut counted."""
 
 import datetime
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,20 +14,7 @@ from rewardsmith.scoring.contract import ScoringContract
 from rewardsmith.scoring.control import ControlTokens
 from rewardsmith.scoring.templates.renderer import UNPINNED, Renderer, TextPiece
 from rewardsmith.scoring.trees import Ids
-
-
-@dataclass(frozen=True)
-class Cuts:
-    """What did not fit: turns dropped and tokens cut from the prompt, tokens cut from each response."""
-
-    prompt_turns: int = 0
-    prompt_tokens: int = 0
-    response_tokens: tuple[int, ...] = ()
-
-    @property
-    def any(self) -> bool:
-        """Whether anything at all was cut."""
-        return bool(self.prompt_turns or self.prompt_tokens or any(self.response_tokens))
+from rewardsmith.scoring.truncation import Cuts, Truncation
 
 
 @dataclass(frozen=True)
@@ -36,18 +22,20 @@ class Encoded:
     """A record's K token sequences, with what was cut and how many contents spelled a special token.
 
     `answers` counts the trailing tokens of each sequence that are its answer (see `scoring.answers`); empty where the
-    encoder was not asked for them.
+    encoder was not asked for them. `not_shown` names the kinds of contents that the template leaves out or rewrites:
+    system, user, assistant, tool, and response for a last message.
     """
 
     sequences: tuple[Ids, ...]
     cuts: Cuts
     forged: int
     answers: tuple[int, ...] = ()
+    not_shown: tuple[str, ...] = ()
 
     @property
     def overlong(self) -> bool:
         """Whether a response had to be cut: refused in training, flagged in scoring."""
-        return any(self.cuts.response_tokens)
+        return self.cuts.responses > 0
 
 
 @dataclass(frozen=True)
@@ -80,6 +68,7 @@ class Encoder:
             date=date,
         )
         self.control = ControlTokens(tokenizer, self.renderer.control_strings, self.renderer.special_pattern)
+        self.truncation = Truncation(contract, self._length, self._starts)
         self._check_room()
 
     def encode(self, record: Record) -> Encoded:
@@ -88,11 +77,18 @@ class Encoder:
         Raises ContractError where the template refuses the conversation or the system prompt alone is too long.
         """
         prompt = self._with_user(record.prompt)
-        texts = [prompt + response.messages for response in record.responses]
+        responses = [response.messages for response in record.responses]
+        texts = [prompt + response for response in responses]
         whole = self._tokenize(texts)
-        texts, sequences, cuts = self._fit(record, prompt, texts, whole)
-        answers = tuple(map(self._answer_length, texts, sequences)) if self.answers else ()
-        return Encoded(tuple(one.ids for one in sequences), cuts, forged_contents(record, whole), answers)
+        not_shown = frozenset[str]().union(*map(self._not_shown, texts, whole))
+        texts, sequences, cuts = self._fit(prompt, responses, texts, whole)
+        return Encoded(
+            tuple(one.ids for one in sequences),
+            cuts,
+            forged_contents(record, whole),
+            tuple(map(self._answer_length, texts, sequences)) if self.answers else (),
+            tuple(sorted(not_shown)),
+        )
 
     def ids(self, conversation: Conversation) -> Ids:
         """Token ids of one conversation as it is, without any cut."""
@@ -168,75 +164,49 @@ class Encoder:
         return len(self.ids(conversation)) if conversation else 0
 
     def _fit(
-        self, record: Record, prompt: Conversation, texts: list[Conversation], sequences: list[Tokenized]
+        self, prompt: Conversation, responses: list[Conversation], texts: list[Conversation], whole: list[Tokenized]
     ) -> tuple[list[Conversation], list[Tokenized], Cuts]:
-        """Within the limits of the contract: first the prompt that all responses share, then each response."""
-        cuts = Cuts(response_tokens=(0,) * len(sequences))
-        if min(map(length_of, sequences)) > self.contract.prompt_budget:
-            prompt, cuts = self._fit_prompt(prompt, cuts)
-            if cuts.any:
-                texts = [prompt + response.messages for response in record.responses]
-                sequences = self._tokenize(texts)
-        if max(map(length_of, sequences)) > self.contract.max_length:
-            return self._fit_responses(texts, sequences, cuts)
-        return texts, sequences, cuts
-
-    def _fit_prompt(self, prompt: Conversation, cuts: Cuts) -> tuple[Conversation, Cuts]:
-        """Oldest turns go first, then the left of the last user text; the system turn and the last user turn stay."""
-        budget = self.contract.prompt_budget
-        before = length = self._length(prompt)
-        system = prompt[:1] if prompt and prompt[0].role == "system" else ()
-        turns = prompt[len(system) :]
-        dropped = 0
-        if length > budget and (starts := user_turns(turns)):
-            # A search by halves: 10,000 turns are tokenized about twice, not once per turn.
-            found = bisect_left(starts, -budget, key=lambda start: -self._length(system + turns[start:]))
-            dropped = starts[min(found, len(starts) - 1)]
-            turns = turns[dropped:]
-            length = self._length(system + turns)
-        if length > budget:
-            turns = self._cut_left(system, turns, budget)
-            length = self._length(system + turns)
-        return system + turns, replace(cuts, prompt_turns=dropped, prompt_tokens=before - length)
-
-    def _cut_left(self, system: Conversation, turns: Conversation, budget: int) -> Conversation:
-        index = max((k for k, turn in enumerate(turns) if turn.role == "user"), default=len(turns) - 1)
-        if index < 0:
-            raise ContractError(
-                f"the system prompt alone takes {self._length(system)} tokens; max_length leaves {budget} for the prompt"
-            )
-
-        def shortened(count: int, text: str, starts: list[int]) -> Conversation:
-            rest = text[starts[count] :] if count < len(starts) else ""
-            return (*turns[:index], replace(turns[index], content=rest), *turns[index + 1 :])
-
-        text = turns[index].content
-        return self._shorten(lambda n, starts: system + shortened(n, text, starts), text, budget)[len(system) :]
-
-    def _fit_responses(
-        self, texts: Sequence[Conversation], sequences: list[Tokenized], cuts: Cuts
-    ) -> tuple[list[Conversation], list[Tokenized], Cuts]:
-        """A response that is too long loses its end, so that the template's suffix is still what is pooled."""
-        fitted = [
-            self._cut_right(text) if length_of(one) > self.contract.max_length else text
-            for text, one in zip(texts, sequences, strict=True)
-        ]
+        """Within the limits of the contract: first the prompts, then each response."""
+        found = self.truncation.cut_prompts(prompt, responses, [*map(length_of, whole)])
         shorter = [
-            one if text is whole else self._tokenize([text])[0]
-            for text, whole, one in zip(fitted, texts, sequences, strict=True)
+            cut_text if cut.turns or cut.tokens else text for text, (cut_text, cut) in zip(texts, found, strict=True)
         ]
-        lost = tuple(length_of(one) - length_of(left) for one, left in zip(sequences, shorter, strict=True))
-        return fitted, shorter, replace(cuts, response_tokens=lost)
+        sequences = self._again(texts, shorter, whole)
+        fitted = [
+            self.truncation.cut_response(text) if length_of(one) > self.contract.max_length else text
+            for text, one in zip(shorter, sequences, strict=True)
+        ]
+        ending = self._again(shorter, fitted, sequences)
+        return (
+            fitted,
+            ending,
+            Cuts(
+                tuple(cut.turns for _, cut in found),
+                tuple(cut.tokens for _, cut in found),
+                tuple(length_of(one) - length_of(left) for one, left in zip(sequences, ending, strict=True)),
+            ),
+        )
 
-    def _cut_right(self, conversation: Conversation) -> Conversation:
-        *first, last = conversation
-        text = last.content
+    def _again(
+        self, before: Sequence[Conversation], after: Sequence[Conversation], known: list[Tokenized]
+    ) -> list[Tokenized]:
+        """The token ids of the conversations after a cut; those of the others are `known`."""
+        shortened = [new for old, new in zip(before, after, strict=True) if new is not old]
+        changed = iter(self._tokenize(shortened) if shortened else ())
+        return [
+            one if new is old else next(changed) for old, new, one in zip(before, after, known, strict=True)
+        ]
 
-        def shortened(count: int, starts: list[int]) -> Conversation:
-            keep = text[: starts[len(starts) - count]] if count < len(starts) else ""
-            return (*first, replace(last, content=keep))
-
-        return self._shorten(shortened, text, self.contract.max_length)
+    def _not_shown(self, conversation: Conversation, one: Tokenized) -> frozenset[str]:
+        """The kinds of contents that do not stand in the rendered text, white space at their ends left aside."""
+        messages = self.renderer.complete(conversation)
+        contents = self._contents(conversation)
+        if len(one.pieces) == 1 and (known := one.pieces[0].contents) is not None:
+            missing = contents.keys() - {content.message for content in known}
+        else:
+            missing = absent("".join(piece.text for piece in one.pieces), contents)
+        last = len(messages) - 1
+        return frozenset("response" if k == last else messages[k].role for k in missing)
 
     def _answer_length(self, conversation: Conversation, one: Tokenized) -> int:
         return answer_length(
@@ -247,21 +217,6 @@ class Encoder:
             tokens=len(one.ids),
             trimmed=one.trimmed,
         )
-
-    def _shorten(self, build: Any, text: str, budget: int) -> Conversation:
-        """The longest conversation `build(n, starts)` within `budget`, n = tokens taken off `text`."""
-        starts = self._starts(text)
-        low, high = 1, len(starts)
-        if not starts or self._length(build(high, starts)) > budget:
-            raise ContractError(f"a conversation does not fit into {budget} tokens even with its last text taken out")
-        while low < high:
-            middle = (low + high) // 2
-            if self._length(build(middle, starts)) <= budget:
-                high = middle
-            else:
-                low = middle + 1
-        result: Conversation = build(low, starts)
-        return result
 
     def _starts(self, text: str) -> list[int]:
         """Where the tokens of a text begin; where a tokenizer written in Python cannot tell, every character."""
@@ -302,6 +257,14 @@ def forged_contents(record: Record, sequences: Sequence[Tokenized]) -> int:
     return sum(message.content in spelled for message in said)
 
 
-def user_turns(turns: Conversation) -> list[int]:
-    """Where user turns begin after the first turn: what may stand first once older turns are dropped."""
-    return [index for index in range(1, len(turns)) if turns[index].role == "user"]
+def absent(text: str, contents: Mapping[int, str]) -> frozenset[int]:
+    """The numbers of the contents that stand nowhere in `text`; looked for in their order, so that the text is read once."""
+    at, missing = 0, set()
+    for number, content in contents.items():
+        stripped = content.strip()
+        found = text.find(stripped, at)
+        if found >= 0:
+            at = found + len(stripped)
+        elif stripped not in text:
+            missing.add(number)
+    return frozenset(missing)
