@@ -45,7 +45,7 @@ def whole(model, rows, monkeypatch):
     """What an undisturbed run writes, in parts of 20 rows."""
     monkeypatch.setattr(pipeline, "WINDOW", 20)
     result = score.run(settings(model, rows, "whole.jsonl"))
-    assert (result.rows, result.responses, result.not_scored, result.overlong) == (130, 256, 2, 1)
+    assert (result.rows, result.responses, result.not_scored, result.responses_cut) == (130, 256, 2, 1)
     assert not (rows.parent / "whole.jsonl.parts").exists()
     return (rows.parent / "whole.jsonl").read_bytes()
 
@@ -75,7 +75,7 @@ def test_the_same_command_goes_on_after_a_power_cut(model, rows, whole, monkeypa
     done = stopping_after(monkeypatch, 99)
     result = score.run(settings(model, rows))
     assert len(done) == 4  # of seven; no row is scored twice
-    assert (result.rows, result.responses, result.not_scored, result.overlong) == (130, 256, 2, 1)
+    assert (result.rows, result.responses, result.not_scored, result.responses_cut) == (130, 256, 2, 1)
     assert (rows.parent / "out.jsonl").read_bytes() == whole
     assert not (rows.parent / "out.jsonl.parts").exists()
 
@@ -175,7 +175,7 @@ def test_ray_scores_each_row_once_though_the_driver_and_a_worker_are_killed(mode
     second = on_ray(model, rows, "worker")
     assert second.returncode == 0, second.stderr[-3000:]
     assert second.stdout.startswith("killed a worker")
-    assert "'rows': 130, 'responses': 256, 'not_scored': 2, 'overlong': 1" in second.stdout
+    assert "'rows': 130, 'responses': 256, 'not_scored': 2" in second.stdout
     assert (rows.parent / "ray.jsonl").read_bytes() == whole
 
 

@@ -74,7 +74,7 @@ def test_a_run_of_an_earlier_version_goes_on_or_is_refused_in_one_line(version, 
         weights = HERE / version / "model" / "model.safetensors"
         assert (tmp_path / "run" / "model" / "model.safetensors").read_bytes() == weights.read_bytes()
         return
-    assert {name: stored.get(name) for name in here} != here, said[-1]
+    assert {name: stored.get(name) for name in here} != here or "contract: " in said[-1], said[-1]
     assert code == 1
     assert said[-1].startswith("error: ")
     assert "cannot be resumed" in said[-1]

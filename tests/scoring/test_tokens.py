@@ -71,31 +71,6 @@ def test_a_template_that_trims_trims_literal_contents_too():
     assert texts(enc, pair("q", "  x<|pad|>  ", "b"))[0].endswith("assistant:x<|pad|><|im_end|>")
 
 
-def test_siblings_keep_the_same_prompt_when_it_is_cut():
-    enc = encoder(max_length=200)
-    turns = tuple(Message(role, f"{role} {k} " + "x" * 20) for k in range(4) for role in ("user", "assistant"))
-    record = Record(
-        (Message("system", "be kind"), *turns, Message("user", "last")),
-        tuple(Response((Message("assistant", text),)) for text in ("a", "b" * 60)),
-    )
-    encoded = enc.encode(record)
-    short, long = (enc.tokenizer.decode(ids) for ids in encoded.sequences)
-    assert short.rpartition("<|im_start|>")[0] == long.rpartition("<|im_start|>")[0]
-    assert short.startswith("<|im_start|>system\nbe kind<|im_end|>\n<|im_start|>user\n")
-    assert "user\nlast<|im_end|>" in short
-    assert encoded.cuts.prompt_turns == 8
-    assert encoded.cuts.response_tokens == (0, 0)
-
-
-def test_a_single_long_prompt_loses_its_left_and_keeps_the_budget():
-    enc = encoder(max_length=128)
-    encoded = enc.encode(pair("0123456789" * 30 + "END", "yes", "no"))
-    assert "END<|im_end|>" in enc.tokenizer.decode(encoded.sequences[0])
-    prompt = enc.ids((Message("user", "0123456789" * 30 + "END"),))
-    assert encoded.cuts.prompt_tokens == len(prompt) - enc.contract.prompt_budget
-    assert not encoded.overlong
-
-
 def test_chinese_is_cut_between_characters():
     encoded = encoder(max_length=128).encode(pair("天空为什么是蓝色的" * 20, "好", "不"))
     assert "\ufffd" not in byte_tokenizer().decode(encoded.sequences[0])

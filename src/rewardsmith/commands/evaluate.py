@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rewardsmith.data.splits.sources import (
     Intake,
@@ -23,7 +23,12 @@ from rewardsmith.files import check_output, claimed, prepare_output, refuse_insi
 from rewardsmith.files.kinds import EVALUATION
 from rewardsmith.language import padded, say
 from rewardsmith.progress import SILENT, Progress
-from rewardsmith.records import Record
+from rewardsmith.records import Quarantined, Record
+
+if TYPE_CHECKING:
+    from rewardsmith.model.reward_model import RewardModel
+    from rewardsmith.pipelines.evaluate import Scored
+    from rewardsmith.scoring.left_out import LeftOut
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +72,7 @@ class Result:
     """`summary` is what `evaluation.json` holds, by the names in docs/metrics.md; `quarantined` rows were not read.
 
     Those are n, accuracy, auc, nll, brier, ece, temperature, baselines and more; one that cannot be computed is None.
+    `left_out` tells what of the data was not used whole, by reason.
     """
 
     summary: Mapping[str, Any]
@@ -78,7 +84,11 @@ class Result:
 
     def to_text(self) -> str:
         """The figures a person asks for first."""
-        return "\n".join(table(self.summary))
+        from rewardsmith.scoring.left_out import left_out_from
+
+        summary = self.summary
+        account, held = (left_out_from(summary.get(f"left_out{part}")) for part in ("", "_validation"))
+        return "\n".join([*table(summary), *account.lines(), *held.lines("validation data")])
 
 
 def run(config: Config, progress: Progress = SILENT) -> Result:
@@ -93,7 +103,7 @@ def evaluated(config: Config, progress: Progress) -> Result:
         check_inputs(config, config.output)
         check_output(config.output, EVALUATION, overwrite=config.overwrite)
     from rewardsmith.model.reward_model import RewardModel
-    from rewardsmith.pipelines.evaluate import evaluate_records, score_all
+    from rewardsmith.pipelines.evaluate import evaluate_records
 
     model = RewardModel.load(
         config.model,
@@ -104,14 +114,16 @@ def evaluated(config: Config, progress: Progress) -> Result:
     )
     for remark in model.remarks():
         progress.note(remark)
-    records, split, quarantined = chosen_records(config, progress)
-    validation = validation_records(config, progress)
+    records, split, read = chosen_records(config, progress)
+    quarantined = read["unreadable"].count
+    validation, read_for_validation = validation_records(config, progress)
     if config.output is not None:
         prepare_output(config.output, EVALUATION, overwrite=config.overwrite)
     evaluation = evaluate_records(
         model,
         records,
-        validation=score_all(model, validation) if validation else None,
+        validation=scored_validation(model, validation, read_for_validation) if validation else None,
+        read=read,
         split=split,
         source=", ".join(config.sources),
         progress=progress,
@@ -128,36 +140,54 @@ def check_inputs(config: Config, output: Path) -> None:
     refuse_inside(output, [config.model, inner, *input_files([*config.sources, *config.validation])])
 
 
-def validation_records(config: Config, progress: Progress) -> list[Record]:
-    """The records to fit the temperature on."""
+def validation_records(config: Config, progress: Progress) -> "tuple[list[Record], LeftOut]":
+    """The records to fit the temperature on, and what was read for them."""
     if not config.validation:
-        return []
+        return [], rows_read(0, ())
     loaded = read_records(config.validation, Intake(map=config.map), progress=progress)
-    return follow_attribute(loaded.records, config.attribute)
+    return follow_attribute(loaded.records, config.attribute), rows_read(loaded.rows, loaded.quarantined)
 
 
-def chosen_records(config: Config, progress: Progress) -> tuple[list[Record], str, int]:
-    """The records to evaluate on, the name of their split, and how many rows were quarantined.
+def scored_validation(model: "RewardModel", records: Sequence[Record], read: "LeftOut") -> "Scored":
+    """The validation records with their rewards."""
+    from rewardsmith.pipelines.evaluate import score_all
+
+    scored = score_all(model, records)
+    read.add(scored.left_out)
+    return replace(scored, left_out=read)
+
+
+def rows_read(rows: int, quarantined: Sequence[Quarantined]) -> "LeftOut":
+    """An account that begins with the input rows."""
+    from rewardsmith.scoring.left_out import LeftOut
+
+    account = LeftOut()
+    account.read(rows, quarantined)
+    return account
+
+
+def chosen_records(config: Config, progress: Progress) -> "tuple[list[Record], str, LeftOut]":
+    """The records to evaluate on, the name of their split, and the rows that were read for them.
 
     DataError where nothing is said about the attribute to judge by.
     """
-    records, name, quarantined = split_records(config, progress)
+    records, name, read = split_records(config, progress)
     if problem := missing_attribute(config.attribute, attributes_of(records)):
         raise DataError(problem)
-    return follow_attribute(records, config.attribute), name, quarantined
+    return follow_attribute(records, config.attribute), name, read
 
 
-def split_records(config: Config, progress: Progress) -> tuple[Sequence[Record], str, int]:
+def split_records(config: Config, progress: Progress) -> "tuple[Sequence[Record], str, LeftOut]":
     """The records of the split, with all that is said about them."""
     intake = Intake(config.strict, config.map)
     prepared = len(config.sources) == 1 and is_prepared(Path(config.sources[0]))
     if not prepared and config.split is None:
         loaded = read_records(config.sources, intake, progress=progress)
-        return loaded.records, "all", len(loaded.quarantined)
+        return loaded.records, "all", rows_read(loaded.rows, loaded.quarantined)
     name = config.split or "test"
     rule = SplitRule(advice="add data, or leave --split out to evaluate on all of it")
     splits = load_splits(config.sources, validation=(), test=(), rule=rule, intake=intake, progress=progress)
-    return getattr(splits, name), name, len(splits.quarantined)
+    return getattr(splits, name), name, rows_read(*splits.read["train"])
 
 
 def table(summary: Mapping[str, Any]) -> list[str]:

@@ -38,7 +38,8 @@ class Config:
 class Shown:
     """One response as it is scored: its tokens as text, where the shared prefix ends, which token is pooled.
 
-    `answer_tokens` counts the last ones, over which a head that reads means averages; None for other heads.
+    `answer_tokens` counts the last ones, over which a head that reads means averages; None for other heads. `tokens_cut`
+    are those cut from its end, `prompt_turns_cut` and `prompt_tokens_cut` what was cut from the prompt before it.
     """
 
     tokens: tuple[str, ...]
@@ -46,21 +47,26 @@ class Shown:
     prefix_tokens: int
     pooled_token: str
     tokens_cut: int
+    prompt_turns_cut: int
+    prompt_tokens_cut: int
     answer_tokens: int | None
     reward: float | None
 
 
 @dataclass(frozen=True)
 class Result:
-    """What is scored for one record, and under which contract."""
+    """What is scored for one record, and under which contract.
+
+    `contents_not_shown` names the kinds of contents that the chat template leaves out or rewrites (system, user,
+    assistant, tool; response for the last message).
+    """
 
     place: str
     contract: dict[str, Any]
     contract_kind: str
     responses: tuple[Shown, ...]
     comparisons: tuple[dict[str, Any], ...]
-    prompt_turns_cut: int
-    prompt_tokens_cut: int
+    contents_not_shown: tuple[str, ...]
     special_tokens_in_text: int
     quotes_data: ClassVar[bool] = True
 
@@ -83,11 +89,12 @@ class Result:
                 f"max_length {self.contract['max_length']}, prompt budget "
                 f"{self.contract['max_length'] - self.contract['response_reserve']}"
             ),
-            say(
-                f"cut from the prompt: {self.prompt_turns_cut} turns, {self.prompt_tokens_cut} tokens; contents that "
-                f"spell special tokens: {self.special_tokens_in_text}"
-            ),
+            say(f"contents that spell special tokens: {self.special_tokens_in_text}"),
         ]
+        if self.contents_not_shown:
+            lines.append(
+                say(f"contents that the chat template leaves out or rewrites: {', '.join(self.contents_not_shown)}")
+            )
         for number, shown in enumerate(self.responses):
             reward = "no trained head" if shown.reward is None else f"reward {shown.reward:.4f}"
             border = shown.prefix_tokens
@@ -96,6 +103,10 @@ class Result:
                 say(f"response {number}: {len(shown.ids)} tokens, {border} shared, {shown.tokens_cut} cut, {reward}"),
                 f"⟦{join(shown.tokens[:border])}⟧{join(shown.tokens[border:-1])}▶{repr(shown.tokens[-1])[1:-1]}◀",
             ]
+            if shown.prompt_turns_cut or shown.prompt_tokens_cut:
+                lines.append(
+                    say(f"cut from its prompt: {shown.prompt_turns_cut} turns, {shown.prompt_tokens_cut} tokens")
+                )
             if shown.answer_tokens is not None:
                 lines.append(say(f"the head averages over the last {shown.answer_tokens} tokens"))
         lines += ["", *(say(told(comparison)) for comparison in self.comparisons)]
@@ -150,6 +161,8 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
             prefix_tokens=len(tree.prefix),
             pooled_token=model.tokenizer.decode([int(ids[-1])]),
             tokens_cut=encoded.cuts.response_tokens[k],
+            prompt_turns_cut=encoded.cuts.prompt_turns[k],
+            prompt_tokens_cut=encoded.cuts.prompt_tokens[k],
             answer_tokens=encoded.answers[k] if encoded.answers else None,
             reward=None if rewards is None else float(rewards[k]),
         )
@@ -161,8 +174,7 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
         contract_kind="inferred" if model.contract.inferred else "stored",
         responses=responses,
         comparisons=tuple(asdict(comparison) for comparison in record.comparisons),
-        prompt_turns_cut=encoded.cuts.prompt_turns,
-        prompt_tokens_cut=encoded.cuts.prompt_tokens,
+        contents_not_shown=encoded.not_shown,
         special_tokens_in_text=encoded.forged,
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from rewardsmith.diagnose.compared import Compared
 from rewardsmith.diagnose.intervals import Interval95, wilson
+from rewardsmith.scoring.left_out import LeftOut
 
 CHANCE_LOSS = math.log(2)
 """The Bradley-Terry loss of a model that gives every response the same reward: -log(1/2)."""
@@ -97,6 +98,7 @@ class Facts:
     `loss` and `accuracy` are measured on held-out comparisons (`split` says which, `n` how many without label ties);
     `train_loss` is the mean over the whole training run; `kendall_tau_n` counts the rankings of `kendall_tau`.
     `curve` holds training rows, `passes` validation rows.
+    `left_out` tells by data (training, validation, evaluated) what was not used as it was given.
     `notes` lists what could not be read, `unread` the names in the input that nothing here knows.
     """
 
@@ -136,6 +138,7 @@ class Facts:
     passes: tuple[CurvePoint, ...] = ()
     compared: Compared | None = None
     data: DataFacts | None = None
+    left_out: Mapping[str, LeftOut] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

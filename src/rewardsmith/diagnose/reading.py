@@ -13,6 +13,7 @@ from rewardsmith.diagnose.facts import CurvePoint, DataFacts, DataFinding, Facts
 from rewardsmith.errors import DataError, UsageError
 from rewardsmith.evaluate.metrics import moments
 from rewardsmith.files.reading import as_object, read_bytes, read_lines, read_object, taking_from
+from rewardsmith.scoring.left_out import LeftOut, left_out_from
 
 EXPECTED = ("config.yaml", "train.json", "metrics.jsonl", "evaluation.json", "comparisons.jsonl")
 """The files of a run folder that the verdict reads; at least one of the last four has to be there."""
@@ -21,7 +22,7 @@ KNOWN_NAMES = """
 name split source mismatch n correct label_ties accuracy val_acc val_accuracy eval_accuracy accuracy_ci loss nll val_loss
 eval_loss nll_ci tie_rate auc auc_ci brier ece ece_calibrated ece_noise_floor temperature kendall_tau kendall_tau_n clusters
 too_few_prompts reward_std baselines by_category by_difficulty reliability train_loss pairs epochs steps best_step
-stopped_early nll_at_chance
+stopped_early nll_at_chance left_out left_out_validation
 """
 KNOWN = frozenset(KNOWN_NAMES.split())
 """Names of figures that a mapping may hold; others are listed in Facts.unread."""
@@ -70,6 +71,7 @@ def facts_from_mapping(figures: Mapping[str, Any]) -> Facts:
         steps=parsing.count(row, "steps"),
         best_step=parsing.count(row, "best_step"),
         stopped_early=row.get("stopped_early"),
+        left_out=left_out_of({}, row),
         unread=tuple(sorted(row.keys() - KNOWN)),
     )
 
@@ -103,6 +105,7 @@ def facts_from_folder(folder: Path) -> Facts:
     comparisons = folder / "comparisons.jsonl"
     with taking_from(folder / "train.json"):
         facts_from_mapping(training_figures(training))  # for its own sake: the file at fault is named
+        left_out_of(training, {})
     with taking_from(folder / "evaluation.json"):
         facts = facts_from_mapping({**training_figures(training), **evaluation})
     facts = replace(
@@ -112,6 +115,7 @@ def facts_from_folder(folder: Path) -> Facts:
         passes=passes,
         compared=gather(read_lines(comparisons)) if comparisons.exists() else None,
         data=read_data(folder / "data"),
+        left_out=left_out_of(training, evaluation),
         settings=read_settings(folder / "config.yaml"),
         training=training,
         notes=(*(f"{name} is missing" for name in missing), *notes),
@@ -123,6 +127,16 @@ def training_figures(training: Mapping[str, Any]) -> dict[str, Any]:
     """The figures of train.json that Facts has a field for; its other figures stay in Facts.training."""
     names = ("train_loss", "pairs", "epochs", "steps", "best_step", "stopped_early")
     return {name: training[name] for name in names if name in training}
+
+
+def left_out_of(training: Mapping[str, Any], evaluation: Mapping[str, Any]) -> dict[str, LeftOut]:
+    """What was not used as it was given, by data, from train.json and evaluation.json; without those of which all was."""
+    found = {
+        "training data": left_out_from(training.get("left_out")),
+        "validation data": left_out_from(training.get("left_out_validation") or evaluation.get("left_out_validation")),
+        "evaluated data": left_out_from(evaluation.get("left_out")),
+    }
+    return {name: account for name, account in found.items() if account.share}
 
 
 def with_last_pass(facts: Facts) -> Facts:

@@ -30,6 +30,7 @@ CHECKS: dict[str, Check] = {
     "predicted_ties": slices.predicted_ties,
     "label_ties": slices.label_ties,
     "lost_rows": data_quality.lost_rows,
+    "left_out": data_quality.left_out,
     "data": data_quality.data_findings,
 }
 """Questions in the order in which they matter; each answers with one finding or has nothing to say."""

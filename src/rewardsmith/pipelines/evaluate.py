@@ -22,6 +22,7 @@ from rewardsmith.quality.shortcuts.sample import Sample, features_of, row_of
 from rewardsmith.quality.text.characters import length_in_words
 from rewardsmith.quality.text.languages import language_of
 from rewardsmith.records import Comparison, Record
+from rewardsmith.scoring.left_out import NOT_COMPARED, LeftOut
 
 if TYPE_CHECKING:
     from rewardsmith.model.reward_model import RewardModel
@@ -61,12 +62,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Scored:
-    """Records with their rewards; `refused` could not be rendered, `overlong` had a response cut to fit."""
+    """Records with their rewards; `refused` of them could not be rendered, `left_out` tells all that was not used whole."""
 
     records: Sequence[Record]
     rewards: Rewards
     refused: int
-    overlong: int
+    left_out: LeftOut
 
 
 @dataclass(frozen=True)
@@ -99,18 +100,22 @@ def score_all(
     from rewardsmith.model.runtime.processes import ALONE
     from rewardsmith.model.scorer import score
 
-    kept, sequences, overlong = [], [], 0
+    kept, sequences, left_out = [], [], LeftOut()
     for record in records:
         try:
             encoded = model.encode(record)
-        except ContractError:
+        except ContractError as error:
+            left_out.unused(record, "not_scorable", str(error))
             continue
         kept.append(record)
         sequences.append(sequences_of(record, encoded))
-        overlong += encoded.overlong
+        if record.comparisons:
+            left_out.used(record, encoded)
+        else:
+            left_out.unused(record, "no_comparison", NOT_COMPARED)
     with kept_memory(model.network.device.type):
         rewards = list(score(model.network, sequences, total=len(sequences), progress=progress, team=team or ALONE))
-    return Scored(kept, rewards, refused=len(records) - len(kept), overlong=overlong)
+    return Scored(kept, rewards, refused=len(records) - len(kept), left_out=left_out)
 
 
 def normalize(rewards: Rewards) -> Normalizer:
@@ -280,21 +285,22 @@ def evaluate_records(
     train: Sequence[Record] = (),
     split: str,
     source: str = "",
+    read: LeftOut | None = None,
     progress: Progress = SILENT,
     team: "Team | None" = None,
 ) -> Evaluation:
     """Score `records` and judge the rewards.
 
     Temperature and length's direction are fitted on `validation`, the other baselines on `train` (what the model learned
-    from); where one is not given, five-fold by prompt, and the summary says so.
+    from); where one is not given, five-fold by prompt, and the summary says so. `read` holds the rows that were read before.
     """
     scored = score_all(model, records, progress, team=team)
     rows = list(compared(scored.records, scored.rewards))
+    left_out = read or LeftOut()
+    left_out.add(scored.left_out)
     if not rows:
-        raise DataError(
-            f"none of the {len(records)} records holds a comparison ({scored.refused} could not be scored); "
-            "nothing can be evaluated"
-        )
+        reasons = "; ".join(line.strip() for line in left_out.lines()) or "there are no records"
+        raise DataError(f"nothing can be evaluated: {reasons}")
     fitted = list(compared(validation.records, validation.rewards)) if validation else []
     comparisons = comparisons_of(rows)
     summary: Summary = summarize(
@@ -309,7 +315,10 @@ def evaluate_records(
         "source": source,
         "records": len(scored.records),
         "not_scorable": scored.refused,
-        "responses_cut": scored.overlong,
+        "prompts_cut": left_out.reason_count("cut", "prompt"),
+        "responses_cut": left_out.reason_count("cut", "response"),
+        "left_out": left_out.to_json(),
+        **({"left_out_validation": validation.left_out.to_json()} if validation else {}),
         "contract": "inferred" if model.contract.inferred else "stored",
         "mismatch": model.mismatch or None,
     }

@@ -193,9 +193,7 @@ class Encoder:
         """The token ids of the conversations after a cut; those of the others are `known`."""
         shortened = [new for old, new in zip(before, after, strict=True) if new is not old]
         changed = iter(self._tokenize(shortened) if shortened else ())
-        return [
-            one if new is old else next(changed) for old, new, one in zip(before, after, known, strict=True)
-        ]
+        return [one if new is old else next(changed) for old, new, one in zip(before, after, known, strict=True)]
 
     def _not_shown(self, conversation: Conversation, one: Tokenized) -> frozenset[str]:
         """The kinds of contents that do not stand in the rendered text, white space at their ends left aside."""

@@ -41,9 +41,14 @@ class Cuts:
         return sum(map(bool, self.response_tokens))
 
     @property
+    def hit(self) -> int:
+        """How many responses are not whole: their prompt or their end was cut."""
+        return sum(map(any, zip(self.prompt_turns, self.prompt_tokens, self.response_tokens, strict=True)))
+
+    @property
     def any(self) -> bool:
         """Whether anything at all was cut."""
-        return bool(self.prompts or self.responses)
+        return self.hit > 0
 
     @property
     def different_context(self) -> bool:

@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float32, Int64
@@ -13,6 +13,7 @@ from rewardsmith.errors import ContractError
 from rewardsmith.model.scorer import Sequences
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Comparison, Quarantined, Record
+from rewardsmith.scoring.left_out import NOT_COMPARED, LeftOut, told_apart
 from rewardsmith.scoring.token_cache import encode_records
 from rewardsmith.scoring.tokens import Encoded, Encoder
 from rewardsmith.scoring.trees import TokenTree, build_tree
@@ -48,11 +49,11 @@ class Example:
 
 @dataclass
 class Encoding:
-    """What became of the records on their way to tokens."""
+    """What became of the records on their way to tokens: those to train on, those refused, and what was not used whole."""
 
     examples: list[Example]
     refused: list[Quarantined]
-    prompts_cut: int = 0
+    left_out: LeftOut = field(default_factory=LeftOut)
     tokens_cut: int = 0
     forged: int = 0
     tokens: int = 0
@@ -62,7 +63,7 @@ class Encoding:
         return {
             "records": len(self.examples),
             "refused": len(self.refused),
-            "prompts_cut": self.prompts_cut,
+            "prompts_cut": self.left_out.reason_count("cut", "prompt"),
             "prompt_tokens_cut": self.tokens_cut,
             "contents_with_special_tokens": self.forged,
             "tokens": self.tokens,
@@ -74,7 +75,8 @@ def encode_examples(
 ) -> Encoding:
     """Tokenize the records that hold a comparison; what cannot be trained on is refused with its reason.
 
-    A response longer than the contract allows is refused (cutting it would train on a text nobody wrote).
+    A response longer than the contract allows is refused (cutting it would train on a text nobody wrote), and so is a
+    comparison of responses that became the same tokens: its margin is 0 whatever the model learns.
     """
     result = Encoding([], [])
     outcomes = encode_records([record for record in records if counting(record)], encoder, note=progress.note)
@@ -82,9 +84,10 @@ def encode_examples(
         for record in records:
             task.advance()
             outcome = next(outcomes) if counting(record) else None
-            reason = why_refused(outcome, encoder.contract.max_length)
+            reason = why_refused(record, outcome, encoder.contract.max_length)
             if reason is not None:
                 result.refused.append(refused(record, reason))
+                result.left_out.unused(record, *reason)
             elif isinstance(outcome, Encoded):
                 add_example(result, record, outcome, share=share)
     return result
@@ -101,24 +104,26 @@ def counting(record: Record) -> list[Comparison]:
     return [comparison for comparison in record.comparisons if comparison.weight > 0]
 
 
-def why_refused(outcome: Encoded | ContractError | None, limit: int) -> tuple[str, str] | None:
+def why_refused(record: Record, outcome: Encoded | ContractError | None, limit: int) -> tuple[str, str] | None:
     """(code, reason) where a record cannot be trained on; None as outcome: it holds no comparison that counts."""
     if outcome is None:
-        return "no_comparison", "nobody compared the responses of this row"
+        return "no_comparison", NOT_COMPARED
     if isinstance(outcome, ContractError):
         return "not_scorable", str(outcome)
     if outcome.overlong:
         longest = max(map(len, outcome.sequences)) + max(outcome.cuts.response_tokens)
         return "too_long", f"a response makes {longest} tokens, more than max_length {limit}"
+    if not told_apart(counting(record), outcome.sequences):
+        return "identical_tokens", "the responses become the same tokens, so that no model can tell them apart"
     return None
 
 
 def add_example(result: Encoding, record: Record, outcome: Encoded, *, share: bool) -> None:
     """Add one record's example to `result`."""
-    comparisons = counting(record)
+    comparisons = told_apart(counting(record), outcome.sequences)
     tree = build_tree(outcome.sequences, share=share, answers=outcome.answers)
-    result.prompts_cut += outcome.cuts.any
-    result.tokens_cut += outcome.cuts.prompt_tokens
+    result.left_out.used(record, outcome)
+    result.tokens_cut += max(outcome.cuts.prompt_tokens)
     result.forged += outcome.forged
     result.tokens += sum(map(len, outcome.sequences))
     result.examples.append(

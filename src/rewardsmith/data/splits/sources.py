@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from rewardsmith.errors import DataError, UsageError
 from rewardsmith.progress import SILENT, Progress, Task
@@ -21,6 +21,13 @@ FRACTIONS = (0.8, 0.1, 0.1)
 OWN_FILES = "add data, or give files of your own with --validation and --test"
 
 
+class ReadRows(NamedTuple):
+    """How many input rows were read, and those that could not be understood."""
+
+    rows: int
+    quarantined: tuple[Quarantined, ...]
+
+
 @dataclass
 class Splits:
     """Records by split, rows that could not be read, and one sentence per source on how it was understood."""
@@ -32,6 +39,8 @@ class Splits:
     understood: list[str] = field(default_factory=list)
     not_taken: int = 0
     """Rows that were left out by a share or a cap."""
+    read: dict[str, ReadRows] = field(default_factory=dict)
+    """The input rows: of the dataset under train, of own validation and test files under their names."""
 
     def hashes(self) -> dict[str, str]:
         """A hash per split over contents and labels, for refusing a resume on other data."""
@@ -122,12 +131,14 @@ def load_splits(
         loaded = read_records(dataset, intake, progress=progress)
         splits = Splits(quarantined=list(loaded.quarantined), understood=list(loaded.understood))
         splits.not_taken = loaded.not_taken
+        splits.read["train"] = ReadRows(loaded.rows, loaded.quarantined)
         divide(splits, loaded.records, rule, own_validation=bool(validation), own_test=bool(test))
     for name, sources in given.items():
         loaded = read_records(sources, whole, progress=progress)
         setattr(splits, name, list(loaded.records))
         splits.quarantined += loaded.quarantined
         splits.understood += loaded.understood
+        splits.read[name] = ReadRows(loaded.rows, loaded.quarantined)
     return splits
 
 
@@ -240,6 +251,7 @@ def is_prepared(folder: Path) -> bool:
 def prepared_splits(folder: Path, *, without: Collection[str], intake: Intake, progress: Progress) -> Splits:
     """The splits that `prepare` wrote, except those `without`, for which there are files of their own."""
     replaced = f", except {' and '.join(without)}, given as files" if without else ""
+    rows = 0
     splits = Splits(understood=[f"{folder}: splits written by rewardsmith prepare{replaced}"])
     for name in SPLITS:
         if name in without:
@@ -249,6 +261,8 @@ def prepared_splits(folder: Path, *, without: Collection[str], intake: Intake, p
             loaded = read_records([str(path)], intake, progress=WithoutNotes(progress))
             setattr(splits, name, list(loaded.records))
             splits.quarantined += loaded.quarantined
+            rows += loaded.rows
+    splits.read["train"] = ReadRows(rows, tuple(splits.quarantined))
     progress.note(splits.understood[0])
     return splits
 

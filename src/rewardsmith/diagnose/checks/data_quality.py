@@ -10,6 +10,9 @@ LOST_ROWS = 0.05
 HIT_ROWS = 0.02
 """Share of rows hit by one check above which it can move an accuracy by points."""
 
+LEFT_OUT = 0.05
+"""Share of the data, left out or cut, above which the figures may be about other data than was given."""
+
 NAMED = 5
 """Checks named in the sentence; the rest is counted."""
 
@@ -58,6 +61,30 @@ def lost_rows(facts: Facts) -> Finding | None:
             "查看 data/quarantine.jsonl：其中有每行的文件、行号和原因。",
         ),
         {"quarantined": data.quarantined, "rows": data.rows},
+    )
+
+
+def left_out(facts: Facts) -> Finding | None:
+    """Data that was not used as it was given: left out, cut, or changed by the chat template."""
+    if not facts.left_out:
+        return None
+    told = [f"{name}: {line}" for name, account in facts.left_out.items() for line in account.sentences(rows=True)]
+    return Finding(
+        "left_out",
+        "warning" if max(account.share for account in facts.left_out.values()) > LEFT_OUT else "info",
+        Said("part of the data was left out, cut or rewritten", "部分数据未使用、被截断或被改写"),
+        Said(f"{'; '.join(told)}.", f"{'；'.join(say(line, 'zh') for line in told)}。"),
+        Said(
+            "The rows cannot be read, do not fit max_length, or the chat template refuses, shortens or leaves out texts.",
+            "这些行无法读取、超出 max_length，或者对话模板拒绝、缩短或省略了文本。",
+        ),
+        Said(
+            "Look at the rows named (more under left_out in train.json and evaluation.json); mend them, raise "
+            "--max-length, or give the model another chat template.",
+            "查看列出的行（更多见 train.json 和 evaluation.json 中的 left_out）；修复它们、调大 --max-length，"
+            "或换用其他对话模板。",
+        ),
+        {name: account.to_json() for name, account in facts.left_out.items()},
     )
 
 

@@ -73,9 +73,9 @@ def gather(
 
     `evaluated` is an output folder of evaluate whose results are shown instead of the run's; UsageError where it has none.
     """
-    from rewardsmith.diagnose.reading import facts_from_folder
+    from rewardsmith.diagnose.reading import facts_from_folder, left_out_of
     from rewardsmith.diagnose.verdict import judge
-    from rewardsmith.files.reading import read_object, read_text
+    from rewardsmith.files.reading import read_object, read_text, taking_from
     from rewardsmith.model.checkpoint.sidecar import Sidecar
     from rewardsmith.report.card.page import UNKNOWN, ModelCard, stated
 
@@ -88,6 +88,9 @@ def gather(
         raise UsageError(f"--evaluation {measured}: no evaluation.json there; give the output folder of evaluate")
     # Without an evaluation, facts are those of the validation passes that picked the weights: no measurement.
     facts = (facts or facts_from_folder(measured)) if evaluation else None
+    training = read_object(run_folder / "train.json")
+    with taking_from(run_folder / "train.json"):
+        left_out = left_out_of(training, evaluation)
     known: tuple[str, tuple[str, ...]] = (UNKNOWN, ())
     if (folder / CARD).is_file():
         known = stated(read_text(folder / CARD))
@@ -95,9 +98,10 @@ def gather(
         sidecar=sidecar,
         config=config_of(folder),
         settings=read_object(run_folder / "settings.json"),
-        training={**read_object(run_folder / "train.json"), "parameters": parameters_in(folder)},
+        training={**training, "parameters": parameters_in(folder)},
         data=data_of(run_folder),
         evaluation=evaluation,
+        left_out=left_out,
         facts=facts,
         verdict=None if facts is None else judge(facts),
         license=license or known[0],
@@ -109,12 +113,14 @@ def gather(
 def evaluation_of(folder: Path) -> dict[str, Any]:
     """evaluation.json, with what the card takes from it."""
     from rewardsmith.diagnose import parsing
+    from rewardsmith.diagnose.reading import left_out_of
     from rewardsmith.files.reading import read_object, taking_from
 
     path = folder / "evaluation.json"
     found = read_object(path)
     with taking_from(path):
         parsing.interval(found, "auc_ci")
+        left_out_of({}, found)
     return found
 
 

@@ -16,12 +16,15 @@ from rewardsmith.errors import DataError
 from rewardsmith.files import write_bytes, write_lines
 from rewardsmith.files.leftovers import remove_files
 from rewardsmith.files.reading import as_object, taking_from
+from rewardsmith.pipelines.score.counts import Counts, counts_from
 
 if TYPE_CHECKING:
     from rewardsmith.data.loading.load import Read
     from rewardsmith.model.reward_model import RewardModel
 
 PART = re.compile(r"\d{6,}-[0-9a-f]{32}\.jsonl")
+FORM = 2
+"""Of what a part holds: one of an earlier form has another name, and is not read."""
 OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
 
 
@@ -50,28 +53,28 @@ class Parts:
         remove_files(self.folder, PART)
 
 
-def part(counts: Mapping[str, int], rows: Iterable[Any]) -> bytes:
+def part(counts: Counts, rows: Iterable[Any]) -> bytes:
     """The bytes of a part."""
     lines = [orjson.dumps(row, option=OPTIONS) for row in rows]
-    return b"".join([orjson.dumps(counts, option=OPTIONS), *lines])
+    return b"".join([orjson.dumps(counts.to_json(), option=OPTIONS), *lines])
 
 
-def counts_of(path: Path) -> dict[str, int]:
+def counts_of(path: Path) -> Counts:
     """The counts of a part; DataError where it is damaged."""
     with path.open("rb") as file:
         line = file.readline()
     place = f"{path}:1"
-    with taking_from(place):
-        counts = as_object(line, place)
-        if not counts or any(type(count) is not int or count < 0 for count in counts.values()):
-            raise DataError("it does not begin with its counts; delete this part, the same command makes it anew")
-    return counts
+    try:
+        with taking_from(place):
+            return counts_from(as_object(line, place))
+    except DataError as error:
+        raise DataError(f"{error}; delete this part, the same command makes it anew") from error
 
 
 def lines_of(paths: Iterable[Path]) -> Iterator[bytes]:
     """The rows of all parts, in order; DataError where a part has not as many as it says."""
     for path in paths:
-        rows = counts_of(path)["rows"]
+        rows = counts_of(path).rows
         with path.open("rb") as file:
             file.readline()
             for line in file:
@@ -93,7 +96,7 @@ def fingerprint(model: "RewardModel", settings: Mapping[str, Any]) -> str:
     """A name for what turns rows into rewards: weights, contract, and the settings given."""
     from rewardsmith.model.frozen.parts import bytes_of
 
-    digest = hashlib.sha256(orjson.dumps([model.contract.to_json(), dict(settings)], option=OPTIONS, default=str))
+    digest = hashlib.sha256(orjson.dumps([FORM, model.contract.to_json(), dict(settings)], option=OPTIONS, default=str))
     for name, tensor in sorted(model.network.hf.state_dict().items()):
         digest.update(name.encode())
         digest.update(bytes_of(tensor))

@@ -11,6 +11,7 @@ from rewardsmith.data.splits.sources import input_files
 from rewardsmith.errors import DataError
 from rewardsmith.files import check_output_file, claimed, refuse_inside
 from rewardsmith.pipelines.score.config import Config
+from rewardsmith.pipelines.score.counts import Counts
 from rewardsmith.pipelines.score.parts import Parts, counts_of, fingerprint, part
 from rewardsmith.progress import SILENT, Progress
 
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     from rewardsmith.data.loading.load import Read
     from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.model.scorer import RecordRewards, Sequences
-    from rewardsmith.records import Record
-    from rewardsmith.scoring.tokens import Cuts
+    from rewardsmith.records import Quarantined
+    from rewardsmith.scoring.left_out import LeftOut
+    from rewardsmith.scoring.truncation import Cuts
 
 
 WINDOW = 1024  # rows looked at together; bounds memory, and what a killed run loses
@@ -31,51 +33,44 @@ DECIDING = ("map", "best_of", "tokens_per_batch", "dtype", "device")
 
 @dataclass(frozen=True)
 class Result:
-    """What was scored."""
+    """What was scored.
+
+    `not_scored` rows have an `error`; `prompts_cut` responses stand behind a shortened prompt, `responses_cut` lost their
+    end; `left_out` tells all that was not used whole, by reason.
+    """
 
     rows: int
     responses: int
     not_scored: int
-    overlong: int
     output: str
     contract: str
+    left_out: "LeftOut"
     mismatch: str = ""
 
+    @property
+    def prompts_cut(self) -> int:
+        """How many responses stand behind a shortened prompt."""
+        return self.left_out.reason_count("cut", "prompt")
+
+    @property
+    def responses_cut(self) -> int:
+        """How many responses lost their end."""
+        return self.left_out.reason_count("cut", "response")
+
     def to_json(self) -> dict[str, Any]:
-        """rows, output, and counts of what was not plain."""
-        return dict(self.__dict__)
+        """The fields by name."""
+        cut = {"prompts_cut": self.prompts_cut, "responses_cut": self.responses_cut}
+        return {**self.__dict__, **cut, "left_out": self.left_out.to_json()}
 
     def to_text(self) -> str:
-        """One or two lines."""
+        """How many rows, and what was not scored as it was given."""
         text = f"scored {self.responses} responses of {self.rows} rows → {self.output} (contract: {self.contract})"
-        if self.not_scored or self.overlong:
-            text += (
-                f"\n{self.not_scored} rows could not be scored (they have an `error`); {self.overlong} were cut to fit"
-            )
+        lines = [text, *self.left_out.lines()]
+        if self.not_scored:
+            lines.append(f"{self.not_scored} rows could not be scored and have an `error`")
         if self.mismatch:
-            text += "\nthese are not the rewards of the saved model: every row has `mismatch`"
-        return text
-
-
-@dataclass
-class Counts:
-    """Tallies while streaming; `kept` parts of an earlier run, and `told` rows on the bar."""
-
-    rows: int = 0
-    responses: int = 0
-    not_scored: int = 0
-    overlong: int = 0
-    kept: int = 0
-    told: int = 0
-
-    def to_json(self) -> dict[str, int]:
-        """The counts that a part keeps."""
-        return {name: getattr(self, name) for name in ("rows", "responses", "not_scored", "overlong")}
-
-    def add(self, other: Mapping[str, int]) -> None:
-        """Count the rows of a part."""
-        for name, count in other.items():
-            setattr(self, name, getattr(self, name) + count)
+            lines.append("these are not the rewards of the saved model: every row has `mismatch`")
+        return "\n".join(lines)
 
 
 def score_source(config: Config, progress: Progress = SILENT) -> Result:
@@ -96,21 +91,21 @@ def scored_rows(config: Config, progress: Progress) -> Result:
     if model.mismatch:  # told in the rows; parts of others keep their names
         deciding["mismatch"] = True
     parts = Parts(config.output, fingerprint(model, deciding))
-    counts, paths = Counts(), []
+    counts, paths, kept = Counts(), [], 0
     with progress.task("scoring", None, "rows") as task, scored(config, model, parts) as finished:
-        for path, kept in finished:
+        for path, was_there in finished:
             paths.append(path)
-            counts.add(counts_of(path))
-            counts.kept += kept
-            task.advance(counts.rows - counts.told)
-            counts.told = counts.rows
+            found = counts_of(path)
+            counts.add(found)
+            kept += was_there
+            task.advance(found.rows)
     if counts.rows == 0:
         raise DataError(f"{config.source} holds nothing to score")
-    if counts.kept:
-        progress.note(f"{counts.kept} of {len(paths)} parts had been scored by an earlier run of this command")
+    if kept:
+        progress.note(f"{kept} of {len(paths)} parts had been scored by an earlier run of this command")
     parts.join(paths)
     return Result(
-        counts.rows, counts.responses, counts.not_scored, counts.overlong, str(config.output), contract, model.mismatch
+        counts.rows, counts.responses, counts.not_scored, str(config.output), contract, counts.left_out, model.mismatch
     )
 
 
@@ -197,7 +192,7 @@ def part_of(config: Config, model: "RewardModel", window: "Sequence[Read]") -> b
     """Some rows with their rewards, or with an error in their place, and the counts of them."""
     counts = Counts()
     rows = list(score_window(config, model, window, counts))
-    return part(counts.to_json(), rows)
+    return part(counts, rows)
 
 
 def windows(config: Config) -> "Iterator[list[Read]]":
@@ -219,17 +214,14 @@ def score_window(
     config: Config, model: "RewardModel", window: "Sequence[Read]", counts: Counts
 ) -> Iterator[dict[str, Any]]:
     """Score a stretch of rows; what cannot be scored gets an `error` in its place."""
-    from rewardsmith.data.loading.load import source_order
-
     rows: list[dict[str, Any]] = []
     waiting: list[tuple[dict[str, Any], list[int], Sequences]] = []
-    for given, item, hashed_order in window:
-        row = dict(given or {})
+    for read in window:
+        row = dict(read.row or {})
         rows.append(row)
-        encoded = encoded_row(config, model, row, item, counts)
+        encoded = encoded_row(config, model, row, read, counts)
         if encoded is not None:
-            record, sequences = encoded
-            waiting.append((row, source_order(record, hashed_order=hashed_order), sequences))
+            waiting.append((row, *encoded))
     for (row, order, _), (values, std) in zip(waiting, rewards_of(config, model, [w[2] for w in waiting]), strict=True):
         row["rewards"] = [float(values[index]) for index in order]
         if std is not None:
@@ -242,33 +234,47 @@ def score_window(
 
 
 def encoded_row(
-    config: Config, model: "RewardModel", row: dict[str, Any], item: Any, counts: Counts
-) -> "tuple[Record, Sequences] | None":
-    """A row as a record, and what is scored of it; None, and an `error` in the row, where nothing can be."""
+    config: Config, model: "RewardModel", row: dict[str, Any], read: "Read", counts: Counts
+) -> "tuple[list[int], Sequences] | None":
+    """The order in which the row names its responses, and what is scored of them; None, and an `error` in the row, where
+    nothing can be."""
+    from rewardsmith.data.loading.load import source_order
     from rewardsmith.errors import ContractError
     from rewardsmith.model.reward_model import sequences_of
-    from rewardsmith.records import Record
+    from rewardsmith.records import Quarantined, Record
 
+    item = read.item
     if not isinstance(item, Record):
-        place = getattr(item, "file", None) or getattr(item, "source", "")
-        fail(row, f"{place}:{item.line}", getattr(item, "reason", "plain text has no response to score"), counts)
+        unread = item if isinstance(item, Quarantined) else without_response(item)
+        counts.left_out.read(1, [unread])
+        fail(row, f"{unread.file}:{unread.line}", unread.reason, counts)
         return None
+    counts.left_out.read(1, ())
     try:
         encoded = model.encode(item)
     except ContractError as error:
+        counts.left_out.unused(item, "not_scorable", str(error))
         fail(row, item.place, str(error), counts)
         return None
+    order = source_order(item, hashed_order=read.hashed_order)
     cut, mismatch = encoded.cuts.any, bool(model.mismatch)
     written = {
         "rewards": True, "reward_std": model.heads is not None, "best": config.best_of, "cut": cut, "mismatch": mismatch,
     }  # fmt: skip
     refuse_taken(row, item.place, [name for name, used in written.items() if used])
     if cut:
-        row["cut"] = cuts_json(encoded.cuts)
+        row["cut"] = cuts_json(encoded.cuts, order)
     if mismatch:
         row["mismatch"] = True
-    counts.overlong += encoded.overlong
-    return item, sequences_of(item, encoded)
+    counts.left_out.used(item, encoded)
+    return order, sequences_of(item, encoded)
+
+
+def without_response(item: Any) -> "Quarantined":
+    """A row that is understood and has nothing to score: a line of plain text."""
+    from rewardsmith.records import Quarantined
+
+    return Quarantined(item.source, item.line, "plain_text", "plain text has no response to score", "")
 
 
 def rewards_of(
@@ -300,10 +306,6 @@ def refuse_taken(row: Mapping[str, Any], place: str, written: Iterable[str]) -> 
             )
 
 
-def cuts_json(cuts: "Cuts") -> dict[str, Any]:
-    """What was cut from a row, in tokens."""
-    return {
-        "prompt_turns": cuts.prompt_turns,
-        "prompt_tokens": cuts.prompt_tokens,
-        "response_tokens": list(cuts.response_tokens),
-    }
+def cuts_json(cuts: "Cuts", order: Sequence[int]) -> dict[str, list[int]]:
+    """What was cut from a row, one number per response in the row's order."""
+    return {name: [values[index] for index in order] for name, values in vars(cuts).items()}

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.model.runtime.processes import Team
     from rewardsmith.pipelines.evaluate import Scored
+    from rewardsmith.scoring.left_out import LeftOut
     from rewardsmith.train.examples import Encoding
     from rewardsmith.train.loop import FitResult, FitSettings, FitState
 
@@ -59,11 +60,13 @@ class Result:
     verdict_text: str
 
     def to_json(self) -> dict[str, Any]:
-        """Keys of the summary: output, steps, pairs, train_loss, eval, pairs_per_second, tokens_per_second, …"""
+        """Keys of the summary: output, steps, pairs, train_loss, eval, left_out, pairs_per_second, tokens_per_second, …"""
         return dict(self.summary)
 
     def to_text(self) -> str:
         """What a person reads at the end of training."""
+        from rewardsmith.scoring.left_out import left_out_from
+
         s = self.summary
         peaks = [f"peak {words}: {s[key] / 2**30:.2f} GiB" for key, words in PEAKS.items() if key in s]
         lines = [
@@ -72,7 +75,10 @@ class Result:
             *heads_in_words(s),
             f"model: {s['model_folder']}",
         ]
-        return "\n".join([*lines, *([self.verdict_text] if self.verdict_text else [])])
+        if self.verdict_text:  # which tells what was left out too
+            return "\n".join([*lines, self.verdict_text])
+        accounts = (left_out_from(s.get(f"left_out{part}")) for part in ("", "_validation"))
+        return "\n".join([*lines, *left_out_in_words(*accounts)])
 
 
 def train(config: Config, progress: Progress = SILENT) -> Result:
@@ -111,6 +117,7 @@ def run_together(config: Config, team: "Team", device: str, progress: Progress) 
     parameters = count_parameters(model.network)
     begin_peak_memory(model.network.device)
     train, validation = encode_splits(config, splits, model, progress)
+    told = {"left_out": train.left_out.to_json(), "left_out_validation": validation.left_out.to_json()}
     settings = fit_settings(config, start, train, team, progress)
     fingerprint = fingerprint_of(config, settings, model, train, splits)
     team.agree(fingerprint)
@@ -128,6 +135,7 @@ def run_together(config: Config, team: "Team", device: str, progress: Progress) 
         summary = summarize_run(
             config, settings, model, train, fitted, parameters, dtype=precision, processes=team.size
         )
+        summary |= told
         if team.leads:
             write_json(config.output / "train.json", summary)
         result = Result(summary, "")
@@ -186,17 +194,26 @@ def as_before(config: Config) -> Config:
 def encode_splits(
     config: Config, splits: Splits, model: "RewardModel", progress: Progress
 ) -> "tuple[Encoding, Encoding]":
-    """Training and validation records as examples."""
+    """Training and validation records as examples; what of them is not used whole is noted."""
     from rewardsmith.train.examples import encode_examples, take_share
 
     share = model.network.packed
     train = encode_examples(splits.train, model.encoder, share=share, progress=progress)
     validation = encode_examples(splits.validation, model.encoder, share=share)
-    train.examples = take_share(train.examples, config.frac, seed=config.seed)
+    for encoding, name in ((train, "train"), (validation, "validation")):
+        encoding.left_out.read(*splits.read.get(name, (0, ())))
     if not train.examples:
-        reason = train.refused[0].reason if train.refused else "no record holds a comparison"
-        raise TrainingError(f"nothing left to train on: all {len(splits.train)} records were refused ({reason})")
+        reasons = "; ".join(row.strip() for row in train.left_out.lines())
+        raise TrainingError(f"nothing left to train on: {reasons}")
+    train.examples = take_share(train.examples, config.frac, seed=config.seed)
+    for line in left_out_in_words(train.left_out, validation.left_out):
+        progress.note(line)
     return train, validation
+
+
+def left_out_in_words(train: "LeftOut", validation: "LeftOut") -> list[str]:
+    """What of the data was not used whole; nothing where all was."""
+    return [*train.lines("training data"), *validation.lines("validation data")]
 
 
 def fit_settings(config: Config, start: Start, train: "Encoding", team: "Team", progress: Progress) -> "FitSettings":
@@ -311,6 +328,7 @@ def evaluate_and_report(
     """
     from rewardsmith.pipelines.diagnose import diagnose
     from rewardsmith.pipelines.evaluate import evaluate_records, score_all
+    from rewardsmith.scoring.left_out import LeftOut
 
     name = "test" if splits.test else "validation"
     records = getattr(splits, name)
@@ -320,9 +338,13 @@ def evaluate_and_report(
     if not team.leads:
         score_all(model, records, team=team)
         return Result(summary, "")
+    read = LeftOut()
+    if name == "test":
+        read.read(*splits.read.get(name, (0, ())))
     evaluation = evaluate_records(
         model,
         records,
+        read=read,
         validation=held if name == "test" else None,
         train=learned,
         split=name,

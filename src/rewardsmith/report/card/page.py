@@ -19,6 +19,7 @@ from rewardsmith.report.markdown import plain
 from rewardsmith.report.page import rankings
 from rewardsmith.report.templating import render
 from rewardsmith.report.text import TEXTS
+from rewardsmith.scoring.left_out import LeftOut
 from rewardsmith.version import VERSION
 
 MARK = re.compile(r"<!-- rewardsmith wrote the text above: ([0-9a-f]{16}) -->\n?\Z")
@@ -37,7 +38,8 @@ class ModelCard:
     """Everything a card is made of; what is not known stays empty, and the card says so.
 
     `config` is config.json, `settings` settings.json, `training` train.json, `data` data/data.json, `evaluation`
-    evaluation.json. `facts` and `verdict` are None for a model that was not evaluated. `license` and `languages` (codes
+    evaluation.json, `left_out` what of the data was not used as it was given (see
+    `diagnose.reading`). `facts` and `verdict` are None for a model that was not evaluated. `license` and `languages` (codes
     of ISO 639) are what a person stated.
     """
 
@@ -47,6 +49,7 @@ class ModelCard:
     training: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     evaluation: Mapping[str, Any] = field(default_factory=dict)
+    left_out: Mapping[str, LeftOut] = field(default_factory=dict)
     facts: Facts | None = None
     verdict: Verdict | None = None
     license: str = UNKNOWN
@@ -177,6 +180,8 @@ def words(card: ModelCard, lang: Language) -> dict[str, Any]:
         **figures(card, texts, lang),
         **judgement(card, texts, lang),
         **origin(card),
+        "left_out": [plain(say(line, lang)) for line in left_out_lines(card)],
+        "counted": "left_out" in card.training,
         "version": VERSION,
     }
 
@@ -305,6 +310,11 @@ def origin(card: ModelCard) -> dict[str, Any]:
             for finding in (data.findings if data else ())
         ],
     }
+
+
+def left_out_lines(card: ModelCard) -> Iterable[str]:
+    """What of the data was not used as it was given, without the rows, which would name files."""
+    return (f"{name}: {line}" for name, account in card.left_out.items() for line in account.sentences())
 
 
 def setting_rows(settings: Mapping[str, Any], above: str = "") -> Iterable[tuple[str, str]]:
