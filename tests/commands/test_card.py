@@ -84,13 +84,44 @@ def test_the_code_of_the_card_gives_the_right_reward(build, tmp_path):
     model.save(tmp_path / "model")
     card.run(card.Config(run=tmp_path))
     code = CODE.findall(text_of(tmp_path))
-    assert len(code) == 2
+    assert len(code) == 3
     names = results_of(code, tmp_path / "model")
     turns = [turn for turn in names["conversation"] if turn["role"] != "system"]
     expected = model.score([turns])[0]
     assert abs(expected) > 1e-3
     assert names["reward"] == pytest.approx(expected, abs=1e-5)
     assert names["rewards"][0] == pytest.approx(expected, abs=1e-5)
+
+
+def trimming():
+    """A model whose template strips contents."""
+    model = tiny(head_scale=3.0)
+    template = model.contract.template.replace("message['content']", "message['content'] | trim")
+    assert "trim" in template
+    model.tokenizer.chat_template = template
+    return RewardModel(
+        model.network, model.tokenizer, replace(model.sidecar, contract=replace(model.contract, template=template))
+    )
+
+
+@pytest.mark.parametrize("build", [lambda: tiny(head_scale=3.0), encoder, with_system, trimming])
+def test_the_code_for_texts_that_spell_control_tokens_gives_the_reward_of_rewardsmith(build, tmp_path):
+    model = build()
+    model.save(tmp_path / "model")
+    card.run(card.Config(run=tmp_path))
+    plain, _, spelled = CODE.findall(text_of(tmp_path))
+    special = sorted(token.content for token in model.tokenizer.added_tokens_decoder.values() if token.special)
+    said = f"'{{turn}} and {special[0]}{special[1]}, {special[-1]} '"
+    asking = 'conversation[1 if conversation[0]["role"] == "system" else 0]["content"] = '
+    saying = 'conversation[-1]["content"] = '
+    changed = [saying + said, asking + said.replace("{turn}", "ask ")]
+    within = plain.replace("text = tokenizer", "\n".join([*changed, "text = tokenizer"]))
+    before = results_of([within], tmp_path / "model")
+    names = results_of([within, spelled], tmp_path / "model")
+    turns = [turn for turn in names["conversation"] if turn["role"] != "system"]
+    expected = model.score([turns])[0]
+    assert abs(before["reward"] - expected) > 2e-5  # the text became the token
+    assert names["reward"] == pytest.approx(expected, abs=1e-5)
 
 
 def test_training_leaves_a_card_that_the_hub_can_read(run_folder):

@@ -173,16 +173,22 @@ def left_out_from(value: Any) -> LeftOut:
     """What `to_json` wrote, empty where it is None; DataError for anything else."""
     if value is None:
         return LeftOut()
-    refuse_types({"left_out": value}, {"left_out": Mapping})
-    return LeftOut({name: tally_from(name, value[name]) for name in UNITS if name in value})
+    tallies = as_mapping("left_out", value)
+    return LeftOut({name: tally_from(name, as_mapping(name, tallies[name])) for name in UNITS if name in tallies})
 
 
-def tally_from(name: str, value: Any) -> Tally:
+def as_mapping(name: str, value: Any) -> Mapping[str, Any]:
+    """The value; DataError where it is no object."""
+    if not isinstance(value, Mapping):
+        raise DataError(f"{name} is {value!r:.60}; expected an object")
+    return value
+
+
+def tally_from(name: str, value: Mapping[str, Any]) -> Tally:
     """One tally from its JSON form."""
-    refuse_types({name: value}, {name: Mapping})
     reasons = {}
-    for code, reason in value["reasons"].items():
-        refuse_types(reason, {"count": int, "rows": tuple[str, ...], "example": str})
+    for code, reason in as_mapping("reasons", value["reasons"]).items():
+        refuse_types(as_mapping(str(code), reason), {"count": int, "rows": tuple[str, ...], "example": str})
         reasons[str(code)] = Reason(reason["count"], list(reason["rows"]), reason["example"])
     counts = [value["count"], value["of"], *(reason.count for reason in reasons.values())]
     if any(type(count) is not int or count < 0 for count in counts) or value["count"] > value["of"]:

@@ -14,7 +14,7 @@ from rewardsmith.evaluate.baselines import fitted_in_words
 from rewardsmith.files import hash_text
 from rewardsmith.language import Language, say
 from rewardsmith.model.checkpoint.sidecar import Sidecar
-from rewardsmith.report.card.code import plain_transformers, rewardsmith_alone, with_rewardsmith
+from rewardsmith.report.card.code import plain_transformers, rewardsmith_alone, spelled_tokens, with_rewardsmith
 from rewardsmith.report.markdown import plain
 from rewardsmith.report.page import rankings
 from rewardsmith.report.templating import render
@@ -168,6 +168,8 @@ def words(card: ModelCard, lang: Language) -> dict[str, Any]:
         "architecture": plain(", ".join(card.config.get("architectures") or [UNKNOWN])),
         "parameters": f"{parameters:,}" if parameters else "",
         "max_length": contract.max_length,
+        "prompt_budget": contract.prompt_budget,
+        "cuts_all_prompts": contract.version == 1,
         "languages": ", ".join(card.languages),
         "license": card.license,
         "kind": contract.kind,
@@ -209,8 +211,12 @@ def calibrated(sidecar: Sidecar) -> dict[str, str]:
 def code_of(sidecar: Sidecar) -> dict[str, str]:
     """How to get the rewards: with transformers and with rewardsmith, or with the latter only."""
     if sidecar.readout is not None:
-        return {"transformers": "", "rewardsmith": rewardsmith_alone()}
-    return {"transformers": plain_transformers(sidecar.contract, sidecar.offset), "rewardsmith": with_rewardsmith()}
+        return {"transformers": "", "rewardsmith": rewardsmith_alone(), "spelled": ""}
+    return {
+        "transformers": plain_transformers(sidecar.contract, sidecar.offset),
+        "rewardsmith": with_rewardsmith(),
+        "spelled": spelled_tokens(sidecar.contract, sidecar.offset),
+    }
 
 
 def figures(card: ModelCard, texts: Mapping[str, str], lang: Language) -> dict[str, Any]:
