@@ -237,7 +237,7 @@ def test_ctrl_c_says_how_to_go_on(stub, capsys, tmp_path):
 
     stub.act = interrupt
     assert cli.main(["stub", "a", "-o", str(tmp_path)]) == 130
-    assert f"kept in {tmp_path}; the same command with --resume goes on" in capsys.readouterr().err
+    assert f"kept in {tmp_path}; run the same command with --resume" in capsys.readouterr().err
     assert cli.main(["stub", "a", "-o", str(tmp_path / "nothing")]) == 130
     assert "--resume" not in capsys.readouterr().err
 

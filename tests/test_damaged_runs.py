@@ -174,7 +174,7 @@ def test_a_file_that_is_absurdly_large_is_not_read(tmp_path):
     with path.open("wb") as file:
         file.truncate(50 * MOST_BYTES)  # takes no space
     began = time.monotonic()
-    with pytest.raises(DataError, match=r"train.json holds more than 100 MB"):
+    with pytest.raises(DataError, match=r"train.json is larger than 100 MB"):
         read_object(path)
     assert time.monotonic() - began < 5
 

@@ -197,7 +197,7 @@ def test_an_unknown_option_is_refused_in_the_language_asked_for():
     [
         ({"epochs": "x"}, "epochs: got the text 'x', expected a whole number"),
         ({"epochs": True}, "epochs: got the switch true, expected a whole number"),
-        ({"epochs": None}, "epochs: got nothing, expected a whole number"),
+        ({"epochs": None}, "epochs: got no value, expected a whole number"),
         ({"report": "no"}, "report: got the text 'no', expected true or false"),
         ({"quantize": "5bit"}, "quantize: got '5bit', expected one of 4bit, 8bit"),
         ({"read_layers": ["a"]}, "read_layers: got the text 'a', expected a whole number"),

@@ -31,7 +31,7 @@ def test_a_comparison_that_makes_no_sense_is_refused(values, words):
 
 def test_a_record_refuses_what_does_not_fit_its_responses():
     answers = (Response((Message("assistant", "a"),)),)
-    with pytest.raises(DataError, match="not there; the record has 1"):
+    with pytest.raises(DataError, match="does not exist; the record has 1"):
         Record((), answers, (Comparison(0, 1),))
     with pytest.raises(DataError, match="2 ratings for 'overall', but 1 responses"):
         Record((), answers, ratings={"overall": (1.0, 2.0)})

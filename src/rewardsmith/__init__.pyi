@@ -61,13 +61,13 @@ class _LoraFields(TypedDict, total=False):
     """Settings of a LoRA adapter; without a rank there is none."""
 
     r: int | None
-    """Train a LoRA adapter of this rank, and the head, instead of all weights."""
+    """Train a LoRA adapter of this rank and the head instead of all weights."""
     alpha: int | None
-    """Scale of the adapter: it is multiplied by alpha / r (default: 2 r)."""
+    """LoRA scaling: the adapter is multiplied by alpha / r (default: 2 r)."""
     target: str | Sequence[str]
-    """Linear layers that get an adapter, for instance q_proj v_proj (default: all of the blocks)."""
+    """Linear layers with an adapter, for example q_proj v_proj (default: all in the transformer blocks)."""
     dropout: float
-    """Dropout before the adapter."""
+    """Dropout probability of the adapter's input."""
 
 def clean(
     sources: str | Path | Sequence[str | Path],
@@ -109,48 +109,50 @@ def clean(
     """`rewardsmith prepare`: check, split and write.
 
     Options:
-        min_chars: Fewest characters of a response; default: no limit.
-        max_chars: Most characters of a response; default: no limit.
-        min_words: Fewest words of a response, where a Chinese or Japanese character is a word; default: no limit.
-        max_words: Most words of a response, where a Chinese or Japanese character is a word; default: no limit.
-        max_similarity: Highest edit similarity (0.7 to 1) of responses that are compared.
-        max_repetition: Highest share (0 to 1) of a response's four-word runs that repeat an earlier one.
-        max_compression: How many times smaller zlib may make a response of 200 bytes or more.
-        min_agreement: Lowest share of annotators (0 to 1) who agree.
-        min_votes: Fewest votes of a comparison that tells its votes.
-        languages: A language that responses may have, as in zh, en, ja or other; repeat it for several; default:
+        min_chars: Minimum number of characters of a response; default: no limit.
+        max_chars: Maximum number of characters of a response; default: no limit.
+        min_words: Minimum number of words of a response (a Chinese or Japanese character counts as a word);
+            default: no limit.
+        max_words: Maximum number of words of a response (a Chinese or Japanese character counts as a word);
+            default: no limit.
+        max_similarity: Maximum edit similarity (0.7 to 1) of compared responses.
+        max_repetition: Maximum share (0 to 1) of repeated word 4-grams in a response.
+        max_compression: Maximum zlib compression ratio of a response of 200 bytes or more.
+        min_agreement: Minimum annotator agreement (0 to 1).
+        min_votes: Minimum number of votes of a comparison, if the data has votes.
+        languages: Allowed language of responses, such as zh, en, ja or other; repeat the flag for several; default:
             all.
-        label_noise: What to do with labels of train that are probably wrong: off, report, soften (expected label),
-            drop, flip.
-        margins: Rewards of a model for the same rows, as rewardsmith score writes them; repeat it for several
+        label_noise: How to handle labels of the train split that are probably wrong: off, report, soften (replace
+            by the expected label), drop, flip.
+        margins: Rewards of a model for the same rows, as written by rewardsmith score; repeat the flag for several
             models.
-        sources: Files, folders or hub names (owner/name:config:split) to read; `a.jsonl:0.3` takes three records in
-            ten.
-        output: Folder to write train.jsonl, validation.jsonl, test.jsonl and the reports into.
-        seed: Seed of the split and of what is taken; a row's side depends on it and on the row's prompt only.
-        map: Columns under other names, as in prompt=instruction or chosen=annotations.best.
-        max_per_source: Take no more than this many records of each source, chosen by hash; default: all.
-        fractions: Shares of prompts for train, validation and test; they add up to 1, and 0 leaves a split out.
-        split_by: Field whose values are kept on one side, such as topic, or near-prompt; default: the
-            conversation's opening.
-        test_groups: Hold out this many values of --split-by as the test split, and a share of the rest for
-            validation.
-        max_rows: Read no more than this many rows; default: all.
-        strict: Stop at the first bad row, instead of putting it into quarantine.
-        overwrite: Replace what the output folder holds.
-        keep_duplicates: Keep rows that repeat an earlier row exactly.
-        remove: A check whose rows are removed, as in refusal or near_duplicate; repeat it for several; default:
-            report only.
-        repair: Undo encoding damage where nothing was lost; default: report only.
-        signals: Folder of an earlier run over the same sources whose measured values are taken over, to try other
-            thresholds.
-        near_threshold: Similarity from which rows and prompts are near-duplicates, 0.7 to 1; 0 does not look for
-            them.
-        decontaminate: Benchmark files; rows that hold one of their texts are taken out and listed in
+        sources: Files, folders or Hub names (owner/name:config:split) to read; `a.jsonl:0.3` samples 30 % of the
+            records.
+        output: Output folder for train.jsonl, validation.jsonl, test.jsonl and the reports.
+        seed: Random seed of the split and of sampling; the split of a row depends only on the seed and its prompt.
+        map: Column mapping, for example prompt=instruction or chosen=annotations.best.
+        max_per_source: Maximum number of records per source, sampled by hash; default: all.
+        fractions: Shares of the prompts for train, validation and test; they sum to 1, and 0 omits a split.
+        split_by: Field whose values never appear in more than one split, such as topic, or near-prompt; default:
+            the prompt of the conversation.
+        test_groups: Number of values of --split-by to hold out as the test split; a share of the remaining values
+            is used for validation.
+        max_rows: Maximum number of rows to read; default: all.
+        strict: Stop at the first invalid row instead of quarantining it.
+        overwrite: Replace the contents of the output folder.
+        keep_duplicates: Keep exact duplicates of earlier rows.
+        remove: Check whose rows are removed, such as refusal or near_duplicate; repeat the flag for several;
+            default: report only.
+        repair: Repair encoding damage where no bytes were lost; default: report only.
+        signals: Output folder of an earlier run on the same sources; its measurements are reused, for example to
+            try other thresholds.
+        near_threshold: Minimum similarity of near-duplicate rows and prompts, 0.7 to 1; 0 disables the search.
+        decontaminate: Benchmark files; rows that contain one of their texts are removed and listed in
             contamination.jsonl.
-        overlap: Share of a benchmark text's runs of 13 words (or Chinese characters) that makes a row contaminated.
-        workers: Processes that look at rows; default: one per core, and none for a few thousand rows.
-        engine: Where rows are looked at: local (this machine), or ray (Ray Data, a cluster that RAY_ADDRESS names).
+        overlap: Share of the 13-grams (words or Chinese characters) of a benchmark text from which a row is
+            contaminated.
+        workers: Number of worker processes; default: one per core, or none for a few thousand rows.
+        engine: Where rows are processed: local (this machine), or ray (Ray Data, on the cluster at RAY_ADDRESS).
     """
 
 def compare(
@@ -160,8 +162,8 @@ def compare(
 
     Options:
         a: Run folder, or the --output of evaluate.
-        b: The other one, evaluated on the same data.
-        seed: Seed of the bootstrap and the permutation test.
+        b: The other run or evaluation, on the same data.
+        seed: Random seed of the bootstrap and the permutation test.
     """
 
 def compute_reward(
@@ -189,11 +191,11 @@ def diagnose(
     """`rewardsmith diagnose`: the verdict on a run folder, and its report.
 
     Options:
-        run: Output folder of train or evaluate, or a JSON file with figures such as train_loss, val_loss, val_acc,
+        run: Output folder of train or evaluate, or a JSON file with metrics such as train_loss, val_loss, val_acc,
             n.
-        output: Folder for report.html, report.md and report.json; default: the run folder, or the JSON file's
-            folder.
-        overwrite: Replace a report that is already there.
+        output: Output folder for report.html, report.md and report.json; default: the run folder, or the folder of
+            the JSON file.
+        overwrite: Replace an existing report.
     """
 
 def evaluate(
@@ -217,21 +219,21 @@ def evaluate(
     """`rewardsmith evaluate`: how good a reward model is on some data, with intervals and baselines.
 
     Options:
-        model: Reward model: a folder, a run folder, or a hub name.
+        model: Reward model: a folder, a run folder, or a Hub name.
         sources: Preference data: files, folders, the output of `prepare` (its test split is read), or synthetic:N.
-        split: Which split of prepared or synthetic data: train, validation, test (default: test of prepared data,
-            else all).
-        validation: Data to fit the temperature on (default: five-fold by prompt).
-        map: Columns under other names, as in prompt=instruction or chosen=annotations.best.
-        attribute: Attribute to judge by where the data judges several, such as helpful or safe.
-        output: Folder for evaluation.json and comparisons.jsonl, which diagnose and compare read.
-        dtype: Precision below the head: fp32, auto, bf16, fp16.
-        device: auto, cpu, cuda, cuda:1, mps.
-        allow_mismatch: Evaluate even if the model's probes no longer give the stored rewards; verdict and card then
-            say so.
-        strict: Stop at the first row that cannot be read.
-        overwrite: Replace what an earlier run of this command wrote to --output; nothing else is ever deleted.
-        trust_remote_code: Run code that comes with a hub model.
+        split: Split of prepared or synthetic data: train, validation, test (default: test for prepared data, else
+            all data).
+        validation: Data to fit the temperature on (default: 5-fold cross-validation by prompt).
+        map: Column mapping, for example prompt=instruction or chosen=annotations.best.
+        attribute: Attribute to evaluate on if the data has several, such as helpful or safe.
+        output: Output folder for evaluation.json and comparisons.jsonl, which diagnose and compare read.
+        dtype: Precision of the backbone: fp32, auto, bf16, fp16.
+        device: Device: auto, cpu, cuda, cuda:1, mps.
+        allow_mismatch: Evaluate even if the probes (conversations stored with their rewards to check the model) no
+            longer give the stored rewards; the verdict and the card then state it.
+        strict: Stop at the first invalid row.
+        overwrite: Replace the output of an earlier run of this command in --output; other files are never deleted.
+        trust_remote_code: Allow execution of code that comes with a Hub model.
     """
 
 def load(
@@ -315,79 +317,81 @@ def train(
     """`rewardsmith train`: train a reward model, evaluate it, judge it.
 
     Options:
-        model: What to start from: tiny, smollm2-135m, minilm-l6, a folder, or a hub name ORG/NAME.
-        dataset: Preference data: files, folders, the output of `prepare`, a hub name, or synthetic:N; `a.jsonl:0.3`
-            is a share.
-        output: Run folder: model/, report.html, metrics.jsonl, checkpoints/.
-        validation: Own validation data (default: 10 % of the prompts of --dataset).
-        test: Own test data (default: 10 % of the prompts of --dataset).
-        map: Columns under other names, as in prompt=instruction or chosen=annotations.best.
-        max_per_source: Take no more than this many records of each source of --dataset, chosen by hash.
-        attribute: Attribute to follow where the data judges several, such as helpful or safe.
-        lr: Peak learning rate (default by kind: full 5e-5, LoRA 2e-4, tiny 2e-3, head only 1e-3).
-        epochs: Passes over the training data.
-        max_steps: Stop after this many optimizer steps, if the epochs hold as many; the schedule ends there too.
+        model: Model to start from: tiny, smollm2-135m, minilm-l6, a folder, or a Hub name ORG/NAME.
+        dataset: Preference data: files, folders, the output of `prepare`, a Hub name, or synthetic:N; `a.jsonl:0.3`
+            samples 30 %.
+        output: Output folder of the run: model/, report.html, metrics.jsonl, checkpoints/.
+        validation: Separate validation data (default: 10 % of the prompts of --dataset).
+        test: Separate test data (default: 10 % of the prompts of --dataset).
+        map: Column mapping, for example prompt=instruction or chosen=annotations.best.
+        max_per_source: Maximum number of records per source of --dataset, sampled by hash.
+        attribute: Attribute to train on if the data has several, such as helpful or safe.
+        lr: Peak learning rate (default: full 5e-5, LoRA 2e-4, tiny 2e-3, head only 1e-3).
+        epochs: Number of passes over the training data.
+        max_steps: Maximum number of optimizer steps; the learning-rate schedule ends there too.
         batch: Records per optimizer step, over all micro-batches.
-        max_length: Longest conversation in tokens (default: 1024, or what the model can).
-        frac: Share of the training records to use.
-        loss: Loss on comparisons: bradley-terry.
-        head_start: Head of a model that has none yet: random, or probe: fitted to the untrained model first.
-        heads: Fit as many heads to bootstrap samples of the prompts; their mean is the reward, their spread is
-            kept.
-        merge_prompts: Join rows with the same prompt into one ranking: each text is computed once.
+        max_length: Maximum length of a conversation in tokens (default: 1024, or the limit of the model).
+        frac: Fraction of the training records to use, above 0 and at most 1.
+        loss: Loss function: bradley-terry.
+        head_start: Initialisation of a new head: random, or probe (a linear probe: the head is first fitted on the
+            features of the untrained model).
+        heads: Number of heads to fit on bootstrap samples of the prompts; the reward is their mean, and their
+            spread is stored.
+        merge_prompts: Join rows with the same prompt into one ranking, so that each text is processed once.
         layers: Keep only the first N layers of the model.
-        question: Question put behind every answer, as in "How good is this answer?"; a new head reads the state
-            behind it.
-        read_layers: Layers that a new head reads, as in 12 15 18 (default: the last one); those above the highest
-            are left out.
-        pooling: What a new head reads of each layer: last (token), mean (over the answer), or both (default: the
-            model's own).
-        freeze_layers: Freeze embeddings and the first N layers; -1 trains the head only.
-        n_layer: Layers of the tiny model.
-        n_head: Attention heads of the tiny model.
-        n_embd: Width of the tiny model.
-        block_size: Longest sequence of the tiny model, in bytes (default: 256, or a longer --max-length up to
-            2048).
-        lora.r: Train a LoRA adapter of this rank, and the head, instead of all weights.
-        lora.alpha: Scale of the adapter: it is multiplied by alpha / r (default: 2 r).
-        lora.target: Linear layers that get an adapter, for instance q_proj v_proj (default: all of the blocks).
-        lora.dropout: Dropout before the adapter.
-        quantize: Hold the frozen weights under a LoRA adapter in 4 or 8 bits (QLoRA).
-        gradient_checkpointing: Compute activations a second time in the backward pass instead of keeping them: less
-            memory, slower.
-        activation_offload: Keep activations in the host's memory until the backward pass needs them: less GPU
-            memory, slower.
-        weight_decay: AdamW weight decay on matrices.
-        warmup: Share of the steps over which the learning rate rises.
-        clip: Largest gradient norm (0 = no clipping).
-        dropout: Dropout before the reward head.
-        evals: Validation passes (and checkpoints) per epoch.
-        patience: Stop after so many validation passes without a better loss (0 = never).
-        keep: Checkpoints to resume from that stay on disk.
-        split_by: Field to split by instead of the prompt, for instance topic.
-        test_groups: With --split-by: hold out this many groups for the test, and a share of the others for
+        question: Question appended to every response, for example "How good is this answer?"; a new head reads the
+            hidden state after it.
+        read_layers: Layers that a new head reads, for example 12 15 18 (default: the last layer); layers above the
+            highest one are removed.
+        pooling: Pooling of each layer for a new head: last (last token), mean (mean over the response), or both
+            (default: that of the model).
+        freeze_layers: Freeze the embeddings and the first N layers; -1 trains the head only.
+        n_layer: Number of layers of the tiny model.
+        n_head: Number of attention heads of the tiny model.
+        n_embd: Hidden size of the tiny model.
+        block_size: Maximum sequence length of the tiny model in bytes (default: 256, or --max-length if that is
+            longer, up to 2048).
+        lora.r: Train a LoRA adapter of this rank and the head instead of all weights.
+        lora.alpha: LoRA scaling: the adapter is multiplied by alpha / r (default: 2 r).
+        lora.target: Linear layers with an adapter, for example q_proj v_proj (default: all in the transformer
+            blocks).
+        lora.dropout: Dropout probability of the adapter's input.
+        quantize: Quantise the frozen weights under a LoRA adapter to 4 or 8 bits (QLoRA).
+        gradient_checkpointing: Recompute activations in the backward pass instead of storing them: less memory, but
+            slower.
+        activation_offload: Keep activations in host memory until the backward pass needs them: less GPU memory, but
+            slower.
+        weight_decay: AdamW weight decay of weight matrices.
+        warmup: Fraction of the steps used for linear warmup of the learning rate.
+        clip: Maximum gradient norm for clipping (0 = no clipping).
+        dropout: Dropout probability before the reward head.
+        evals: Number of validation passes (and checkpoints) per epoch.
+        patience: Stop after this many validation passes without a lower loss (0 = never).
+        keep: Number of checkpoints to keep on disk for resuming.
+        split_by: Field to split by instead of the prompt, for example topic.
+        test_groups: With --split-by: number of groups to hold out for the test; a share of the others is used for
             validation.
-        tokens_per_microbatch: Tokens per forward pass (default: found by a short calibration where that pays, else
+        tokens_per_microbatch: Tokens per forward pass (default: measured in a short calibration if worthwhile, else
             by device).
-        dtype: Precision below the head: auto, fp32, bf16, fp16.
-        device: auto, cpu, cuda, cuda:1, mps.
-        parallel: Under torchrun or accelerate: ddp copies the model to every process (default), fsdp and deepspeed
-            cut it.
+        dtype: Precision of the backbone: auto, fp32, bf16, fp16.
+        device: Device: auto, cpu, cuda, cuda:1, mps.
+        parallel: Under torchrun or accelerate: ddp replicates the model in every process (default), fsdp and
+            deepspeed shard it.
         deepspeed_config: With --parallel deepspeed: a JSON file, or zero2, zero2-offload, zero3, zero3-offload
             (default: zero2).
-        threads: CPU threads (default: all cores).
-        seed: Seed of head, order, dropout and split.
-        report: Evaluate on the test split and write the report at the end.
-        track: Record the run with tensorboard, mlflow, wandb, trackio, swanlab (several allowed).
+        threads: Number of CPU threads (default: all cores).
+        seed: Random seed of the head, the order of the records, dropout and the split.
+        report: Evaluate on the test split after training and write the report.
+        track: Trackers that record the run: tensorboard, mlflow, wandb, trackio, swanlab (several allowed).
         track_project: Project or experiment in the trackers (default: rewardsmith).
         run_name: Name of the run in the trackers (default: the name of --output).
         track_uri: Server or database for mlflow (default: MLFLOW_TRACKING_URI, or a database in the run folder).
-        strict: Stop at the first row that cannot be read.
-        resume: Go on with the run in --output from its newest whole checkpoint.
-        overwrite: Replace what an earlier run of this command wrote to --output; nothing else is ever deleted.
-        trust_remote_code: Run code that comes with a hub model.
-        push_to_hub: Upload the finished model to the hub as ORG/NAME, private unless --push-public.
-        push_public: With --push-to-hub: let everybody read it.
+        strict: Stop at the first invalid row.
+        resume: Resume the run in --output from its latest valid checkpoint.
+        overwrite: Replace the output of an earlier run of this command in --output; other files are never deleted.
+        trust_remote_code: Allow execution of code that comes with a Hub model.
+        push_to_hub: Upload the finished model to the Hub as ORG/NAME; private unless --push-public is given.
+        push_public: With --push-to-hub: make the repository public.
     """
 
 def verify(
@@ -402,7 +406,8 @@ def verify(
     """`rewardsmith verify`: whether a run or a model still is what it was.
 
     Options:
-        place: Run folder of train, or a model's folder.
-        part: Check this part only; may be given several times (default: all).
-        device: Where the probes are scored: auto, cpu, cuda, cuda:1, mps.
+        place: Run folder of train, or a model folder.
+        part: Part to check; repeat the flag for several (default: all).
+        device: Device for scoring the probes (conversations stored with their rewards to check the model): auto,
+            cpu, cuda, cuda:1, mps.
     """

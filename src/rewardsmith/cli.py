@@ -35,14 +35,17 @@ if TYPE_CHECKING:
 DATA, MODEL, JUDGEMENT, OTHER = "Data", "Model", "Judgement", "Other"
 COMMANDS: dict[str, Command] = {
     "demo": Command(
-        "rewardsmith.commands.demo", "everything at once, offline, on the built-in data and model", "Start here"
+        "rewardsmith.commands.demo", "the whole workflow offline, on synthetic data and a tiny model", "Start here"
     ),
     "prepare": Command(
-        "rewardsmith.commands.prepare", "load any format, check, split; every dropped row is named", DATA, ("sources",)
+        "rewardsmith.commands.prepare",
+        ("load any format, check and split the data; every dropped row is listed"),
+        DATA,
+        ("sources",),
     ),
     "inspect": Command(
         "rewardsmith.commands.inspect",
-        "show what will be scored: tokens, prefix, pooled token, cuts",
+        "show the input of the model: tokens, shared prefix, pooled token, truncation",
         DATA,
         ("source",),
     ),
@@ -55,10 +58,16 @@ COMMANDS: dict[str, Command] = {
         "rewardsmith.commands.push", "upload a model with its card to the Hugging Face hub", MODEL, ("model", "name")
     ),
     "import": Command(
-        "rewardsmith.commands.import_", "keep another program's reward model with its contract", MODEL, ("model",)
+        "rewardsmith.commands.import_",
+        ("import a reward model of another program and store its scoring contract"),
+        MODEL,
+        ("model",),
     ),
     "models": Command(
-        "rewardsmith.commands.models", "embedded models; `models get NAME` installs one", MODEL, ("action", "name")
+        "rewardsmith.commands.models",
+        ("models that need no download from the Hub; `models get NAME` installs one"),
+        MODEL,
+        ("action", "name"),
     ),
     "evaluate": Command(
         "rewardsmith.commands.evaluate",
@@ -67,17 +76,20 @@ COMMANDS: dict[str, Command] = {
         ("model", "sources"),
     ),
     "diagnose": Command(
-        "rewardsmith.commands.diagnose", "a written verdict on a run, with plots and one next step", JUDGEMENT, ("run",)
+        "rewardsmith.commands.diagnose",
+        ("a report on a run: verdict, findings, plots and one next step"),
+        JUDGEMENT,
+        ("run",),
     ),
     "verify": Command(
         "rewardsmith.commands.verify",
-        "check that a run or a model still is what was written",
+        "check that a run or a model is unchanged since it was written",
         JUDGEMENT,
         ("place",),
     ),
     "compare": Command("rewardsmith.commands.compare", "paired test between two runs", JUDGEMENT, ("a", "b")),
     "bench": Command("rewardsmith.commands.bench", "how fast this machine trains and scores, in tables", OTHER),
-    "version": Command("rewardsmith.commands.version", "versions of rewardsmith and what it runs on", OTHER),
+    "version": Command("rewardsmith.commands.version", "versions of rewardsmith and of the software it uses", OTHER),
 }
 TOGETHER = ("train",)
 """Commands that several processes run together, started by torchrun or accelerate."""
@@ -212,7 +224,7 @@ def _unknown(name: str) -> UsageError:
     from rewardsmith.settings.values import nearest
 
     if name.startswith("-"):
-        return UsageError(f"unexpected {name!r}; options stand after the command, as in `rewardsmith train {name}`")
+        return UsageError(f"unexpected {name!r}; options follow the command, as in `rewardsmith train {name}`")
     return UsageError(f"unknown command {name!r}.{nearest(name, COMMANDS)} See `rewardsmith --help`")
 
 
@@ -226,7 +238,7 @@ def _call(name: str, rest: list[str], *, as_json: bool) -> int:
         return 0
     words = [word for word in options if word != "--json"] + others
     if launch.place() is not None and name not in TOGETHER:
-        raise UsageError(f"{name} runs in one process; start it without torchrun or accelerate")
+        raise UsageError(f"{name} runs in a single process; start it without torchrun or accelerate")
     return _run(name, module, _resolve(name, command, module.Config, words), as_json=as_json)
 
 
@@ -276,9 +288,9 @@ def _interrupted(error: KeyboardInterrupt, config: Any = None, *, as_json: bool)
         return 128 + number
     message = f"interrupted by {Signals(number).name}"
     if hasattr(config, "resume") and getattr(config, "output", None) and config.output.is_dir():
-        message += f"; what is finished is kept in {config.output}; the same command with --resume goes on from there"
+        message += f"; finished work is cached in {config.output}; run the same command with --resume to continue"
     elif getattr(config, "keeps_parts", False):
-        message += "; what is finished is kept, the same command goes on from there"
+        message += "; finished work is kept; run the same command to continue"
     message = say(one_line(message))
     sys.stderr.write(f"\n{message}\n")
     if as_json:
@@ -300,7 +312,10 @@ def _settings_file(path: Path, kind: type) -> Path:
     if path.exists() or path.suffix in (".yaml", ".yml") or len(path.parts) > 1 or kind.__module__ != RECIPES_FOR:
         return path
     if path.name not in recipes:
-        raise UsageError(f"--config {path}: neither a file here nor a recipe; recipes: {', '.join(recipes)}")
+        raise UsageError(
+            f"--config {path}: neither a local file nor a recipe (a settings file that comes with rewardsmith); "
+            f"recipes: {', '.join(recipes)}"
+        )
     return recipes[path.name]
 
 

@@ -23,9 +23,9 @@ class Command:
 SHORT_FLAGS: Mapping[str, str] = {"output": "-o"}
 COMMON_OPTIONS = (
     ("--config FILE", "YAML file with settings (train: or the name of a recipe); flags win over it."),
-    ("--lang {en,zh}", "Language of texts, errors and reports (default: REWARDSMITH_LANG, else the locale)."),
-    ("--json", "Print one JSON object on standard output and nothing else there."),
-    ("-h, --help", "Show this and stop."),
+    ("--lang {en,zh}", "Language of messages and reports (default: REWARDSMITH_LANG, else the locale)."),
+    ("--json", "Print a single JSON object to standard output."),
+    ("-h, --help", "Show this help and exit."),
 )
 
 
@@ -46,7 +46,11 @@ def metavar(setting: "Setting") -> str:
 
 def overview_of(commands: Mapping[str, Command]) -> str:
     """The help of `rewardsmith` itself, from the table alone: no command is imported."""
-    lines = ["usage: rewardsmith COMMAND [options]", "", "Reward models for RLHF, from preference data to a verdict."]
+    lines = [
+        "usage: rewardsmith COMMAND [options]",
+        "",
+        ("Reward models for RLHF, from preference data to an evaluated model."),
+    ]
     width = max(map(len, commands))
     for group in dict.fromkeys(command.group for command in commands.values()):
         lines += ["", say(group) + (":" if say(group).isascii() else "：")]

@@ -69,7 +69,7 @@ class Comparison:
     def __post_init__(self) -> None:
         if not 0.5 <= self.preference <= 1.0:
             raise DataError(
-                f"preference {self.preference!r} is outside [0.5, 1]; swap i and j to express less than half"
+                f"preference {self.preference!r} is outside [0.5, 1]; swap i and j to express a preference below 0.5"
             )
         if not (self.weight >= 0 and math.isfinite(self.weight)):
             raise DataError(f"weight {self.weight!r} is not a finite number >= 0")
@@ -107,7 +107,7 @@ class Record:
         for comparison in self.comparisons:
             if max(comparison.i, comparison.j) >= len(self.responses):
                 raise DataError(
-                    f"{comparison} names a response that is not there; the record has {len(self.responses)}"
+                    f"{comparison} refers to a response that does not exist; the record has {len(self.responses)}"
                 )
         for attribute, values in self.ratings.items():
             if len(values) != len(self.responses):

@@ -120,7 +120,7 @@ def test_the_command_measures_keeps_and_shows_every_cell(tmp_path, monkeypatch, 
     text = bench.Result(figures, output).to_text()
     assert "2 layers, 512 wide" in text
     assert "~10" in text
-    assert "document 001, the record of an experiment: Apple Silicon CPU of unknown kind" in text
+    assert "an Apple Silicon CPU (model not stated)" in text
     with pytest.raises(OutputError, match="already there"):
         bench.run(bench.Config(quick=True, output=output))
 

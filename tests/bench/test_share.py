@@ -55,7 +55,7 @@ def test_shares_follow_from_the_times(monkeypatch):
 
 
 def test_what_cannot_be_measured_is_refused():
-    with pytest.raises(UsageError, match="--quick leaves out"):
+    with pytest.raises(UsageError, match="--quick skips"):
         bench.Config(quick=True, model="tiny")
     with pytest.raises(UsageError, match="with a pretrained --model"):
         bench.Config(layers=3)

@@ -197,7 +197,7 @@ def test_a_changed_card_is_kept_and_what_was_stated_survives(run_folder):
     changed = path.read_bytes()
     diagnose.run(diagnose.Config(run=run_folder, overwrite=True))
     assert path.read_bytes() == changed
-    with pytest.raises(OutputError, match="changed by hand"):
+    with pytest.raises(OutputError, match="was edited"):
         card.run(card.Config(run=run_folder))
     card.run(card.Config(run=run_folder, overwrite=True))
     assert is_ours(text_of(run_folder))
@@ -207,7 +207,7 @@ def test_a_card_that_is_no_card_is_kept_and_written_anew_when_asked(tmp_path):
     tiny().save(tmp_path)
     for text in ("", "my own words", "---\n: [\n---\n", "---\n- a\n---\n", "---\nlicense: mit\nlanguage: en\n---\n"):
         (tmp_path / "README.md").write_text(text)
-        with pytest.raises(OutputError, match="changed by hand"):
+        with pytest.raises(OutputError, match="was edited"):
             card.run(card.Config(run=tmp_path))
         card.run(card.Config(run=tmp_path, overwrite=True))
         front = metadata_load(tmp_path / "README.md")

@@ -140,7 +140,7 @@ def test_prepare_accounts_for_joined_rows_and_rows_not_taken(tmp_path):
     assert (quality["removed"], quality["joined"]) == ({"not_taken": 160}, 30)
     inputs = json.loads((tmp_path / "out" / "prepare.json").read_text())["inputs"]
     assert [entry["file"] for entry in inputs] == [whole, other]
-    assert "of those kept, joined to an earlier row: 30\nremoved: not_taken 160\n" in result.to_text()
+    assert "kept rows that were joined to an earlier row: 30\nremoved: not_taken 160\n" in result.to_text()
 
 
 def test_rows_of_a_question_share_its_fate_as_a_duplicate(tmp_path):
@@ -176,7 +176,7 @@ def test_what_was_split_before_is_not_taken_in_part(tmp_path):
     source = write(tmp_path / "pairs.jsonl", [{"prompt": f"p{n}", "chosen": "a", "rejected": "b"} for n in range(60)])
     prepare.run(prepare.Config(sources=(source,), output=tmp_path / "out"))
     for changes in ({"dataset": (f"{tmp_path}/out:0.5",)}, {"dataset": (f"{tmp_path}/out",), "max_per_source": 5}):
-        with pytest.raises(UsageError, match="is split already"):
+        with pytest.raises(UsageError, match="is already split"):
             train.run(train.Config(**SMALL, output=tmp_path / "run", **changes))
 
 
@@ -185,12 +185,12 @@ def test_an_input_with_a_share_is_not_overwritten(tmp_path, capsys):
     source = write(tmp_path / "data" / "a.jsonl", odd(3))
     words = ["train", "--model", "tiny", "--dataset", f"{source}:0.5", "--output", str(tmp_path / "data")]
     assert main([*words, "--overwrite"]) == 1
-    assert "holds the input" in capsys.readouterr().err
+    assert "contains the input" in capsys.readouterr().err
 
 
 def test_a_share_that_leaves_nothing_says_so(tmp_path):
     source = write(tmp_path / "one.jsonl", [{"prompt": "p", "chosen": "a", "rejected": "b"}])
-    with pytest.raises(DataError, match="none of the 1 rows was taken"):
+    with pytest.raises(DataError, match="none of the 1 rows was sampled"):
         prepare.run(prepare.Config(sources=(f"{source}:0.000001",), output=tmp_path / "out"))
 
 
@@ -228,7 +228,7 @@ def test_the_ratings_of_the_attribute_are_the_ones_that_rank():
 
 def test_single_ratings_are_told_as_what_they_are(tmp_path):
     source = write(tmp_path / "kto.jsonl", [{"prompt": f"q{n}", "completion": "a", "label": True} for n in range(60)])
-    with pytest.raises(TrainingError, match="single responses with a rating, which compare nothing"):
+    with pytest.raises(TrainingError, match="single rated responses, without comparisons"):
         train.run(train.Config(**SMALL, dataset=(source,), output=tmp_path / "run"))
 
 

@@ -66,7 +66,7 @@ def test_an_input_may_not_be_the_output_nor_lie_inside_it(tmp_path):
         (tmp_path / "other", tmp_path / "other" / "linked.jsonl"),
         (tmp_path / "other" / "..", data),
     ):
-        with pytest.raises(OutputError, match=r"holds the input .*; choose another output"):
+        with pytest.raises(OutputError, match=r"contains the input .*; choose another output"):
             refuse_inside(output, [str(name)])
     refuse_inside(tmp_path / "other", [str(data), "synthetic:9", "owner/name", str(tmp_path / "other" / "missing")])
 
@@ -91,7 +91,7 @@ def test_evaluate_never_empties_a_folder_that_it_reads(output, source, model, tm
     config = evaluate.Config(
         model=str(tmp_path / "run"), sources=(str(tmp_path / source),), output=tmp_path / output, overwrite=True
     )
-    with pytest.raises(OutputError, match="holds the input"):
+    with pytest.raises(OutputError, match="contains the input"):
         evaluate.run(config)
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -107,7 +107,7 @@ def test_evaluate_does_not_delete_its_own_validation_data(model, tmp_path):
         output=tmp_path / "out",
         overwrite=True,
     )
-    with pytest.raises(OutputError, match=r"holds the input .*validation\.jsonl"):
+    with pytest.raises(OutputError, match=r"contains the input .*validation\.jsonl"):
         evaluate.run(config)
     assert validation.is_file()
 
@@ -139,7 +139,7 @@ def test_score_does_not_replace_what_it_reads(model, tmp_path):
     data = pairs(tmp_path / "data.jsonl", 2)
     before = data.read_bytes()
     for source in (data, tmp_path):
-        with pytest.raises(OutputError, match="holds the input"):
+        with pytest.raises(OutputError, match="contains the input"):
             score.run(score.Config(model=str(model), source=str(source), output=data, overwrite=True))
     assert data.read_bytes() == before
 
@@ -157,20 +157,20 @@ def test_own_files_take_the_place_of_prepared_splits(prepared, tmp_path):
     one = split(prepared, test=[test])
     assert one.validation == as_prepared.validation
     assert prompts(one.test) == {f"test {k}" for k in range(5)}
-    assert "except test, given as files" in one.understood[0]
+    assert "except test, which come from separate files" in one.understood[0]
 
 
 @pytest.mark.parametrize(
     "rule", [SplitRule(by="topic"), SplitRule(test_groups=2), SplitRule(by="topic", test_groups=2)]
 )
 def test_prepared_data_is_not_split_by_another_rule(rule, prepared):
-    with pytest.raises(UsageError, match=r"is split already; run rewardsmith prepare with --split-by"):
+    with pytest.raises(UsageError, match=r"is already split; run rewardsmith prepare with --split-by"):
         split(prepared, rule=rule)
 
 
 def test_groups_held_out_and_a_test_file_exclude_each_other(tmp_path):
     data = pairs(tmp_path / "data.jsonl", 30)
-    with pytest.raises(UsageError, match="--test-groups and --test exclude each other"):
+    with pytest.raises(UsageError, match="--test-groups and --test cannot be combined"):
         split(data, test=[data], rule=SplitRule(test_groups=2))
 
 
@@ -205,7 +205,7 @@ def test_held_out_groups_go_with_an_own_validation_file(tmp_path):
 
 def test_an_empty_part_is_answered_with_options_that_the_command_has(model, tmp_path):
     data = pairs(tmp_path / "data.jsonl", 2)
-    with pytest.raises(DataError, match=r"came out empty .* own with --validation and --test$") as caught:
+    with pytest.raises(DataError, match=r"split is empty .* separate files with --validation and --test$") as caught:
         split(data)
     assert "--fractions" not in str(caught.value)
     with pytest.raises(DataError, match=r"came out empty .*leave --split out") as caught:

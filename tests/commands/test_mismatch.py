@@ -12,7 +12,7 @@ from rewardsmith.diagnose.verdict import judge
 from rewardsmith.errors import ContractError, DataError
 from rewardsmith.model.reward_model import RewardModel
 
-WORDS = "weights or library changed"
+WORDS = "the weights or a library changed"
 
 
 @pytest.fixture
@@ -50,12 +50,12 @@ def test_a_loaded_model_says_in_what_it_differs(model):
     assert RewardModel.load(model, device="cpu", allow_mismatch=True).mismatch == ""
     change(model)
     opened = RewardModel.load(model, device="cpu", allow_mismatch=True)
-    assert opened.mismatch.startswith("model.safetensors: other bytes than when it was written; probe 0 scores")
+    assert opened.mismatch.startswith("model.safetensors: changed since it was written; probe 0 has reward")
     forget_files(model)
     opened = RewardModel.load(model, device="cpu", allow_mismatch=True)
-    assert opened.mismatch.startswith("probe 0 scores")
+    assert opened.mismatch.startswith("probe 0 has reward")
     assert opened.remarks() == [f"{opened.mismatch}; its rewards are not those of the saved model"]
-    with pytest.raises(ContractError, match=r"library changed; pass --allow-mismatch to score all the same"):
+    with pytest.raises(ContractError, match=r"library changed; pass --allow-mismatch to score anyway"):
         RewardModel.load(model, device="cpu")
 
 
@@ -94,9 +94,9 @@ def test_evaluation_verdict_and_card_say_it(model, tmp_path):
     assert judged["changed"].ready is not True
     assert "--allow-mismatch" in (tmp_path / "changed" / "report.md").read_text()
     card.run(card.Config(run=model, evaluation=tmp_path / "changed"))
-    assert "measured on a model that is not the one that was saved" in (model / "README.md").read_text()
+    assert "evaluated model differs from the model that was saved" in (model / "README.md").read_text()
     card.run(card.Config(run=model, evaluation=tmp_path / "whole"))
-    assert "measured on a model" not in (model / "README.md").read_text()
+    assert "evaluated model differs" not in (model / "README.md").read_text()
 
 
 def test_a_good_accuracy_of_another_model_judges_nothing():
@@ -105,4 +105,4 @@ def test_a_good_accuracy_of_another_model_judges_nothing():
     assert whole.ready is True
     assert other.label == "cannot_judge"
     assert other.ready is None
-    assert "the model as it was saved" in other.headline.en
+    assert "the model that was saved" in other.headline.en

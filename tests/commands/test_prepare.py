@@ -75,7 +75,7 @@ def test_splitting_by_a_field_keeps_its_values_apart(tmp_path):
 def test_too_few_prompts_are_an_error_that_leaves_nothing_behind(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_bytes(orjson.dumps(rows()[0]))
-    with pytest.raises(DataError, match="split came out empty"):
+    with pytest.raises(DataError, match="split is empty"):
         prepare(path, tmp_path / "out")
     assert list(tmp_path.iterdir()) == [path]
     assert prepare(path, tmp_path / "out", fractions=(1.0, 0.0, 0.0)).splits == {"train": 1}
@@ -125,7 +125,7 @@ def test_nothing_is_overwritten_unasked_and_never_a_foreign_folder(source, tmp_p
 
 @pytest.mark.parametrize(
     ("settings", "words"),
-    [({"test_groups": 2}, "needs split_by"), ({"max_rows": 0}, "max_rows"), ({"fractions": (1, 1, 1)}, "add up to 1")],
+    [({"test_groups": 2}, "needs split_by"), ({"max_rows": 0}, "max_rows"), ({"fractions": (1, 1, 1)}, "sum to 1")],
 )
 def test_contradicting_settings_are_refused(source, tmp_path, settings, words):
     with pytest.raises(UsageError, match=words):

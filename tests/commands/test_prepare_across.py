@@ -151,10 +151,10 @@ def test_near_duplicates_can_be_left_out(tmp_path):
     ("settings", "words"),
     [
         ({"near_threshold": 0.5}, "expected 0.7 to 1"),
-        ({"remove": ("near_duplicates",)}, "expected some of .*near_duplicate"),
+        ({"remove": ("near_duplicates",)}, "expected one of .*near_duplicate"),
         ({"overlap": 0.0}, "overlap is 0"),
         ({"split_by": NEAR_PROMPT, "near_threshold": 0.0}, "needs a --near-threshold"),
-        ({"split_by": NEAR_PROMPT, "test_groups": 2}, "does not go with"),
+        ({"split_by": NEAR_PROMPT, "test_groups": 2}, "cannot be combined with"),
     ],
 )
 def test_settings_that_could_only_mislead_are_refused(tmp_path, settings, words):

@@ -196,7 +196,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="ne
 @pytest.mark.parametrize(
     ("signalled", "code", "words"),
     [
-        ("worker", 1, "a worker process ended too early (SIGKILL)"),
+        ("worker", 1, "a worker process exited early (SIGKILL)"),
         (signal.SIGINT, 130, "interrupted by SIGINT"),
         (signal.SIGTERM, 143, "interrupted by SIGTERM"),
         (signal.SIGHUP, 129, "interrupted by SIGHUP"),

@@ -70,7 +70,7 @@ def test_a_public_repository_is_not_filled_without_a_word_and_the_report_goes_al
     with running() as hub:
         hub.private["org/open"], hub.files["org/open"] = False, {}
         line = told(rewardsmith("push", saved, "org/open", address=hub.address, home=tmp_path))
-        assert "everybody can read it; pass --public" in line
+        assert "already exists and is public; pass --public" in line
         assert hub.files["org/open"] == {}
         done = rewardsmith("push", saved, "org/open", "--public", "--report", address=hub.address, home=tmp_path)
         assert done.returncode == 0, done.stderr
@@ -80,9 +80,9 @@ def test_a_public_repository_is_not_filled_without_a_word_and_the_report_goes_al
 @pytest.mark.parametrize(
     ("name", "token", "expected"),
     [
-        ("org/a", "hf_wrong", "does not accept the token (401)"),
-        ("other/a", TOKEN, "the hub forbids it (403: no right to create there)"),
-        ("org/a", None, "there is no token for the hub; set HF_TOKEN or run `hf auth login`"),
+        ("org/a", "hf_wrong", "rejected the token (401)"),
+        ("other/a", TOKEN, "the Hub denied access (403: no right to create there)"),
+        ("org/a", None, "no Hub access token is set; set HF_TOKEN or run `hf auth login`"),
     ],
 )
 def test_a_hub_that_refuses_is_told_in_one_line(saved, tmp_path, name, token, expected):

@@ -60,7 +60,7 @@ def test_seed_001_runs_as_it_stands(tmp_path, capsys):
 def test_an_unknown_recipe_lists_those_there_are(capsys):
     assert main(["train", "--config", "seed-3", "-o", "x"]) == 2
     message = capsys.readouterr().err
-    assert "neither a file here nor a recipe; recipes: " in message
+    assert "neither a local file nor a recipe (a settings file that comes with rewardsmith); recipes: " in message
     assert all(path.stem in message for path in RECIPES)
     assert main(["evaluate", "--config", "seed-003", "x"]) == 2
     assert "cannot read the settings file seed-003" in capsys.readouterr().err
@@ -85,9 +85,9 @@ def test_adapter_settings_come_as_flags_as_yaml_and_from_python(tmp_path):
     ]:
         with pytest.raises(UsageError, match=said):
             train.Lora(**wrong)
-    with pytest.raises(UsageError, match=r"add an adapter that learns: --lora\.r 16"):
+    with pytest.raises(UsageError, match=r"add a trainable adapter: --lora\.r 16"):
         train.Config(model="tiny", dataset=("x",), output=tmp_path, quantize="4bit")
-    with pytest.raises(UsageError, match=r"leaves nothing to --lora\.r"):
+    with pytest.raises(UsageError, match=r"so --lora\.r has no layers to adapt"):
         train.Config(model="tiny", dataset=("x",), output=tmp_path, freeze_layers=-1, lora=train.Lora(r=2))
 
 
@@ -133,7 +133,7 @@ def test_a_run_resumes_only_with_its_own_adapter_settings(tmp_path, capsys):
     assert main([*base, "--resume"]) == 0
     assert json.loads(capsys.readouterr().out)["resumed_from"] == 2
     assert main([*base, "--resume", "--lora-alpha", "16"]) == 1
-    assert "cannot be resumed, settings or data changed: lora: " in capsys.readouterr().err
+    assert "cannot be resumed because its settings or data changed: lora:  " in capsys.readouterr().err
 
 
 def test_the_recipes_folder_at_the_root_is_the_packages_own():

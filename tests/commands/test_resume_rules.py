@@ -94,9 +94,9 @@ def test_another_machine_or_commit_is_noted_and_the_run_goes_on(place):
     stored = json.loads(path.read_text())
     path.write_text(json.dumps({**stored, "cpu": "NEON", "gpu": "Some GPU", "commit": "a" * 40}))
     said = train_from(place / "start", place / "run", resume=True)
-    assert f"begun on NEON, going on with {stored['cpu']}: sums are rounded differently" in said
-    assert f"begun on Some GPU, going on with {stored['gpu']}: sums are rounded differently" in said
-    assert f"begun with the code of commit {'a' * 40}, going on with {stored['commit']}" in said
+    assert f"started on NEON and continued on {stored['cpu']}: results may differ by rounding" in said
+    assert f"started on Some GPU and continued on {stored['gpu']}: results may differ by rounding" in said
+    assert f"started with the code of commit {'a' * 40} and continued with {stored['commit']}" in said
 
 
 def test_a_start_model_whose_tokenizer_was_changed_since_is_refused(place):
@@ -107,7 +107,7 @@ def test_a_start_model_whose_tokenizer_was_changed_since_is_refused(place):
     vocabulary["~"], vocabulary["^"] = vocabulary["^"], vocabulary["~"]
     path.write_text(json.dumps(tokenizer))
     with pytest.raises(
-        TrainingError, match=r"cannot be resumed, settings or data changed: tokenizer: '\w{16}' → '\w{16}'$"
+        TrainingError, match=r"cannot be resumed because its settings or data changed: tokenizer: '\w{16}' → '\w{16}'$"
     ):
         train_from(place / "start", place / "run", resume=True)
 
@@ -117,7 +117,9 @@ def test_a_start_model_whose_weights_were_changed_since_is_refused(place):
     weights = load_file(path)
     weights["score.weight"][0, 0] += 1e-3
     save_file(weights, path, metadata={"format": "pt"})
-    with pytest.raises(TrainingError, match=r"cannot be resumed, settings or data changed: start_weights: '\w{16}' → "):
+    with pytest.raises(
+        TrainingError, match=r"cannot be resumed because its settings or data changed: start_weights: '\w{16}' → "
+    ):
         train_from(place / "start", place / "run", resume=True)
 
 
@@ -133,7 +135,7 @@ def test_the_weights_that_a_seed_draws_count_as_well(tmp_path, monkeypatch):
         return model
 
     monkeypatch.setattr(backbones, "tiny_model", otherwise)
-    with pytest.raises(TrainingError, match=r"cannot be resumed, settings or data changed: start_weights: "):
+    with pytest.raises(TrainingError, match=r"cannot be resumed because its settings or data changed: start_weights: "):
         train_from("tiny", tmp_path / "run", n_embd=16, n_layer=1, resume=True)
 
 

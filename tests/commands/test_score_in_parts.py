@@ -108,7 +108,7 @@ def test_parts_of_other_rows_weights_or_settings_are_not_taken(model, rows, whol
 
 
 def test_workers_without_ray_are_refused(model, rows):
-    with pytest.raises(UsageError, match="--workers counts workers of --engine ray"):
+    with pytest.raises(UsageError, match="--workers applies to --engine ray only"):
         settings(model, rows, workers=2)
     with pytest.raises(UsageError, match="expected at least 1"):
         settings(model, rows, workers=0, engine="ray")
@@ -196,7 +196,7 @@ def test_a_killed_run_leaves_no_half_part(model, rows, number, code):
     errors = process.communicate()[1].decode().splitlines()
     assert process.returncode == code
     if number != signal.SIGKILL:
-        said = f"interrupted by {number.name}; what is finished is kept, the same command goes on from there"
+        said = f"interrupted by {number.name}; finished work is kept; run the same command to continue"
         assert errors[-1] == said
     assert list(folder.glob("*.jsonl"))
     for path in folder.glob("*.jsonl"):

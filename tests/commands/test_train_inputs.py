@@ -60,7 +60,7 @@ def test_a_template_that_fits_no_probe_is_refused_before_training(monkeypatch, t
     monkeypatch.setattr("rewardsmith.scoring.tokens.Encoder._fit_responses", refuse)
     arguments = ["train", "--model", "tiny", "--dataset", "synthetic:60", "--output", str(tmp_path / "run")]
     assert main([*arguments, "--threads", "1"]) == 1
-    assert "no probe conversation fits max_length 256" in capsys.readouterr().err
+    assert "fits into max_length 256" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 
@@ -135,9 +135,7 @@ def native(rows):
 
 def test_contradicting_attributes_are_not_stirred_into_one_target(tmp_path):
     mixed = write(tmp_path / "mixed.jsonl", native(attribute_rows("helpful", "safe")))
-    with pytest.raises(
-        TrainingError, match=r"about the attribute 'overall'.*helpful \d+, safe \d+.*--attribute helpful"
-    ):
+    with pytest.raises(TrainingError, match=r"has the attribute 'overall'.*helpful \d+, safe \d+.*--attribute helpful"):
         train.run(settings(tmp_path / "a", dataset=(mixed,)))
     chosen = train.run(settings(tmp_path / "c", dataset=(mixed,), attribute="safe"))
     assert chosen.summary["pairs"] == chosen.summary["records"]
@@ -180,6 +178,6 @@ def test_overwrite_never_empties_an_input(tmp_path, capsys):
     for output in (tmp_path / "data", tmp_path):
         arguments = ["train", "--model", "tiny", "--dataset", str(tmp_path / "data"), "--output", str(output)]
         assert main([*arguments, "--overwrite", "--threads", "1"]) == 1
-        assert "holds the input" in capsys.readouterr().err
+        assert "contains the input" in capsys.readouterr().err
     with open(source) as file:
         assert len(file.readlines()) == 60

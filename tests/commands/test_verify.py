@@ -92,9 +92,9 @@ def test_a_damaged_model_is_not_scored_and_the_rest_is_still_checked(run, tmp_pa
     flip_bit(run / "model" / "model.safetensors", root=tmp_path, rng=random.Random(0))
     assert main(["verify", str(run)]) == 1
     said = capsys.readouterr().out
-    assert "    model/model.safetensors: other bytes than when it was written\n" in said
+    assert "    model/model.safetensors: changed since it was written\n" in said
     assert "probes    not checked    the model's files are damaged" in said
-    assert "settings  holds" in said
+    assert "settings  passed" in said
     shutil.rmtree(run / "model")
     assert faults(rs.verify(run, part="files")) == [("files", "model/reward.json", "no such file")]
 
@@ -108,20 +108,20 @@ def test_data_that_changed_since_is_named_and_data_that_is_gone_is_not_held_agai
     change(path, files=[{**recorded, "file": str(data)}])
     assert state(rs.verify(run, part="data")) == {"data": True}
     data.write_text(data.read_text().replace("It is 2.", "It is 3.", 1))
-    assert faults(rs.verify(run, part="data")) == [("data", str(data), "other bytes than when it was read")]
+    assert faults(rs.verify(run, part="data")) == [("data", str(data), "changed since it was read")]
     data.unlink()
     gone = rs.verify(run, part="data")
-    assert (gone.holds, state(gone), gone.parts[0].said) == (True, {"data": None}, "no longer there: 1")
+    assert (gone.holds, state(gone), gone.parts[0].said) == (True, {"data": None}, "missing: 1")
 
 
 def test_settings_that_contradict_each_other_are_named(run):
     change(run / "settings.json", epochs=7, data_test="0" * 16)
     names = sorted(path.name for path in (run / "checkpoints").glob("step-*"))
-    other = "made with other settings than settings.json (data_test, epochs)"
+    other = "written with settings that differ from settings.json (data_test, epochs)"
     assert faults(rs.verify(run, part="settings")) == [
         ("settings", "config.yaml", "epochs is 1, but 7 in settings.json"),
         *(("settings", f"checkpoints/{name}/state.json", other) for name in names),
-        ("settings", "data/data.json", "other test records than in settings.json"),
+        ("settings", "data/data.json", "the test records differ from settings.json"),
     ]  # fmt: skip
     (run / "settings.json").write_text("[" * 50_000)
     assert faults(rs.verify(run, part="settings")) == [("settings", "settings.json", "cannot be read")]
@@ -163,7 +163,7 @@ def test_what_the_files_do_not_show_the_probes_do(run):
     assert state(result) == {"files": True, "probes": False}
     ((part, name, what),) = faults(result)
     assert (part, name) == ("probes", "model/reward.json")
-    assert "weights or library changed" in what
+    assert "the weights or a library changed" in what
 
 
 def test_a_tokenizer_that_no_probe_shows_to_be_another_is_noticed(run):
@@ -174,7 +174,7 @@ def test_a_tokenizer_that_no_probe_shows_to_be_another_is_noticed(run):
     path.write_text(json.dumps(tokenizer))
     seal_model(run / "model")
     assert faults(rs.verify(run / "model")) == [
-        ("probes", "tokenizer.json", "another tokenizer than that of the contract in reward.json")
+        ("probes", "tokenizer.json", "the tokenizer differs from that of the scoring contract in reward.json")
     ]
 
 
@@ -199,11 +199,11 @@ def test_a_run_that_is_resumed_after_its_end_is_sealed_anew(made, run):
 
 
 def test_other_folders_and_parts_are_refused_in_one_line(tmp_path, capsys):
-    with pytest.raises(UsageError, match="is no folder; name a run folder of train"):
+    with pytest.raises(UsageError, match="is not a folder; pass a run folder of train"):
         rs.verify(tmp_path / "nothing")
-    with pytest.raises(ModelError, match="is neither a run of rewardsmith"):
+    with pytest.raises(ModelError, match="is neither a rewardsmith run"):
         rs.verify(tmp_path)
     with pytest.raises(UsageError, match="part: got 'weights', expected one of files, data"):
         rs.verify(tmp_path, part="weights")
     assert main(["verify", str(tmp_path), "--json"]) == 1
-    assert "is neither a run" in json.loads(capsys.readouterr().out)["error"]["message"]
+    assert "is neither a rewardsmith run" in json.loads(capsys.readouterr().out)["error"]["message"]

@@ -169,7 +169,7 @@ def newest(folder: Path) -> int:
         (["--dataset", "synthetic:nine"], 1, "synthetic:N"),
         (["--dataset", "synthetic:60", "--model", "nonsense"], 1, "unknown model 'nonsense'"),
         (["--dataset", "synthetic:60", "--max-length", "16"], 1, "max_length 16 is too small"),
-        (["--dataset", "synthetic:60", "--max-length", "99999"], 2, "reads at most"),
+        (["--dataset", "synthetic:60", "--max-length", "99999"], 2, "supports at most"),
         (["--dataset", "synthetic:60", "--lrr", "1e-4"], 2, "--lr"),
         (["--dataset", "synthetic:60", "--lr", "fast"], 2, "lr"),
         (["--dataset", "synthetic:60", "--epochs", "0"], 2, "at least 1"),
@@ -177,7 +177,7 @@ def newest(folder: Path) -> int:
         (["--dataset", "synthetic:60", "--loss", "hinge"], 2, "bradley-terry"),
         (["--dataset", "synthetic:60", "--config", "typo.yaml"], 2, "learning_rate"),
         (["--dataset", "synthetic:60", "--device", "cuda:7"], 1, "cuda:7"),
-        (["--dataset", "synthetic:60", "--resume"], 1, "holds no run to resume"),
+        (["--dataset", "synthetic:60", "--resume"], 1, "contains no run to resume"),
     ],
 )
 def test_a_wrong_input_ends_in_one_clear_line(arguments, code, message, tmp_path, monkeypatch, capsys):

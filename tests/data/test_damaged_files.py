@@ -65,9 +65,9 @@ def test_every_line_that_unpacks_before_a_cut_is_read(tmp_path, cut):
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (lambda packed: packed[:-8] + bytes([packed[-8] ^ 1]) + packed[-7:], "checksum of the gzip data is wrong"),
-        (lambda packed: packed + b"something else", "bytes after its end are no gzip"),
-        (lambda packed: packed + packed[:5], "ends before its end-of-stream marker"),
+        (lambda packed: packed[:-8] + bytes([packed[-8] ^ 1]) + packed[-7:], "gzip checksum does not match"),
+        (lambda packed: packed + b"something else", "are not gzip data"),
+        (lambda packed: packed + packed[:5], "ends before the end-of-stream marker"),
     ],
 )
 @pytest.mark.parametrize("end", [b"", b"\n"])
@@ -304,7 +304,7 @@ def test_an_element_that_is_too_long_costs_itself(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.txt"])
 def test_lines_that_end_in_carriage_returns_alone_are_refused_in_one_line(tmp_path, name):
     (tmp_path / name).write_bytes(b"prompt,chosen\rp,c\rp,c\r")
-    with pytest.raises(DataError, match=r"end in \\r alone"):
+    with pytest.raises(DataError, match=r"end with \\r only"):
         list(read_file(tmp_path / name))
 
 
@@ -340,7 +340,7 @@ def test_a_damaged_row_group_costs_its_rows_and_no_others(tmp_path):
     assert kept == numbered(300)[:100] + numbered(300)[200:]
     assert [(one.line, one.code) for one in bad] == [(n, "damaged_parquet") for n in range(101, 201)]
     path.write_bytes(bytes(data[:-100]))
-    with pytest.raises(DataError, match="not readable as Parquet"):
+    with pytest.raises(DataError, match="cannot be read as Parquet"):
         list(read_file(path))
 
 

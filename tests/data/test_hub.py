@@ -57,8 +57,8 @@ def test_a_split_is_streamed(local):
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [
-        (("default", "train"), r"train_prefs.*CONFIG:SPLIT \(asked for default and train\)"),
-        (("other", "train_prefs"), r"other.*CONFIG:SPLIT \(asked for other and train_prefs\)"),
+        (("default", "train"), r"train_prefs.*CONFIG:SPLIT \(requested: default and train\)"),
+        (("other", "train_prefs"), r"other.*CONFIG:SPLIT \(requested: other and train_prefs\)"),
     ],
 )
 def test_a_split_or_configuration_that_is_not_there_is_told_with_those_that_are(local, wanted, words):

@@ -98,7 +98,7 @@ def test_one_response_rated_in_two_ways_is_quarantined_and_the_same_way_is_joine
     assert [(bad.line, bad.code) for bad in loaded.quarantined] == [(3, "rating_conflict")]
     assert "rows:1" in loaded.quarantined[0].reason
     assert (len(loaded.records), len(loaded.records[0].responses), loaded.joined) == (1, 1, 1)
-    with pytest.raises(DataError, match="rated differently"):
+    with pytest.raises(DataError, match="has a different rating"):
         load(rows, strict=True)
 
 

@@ -56,7 +56,7 @@ def test_a_row_of_another_format_says_so():
     assert len(loaded.records) == 2
     other, empty = loaded.quarantined
     assert (other.code, empty.code) == ("missing_field", "missing_field")
-    assert "has the columns of stack-exchange, but the file is read as pair" in other.reason
+    assert "has the columns of the format stack-exchange, but the file is read as pair" in other.reason
     assert "'rejected' is missing or null" in empty.reason
 
 
@@ -67,7 +67,7 @@ def test_a_hub_name_that_cannot_be_had_is_one_line(monkeypatch):
         raise ConnectionError("no network\nmore")
 
     monkeypatch.setattr(datasets, "load_dataset", refuse)
-    with pytest.raises(DataError, match=r"owner/name is neither a file or folder here nor") as caught:
+    with pytest.raises(DataError, match=r"owner/name is neither a local file or folder nor") as caught:
         load("owner/name")
     assert "\n" not in str(caught.value)
 

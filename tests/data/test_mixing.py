@@ -58,7 +58,7 @@ def test_a_file_that_is_really_called_so_is_meant_whole(tmp_path, monkeypatch):
 @pytest.mark.parametrize("share", ["half", "30%", "0,3", "-0.5", ""])
 def test_what_was_meant_as_a_share_of_a_file_is_named(tmp_path, share):
     source = write(tmp_path / "a.jsonl", rows(2))
-    with pytest.raises(UsageError, match=r"is no number; expected one as in .*a\.jsonl:0\.3"):
+    with pytest.raises(UsageError, match=r"is not a number; expected, for example, .*a\.jsonl:0\.3"):
         parse_source(f"{source}:{share}")
 
 

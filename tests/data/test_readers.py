@@ -160,7 +160,7 @@ def test_parquet_equals_the_rows_it_was_made_from(tmp_path):
     pq.write_table(pa.Table.from_pylist(ROWS), tmp_path / "a.parquet")
     assert rows_of(tmp_path / "a.parquet") == ROWS
     (tmp_path / "b.parquet").write_bytes(b"no parquet at all")
-    with pytest.raises(DataError, match="not readable as Parquet"):
+    with pytest.raises(DataError, match="cannot be read as Parquet"):
         list(read_file(tmp_path / "b.parquet"))
 
 
@@ -192,21 +192,21 @@ def test_sources_that_cannot_be_read_are_refused_in_one_line(tmp_path):
     for name, words in (
         ("missing.jsonl", "does not exist"),
         ("empty.jsonl", "is empty"),
-        ("a.xyz", "unknown ending '.xyz'"),
-        ("a.gz", "unknown ending ''"),
+        ("a.xyz", "unknown extension '.xyz'"),
+        ("a.gz", "unknown extension ''"),
         ("prompt=ask", "does not exist; expected"),  # a path, as the folder before it tells
-        ("empty.jsonl:0.3", "only prepare and train take shares"),
+        ("empty.jsonl:0.3", "only prepare and train accept a share"),
         ("folder", "no data files"),
     ):
         with pytest.raises(DataError, match=words) as caught:
             files_of(tmp_path / name)
         assert "\n" not in str(caught.value)
-    with pytest.raises(DataError, match=r"write --map chosen=said\.best, the flag once for each"):
+    with pytest.raises(DataError, match=r"write --map chosen=said\.best, repeat the flag"):
         files_of("chosen=said.best")
     with pytest.raises(DataError, match="UTF-16"):
         list(read_file(tmp_path / "utf16.jsonl"))
     for source in (5, {"train": ROWS}):
-        with pytest.raises(DataError, match="is no source"):
+        with pytest.raises(DataError, match="is not a data source"):
             read_objects(source)
 
 

@@ -36,10 +36,10 @@ def test_two_columns_can_change_places():
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ("prompt=asked", r"there is no 'asked'; the columns are ask, good, bad, topic"),
-        ("prompt=bad.words", r"there is no 'bad\.words'"),
-        ("prompt=bad.texts.5", r"there is no 'bad\.texts\.5'"),
-        ("topic=ask", r"there is a column 'topic' already.*rename that too"),
+        ("prompt=asked", r"no column 'asked'; the columns are ask, good, bad, topic"),
+        ("prompt=bad.words", r"no column 'bad\.words'"),
+        ("prompt=bad.texts.5", r"no column 'bad\.texts\.5'"),
+        ("topic=ask", r"the column 'topic' exists already.*rename it too"),
     ],
 )
 def test_columns_that_are_not_there_and_names_that_are_taken_stop_the_reading(given, words):

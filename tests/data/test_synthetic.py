@@ -388,8 +388,8 @@ def test_a_rate_of_zero_plants_nothing() -> None:
         ({"noise": math.nan}, "noise is nan"),
         ({"faults": {"typos": 0.1}}, "unknown fault 'typos'; known: label_noise"),
         ({"faults": {"mojibake": 1.5}}, "mojibake is 1.5"),
-        ({"faults": {"label_noise": 0.6, "length_shortcut": 0.6}}, "length_shortcut needs 6 rows"),
-        ({"faults": {"label_noise": 0.5}, "responses_per_prompt": 1}, "label_noise needs 5 rows"),
+        ({"faults": {"label_noise": 0.6, "length_shortcut": 0.6}}, "length_shortcut needs 6 suitable rows"),
+        ({"faults": {"label_noise": 0.5}, "responses_per_prompt": 1}, "label_noise needs 5 suitable rows"),
     ],
 )
 def test_a_setting_out_of_range_is_refused_with_what_was_expected(arguments: dict, words: str) -> None:

@@ -33,7 +33,7 @@ def test_the_text_names_headline_findings_and_next_action(figures, tmp_path):
     text = run(Config(figures, output=tmp_path / "out")).to_text()
     lines = text.splitlines()
     assert lines[0].startswith("Cannot be judged without n and baselines")
-    assert any(line.startswith("[warning] no baseline was compared") for line in lines)
+    assert any(line.startswith("[warning] no baseline to compare with") for line in lines)
     assert lines[-2].startswith("Next action: Run `rewardsmith evaluate")
     with speaking("zh"):
         chinese = run(Config(figures, output=tmp_path / "zh")).to_text()

@@ -195,7 +195,7 @@ def test_the_worst_baseline_decides(differences, finding_id, severity):
 def test_an_open_comparison_says_how_many_pairs_it_needs():
     finding = performance.baselines(Facts(accuracy=0.62, n=1000, baselines=baselines(tfidf=0.02)))
     # 1000 * 2.043 * (0.03 / 0.02)^2 = 4597
-    assert re.search(r"needs about 4,59\d pairs", finding.evidence.en)
+    assert re.search(r"needs about 4,59\d comparisons", finding.evidence.en)
     close = performance.baselines(Facts(accuracy=0.602, n=1000, baselines=baselines(tfidf=0.002)))
     assert "too close for any usual n" in close.evidence.en
 
@@ -238,8 +238,8 @@ def test_length_bias_needs_lengths_on_both_sides():
 
 
 def test_the_direction_of_a_length_bias_is_named():
-    assert slices.length_bias(by_length(55, 80)).title.en == "the reward follows length"
-    assert slices.length_bias(by_length(80, 55)).title.en == "the reward follows brevity"
+    assert slices.length_bias(by_length(55, 80)).title.en == "the reward favours long responses"
+    assert slices.length_bias(by_length(80, 55)).title.en == "the reward favours short responses"
 
 
 def test_a_category_is_weak_only_beyond_its_interval():

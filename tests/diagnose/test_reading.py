@@ -39,7 +39,7 @@ def test_correct_of_n_is_an_accuracy():
         ({"n": 2.5}, "expected a whole number"),
         ({"n": -1}, "expected a whole number"),
         ({"accuracy_ci": 0.1}, "expected \\[low, high\\]"),
-        ({"baselines": 3}, "expected an object"),
+        ({"baselines": 3}, "expected a JSON object"),
         ({"correct": 3, "n": 2}, "expected at most n"),
         ({"accuracy": True}, "expected a number"),
     ],
@@ -105,13 +105,13 @@ def test_an_interrupted_last_line_is_noted_and_any_other_is_refused(tmp_path):
     cut = lines({"step": 1, "loss": 0.7}) + '{"step": 2, "lo'
     facts = facts_from_folder(write(tmp_path, metrics_lines=cut))
     assert len(facts.curve) == 1
-    assert any("metrics.jsonl:2 is cut off" in note for note in facts.notes)
+    assert any("metrics.jsonl:2 is truncated" in note for note in facts.notes)
     with pytest.raises(DataError, match=r"metrics.jsonl:1 is not JSON"):
         facts_from_folder(write(tmp_path, metrics_lines='{"st\n' + lines({"step": 2, "loss": 1.0})))
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
-    with pytest.raises(DataError, match="holds none of"):
+    with pytest.raises(DataError, match="contains none of"):
         facts_from_folder(tmp_path)
     with pytest.raises(DataError, match="no run folder"):
         facts_from_folder(tmp_path / "nowhere")

@@ -37,7 +37,7 @@ def test_seventy_percent_without_n_cannot_be_judged():
     assert verdict.label == "cannot_judge"
     assert verdict.ready is None
     assert verdict.headline.en == (
-        "Cannot be judged without n and baselines; train loss 0.9122 is above ln 2 = 0.6931, worse than a coin."
+        "Cannot be judged without n and baselines; training loss 0.9122 is above chance level (ln 2 = 0.6931)."
     )
     assert "缺少比较数 n、基线" in verdict.headline.zh
     assert "rewardsmith evaluate" in verdict.next_action.en
@@ -50,7 +50,7 @@ def test_a_loss_of_ln_2_and_one_of_two_is_nothing_learned():
     verdict = judge(facts_from_mapping({"loss": 0.6930, "correct": 1, "n": 2}))
     assert verdict.label == "nothing_learned"
     assert verdict.ready is False
-    assert verdict.headline.en.startswith("Nothing was learned: the loss is ln 2")
+    assert verdict.headline.en.startswith("Nothing was learned: the loss is at ln 2")
     assert "9–91 %" in verdict.headline.en
     assert "9–91 %" in verdict.headline.zh
 
@@ -59,7 +59,7 @@ def test_a_clean_run_is_good_and_ready():
     verdict = judge(GOOD)
     assert (verdict.label, verdict.ready) == ("good", True)
     assert {finding.severity for finding in verdict.findings} == {"good"}
-    assert verdict.headline.en == "Good: beats every baseline measured."
+    assert verdict.headline.en == "Good: beats every measured baseline."
     assert "best-of-N" in verdict.next_action.en
 
 

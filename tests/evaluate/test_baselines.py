@@ -94,7 +94,7 @@ def test_labels_without_a_pattern_are_a_coin():
 def test_what_cannot_be_fitted_is_nan_and_says_why():
     one_prompt = tfidf(["a b"], ["c d"], cluster=np.array([0]))
     assert np.isnan(one_prompt.margin).all()
-    assert one_prompt.fitted_on == "nothing: too few prompts"
+    assert one_prompt.fitted_on == "none (too few prompts)"
     no_words = tfidf(["!", "?"] * 5, [".", ","] * 5, cluster=np.arange(10))
     assert np.isnan(no_words.margin).all()
     one_row = tfidf(["a b"], ["c d"], cluster=np.array([0]), training=TextPairs(["a"], ["b"]))

@@ -46,7 +46,7 @@ def test_each_fault_names_the_file_and_what_it_is(folder):
         return fault
 
     (folder / "a.json").write_text('{"temperature": 1.26}')
-    assert only() == Fault("a.json", "other bytes than when it was written")
+    assert only() == Fault("a.json", "changed since it was written")
     (folder / "a.json").write_text("{}")
     assert only() == Fault("a.json", "2 bytes, expected 21")
     (folder / "a.json").unlink()

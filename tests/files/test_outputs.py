@@ -162,7 +162,7 @@ def test_an_output_file_is_a_plain_file(tmp_path):
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
-    for name, why in {"pipe": "no plain file", "folder": "is a folder"}.items():
+    for name, why in {"pipe": "not a regular file", "folder": "is a folder"}.items():
         for overwrite in (True, False):
             with pytest.raises(OutputError, match=why):
                 check_output_file(tmp_path / name, overwrite=overwrite)
@@ -170,7 +170,7 @@ def test_an_output_file_is_a_plain_file(tmp_path):
         with pytest.raises(OutputError, match="already there"):
             check_output_file(tmp_path / name, overwrite=False)
         check_output_file(tmp_path / name, overwrite=True)
-    with pytest.raises(OutputError, match="no plain file"):
+    with pytest.raises(OutputError, match="not a regular file"):
         check_output_file(os.devnull and tmp_path.joinpath(os.devnull), overwrite=True)
 
 

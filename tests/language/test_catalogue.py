@@ -111,8 +111,8 @@ def test_every_template_is_read_as_itself():
             "无法写入 out：磁盘空间不足（该磁盘剩余 7 MB）",
         ),
         (
-            "interrupted by SIGTERM; what is finished is kept in out; the same command with --resume goes on from there",
-            "已被 SIGTERM 中断；已完成的部分保存在 out；同一命令加上 --resume 可从那里继续",
+            "interrupted by SIGTERM; finished work is kept in out; run the same command with --resume to continue",
+            "已被 SIGTERM 中断；已完成的工作保存在 out；用同一命令加上 --resume 继续",
         ),
         ("    written to 数据/a b", "    已写入 数据/a b"),
         ("error: 'dataset' is missing; pass --dataset TEXT... or set dataset in the YAML file",

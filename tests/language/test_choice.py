@@ -147,7 +147,7 @@ def test_no_locale_makes_a_real_process_fail_on_chinese(tmp_path, locale, coding
     assert b"Traceback" not in shown
     assert b"UnicodeEncodeError" not in shown
     # One row cannot fill three splits: refused, in the language and the encoding of this screen.
-    said = "划分为空" if locale.startswith("zh") and coding != "ascii" else "split came out empty"
+    said = "划分为空" if locale.startswith("zh") and coding != "ascii" else "split is empty"
     assert (done.returncode, said in shown.decode()) == (1, True), shown.decode()
 
 

@@ -149,9 +149,7 @@ def test_sigterm_ends_training_with_a_checkpoint_and_says_how_to_go_on(tmp_path)
         process.terminate()
         out, errors = process.communicate(timeout=60)
     assert process.returncode == 143
-    said = (
-        f"interrupted by SIGTERM; what is finished is kept in {run}; the same command with --resume goes on from there"
-    )
+    said = f"interrupted by SIGTERM; finished work is kept in {run}; run the same command with --resume to continue"
     assert errors.splitlines()[-1] == said
     assert json.loads(out) == {"error": {"type": "Interrupted", "message": said}}
     assert kept_step(run) >= 10

@@ -70,7 +70,7 @@ def test_an_embedding_with_padded_rows_keeps_them(tmp_path):
 
 def test_tokens_that_nobody_has_a_row_for_are_refused(tmp_path):
     adapt(tmp_path, beside=False)
-    with pytest.raises(ModelError, match=r"brings 2 tokens \(260 'zebra', 261 '斑马'\) for which neither"):
+    with pytest.raises(ModelError, match=r"adds 2 tokens \(260 'zebra', 261 '斑马'\), but neither"):
         load(tmp_path)
     adapt(tmp_path / "one", trainable_token_indices=[260])
     with pytest.raises(ModelError, match=r"brings 1 tokens \(261 '斑马'\)"):
@@ -82,7 +82,7 @@ def test_what_an_adapter_says_it_saves_must_be_there(tmp_path):
     path = tmp_path / "adapter" / "adapter_model.safetensors"
     weights = load_file(path)
     save_file({name: w for name, w in weights.items() if "score" not in name}, path)
-    with pytest.raises(ModelError, match=r"lacks base_model.model.score.weight; is it complete"):
+    with pytest.raises(ModelError, match=r"lacks base_model.model.score.weight; check that the copy is complete"):
         load(tmp_path)
 
 
@@ -100,5 +100,5 @@ def test_a_weight_of_the_adapter_that_is_no_number_is_named(tmp_path):
 def test_other_kinds_of_adapters_are_refused(tmp_path):
     adapt(tmp_path, trainable_token_indices=[260, 261])
     foreign.change_json(tmp_path / "adapter" / "adapter_config.json", peft_type="IA3")
-    with pytest.raises(ModelError, match=r"an adapter of the kind IA3, only LoRA adapters are read"):
+    with pytest.raises(ModelError, match=r"an adapter of type IA3, but only LoRA adapters are supported"):
         load(tmp_path)

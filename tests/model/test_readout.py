@@ -113,7 +113,7 @@ def test_the_self_check_sees_a_wrong_mean(monkeypatch):
     import rewardsmith.model.forward.readout as module
 
     monkeypatch.setattr(module, "mean_of", lambda flat, answers: flat[-len(answers.count) :].float())
-    assert "away from separate sequences" in self_check(model.network, 64)
+    assert "from those of separate sequences" in self_check(model.network, 64)
 
 
 def test_gradients_reach_the_layers_read():
@@ -152,7 +152,7 @@ def test_a_lost_head_and_other_wishes_are_refused(tmp_path):
     with pytest.raises(ModelError, match="has a head that reads layers 1, 2 pooled by last and mean"):
         open_backbone(str(tmp_path / "model"), reading=lambda count: Readout((count,)))
     tiny().save(tmp_path / "plain")
-    with pytest.raises(ModelError, match="has a reward head already"):
+    with pytest.raises(ModelError, match="already has a reward head"):
         open_backbone(str(tmp_path / "plain"), reading=lambda count: Readout((count,)))
     with pytest.raises(ModelError, match="has 2 layers"):
         open_backbone("tiny", tiny=TinyConfig(n_layer=2), reading=lambda count: Readout((3,)))
@@ -184,5 +184,5 @@ def test_texts_without_their_answers_are_refused():
     bare = Encoder(model.tokenizer, make_contract(model.tokenizer, "decoder", max_length=256, date=DATE))
     from rewardsmith.model.scorer import Sequences, score
 
-    with pytest.raises(ModelError, match="came without their answers' lengths"):
+    with pytest.raises(ModelError, match="were passed without response lengths"):
         next(score(model.network, [Sequences("q", bare.encode(pair("q", "a", "b")).sequences)]))

@@ -59,7 +59,7 @@ def test_changed_weights_are_noticed(saved, tmp_path):
     weights = load_file(folder / "model.safetensors")
     weights["score.weight"] = weights["score.weight"] * 1.01
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ContractError, match=r"probe 0 scores .* weights or library changed"):
+    with pytest.raises(ContractError, match=r"probe 0 has reward .* weights or a library changed"):
         RewardModel.load(folder, device="cpu")
     RewardModel.load(folder, device="cpu", allow_mismatch=True)
 
@@ -70,7 +70,7 @@ def test_a_changed_tokenizer_is_noticed(saved, tmp_path):
     vocabulary = tokenizer["model"]["vocab"]
     vocabulary["a"], vocabulary["e"] = vocabulary["e"], vocabulary["a"]
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
-    with pytest.raises(ContractError, match=r"other tokens .* tokenizer or template changed"):
+    with pytest.raises(ContractError, match=r"other tokens .* tokenizer or the chat template changed"):
         RewardModel.load(folder, device="cpu")
 
 
@@ -101,7 +101,7 @@ def test_rank_sorts_by_reward_and_keeps_the_indices():
 
 def test_score_refuses_what_is_no_conversation_to_score():
     model = tiny()
-    with pytest.raises(DataError, match="must end with the assistant's answer, got user"):
+    with pytest.raises(DataError, match="must end with an assistant turn, got user"):
         model.score([[{"role": "user", "content": "hi"}]])
     with pytest.raises(DataError, match="expected a message"):
         model.score([[{"role": "user", "text": "hi"}]])

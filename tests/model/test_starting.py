@@ -72,7 +72,7 @@ def test_a_fitted_head_trains_without_the_encoders_own_dropout(encoder, tmp_path
     assert rewards_differ(start(encoder, tmp_path))
     probed = start(encoder, tmp_path, head_start="probe")
     assert not rewards_differ(probed)
-    assert probed.notes == ("the model's own dropout (0.1) is off, since its head is fitted without it",)
+    assert probed.notes == ("the dropout of the model (0.1) is turned off, because its head is fitted without dropout",)
 
 
 def test_every_place_of_a_rate_is_switched_off():
@@ -91,7 +91,7 @@ def test_a_run_killed_before_its_first_checkpoint_is_resumed_to_the_same_bits(tm
     (killed / "settings.json").write_bytes((whole / "settings.json").read_bytes())
     (killed / "metrics.jsonl").write_bytes(b"".join((whole / "metrics.jsonl").read_bytes().splitlines(True)[:3])[:-20])
     assert main([*arguments, "--output", str(killed), "--resume"]) == 0
-    assert "no checkpoint had been written, so training starts anew" in capsys.readouterr().err
+    assert "no checkpoint was written yet; training starts from the beginning" in capsys.readouterr().err
     for name in ("model/model.safetensors", "model/adapter/adapter_model.safetensors"):
         assert (whole / name).read_bytes() == (killed / name).read_bytes()
     assert "resume: false" in (killed / "config.yaml").read_text()

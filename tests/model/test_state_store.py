@@ -184,7 +184,7 @@ def test_a_class_that_does_not_bear_it_is_noticed():
 
     stack[2].register_forward_hook(borrow)
     model.network.lower = below(model.network, 2)
-    with pytest.raises(NotKept, match="away from a whole pass"):
+    with pytest.raises(NotKept, match="from that of a full forward pass"):
         checked_form(model.network, texts(model))
 
 
@@ -207,7 +207,7 @@ def test_a_store_that_gives_other_features_is_not_used(tmp_path):
     store, _ = kept(model, records, tmp_path)
     with torch.no_grad():
         model.network.hf.base_model.layers[0].self_attn.v_proj.weight.mul_(1.5)
-    with pytest.raises(NotKept, match="away from a whole pass"):
+    with pytest.raises(NotKept, match="from that of a full forward pass"):
         check_reading(StateStore(tmp_path, store.form), model.network, records)
     assert not tmp_path.exists()  # the next run begins anew
 
@@ -221,7 +221,7 @@ def opened(model, records, root, *, passes=2, form=None):
 def test_what_is_used_once_or_too_large_is_not_kept_and_says_so(tmp_path, monkeypatch):
     model = tiny(n_layer=3)
     records = texts(model)
-    with pytest.raises(NotKept, match="every text is used once"):
+    with pytest.raises(NotKept, match="every text is used only once"):
         opened(model, records, tmp_path, passes=1)
     assert not list(tmp_path.iterdir())
     store, missing = opened(model, records, tmp_path)
@@ -230,7 +230,7 @@ def test_what_is_used_once_or_too_large_is_not_kept_and_says_so(tmp_path, monkey
     tokens = sum(tree.tokens for tree in missing)
     needed = tokens * 64 * 4
     monkeypatch.setenv("REWARDSMITH_FEATURES_GB", str((needed - 1) / 1e9))
-    with pytest.raises(NotKept, match=r"they would take \S+ GB, and REWARDSMITH_FEATURES_GB is"):
+    with pytest.raises(NotKept, match=r"they need \S+ GB, but REWARDSMITH_FEATURES_GB is"):
         opened(model, records, tmp_path)
 
 
@@ -247,7 +247,7 @@ def test_states_of_other_texts_make_room(tmp_path, monkeypatch):
 
 def test_dropout_in_frozen_layers_is_kept_up_instead():
     model = from_config(BertConfig(**SMALL, num_hidden_layers=3, max_position_embeddings=128))
-    with pytest.raises(NotKept, match=r"the frozen layers drop out \(0.1\)"):
+    with pytest.raises(NotKept, match=r"the frozen layers use dropout \(0.1\)"):
         below(model.network, 2)
     model.network.hf.bert.encoder.layer[2].attention.self.dropout.p = 0.1  # above: no matter
     model = MODELS["bert, an encoder"]()

@@ -66,7 +66,7 @@ def test_a_weight_that_the_class_does_not_know_is_refused_by_name(case, classifi
     folder = copy_with(classifier[0], tmp_path / "model", CHANGING[case])
     for opening in (lambda: RewardModel.load(folder, device="cpu"), lambda: open_backbone(str(folder))):
         with pytest.raises(
-            ModelError, match=r"holds \d+ weights that LlamaForSequenceClassification does not use \("
+            ModelError, match=r"has \d+ weights that LlamaForSequenceClassification does not use \("
         ) as caught:
             opening()
         assert next(iter(CHANGING[case])).removeprefix("model.") in str(caught.value)
@@ -149,11 +149,11 @@ def test_weights_that_lie_there_twice_are_not_chosen_between(classifier, tmp_pat
     shutil.copyfile(folder / "model.safetensors", folder / "part.safetensors")
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"x": "part.safetensors"}}))
     with pytest.raises(
-        ModelError, match=r"holds its weights twice \(model.safetensors and model.safetensors.index.json\)"
+        ModelError, match=r"contains its weights twice \(model.safetensors and model.safetensors.index.json\)"
     ):
         RewardModel.load(folder, device="cpu")
     (folder / "model.safetensors").rename(folder / "shard-00000-model-00001-of-00001.safetensors")
-    with pytest.raises(ModelError, match="holds its weights twice"):
+    with pytest.raises(ModelError, match="contains its weights twice"):
         RewardModel.load(folder, device="cpu")
 
 
@@ -183,7 +183,7 @@ def test_a_model_with_a_contract_that_has_lost_its_head_is_never_given_another(t
         lambda: RewardModel.load(folder, device="cpu", allow_mismatch=True),
         lambda: open_backbone(str(folder)),
     ):
-        with pytest.raises(ModelError, match=r"has a scoring contract but lacks its reward head \(score.weight\)"):
+        with pytest.raises(ModelError, match=r"has a reward.json but no reward head \(score.weight\)"):
             opening()
 
 

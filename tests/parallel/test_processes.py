@@ -62,7 +62,7 @@ def test_an_error_is_raised_at_its_piece():
 
 
 def test_a_worker_that_dies_ends_everything_in_one_error():
-    with pytest.raises(WorkerError, match=r"ended too early \(SIGKILL\).*fewer --workers"):
+    with pytest.raises(WorkerError, match=r"exited early \(SIGKILL\).*fewer --workers"):
         until(in_order(worked.die_elsewhere, os.getpid(), endless(), workers=2), lambda result: False)
 
 

@@ -31,7 +31,7 @@ def test_a_circle_names_the_rows_that_form_it():
     found = looked(rows)
     assert found.circles == {0: (0, 1, 2), 1: (1, 2, 0), 2: (2, 0, 1)}
     (finding,) = found.findings(1, rows[1])
-    assert finding.detail.endswith("circle: f:2 > f:3 > f:1")
+    assert finding.detail.endswith("form a cycle: f:2 > f:3 > f:1")
     assert found.findings(3, rows[3]) == []
 
 
@@ -62,7 +62,7 @@ def test_rows_against_a_circle_belong_to_it_as_they_could_form_another():
     rows = prefer("ab", "bc", "ca", "ab", "bc", "ca", "ba", "cb", "ac", "ad")
     found = looked(rows)
     assert (sorted(found.circles), found.beside) == ([0, 1, 2, 3, 4, 5], {6: 0, 7: 1, 8: 2})
-    assert "speaks against f:1" in str(found.findings(6, rows[6]))
+    assert "contradicts f:1" in str(found.findings(6, rows[6]))
     left = [row for at, row in enumerate(rows) if not any(f.check == CYCLE for f in found.findings(at, row))]
     assert looked(left).circles == {}
 
@@ -108,7 +108,7 @@ def test_verdicts_that_hang_on_the_order():
     # pairs ab, cd, ef, gh in both orders; ab and ef changed; decided: 2 + 2 + 1, first won: 2 + 1 + 1
     assert found.order == OrderEffect(pairs=4, changed=2, first_wins=4, decided=5)
     assert found.turned == {0: 1, 1: 0, 4: 5, 5: 4}
-    assert found.findings(5, rows[5])[0].detail.startswith("f:5 shows")
+    assert found.findings(5, rows[5])[0].detail.startswith("f:5 has the same two responses")
 
 
 def test_no_rows_and_no_comparisons_are_fine():

@@ -156,7 +156,7 @@ def test_no_text_crashes_the_measures(texts):
     ("limits", "words"),
     [
         ({"min_chars": -1}, "min_chars is -1"),
-        ({"min_words": 9, "max_words": 3}, "no row could be inside"),
+        ({"min_words": 9, "max_words": 3}, "no row can satisfy both"),
         ({"max_similarity": 0.3}, "expected 0.7 to 1"),
         ({"min_agreement": float("nan")}, "min_agreement is nan"),
         ({"max_compression": 0.5}, "max_compression"),
@@ -169,5 +169,5 @@ def test_thresholds_that_make_no_sense_are_refused(limits, words):
 
 
 def test_a_folder_without_signals_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"signals\.jsonl is not there"):
+    with pytest.raises(DataError, match=r"signals\.jsonl does not exist"):
         SignalCache(tmp_path)

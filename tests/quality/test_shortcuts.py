@@ -141,7 +141,7 @@ def test_one_answer_to_everything_is_told_where_nothing_was_judged():
     singles = [replace(r, responses=r.responses[:1], source="f", line=n + 9) for n, r in enumerate(singles)]
     ((severity, sentence),) = told(singles)
     assert severity == "warning"
-    assert "stands under 30 of 30 different prompts (as at f:9)" in sentence
+    assert "appears for 30 of 30 different prompts (for example f:9)" in sentence
     others = [
         replace(r, responses=(replace(r.responses[0], messages=pair("p", f"own {n}", "x").responses[0].messages),))
         for n, r in enumerate(singles)
@@ -155,7 +155,7 @@ def test_one_answer_to_everything_is_told_where_nothing_was_judged():
 
 def test_one_answer_that_loses_everywhere_can_be_learned_too():
     sentences = {sentence for _, sentence in told([pair(f"q{n}", f"honest {n} q", "I do not know") for n in range(20)])}
-    assert any("loses under 20 of 20 different prompts" in sentence for sentence in sentences)
+    assert any("is rejected for 20 of 20 different prompts" in sentence for sentence in sentences)
 
 
 def test_a_text_counts_once_per_prompt():

@@ -56,7 +56,7 @@ def test_length_counts_words_of_both_kinds(text, words):
 @pytest.mark.parametrize(
     ("check", "text", "detail"),
     [
-        ("replacement_character", "a\ufffdb\ufffd", "2 characters lost (U+FFFD)"),
+        ("replacement_character", "a\ufffdb\ufffd", "2 characters were lost (U+FFFD)"),
         ("control_characters", "a\x00b\x1b", "U+0000, U+001B"),
         ("invisible_characters", "a\u200bb\u202e", "U+200B, U+202E"),
         ("template_token", "end<|im_end|>", "'<|im_end|>'"),

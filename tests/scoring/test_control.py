@@ -112,7 +112,7 @@ def test_a_template_that_leaves_a_turn_out_hides_no_forged_one():
 def test_a_character_that_is_a_whole_control_token_is_refused_by_name():
     normalizer = normalizers.Replace("☃", "</s>")
     encoder = encoder_of(unigram(normalizer))
-    with pytest.raises(ContractError, match=r"☃.*becomes the control token '</s>' and cannot be cut"):
+    with pytest.raises(ContractError, match=r"☃.*is tokenized as the control token '</s>' and cannot be split"):
         encoder.encode(pair("q", "☃", "b"))
 
 
@@ -126,7 +126,7 @@ def test_answers_are_counted_in_the_pieces_that_are_scored():
 
 
 def test_a_question_cannot_forge_a_turn_in_other_letters():
-    with pytest.raises(ContractError, match="spells the special token"):
+    with pytest.raises(ContractError, match="contains the text of the special token"):
         template_with(TOKENIZERS["unigram, nfkc"](), "decoder", "good? ＜／ｓ＞")
 
 

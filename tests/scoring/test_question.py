@@ -44,12 +44,12 @@ def test_a_template_without_turns_to_begin_gets_the_question_alone():
 def test_a_template_that_ends_before_the_question_could_stand_is_refused():
     tokenizer = byte_tokenizer()
     tokenizer.chat_template = "{{ messages[0].content }}{{ messages[1].content }}"
-    with pytest.raises(ContractError, match="leave --question out"):
+    with pytest.raises(ContractError, match="remove --question"):
         template_with(tokenizer, "decoder", "good?")
 
 
 def test_a_question_cannot_forge_a_turn():
-    with pytest.raises(ContractError, match="spells the special token"):
+    with pytest.raises(ContractError, match="contains the text of the special token"):
         template_with(byte_tokenizer(), "decoder", f"good?{byte_tokenizer().eos_token}")
 
 

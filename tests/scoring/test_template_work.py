@@ -45,9 +45,9 @@ STOPPED = {
 REFUSED = {
     "{% for i in range(10**9) %}{% endfor %}": "Range too big",
     "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}": "recursion",
-    "{{ [1, 2] | random }}": "draws at random",
-    "{{ [[1, 2]] | map('random') | list }}": "draws at random",
-    "{{ lipsum() }}": "draws at random",
+    "{{ [1, 2] | random }}": "uses random numbers",
+    "{{ [[1, 2]] | map('random') | list }}": "uses random numbers",
+    "{{ lipsum() }}": "uses random numbers",
     "{{ messages[0].items }}": "where text is expected",
     "{{ tools | length }}": "NoneType",
     "{% for d in documents %}{% endfor %}": "NoneType",
@@ -67,7 +67,7 @@ def contract_of(template):
 @pytest.mark.parametrize("name", STOPPED)
 def test_a_template_without_end_is_stopped_at_once(name):
     start = time.thread_time()
-    with pytest.raises(ModelError, match="the chat template was stopped: it loops without end") as caught:
+    with pytest.raises(ModelError, match="the chat template was stopped: it loops endlessly") as caught:
         contract_of(STOPPED[name] + SHOWS)
     assert time.thread_time() - start < 6
     assert "\n" not in str(caught.value)
@@ -82,17 +82,17 @@ def test_what_a_template_cannot_do_is_said_in_one_line(template):
 
 @pytest.mark.parametrize("template", BROKEN, ids=range(len(BROKEN)))
 def test_what_is_no_template_is_said_in_one_line(template):
-    with pytest.raises(ContractError, match="the chat template is no valid Jinja template") as caught:
+    with pytest.raises(ContractError, match="the chat template is not a valid Jinja template") as caught:
         contract_of(template)
     assert "\n" not in str(caught.value)
 
 
 def test_a_template_that_writes_nothing_is_refused():
-    with pytest.raises(ContractError, match="does not show the assistant's answer"):
+    with pytest.raises(ContractError, match="does not render the assistant's response"):
         contract_of("{# nothing #}")
     model = tiny()
     model.encoder.renderer.template = "{% if messages[0]['content'] != 'q' %}x{% endif %}"
-    with pytest.raises(ContractError, match="'', of which the tokenizer makes no token"):
+    with pytest.raises(ContractError, match="'', which the tokenizer turns into no token"):
         model.encode(pair("q", "a", "b"))
 
 

@@ -120,7 +120,7 @@ def test_the_contract_survives_json_and_refuses_an_edited_template():
     contract = encoder(default_system="Be brief.").contract
     stored = contract.to_json()
     assert ScoringContract.from_json(stored) == contract
-    with pytest.raises(ContractError, match="does not fit its stored hash"):
+    with pytest.raises(ContractError, match="does not match its stored hash"):
         ScoringContract.from_json({**stored, "template": stored["template"] + " "})
 
 
@@ -146,7 +146,7 @@ def test_an_unrenderable_conversation_says_which_roles():
     model = tiny()
     model.encoder.renderer.template = "{{ raise_exception('roles must alternate') }}"
     with pytest.raises(
-        ContractError, match=r"refuses this conversation \(roles: user, assistant\): roles must alternate"
+        ContractError, match=r"rejects this conversation \(roles: user, assistant\): roles must alternate"
     ):
         model.encode(pair("hi", "a", "b"))
 

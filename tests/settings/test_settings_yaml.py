@@ -105,7 +105,7 @@ def test_yaml_is_read_as_version_1_2(tmp_path, text, expected):
         ("lr: true", "f.yaml:1: lr: got the switch true, expected a number"),
         ("\nepochs: 1.0", "f.yaml:2: epochs: got the number 1.0, expected a whole number"),
         ("name: 5", "expected text; put it in quotes"),
-        ("name: null", "name: got nothing, expected text"),
+        ("name: null", "name: got no value, expected text"),
         ("on: yes", "got the text 'yes', expected true or false"),
         ("on: 1", "got the number 1, expected true or false"),
         ("kind: lorra", "got 'lorra', expected one of full, lora. Did you mean 'lora'?"),
@@ -127,7 +127,7 @@ def test_yaml_is_read_as_version_1_2(tmp_path, text, expected):
         ("- 1", "f.yaml:1: expected lines of `key: value`"),
         ("lr: 1\n---\nlr: 2", "not valid YAML"),
         (b"name: \xff", "not valid YAML"),
-        ("? [a]\n: 1", "f.yaml:1: a key has to be a plain word"),
+        ("? [a]\n: 1", "f.yaml:1: a key must be a plain word"),
     ],
 )
 def test_what_yaml_refuses_and_where(tmp_path, text, expected):
@@ -183,5 +183,5 @@ def test_a_type_that_flags_cannot_express_is_found_at_once():
     class Bad:
         table: dict[str, int]
 
-    with pytest.raises(TypeError, match="not a type that settings can have"):
+    with pytest.raises(TypeError, match="not a supported type of a setting"):
         settings_of(Bad)

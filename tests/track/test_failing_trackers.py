@@ -118,7 +118,7 @@ def test_broken_and_hanging_trackers_give_one_warning_each_and_change_nothing(
     warnings = [text for text in notes.texts if text.startswith("warning")]
     assert sorted(text.split()[1] for text in warnings) == sorted(TRACKERS), warnings
     (hung,) = [text for text in warnings if "mlflow" in text]
-    assert "did not come to an end within 6 s" in hung
+    assert "did not finish within 6 s" in hung
     deleted = ("was deleted or replaced", "FileNotFoundError")
     assert [text for text in warnings if text != hung and not any(cause in text for cause in deleted)] == []
 
@@ -187,7 +187,7 @@ def test_ctrl_c_leaves_a_record_that_a_resume_goes_on_with(tmp_path, untracked):
     result = train.run(train.Config(resume=True, run_name="other", **settings), notes)
     assert result.summary["resumed_from"] == 6
     assert weights(output) == untracked
-    assert "tensorboard: a resumed record keeps its names: 'other' stays 'run'" in notes.texts
+    assert "tensorboard: a resumed record keeps its original names: 'other' is still 'run'" in notes.texts
     found = EventAccumulator(str(output / "track" / "tensorboard" / "run"), size_guidance={"scalars": 0}).Reload()
     assert [event.step for event in found.Scalars("train/loss")] == list(range(1, result.summary["steps"] + 1))
 
@@ -210,9 +210,9 @@ def test_a_missing_package_is_told_before_anything_is_read_or_written(tmp_path, 
     [
         ({"track": ("wandbb",)}, "--track wandbb: expected one of tensorboard, mlflow, wandb, trackio, swanlab"),
         ({"track": ("wandb", "wandb")}, "once"),
-        ({"track_uri": "sqlite:///x.db", "track": ("wandb",)}, "only mlflow reads it"),
-        ({"run_name": "x"}, "no tracker would see it"),
-        ({"track_project": "x"}, "no tracker would see it"),
+        ({"track_uri": "sqlite:///x.db", "track": ("wandb",)}, "only mlflow uses it"),
+        ({"run_name": "x"}, "no tracker uses it"),
+        ({"track_project": "x"}, "no tracker uses it"),
         ({"run_name": " ", "track": ("wandb",)}, "expected a name"),
     ],
 )

@@ -112,7 +112,7 @@ def test_the_flag_wins_and_resume_takes_what_was_stored(model, examples, eager, 
 
 
 def test_activations_on_the_host_change_nothing(model, examples):
-    with pytest.raises(ModelError, match="this run is on cpu"):
+    with pytest.raises(ModelError, match="this run uses the CPU"):
         offload_activations(model.network)
     gradients, moved, saved = [], [], torch.autograd.graph.save_on_cpu
     for model.network.offload in (False, True):

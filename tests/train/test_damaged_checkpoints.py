@@ -100,8 +100,8 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_ends_with_the_same_
     harm(newest / name, tmp_path)
     ended, said = resumed(run)
     assert ended == whole[2]
-    assert [line for line in said if f"{newest} is damaged: {name}: " in line and "it is passed over" in line]
-    assert any("going on from the checkpoint after step 9" in line for line in said)
+    assert [line for line in said if f"{newest} is damaged: {name}: " in line and "it was skipped" in line]
+    assert any("resuming from the checkpoint after step 9" in line for line in said)
 
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "state.json", "manifest.json", None])
@@ -172,7 +172,7 @@ def test_when_all_checkpoints_are_damaged_nothing_starts_anew(run, tmp_path):
     with pytest.raises(
         TrainingError,
         match=r"no checkpoint in \S+ is whole: step-00000010 is damaged: weights.safetensors: other bytes .*; "
-        r"step-00000009 is damaged: .*; start anew with --overwrite",
+        r"step-00000009 is damaged: .*; start again with --overwrite",
     ):
         resumed(run)
     assert (run / "metrics.jsonl").read_bytes() == metrics

@@ -219,7 +219,7 @@ def test_a_loss_that_is_not_finite_names_the_rows(tmp_path):
 
 def test_an_exploding_loss_stops_the_run(tmp_path):
     trainer = fit(tmp_path, model=tiny(head_scale=1e4), lr=1e-9, n=60)
-    with pytest.raises(TrainingError, match=r"the loss exploded: mean \d+.*checkpoint"):
+    with pytest.raises(TrainingError, match=r"the loss diverged: mean \d+.*checkpoint"):
         trainer.run()
 
 

@@ -1,4 +1,4 @@
-"""A loss or gradient that is not finite ends the run with step and rows; the last good checkpoint is named, and stays."""
+"""A loss or gradient that is not finite ends the run with step and rows; the last valid checkpoint is named, and stays."""
 
 import hashlib
 import math
@@ -53,7 +53,7 @@ def run_into(trainer, poison):
     assert is_whole(kept)
     assert bytes_of(trainer.checkpoints) == before
     assert f"step {GOOD_STEPS + 1}: " in str(caught.value)
-    assert f"the last good checkpoint is {kept}" in str(caught.value)
+    assert f"the last valid checkpoint is {kept}" in str(caught.value)
     assert len((trainer.metrics).read_bytes().splitlines()) == GOOD_STEPS + 1  # steps, and one validation
     return str(caught.value)
 

@@ -126,7 +126,7 @@ WAYS = {
 def test_the_curve_and_the_weights_are_the_same(tmp_path, prepare, layers):
     whole, weights, _ = train(tmp_path / "whole", prepare, known=False)
     begun, same, told = train(tmp_path / "begun", prepare, known=True, layers=layers)
-    assert told[0].startswith(f"outputs of the {layers} frozen layers known for ")
+    assert told[0].startswith(f"outputs of the {layers} frozen layers for ")
     assert [row.keys() for row in begun] == [row.keys() for row in whole]
     for mine, theirs in zip(begun, whole, strict=True):
         for key in ("loss", "margin", "grad_norm", "eval_loss", "eval_margin"):
@@ -147,7 +147,7 @@ def test_a_run_goes_on_after_a_power_cut(tmp_path):
     whole, weights, _ = train(tmp_path / "whole", plain, known=True)
     train(tmp_path / "cut", plain, known=True, stop=5)
     again, same, told = train(tmp_path / "cut", plain, known=True, resuming=True)
-    assert " 0 of them computed now" in told[0]
+    assert " 0 of them computed in this run" in told[0]
     assert torch.equal(same, weights)
     assert [row["step"] for row in again] == [row["step"] for row in whole]
 
@@ -163,7 +163,7 @@ def test_other_weights_below_never_meet_kept_states(tmp_path):
 
     _, weights, _ = train(tmp_path / "whole", other, known=False)
     _, same, told = train(tmp_path / "begun", other, known=True)
-    assert " 0 of them computed now" not in told[0]
+    assert " 0 of them computed in this run" not in told[0]
     assert (same - weights).norm() <= 1e-5 * weights.norm()
 
 
@@ -180,11 +180,11 @@ def told_of(prepare, **changes):
 
 
 def test_what_is_not_kept_is_said_in_one_line(monkeypatch, tmp_path):
-    again = "the 2 frozen layers are computed again in every step: "
-    assert told_of(plain, epochs=1) == [again + "every text is used once"]
-    assert told_of(plain, max_steps=3) == [again + "every text is used once"]
+    again = "the outputs of the 2 frozen layers are not cached: "
+    assert told_of(plain, epochs=1) == [again + "every text is used only once"]
+    assert told_of(plain, max_steps=3) == [again + "every text is used only once"]
     monkeypatch.setenv("REWARDSMITH_FEATURES_GB", "0.0001")
-    assert re.fullmatch(f"{again}they would take \\S+ GB, and REWARDSMITH_FEATURES_GB is 0.0001", *told_of(plain))
+    assert re.fullmatch(f"{again}they need \\S+ GB, but REWARDSMITH_FEATURES_GB is 0.0001", *told_of(plain))
     monkeypatch.delenv("REWARDSMITH_FEATURES_GB")
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "features").write_bytes(b"in the way")

@@ -158,7 +158,7 @@ def test_what_goes_wrong_is_said_alike_in_all_processes(both):
     _, (first, second) = both
     assert first["not_finite"] == second["not_finite"]
     assert first["not_finite"].startswith("step 1: the loss is not finite on")
-    assert "are one weight, which FSDP cannot cut" in first["tied"]
+    assert "are tied weights, which FSDP cannot shard" in first["tied"]
     assert "begin differently (data_train)" in first["disagree"]
 
 
@@ -217,7 +217,7 @@ def test_the_end_of_one_process_ends_all_with_one_message(tmp_path, number):
     assert process.returncode != 0
     said = orjson.loads(out)["error"]["message"]
     expected = (
-        "another process of this run ended" if number == signal.SIGKILL else "interrupted by SIGTERM; what is finished"
+        "another process of this run exited" if number == signal.SIGKILL else "interrupted by SIGTERM; finished work"
     )
     assert said.startswith(expected)
     assert errors.count(said) == 1
@@ -244,7 +244,7 @@ def test_only_training_runs_in_several_processes(monkeypatch, capsys):
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(launch.Voice, "speaks", True)
     assert cli.main(["score", "model", "rows.jsonl", "-o", "out.jsonl"]) == 2
-    assert "score runs in one process" in capsys.readouterr().err
+    assert "score runs in a single process" in capsys.readouterr().err
     monkeypatch.setenv("RANK", "1")
     assert cli.main(["train", "--typo"]) == 2
     assert capsys.readouterr().err == ""  # the first process says it

@@ -79,13 +79,9 @@ def test_a_home_that_cannot_be_written_costs_a_note_for_each_cache(kept, losses,
     unwritable(cache)
     loss, notes = trained(tmp_path / "b", **FROZEN[kept])
     assert loss == pytest.approx(losses[kept], rel=1e-4)
-    said = (
-        "kept in memory only: "
-        if kept == "features"
-        else "frozen layers are computed again in every step: cannot write"
-    )
+    said = "cached in memory only: " if kept == "features" else "frozen layers are not cached: cannot write"
     assert sum(said in note for note in notes) == 1
-    tokens = [note for note in notes if note.startswith("token ids are not kept for the next run: ")]
+    tokens = [note for note in notes if note.startswith("token ids are not cached for the next run: ")]
     assert len(tokens) == 1
     assert "cannot be written" in tokens[0]
     assert not any("\n" in note for note in notes)
@@ -109,7 +105,7 @@ def test_a_full_disk_of_the_cache_does_not_end_a_run(kept, losses, cache, tmp_pa
     loss, notes = trained(tmp_path / "b", **FROZEN[kept])
     assert loss == pytest.approx(losses[kept], rel=1e-4)
     assert sum("No space left on device" in note for note in notes) == 1
-    assert sum("token ids are not kept" in note and "full" in note for note in notes) == 1
+    assert sum("token ids are not cached" in note and "full" in note for note in notes) == 1
     assert [path.name for path in cache.rglob("*") if "part-" in path.name] == []
 
 
@@ -135,8 +131,8 @@ def test_a_user_without_a_home_trains_and_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(places.Path, "home", nowhere)
     monkeypatch.setattr(token_cache, "FEWEST", 10)
     _, notes = trained(tmp_path / "run", freeze_layers=-1)
-    assert sum("kept in memory only: " in note for note in notes) == 1
-    assert sum("token ids are not kept" in note for note in notes) == 1
+    assert sum("cached in memory only: " in note for note in notes) == 1
+    assert sum("token ids are not cached" in note for note in notes) == 1
     assert places.expanded("~nobody-of-this-name/x") == places.Path("~nobody-of-this-name/x")
     assert environment.anonymous("null /dev/null") == "null /dev/null"
 

@@ -8,8 +8,8 @@ the model of its scoring table. They stand beside ours for orientation; the rati
 from dataclasses import dataclass
 
 MACHINE = (
-    "document 001, the record of an experiment: Apple Silicon CPU of unknown kind, PyTorch 2.9.1, rounded, "
-    "repetitions not stated"
+    "reference figures, from the experiment record that the project started from: an Apple Silicon CPU (model not "
+    "stated), PyTorch 2.9.1, rounded, repetitions not stated"
 )
 BATCH = 4
 BLOCK_SIZE = 128

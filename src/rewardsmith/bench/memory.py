@@ -36,7 +36,7 @@ def training_memory(size: Size, *, batch: int, device: str, dtype: str, threads:
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False, process_group=0)
     if done.returncode:
         cause = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise WorkerError(f"the process that measures memory ended too early: {cause}")
+        raise WorkerError(f"the process that measures memory exited early: {cause}")
     return Memory(**json.loads(done.stdout.splitlines()[-1]))
 
 

@@ -124,7 +124,7 @@ def measure_share(model: RewardModel, name: str, *, repetitions: int, limit: flo
     network.train()
     trees = trees_of(network, longest=model.contract.max_length)
     examples = [example_of(number, tree) for number, tree in enumerate(trees)]
-    progress.note("looking for the best number of tokens in a forward pass")
+    progress.note("searching for the best number of tokens per forward pass")
     budget = calibrate(network, examples).tokens
     dtype = network.autocast or torch.float32
     jobs: dict[str, Callable[[], object]] = {

@@ -25,29 +25,32 @@ class Config:
     """Settings of `rewardsmith bench`."""
 
     quick: bool = False
-    """Only three small models, in at most two minutes; without it also larger ones and their share of the machine's peak."""
+    """Measure three small models only, in at most two minutes; without this flag, larger models and the share of peak
+    performance are measured too."""
     model: str | None = None
-    """Model whose share of the machine's peak is measured (default: a tiny one of 12 layers); not with --quick."""
+    """Model whose share of peak performance is measured (default: a tiny model with 12 layers); not with --quick."""
     layers: int | None = None
     """Keep only the first N layers of --model."""
     output: Path | None = None
-    """JSON file for the figures."""
+    """Output JSON file for the results."""
     repetitions: int = FEWEST
-    """Repetitions of every measurement; the tables show medians."""
+    """Number of repetitions of every measurement; the tables show medians."""
     dtype: str = "auto"
-    """Precision below the head: auto, fp32, bf16, fp16."""
+    """Precision of the backbone: auto, fp32, bf16, fp16."""
     device: str = "auto"
-    """auto, cpu, cuda, cuda:1, mps."""
+    """Device: auto, cpu, cuda, cuda:1, mps."""
     threads: int | None = None
-    """CPU threads (default: all cores)."""
+    """Number of CPU threads (default: all cores)."""
     overwrite: bool = False
-    """Replace --output if it is there."""
+    """Replace --output if it exists."""
 
     def __post_init__(self) -> None:
         if self.repetitions < FEWEST:
-            raise UsageError(f"--repetitions {self.repetitions}: expected at least {FEWEST}, or the medians say little")
+            raise UsageError(
+                f"--repetitions {self.repetitions}: expected at least {FEWEST}, so that the medians are meaningful"
+            )
         if self.quick and (self.model or self.layers):
-            raise UsageError("--quick leaves out the share of the machine's peak; drop it to measure --model")
+            raise UsageError("--quick skips the share of peak performance; remove it to measure --model")
         if self.layers is not None and (self.layers < 1 or self.model in (None, "tiny")):
             raise UsageError(f"--layers {self.layers}: expected at least 1, with a pretrained --model")
         if self.threads is not None and self.threads < 1:
@@ -226,7 +229,7 @@ def tables(figures: Mapping[str, Any]) -> list[str]:
         lines += share_lines(figures["share"])
     for cell in figures["left_out"]:
         lines.append(
-            f"left out, since it would take too long: {cell['work']} of {cell['size']} with batch {cell['batch']}"
+            f"skipped, because it would take too long: {cell['work']} of {cell['size']} with batch {cell['batch']}"
         )
     return lines
 
@@ -247,10 +250,10 @@ def speed_lines(
     lines += [row(label(size), [*rates(size["training"], "pairs_per_second"), ""]) for size in sizes]
     lines += ["", "Scoring from text, samples per second by batch", header(list(map(str, BATCHES)))]
     lines += [row(label(size), rates(size["scoring"], "samples_per_second")) for size in sizes]
-    lines.append(row("(001), model not named", approximate(scoring["samples_per_second"])))
+    lines.append(row("reference, model not named", approximate(scoring["samples_per_second"])))
     lines += ["", "Scoring from text, milliseconds per call by batch", header(list(map(str, BATCHES)))]
     lines += [row(label(size), milliseconds(size["scoring"])) for size in sizes]
-    lines.append(row("(001), model not named", approximate(scoring["latency_ms"])))
+    lines.append(row("reference, model not named", approximate(scoring["latency_ms"])))
     return lines
 
 

@@ -22,15 +22,15 @@ class Config:
     """Settings of `rewardsmith card`."""
 
     run: Path
-    """Run folder of train, or a model's folder."""
+    """Run folder of train, or a model folder."""
     evaluation: Path | None = None
     """Output folder of evaluate with the results to show (default: those in the run folder)."""
     license: str | None = None
-    """License of the model by its name on the hub, such as apache-2.0 (default: unknown)."""
+    """License of the model, by its identifier on the Hub, such as apache-2.0 (default: unknown)."""
     languages: tuple[str, ...] = ()
-    """Languages of the data, as ISO 639 codes: en, zh."""
+    """Languages of the data as ISO 639 codes, such as en zh."""
     overwrite: bool = False
-    """Replace a card that somebody changed or wrote."""
+    """Replace a card that was edited or written by hand."""
 
     def __post_init__(self) -> None:
         for code in self.languages:
@@ -55,7 +55,7 @@ class Result:
 
     def to_text(self) -> str:
         """The card's path."""
-        without = "" if self.evaluated else " (without results: the model was not evaluated)"
+        without = "" if self.evaluated else " (without results, because the model was not evaluated)"
         return f"wrote {self.card}{without}"
 
 
@@ -67,12 +67,12 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     folder = model_folder(config.run)
     if folder is None:
         raise ModelError(
-            f"{config.run} holds no model of rewardsmith (no reward.json); give a run folder of train, or its model/"
+            f"{config.run} contains no rewardsmith model (no reward.json); pass a run folder of train, or its model/"
         )
     check_model(folder)
     path = folder / CARD
     if not (config.overwrite or may_write(path)):
-        raise OutputError(f"{path} was changed by hand; pass --overwrite to write it anew")
+        raise OutputError(f"{path} was edited; pass --overwrite to replace it")
     card = gather(folder, evaluated=config.evaluation, license=config.license, languages=config.languages)
     write_to(path, render_card(card, lang=current()))
     return Result(path, card.facts is not None)

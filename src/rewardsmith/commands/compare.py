@@ -37,9 +37,9 @@ class Config:
     a: Path
     """Run folder, or the --output of evaluate."""
     b: Path
-    """The other one, evaluated on the same data."""
+    """The other run or evaluation, on the same data."""
     seed: int = 0
-    """Seed of the bootstrap and the permutation test."""
+    """Random seed of the bootstrap and the permutation test."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Result:
         if self.minimal_detectable > 0 and math.isfinite(self.minimal_detectable):
             lines.append(f"with this data a difference of {self.minimal_detectable:.3f} would be found with 80 % power")
         if self.only_in_a or self.only_in_b:
-            lines.append(f"left out: {self.only_in_a} comparisons that only A has, {self.only_in_b} that only B has")
+            lines.append(f"excluded: {self.only_in_a} comparisons only in A, {self.only_in_b} only in B")
         return "\n".join(lines)
 
     def known(self) -> str:
@@ -91,7 +91,7 @@ class Result:
         low, high = self.ci
         if self.p_value < SURE and (low > 0 or high < 0):
             return "A is better" if low > 0 else "B is better"
-        return "cannot be told apart"
+        return "no significant difference"
 
 
 def run(config: Config, progress: Progress = SILENT) -> Result:
@@ -105,7 +105,9 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     first, second = read_margins(config.a), read_margins(config.b)
     common = [key for key in first if key in second]
     if not common:
-        raise DataError(f"{config.a} and {config.b} share no comparison; evaluate both models on the same data")
+        raise DataError(
+            f"{config.a} and {config.b} have no comparison in common; evaluate both models on the same data"
+        )
     refuse_relabelled((first[key], second[key]) for key in common)
     clusters: dict[str, int] = {}
     cluster = np.array([clusters.setdefault(str(first[key]["prompt_id"]), len(clusters)) for key in common])
@@ -116,8 +118,8 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     )
     if not found.n:
         raise DataError(
-            f"none of the {len(common)} comparisons that {config.a} and {config.b} share has a preferred side and a weight "
-            "above 0; nothing can be compared"
+            f"none of the {len(common)} comparisons that {config.a} and {config.b} share has a preferred response and "
+            "a weight above 0; expected at least one"
         )
     return Result(
         accuracy_difference=found.difference,
@@ -160,7 +162,7 @@ def read_margins(folder: Path) -> dict[Key, dict[str, Any]]:
     path = folder / "comparisons.jsonl"
     if not path.is_file():
         raise DataError(
-            f"{folder} holds no comparisons.jsonl; give a run folder or the --output of rewardsmith evaluate"
+            f"{folder} contains no comparisons.jsonl; pass a run folder or the --output of rewardsmith evaluate"
         )
     rows: dict[Key, dict[str, Any]] = {}
     seen: Counter[tuple[str, int, int]] = Counter()
@@ -182,15 +184,17 @@ def read_row(line: bytes, place: str) -> dict[str, Any]:
     try:
         row = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        raise DataError(f"{place} is no JSON ({error}); run rewardsmith evaluate again") from None
+        raise DataError(f"{place} is not JSON ({error}); run rewardsmith evaluate again") from None
     if not isinstance(row, dict):
-        raise DataError(f"{place} is no JSON object; run rewardsmith evaluate again")
+        raise DataError(f"{place} is not a JSON object; run rewardsmith evaluate again")
     row = {**DEFAULTS, **row}
     for name, types in COLUMNS.items():
         if name not in row or not isinstance(row[name], types):
             got = repr(row[name]) if name in row else "nothing"
             expected = " or ".join(kind.__name__ for kind in types)
-            raise DataError(f"{place} has {got} as {name!r}, expected {expected}; run rewardsmith evaluate again")
+            raise DataError(f"{place} has {got} as {name!r}; expected {expected}; run rewardsmith evaluate again")
     if not 0 <= row["weight"] < float("inf"):
-        raise DataError(f"{place} has the weight {row['weight']}, expected a number >= 0; run rewardsmith evaluate again")
+        raise DataError(
+            f"{place} has the weight {row['weight']}, expected a number >= 0; run rewardsmith evaluate again"
+        )
     return {"place": place, **{name: row[name] for name in COLUMNS}}

@@ -23,15 +23,15 @@ class Config:
     """Settings of `rewardsmith demo`."""
 
     output: Path = Path("rewardsmith-demo")
-    """Folder for data, run and report."""
+    """Output folder for the data, the run and the report."""
     prompts: int = PROMPTS
-    """Prompts to generate; fewer is faster and worse."""
+    """Number of prompts to generate; fewer are faster but train a worse model."""
     data_only: bool = False
-    """Only write the data (data.jsonl) and stop."""
+    """Write the data (data.jsonl) only."""
     seed: int = 0
-    """Seed of the data and of the training."""
+    """Random seed of the data and of the training."""
     overwrite: bool = False
-    """Replace what an earlier run of this command wrote to --output; nothing else is ever deleted."""
+    """Replace the output of an earlier run of this command in --output; other files are never deleted."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def shown(config: Config, progress: Progress) -> Result:
     write_json(config.output / "demo.json", {"rewardsmith": VERSION, "prompts": config.prompts, "seed": config.seed})
     raw = config.output / "data.jsonl"
     ceiling = write_data(config, raw)
-    progress.note(f"wrote {config.prompts} prompts to {raw}; no model can be right more often than {ceiling:.3f}")
+    progress.note(f"wrote {config.prompts} prompts to {raw}; highest accuracy a model can reach: {ceiling:.3f}")
     if config.data_only:
         return Result({"data": str(raw), "ceiling": ceiling}, say(f"wrote {raw}"))
     cleaned = prepare.run(prepare.Config(sources=(str(raw),), output=config.output / "clean"), progress)
@@ -90,7 +90,10 @@ def shown(config: Config, progress: Progress) -> Result:
     lines = [
         say(f"cleaning: {cleaned.rows} rows, {cleaned.removed} removed, {cleaned.quarantined} quarantined"),
         say(trained.to_text()),
-        say(f"ceiling of this data (known, because its gold reward is): accuracy {ceiling:.3f}"),
+        say(
+            "highest accuracy a model can reach on this data (computed from the gold reward that generated the "
+            f"labels): {ceiling:.3f}"
+        ),
         "",
         say("rank() on one prompt of the test split:"),
         f"  {example['prompt']}",

@@ -12,11 +12,11 @@ class Config:
     """Settings of `rewardsmith diagnose`."""
 
     run: Path
-    """Output folder of train or evaluate, or a JSON file with figures such as train_loss, val_loss, val_acc, n."""
+    """Output folder of train or evaluate, or a JSON file with metrics such as train_loss, val_loss, val_acc, n."""
     output: Path | None = None
-    """Folder for report.html, report.md and report.json; default: the run folder, or the JSON file's folder."""
+    """Output folder for report.html, report.md and report.json; default: the run folder, or the folder of the JSON file."""
     overwrite: bool = False
-    """Replace a report that is already there."""
+    """Replace an existing report."""
 
 
 Result = Diagnosis

@@ -36,31 +36,32 @@ class Config:
     """Settings of `rewardsmith evaluate`."""
 
     model: str
-    """Reward model: a folder, a run folder, or a hub name."""
+    """Reward model: a folder, a run folder, or a Hub name."""
     sources: tuple[str, ...]
     """Preference data: files, folders, the output of `prepare` (its test split is read), or synthetic:N."""
     split: str | None = None
-    """Which split of prepared or synthetic data: train, validation, test (default: test of prepared data, else all)."""
+    """Split of prepared or synthetic data: train, validation, test (default: test for prepared data, else all data)."""
     validation: tuple[str, ...] = ()
-    """Data to fit the temperature on (default: five-fold by prompt)."""
+    """Data to fit the temperature on (default: 5-fold cross-validation by prompt)."""
     map: tuple[str, ...] = ()
-    """Columns under other names, as in prompt=instruction or chosen=annotations.best."""
+    """Column mapping, for example prompt=instruction or chosen=annotations.best."""
     attribute: str = "overall"
-    """Attribute to judge by where the data judges several, such as helpful or safe."""
+    """Attribute to evaluate on if the data has several, such as helpful or safe."""
     output: Path | None = None
-    """Folder for evaluation.json and comparisons.jsonl, which diagnose and compare read."""
+    """Output folder for evaluation.json and comparisons.jsonl, which diagnose and compare read."""
     dtype: str = "fp32"
-    """Precision below the head: fp32, auto, bf16, fp16."""
+    """Precision of the backbone: fp32, auto, bf16, fp16."""
     device: str = "auto"
-    """auto, cpu, cuda, cuda:1, mps."""
+    """Device: auto, cpu, cuda, cuda:1, mps."""
     allow_mismatch: bool = False
-    """Evaluate even if the model's probes no longer give the stored rewards; verdict and card then say so."""
+    """Evaluate even if the probes (conversations stored with their rewards to check the model) no longer give the
+    stored rewards; the verdict and the card then state it."""
     strict: bool = False
-    """Stop at the first row that cannot be read."""
+    """Stop at the first invalid row."""
     overwrite: bool = False
-    """Replace what an earlier run of this command wrote to --output; nothing else is ever deleted."""
+    """Replace the output of an earlier run of this command in --output; other files are never deleted."""
     trust_remote_code: bool = False
-    """Run code that comes with a hub model."""
+    """Allow execution of code that comes with a Hub model."""
 
     def __post_init__(self) -> None:
         if self.split not in (None, "train", "validation", "test"):
@@ -185,7 +186,7 @@ def split_records(config: Config, progress: Progress) -> "tuple[Sequence[Record]
         loaded = read_records(config.sources, intake, progress=progress)
         return loaded.records, "all", rows_read(loaded.rows, loaded.quarantined)
     name = config.split or "test"
-    rule = SplitRule(advice="add data, or leave --split out to evaluate on all of it")
+    rule = SplitRule(advice="add data, or remove --split to evaluate on all data")
     splits = load_splits(config.sources, validation=(), test=(), rule=rule, intake=intake, progress=progress)
     return getattr(splits, name), name, rows_read(*splits.read["train"])
 
@@ -201,8 +202,8 @@ def table(summary: Mapping[str, Any]) -> list[str]:
         ("NLL (chance 0.693)", interval(summary, "nll"), f"Brier {number(summary.get('brier'))}"),
         (
             "ECE",
-            f"{number(summary.get('ece'))} raw, {number(summary.get('ece_calibrated'))} after temperature "
-            f"{number(summary.get('temperature'))}",
+            f"{number(summary.get('ece'))} before and {number(summary.get('ece_calibrated'))} after temperature "
+            f"scaling (T = {number(summary.get('temperature'))})",
             fitted_in_words(str(summary.get("temperature_source") or "")),
         ),
     ]

@@ -17,28 +17,28 @@ class Config:
     """Settings of `rewardsmith import`."""
 
     model: str
-    """Reward model without reward.json: a folder (also of TRL, LLaMA-Factory, OpenRLHF, or an adapter), or a hub name."""
+    """Reward model without reward.json: a folder (also of TRL, LLaMA-Factory or OpenRLHF, or an adapter), or a Hub name."""
     output: Path
-    """Folder to write the model to."""
+    """Output folder for the model."""
     template: Path | None = None
-    """File with the chat template (Jinja) it was trained with (default: the tokenizer's, else plain roles)."""
+    """File with the chat template (Jinja) used in training (default: that of the tokenizer, else 'role: text')."""
     max_length: int | None = None
-    """Longest conversation in tokens (default: what the model can, at most 4096)."""
+    """Maximum length of a conversation in tokens (default: the limit of the model, at most 4096)."""
     label: str | None = None
-    """Of a classifier with several outputs: the label, or its number, whose logit is the reward."""
+    """For a classifier with several outputs: the label, or its index, whose logit is the reward."""
     minus: str | None = None
-    """Subtract this label's logit from that of --label (of two labels: the log odds)."""
+    """Subtract the logit of this label from that of --label (with two labels: the log odds)."""
     base: str | None = None
-    """Of a LoRA adapter: the model it was trained on, if it is no longer where the adapter says."""
+    """For a LoRA adapter: the base model, if it is not at the location stored in the adapter."""
     overwrite: bool = False
-    """Replace --output if it is there."""
+    """Replace --output if it exists."""
     trust_remote_code: bool = False
-    """Run code that comes with a hub model."""
+    """Allow execution of code that comes with a Hub model."""
 
     def __post_init__(self) -> None:
         if self.minus is not None and self.label is None:
             raise UsageError(
-                f"--minus {self.minus} needs --label: the reward is the logit of --label less that of --minus"
+                f"--minus {self.minus} needs --label: the reward is the logit of --label minus the logit of --minus"
             )
 
 
@@ -87,7 +87,7 @@ def imported(config: Config, progress: Progress) -> Result:
     for note in model.notes:
         progress.note(note)
     if not model.understood:
-        raise ModelError(f"{config.model} has a reward.json already; there is nothing to import")
+        raise ModelError(f"{config.model} already has a reward.json; no import is needed")
     model.save(
         config.output,
         overwrite=config.overwrite,

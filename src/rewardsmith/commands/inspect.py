@@ -23,15 +23,16 @@ class Config:
     """Settings of `rewardsmith inspect`."""
 
     source: str
-    """File, folder or synthetic:N to take the record from."""
+    """File, folder or synthetic:N with the record."""
     model: str
-    """Model whose template and tokenizer are used."""
+    """Model whose chat template and tokenizer are used."""
     map: tuple[str, ...] = ()
-    """Columns under other names, as in prompt=instruction or chosen=annotations.best."""
+    """Column mapping, for example prompt=instruction or chosen=annotations.best."""
     row: int = 1
-    """Which record, counted from 1."""
+    """Number of the record, starting at 1."""
     max_length: int | None = None
-    """Longest conversation in tokens (default: the model's contract, or 1024)."""
+    """Maximum length of a conversation in tokens (default: that of the model's scoring contract, which fixes how
+    conversations become tokens, or 1024)."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,10 @@ class Result:
             border = shown.prefix_tokens
             lines += [
                 "",
-                say(f"response {number}: {len(shown.ids)} tokens, {border} shared, {shown.tokens_cut} cut, {reward}"),
+                say(
+                    f"response {number}: {len(shown.ids)} tokens, {border} shared, {shown.tokens_cut} truncated, "
+                    f"{reward}"
+                ),
                 f"⟦{join(shown.tokens[:border])}⟧{join(shown.tokens[border:-1])}▶{repr(shown.tokens[-1])[1:-1]}◀",
             ]
             if shown.prompt_turns_cut or shown.prompt_tokens_cut:

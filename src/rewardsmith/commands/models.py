@@ -15,11 +15,11 @@ class Config:
     """Settings of `rewardsmith models`."""
 
     action: Literal["list", "get"] = "list"
-    """list what there is, or get one."""
+    """list the available models, or get one."""
     name: str | None = None
-    """Which model to get: smollm2-135m or minilm-l6."""
+    """Model to install: smollm2-135m or minilm-l6."""
     overwrite: bool = False
-    """Install it again if it is there."""
+    """Install the model again if it is already installed."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
 
     if config.action == "get":
         if config.name is None:
-            raise UsageError(f"models get needs a name: {', '.join(EMBEDDED_MODELS)}")
+            raise UsageError(f"models get needs the name of a model: {', '.join(EMBEDDED_MODELS)}")
         progress.note(f"installing {config.name} (about 100 MB to download, converted once)")
         progress.note(f"installed in {install(config.name, overwrite=config.overwrite)}")
     return Result(tuple(entries()))

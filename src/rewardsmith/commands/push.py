@@ -13,15 +13,15 @@ class Config:
     """Settings of `rewardsmith push`."""
 
     model: Path
-    """Run folder of train, or a model's folder."""
+    """Run folder of train, or a model folder."""
     name: str
-    """Name on the hub, ORG/NAME; made if it is not there."""
+    """Hub repository ORG/NAME; created if it does not exist."""
     public: bool = False
-    """Let everybody read it."""
+    """Make the repository public."""
     report: bool = False
-    """Also upload the run's report, which quotes texts of the test data."""
+    """Also upload the report of the run, which quotes texts of the test data."""
     message: str = MESSAGE
-    """Message of the commit on the hub."""
+    """Commit message on the Hub."""
 
     def __post_init__(self) -> None:
         check_hub_name(self.name, "name")

@@ -13,11 +13,12 @@ class Config:
     """Settings of `rewardsmith verify`."""
 
     place: Path
-    """Run folder of train, or a model's folder."""
+    """Run folder of train, or a model folder."""
     part: tuple[Literal["files", "data", "settings", "versions", "probes"], ...] = ()
-    """Check this part only; may be given several times (default: all)."""
+    """Part to check; repeat the flag for several (default: all)."""
     device: str = "auto"
-    """Where the probes are scored: auto, cpu, cuda, cuda:1, mps."""
+    """Device for scoring the probes (conversations stored with their rewards to check the model): auto, cpu, cuda,
+    cuda:1, mps."""
 
 
 Result = Verification

@@ -12,7 +12,7 @@ class Config:
     """Settings of `rewardsmith version`."""
 
     verbose: bool = False
-    """Also libraries, machine, devices, extras and models, for bug reports; names no user and no host."""
+    """Also show libraries, machine, devices, extras and models, for bug reports; user and host names are not included."""
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,7 @@ def point(row: Mapping[str, Any], prefix: str = "") -> CurvePoint:
     """A row of metrics.jsonl; `prefix` is "eval_" for a validation pass. DataError without a whole step number."""
     step = count(row, "step")
     if step is None:
-        raise DataError(f"a row of metrics.jsonl has no step, only {', '.join(row) or 'nothing'}")
+        raise DataError(f"a row of metrics.jsonl has no step; its keys: {', '.join(row) or 'nothing'}")
     return CurvePoint(
         step=step,
         epoch=number(row, "epoch"),

@@ -97,7 +97,7 @@ def facts_from_folder(folder: Path) -> Facts:
     missing = [name for name in EXPECTED if not (folder / name).is_file()]
     if len(set(EXPECTED[1:]) - set(missing)) == 0:
         raise DataError(
-            f"{folder} holds none of {', '.join(EXPECTED[1:])}; give the output folder of train or evaluate"
+            f"{folder} contains none of {', '.join(EXPECTED[1:])}; pass the output folder of train or evaluate"
         )
     training = read_object(folder / "train.json")
     evaluation = read_object(folder / "evaluation.json")
@@ -176,7 +176,7 @@ def read_metrics(path: Path) -> tuple[tuple[CurvePoint, ...], tuple[CurvePoint, 
         if not line.strip():
             continue
         if number == len(lines) and not is_whole(line):
-            notes.append(f"{path.name}:{number} is cut off, as after an interruption, and was not read")
+            notes.append(f"{path.name}:{number} is truncated, probably by an interruption, and was ignored")
             continue
         with taking_from(place):
             row = as_object(line, place)

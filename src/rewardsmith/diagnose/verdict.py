@@ -40,9 +40,9 @@ LABELS: dict[str, tuple[Said, bool | None]] = {
     "nothing_learned": (Said("Nothing was learned", "什么都没学到"), False),
     "reversed": (Said("Prefers the wrong side", "偏好方向错误"), False),
     "cannot_judge": (Said("Cannot be judged", "无法判断"), None),
-    "suspicious": (Said("Suspiciously perfect", "好得可疑"), None),
-    "no_better_than_baseline": (Said("No better than a simple rule", "不优于简单规则"), False),
-    "undecided": (Said("Cannot be told yet", "尚不能确定"), None),
+    "suspicious": (Said("Suspiciously perfect", "结果好得可疑"), None),
+    "no_better_than_baseline": (Said("No better than a simple baseline", "不优于简单基线"), False),
+    "undecided": (Said("Undecided", "尚无定论"), None),
     "shortcut": (Said("Learned a shortcut", "学到的是捷径"), False),
     "usable_with_care": (Said("Usable with care", "谨慎可用"), True),
     "good": (Said("Good", "良好"), True),
@@ -69,7 +69,7 @@ DECIDED_BY: dict[str, str] = {
 """Finding -> the label it forces; the first in this order decides."""
 
 WANTING: dict[str, Said] = {
-    "other_model": Said("the model as it was saved", "保存时的模型"),
+    "other_model": Said("the model that was saved", "保存时的模型"),
     "measured_on_training_data": Said("held-out data", "留出数据"),
     "no_accuracy": Said("a held-out accuracy", "留出集准确率"),
     "no_sample_size": Said("n", "比较数 n"),
@@ -83,37 +83,45 @@ NEXT_STAGE: dict[bool | None, Finding] = {
         "good",
         Said("ready for the next stage", "可以进入下一阶段"),
         Said(
-            "It ranks held-out pairs better than chance and than every baseline measured; read the warnings first.",
-            "它对留出数据的排序优于随机和所有测过的基线；请先阅读警告。",
+            "It ranks held-out comparisons better than chance and better than every measured baseline. Read the "
+            "warnings first.",
+            "它在留出比较上的排序优于随机水平和所有已测量的基线；请先阅读警告。",
         ),
         Said("", ""),
         Said(
-            "Use it for best-of-N and for DPO pairs first; for RL add a KL penalty and watch length and a "
+            "Use it for best-of-N and for DPO pairs first. For RL, add a KL penalty and monitor response length and a "
             "second reward.",
-            "先用于 best-of-N 和 DPO 数据；用于 RL 时加上 KL 惩罚，并监控长度和第二个奖励。",
+            "先用于 best-of-N 和 DPO 偏好对；用于 RL 时加上 KL 惩罚，并监控回复长度和另一个奖励。",
         ),
     ),
     False: Finding(
         "not_ready",
         "critical",
         Said("not ready for best-of-N, DPO or RL", "尚不能用于 best-of-N、DPO 或 RL"),
-        Said("The critical findings above stand against it.", "存在上述严重问题，不能使用。"),
+        Said("Blocked by the critical findings above.", "上面的严重问题解决之前不能使用。"),
         Said(
-            "A policy optimised against this reward would learn its faults, not people's preferences.",
-            "用该奖励优化的策略会学到它的缺陷，而不是人的偏好。",
+            "A policy optimised against this reward would learn to exploit its errors instead of following human "
+            "preferences.",
+            "用该奖励优化的策略会学会利用它的错误，而不是遵循人的偏好。",
         ),
-        Said("Mend the first finding, then diagnose again.", "先解决第一个问题，然后重新诊断。"),
+        Said(
+            "Fix the first finding, then run `rewardsmith diagnose` again.",
+            ("先解决第一个问题，然后重新运行 `rewardsmith diagnose`。"),
+        ),
     ),
     None: Finding(
         "readiness_unknown",
         "warning",
-        Said("whether it is ready for best-of-N, DPO or RL cannot be said", "无法判断是否可用于 best-of-N、DPO 或 RL"),
-        Said("The numbers that would decide it are missing or too uncertain.", "缺少决定性的数字，或数字过于不确定。"),
+        Said("readiness for best-of-N, DPO or RL is unknown", "是否可用于 best-of-N、DPO 或 RL 未知"),
+        Said("The figures that decide this are missing or too uncertain.", "缺少所需的数值，或数值过于不确定。"),
         Said(
-            "An accuracy says something only with n, an interval and baselines on data that training has not seen.",
-            "只有在训练未见过的数据上，连同 n、区间和基线，准确率才有意义。",
+            "An accuracy is meaningful only with n, an interval and baselines, measured on data not used in training.",
+            "准确率只有在未用于训练的数据上测量，并附有 n、区间和基线时才有意义。",
         ),
-        Said("Take the next action, then diagnose again.", "先执行下一步，然后重新诊断。"),
+        Said(
+            "Follow the next action, then run `rewardsmith diagnose` again.",
+            "先执行下一步，然后重新运行 `rewardsmith diagnose`。",
+        ),
     ),
 }
 

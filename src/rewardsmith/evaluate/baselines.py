@@ -31,7 +31,7 @@ CJK_RANGES = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\
 PIECES = re.compile(f"(?P<cjk>[{CJK_RANGES}]+)|[^\\W{CJK_RANGES}]+")
 
 
-FIXED = "nothing: a fixed rule"
+FIXED = "none (fixed rule)"
 
 
 def by_folds(folds: int, capped: str = "") -> str:
@@ -64,7 +64,9 @@ class TextPairs:
     def __post_init__(self) -> None:
         sizes = {len(self.preferred), len(self.other), len(self.preferred) if self.weight is None else len(self.weight)}
         if len(sizes) > 1:
-            raise DataError(f"{len(self.preferred)} preferred texts, but {len(self.other)} others; expected as many")
+            raise DataError(
+                f"{len(self.preferred)} preferred texts, but {len(self.other)} other texts; expected equal numbers"
+            )
 
     def weights(self) -> Float[np.ndarray, " M"]:
         """The weight of each row."""
@@ -264,7 +266,7 @@ def cross_fitted_tfidf(pairs: TextPairs, *, cluster: Int[np.ndarray, " N"], seed
     size, folds = len(pairs.preferred), fold_count(cluster)
     margin = np.full(size, np.nan)
     if folds < 2:
-        return Baseline("tfidf", margin, "nothing: too few prompts")
+        return Baseline("tfidf", margin, "none (too few prompts)")
     counts, fold, capped = count_grams(pairs), folds_of_clusters(cluster, seed=seed, folds=folds), ""
     for number in range(folds):
         inside, outside = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
@@ -272,5 +274,5 @@ def cross_fitted_tfidf(pairs: TextPairs, *, cluster: Int[np.ndarray, " N"], seed
         capped = capped or (f", at most {limit:,} comparisons each" if rows.size < outside.size else "")
         margin[inside] = fitted_margins(counts, rows, inside, weight=pairs.weights()[rows])
     if np.isnan(margin).any():
-        return Baseline("tfidf", np.full(size, np.nan), "nothing: a fold was too small to fit on")
+        return Baseline("tfidf", np.full(size, np.nan), "none (a fold was too small)")
     return Baseline("tfidf", margin, by_folds(folds, capped))

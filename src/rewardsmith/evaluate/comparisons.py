@@ -77,10 +77,10 @@ class Comparisons:
         for name in ("preferred_text", "other_text"):
             texts = getattr(self, name)
             if texts is not None and len(texts) != len(self.margin):
-                raise DataError(f"{name} holds {len(texts)} texts; expected {len(self.margin)}, one per comparison")
+                raise DataError(f"{name} has {len(texts)} texts; expected {len(self.margin)}, one per comparison")
         for one, two in TOGETHER:
             if (getattr(self, one) is None) != (getattr(self, two) is None):
-                raise DataError(f"only one of {one} and {two} is given; give both or neither")
+                raise DataError(f"only one of {one} and {two} is given; pass both or neither")
         self._check_values()
 
     def _check_values(self) -> None:
@@ -156,4 +156,6 @@ def check_array(name: str, array: Any, *, kinds: str, size: int) -> None:
     wrong = np.isinf(array) if name in MISSING_ALLOWED else ~np.isfinite(array)
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise DataError(f"{name}[{row}] is {array[row]}; expected a finite number; {int(wrong.sum())} rows are like it")
+        raise DataError(
+            f"{name}[{row}] is {array[row]}; expected a finite number; {int(wrong.sum())} rows have such values"
+        )

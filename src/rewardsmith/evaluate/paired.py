@@ -61,7 +61,9 @@ def compare_margins(
     weight = np.ones(first.size) if weight is None else weight
     for name, margin in (("first", first), ("second", second)):
         if np.isnan(margin).any():
-            raise DataError(f"{int(np.isnan(margin).sum())} margins of the {name} model are NaN; score its model again")
+            raise DataError(
+                f"{int(np.isnan(margin).sum())} margins of the {name} model are NaN; evaluate that model again"
+            )
     rows = decided(preference) & (weight > 0)
     one, two = correctness(first[rows]), correctness(second[rows])
     gain, weight = one - two, weight[rows]

@@ -103,7 +103,7 @@ def move_into(folder: Path, place: Path) -> None:
     try:
         for entry in sorted(folder.iterdir()):
             if (place / entry.name).exists():
-                raise OutputError(f"{place / entry.name} came into the folder meanwhile; choose another output")
+                raise OutputError(f"{place / entry.name} appeared in the folder during the run; choose another output")
             moved.append(entry)
             entry.rename(place / entry.name)
     except BaseException:

@@ -110,7 +110,7 @@ def fault_of(path: Path, entry: Mapping[str, Any]) -> str | None:
     if size != expected:
         return f"{size} bytes, expected {expected}"
     if xxh3(path) != entry.get("xxh3_128"):
-        return "other bytes than when it was written"
+        return "changed since it was written"
     return None
 
 

@@ -36,13 +36,13 @@ def check_output(
         refuse_place(path)
         if not kind.recognises(path):
             raise OutputError(
-                f"{path} is not {kind.name} of rewardsmith (no {kind.marker} of its own), and --overwrite replaces nothing "
-                "else; choose another output"
+                f"{path} is not {kind.name} of rewardsmith (it has no valid {kind.marker}), and --overwrite replaces "
+                "nothing else; choose another output"
             )
         foreign = [*kind.foreign(path), *(file for file in files_below(path) if edited(file))]
         if foreign:
             raise OutputError(
-                f"{path} holds {len(foreign)} files that rewardsmith did not write ({some_of(foreign, path)}), which "
+                f"{path} contains {len(foreign)} files that rewardsmith did not write ({some_of(foreign, path)}) and "
                 "--overwrite would delete; move them away or choose another output"
             )
 
@@ -60,9 +60,9 @@ def check_output_file(path: Path, *, overwrite: bool) -> None:
         if path.is_dir():
             raise OutputError(f"{path} is a folder; expected the name of a file to write; choose another output")
         if path.exists() and not path.is_file():
-            raise OutputError(f"{path} is no plain file (a device or a pipe); expected one to write; name a new file")
+            raise OutputError(f"{path} is not a regular file (a device or a pipe); choose another file")
         if (path.exists() or path.is_symlink()) and not overwrite:
-            raise OutputError(f"{path} is already there; choose another file or pass --overwrite")
+            raise OutputError(f"{path} already exists; choose another file or pass --overwrite")
 
 
 def refuse_bytes(path: Path) -> None:
@@ -121,7 +121,7 @@ def refuse_inside(output: Path, inputs: Iterable[str]) -> None:
         # A link inside the output is lost with it, wherever it leads to.
         ways = (path.resolve(), path.parent.resolve() / path.name)
         if path.exists() and any(place == way or place in way.parents for way in ways):
-            raise OutputError(f"{output} holds the input {name}; choose another output")
+            raise OutputError(f"{output} contains the input {name}; choose another output")
 
 
 def prepare_output(

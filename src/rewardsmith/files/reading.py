@@ -15,7 +15,7 @@ from rewardsmith.settings.values import from_yaml
 
 MOST_BYTES = 100_000_000
 """Of a file that is read at once; ours are below a few megabytes."""
-WRITE_AGAIN = "restore the file, or write it again with the command that made it"
+WRITE_AGAIN = "restore the file, or run the command that wrote it again"
 
 
 class Line(NamedTuple):
@@ -33,7 +33,7 @@ def read_bytes(path: Path) -> bytes:
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     if len(content) > MOST_BYTES:
-        raise DataError(f"{path} holds more than {MOST_BYTES // 1_000_000} MB; {WRITE_AGAIN}")
+        raise DataError(f"{path} is larger than {MOST_BYTES // 1_000_000} MB; {WRITE_AGAIN}")
     return content
 
 
@@ -57,11 +57,11 @@ def as_object(content: bytes, place: str) -> dict[str, Any]:
     try:
         value = json.loads(content)
     except RecursionError as error:
-        raise DataError(f"{place} is nested too deeply for a file of ours; {WRITE_AGAIN}") from error
+        raise DataError(f"{place} is nested too deeply; {WRITE_AGAIN}") from error
     except ValueError as error:  # JSONDecodeError, UnicodeDecodeError, an integer of thousands of digits
         raise DataError(f"{place} is not JSON ({error}); {WRITE_AGAIN}") from error
     if not isinstance(value, dict):
-        raise DataError(f"{place} holds a {type(value).__name__}; expected a JSON object")
+        raise DataError(f"{place} contains a {type(value).__name__}; expected a JSON object")
     return value
 
 
@@ -87,7 +87,7 @@ def taking_from(place: object) -> Iterator[None]:
         raise DataError(f"{place}: {error}") from error
     except (TypeError, ValueError, KeyError, AttributeError, IndexError, OverflowError, RecursionError) as error:
         cause = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise DataError(f"{place} holds other values than expected ({cause}); {WRITE_AGAIN}") from error
+        raise DataError(f"{place} contains unexpected values ({cause}); {WRITE_AGAIN}") from error
 
 
 def refuse_types(values: Mapping[str, Any], hints: Mapping[str, Any]) -> None:

@@ -60,16 +60,19 @@ class HeadEnsemble:
             weights = load_file(path)["weights"]
         except (OSError, SafetensorError, KeyError) as error:
             raise ContractError(
-                f"{path} cannot be read, reward.json names {count} heads; copy the model again"
+                f"{path} cannot be read, but reward.json lists {count} heads; copy the model again"
             ) from error
         refuse_values(str(path), [("weights", weights)])
         ensemble = cls(weights)
         if weights.shape != (count, len(own)):
-            raise ContractError(f"{path} holds {list(weights.shape)} weights, expected {[count, len(own)]}; copy again")
+            raise ContractError(
+                f"{path} has weights of shape {list(weights.shape)}, expected {[count, len(own)]}; copy the model again"
+            )
         apart = (ensemble.mean() - own).abs().max().item()
         if not apart <= CLOSE * weights.abs().max().item():
             raise ContractError(
-                f"{path} belongs to another model: the mean of its heads is {apart:.2g} away from the model's own head"
+                f"{path} belongs to another model: the mean of its heads differs by {apart:.2g} from the head of the "
+                "model"
             )
         return ensemble
 

@@ -27,7 +27,7 @@ def infer_contract(backbone: Backbone, *, max_length: int | None = None) -> Scor
     """A contract for a model that came without one, from its tokenizer and config; marked as inferred."""
     longest = backbone.longest or LONGEST_INFERRED
     if max_length is not None and max_length > longest and backbone.longest:
-        raise ContractError(f"max_length {max_length}: the model reads at most {longest} tokens")
+        raise ContractError(f"max_length {max_length}: the model supports at most {longest} tokens")
     length = max_length or min(longest, LONGEST_INFERRED)
     return new_contract(backbone, max_length=length, date=datetime.date(2025, 1, 1), inferred=True)
 
@@ -37,8 +37,9 @@ def refuse_headless(path: str, backbone: Backbone) -> None:
     labels = backbone.origin.labels
     if backbone.head_is_new and labels:
         raise ContractError(
-            f"{path} has a head with {len(labels)} outputs ({', '.join(labels[:4])}{', …' if len(labels) > 4 else ''}), a "
-            f"reward model has one; say which is the reward: rewardsmith import {path} --label {labels[-1]} -o OUT"
+            f"{path} has a head with {len(labels)} outputs "
+            f"({', '.join(labels[:4])}{', …' if len(labels) > 4 else ''}), but a reward model has one; choose the "
+            f"output that is the reward: rewardsmith import {path} --label {labels[-1]} -o OUT"
         )
     if backbone.head_is_new:
         raise ContractError(f"{path} has no reward head; train it first: rewardsmith train --model {path} …")
@@ -46,15 +47,18 @@ def refuse_headless(path: str, backbone: Backbone) -> None:
 
 def describe_inferred(backbone: Backbone, contract: ScoringContract) -> str:
     """One line on what a model without `reward.json` was taken for."""
-    return f"no reward.json, contract inferred: {describe_parts(backbone, contract)}"
+    return (
+        "no reward.json; scoring contract (how conversations become tokens) inferred: "
+        f"{describe_parts(backbone, contract)}"
+    )
 
 
 def describe_start(backbone: Backbone, contract: ScoringContract) -> str:
     """One line on the head that training starts from; "" for the tiny model and plain backbones, which get a new one."""
     if backbone.origin.head:
-        return f"training goes on from a reward model without reward.json: {describe_parts(backbone, contract)}"
+        return f"training continues from a reward model without reward.json: {describe_parts(backbone, contract)}"
     if backbone.origin.labels:
-        return f"the model's head with {len(backbone.origin.labels)} outputs is replaced by a new one with one output"
+        return f"the head with {len(backbone.origin.labels)} outputs is replaced by a new head with one output"
     return ""
 
 
@@ -65,14 +69,15 @@ def describe_parts(backbone: Backbone, contract: ScoringContract) -> str:
     if tokenizer.chat_template:
         parts.append("the tokenizer's chat template")
     else:
-        parts.append("no chat template, so each turn is taken as 'role: text' (import takes --template FILE)")
+        parts.append("no chat template, so each turn is rendered as 'role: text' (pass --template FILE to import)")
     parts.append(f"max_length {contract.max_length}")
     if contract.trim_id is not None:
         parts.append(
-            f"{tokenizer.pad_token!r} pads and ends texts, so the token before it is pooled, as in transformers"
+            f"{tokenizer.pad_token!r} is both the padding and the end token, so the token before it is pooled, as in "
+            "transformers"
         )
     if origin.normalizer is not None:
         parts.append(
-            f"mean {origin.normalizer.mean:.6g} and std {origin.normalizer.std:.6g} kept beside the raw reward"
+            f"mean {origin.normalizer.mean:.6g} and std {origin.normalizer.std:.6g} are stored with the raw reward"
         )
     return "; ".join(parts)

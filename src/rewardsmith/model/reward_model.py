@@ -112,7 +112,8 @@ class RewardModel:
         sidecar = Sidecar.load(backbone.folder) if backbone.folder else None
         if sidecar is not None and (template is not None or max_length is not None):
             raise ContractError(
-                f"{path} has its own scoring contract (reward.json), which says template and max_length"
+                f"{path} has its own scoring contract (reward.json: how conversations become tokens), which sets the "
+                "template and max_length"
             )
         if sidecar is None:
             refuse_headless(str(path), backbone)
@@ -139,7 +140,7 @@ class RewardModel:
         found = find_mismatch(self.encoder, self.network, sidecar)
         self.mismatch = "; ".join(filter(None, (damage, found)))
         if self.mismatch and not allow_mismatch:
-            raise ContractError(f"{self.mismatch}; pass --allow-mismatch to score all the same")
+            raise ContractError(f"{self.mismatch}; pass --allow-mismatch to score anyway")
 
     @classmethod
     def build(
@@ -202,7 +203,7 @@ class RewardModel:
     def spread(self, conversations: Iterable[Turns]) -> Spread:
         """As `score`, with the standard deviation of each reward over the model's heads; ModelError where it has one."""
         if self.heads is None:
-            raise ModelError("this model has one head, so nothing is known about the spread; train it with --heads")
+            raise ModelError("this model has one head, so the spread of its rewards is unknown; train it with --heads")
         records = [one_response(conversation) for conversation in conversations]
         found = list(self.heads.spreads(self.network, [sequences_of(r, self.encode(r)) for r in records]))
         return Spread(np.array([one.rewards[0] for one in found]), np.array([one.std[0] for one in found]))
@@ -245,7 +246,7 @@ class RewardModel:
         `overwrite` replaces a model folder of ours; OutputError where anything else is there.
         """
         if self.adapter is not None:
-            raise ModelError("this model still has its adapter apart; call merge_adapter() first")
+            raise ModelError("the adapter of this model is not merged; call merge_adapter() first")
         autocast, self.network.autocast = self.network.autocast, None
         was_training = self.network.training
         self.network.eval()
@@ -276,8 +277,8 @@ class RewardModel:
             chosen.append(conversation)
         if not chosen:
             raise ContractError(
-                f"no probe conversation fits max_length {self.contract.max_length} and this chat template; "
-                "use a max_length of at least 64"
+                "no probe (a conversation stored with its reward to check the model) fits into max_length "
+                f"{self.contract.max_length} with this chat template; use a max_length of at least 64"
             )
         return chosen
 
@@ -327,5 +328,5 @@ def one_response(turns: Turns) -> Record:
     messages = as_messages(turns, role="assistant")
     if not messages or messages[-1].role != "assistant":
         found = messages[-1].role if messages else "nothing"
-        raise DataError(f"a conversation to score must end with the assistant's answer, got {found}")
+        raise DataError(f"a conversation to score must end with an assistant turn, got {found}")
     return Record(messages[:-1], (Response(messages[-1:]),))

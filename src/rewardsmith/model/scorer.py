@@ -75,7 +75,7 @@ def score(
 def finite(rewards: np.ndarray) -> np.ndarray:
     """The rewards as they are; ModelError where one is not finite."""
     if not np.isfinite(rewards).all():
-        raise ModelError("the model gives a reward that is not finite (NaN or infinite); its weights are damaged")
+        raise ModelError("the model gives a non-finite reward (NaN or infinity); its weights are damaged")
     return rewards
 
 

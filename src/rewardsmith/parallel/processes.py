@@ -185,4 +185,4 @@ def died(worker: Worker) -> WorkerError:
     how = f"exit code {code}"
     if code is not None and code < 0:
         how = signal.Signals(-code).name
-    return WorkerError(f"a worker process ended too early ({how}); it may have run out of memory: try fewer --workers")
+    return WorkerError(f"a worker process exited early ({how}), possibly out of memory; try fewer --workers")

@@ -61,9 +61,7 @@ def run_wave(ray: Any, shared: Any, batch: list[Any], gpus: int) -> Iterator[Any
         yield from (row["result"].value for row in done.iter_rows())
     except ray.exceptions.RayError as error:
         cause = " ".join(str(error).split())[:300]
-        raise WorkerError(
-            f"Ray gave up: {type(error).__name__}: {cause}; look at the machines of the cluster"
-        ) from error
+        raise WorkerError(f"Ray failed: {type(error).__name__}: {cause}; check the nodes of the cluster") from error
 
 
 def work(row: dict[str, Any], shared: Any) -> dict[str, Any]:

@@ -86,6 +86,6 @@ def start(ray: Any, workers: int, object_store_bytes: int, folder: Path) -> None
                 **({} if address else here),
             )
     except (OSError, RuntimeError, ValueError) as error:
-        where = f"join the cluster at {address}" if address else "start on this machine"
+        where = f"connect to the cluster at {address}" if address else "start locally"
         cause = " ".join(str(error).split())[:300] or type(error).__name__
-        raise WorkerError(f"Ray could not {where}: {cause}; check RAY_ADDRESS, or leave --engine ray out") from error
+        raise WorkerError(f"Ray could not {where}: {cause}; check RAY_ADDRESS, or remove --engine ray") from error

@@ -74,7 +74,7 @@ def diagnose(
     folder = output or (run.parent if single else run)
     existing = [path for path in report_paths(folder) if path.exists()]
     if existing and not overwrite:
-        raise OutputError(f"{existing[0]} is already there; choose another output or pass --overwrite")
+        raise OutputError(f"{existing[0]} already exists; choose another output or pass --overwrite")
     with taking_from(run):
         facts = facts_from_mapping(read_object(run)) if single else facts_from_folder(run)
     for note in facts.notes:

@@ -36,7 +36,7 @@ class Part:
     @property
     def state(self) -> str:
         """`holds` in words."""
-        return "not checked" if self.holds is None else ("holds" if self.holds else "does not hold")
+        return "not checked" if self.holds is None else ("passed" if self.holds else "failed")
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Verification:
 
     @property
     def holds(self) -> bool:
-        """Whether nothing was found that does not hold."""
+        """Whether nothing was found that failed."""
         return all(part.holds is not False for part in self.parts)
 
     @property
@@ -111,11 +111,12 @@ def model_is_damaged(files: Part | None, *, is_run: bool) -> bool:
 def recognised(place: Path) -> bool:
     """Whether a folder is a run, and not a model; UsageError or ModelError where it is neither."""
     if not place.is_dir():
-        raise UsageError(f"{place} is no folder; name a run folder of train, or a model's folder")
+        raise UsageError(f"{place} is not a folder; pass a run folder of train or a model folder")
     is_run = any((place / name).exists() for name in RUN_FILES)
     if not is_run and not any((place / name).is_file() for name in ("reward.json", MANIFEST)):
         raise ModelError(
-            f"{place} is neither a run of rewardsmith (no settings.json) nor a model of it (no reward.json); name its folder"
+            f"{place} is neither a rewardsmith run (no settings.json) nor a rewardsmith model (no reward.json); pass "
+            "the folder of a run or a model"
         )
     return is_run
 
@@ -135,7 +136,7 @@ def check_files(place: Path, *, is_run: bool) -> Part:
     if faults:
         return Part("files", False, f"faults: {len(faults)}; files listed: {count}", tuple(faults))
     if not count:
-        return Part("files", None, "no manifest.json, as in models of older versions")
+        return Part("files", None, "no manifest.json, as for models of older versions")
     return Part("files", True, f"unchanged since they were written: {count}")
 
 
@@ -171,13 +172,13 @@ def check_data(place: Path) -> Part:
     if not isinstance(listed, list) or not all(is_file_entry(entry) for entry in listed):
         return Part("data", None, "data/data.json records no files")
     if not listed:
-        return Part("data", None, "it was not read from files")
+        return Part("data", None, "the data was not read from files")
     there = [entry for entry in listed if Path(entry["file"]).is_file()]
     faults = tuple(changed_data(there))
     if faults:
         return Part("data", False, f"changed: {len(faults)} of {len(there)}", faults)
     gone = len(listed) - len(there)
-    said = [f"unchanged since they were read: {len(there)}", f"no longer there: {gone}"]
+    said = [f"unchanged since they were read: {len(there)}", f"missing: {gone}"]
     return Part("data", True if there else None, "; ".join(said[not there : 2 if gone else 1]))
 
 
@@ -185,7 +186,7 @@ def changed_data(entries: Iterable[Mapping[str, str]]) -> Iterator[Fault]:
     """The files that hold other bytes than when they were read."""
     for entry in entries:
         if sha256(Path(entry["file"])) != entry["sha256"]:
-            yield Fault(entry["file"], "other bytes than when it was read")
+            yield Fault(entry["file"], "changed since it was read")
 
 
 def is_file_entry(entry: object) -> bool:
@@ -197,10 +198,10 @@ def check_settings(place: Path) -> Part:
     """Whether all that tells how the run was made tells the same."""
     stored = object_in(place / "settings.json")
     if stored is None:
-        return Part("settings", False, "nothing is known of them", (Fault("settings.json", "cannot be read"),))
+        return Part("settings", False, "no files were recorded", (Fault("settings.json", "cannot be read"),))
     faults = [*differing_config(place, stored), *differing_checkpoints(place, stored), *differing_data(place, stored)]
     if faults:
-        return Part("settings", False, "files of the run contradict each other", tuple(faults))
+        return Part("settings", False, "files of the run are inconsistent", tuple(faults))
     return Part("settings", True, "config.yaml, settings.json and checkpoints agree")
 
 
@@ -232,7 +233,9 @@ def differing_checkpoints(place: Path, stored: Mapping[str, Any]) -> Iterator[Fa
         odd = sorted(name for name in used.keys() | made_with.keys() if used.get(name) != made_with.get(name))
         if odd:
             name = path.relative_to(place).as_posix()
-            yield Fault(f"{name}/{STATE}", f"made with other settings than settings.json ({', '.join(odd[:3])})")
+            yield Fault(
+                f"{name}/{STATE}", f"written with settings that differ from settings.json ({', '.join(odd[:3])})"
+            )
 
 
 def differing_data(place: Path, stored: Mapping[str, Any]) -> Iterator[Fault]:
@@ -240,7 +243,7 @@ def differing_data(place: Path, stored: Mapping[str, Any]) -> Iterator[Fault]:
     hashes = (object_in(place / "data" / "data.json") or {}).get("hashes") or {}
     for split, digest in hashes.items():
         if stored.get(f"data_{split}") != digest:
-            yield Fault("data/data.json", f"other {split} records than in settings.json")
+            yield Fault("data/data.json", f"the {split} records differ from settings.json")
 
 
 def check_versions(place: Path) -> Part:
@@ -258,14 +261,14 @@ def check_versions(place: Path) -> Part:
         if stored[name] != now[name]
     ]
     if faults:
-        return Part("versions", False, "other than when the run began", tuple(faults))
-    return Part("versions", True, "the same as when the run began")
+        return Part("versions", False, "changed since the run began", tuple(faults))
+    return Part("versions", True, "unchanged since the run began")
 
 
 def check_probes(model: Path, place: Path, device: str) -> Part:
     """Whether the model opens, with the tokenizer of its contract, and gives its probes the stored rewards."""
     if not (model / "reward.json").is_file():
-        return Part("probes", None, "there is no finished model (no reward.json)")
+        return Part("probes", None, "no finished model (no reward.json)")
     from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.scoring.contract import tokenizer_hash
 
@@ -273,11 +276,13 @@ def check_probes(model: Path, place: Path, device: str) -> Part:
     try:
         opened = RewardModel.load(model, device=device)
     except RewardsmithError as error:
-        return Part("probes", False, "the model is refused", (Fault(f"{prefix}reward.json", str(error)),))
+        return Part("probes", False, "the model cannot be opened", (Fault(f"{prefix}reward.json", str(error)),))
     if tokenizer_hash(opened.tokenizer) != opened.contract.tokenizer_hash:
-        fault = Fault(f"{prefix}tokenizer.json", "another tokenizer than that of the contract in reward.json")
+        fault = Fault(
+            f"{prefix}tokenizer.json", "the tokenizer differs from that of the scoring contract in reward.json"
+        )
         return Part("probes", False, "the tokenizer changed", (fault,))
-    return Part("probes", True, f"{len(opened.sidecar.probes)} probes give the stored tokens and rewards")
+    return Part("probes", True, f"{len(opened.sidecar.probes)} probes reproduce the stored tokens and rewards")
 
 
 def object_in(path: Path) -> dict[str, Any] | None:

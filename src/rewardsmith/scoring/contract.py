@@ -54,7 +54,7 @@ class ScoringContract:
             raise ContractError(f"unknown kind of model {self.kind!r}; expected 'decoder' or 'encoder'")
         if not 0 < self.response_reserve < self.max_length:
             raise ContractError(
-                f"response_reserve {self.response_reserve} must lie between 0 and max_length {self.max_length}"
+                f"response_reserve {self.response_reserve} must be between 0 and max_length {self.max_length}"
             )
 
     @property
@@ -78,7 +78,9 @@ class ScoringContract:
         refuse_types(known, get_type_hints(cls))
         contract = cls(**known)
         if value.get("template_hash") != hash_text(contract.template):
-            raise ContractError("the stored chat template does not fit its stored hash; the file was edited or damaged")
+            raise ContractError(
+                "the stored chat template does not match its stored hash; the file was edited or damaged"
+            )
         return contract
 
 
@@ -130,7 +132,7 @@ def template_of(tokenizer: Any, kind: str) -> str:
         template = template.get("default")
     if not isinstance(template, str):
         raise ContractError(
-            "the tokenizer holds several chat templates and none is named default; keep one to score with"
+            "the tokenizer has several chat templates and none is named default; keep the one to score with"
         )
     return template
 
@@ -151,7 +153,7 @@ def suffix_of(renderer: Renderer) -> str:
     probe = "rewardsmith-probe"
     rendered = renderer.render([Message("user", "x"), Message("assistant", probe)])
     if probe not in rendered:
-        raise ContractError("the chat template does not show the assistant's answer; another template is needed")
+        raise ContractError("the chat template does not render the assistant's response; use another template")
     return rendered.rpartition(probe)[2]
 
 

@@ -135,8 +135,8 @@ class ControlTokens:
             if not spans or any(span.end - span.start < 2 for span in spans):
                 token = self.tokenizer.convert_ids_to_tokens([i for i in ids if i in self.ids][:1])
                 raise ContractError(
-                    f"{part!r:.60} becomes the control token {''.join(token)!r} and cannot be cut so that it does not; "
-                    "take it out of the text"
+                    f"{part!r:.60} is tokenized as the control token {''.join(token)!r} and cannot be split into "
+                    "ordinary tokens; remove it from the text"
                 )
             waiting += reversed(cut_inside(part, spans))
         return pieces

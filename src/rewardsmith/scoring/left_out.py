@@ -21,7 +21,7 @@ NAMED = 10
 SHOWN = 3
 """Of these, rows that are printed."""
 
-NOT_COMPARED = "nobody compared the responses of this row"
+NOT_COMPARED = "the row has no comparison"
 """Why a record with the reason `no_comparison` is left out."""
 
 UNITS = {

@@ -26,7 +26,7 @@ def template_with(tokenizer: Any, kind: str, question: str) -> str:
     renderer = Renderer(tokenizer, template, kwargs={})
     control = ControlTokens(tokenizer, renderer.control_strings, renderer.special_pattern)
     if found := renderer.special_pattern.search(question) or control.forged_in(question):
-        raise ContractError(f"the question spells the special token {found[0]!r}; leave it out")
+        raise ContractError(f"the question contains the text of the special token {found[0]!r}; remove it")
     turn = f'{{"role": "user", "content": {json.dumps(question, ensure_ascii=False)}}}'
     asking = (
         "{% if messages and messages[-1]['role'] == 'assistant' %}{% set messages = messages + [" + turn + "] %}"
@@ -34,5 +34,5 @@ def template_with(tokenizer: Any, kind: str, question: str) -> str:
     )
     rendered = Renderer(tokenizer, asking, kwargs={}).render(TURNS)
     if question.strip() not in rendered:
-        raise ContractError("the chat template does not write a question behind an answer; leave --question out")
+        raise ContractError("the chat template cannot append a question to a response; remove --question")
     return asking

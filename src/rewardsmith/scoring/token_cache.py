@@ -159,7 +159,7 @@ def remembering(encoder: Encoder, records: int, note: Callable[[str], None]) -> 
 
 def not_kept(path: Path, problem: str) -> str:
     """What to say of a file that cannot be written."""
-    return f"token ids are not kept for the next run: {path} cannot be written ({problem})"
+    return f"token ids are not cached for the next run: {path} cannot be written ({problem})"
 
 
 def opened(path: Path) -> sqlite3.Connection:

@@ -154,7 +154,7 @@ class Encoder:
         """Without the trailing tokens that the contract does not score; at least one token stays."""
         if not ids:
             text = "".join(piece.text for piece in pieces)
-            raise ContractError(f"the chat template writes {text!r:.60}, of which the tokenizer makes no token")
+            raise ContractError(f"the chat template renders {text!r:.60}, which the tokenizer turns into no token")
         end = len(ids)
         while end > 1 and ids[end - 1] == self.contract.trim_id:
             end -= 1
@@ -235,8 +235,8 @@ class Encoder:
         needed = max(frame + 2, 2 * (self._length(prompt) + 1))
         if self.contract.max_length < needed:
             raise ContractError(
-                f"max_length {self.contract.max_length} is too small: the chat template alone takes {frame} tokens; "
-                f"use at least {needed}, better {DEFAULT_ADVICE}"
+                f"max_length {self.contract.max_length} is too small: the chat template alone needs {frame} tokens; "
+                f"use at least {needed}; {DEFAULT_ADVICE} or more is recommended"
             )
 
 

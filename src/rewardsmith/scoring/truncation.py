@@ -124,7 +124,8 @@ class Truncation:
         index = max((k for k, turn in enumerate(turns) if turn.role == "user"), default=len(turns) - 1)
         if index < 0:
             raise ContractError(
-                f"the system prompt alone takes {self.length(system)} tokens; max_length leaves {budget} for the prompt"
+                f"the system prompt alone has {self.length(system)} tokens, but max_length leaves {budget} for the "
+                "prompt"
             )
 
         def shortened(count: int, text: str, starts: list[int]) -> Conversation:
@@ -150,7 +151,7 @@ class Truncation:
         starts = self.starts(text)
         low, high = 1, len(starts)
         if not starts or self.length(build(high, starts)) > budget:
-            raise ContractError(f"a conversation does not fit into {budget} tokens even with its last text taken out")
+            raise ContractError(f"a conversation does not fit into {budget} tokens even without its last text")
         while low < high:
             middle = (low + high) // 2
             if self.length(build(middle, starts)) <= budget:

@@ -69,7 +69,7 @@ class Setting:
         return f"{self.flag} {placeholder(self.hint)}".rstrip()
 
 
-LANG = Setting(("lang",), Literal["en", "zh"], None, "Language of texts, errors and reports.")
+LANG = Setting(("lang",), Literal["en", "zh"], None, "Language of messages and reports.")
 """What every command takes beside its Config: the language that it speaks."""
 
 

@@ -13,6 +13,6 @@ def not_utf8(name: str) -> str | None:
     except UnicodeEncodeError:
         encoding = sys.getfilesystemencoding()
         if encoding != "utf-8":
-            return f"Python reads the name {name!r} as {encoding} here; expected UTF-8; set PYTHONUTF8=1"
+            return f"Python decodes the name {name!r} as {encoding}; expected UTF-8; set PYTHONUTF8=1"
         return f"the name {name!r} is not UTF-8; expected a name in UTF-8; rename the file or folder"
     return None

@@ -59,7 +59,7 @@ def words(hint: Any) -> str:
         return WORDS[hint]
     if len(arms(hint)) > 1 or is_optional(hint):
         return " or ".join(words(arm) for arm in arms(hint))
-    raise TypeError(f"{hint!r} is not a type that settings can have; see rewardsmith.settings.values")
+    raise TypeError(f"{hint!r} is not a supported type of a setting; see rewardsmith.settings.values")
 
 
 def placeholder(hint: Any) -> str:
@@ -97,7 +97,7 @@ def _one_word(word: str, hint: Any) -> Any:
     if get_origin(hint) is Literal:
         return _choice(word, hint)
     if word == "":
-        raise UsageError(f"got nothing, expected {words(hint)}")
+        raise UsageError(f"got no value, expected {words(hint)}")
     if hint in (str, Path):
         return hint(in_utf8(word))
     try:
@@ -127,7 +127,7 @@ def from_yaml(value: Any, hint: Any) -> Any:
     if value is None:
         if is_optional(hint):
             return None
-        raise UsageError(f"got nothing, expected {words(hint)}")
+        raise UsageError(f"got no value, expected {words(hint)}")
     failures: list[UsageError] = []
     for arm in arms(hint):
         try:

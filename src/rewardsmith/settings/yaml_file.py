@@ -116,14 +116,14 @@ def _parsed(content: bytes, path: Path) -> tuple[Any, Any]:
     import yaml
 
     if len(content) > MOST_BYTES:
-        raise UsageError(f"{path} holds more than {MOST_BYTES // 1_000_000} MB; that is no settings file")
+        raise UsageError(f"{path} is larger than {MOST_BYTES // 1_000_000} MB; expected a settings file")
     try:
         loader = _loader()(content)
         root = loader.get_single_node()
     except yaml.YAMLError as error:
         raise UsageError(_broken(path, error)) from error
     except RecursionError as error:
-        raise UsageError(f"{path}: nested too deeply for settings") from error
+        raise UsageError(f"{path}: the settings are nested too deeply") from error
     if root is not None and not isinstance(root, yaml.MappingNode):
         raise UsageError(f"{path}:1: expected lines of `key: value`")
     return loader, root
@@ -145,7 +145,7 @@ def _entries(
     for key_node, node in mapping.value:
         line = key_node.start_mark.line + 1
         if not isinstance(key_node, yaml.ScalarNode):
-            raise UsageError(f"{path}:{line}: a key has to be a plain word")
+            raise UsageError(f"{path}:{line}: a key must be a plain word")
         here = (*above, *key_node.value.replace("-", "_").split("."))
         setting = _find(kind, here)
         if isinstance(node, yaml.MappingNode) and _is_section(kind, here):

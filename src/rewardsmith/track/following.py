@@ -59,9 +59,9 @@ class Follower:
         if not self.warned:
             self.warned = True
             self.progress.note(
-                f"warning: {self.job.tracker} does not record this run any more, training is not affected: "
-                f"{textwrap.shorten(text, LONGEST_CAUSE, placeholder=' …')} "
-                f"(all of it in {self.job.log}; --resume completes the record)"
+                f"warning: {self.job.tracker} stopped recording this run; training is not affected: "
+                f"{textwrap.shorten(text, LONGEST_CAUSE, placeholder=' …')} (details in {self.job.log}; --resume "
+                "completes the record)"
             )
 
     def _listen(self) -> None:
@@ -69,18 +69,20 @@ class Follower:
         for line in self.process.stdout:
             message = orjson.loads(line)
             if "opened" in message:
-                self.progress.note(f"{self.job.tracker}: recording in {message['opened']}")
+                self.progress.note(f"{self.job.tracker}: recording to {message['opened']}")
                 if message["kept"]:
-                    self.progress.note(f"{self.job.tracker}: a resumed record keeps its names: {message['kept']}")
+                    self.progress.note(
+                        f"{self.job.tracker}: a resumed record keeps its original names: {message['kept']}"
+                    )
             if "failed" in message:
                 self.warn(message["failed"])
         if code := self.process.wait():
-            self.warn(f"its process ended with code {code}")
+            self.warn(f"its process exited with code {code}")
 
     def end(self, patience: float) -> None:
         """Give the pipes back; a process that is still there after `patience` seconds is killed before."""
         if self.listener.is_alive():
-            self.warn(f"it did not come to an end within {patience:.0f} s")
+            self.warn(f"it did not finish within {patience:.0f} s")
             self.kill()
             self.listener.join(SILENT_SECONDS)  # a process that waits for a dead disk cannot even be killed
         if not self.listener.is_alive():
@@ -130,7 +132,7 @@ def finish(followers: Sequence[Follower], status: Status, patience: float, progr
     try:
         wait(followers, began + min(SILENT_SECONDS, patience))
         if slow := [follower.job.tracker for follower in followers if follower.listener.is_alive()]:
-            progress.note(f"waiting for {', '.join(slow)} (at most {patience:.0f} s; Ctrl-C stops waiting)")
+            progress.note(f"waiting for {', '.join(slow)} (at most {patience:.0f} s; press Ctrl-C to stop waiting)")
         wait(followers, began + patience)
     except KeyboardInterrupt as error:
         patience, stopped = time.monotonic() - began, error

@@ -44,7 +44,7 @@ class Swanlab:
             ),
         )
         self.path: Path | None = Path(self.run.dir)
-        self.place = f"{self.run.dir} (swanlab sync sends it)"
+        self.place = f"{self.run.dir} (upload it with swanlab sync)"
 
     def recorded(self) -> Mapping[RowKind, int]:
         """From the files of all parts."""

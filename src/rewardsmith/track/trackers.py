@@ -114,14 +114,14 @@ def check_settings(names: Sequence[str], *, project: str | None, run_name: str |
         if name not in TRACKERS:
             raise UsageError(f"--track {name}: expected one of {', '.join(TRACKERS)}.{nearest(name, TRACKERS)}")
     if len(set(names)) < len(names):
-        raise UsageError(f"--track {' '.join(names)}: each tracker may stand there once")
+        raise UsageError(f"--track {' '.join(names)}: each tracker may be given only once")
     if uri is not None:
         check_uri(uri, names)
     for flag, value in (("--track-project", project), ("--run-name", run_name)):
         if value is None:
             continue
         if not names:
-            raise UsageError(f"{flag} {value}: no tracker would see it; add --track {next(iter(TRACKERS))}")
+            raise UsageError(f"{flag} {value}: no tracker uses it; add --track {next(iter(TRACKERS))}")
         if not value.strip():
             raise UsageError(f"{flag} {value!r}: expected a name")
 
@@ -130,11 +130,11 @@ def check_uri(uri: str, names: Sequence[str]) -> None:
     """UsageError for an address that holds a secret, or that none of the trackers reads."""
     if holds_secret(uri):
         raise UsageError(
-            f"--track-uri {shown(uri)}: it holds what may be a password or token, and settings are kept in files; put the "
+            f"--track-uri {shown(uri)}: it may contain a password or token, and settings are stored in files; put the "
             "whole address in MLFLOW_TRACKING_URI, or the secret in MLFLOW_TRACKING_PASSWORD or MLFLOW_TRACKING_TOKEN"
         )
     if "mlflow" not in names:
-        raise UsageError(f"--track-uri {uri}: only mlflow reads it; add --track mlflow")
+        raise UsageError(f"--track-uri {uri}: only mlflow uses it; add --track mlflow")
 
 
 def require(names: Sequence[str]) -> None:

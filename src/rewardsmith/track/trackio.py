@@ -34,7 +34,7 @@ class Trackio:
             auto_log_cpu=False,
         )
         if known and self.run.id != run_id:
-            raise OutputError(f"another run of the project {job.project} has the name {known.name}; give --run-name")
+            raise OutputError(f"another run of the project {job.project} has the name {known.name}; pass --run-name")
         self.run_id: str = self.run.id
         self.path: Path | None = SQLiteStorage.get_project_db_path(job.project)
         self.place = f"{folder}, project {job.project}, run {self.run.name} (TRACKIO_DIR={folder} trackio show)"

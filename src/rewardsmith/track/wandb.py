@@ -48,7 +48,7 @@ class Wandb:
             ),
         )
         self.path: Path | None = Path(self.run.dir).parent
-        self.place = f"{self.path} (wandb sync sends it)" if mode == "offline" else str(self.run.url)
+        self.place = f"{self.path} (upload it with wandb sync)" if mode == "offline" else str(self.run.url)
 
     def recorded(self) -> Mapping[RowKind, int]:
         """From the files of all parts."""

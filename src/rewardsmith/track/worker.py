@@ -145,7 +145,7 @@ def read_state(path: Path) -> dict[str, Any]:
 def kept_names(job: Job, named: Job) -> str:
     """What to say where a resumed record has another project or name than was asked for now; else nothing."""
     asked = [(job.project, named.project), (job.run_name, named.run_name)]
-    return "; ".join(f"{given!r} stays {kept!r}" for given, kept in asked if given not in ("", kept))
+    return "; ".join(f"{given!r} is still {kept!r}" for given, kept in asked if given not in ("", kept))
 
 
 def log_rows(job: Job, tracker: Tracker, orders: Orders) -> dict[RowKind, int]:
@@ -189,7 +189,7 @@ class Presence:
 def refuse_gaps(tracker: Tracker, sent: Mapping[RowKind, int]) -> None:
     """OutputError where the record ends too early; some libraries say nothing when they cannot write."""
     held = tracker.recorded()
-    short = [f"{kind} rows end at step {held.get(kind, 0)} of {step}" for kind, step in sent.items()
+    short = [f"{kind} rows end at step {held.get(kind, 0)}; expected step {step}" for kind, step in sent.items()
              if held.get(kind, 0) < step]  # fmt: skip
     if short:
         raise OutputError(f"the record is not complete: {', '.join(short)}")

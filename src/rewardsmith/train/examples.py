@@ -112,7 +112,7 @@ def why_refused(record: Record, outcome: Encoded | ContractError | None, limit: 
         return "not_scorable", str(outcome)
     if outcome.overlong:
         longest = max(map(len, outcome.sequences)) + max(outcome.cuts.response_tokens)
-        return "too_long", f"a response makes {longest} tokens, more than max_length {limit}"
+        return "too_long", f"the conversation has {longest} tokens with this response, more than max_length {limit}"
     if not told_apart(counting(record), outcome.sequences):
         return "identical_tokens", "the responses become the same tokens, so that no model can tell them apart"
     return None

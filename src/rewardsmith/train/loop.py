@@ -188,7 +188,7 @@ class Fit:
         if self.total == 0:
             self.state.train_loss, self.state.comparisons = figures.loss, figures.comparisons
             self.state.seconds = time.perf_counter() - started
-        told = [f"head fitted to {figures.comparisons} comparisons, penalty {figures.penalty:g}"]
+        told = [f"head fitted on {figures.comparisons} comparisons, penalty {figures.penalty:g}"]
         if figures.eval_accuracy is not None:
             told.append(f"validation accuracy {figures.eval_accuracy:.4f}")
         progress.note("; ".join(told))
@@ -259,8 +259,8 @@ class Fit:
         self._log(row)
         if len(state.recent) == EXPLODED_STEPS and sum(state.recent) / EXPLODED_STEPS > EXPLODED:
             raise TrainingError(
-                f"the loss exploded: mean {sum(state.recent) / EXPLODED_STEPS:.1f} over steps "
-                f"{state.step - EXPLODED_STEPS + 1} to {state.step} (0.69 is a coin); {self._advice()}"
+                f"the loss diverged: mean {sum(state.recent) / EXPLODED_STEPS:.1f} over steps "
+                f"{state.step - EXPLODED_STEPS + 1} to {state.step} (chance level: 0.69); {self._advice()}"
             )
 
     def _due(self) -> bool:
@@ -309,7 +309,7 @@ class Fit:
             if self.team.leads:
                 shutil.rmtree(self.checkpoints / resume.BEST, ignore_errors=True)
             self._trim_metrics(-1)  # the head may be fitted again, at step 0
-            self.note("no checkpoint had been written, so training starts anew")
+            self.note("no checkpoint has been written yet; training starts from the beginning")
             return None
         state = resume.since_the_start(restored.state, self.metrics)
         refuse_changes(state.pop("fingerprint"), self.fingerprint)
@@ -323,7 +323,7 @@ class Fit:
             resume.mend_best(self.checkpoints, best_step=step, reached=reached, note=self.note)
         self.team.wait()
         self._trim_metrics(self.state.step)
-        self.note(f"going on from the checkpoint after step {self.state.step} of {self.total}")
+        self.note(f"resuming from the checkpoint after step {self.state.step} of {self.total}")
         return self.state.step
 
     def _log(self, row: Mapping[str, Any]) -> None:
@@ -339,7 +339,7 @@ class Fit:
 
     def _advice(self) -> str:
         saved = sorted(self.checkpoints.glob("step-*"))
-        last = f"the last good checkpoint is {saved[-1]}" if saved else "no checkpoint was written yet"
+        last = f"the last valid checkpoint is {saved[-1]}" if saved else "no checkpoint has been written yet"
         return f"{last}; try a lower --lr, a longer --warmup, or --dtype fp32"
 
     @property
@@ -358,7 +358,7 @@ def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     changed = [f"{key}: {before.get(key)!r} → {now.get(key)!r}" for key in sorted(before.keys() | now.keys())
                if before.get(key) != now.get(key)]  # fmt: skip
     if changed:
-        raise TrainingError(f"this run cannot be resumed, settings or data changed: {'; '.join(changed)}")
+        raise TrainingError(f"this run cannot be resumed because its settings or data changed: {'; '.join(changed)}")
 
 
 def seed_of(seed: int, step: int, rank: int) -> int:

@@ -35,7 +35,9 @@ def freeze(network: RewardNetwork, layers: int) -> None:
     backbone = network.hf.base_model
     stack = layer_stack(backbone)
     if layers > len(stack):
-        raise ModelError(f"--freeze-layers {layers}: the model has {len(stack)} layers; choose 0 to that many, or -1")
+        raise ModelError(
+            f"--freeze-layers {layers}: the model has {len(stack)} layers; expected 0 to {len(stack)}, or -1"
+        )
     learning = [] if layers == -1 else [*above(network, stack[layers - 1]), *parameters_of(stack[layers:])]
     for parameter in backbone.parameters():
         parameter.requires_grad_(False)
@@ -99,7 +101,7 @@ def offload_activations(network: RewardNetwork) -> None:
     """Keep what the backward pass needs in the host's memory, and bring it back when it is its turn."""
     if network.device.type == "cpu":
         raise ModelError(
-            "--activation-offload moves activations from a GPU to the host, and this run is on cpu; leave it out"
+            "--activation-offload moves activations from a GPU to the host, but this run uses the CPU; remove it"
         )
     network.offload = True
 

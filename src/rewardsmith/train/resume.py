@@ -25,7 +25,7 @@ from rewardsmith.train.engines.shards import moments_of, put, put_moments, whole
 
 WEIGHTS, MOMENTS, STATE = "weights.safetensors", "optimizer.safetensors", "state.json"
 BEST = "best"
-START_ANEW = "start anew with --overwrite instead of --resume"
+START_ANEW = "start again with --overwrite instead of --resume"
 
 
 @dataclass(frozen=True)
@@ -146,9 +146,7 @@ def mend_best(checkpoints: Path, *, best_step: int, reached: int, note: Callable
 
     write_folder(best, fill, CHECKPOINT, overwrite=True)
     if not younger:
-        note(
-            f"{best} is damaged: {listed(faults)}; it was written again from {weights.parent.name}, with the same weights"
-        )
+        note(f"{best} is damaged: {listed(faults)}; it was restored from {weights.parent.name}, with the same weights")
 
 
 def best_faults(best: Path, step: int) -> list[Fault]:
@@ -176,7 +174,9 @@ def load_weights(network: RewardNetwork, path: Path) -> None:
     own = trainable(network)
     if saved.keys() != own.keys():
         odd = sorted(saved.keys() ^ own.keys())[:3]
-        raise TrainingError(f"{path} holds other parameters than the model ({', '.join(odd)}); settings changed?")
+        raise TrainingError(
+            f"{path} has other parameters than the model ({', '.join(odd)}); check whether the settings changed"
+        )
     for name, parameter in own.items():
         put(parameter, saved[name])
 
@@ -209,7 +209,7 @@ def restore(
     for path in sorted(folder.glob("step-*"), reverse=True):
         if faults := checkpoint_faults(path):
             damaged.append(f"{path.name} is damaged: {listed(faults)}")
-            note(f"{path} is damaged: {listed(faults)}; it is passed over")
+            note(f"{path} is damaged: {listed(faults)}; it was skipped")
             continue
         load_weights(network, path / WEIGHTS)
         saved = load_file(path / MOMENTS)
@@ -222,7 +222,7 @@ def restore(
             torch.cuda.set_rng_state(saved["rng|cuda"], network.device)
         return Restored(orjson.loads((path / STATE).read_bytes()), path)
     if damaged:
-        raise TrainingError(f"no checkpoint in {folder} is whole: {'; '.join(damaged)}; {START_ANEW}")
+        raise TrainingError(f"no checkpoint in {folder} is intact: {'; '.join(damaged)}; {START_ANEW}")
     return None
 
 
@@ -231,8 +231,8 @@ def refuse_lost(checkpoints: Path, metrics: Path, *, first: int) -> None:
     lines = metrics.read_bytes().splitlines() if metrics.is_file() else []
     if any(step_in(line) > first for line in lines):
         raise TrainingError(
-            f"the checkpoints of {checkpoints} are lost: {metrics} goes beyond step {first}, after which the first one was "
-            f"written; {START_ANEW}"
+            f"the checkpoints of {checkpoints} are missing: {metrics} goes beyond step {first}, after which the first "
+            f"one was written; {START_ANEW}"
         )
 
 

@@ -26,7 +26,10 @@ LISTED = columns("prompt responses models system")
 # Order matters: a row belongs to the first format it fits.
 FORMATS: dict[str, Format] = {
     "native": Format(
-        "rewardsmith's own records", has("prompt", "responses", "comparisons"), native.read_row, native.COLUMNS
+        "the native record format of rewardsmith",
+        has("prompt", "responses", "comparisons"),
+        native.read_row,
+        native.COLUMNS,
     ),
     "arena": Format(
         "arena battles: two conversations and a winner",
@@ -41,7 +44,8 @@ FORMATS: dict[str, Format] = {
         columns("prompt response_a response_b model_a model_b models system") | set(battles.WON),
     ),
     "stack-exchange": Format(
-        "pairs of answers to a question, response_j above response_k; the pairs of one qid become one ranking",
+        "pairs of responses to a question, response_j preferred to response_k; the pairs of one qid are joined into "
+        "one ranking",
         has("question", "response_j", "response_k"),
         pairs.stack_exchange,
         columns("question response_j response_k") | BESIDE_PAIRS,
@@ -49,7 +53,7 @@ FORMATS: dict[str, Format] = {
         hashed_order=True,
     ),
     "webgpt": Format(
-        "two scored answers to a question",
+        "two scored responses to a question",
         has("question", "answer_0", "answer_1", "score_0", "score_1"),
         rated.web_gpt,
         columns("question answer_0 answer_1 score_0 score_1 system"),
@@ -79,14 +83,14 @@ FORMATS: dict[str, Format] = {
         ),
     ),
     "helpsteer-ratings": Format(
-        "responses rated in five attributes; adjacent rows of one prompt become one record",
+        "responses rated on five attributes; adjacent rows with the same prompt are joined into one record",
         has("prompt", "response", *rated.HELPSTEER_ATTRIBUTES),
         rated.help_steer_ratings,
         columns("prompt response") | set(rated.HELPSTEER_ATTRIBUTES),
         group=rated.same_prompt,
     ),
     "beavertails": Format(
-        "responses with a safety label; adjacent rows of one prompt become one record",
+        "responses with a safety label; adjacent rows with the same prompt are joined into one record",
         has("prompt", "response", "is_safe"),
         rated.beaver_tails,
         columns("prompt response is_safe category"),
@@ -99,7 +103,7 @@ FORMATS: dict[str, Format] = {
         columns("instruction completions system"),
     ),
     "nectar": Format(
-        "answers with ranks, 1 = best", several.is_nectar, several.nectar, columns("prompt answers system")
+        "responses with ranks, 1 = best", several.is_nectar, several.nectar, columns("prompt answers system")
     ),
     "verdict": Format(
         "two responses with a judge's verdict, in the order shown",
@@ -108,20 +112,20 @@ FORMATS: dict[str, Format] = {
         LISTED | {"verdict"},
     ),
     "responses": Format(
-        "responses with scores, ranks, votes or a chosen one",
+        "responses with scores, ranks or votes, or with one of them chosen",
         has("responses"),
         several.listed,
         LISTED | columns("scores ratings ranks ranking pairs votes chosen rejected"),
     ),
     "kto": Format(
-        "single responses that were liked or not: ratings, nothing to compare",
+        "single responses marked as liked or disliked: ratings, without comparisons",
         rated.is_kto,
         rated.kto,
         columns("label kto_tag system"),
         also=rated.kto_columns,
     ),
     "dialogue": Format(
-        "pairs of whole dialogues as 'Human: … Assistant: …' text, the prompt being what they share",
+        "pairs of whole dialogues as 'Human: … Assistant: …' text; their shared beginning is the prompt",
         pairs.is_dialogue_pair,
         pairs.dialogue_pair,
         PAIR,
@@ -142,14 +146,14 @@ FORMATS: dict[str, Format] = {
         hashed_order=True,
     ),
     "sharegpt-pair": Format(
-        "a conversation up to a user turn, with a chosen and a rejected answer",
+        "a conversation that ends with a user turn, with a chosen and a rejected response",
         has("conversations", "chosen", "rejected"),
         pairs.sharegpt_pair,
         PAIR | {"conversations"},
         hashed_order=True,
     ),
     "renamed-pair": Format(
-        "a prompt with a chosen and a rejected response under other names",
+        "a prompt with a chosen and a rejected response, in columns with other names",
         pairs.is_renamed_pair,
         pairs.renamed_pair,
         BESIDE_PAIRS,
@@ -157,7 +161,7 @@ FORMATS: dict[str, Format] = {
         hashed_order=True,
     ),
     "implicit-pair": Format(
-        "a chosen and a rejected conversation, the prompt being what they share",
+        "a chosen and a rejected conversation; their shared beginning is the prompt",
         has("chosen", "rejected"),
         pairs.implicit_pair,
         PAIR,

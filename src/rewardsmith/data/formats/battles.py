@@ -51,12 +51,14 @@ def winner_of(row: Columns) -> int | None:
 def battle(row: Columns, a: Conversation, b: Conversation) -> Record:
     """The two sides without a judgement: the turns they share are the prompt."""
     if not (a and b):
-        raise RowError("empty_response", "a conversation has no turns; expected an answer; drop the row")
+        raise RowError("empty_response", "the conversation has no turns; expected a response; drop the row")
     prompt, both = split_common([a, b])
     generators = models(row, 2, GENERATORS)
     found = tuple(response(turns, "conversation", generator=name) for turns, name in zip(both, generators, strict=True))
     if found[0].messages == found[1].messages:
-        raise RowError("identical_responses", "both conversations are the same; expected two answers; drop the row")
+        raise RowError(
+            "identical_responses", "both conversations are the same; expected two different responses; drop the row"
+        )
     return Record(with_system(prompt, row.get("system")), found)
 
 
@@ -83,5 +85,5 @@ def turns_of(row: Columns, name: str) -> list[str]:
             value = parse(b'{"turns":' + value.encode() + b"}")["turns"]
         except (RowError, KeyError) as error:
             code = error.code if isinstance(error, RowError) else "broken_json"
-            raise RowError(code, f"{name} is no JSON list of texts ({error})") from None
+            raise RowError(code, f"{name} is not a JSON list of texts ({error})") from None
     return [as_text(turn, f"{name}[{at}]") for at, turn in enumerate(as_list(value, name))]

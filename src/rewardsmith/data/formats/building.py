@@ -66,7 +66,9 @@ def only_one(row: Columns, names: Sequence[str]) -> Any:
     """The value of the one of these columns that has one, None where none has; RowError where two have."""
     given = [name for name in names if row.get(name) is not None]
     if len(given) > 1:
-        raise RowError("two_columns", f"{given[0]} and {given[1]} say the same thing; expected one; drop a column")
+        raise RowError(
+            "two_columns", f"{given[0]} and {given[1]} have the same meaning; expected one of them; drop a column"
+        )
     return row[given[0]] if given else None
 
 
@@ -85,7 +87,8 @@ def pair(prompt: Conversation, answers: Sequence[Conversation], row: Columns, na
     )
     if better.messages == worse.messages:
         raise RowError(
-            "identical_responses", f"{names[0]} and {names[1]} are the same; expected two answers; drop the row"
+            "identical_responses",
+            (f"{names[0]} and {names[1]} are the same; expected two different responses; drop the row"),
         )
     scores = scores_of(beside) if beside else (None, None)
     margin = optional_number(row, "margin")
@@ -129,7 +132,7 @@ def candidates(row: Columns, answers: Sequence[Any], name: str = "responses") ->
         for at, (each, generator) in enumerate(zip(turns, models(row, len(answers)), strict=True))
     )
     if not found:
-        raise RowError("empty_response", f"{name} is empty; expected at least one answer; drop the row")
+        raise RowError("empty_response", f"{name} is empty; expected at least one response; drop the row")
     refuse_identical(found)
     return Record(with_system(prompt, row.get("system")), found)
 
@@ -137,7 +140,9 @@ def candidates(row: Columns, answers: Sequence[Any], name: str = "responses") ->
 def refuse_identical(found: Sequence[Response]) -> None:
     """Refuse two responses that are the same text; among more of them, it is a finding."""
     if len(found) == 2 and found[0].messages == found[1].messages:
-        raise RowError("identical_responses", "both responses are the same; expected two answers; drop the row")
+        raise RowError(
+            "identical_responses", "both responses are the same; expected two different responses; drop the row"
+        )
 
 
 def two_columns(row: Columns, prompt: Any, names: Sequence[str]) -> Record:
@@ -168,7 +173,7 @@ def history(row: Columns) -> Conversation:
     for at, round_ in enumerate([] if row.get("history") is None else items(row, "history")):
         said = texts(round_, "history", length=2)
         if said is None:
-            raise RowError("wrong_type", f"history[{at}] is no pair of texts; expected [user, assistant]")
+            raise RowError("wrong_type", f"history[{at}] is not a pair of texts; expected [user, assistant]")
         turns += [Message("user", said[0]), Message("assistant", said[1])]
     return tuple(turns)
 

@@ -36,7 +36,9 @@ def only_text(parts: list[Any], name: str) -> Any:
     part = parts[0] if len(parts) == 1 else None
     if isinstance(part, Mapping) and {key for key, value in part.items() if value is not None} == {"type", "text"}:
         return part["text"]
-    raise RowError("multimodal", f"{name} has content parts (images?); expected text; only plain text is supported")
+    raise RowError(
+        "multimodal", f"{name} has content parts, such as images; expected text; only plain text is supported"
+    )
 
 
 def refuse_unsupported(entry: Mapping[str, Any], name: str) -> None:
@@ -90,7 +92,9 @@ def with_system(prompt: Conversation, system: Any) -> Conversation:
     first = Message("system", as_text(system, "system"))
     if prompt and prompt[0].role == "system":
         if prompt[0] != first:
-            raise RowError("system_conflict", "the system column and the prompt's system turn differ; expected one")
+            raise RowError(
+                "system_conflict", "the system column and the prompt's system turn differ; expected only one of them"
+            )
         return prompt
     return (first, *prompt)
 
@@ -112,7 +116,7 @@ def without_prompt(answer: Conversation, prompt: Conversation, name: str) -> Con
             return answer[len(opening) :]
     if answer and answer[0].role != "assistant":
         raise RowError(
-            "prompt_conflict", f"{name} begins with a {answer[0].role} turn that is not the prompt; expected an answer"
+            "prompt_conflict", f"{name} begins with a {answer[0].role} turn that is not the prompt; expected a response"
         )
     return answer
 
@@ -120,9 +124,9 @@ def without_prompt(answer: Conversation, prompt: Conversation, name: str) -> Con
 def response(messages: Conversation, name: str, *, generator: str | None = None) -> Response:
     """A response that ends with words of the assistant; RowError("empty_response") or ("no_answer") for others."""
     if not messages:
-        raise RowError("empty_response", f"{name} is empty; expected an answer; drop the row")
+        raise RowError("empty_response", f"{name} is empty; expected a response; drop the row")
     if messages[-1].role != "assistant":
-        raise RowError("no_answer", f"{name} ends with a {messages[-1].role} turn; expected the assistant's answer")
+        raise RowError("no_answer", f"{name} ends with a {messages[-1].role} turn; expected an assistant turn")
     if not messages[-1].content.strip():
-        raise RowError("empty_response", f"{name} is empty; expected an answer; drop the row")
+        raise RowError("empty_response", f"{name} is empty; expected a response; drop the row")
     return Response(messages, generator)

@@ -58,7 +58,7 @@ def by_votes(row: Columns, best: int | None) -> Comparison:
     first, second, equal = votes_of(row)
     total = first + second + equal
     if total == 0 and best is None:
-        raise RowError("no_judgement", "votes are all zero and nothing is chosen; expected at least one vote")
+        raise RowError("no_judgement", "all votes are zero and no response is chosen; expected at least one vote")
     share = (first + equal / 2) / total if total else 0.5
     i = best if best is not None else int(share < 0.5)
     share = share if i == 0 else 1 - share
@@ -110,8 +110,8 @@ def rank_values(row: Columns, count: int) -> list[float | None] | None:
     if any(type(at) is not int for at in order) or sorted(order) != list(range(count)):
         raise RowError(
             "wrong_ranking",
-            f"ranking is {str(order)[:60]}; expected the indices 0 to {count - 1}, best first; "
-            "name the column 'ranks' if it holds one rank per response",
+            f"ranking is {str(order)[:60]}; expected the indices 0 to {count - 1}, best first; name the column "
+            "'ranks' if it contains one rank per response",
         )
     return [-float(order.index(at)) for at in range(count)]
 
@@ -136,10 +136,11 @@ def chosen_index(row: Columns, answers: Sequence[Any]) -> int | None:
         return None
     chosen = places.get("chosen")
     if chosen is None:
-        raise RowError("missing_field", "rejected is given but chosen is not; expected both or neither")
+        raise RowError("missing_field", "got rejected without chosen; expected both or neither")
     if places.get("rejected") == chosen:
         raise RowError(
-            "identical_responses", "chosen and rejected are the same text; expected two answers; drop the row"
+            "identical_responses",
+            ("chosen and rejected are the same text; expected two different responses; drop the row"),
         )
     return chosen
 
@@ -147,7 +148,9 @@ def chosen_index(row: Columns, answers: Sequence[Any]) -> int | None:
 def place(answer: Any, answers: Sequence[Any], name: str) -> int:
     """The index of `answer` among `answers`."""
     if answer not in answers:
-        raise RowError("chosen_not_listed", f"{name} is none of the responses; expected one of them, word for word")
+        raise RowError(
+            "chosen_not_listed", f"{name} does not match any response; expected the exact text of one of them"
+        )
     return answers.index(answer)
 
 
@@ -157,7 +160,7 @@ def compare(row: Columns, answers: Sequence[Any]) -> Iterator[Comparison]:
     best = chosen_index(row, answers)
     if row.get("votes") is not None:
         if count != 2:
-            raise RowError("wrong_length", f"votes need two responses, the row has {count}")
+            raise RowError("wrong_length", f"votes need two responses; got {count}")
         yield by_votes(row, best)
         return
     if row.get("pairs") is not None:

@@ -62,7 +62,7 @@ def read_row(row: Columns) -> Record:
     record = from_row(row)
     empty = next((f"responses[{at}]" for at, one in enumerate(record.responses) if not one.text.strip()), None)
     if empty is not None:
-        raise RowError("empty_response", f"{empty} is empty; expected an answer; drop the row")
+        raise RowError("empty_response", f"{empty} is empty; expected a response; drop the row")
     return record
 
 
@@ -116,7 +116,9 @@ def parse_votes(value: Any, name: str) -> tuple[int, int, int]:
     """Votes for i, for j, undecided."""
     counts = [index(count, f"{name}.votes") for count in as_list(value, f"{name}.votes")]
     if len(counts) != 3:
-        raise RowError("wrong_length", f"{name}.votes has {len(counts)} entries; expected 3: for i, for j, undecided")
+        raise RowError(
+            "wrong_length", f"{name}.votes has {len(counts)} entries; expected 3: votes for i, for j, and undecided"
+        )
     return counts[0], counts[1], counts[2]
 
 

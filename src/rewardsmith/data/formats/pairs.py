@@ -92,7 +92,7 @@ def implicit_pair(row: Columns) -> Record:
 def diverging(conversations: Sequence[Conversation], row: Columns) -> Record:
     """A pair of whole conversations: the turns they share are the prompt."""
     if not all(conversations):
-        raise RowError("empty_response", "a conversation has no turns; expected an answer; drop the row")
+        raise RowError("empty_response", "the conversation has no turns; expected a response; drop the row")
     prompt, both = split_common(conversations)
     return pair(prompt, both, row, CHOSEN_REJECTED)
 
@@ -119,9 +119,9 @@ def pair_lists(row: Columns) -> Record:
     lists = [items(row, name) for name in CHOSEN_REJECTED]
     chosen, rejected = (listed_answers(answers, name) for name, answers in zip(CHOSEN_REJECTED, lists, strict=True))
     if not chosen or not rejected:
-        raise RowError("no_judgement", "chosen or rejected is an empty list; expected at least one answer in each")
+        raise RowError("no_judgement", "chosen or rejected is an empty list; expected at least one response in each")
     if any(answer in rejected for answer in chosen):
-        raise RowError("identical_responses", "an answer is both chosen and rejected; expected one of them")
+        raise RowError("identical_responses", "a response is both chosen and rejected; expected only one of them")
     every = [*chosen, *rejected]
     order = sorted(range(len(every)), key=lambda at: (content_hash(every[at]), at))
     place = {at: rank for rank, at in enumerate(order)}

@@ -39,7 +39,9 @@ def web_gpt(row: Columns) -> Record:
     """WebGPT comparisons as published: two answers with a score each, equal scores being ties."""
     question = required(row, "question")
     if isinstance(question, str) and question.startswith(("{'dataset'", '{"dataset"')):  # as pandas writes it to CSV
-        raise RowError("wrong_type", "the question is an object written as text; expected text; export as JSON lines")
+        raise RowError(
+            "wrong_type", "the question is an object written as text; expected text; export the data as JSON Lines"
+        )
     prompt = question if isinstance(question, str) else text(mapping(question, "question"), "full_text")
     scores = tuple(number(required(row, name), name) for name in ("score_0", "score_1"))
     record = two_columns(row, prompt, ("answer_0", "answer_1"))

@@ -26,7 +26,7 @@ def judged(row: Columns) -> Record:
     """Two responses, shown to a judge in this order, with its verdict 1, 2, A, B or tie."""
     answers = items(row, "responses")
     if len(answers) != 2:
-        raise RowError("wrong_length", f"a verdict needs two responses, the row has {len(answers)}")
+        raise RowError("wrong_length", f"a verdict needs two responses; got {len(answers)}")
     return replace(candidates(row, answers), comparisons=(verdict(row),))
 
 
@@ -95,7 +95,7 @@ def entries_of(row: Columns, name: str, needed: tuple[str, ...]) -> list[tuple[i
 
 def several(row: Columns, prompt: str, answers: list[tuple[Any, Any]]) -> Record:
     """A record from (answer, its model) pairs in the order of the row."""
-    spoken = [as_text(answer, f"answer {at}") for at, (answer, _) in enumerate(answers)]
+    spoken = [as_text(answer, f"response {at}") for at, (answer, _) in enumerate(answers)]
     record = candidates({"prompt": prompt_of(row, prompt), "system": row.get("system")}, spoken, "answers")
     named = tuple(
         each if model is None else replace(each, generator=as_text(model, "model"))

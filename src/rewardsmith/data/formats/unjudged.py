@@ -30,7 +30,7 @@ def whole_conversation(row: Columns) -> Record:
     name = first_of(row, CONVERSATIONS) or CONVERSATIONS[0]
     turns = message_list(required(row, name), name)
     if not turns:
-        raise RowError("empty_response", f"{name} is empty; expected an answer; drop the row")
+        raise RowError("empty_response", f"{name} is empty; expected a response; drop the row")
     return Record(with_system(turns[:-1], row.get("system")), (response(turns[-1:], name),))
 
 

@@ -151,7 +151,7 @@ class ArraySplitter:
         if is_object(text):
             yield from self.take()
             text = b""
-        reason = "the JSON array does not begin or end where its brackets say; expected [row, row, …]; repair the file"
+        reason = "the JSON array is not closed or is followed by other text; expected [row, row, …]; repair the file"
         yield InputLine(self.number + 1, text, byte, broken or RowError("broken_json", reason))
 
     def feed(self, data: bytes, offset: int, *, wait: int) -> Iterator[InputLine]:

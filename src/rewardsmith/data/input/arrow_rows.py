@@ -29,9 +29,9 @@ def read_parquet(path: Path) -> Iterator[Raw | Quarantined]:
                     line = row.line
                     yield row
                 if line != end:
-                    raise DataError(f"{path} has another number of rows than it says; write it again")
+                    raise DataError(f"{path} does not have the number of rows in its metadata; write the file again")
     except pa.ArrowException as error:
-        raise DataError(f"{path} is not readable as Parquet: {first_line(error)}; write it again") from error
+        raise DataError(f"{path} cannot be read as Parquet: {first_line(error)}; write the file again") from error
 
 
 def group_rows(path: Path, file: Any, group: int, line: int) -> Iterator[Raw | Quarantined]:
@@ -39,7 +39,7 @@ def group_rows(path: Path, file: Any, group: int, line: int) -> Iterator[Raw | Q
     import pyarrow as pa
 
     end = line + file.metadata.row_group(group).num_rows
-    cause = "it ends early"
+    cause = "the data ends early"
     try:
         for row in from_batches(str(path), file.iter_batches(batch_size=BATCH_ROWS, row_groups=[group]), line):
             line = row.line

@@ -121,7 +121,7 @@ class CsvRows:
             except StopIteration:
                 return
             except csv.Error as error:
-                reason = f"not CSV: {error}; expected quotes that close and are doubled inside a cell"
+                reason = f"invalid CSV: {error}; expected closed quotes, and doubled quotes inside a cell"
                 broken = RowError("broken_csv", reason)
             except RowError as error:
                 broken = error
@@ -272,14 +272,18 @@ def text_of(taken: Iterable[InputLine]) -> bytes:
 
 def columns_error(cells: list[str], header: list[str]) -> RowError:
     """The refusal of a row with another number of cells than the header."""
-    return RowError("wrong_columns", f"the row has {len(cells)} cells, the header {len(header)}; quote commas in text")
+    return RowError(
+        "wrong_columns",
+        (f"the row has {len(cells)} cells, but the header has {len(header)}; put cells that contain commas in quotes"),
+    )
 
 
 def swallowed_error(last: int) -> RowError:
     """The refusal of a row with a quote that closes among other rows."""
     return RowError(
         "broken_csv",
-        f"not CSV: a cell's quote closes only in line {last}, behind whole rows; expected quotes that close in their row",
+        f"invalid CSV: the quote of a cell closes only in line {last}, after complete rows; expected quotes that "
+        "close within their row",
     )
 
 
@@ -300,12 +304,12 @@ def read_header(path: Path, source: CsvLines) -> list[str]:
     source.end_row(len(source.taken()))
     twice = sorted({name for name in header if name and header.count(name) > 1})
     if twice:
-        raise DataError(f"{path}: the column {twice[0]!r} comes twice in the header; expected different names; rename")
+        raise DataError(f"{path}: the header has the column {twice[0]!r} twice; expected unique names; rename one")
     damaged = next((name for name in header if "\0" in name or "\n" in name), None)
     if damaged is not None:
         raise DataError(
-            f"{path}: the header has the column {damaged[:40]!r}; expected names on one line; look for a quote that does "
-            "not close"
+            f"{path}: the header has the column {damaged[:40]!r}; expected column names on one line; check for an "
+            "unclosed quote"
         )
     return header
 
@@ -323,7 +327,9 @@ def csv_row(header: list[str], cells: list[str], as_json: frozenset[str] = JSON_
     if cells[0].startswith("\ufeff"):
         raise RowError("byte_order_mark", BYTE_ORDER_MARK)
     if cells == header:
-        raise RowError("repeated_header", "the row is the header again, as where files were joined; delete the line")
+        raise RowError(
+            "repeated_header", "the row repeats the header, probably from concatenating files; delete the line"
+        )
     row: dict[str, Any] = {}
     for name, cell in zip(header, cells, strict=True):
         refuse_damaged(name, cell, as_json)
@@ -331,7 +337,7 @@ def csv_row(header: list[str], cells: list[str], as_json: frozenset[str] = JSON_
             row[name] = csv_value(name, cell) if name in as_json else cell
         elif cell:
             if name in row:
-                raise RowError("wrong_columns", "two cells stand in columns without a name; name the columns")
+                raise RowError("wrong_columns", "two cells are in columns without a name; name the columns")
             row[name] = cell
     return row
 
@@ -342,10 +348,12 @@ def refuse_damaged(name: str, cell: str, as_json: frozenset[str]) -> None:
         raise RowError("invalid_utf8", f"the cell {name!r} is not UTF-8; save the file as UTF-8")
     if "\0" in cell:
         raise RowError(
-            "nul_bytes", f"the cell {name!r} holds NUL bytes, as lost parts of files do; copy the file again"
+            "nul_bytes", f"the cell {name!r} contains NUL bytes, so part of the file was lost; copy the file again"
         )
     if re.match(r"\[\s*\{['\"]", cell) and name not in as_json:
-        raise RowError("wrong_type", f"the cell {name!r} is a message list written as text; export as JSON lines")
+        raise RowError(
+            "wrong_type", f"the cell {name!r} is a message list written as text; export the data as JSON Lines"
+        )
 
 
 def csv_value(name: str, cell: str) -> Any:

@@ -32,7 +32,7 @@ def open_hub(name: str) -> Any:
     """The data set behind such a name, streamed; DataError in one line where it cannot be had."""
     wanted = parse_hub_name(name)
     if wanted is None:
-        raise DataError(f"{name!r} is no name of a data set; expected owner/name:config:split")
+        raise DataError(f"{name!r} is not the name of a data set; expected owner/name:config:split")
     refuse_unreachable(name)
     return stream(wanted, name)
 
@@ -43,7 +43,8 @@ def stream(wanted: HubName, label: str) -> Any:
         from datasets import load_dataset
     except ImportError:
         raise MissingExtraError(
-            f"{label} is not a file or folder here; to read it from the Hugging Face hub: pip install 'rewardsmith[hub]'"
+            f"{label} is not a local file or folder; to read it from the Hugging Face Hub: pip install "
+            "'rewardsmith[hub]'"
         ) from None
     try:
         return load_dataset(wanted.name, wanted.config, split=wanted.split, streaming=True)
@@ -51,8 +52,8 @@ def stream(wanted: HubName, label: str) -> Any:
         cause = " ".join(str(error).split())[:CAUSE_CHARS] or type(error).__name__
         if re.search(r"unknown split|bad split|config name is missing|builderconfig", cause, flags=re.IGNORECASE):
             raise DataError(
-                f"{label}: {cause}; name configuration and split as {wanted.name}:CONFIG:SPLIT "
-                f"(asked for {wanted.config or 'the default'} and {wanted.split})"
+                f"{label}: {cause}; give the configuration and the split as {wanted.name}:CONFIG:SPLIT (requested: "
+                f"{wanted.config or 'the default'} and {wanted.split})"
             ) from error
         raise unreachable(label, cause) from error
 
@@ -60,8 +61,8 @@ def stream(wanted: HubName, label: str) -> Any:
 def unreachable(label: str, cause: str) -> DataError:
     """The refusal of a name that is nothing here and cannot be had from the hub."""
     return DataError(
-        f"{label} is neither a file or folder here nor a data set that can be reached on the hub ({cause}); "
-        "check the path, or download the data where there is a network and pass the file"
+        f"{label} is neither a local file or folder nor a reachable data set on the Hub ({cause}); check the path, or "
+        "download the data on a machine with network access and pass the file"
     )
 
 

@@ -88,8 +88,8 @@ def refuse_bomb(path: Path, total: int, packed: int) -> None:
     """Refuse a file that unpacks to much more than its size."""
     if total > BOMB_BYTES and total > BOMB_RATIO * packed:
         raise DataError(
-            f"{path} unpacks to more than {BOMB_RATIO} times its size ({total >> 20} MB so far), which looks "
-            "like a decompression bomb; unpack it by hand if it is meant to be so"
+            f"{path} decompresses to more than {BOMB_RATIO} times its size ({total >> 20} MB so far), as a "
+            "decompression bomb does; decompress it manually if this is intended"
         )
 
 
@@ -118,7 +118,7 @@ def unpacked(raw: IO[bytes]) -> Iterator[bytes]:
             if member.eof:
                 packed, member = member.unused_data, None
     if member is not None:
-        raise damaged_gzip("it ends before its end-of-stream marker", new=False)
+        raise damaged_gzip("the data ends before the end-of-stream marker", new=False)
 
 
 def last_bytes(member: Any, packed: bytes) -> Iterator[bytes]:
@@ -141,11 +141,11 @@ def damaged_gzip(error: str, *, new: bool) -> RowError:
     if error.endswith(" check") and "header" not in error:  # of the data or of their length
         return DamagedEnd(
             "damaged_gzip",
-            "the checksum of the gzip data is wrong: rows before this one may hold other text than was saved, and what "
-            "follows is lost; copy or download the file again",
+            "the gzip checksum does not match: earlier rows may differ from what was saved, and the rest of the file "
+            "is lost; copy or download it again",
         )
-    cause = "the bytes after its end are no gzip" if new else error
-    reason = f"the gzip data breaks here ({cause}); what follows is lost; copy or download the file again"
+    cause = "the bytes after the end of the gzip stream are not gzip data" if new else error
+    reason = f"the gzip data is corrupt from here on ({cause}); the rest of the file is lost; copy or download it again"
     return (DamagedEnd if new else RowError)("damaged_gzip", reason)
 
 
@@ -159,7 +159,8 @@ def refuse_carriage_returns(path: Path, start: bytes) -> None:
     """Refuse a file whose lines end in carriage returns alone: it would be one line."""
     if b"\n" not in start and b"\r" in start[:-1]:
         raise DataError(
-            f"the lines of {path} end in \\r alone, as on old Macs; expected \\n; convert it first (tr '\\r' '\\n')"
+            f"the lines of {path} end with \\r only (classic Mac OS); expected \\n; convert the file first (tr '\\r' "
+            "'\\n')"
         )
 
 

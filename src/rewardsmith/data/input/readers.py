@@ -84,7 +84,7 @@ def known_reader(path: Path) -> Callable[[Path], Iterator[InputRow]]:
     reader = reader_of(path)
     if reader is None:
         ending = Path(path.name.removesuffix(".gz")).suffix
-        raise DataError(f"{path} has an unknown ending {ending!r}; known: {', '.join(READERS)} (also .gz)")
+        raise DataError(f"{path} has the unknown extension {ending!r}; known: {', '.join(READERS)} (also with .gz)")
     return reader
 
 
@@ -103,17 +103,20 @@ def files_of(source: str | Path) -> tuple[Path, ...]:
         if problem := not_utf8(str(path)):
             raise DataError(problem)
         if path.stat().st_size == 0:
-            raise DataError(f"{path} is empty; expected at least one row; check how it was written")
+            raise DataError(f"{path} is empty; expected at least one row; check the program that wrote it")
     return (path,)
 
 
 def missing(path: Path) -> str:
     """What to say of a source that is not there; `--map a=b c=d` leaves c=d to the sources, and shares look like names."""
     if re.fullmatch(r"\w+=[^/]+", str(path)):
-        return f"{path} does not exist; for a column under another name, write --map {path}, the flag once for each"
+        return f"{path} does not exist; to map a column name, write --map {path}, and repeat the flag for each column"
     whole = Path(str(path).rpartition(":")[0])
     if whole.name and whole.exists():
-        return f"{path} does not exist; {whole} does, but only prepare and train take shares of it; name it whole here"
+        return (
+            f"{path} does not exist, but {whole} does; only prepare and train accept a share; use the name without "
+            "the share here"
+        )
     return f"{path} does not exist; expected a file or folder with data; check the path"
 
 
@@ -122,7 +125,9 @@ def folder_files(folder: Path) -> tuple[Path, ...]:
     names = [folder / name for name in PREPARED] if (folder / "prepare.json").is_file() else visible(folder)
     found = [path for path in names if path.is_file() and reader_of(path)]
     if not found:
-        raise DataError(f"{folder} holds no data files; expected files that end in {', '.join(READERS)} (also .gz)")
+        raise DataError(
+            f"{folder} contains no data files; expected files with the extensions {', '.join(READERS)} (also with .gz)"
+        )
     return tuple(path for file in found for path in files_of(file))
 
 
@@ -150,9 +155,9 @@ def read_objects(source: Any) -> Iterator[InputRow]:
         return from_batches("dataset", split_batches(pa.RecordBatchReader.from_stream(source)))
     if isinstance(source, Mapping):
         splits = ", ".join(map(str, source)) or "nothing"
-        raise DataError(f"a mapping with {splits} is no source; expected rows; pass one of its values")
+        raise DataError(f"a mapping with the keys {splits} is not a data source; expected rows; pass one of its values")
     if not isinstance(source, Iterable) or isinstance(source, (str, bytes)):
-        raise DataError(f"{kind(source)} is no source; expected a path, a data set or a list of rows")
+        raise DataError(f"{kind(source)} is not a data source; expected a path, a data set or a list of rows")
     name = "rows" if isinstance(source, (list, tuple)) else "dataset"
     return (from_object(name, line, partial(itself, row)) for line, row in enumerate(source, 1))
 

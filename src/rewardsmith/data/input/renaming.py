@@ -22,7 +22,7 @@ def parse_renames(given: Iterable[str] | Mapping[str, str]) -> tuple[Rename, ...
     found = [Rename(*each) for each in given.items()] if isinstance(given, Mapping) else [parse(text) for text in given]
     targets = [rename.target for rename in found]
     if twice := next((name for name in targets if targets.count(name) > 1), None):
-        raise UsageError(f"--map names {twice!r} twice; expected each column once")
+        raise UsageError(f"--map sets {twice!r} twice; expected each column once")
     return tuple(found)
 
 
@@ -81,12 +81,12 @@ def check_renames(name: str, sample: Sequence[dict[str, Any]], renames: Sequence
             raise DataError(f"{name}: {taken(target, path)}")
         if not any(look_up(row, path)[0] for row in sample):
             known = names(dict.fromkeys(column for row in sample for column in row))
-            raise DataError(f"{name}: --map {target}={path}: there is no {path!r}; the columns are {known}")
+            raise DataError(f"{name}: --map {target}={path}: no column {path!r}; the columns are {known}")
 
 
 def taken(target: str, path: str) -> str:
     """Why a new name cannot be used."""
     return (
-        f"--map {target}={path}: there is a column {target!r} already, which would be lost; "
-        f"rename that too, for example --map other_{target}={target}"
+        f"--map {target}={path}: the column {target!r} exists already and would be lost; rename it too, for example "
+        f"--map other_{target}={target}"
     )

@@ -23,7 +23,7 @@ KEY = re.compile(rb'"[ \t\r\n]*:')
 LARGE = float(2**63)
 STRING = re.compile(r'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 SURROGATE = re.compile("[\ud800-\udfff]")
-BYTE_ORDER_MARK = "the row begins with a byte order mark, as where files were joined; remove its three bytes"
+BYTE_ORDER_MARK = "the row begins with a byte order mark, probably from concatenating files; remove its three bytes"
 
 
 class RowError(DataError):
@@ -87,15 +87,15 @@ def explain(line: bytes, error: ValueError) -> NoReturn:
     if text.startswith("\ufeff"):
         raise RowError("byte_order_mark", BYTE_ORDER_MARK)
     if depth_of(text) > MAX_DEPTH:
-        raise RowError("too_deep", f"the row nests deeper than {MAX_DEPTH} levels; expected a flat row; flatten it")
+        raise RowError("too_deep", f"the row is nested deeper than {MAX_DEPTH} levels; expected a flat row; flatten it")
     try:
         value = json.loads(text, parse_constant=refuse_constant, parse_float=finite_float)
     except RowError:
         raise
     except ValueError:
-        raise RowError("broken_json", f"not JSON: {error}; expected one complete JSON object per row") from None
+        raise RowError("broken_json", f"invalid JSON: {error}; expected one complete JSON object per row") from None
     refuse_surrogates(value)
-    raise RowError("broken_json", f"not JSON: {error}; expected one complete JSON object per row")
+    raise RowError("broken_json", f"invalid JSON: {error}; expected one complete JSON object per row")
 
 
 def depth_of(text: str) -> int:
@@ -127,7 +127,7 @@ def count_keys(row: dict[str, Any]) -> tuple[int, bool]:
         if not below:
             return total, large
         level = below
-    raise RowError("too_deep", f"the row nests deeper than {MAX_DEPTH} levels; expected a flat row; flatten it")
+    raise RowError("too_deep", f"the row is nested deeper than {MAX_DEPTH} levels; expected a flat row; flatten it")
 
 
 def children(value: Any) -> Any:
@@ -141,7 +141,9 @@ def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise RowError("duplicate_key", f"the key {twice!r} comes twice in one object; expected once; remove one")
+        raise RowError(
+            "duplicate_key", f"the key {twice!r} appears twice in one object; expected unique keys; remove one"
+        )
     return found
 
 
@@ -149,13 +151,13 @@ def bounded_integer(digits: str) -> int:
     """The integer, where 64 bits hold it."""
     value = int(digits) if len(digits) <= 20 else 2**64
     if not -(2**63) <= value < 2**64:
-        raise RowError("number_out_of_range", f"the integer {digits[:40]} does not fit 64 bits; write it as text")
+        raise RowError("number_out_of_range", f"the integer {digits[:40]} does not fit in 64 bits; write it as text")
     return value
 
 
 def refuse_constant(name: str) -> NoReturn:
     """Refuse NaN and Infinity, which are no JSON."""
-    raise RowError("not_a_number", f"the row holds {name}, which is no number; expected a number or null")
+    raise RowError("not_a_number", f"the row contains {name}, which is not a JSON number; expected a number or null")
 
 
 def finite_float(digits: str) -> float:
@@ -171,7 +173,7 @@ def refuse_surrogates(value: Any) -> None:
         for text in level:
             if isinstance(text, str) and SURROGATE.search(text):
                 raise RowError(
-                    "lone_surrogate", "a text holds half of a surrogate pair (\\ud800-\\udfff); re-export it"
+                    "lone_surrogate", "a text contains an unpaired surrogate (\\ud800-\\udfff); export the data again"
                 )
         level = [child for item in level if isinstance(item, (dict, list)) for child in (*children(item), *keys(item))]
 
@@ -195,7 +197,7 @@ def trusted(row: Any) -> dict[str, Any]:
 def trusted_value(value: Any, levels: int) -> Any:
     """One value of a row, checked and copied, at most `levels` deep."""
     if levels == 0:
-        raise RowError("too_deep", f"the row nests deeper than {MAX_DEPTH} levels; expected a flat row; flatten it")
+        raise RowError("too_deep", f"the row is nested deeper than {MAX_DEPTH} levels; expected a flat row; flatten it")
     if isinstance(value, Mapping):
         return {trusted_key(key): trusted_value(inner, levels - 1) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
@@ -225,7 +227,8 @@ def trusted_scalar(value: Any) -> Any:
     if isinstance(value, (datetime.date, datetime.time)):
         return value.isoformat()
     raise RowError(
-        "wrong_type", f"a value of type {type(value).__name__} has no JSON form; convert it to text or number"
+        "wrong_type",
+        (f"a value of type {type(value).__name__} cannot be represented in JSON; convert it to text or a number"),
     )
 
 

@@ -61,7 +61,7 @@ def contradiction(group: list[Record], record: Record) -> RowError | None:
         for here, response in enumerate(record.responses):
             for there, earlier in enumerate(other.responses):
                 if turns(response) == turns(earlier) and differs(record, here, other, there):
-                    reason = f"the same response is rated differently at {other.place}; expected one rating; keep one"
+                    reason = f"the same response has a different rating at {other.place}; expected one rating; keep one"
                     return RowError("rating_conflict", reason)
     return None
 

@@ -273,7 +273,7 @@ def opening_of(
     sample = [rename(row, columns) for row in sample]
     chosen = detect(sample)
     if not sample and any(isinstance(row, Document) for row in head):
-        note(f"{name}: plain text, one document per line: checked, but nothing to train on")
+        note(f"{name}: plain text, one document per line: checked, but not usable for training")
     if not sample:
         return Opening(head, chosen, frozenset())
     sentence, left_out = describe(name, chosen, sample)
@@ -316,7 +316,8 @@ def other_format(error: RowError, chosen: str | None, row: Columns) -> RowError:
         return error
     return RowError(
         error.code,
-        f"the row has the columns of {fits}, but the file is read as {chosen}; expected one format per file; split it",
+        f"the row has the columns of the format {fits}, but the file is read as {chosen}; expected one format per "
+        "file; split the file",
     )
 
 
@@ -328,8 +329,12 @@ def detect(sample: list[dict[str, Any]]) -> str | None:
 
 def unknown_format(row: Columns) -> RowError:
     """The refusal of a row whose columns no format knows."""
-    reason = f"the columns {names(row) or '(none)'} fit no known format; expected for example prompt, chosen, rejected"
-    return RowError("unknown_format", f"{reason}; see docs/data-formats.md, or name them with --map prompt=COLUMN")
+    reason = (
+        f"the columns {names(row) or '(none)'} match no known format; expected, for example, prompt, chosen, rejected"
+    )
+    return RowError(
+        "unknown_format", f"{reason}; see docs/data-formats.md, or map the columns with --map prompt=COLUMN"
+    )
 
 
 def describe(name: str, chosen: str | None, sample: list[dict[str, Any]]) -> tuple[str, set[str]]:

@@ -54,14 +54,16 @@ def parse_source(text: str) -> Source:
         refuse_misspelt(text, name, share)
         return Source(text)
     if not 0 < float(share) <= 1:
-        raise UsageError(f"{text}: the share {share} of {name} is not above 0 and at most 1; no row is taken twice")
+        raise UsageError(
+            f"{text}: the share {share} of {name} must be above 0 and at most 1, since no row is used twice"
+        )
     return Source(name, float(share))
 
 
 def refuse_misspelt(text: str, name: str, share: str) -> None:
     """UsageError where a file or folder is followed by something that was meant as a share: `a.jsonl:30%`."""
     if name and not Path(text).exists() and Path(name).exists():
-        raise UsageError(f"{text}: the share {share!r} of {name} is no number; expected one as in {name}:0.3")
+        raise UsageError(f"{text}: the share {share!r} of {name} is not a number; expected, for example, {name}:0.3")
 
 
 def position(record: Record, seed: int) -> int:
@@ -91,7 +93,9 @@ def choose(
             gone = not bound.takes(position(item, mix.seed))
             yield not_taken(item, source, mix) if gone else item
         elif isinstance(item, Joined) and gone:
-            yield Removed(item.source, item.line, CHECK, f"part of the record at {item.into}, which was not taken", "")
+            yield Removed(
+                item.source, item.line, CHECK, f"part of the record at {item.into}, which was not sampled", ""
+            )
         else:
             yield item
 
@@ -134,5 +138,5 @@ def not_taken(record: Record, source: Source, mix: Mix) -> Removed:
     """The ledger entry of a record that was not taken."""
     wanted = [f"a share of {source.share:g}"] if source.share < 1 else []
     wanted += [f"at most {mix.max_per_source}"] if mix.max_per_source is not None else []
-    reason = f"not among the records taken from {source.name}: {' and '.join(wanted)}, seed {mix.seed}"
+    reason = f"not among the records sampled from {source.name}: {' and '.join(wanted)}, seed {mix.seed}"
     return Removed(record.source, record.line, CHECK, reason, excerpt(record.responses[0].text))

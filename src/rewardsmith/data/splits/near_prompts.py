@@ -185,7 +185,7 @@ def group_of_nothing(record: Record) -> str:
 
 def leak_finding(leak: Leak, record: Record) -> RowFinding:
     """A leak in one sentence."""
-    detail = f"its prompt is {leak.similarity:.3f} like that of {leak.place}, which is in {leak.side}"
+    detail = f"its prompt has similarity {leak.similarity:.3f} with that of {leak.place}, which is in {leak.side}"
     return RowFinding(CHECK, "warning", record.place, detail)
 
 

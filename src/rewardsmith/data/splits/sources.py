@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SPLITS: tuple[Literal["train", "validation", "test"], ...] = ("train", "validation", "test")
 FRACTIONS = (0.8, 0.1, 0.1)
-OWN_FILES = "add data, or give files of your own with --validation and --test"
+OWN_FILES = "add data, or pass separate files with --validation and --test"
 
 
 class ReadRows(NamedTuple):
@@ -151,8 +151,8 @@ def refuse_mixed_splits(dataset: Sequence[str], intake: Intake) -> None:
     part = parse_source(dataset[0])
     if is_prepared(Path(part.name)) and (part.share < 1 or intake.mix.max_per_source is not None):
         raise UsageError(
-            f"{part.name} is split already, so a share or --max-per-source does not apply; take a share of its training "
-            "records with --frac, or mix when preparing"
+            f"{part.name} is already split, so a share or --max-per-source does not apply; use --frac for a share of "
+            "its training records, or mix the sources in prepare"
         )
 
 
@@ -160,10 +160,11 @@ def check_rule(rule: SplitRule, *, prepared: str | None, own_test: bool) -> None
     """UsageError for settings of the split that could only be ignored."""
     if prepared is not None and (rule.by is not None or rule.test_groups):
         raise UsageError(
-            f"--split-by and --test-groups: {prepared} is split already; run rewardsmith prepare with --split-by instead"
+            f"--split-by and --test-groups: {prepared} is already split; run rewardsmith prepare with --split-by "
+            "instead"
         )
     if own_test and rule.test_groups:
-        raise UsageError("--test-groups and --test exclude each other: hold groups out, or give the test data")
+        raise UsageError("--test-groups and --test cannot be combined; hold out groups or pass test data")
 
 
 def divide(splits: Splits, records: Sequence[Record], rule: SplitRule, *, own_validation: bool, own_test: bool) -> None:
@@ -206,7 +207,7 @@ def shares_of(*, own_validation: bool, own_test: bool) -> tuple[float, float, fl
 def nothing_usable(quarantined: Sequence[Quarantined]) -> str:
     """The message for data without one usable row."""
     if not quarantined:
-        return "the data holds no records; expected at least one; check how it was written"
+        return "the data contains no records; expected at least one; check the program that wrote it"
     first = quarantined[0]
     return f"none of the {len(quarantined)} rows can be used; the first, {first.file}:{first.line}: {first.reason}"
 
@@ -238,8 +239,8 @@ def missing_attribute(attribute: str, counts: Mapping[str, int]) -> str | None:
     counted = ", ".join(f"{name} {count}" for name, count in counts.items())
     first = next(iter(counts))
     return (
-        f"no comparison is about the attribute {attribute!r}; comparisons by attribute: {counted}; "
-        f"choose one, for example --attribute {first}"
+        f"no comparison has the attribute {attribute!r}; comparisons by attribute: {counted}; choose one, for example "
+        f"--attribute {first}"
     )
 
 
@@ -250,7 +251,7 @@ def is_prepared(folder: Path) -> bool:
 
 def prepared_splits(folder: Path, *, without: Collection[str], intake: Intake, progress: Progress) -> Splits:
     """The splits that `prepare` wrote, except those `without`, for which there are files of their own."""
-    replaced = f", except {' and '.join(without)}, given as files" if without else ""
+    replaced = f", except {' and '.join(without)}, which come from separate files" if without else ""
     rows = 0
     splits = Splits(understood=[f"{folder}: splits written by rewardsmith prepare{replaced}"])
     for name in SPLITS:

@@ -42,7 +42,7 @@ def field_value(record: Record, name: str) -> str:
     if name not in record.fields:
         known = ", ".join(sorted(record.fields)) or "none"
         raise DataError(
-            f"{record.place} has no field {name!r} to split by; its fields: {known}; choose one all rows have"
+            f"{record.place} has no field {name!r} to split by; its fields: {known}; choose a field that all rows have"
         )
     return str(record.fields[name])
 
@@ -91,9 +91,9 @@ class Splitter:
                 sizes = ", ".join(f"{split} {counts.get(split, 0)}" for split in SPLITS)
                 groups = "prompts" if self.by in (None, NEAR_PROMPT) else f"values of {self.by}"
                 raise DataError(
-                    f"the {name} split came out empty ({sizes} records): there are too few different {groups} for a "
-                    f"share of {share:g}; add data, choose larger --fractions or another --seed, or 0 "
-                    "for a split you do not need"
+                    f"the {name} split is empty ({sizes} records): there are too few distinct {groups} for a share of "
+                    f"{share:g}; add data, choose larger --fractions or another --seed, or 0 for a split you do not "
+                    "need"
                 )
 
 
@@ -101,16 +101,14 @@ def check_fractions(fractions: Fractions) -> Fractions:
     """The fractions, if they are three shares >= 0 that add up to 1, train above 0; else UsageError."""
     fine = len(fractions) == 3 and all(math.isfinite(share) and share >= 0 for share in fractions)
     if not fine or abs(sum(fractions) - 1) > 1e-9 or fractions[0] == 0:
-        raise UsageError(
-            f"fractions {fractions} are no split; expected three shares >= 0 that add up to 1, train above 0"
-        )
+        raise UsageError(f"invalid fractions {fractions}; expected three shares >= 0 that sum to 1, with train above 0")
     return fractions
 
 
 def refuse_near_groups(by: str | None, test_groups: int | None) -> None:
     """UsageError where groups are to be held out of clusters, which have no names."""
     if test_groups and by == NEAR_PROMPT:
-        raise UsageError(f"test_groups does not go with split_by {NEAR_PROMPT}; expected a field, such as topic")
+        raise UsageError(f"test_groups cannot be combined with split_by {NEAR_PROMPT}; expected a field, such as topic")
 
 
 @dataclass(frozen=True)
@@ -140,7 +138,7 @@ def hold_out(groups: Iterable[str], n: int, *, fractions: Fractions) -> HeldOut:
     rest = len(distinct) - n
     held = max(1, round(rest * validation / (train + validation))) if validation else 0
     if n < 1 or rest - held < 1:
-        besides = f" besides {held} for validation" if validation else ""
+        besides = f" in addition to {held} for validation" if validation else ""
         raise DataError(
             f"cannot hold out {n} of {len(distinct)} groups{besides}; expected 1 to {max(len(distinct) - held - 1, 1)}"
         )

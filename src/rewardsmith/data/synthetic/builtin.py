@@ -22,7 +22,7 @@ def read_builtin(source: str) -> Iterator[Raw]:
     found = NAME.fullmatch(source)
     if found is None:
         raise DataError(
-            f"unknown source {source!r}; expected synthetic:N or synthetic:NxK with N prompts of K responses, "
+            f"unknown source {source!r}; expected synthetic:N or synthetic:NxK, for N prompts with K responses each, "
             "for instance synthetic:2000x4"
         )
     made = generate(int(found[1] or DEFAULT_PROMPTS), responses_per_prompt=int(found[2] or DEFAULT_RESPONSES), seed=0)

@@ -93,7 +93,7 @@ def _check(n_prompts: int, responses_per_prompt: int, language: str, noise: floa
     if language not in (*LANGUAGES, "mixed"):
         raise DataError(f"unknown language {language!r}; expected en, zh or mixed")
     if not (noise >= 0 and math.isfinite(noise)):
-        raise DataError(f"noise is {noise}; expected a finite temperature >= 0 (at 0 the gold reward decides)")
+        raise DataError(f"noise is {noise}; expected a finite temperature >= 0 (0: the gold reward decides)")
 
 
 def _checked_rates(faults: Mapping[str, float]) -> dict[str, float]:
@@ -102,7 +102,7 @@ def _checked_rates(faults: Mapping[str, float]) -> dict[str, float]:
         if name not in FAULTS:
             raise DataError(f"unknown fault {name!r}; known: {', '.join(FAULTS)}")
         if not 0 <= rate <= 1:
-            raise DataError(f"the rate of {name} is {rate}; expected 0 to 1, a share of the prompts")
+            raise DataError(f"the rate of {name} is {rate}; expected a share of the prompts, 0 to 1")
     return {name: faults[name] for name in FAULTS if name in faults}
 
 
@@ -330,8 +330,8 @@ def _take(name: str, count: int, able: Iterable[int], seed: int) -> list[int]:
     ranked = sorted(able, key=lambda index: hashlib.sha256(f"{seed}:{name}:{index}".encode()).digest())
     if len(ranked) < count:
         raise DataError(
-            f"{name} needs {count} rows without another fault that can carry it, but {len(ranked)} are left; "
-            "lower the rates (mojibake needs text outside ASCII: language='mixed' or 'zh' has more)"
+            f"{name} needs {count} suitable rows without another fault, but only {len(ranked)} are left; lower the "
+            "rates (mojibake needs non-ASCII text: language='mixed' or 'zh' has more)"
         )
     return sorted(ranked[:count])
 

@@ -13,14 +13,13 @@ FEWEST = 30
 
 TEMPERATURE = Said(
     "Divide the margins by the stored temperature wherever a probability is needed (P(better), soft labels, "
-    "thresholds); "
-    "the ranking stays the same.",
-    "需要概率的地方（P(better)、软标签、阈值）把 margin 除以保存的温度；排序不变。",
+    "thresholds). The ranking does not change.",
+    "在需要概率的地方（P(better)、软标签、阈值），将奖励差除以保存的温度；排序不变。",
 )
 
 
 LOSS_TITLES = {
-    "fits": Said("loss and accuracy fit a calibrated model", "损失与准确率符合已校准模型"),
+    "fits": Said("loss and accuracy are consistent with a calibrated model", "损失与准确率符合已校准的模型"),
     "high": Said("the loss is too high for this accuracy", "相对于该准确率，损失过高"),
     "low": Said("the loss is too low for this accuracy", "相对于该准确率，损失过低"),
 }
@@ -38,24 +37,25 @@ def calibration(facts: Facts) -> Finding | None:
     numbers = {"ece": facts.ece, "noise_floor": facts.ece_noise_floor, "temperature": facts.temperature, "n": facts.n}
     evidence = figures(facts)
     if excess <= ECE_EXCESS:
-        title = Said("calibrated, as far as this n tells", "就此 n 而言已校准")
+        title = Said("no miscalibration detected at this n", "在当前 n 下未发现校准偏差")
         return Finding("calibrated", "good", title, evidence, numbers=numbers)
     mended = facts.ece_calibrated is not None and facts.ece_calibrated - facts.ece_noise_floor <= ECE_EXCESS
     direction = confidence_direction(facts)
     return Finding(
         "miscalibrated",
         "info" if mended else "warning",
-        Said(f"the margins are {direction.en}", f"margin {direction.zh}"),
+        Said(f"the margins are {direction.en}", f"奖励差{direction.zh}"),
         evidence,
         Said(
-            "Training on hard labels pushes margins apart (or too few steps left them small).",
-            "硬标签训练会不断拉大 margin（或步数太少，margin 仍然过小）。",
+            "Training on hard labels increases the margins without bound; too few training steps leave them too small.",
+            "硬标签训练会不断拉大奖励差；训练步数太少则奖励差过小。",
         ),
         TEMPERATURE
         if mended
         else Said(
-            "A temperature does not mend it: fit an isotonic curve on validation, or train with label smoothing.",
-            "单一温度不足以修正：在验证集上拟合保序回归，或使用标签平滑训练。",
+            "Temperature scaling does not fix this. Fit an isotonic regression on the validation split, or train with "
+            "label smoothing.",
+            "温度校准无法修正：在验证集上拟合保序回归，或使用标签平滑训练。",
         ),
         numbers,
     )
@@ -66,11 +66,10 @@ def figures(facts: Facts) -> Said:
     after = "?" if facts.ece_calibrated is None else f"{facts.ece_calibrated:.3f}"
     heat = "?" if facts.temperature is None else f"{facts.temperature:.2f}"
     return Said(
-        f"ECE {facts.ece or 0.0:.3f}, noise floor {facts.ece_noise_floor or 0.0:.3f}, after temperature {heat}: "
-        f"{after} "
-        f"(n = {shown(facts.n)}).",
-        f"ECE {facts.ece or 0.0:.3f}，噪声下限 {facts.ece_noise_floor or 0.0:.3f}，温度 {heat} 之后：{after}"
-        f"（n = {shown(facts.n)}）。",
+        f"ECE {facts.ece or 0.0:.3f}, noise floor {facts.ece_noise_floor or 0.0:.3f}, after temperature scaling (T = "
+        f"{heat}): {after} (n = {shown(facts.n)}).",
+        f"ECE {facts.ece or 0.0:.3f}，噪声下限 {facts.ece_noise_floor or 0.0:.3f}，温度校准（T = {heat}）之后：{after}（n = "
+        f"{shown(facts.n)}）。",
     )
 
 
@@ -80,8 +79,8 @@ def confidence_direction(facts: Facts) -> Said:
     if lean is None and facts.temperature is not None:
         lean = facts.temperature - 1
     if lean is None or lean == 0:
-        return Said("miscalibrated", "未校准")
-    return Said("overconfident", "过度自信") if lean > 0 else Said("underconfident", "信心不足")
+        return Said("miscalibrated", "存在校准偏差")
+    return Said("overconfident", "过度自信") if lean > 0 else Said("underconfident", "置信不足")
 
 
 def mean_lean(bins: tuple[ReliabilityFacts, ...]) -> float | None:
@@ -97,8 +96,8 @@ def no_noise_floor(facts: Facts) -> Finding:
         "info",
         Said("calibration cannot be judged", "无法判断校准"),
         Said(
-            f"ECE {facts.ece or 0.0:.3f} at n = {shown(facts.n)}; a calibrated model shows an ECE above 0 too, "
-            "by chance.",
+            f"ECE {facts.ece or 0.0:.3f} at n = {shown(facts.n)}; a calibrated model also has an ECE above 0, by "
+            "chance.",
             f"ECE {facts.ece or 0.0:.3f}，n = {shown(facts.n)}；已校准的模型也会因偶然得到大于 0 的 ECE。",
         ),
         Said("The noise floor was not measured.", "没有测量噪声下限。"),
@@ -126,16 +125,17 @@ def plausible_loss(facts: Facts) -> Finding | None:
         "info",
         title,
         Said(
-            f"Loss {facts.loss:.4f} at accuracy {percent(a)}; a calibrated model lies in {low:.3f}–{high:.3f}. "
-            "The calibration error itself was not measured.",
-            f"准确率 {percent(a)} 时损失 {facts.loss:.4f}；已校准模型应在 {low:.3f}–{high:.3f} 之间。"
+            f"Loss {facts.loss:.4f} at accuracy {percent(a)}; the loss of a calibrated model is in "
+            f"{low:.3f}–{high:.3f}. The calibration error itself was not measured.",
+            f"准确率 {percent(a)} 时损失 {facts.loss:.4f}；已校准模型的损失应在 {low:.3f}–{high:.3f} 之间。"
             "没有测量校准误差本身。",
         ),
         Said("", "")
         if fits
         else Said(
-            "Too high: overconfident or badly scaled margins; too low: the two numbers come from different pairs.",
-            "过高：margin 过度自信或尺度不当；过低：两个数字来自不同的数据。",
+            "Too high: the margins are overconfident or badly scaled. Too low: the two figures come from different "
+            "comparisons.",
+            "过高：奖励差过度自信或尺度不当；过低：两个数值来自不同的比较。",
         ),
         Said("", "")
         if fits

@@ -38,8 +38,8 @@ def not_finite(facts: Facts) -> Finding | None:
     if steps:
         places.append(
             Said(
-                f"{len(steps)} rows of the curve, first at step {min(steps)}",
-                f"曲线中有 {len(steps)} 行，最早在第 {min(steps)} 步",
+                f"{len(steps)} rows of the training curve, first at step {min(steps)}",
+                f"训练训练曲线中有 {len(steps)} 行，最早在第 {min(steps)} 步",
             )
         )
     if unscored:
@@ -50,13 +50,13 @@ def not_finite(facts: Facts) -> Finding | None:
     return Finding(
         "not_finite",
         "critical",
-        Said("numbers that are not finite", "出现非有限数值（NaN 或无穷）"),
+        Said("non-finite values (NaN or infinity)", "出现非有限值（NaN 或无穷）"),
         Said(f"{where.en}.", f"{where.zh}。"),
-        Said("A step was too large, or half precision overflowed.", "步长过大，或半精度溢出。"),
+        Said("An optimizer step was too large, or half precision overflowed.", "优化器优化器步长过大，或半精度溢出。"),
         Said(
-            "Train again with a smaller learning rate, a warm-up and gradient clipping, in bf16 or fp32 instead "
-            "of fp16.",
-            "用更小的学习率、预热和梯度裁剪重新训练，并用 bf16 或 fp32 代替 fp16。",
+            "Train again with a lower learning rate, warmup and gradient clipping, and with bf16 or fp32 instead of "
+            "fp16.",
+            "用更低的学习率、预热和梯度裁剪重新训练，并用 bf16 或 fp32 代替 fp16。",
         ),
         {"steps": steps[:20], "unscored": unscored},
     )
@@ -94,17 +94,17 @@ def overfit(facts: Facts) -> Finding | None:
             f"第 {best_step} 步之后过拟合" + ("，已保留最佳检查点" if kept else ""),
         ),
         Said(
-            f"Held-out loss fell to {best_loss:.4f} at step {best_step} and rose by {rise:.4f} until step "
-            f"{last_step}, over {len(passes)} passes{gap_en}.",
+            f"The held-out loss fell to {best_loss:.4f} at step {best_step} and rose by {rise:.4f} until step "
+            f"{last_step}, over {len(passes)} validation passes{gap_en}.",
             f"留出集损失在第 {best_step} 步降到 {best_loss:.4f}，到第 {last_step} 步上升了 {rise:.4f}，"
             f"共 {len(passes)} 次验证{gap_zh}。",
         ),
         Said(
-            "Further passes over the same pairs teach the training set by heart.",
-            "继续在相同数据上训练只是在背诵训练集。",
+            "Further epochs on the same pairs memorise the training set.",
+            "在相同的偏好对上继续训练，只会使模型记住训练集。",
         ),
         Said(
-            "Use the checkpoint with the lowest held-out loss, and train fewer epochs or on more prompts.",
+            "Use the checkpoint with the lowest held-out loss, and train for fewer epochs or on more prompts.",
             "使用留出集损失最低的检查点，减少训练轮数或增加提示词数量。",
         ),
         {"best_step": best_step, "best_loss": best_loss, "rise": rise, "passes": len(passes)},
@@ -124,7 +124,8 @@ def underfit(facts: Facts) -> Finding | None:
         "warning",
         Said("the held-out loss was still falling at the end", "训练结束时留出集损失仍在下降"),
         Said(
-            f"The last of {len(losses)} passes is the best: {losses[-1]:.4f}, {fall:.4f} under the pass before it.",
+            f"The last of {len(losses)} validation passes is the best: {losses[-1]:.4f}, which is {fall:.4f} below "
+            "the previous one.",
             f"{len(losses)} 次验证中最后一次最好：{losses[-1]:.4f}，比前一次低 {fall:.4f}。",
         ),
         Said(
@@ -132,8 +133,8 @@ def underfit(facts: Facts) -> Finding | None:
             "模型仍在学习时训练就结束了。",
         ),
         Said(
-            "Train longer (twice the epochs, with the learning rate decaying over the new length) or with a "
-            "larger rate.",
+            "Train longer (twice the epochs, with the learning rate decaying over the new length) or with a higher "
+            "learning rate.",
             "延长训练（轮数加倍，并让学习率按新的长度衰减），或提高学习率。",
         ),
         {"last_loss": losses[-1], "fall": fall, "passes": len(losses)},
@@ -160,12 +161,12 @@ def unstable(facts: Facts) -> Finding | None:
             f"{GRADIENT_JUMP} 倍），最早在第 {first} 步。",
         ),
         Said(
-            "The learning rate is too large for some batches, or single records are broken.",
-            "学习率对某些批次过大，或个别记录有问题。",
+            "The learning rate is too high for some batches, or individual records are corrupt.",
+            "学习率对某些批次过高，或个别记录有问题。",
         ),
         Said(
-            "Lower the learning rate or lengthen the warm-up, keep gradient clipping on, and read the records "
-            "of that step.",
+            "Lower the learning rate or lengthen the warmup, keep gradient clipping on, and check the records of that "
+            "step.",
             "降低学习率或延长预热，保持梯度裁剪，并检查该步所用的记录。",
         ),
         {"loss_spikes": spikes[:20], "gradient_jumps": jumps[:20]},

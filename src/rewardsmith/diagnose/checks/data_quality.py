@@ -24,18 +24,18 @@ def other_model(facts: Facts) -> Finding | None:
     return Finding(
         "other_model",
         "critical",
-        Said("measured on a model that is not the one that was saved", "评估的不是当初保存的那个模型"),
+        Said("the evaluated model differs from the model that was saved", "评估的模型与保存的模型不一致"),
         Said(
             f"Evaluated with --allow-mismatch: {facts.mismatch}.",
             f"评估时使用了 --allow-mismatch：{say(facts.mismatch, 'zh')}。",
         ),
         Said(
-            "Weights, tokenizer, template or a library changed since the model was saved.",
-            "保存模型之后，权重、分词器、模板或某个库发生了变化。",
+            "The weights, the tokenizer, the chat template or a library changed after the model was saved.",
+            "保存模型之后，权重、分词器、对话模板或某个库发生了变化。",
         ),
         Said(
-            "Take the model from a backup, or use the versions it was saved with, and evaluate again without "
-            "--allow-mismatch.",
+            "Restore the model from a backup, or use the library versions it was saved with, and evaluate again "
+            "without --allow-mismatch.",
             "从备份恢复模型，或使用保存时的库版本，然后去掉 --allow-mismatch 重新评估。",
         ),
     )
@@ -52,12 +52,12 @@ def lost_rows(facts: Facts) -> Finding | None:
         "warning",
         Said("many input rows could not be read", "许多输入行无法读取"),
         Said(
-            f"{lost[0]} of {lost[1]} rows ({lost[2]}) are in quarantine.",
+            f"{lost[0]} of {lost[1]} rows ({lost[2]}) were quarantined.",
             f"{lost[1]} 行中有 {lost[0]} 行（{lost[2]}）被隔离。",
         ),
-        Said("The format was guessed wrongly, or the source is damaged.", "格式识别错误，或数据源损坏。"),
+        Said("The format was detected incorrectly, or the source is damaged.", "格式识别错误，或数据源损坏。"),
         Said(
-            "Read data/quarantine.jsonl: it gives file, line and reason of each.",
+            "Read data/quarantine.jsonl, which gives the file, line and reason for each row.",
             "查看 data/quarantine.jsonl：其中有每行的文件、行号和原因。",
         ),
         {"quarantined": data.quarantined, "rows": data.rows},
@@ -98,15 +98,15 @@ def data_findings(facts: Facts) -> Finding | None:
     return Finding(
         "data_findings",
         "warning" if hits_many(ordered, rows) else "info",
-        Said("the data has faults", "数据存在问题"),
+        Said("the data has quality problems", "数据存在质量问题"),
         Said(
-            f"Rows hit per check{of_en}: {listed.en}.",
-            f"各检查命中的行数{of_zh}：{listed.zh}。",
+            f"Rows found by each check{of_en}: {listed.en}.",
+            f"各检查项发现的行数{of_zh}：{listed.zh}。",
         ),
-        Said("The source holds damaged, repeated or contradictory rows.", "数据源包含损坏、重复或矛盾的行。"),
+        Said("The source contains damaged, duplicate or contradictory rows.", "数据源包含损坏、重复或矛盾的行。"),
         Said(
-            "Read the examples in data/quality.json and mend or leave out those rows.",
-            "查看 data/quality.json 中的例子，修复或排除这些行。",
+            "Read the examples in data/quality.json and fix or remove those rows.",
+            "查看 data/quality.json 中的示例，修复或移除这些行。",
         ),
         {f.check: f.count for f in ordered},
     )

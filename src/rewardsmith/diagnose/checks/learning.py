@@ -31,15 +31,15 @@ def constant_rewards(facts: Facts) -> Finding | None:
         "constant_rewards",
         "critical",
         Said("the rewards are constant", "奖励是常数"),
-        Said(f"Responses get the same reward: {numbers}.", f"不同回复得到相同的奖励：{numbers}。"),
+        Said(f"Different responses get the same reward: {numbers}.", f"不同回复得到相同的奖励：{numbers}。"),
         Said(
             "The head reads a position that does not depend on the response (token 0 of a causal model, a pad token), "
-            "or every response was cut away by the length limit.",
-            "奖励头读取的位置与回复无关（因果模型的第 0 个 token 或填充 token），或回复全部被长度限制截掉。",
+            "or the length limit removed every response.",
+            "奖励头读取的位置与回复无关（因果模型的第 0 个 token 或填充 token），或回复因长度限制全部被截断。",
         ),
         Said(
-            "Run `rewardsmith inspect` on one record and check the pooled token and what was cut.",
-            "对一条记录运行 `rewardsmith inspect`，检查读取奖励的 token 以及被截断的内容。",
+            "Run `rewardsmith inspect` on one record and check which token is pooled and what was truncated.",
+            "对一条记录运行 `rewardsmith inspect`，检查池化的 token 以及被截断的内容。",
         ),
         {"tie_rate": facts.tie_rate, "reward_std": facts.reward_std},
     )
@@ -81,16 +81,20 @@ def measured(facts: Facts) -> Said:
     if facts.loss is not None:
         spread = facts.loss_interval
         tail = f" ({spread.low:.4f}–{spread.high:.4f})" if spread else ""
-        en.append(f"held-out loss {facts.loss:.4f}{tail} against ln 2 = {CHANCE_LOSS:.4f}")
-        zh.append(f"留出集损失 {facts.loss:.4f}{tail}，随机水平 ln 2 = {CHANCE_LOSS:.4f}")
+        en.append(f"held-out loss {facts.loss:.4f}{tail} (chance level: ln 2 = {CHANCE_LOSS:.4f})")
+        zh.append(f"留出集损失 {facts.loss:.4f}{tail}（随机水平：ln 2 = {CHANCE_LOSS:.4f}）")
     elif facts.train_loss is not None:
-        en.append(f"training loss {facts.train_loss:.4f} against ln 2 = {CHANCE_LOSS:.4f}")
-        zh.append(f"训练损失 {facts.train_loss:.4f}，随机水平 ln 2 = {CHANCE_LOSS:.4f}")
+        en.append(f"training loss {facts.train_loss:.4f} (chance level: ln 2 = {CHANCE_LOSS:.4f})")
+        zh.append(f"训练损失 {facts.train_loss:.4f}（随机水平：ln 2 = {CHANCE_LOSS:.4f}）")
     if facts.accuracy is not None:
         interval = facts.interval
-        tail_en = f", 95 % interval {span(interval.low, interval.high)}" if interval else ", no interval without n"
-        tail_zh = f"，95 % 区间 {span(interval.low, interval.high)}" if interval else "，没有 n 就没有区间"
-        en.append(f"accuracy {percent(facts.accuracy)} of n = {shown(facts.n)}{tail_en}")
+        tail_en = (
+            f", 95 % interval {span(interval.low, interval.high)}"
+            if interval
+            else (", no interval because n is unknown")
+        )
+        tail_zh = f"，95 % 区间 {span(interval.low, interval.high)}" if interval else "，n 未知，因此没有区间"
+        en.append(f"accuracy {percent(facts.accuracy)} at n = {shown(facts.n)}{tail_en}")
         zh.append(f"准确率 {percent(facts.accuracy)}，n = {shown(facts.n)}{tail_zh}")
     clause = "; ".join(en)
     return Said(clause[:1].upper() + clause[1:], "；".join(zh))
@@ -118,22 +122,21 @@ def nothing_learned(facts: Facts) -> Finding:
         "nothing_learned",
         "critical",
         Said(
-            f"the loss is ln 2, and the accuracy may be a coin's{tail}",
-            f"损失等于 ln 2，准确率与抛硬币无异{tail}",
+            f"the loss is at ln 2 and the accuracy is consistent with chance{tail}",
+            f"损失处于 ln 2，准确率与随机水平没有显著差异{tail}",
         ),
         Said(f"{said.en}.", f"{said.zh}。"),
         Said(
-            "Too few steps or pairs, a learning rate too small, rewards that do not depend on the response, or labels "
-            "without a pattern.",
-            "步数或数据太少、学习率过小、奖励与回复无关，或标签没有规律。",
+            "Too few steps or pairs, a learning rate that is too low, rewards that do not depend on the response, or "
+            "random labels.",
+            "步数或偏好对太少、学习率过低、奖励与回复无关，或标签是随机的。",
         ),
         Said(
-            "First make the model fit 100 training pairs (loss near 0); if it cannot, raise the learning rate "
-            "and check "
-            "the pooled token with `rewardsmith inspect`; then train on more pairs and evaluate on at least 400.",
-            "先让模型拟合 100 对训练数据（损失接近 0）；若做不到，提高学习率并用 `rewardsmith inspect` "
-            "检查读取奖励的 token；"
-            "然后用更多数据训练，并在至少 400 对上评估。",
+            "First check that the model can overfit 100 training pairs (loss near 0). If it cannot, raise the "
+            "learning rate and check the pooled token with `rewardsmith inspect`. Then train on more pairs and "
+            "evaluate on at least 400.",
+            "先确认模型能过拟合 100 个训练偏好对（损失接近 0）；若不能，提高学习率并用 `rewardsmith inspect` "
+            "检查池化的 token；然后用更多偏好对训练，并在至少 400 个偏好对上评估。",
         ),
         figures(facts),
     )
@@ -146,15 +149,14 @@ def learned_the_reverse(facts: Facts) -> Finding:
         "reversed",
         "critical",
         Said("the model prefers the rejected responses", "模型偏好被拒绝的回复"),
-        Said(f"{said.en}: the whole interval lies below 50 %.", f"{said.zh}：整个区间低于 50 %。"),
+        Said(f"{said.en}. The whole interval is below 50 %.", f"{said.zh}：整个区间低于 50 %。"),
         Said(
-            "Chosen and rejected are swapped in one of the two data sets, the sign of the reward is turned, or "
-            "the model "
-            "learned a shortcut that points the other way here.",
-            "某个数据集里 chosen 与 rejected 对调了，奖励符号反了，或模型学到的捷径在这里方向相反。",
+            "Chosen and rejected are swapped in one of the two data sets, the sign of the reward is flipped, or the "
+            "model learned a shortcut that predicts the opposite on this data.",
+            "其中一个数据集的 chosen 与 rejected 对调了，奖励的符号反了，或模型学到的捷径在这份数据上方向相反。",
         ),
         Said(
-            "Read ten of the worst errors below: if the label is right, find where the columns are swapped.",
+            "Read ten of the worst errors below. If their labels are right, find where the columns are swapped.",
             "阅读下面最严重的十个错误：如果标签正确，找出列在哪里被对调。",
         ),
         figures(facts),
@@ -168,7 +170,7 @@ def learned_something(facts: Facts) -> Finding:
         "learned",
         "good",
         Said("the model learned something", "模型学到了东西"),
-        Said(f"{said.en}: the interval lies above 50 %.", f"{said.zh}：区间高于 50 %。"),
+        Said(f"{said.en}. The interval is above 50 %.", f"{said.zh}：区间高于 50 %。"),
         numbers=figures(facts),
     )
 
@@ -179,11 +181,11 @@ def learning_unclear(facts: Facts) -> Finding:
     return Finding(
         "learning_unclear",
         "warning",
-        Said("whether anything was learned cannot be said", "无法判断是否学到东西"),
+        Said("it is unclear whether the model learned anything", "尚不清楚模型是否学到东西"),
         Said(f"{said.en}.", f"{said.zh}。"),
         Said(
-            "A coin may give this accuracy too, or n is not known.",
-            "抛硬币也可能得到这样的准确率，或者 n 未知。",
+            "This accuracy is consistent with chance, or n is unknown.",
+            "该准确率与随机水平没有显著差异，或 n 未知。",
         ),
         Said(
             "Evaluate on more held-out comparisons with `rewardsmith evaluate`.",
@@ -199,29 +201,30 @@ def train_loss_above_chance(facts: Facts) -> Finding | None:
     if loss is None or loss <= CHANCE_LOSS + AT_CHANCE:
         return None
     tail = tail_loss(facts.curve)
-    end_en = f"; over the last fifth of the steps {tail:.4f}" if tail is not None else "; the curve is not known"
-    end_zh = f"；最后五分之一步数平均 {tail:.4f}" if tail is not None else "；没有曲线"
+    end_en = f"; {tail:.4f} over the last fifth of the steps" if tail is not None else "; no loss curve was recorded"
+    end_zh = f"；最后五分之一的步数上为 {tail:.4f}" if tail is not None else "；没有记录损失曲线"
     return Finding(
         "train_loss_above_chance",
         "warning",
         Said(
-            f"train loss {loss:.4f} is above ln 2 = {CHANCE_LOSS:.4f}, worse than a coin",
-            f"训练损失 {loss:.4f} 高于 ln 2 = {CHANCE_LOSS:.4f}，比抛硬币还差",
+            f"training loss {loss:.4f} is above chance level (ln 2 = {CHANCE_LOSS:.4f})",
+            f"训练损失 {loss:.4f} 高于随机水平（ln 2 = {CHANCE_LOSS:.4f}）",
         ),
         Said(
-            f"Mean training loss {loss:.4f}, {loss - CHANCE_LOSS:.4f} above a constant reward{end_en}.",
-            f"平均训练损失 {loss:.4f}，比常数奖励高 {loss - CHANCE_LOSS:.4f}{end_zh}。",
+            f"Mean training loss {loss:.4f}, which is {loss - CHANCE_LOSS:.4f} above that of a constant "
+            f"reward{end_en}.",
+            f"平均训练损失 {loss:.4f}，比常数奖励的损失高 {loss - CHANCE_LOSS:.4f}{end_zh}。",
         ),
         Said(
-            "It is a mean over the run: the head began badly scaled (large random rewards) or the first steps were too "
-            "large. Dropout alone does not do this.",
-            "这是整个训练的平均值：奖励头初始尺度不当（随机奖励过大），或最初的步长过大。仅靠 dropout "
+            "This is the mean over the run: the head was initialised with too large a scale (large random rewards), "
+            "or the first steps were too large. Dropout alone does not cause this.",
+            "这是整个训练的平均值：奖励头的初始化尺度过大（随机奖励很大），或最初几步的步长过大。仅有 dropout "
             "不会造成这种情况。",
         ),
         Said(
-            "Look at the first steps of the loss curve; start the head near zero and warm the learning rate up, "
-            "or lower it.",
-            "查看损失曲线的开头；让奖励头从接近零开始，并预热或降低学习率。",
+            "Check the first steps of the loss curve. Initialise the head near zero, and use a learning-rate warmup "
+            "or a lower learning rate.",
+            "查看损失曲线的开头；将奖励头初始化到接近零，并使用学习率预热或降低学习率。",
         ),
         {"train_loss": loss, "tail_loss": tail, "loss_at_chance": CHANCE_LOSS},
     )

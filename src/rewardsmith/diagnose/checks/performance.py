@@ -32,8 +32,9 @@ BASELINE_NAMES = {
 }
 
 EVALUATE = Said(
-    "Run `rewardsmith evaluate MODEL TEST_DATA`: it measures n, the interval and the baselines on held-out pairs.",
-    "运行 `rewardsmith evaluate MODEL TEST_DATA`：它会在留出数据上测出 n、区间和各基线。",
+    "Run `rewardsmith evaluate MODEL TEST_DATA`, which measures accuracy, interval and baselines on held-out "
+    "comparisons.",
+    "运行 `rewardsmith evaluate MODEL TEST_DATA`，在留出比较上测量准确率、区间和基线。",
 )
 
 
@@ -46,11 +47,12 @@ def no_accuracy(facts: Facts) -> Finding | None:
         "warning",
         Said("no held-out accuracy was measured", "没有留出集准确率"),
         Said(
-            "A training loss alone does not say how new pairs are ranked.", "仅有训练损失无法说明模型如何排序新的数据。"
+            "A training loss alone does not show how well unseen pairs are ranked.",
+            "仅凭训练损失无法得知模型对未见过的偏好对排序得如何。",
         ),
         Said(
-            "The run was not evaluated, or it has no comparisons without a label tie.",
-            "该运行没有评估过，或除标签平局外没有比较。",
+            "The run was not evaluated, or every comparison is a label tie.",
+            "该运行没有评估过，或所有比较都是标签平局。",
         ),
         EVALUATE,
     )
@@ -71,10 +73,10 @@ def sample_size(facts: Facts) -> Finding | None:
         "warning",
         Said(f"n = {facts.n:,} is small", f"n = {facts.n:,} 太小"),
         Said(
-            f"The accuracy {percent(facts.accuracy)} has the 95 % interval {span(interval.low, interval.high)}; "
-            f"±3 points need about {wanted:,} comparisons.",
-            f"准确率 {percent(facts.accuracy)} 的 95 % 区间为 {span(interval.low, interval.high)}；"
-            f"要达到 ±3 个百分点约需 {wanted:,} 个比较。",
+            f"The accuracy {percent(facts.accuracy)} has the 95 % interval {span(interval.low, interval.high)}; an "
+            f"interval of ±3 points needs about {wanted:,} comparisons.",
+            f"准确率 {percent(facts.accuracy)} 的 95 % 区间为 {span(interval.low, interval.high)}；要使区间为 ±3 "
+            f"个百分点，约需 {wanted:,} 个比较。",
         ),
         Said("The interval shrinks with the square root of n.", "区间宽度随 n 的平方根缩小。"),
         Said(
@@ -93,12 +95,12 @@ def no_sample_size(accuracy: float) -> Finding:
     return Finding(
         "no_sample_size",
         "warning",
-        Said("the number of comparisons n is not known", "比较数 n 未知"),
+        Said("the number of comparisons n is unknown", "比较数 n 未知"),
         Said(
-            f"Accuracy {percent(accuracy)} may mean anything without n (95 % intervals: {en}).",
-            f"没有 n，准确率 {percent(accuracy)} 说明不了什么（95 % 区间：{zh}）。",
+            f"Accuracy {percent(accuracy)} cannot be interpreted without n (95 % intervals: {en}).",
+            f"没有 n，无法解读准确率 {percent(accuracy)}（95 % 区间：{zh}）。",
         ),
-        Said("Only the share was reported.", "只报告了比例。"),
+        Said("Only the accuracy was reported.", "只报告了准确率。"),
         EVALUATE,
         {"accuracy": accuracy},
     )
@@ -117,18 +119,18 @@ def weak_signal(facts: Facts) -> Finding | None:
         "warning",
         Said("the signal is weak", "信号较弱"),
         Said(
-            f"Right in {percent(facts.accuracy)} of n = {facts.n:,} comparisons ({span(interval.low, interval.high)}), "
-            f"wrong in {wrong}.",
+            f"Correct on {percent(facts.accuracy)} of n = {facts.n:,} comparisons "
+            f"({span(interval.low, interval.high)}), wrong on {wrong}.",
             f"在 {facts.n:,} 个比较中正确率为 {percent(facts.accuracy)}（{span(interval.low, interval.high)}），"
             f"错误率 {wrong}。",
         ),
         Said(
-            "Too little training, too small a model, too few prompts, or labels on which people themselves disagree.",
-            "训练不足、模型太小、提示词太少，或标注者之间本身就有分歧。",
+            "Too little training, too small a model, too few prompts, or labels on which annotators disagree.",
+            "训练不足、模型太小、提示词太少，或标注者对标签有分歧。",
         ),
         Said(
-            "Train longer, on more prompts or with a larger model; if nothing helps, measure how often two annotators agree "
-            "on these pairs, for no model can do much better.",
+            "Train longer, on more prompts or with a larger model. If none helps, measure how often two annotators "
+            "agree on these pairs: no model can exceed that by much.",
             "延长训练、增加提示词或换更大的模型；若都无效，先测量两位标注者在这些数据上的一致率，模型不可能明显超过它。",
         ),
         {"accuracy": facts.accuracy, "n": facts.n},
@@ -141,9 +143,9 @@ def split_used(facts: Facts) -> Finding | None:
         return Finding(
             "measured_on_training_data",
             "critical",
-            Said("measured on the training data", "在训练数据上测量"),
+            Said("evaluated on the training data", "在训练数据上评估"),
             Said("The evaluated split is `train`.", "评估所用的划分是 `train`。"),
-            Said("A model can know its training pairs by heart.", "模型可能背下了训练数据。"),
+            Said("A model can memorise its training pairs.", "模型可能记住了训练数据。"),
             EVALUATE,
         )
     if facts.split != "validation" or facts.accuracy is None:
@@ -151,11 +153,12 @@ def split_used(facts: Facts) -> Finding | None:
     return Finding(
         "validation_only",
         "info",
-        Said("measured on validation, not on test", "在验证集而非测试集上测量"),
+        Said("evaluated on the validation split, not on the test split", "在验证集而非测试集上评估"),
         Said("The evaluated split is `validation`.", "评估所用的划分是 `validation`。"),
         Said(
-            "Checkpoint, early stopping and temperature are chosen on it, so its numbers come out a little too good.",
-            "检查点、早停和温度都由它选出，因此数值略为偏高。",
+            "The checkpoint, early stopping and the temperature are chosen on this split, so its results are slightly "
+            "too optimistic.",
+            "检查点、早停和温度都依据该划分选定，因此结果略为乐观。",
         ),
         EVALUATE,
     )
@@ -172,19 +175,18 @@ def perfect(facts: Facts) -> Finding | None:
             f"accuracy {percent(facts.accuracy)} is too good to be true", f"准确率 {percent(facts.accuracy)} 好得可疑"
         ),
         Said(
-            f"Accuracy {percent(facts.accuracy)} of n = {shown(facts.n)}; people agree with each other on about "
-            "65–80 %.",
-            f"准确率 {percent(facts.accuracy)}，n = {shown(facts.n)}；人与人之间的一致率约为 65–80 %。",
+            f"Accuracy {percent(facts.accuracy)} at n = {shown(facts.n)}; human annotators agree with each other on "
+            "about 65–80 % of comparisons.",
+            f"准确率 {percent(facts.accuracy)}，n = {shown(facts.n)}；标注者之间的一致率约为 65–80 %。",
         ),
         Said(
-            "Test pairs or their prompts are in the training data, or a trait of the text (length, generator, a "
-            "marker) "
-            "gives the label away.",
+            "Test pairs or their prompts are in the training data, or a feature of the text (length, generator, a "
+            "marker) reveals the label.",
             "测试数据或其提示词出现在训练数据中，或文本的某个特征（长度、生成模型、标记）泄露了标签。",
         ),
         Said(
-            "Look for shared prompts with `rewardsmith prepare` on both files together, and evaluate on another "
-            "source.",
+            "Run `rewardsmith prepare` on both files together to find shared prompts, and evaluate on data from "
+            "another source.",
             "用 `rewardsmith prepare` 同时处理两个文件以查找重复的提示词，并在另一个来源上评估。",
         ),
         {"accuracy": facts.accuracy, "n": facts.n},
@@ -223,7 +225,7 @@ def against(baseline: BaselineFacts, facts: Facts) -> tuple[str, Said] | None:
     words = {
         "beats": Said(f"beats {name.en}", f"优于{name.zh}"),
         "loses": Said(f"does not beat {name.en}", f"不优于{name.zh}"),
-        "open": Said(f"cannot tell from {name.en}", f"与{name.zh}无法区分"),
+        "open": Said(f"not distinguishable from {name.en}", f"与{name.zh}无法区分"),
     }[result]
     numbers = f"{percent(baseline.accuracy)}, {100 * difference:+.1f} [{signed_span(interval.low, interval.high)}]"
     kind = Said("" if paired else ", unpaired", "" if paired else "，非配对")
@@ -247,8 +249,8 @@ def more_pairs(difference: float, interval: Interval95, n: int | None) -> Said:
     """How many comparisons would tell the difference, as the tail of a clause."""
     needed = pairs_needed(difference, interval.half_width, n) if n and abs(difference) >= NEGLIGIBLE else None
     if needed is None:
-        return Said(", too close for any usual n", "，差距太小，通常的 n 都无法区分")
-    return Said(f", needs about {needed:,} pairs", f"，约需 {needed:,} 对")
+        return Said(", too small a difference for any usual n", "，差异太小，通常的 n 都无法区分")
+    return Said(f", needs about {needed:,} comparisons", f"，约需 {needed:,} 个比较")
 
 
 def baselines(facts: Facts) -> Finding | None:
@@ -274,17 +276,17 @@ BASELINE_ANSWERS: dict[str, tuple[str, Severity, Said, Said, Said]] = {
     "beats": (
         "beats_baselines",
         "good",
-        Said("beats every baseline measured", "优于所有测过的基线"),
-        Said("The model knows more than length and words tell.", "模型掌握的信息多于长度和词语。"),
+        Said("beats every measured baseline", "优于所有已测量的基线"),
+        Said("The model uses more information than length and word counts.", "模型利用的信息多于长度和词频。"),
         Said("", ""),
     ),
     "open": (
         "baselines_open",
         "warning",
-        Said("cannot be told from a simple baseline with this n", "以现有 n 无法与简单基线区分"),
-        Said("The difference is small for this number of comparisons.", "相对于比较数量，差距太小。"),
+        Said("not distinguishable from a simple baseline at this n", "在当前 n 下无法与简单基线区分"),
+        Said("The difference is too small for this number of comparisons.", "相对于比较的数量，差异太小。"),
         Said(
-            "Evaluate on more held-out comparisons (the number is in the evidence), or train on more data first.",
+            "Evaluate on more held-out comparisons (the evidence gives the number), or train on more data first.",
             "在更多留出比较上评估（所需数量见证据），或先用更多数据训练。",
         ),
     ),
@@ -293,10 +295,9 @@ BASELINE_ANSWERS: dict[str, tuple[str, Severity, Said, Said, Said]] = {
         "critical",
         Said("does not beat a simple baseline", "不优于简单基线"),
         Said(
-            "What the model learned is no more than a rule without a model knows: too little data, too small a "
-            "backbone, "
-            "or labels that follow the shortcut.",
-            "模型学到的不多于无需模型的规则：数据太少、主干太小，或标签本身跟随捷径。",
+            "The model learned no more than a simple rule: too little data, too small a backbone, or labels that "
+            "follow the rule.",
+            "模型学到的不多于一条简单规则：数据太少、主干太小，或标签本身遵循该规则。",
         ),
         Said(
             "Train on more pairs or from a stronger backbone; if a rule by length is the one ahead, balance "
@@ -313,14 +314,16 @@ def no_baselines(facts: Facts) -> Finding:
     return Finding(
         "no_baselines",
         "warning",
-        Said("no baseline was compared", "没有与基线比较"),
+        Said("no baseline to compare with", "没有可比较的基线"),
         Said(
-            f"Accuracy {percent(facts.accuracy or 0.0)} against: {measured or 'nothing'}; on some data longer "
-            "wins alone "
-            "reaches 80 %.",
-            f"准确率 {percent(facts.accuracy or 0.0)}，比较对象：{measured or '无'}；"
-            "在某些数据上仅凭长度就能达到 80 %。",
+            f"Accuracy {percent(facts.accuracy or 0.0)}; baselines: {measured or 'none'}. On some data the `longer "
+            "wins` baseline alone reaches 80 %.",
+            f"准确率 {percent(facts.accuracy or 0.0)}；基线：{measured or '无'}。在某些数据上，"
+            "仅凭“更长者胜”基线就能达到 80 %。",
         ),
-        Said("The baselines, or n for their intervals, are missing.", "缺少基线，或缺少计算区间所需的 n。"),
+        Said(
+            ("The baselines are missing, or n is missing and their intervals cannot be computed."),
+            "缺少基线，或缺少 n 而无法计算其区间。",
+        ),
         EVALUATE,
     )

@@ -78,18 +78,18 @@ def length_followed(weak: GroupFacts, gap: float, evidence: Said, numbers: dict[
     return Finding(
         "length_shortcut" if worse_than_coin else "length_bias",
         "critical" if worse_than_coin else "warning",
-        Said("the reward follows length", "奖励跟随长度")
+        Said("the reward favours long responses", "奖励偏向较长的回复")
         if gap > 0
-        else Said("the reward follows brevity", "奖励偏向简短"),
+        else Said("the reward favours short responses", "奖励偏向较短的回复"),
         evidence,
         Said(
-            "The training labels favour one length, and length is the easiest thing to learn.",
+            "The training labels favour one length, and length is the easiest feature to learn.",
             "训练标签偏向某种长度，而长度是最容易学到的特征。",
         ),
         Said(
-            "Balance the lengths of the training pairs or apply the length calibration before any policy is optimised "
-            "against this reward.",
-            "在用该奖励优化策略之前，平衡训练数据的长度，或使用长度校准。",
+            "Balance the response lengths of the training pairs or apply length calibration before optimising a "
+            "policy against this reward.",
+            "在用该奖励优化策略之前，平衡训练偏好对的回复长度，或使用长度校准。",
         ),
         numbers,
     )
@@ -102,8 +102,10 @@ def length_bias_unknown(evidence: Said, numbers: dict[str, dict[str, float]]) ->
         "info",
         Said("length bias cannot be judged", "无法判断长度偏差"),
         evidence,
-        Said(f"Fewer than {MIN_GROUP} pairs on one side.", f"其中一侧少于 {MIN_GROUP} 对。"),
-        Said("Evaluate on more comparisons.", "在更多比较上评估。"),
+        Said(
+            f"One of the two groups has fewer than {MIN_GROUP} comparisons.", f"两组中有一组少于 {MIN_GROUP} 个比较。"
+        ),
+        Said("Evaluate on more held-out comparisons.", "在更多留出比较上评估。"),
         numbers,
     )
 
@@ -116,9 +118,9 @@ def length_evidence(shorter: GroupFacts, longer: GroupFacts, gap: float, spread:
     ]
     points = f"{100 * gap:+.1f} [{signed_span(spread.low, spread.high)}]"
     return Said(
-        f"Accuracy where the preferred response is shorter {parts[0]}, where it is longer {parts[1]}; gap "
+        f"Accuracy {parts[0]} where the preferred response is shorter and {parts[1]} where it is longer; difference "
         f"{points} points.",
-        f"偏好的回复较短时准确率 {parts[0]}，较长时 {parts[1]}；差距 {points} 个百分点。",
+        f"偏好的回复较短时准确率 {parts[0]}，较长时 {parts[1]}；相差 {points} 个百分点。",
     )
 
 
@@ -144,12 +146,12 @@ def weak_categories(facts: Facts) -> Finding | None:
             f"总体 {percent(overall)}；{listed.zh}。",
         ),
         Said(
-            "Little training data of that kind, or labels that follow other rules there.",
-            "这类训练数据太少，或那里的标签遵循不同规则。",
+            "Too little training data in these categories, or labels that follow different criteria there.",
+            "这些类别的训练数据太少，或其标签遵循不同的标准。",
         ),
         Said(
-            "Read the errors of these categories in the table, then add training pairs of that kind.",
-            "在表格中阅读这些类别的错误，然后补充这类训练数据。",
+            "Read the errors of these categories in the table, then add training pairs for them.",
+            "在表格中阅读这些类别的错误，然后为其补充训练偏好对。",
         ),
         {g.label: {"n": g.n, "accuracy": g.accuracy} for g in weak},
     )
@@ -181,16 +183,16 @@ def predicted_ties(facts: Facts) -> Finding | None:
         "warning",
         Said("some responses get exactly equal rewards", "部分回复的奖励完全相同"),
         Said(
-            f"Tie rate {percent(facts.tie_rate)} of n = {shown(facts.n)}; each counts one half in the accuracy.",
+            f"Tie rate {percent(facts.tie_rate)} at n = {shown(facts.n)}; each tie counts as one half in the accuracy.",
             f"平局率 {percent(facts.tie_rate)}，n = {shown(facts.n)}；每个平局在准确率中计一半。",
         ),
         Said(
-            "The responses are the same text, are equal after truncation, or the rewards were rounded.",
-            "两个回复文本相同、截断后相同，或奖励被舍入。",
+            "The responses are identical, become identical after truncation, or their rewards were rounded.",
+            "两条回复相同、截断后相同，或奖励被舍入。",
         ),
         Said(
-            "Run `rewardsmith inspect` on such a pair; raise --max-length if the difference was cut off.",
-            "对这样的一对运行 `rewardsmith inspect`；如果差异被截掉，增大 --max-length。",
+            "Run `rewardsmith inspect` on such a pair. Raise --max-length if the difference was truncated.",
+            "对这样的偏好对运行 `rewardsmith inspect`；如果差异被截断，增大 --max-length。",
         ),
         {"tie_rate": facts.tie_rate, "n": facts.n},
     )
@@ -208,14 +210,13 @@ def label_ties(facts: Facts) -> Finding | None:
         "info",
         Said("many labels are ties", "许多标签是平局"),
         Said(
-            f"{facts.label_ties:,} of {total:,} comparisons ({percent(facts.label_ties / total)}) have no "
-            "preferred side; "
-            "accuracy leaves them out, the loss counts them with target one half.",
-            f"{total:,} 个比较中有 {facts.label_ties:,} 个（{percent(facts.label_ties / total)}）没有偏好方；"
-            "准确率不计入它们，损失以一半为目标计入。",
+            f"{facts.label_ties:,} of {total:,} comparisons ({percent(facts.label_ties / total)}) have no preferred "
+            "response. The accuracy excludes them; the loss includes them with target 0.5.",
+            f"{total:,} 个比较中有 {facts.label_ties:,} 个（{percent(facts.label_ties / total)}）没有偏好的回复；"
+            "准确率不计入它们，损失以 0.5 为目标计入。",
         ),
-        Said("Judges found the responses equally good.", "评判者认为两个回复同样好。"),
-        Said("Keep them in training as ties; do not break them by a coin.", "训练时保留为平局，不要随机指定。"),
+        Said("The annotators rated both responses as equally good.", "标注者认为两条回复同样好。"),
+        Said("Keep them in training as ties; do not break them at random.", "训练时保留为平局，不要随机指定。"),
         {"label_ties": facts.label_ties, "n": facts.n},
     )
 
@@ -230,16 +231,17 @@ def few_prompts(facts: Facts) -> Finding | None:
         "warning",
         Said("too few prompts", "提示词太少"),
         Said(
-            f"n = {shown(facts.n)} comparisons come from {shown(facts.clusters)} prompts; fewer than {MIN_PROMPTS}.",
+            f"The n = {shown(facts.n)} comparisons come from {shown(facts.clusters)} prompts, fewer than "
+            f"{MIN_PROMPTS}.",
             f"n = {shown(facts.n)} 个比较来自 {shown(facts.clusters)} 个提示词，少于 {MIN_PROMPTS} 个。",
         ),
         Said(
-            "Comparisons on one prompt are not independent: the result may not carry over to other prompts.",
-            "同一提示词的比较并不独立：结果未必适用于其他提示词。",
+            "Comparisons on the same prompt are not independent, so the result may not generalise to other prompts.",
+            "同一提示词的比较并不独立，因此结果未必能推广到其他提示词。",
         ),
         Said(
-            f"Evaluate on at least {MIN_PROMPTS} prompts, better 300.",
-            f"至少在 {MIN_PROMPTS} 个提示词上评估，最好 300 个。",
+            f"Evaluate on at least {MIN_PROMPTS} prompts; 300 or more are recommended.",
+            f"至少在 {MIN_PROMPTS} 个提示词上评估，建议 300 个或更多。",
         ),
         {"clusters": facts.clusters, "n": facts.n},
     )

@@ -113,7 +113,9 @@ def block_linears(hf: Any, first_layer: int) -> list[str]:
 
     stack = layer_stack(hf.base_model)
     if first_layer > len(stack):
-        raise ModelError(f"--freeze-layers {first_layer}: the model has {len(stack)} layers; choose 0 to that many")
+        raise ModelError(
+            f"--freeze-layers {first_layer}: the model has {len(stack)} layers; expected 0 to {len(stack)}"
+        )
     inside = {id(module) for layer in stack[first_layer:] for module in layer.modules()}
     return [
         name for name, module in hf.named_modules() if isinstance(module, nn.Linear | Conv1D) and id(module) in inside
@@ -154,5 +156,8 @@ def merge(adapter: Adapter, network: RewardNetwork, score: Callable[[], Float64[
     after = score()
     difference = float(np.abs(after - before).max())
     if rounded != "8bit" and not np.all(np.abs(after - before) <= REWARD_TOLERANCE * np.maximum(1, np.abs(before))):
-        raise ModelError(f"merging the adapter changed a probe's reward by {difference:.2g}; expected at most 1e-4")
+        raise ModelError(
+            "merging the adapter changed the reward of a probe (a conversation stored with the model to check it) by "
+            f"{difference:.2g}; expected at most 1e-4"
+        )
     return difference

@@ -27,7 +27,7 @@ def open_bitsandbytes(bits: str, device: torch.device) -> Any:
         with torch.no_grad():
             finite = bool(torch.isfinite(probe(torch.ones(1, 64, device=device))).all())
         if not finite:
-            raise ModelError("its product is not finite")
+            raise ModelError("its matrix product is not finite")
     except Exception as error:  # what a library raises without its native part differs from version to version
         cause = first_line(error)[:200]
         raise ModelError(

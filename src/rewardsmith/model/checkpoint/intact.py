@@ -40,6 +40,6 @@ def check_model(folder: Path) -> None:
     """ModelError where a folder with a manifest holds other files than were saved."""
     if faults := model_faults(folder):
         raise ModelError(
-            f"{folder} is damaged: {listed(faults)}; copy the folder again, or delete manifest.json in it if it was "
-            "changed on purpose"
+            f"{folder} is damaged: {listed(faults)}; copy the folder again, or delete its manifest.json if the change "
+            "is intended"
         )

@@ -50,8 +50,8 @@ def different_tokens(encoder: Encoder, sidecar: Sidecar) -> str:
         found = tuple(map(int, encoder.encode(record_of(probe)).sequences[0]))
         if found != probe.ids:
             return (
-                f"probe {number} gives other tokens than when the model was saved ({describe(found, probe.ids)}): "
-                "tokenizer or template changed"
+                f"probe {number} gives other tokens than when the model was saved ({describe(found, probe.ids)}); the "
+                "tokenizer or the chat template changed"
             )
     return ""
 
@@ -64,8 +64,8 @@ def different_rewards(encoder: Encoder, network: RewardNetwork, sidecar: Sidecar
         tolerance = tolerance_for(network, sidecar, probe.reward)
         if not abs(rewards[0] - probe.reward) <= tolerance:
             return (
-                f"probe {number} scores {rewards[0]:.6g}, but {probe.reward:.6g} when the model was saved (tolerance "
-                f"{tolerance:.2g}): weights or library changed"
+                f"probe {number} has reward {rewards[0]:.6g}, but had {probe.reward:.6g} when the model was saved "
+                f"(tolerance {tolerance:.2g}); the weights or a library changed"
             )
     return ""
 
@@ -88,5 +88,5 @@ def describe(found: Sequence[int], expected: Sequence[int]) -> str:
     """The first place where two id lists part."""
     for place, (a, b) in enumerate(zip(found, expected, strict=False)):
         if a != b:
-            return f"token {place} is {a}, was {b}"
-    return f"{len(found)} tokens, were {len(expected)}"
+            return f"token {place} is {a}, but was {b}"
+    return f"{len(found)} tokens, but was {len(expected)}"

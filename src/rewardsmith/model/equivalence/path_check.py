@@ -36,7 +36,7 @@ def check_path(network: RewardNetwork, *, seed: int = 0) -> str | None:
                     break
             else:
                 raise ModelError(
-                    f"{type(network.hf).__name__} pools or scales its rewards in a way of its own; it cannot be used "
+                    f"{type(network.hf).__name__} pools or scales its rewards in a non-standard way; it cannot be used "
                     "as a reward model"
                 )
             features = network.features(network.collate(trees)).float()
@@ -50,7 +50,7 @@ def check_path(network: RewardNetwork, *, seed: int = 0) -> str | None:
     if near(padded, features):
         return None
     network.padded = False
-    return "its rewards depend on padding, so texts are computed one by one"
+    return "its rewards depend on padding, so texts are processed one at a time"
 
 
 def random_texts(network: RewardNetwork, seed: int) -> list[TokenTree]:

@@ -21,15 +21,15 @@ def why_not(hf: Any, kind: str, length: int) -> str | None:
     """Why this architecture cannot share prefixes at sequences of `length` tokens, or None where nothing forbids it."""
     config = hf.config.get_text_config()
     if kind != "decoder":
-        return "it is an encoder or pools as one, so no prefix can be shared"
+        return "it is an encoder or pools like one, so prefixes cannot be shared"
     if not getattr(hf, "_supports_attention_backend", False):
-        return f"{type(hf).__name__} does not use transformers' attention interface"
+        return f"{type(hf).__name__} does not use the attention interface of transformers"
     window = getattr(config, "sliding_window", None)
     if window is not None and getattr(config, "use_sliding_window", True) and window < length:
         return f"its sliding window of {window} tokens is shorter than max_length {length}"
     kinds = set(getattr(config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"}
     if kinds:
-        return f"it has layers other than full attention ({', '.join(sorted(kinds))})"
+        return f"it has layers without full attention ({', '.join(sorted(kinds))})"
     return None
 
 
@@ -42,7 +42,10 @@ def why_alone(hf: Any, length: int) -> str | None:
     for kind in rotary_kinds(config):
         original = kind.get("original_max_position_embeddings") or config.max_position_embeddings
         if kind.get("rope_type") == "longrope" and length > original:
-            return f"its rotary positions change for texts beyond {original} tokens, so texts are computed one by one"
+            return (
+                f"its rotary embeddings change for texts longer than {original} tokens, so texts are processed one "
+                "at a time"
+            )
     return None
 
 
@@ -84,7 +87,7 @@ def self_check(network: RewardNetwork, length: int, *, seed: int = 0, coarse: bo
             with torch.no_grad():
                 results[packed] = network.features(network.collate([tree])).float()
     except (RewardsmithError, RuntimeError, TypeError, ValueError) as error:
-        return f"its attention cannot take a tree ({first_line(error)})"
+        return f"its attention does not support prefix trees ({first_line(error)})"
     finally:
         network.packed, network.autocast = was_packed, autocast
         network.use_attention()
@@ -92,5 +95,8 @@ def self_check(network: RewardNetwork, length: int, *, seed: int = 0, coarse: bo
     difference = (results[True] - results[False]).abs().max().item()
     scale = results[False].abs().max().item()
     if not difference <= (COARSE if coarse else TOLERANCE) * max(scale, 1.0):
-        return f"a random tree of {length} tokens scored {difference:.2g} away from separate sequences"
+        return (
+            f"the rewards of a random prefix tree of {length} tokens differ by {difference:.2g} from those of "
+            "separate sequences"
+        )
     return None

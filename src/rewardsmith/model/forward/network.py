@@ -178,7 +178,9 @@ class RewardNetwork(nn.Module):
         with self._known_layers(batch):
             self.hf(input_ids=batch.ids, attention_mask=batch.mask)
         if self._features is None:
-            raise ModelError(f"{type(self.hf).__name__} does not call its head; it cannot be used as a reward model")
+            raise ModelError(
+                f"{type(self.hf).__name__} does not use its output head; it cannot be used as a reward model"
+            )
         features, self._features = self._features, None
         return self.late_pooling(features, batch.mask) if features.dim() > 2 else features
 

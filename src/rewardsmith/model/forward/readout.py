@@ -33,7 +33,7 @@ class Readout:
 
     def __post_init__(self) -> None:
         if not self.layers or list(self.layers) != sorted(set(self.layers)) or self.layers[0] < 1:
-            raise ContractError(f"layers to read are {list(self.layers)}; expected rising numbers from 1 on")
+            raise ContractError(f"the layers to read are {list(self.layers)}; expected increasing numbers >= 1")
         if not self.pooling or set(self.pooling) - set(POOLINGS) or len(set(self.pooling)) < len(self.pooling):
             raise ContractError(f"pooling is {list(self.pooling)}; expected {LAST}, {MEAN}, or both")
 
@@ -65,7 +65,9 @@ class LayerOutputs:
 
     def __init__(self, layers: Sequence[nn.Module], numbers: Sequence[int]) -> None:
         if numbers[-1] > len(layers):
-            raise ModelError(f"the head reads layer {numbers[-1]}, the model has {len(layers)}; leave --layers out")
+            raise ModelError(
+                f"the head reads layer {numbers[-1]}, but the model has {len(layers)} layers; remove --layers"
+            )
         self.numbers = tuple(numbers)
         self.top = len(layers)
         self.kept: dict[int, Tensor] = {}
@@ -102,7 +104,9 @@ def pooled(states: Sequence[Tensor], batch: TextBatch, readout: Readout, last: T
 def mean_of(flat: Float[Tensor, "T H"], answers: AnswerTokens | None) -> Float[Tensor, "R H"]:
     """The mean in fp32 over each response's answer tokens."""
     if answers is None:
-        raise ModelError("this model averages over answers, and the texts came without their answers' lengths")
+        raise ModelError(
+            "this model pools by the mean over the response, but the texts were passed without response lengths"
+        )
     total = flat.new_zeros((len(answers.count), flat.shape[1]), dtype=torch.float32)
     total = total.index_add(0, answers.response, flat[answers.token].float())
     return total / answers.count[:, None]

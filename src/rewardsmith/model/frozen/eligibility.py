@@ -37,9 +37,9 @@ def below(network: RewardNetwork, count: int) -> LowerLayers:
     dropped = [m for m in network.hf.base_model.modules() if id(m) not in upper]
     highest = max((rate for _, _, rate in rates(dropped)), default=0.0)
     if highest:
-        raise NotKept(f"the frozen layers drop out ({highest:g}), which --head-start probe switches off")
+        raise NotKept(f"the frozen layers use dropout ({highest:g}), which --head-start probe turns off")
     if not network.padded:
-        raise NotKept("its texts are computed one by one")
+        raise NotKept("its texts are processed one at a time")
     return LowerLayers(stack[:count], read=network.readout.layers if network.readout is not None else ())
 
 
@@ -49,7 +49,7 @@ def checked_form(network: RewardNetwork, records: Sequence[Sequences]) -> Form:
     try:
         states = states_of_batch(network, batch)
     except (RewardsmithError, RuntimeError, TypeError, ValueError, KeyError) as error:
-        raise NotKept(f"its layers do not hand on a hidden state ({first_line(error)[:120]})") from error
+        raise NotKept(f"its layers do not pass on a hidden state ({first_line(error)[:120]})") from error
     compare(network, records, states, TOLERANCE)
     return Form(states.shape[-2], states.shape[-1], states.dtype)
 
@@ -65,12 +65,12 @@ def compare(
         with torch.no_grad():
             whole, begun = (network.features(one).float() for one in (batch, replace(batch, states=states)))
     except (RewardsmithError, RuntimeError, TypeError, ValueError, AttributeError) as error:
-        raise NotKept(f"a pass cannot begin with them ({first_line(error)[:120]})") from error
+        raise NotKept(f"a forward pass cannot start from them ({first_line(error)[:120]})") from error
     finally:
         network.train(was_training)
     difference = (whole - begun).abs().max().item()
     if not difference <= close * max(whole.abs().max().item(), 1e-6):
-        raise NotKept(f"what the head reads would be {difference:.2g} away from a whole pass")
+        raise NotKept(f"the input of the head would differ by {difference:.2g} from that of a full forward pass")
 
 
 def trees_of(network: RewardNetwork, records: Sequence[Sequences]) -> list[TokenTree]:
@@ -89,20 +89,20 @@ def open_states(
     limit = limit_bytes()
     whole = size_of(plan(network, records, budget), form)
     if whole > limit:
-        raise NotKept(f"they would take {whole / 1e9:.2g} GB, and {LIMIT} is {limit / 1e9:g}")
+        raise NotKept(f"they need {whole / 1e9:.2g} GB, but {LIMIT} is {limit / 1e9:g}")
     folder = root / state_name(network)
     store = StateStore(folder, form)
     missing = plan(network, records, budget, store)
     needed = size_of(missing, form)
     if needed and passes < 2:
-        raise NotKept("every text is used once")
+        raise NotKept("every text is used only once")
     if store.bytes + needed > limit:  # other texts of the same layers
         store.clear()
         missing, needed = plan(network, records, budget), whole
     root.mkdir(parents=True, exist_ok=True)
     make_room(root, keep=folder, room=limit - store.bytes - needed)
     if needed > (free := shutil.disk_usage(root).free):
-        raise NotKept(f"they would take {needed / 1e9:.2g} GB, and {free / 1e9:.2g} GB are free on the disk")
+        raise NotKept(f"they need {needed / 1e9:.2g} GB, but only {free / 1e9:.2g} GB are free on the disk")
     return store, missing
 
 
@@ -112,7 +112,7 @@ def check_reading(store: StateStore, network: RewardNetwork, records: Sequence[S
     whole = network.autocast is None and store.form.dtype == torch.float32
     try:
         if batch is None or batch.states is None:
-            raise NotKept("they are not found again")
+            raise NotKept("the stored outputs could not be read back")
         compare(network, records, batch.states, READ if whole else READ_COARSE)
     except NotKept:
         store.clear()

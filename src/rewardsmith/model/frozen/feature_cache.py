@@ -155,7 +155,7 @@ def limit_bytes() -> float:
     except ValueError:
         value = -1.0
     if not value >= 0:
-        raise ModelError(f"{LIMIT} is {given!r}; expected gigabytes, for instance 20, or 0 to keep no features")
+        raise ModelError(f"{LIMIT} is {given!r}; expected a size in GB, for example 20, or 0 to disable the cache")
     return value * 1e9
 
 

@@ -117,7 +117,7 @@ class StateStore:
         for first, number in place.spans(start, start + len(out)):
             file.seek(offset + first * self.form.bytes)
             if file.readinto(out[at : at + number].data) != number * self.form.bytes:
-                raise ModelError(f"{file.name} ends too early; delete {self.folder} and start again")
+                raise ModelError(f"{file.name} is incomplete; delete {self.folder} and start again")
             at += number
 
     def batch(self, network: RewardNetwork, trees: Sequence[TokenTree]) -> TextBatch | None:

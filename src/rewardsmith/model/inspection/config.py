@@ -34,12 +34,13 @@ def refuse_config(folder: ModelFolder) -> None:
     refuse_quantized(folder)
     for key in OTHER_WEIGHTS:
         if folder.config.get(key) is not None:
-            raise ModelError(f"{path} has the key {key!r}, which says where else weights come from; remove it")
+            raise ModelError(f"{path} has the key {key!r}, which refers to weights elsewhere; remove it")
     for name, value in integers(folder.config):
         most = MOST_LABELS if name.endswith("labels") else max(MOST_PARTS, len(folder.weights))
         if COUNTS.search(name) and value > most:
             raise ModelError(
-                f"{path} says {name} {value}, but the weights hold {len(folder.weights)} tensors; copy or download it again"
+                f"{path} has {name} {value}, but the weights contain {len(folder.weights)} tensors; copy or download "
+                "it again"
             )
 
 
@@ -49,8 +50,8 @@ def refuse_quantized(folder: ModelFolder) -> None:
         for key in QUANTIZED:
             if isinstance(config, dict) and config.get(key):
                 raise ModelError(
-                    f"{folder.path} was saved in few bits ({method_of(config[key])}), which is not read here; dequantise it "
-                    "once with transformers (docs/models.md says how) and name that folder"
+                    f"{folder.path} is quantised ({method_of(config[key])}), which is not supported; dequantise it "
+                    "with transformers (see docs/models.md) and pass that folder"
                 )
 
 
@@ -92,11 +93,11 @@ def refuse_sizes(folder: ModelFolder, config: Any, *, trust_remote_code: bool) -
         asked = sum(tensor.numel() * tensor.element_size() for tensor in (*hf.parameters(), *hf.buffers()))
     except Exception as error:  # classes raise many kinds, all of them about the config
         cause = first_line(error)[:200]
-        raise ModelError(f"{folder.path / 'config.json'} describes no model that can be built: {cause}") from error
+        raise ModelError(f"{folder.path / 'config.json'} does not describe a valid model: {cause}") from error
     if asked > 2 * held + SLACK_BYTES:
         raise ModelError(
-            f"{folder.path / 'config.json'} describes a model of {asked:,} bytes, its weights take {held:,}; weights and "
-            "config are not of one model"
+            f"{folder.path / 'config.json'} describes a model of {asked:,} bytes, but the weights have {held:,} bytes; "
+            "the weights and the config are not of the same model"
         )
 
 
@@ -119,8 +120,8 @@ def leave_out_kernels(config: Any) -> str:
         return ""
     config._attn_implementation = None
     return (
-        f"config.json asks for the attention {strange[0]!r}, code from elsewhere, which is not run without "
-        "--trust-remote-code; transformers' own attention is used"
+        f"config.json selects the attention {strange[0]!r}, which is external code and is not executed without "
+        "--trust-remote-code; the attention of transformers is used"
     )
 
 
@@ -133,6 +134,6 @@ def refuse_whole_numbers(weights: tuple[Weight, ...]) -> None:
     ]  # a mask, which older files hold, may be called a bias
     if packed:
         raise ModelError(
-            f"{packed[0].file} holds {packed[0].name} in whole numbers ({packed[0].dtype}), as quantised weights are; "
-            "dequantise the model once with transformers (docs/models.md says how) and name that folder"
+            f"{packed[0].file} has {packed[0].name} as integers ({packed[0].dtype}), as in quantised models; "
+            "dequantise the model with transformers (see docs/models.md) and pass that folder"
         )

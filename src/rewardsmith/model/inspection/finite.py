@@ -27,6 +27,6 @@ def refuse_values(path: str, tensors: Iterable[tuple[str, Tensor]]) -> None:
         wrong = int((~np.isfinite(values)).sum())
         if wrong:
             raise ModelError(
-                f"{path}: the weight {name} holds {wrong} values that are NaN or infinite (of {values.size}); the weights "
-                "are damaged or training had failed; take another checkpoint"
+                f"{path}: the weight {name} has {wrong} NaN or infinite values (of {values.size}); the weights are "
+                "damaged or the training failed; use another checkpoint"
             )

@@ -44,8 +44,8 @@ def refuse_unknown_family(folder: Path, config: dict[str, Any], *, trusted: bool
     family = config.get("model_type")
     if not trusted and mapped(config) and family not in CONFIG_MAPPING:
         raise ModelError(
-            f"{folder} is of the family {family!r}, which transformers does not know; the model brings its own code "
-            "(auto_map), which is run only with --trust-remote-code"
+            f"{folder} has the model type {family!r}, which transformers does not support; the model comes with its "
+            "own code (auto_map), which is executed only with --trust-remote-code"
         )
 
 
@@ -59,13 +59,15 @@ def settle_code(path: str, not_run: tuple[str, ...], *, brings_head: bool, trust
     named = ", ".join(not_run)
     if brings_head and trusted:
         raise ModelError(
-            f"{path} names code of its own (auto_map: {named}) but no {CLASSIFIER}, so it is not run, and its rewards may "
-            "be those of that code; remove auto_map if it was trained with transformers' own class"
+            f"{path} refers to its own code (auto_map: {named}) but not for {CLASSIFIER}, so that code is not executed "
+            "and the rewards may differ; remove auto_map if the model was trained with the transformers class"
         )
     if brings_head:
         raise ModelError(
-            f"{path} names code of its own (auto_map: {named}), which is not run, and its rewards may be those of that "
-            "code; pass --trust-remote-code if you trust it, or remove auto_map if it was trained with transformers' own "
-            "class"
+            f"{path} refers to its own code (auto_map: {named}), which is not executed, so the rewards may differ; "
+            "pass --trust-remote-code if you trust the code, or remove auto_map if the model was trained with the "
+            "transformers class"
         )
-    return f"the model names code of its own (auto_map: {named}), which is not run; transformers' own class is used"
+    return (
+        f"the model refers to its own code (auto_map: {named}), which is not executed; the transformers class is used"
+    )

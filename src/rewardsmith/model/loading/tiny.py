@@ -23,10 +23,11 @@ class TinyConfig:
 
     def __post_init__(self) -> None:
         if min(self.n_layer, self.n_head, self.n_embd, self.block_size) < 1:
-            raise ModelError(f"{self} is not a model; every size must be at least 1")
+            raise ModelError(f"invalid model size {self}; every size must be at least 1")
         if self.n_embd % (2 * self.n_head):
             raise ModelError(
-                f"n_embd {self.n_embd} is not a multiple of 2 x n_head {self.n_head}; rotary positions need even heads"
+                f"n_embd {self.n_embd} is not a multiple of 2 x n_head {self.n_head}; rotary embeddings need an even "
+                "head dimension"
             )
 
 

@@ -15,7 +15,7 @@ def load_tokenizer(path: str, *, trust_remote_code: bool) -> Any:
     files = tokenizer_files(Path(path))
     if not files:
         raise ModelError(
-            f"{path} has no tokenizer (tokenizer.json, tokenizer_config.json); copy that of its base model"
+            f"{path} has no tokenizer (tokenizer.json, tokenizer_config.json); copy the tokenizer of its base model"
         )
     for file in files:
         if (size := file.stat().st_size) > LARGEST_TOKENIZER:
@@ -25,7 +25,7 @@ def load_tokenizer(path: str, *, trust_remote_code: bool) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=trust_remote_code)
         if not tokenizer("x", add_special_tokens=False)["input_ids"]:  # some damage shows at the first text
-            raise ValueError("its tokenizer gives no tokens")
+            raise ValueError("its tokenizer produces no tokens")
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # of many kinds, all about the files; a panic of the Rust library is no Exception

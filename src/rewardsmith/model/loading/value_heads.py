@@ -73,7 +73,7 @@ def find_value_head(folder: ModelFolder, own: str, width: int) -> Weight | None:
     ]
     if len(found) > 1:
         names = ", ".join(weight.name for weight in found)
-        raise ModelError(f"{folder.path} holds several heads with one output ({names}); it is not clear which to use")
+        raise ModelError(f"{folder.path} has several heads with one output ({names}); it is ambiguous which one to use")
     return found[0] if found else None
 
 
@@ -119,7 +119,7 @@ def with_normalizer(origin: Origin, config: Any) -> Origin:
     if not isinstance(mean, int | float) or not isinstance(std, int | float):
         return origin
     if not (math.isfinite(mean) and math.isfinite(std)):
-        raise ModelError(f"config.json holds the mean {mean} and std {std} of OpenRLHF, expected finite numbers")
+        raise ModelError(f"config.json has the mean {mean} and std {std} of OpenRLHF; expected finite numbers")
     return replace(origin, normalizer=Normalizer(float(mean), float(std), ()))
 
 
@@ -156,8 +156,8 @@ def read_number(weight: Weight | None) -> float:
         return 0.0
     if weight.shape not in ((), (1,)):
         raise ModelError(
-            f"{weight.file}: {weight.name} has the shape {list(weight.shape)}, a head with one output has one bias; weights "
-            "are not of one model"
+            f"{weight.file}: {weight.name} has the shape {list(weight.shape)}, but a head with one output has one "
+            "bias; the weights are not of the same model"
         )
     return float(read_tensor(weight).float())
 
@@ -186,4 +186,4 @@ def label_index(names: tuple[str, ...], label: str) -> int:
         return names.index(label)
     if label.isdigit() and int(label) < len(names):
         return int(label)
-    raise ModelError(f"no label {label!r}; the model's labels are {', '.join(names)} (or 0 to {len(names) - 1})")
+    raise ModelError(f"no label {label!r}; the labels of the model are {', '.join(names)} (or 0 to {len(names) - 1})")

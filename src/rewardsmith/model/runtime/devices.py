@@ -21,7 +21,7 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ModelError(f"device {name!r} cannot be used here ({first_line(error)}); try auto or cpu") from error
+        raise ModelError(f"device {name!r} is not available ({first_line(error)}); try auto or cpu") from error
     return device
 
 

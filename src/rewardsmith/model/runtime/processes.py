@@ -28,8 +28,8 @@ PATIENCE = datetime.timedelta(hours=1)  # the first process may judge and write 
 FAREWELL_SECONDS = 10.0  # the launcher ends all processes as soon as one has ended: time to tell what happened
 BROKEN = re.compile(r"Connection (closed|reset)|gloo|NCCL|Broken.pipe")
 LOST = (
-    "another process of this run ended or cannot be reached any more; what is finished is kept, the same command "
-    "with --resume goes on from there"
+    "another process of this run exited or is unreachable; finished work is kept; run the same command with --resume "
+    "to continue"
 )
 
 
@@ -87,8 +87,8 @@ class Team:
             differing = [key for key in facts if other.get(key) != facts[key]]
             if differing:
                 raise TrainingError(
-                    f"process {rank} and process {self.rank} begin differently ({', '.join(differing)}); all have to "
-                    "see the same model, data and settings"
+                    f"process {rank} and process {self.rank} start differently ({', '.join(differing)}); all processes "
+                    "need the same model, data and settings"
                 )
 
 
@@ -126,10 +126,12 @@ def device_of(here: launch.Place, device: str) -> str:
     if device == "cpu" or (device == "auto" and not torch.cuda.is_available()):
         return "cpu"
     if device not in ("auto", "cuda"):
-        raise UsageError(f"--device {device}: each of several processes takes a GPU of its own; use auto, cuda or cpu")
+        raise UsageError(f"--device {device}: each process needs its own GPU; use auto, cuda or cpu")
     count = torch.cuda.device_count()
     if here.local >= count:
-        raise UsageError(f"process {here.local} of this machine finds no GPU of its own among {count}; start {count}")
+        raise UsageError(
+            f"process {here.local} of this machine has no GPU of its own among {count} GPUs; start {count}"
+        )
     torch.cuda.set_device(here.local)
     return "cuda"
 

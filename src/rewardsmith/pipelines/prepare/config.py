@@ -16,10 +16,11 @@ class LabelSettings:
     """Settings about labels as a whole."""
 
     label_noise: NoiseChoice = "off"
-    """What to do with labels of train that are probably wrong: off, report, soften (expected label), drop, flip."""
+    """How to handle labels of the train split that are probably wrong: off, report, soften (replace by the expected
+    label), drop, flip."""
 
     margins: tuple[str, ...] = ()
-    """Rewards of a model for the same rows, as rewardsmith score writes them; repeat it for several models."""
+    """Rewards of a model for the same rows, as written by rewardsmith score; repeat the flag for several models."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,64 +28,67 @@ class Config(LabelSettings, Limits):
     """Settings of `prepare`."""
 
     sources: tuple[str, ...]
-    """Files, folders or hub names (owner/name:config:split) to read; `a.jsonl:0.3` takes three records in ten."""
+    """Files, folders or Hub names (owner/name:config:split) to read; `a.jsonl:0.3` samples 30 % of the records."""
 
     output: Path
-    """Folder to write train.jsonl, validation.jsonl, test.jsonl and the reports into."""
+    """Output folder for train.jsonl, validation.jsonl, test.jsonl and the reports."""
 
     seed: int = 0
-    """Seed of the split and of what is taken; a row's side depends on it and on the row's prompt only."""
+    """Random seed of the split and of sampling; the split of a row depends only on the seed and its prompt."""
 
     map: tuple[str, ...] = ()
-    """Columns under other names, as in prompt=instruction or chosen=annotations.best."""
+    """Column mapping, for example prompt=instruction or chosen=annotations.best."""
 
     max_per_source: int | None = None
-    """Take no more than this many records of each source, chosen by hash; default: all."""
+    """Maximum number of records per source, sampled by hash; default: all."""
 
     fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
-    """Shares of prompts for train, validation and test; they add up to 1, and 0 leaves a split out."""
+    """Shares of the prompts for train, validation and test; they sum to 1, and 0 omits a split."""
 
     split_by: str | None = None
-    """Field whose values are kept on one side, such as topic, or near-prompt; default: the conversation's opening."""
+    """Field whose values never appear in more than one split, such as topic, or near-prompt; default: the prompt of
+    the conversation."""
 
     test_groups: int | None = None
-    """Hold out this many values of --split-by as the test split, and a share of the rest for validation."""
+    """Number of values of --split-by to hold out as the test split; a share of the remaining values is used for
+    validation."""
 
     max_rows: int | None = None
-    """Read no more than this many rows; default: all."""
+    """Maximum number of rows to read; default: all."""
 
     strict: bool = False
-    """Stop at the first bad row, instead of putting it into quarantine."""
+    """Stop at the first invalid row instead of quarantining it."""
 
     overwrite: bool = False
-    """Replace what the output folder holds."""
+    """Replace the contents of the output folder."""
 
     keep_duplicates: bool = False
-    """Keep rows that repeat an earlier row exactly."""
+    """Keep exact duplicates of earlier rows."""
 
     remove: tuple[str, ...] = ()
-    """A check whose rows are removed, as in refusal or near_duplicate; repeat it for several; default: report only."""
+    """Check whose rows are removed, such as refusal or near_duplicate; repeat the flag for several; default: report only."""
 
     repair: bool = False
-    """Undo encoding damage where nothing was lost; default: report only."""
+    """Repair encoding damage where no bytes were lost; default: report only."""
 
     signals: Path | None = None
-    """Folder of an earlier run over the same sources whose measured values are taken over, to try other thresholds."""
+    """Output folder of an earlier run on the same sources; its measurements are reused, for example to try other
+    thresholds."""
 
     near_threshold: float = 0.8
-    """Similarity from which rows and prompts are near-duplicates, 0.7 to 1; 0 does not look for them."""
+    """Minimum similarity of near-duplicate rows and prompts, 0.7 to 1; 0 disables the search."""
 
     decontaminate: tuple[str, ...] = ()
-    """Benchmark files; rows that hold one of their texts are taken out and listed in contamination.jsonl."""
+    """Benchmark files; rows that contain one of their texts are removed and listed in contamination.jsonl."""
 
     overlap: float = 0.5
-    """Share of a benchmark text's runs of 13 words (or Chinese characters) that makes a row contaminated."""
+    """Share of the 13-grams (words or Chinese characters) of a benchmark text from which a row is contaminated."""
 
     workers: int | None = None
-    """Processes that look at rows; default: one per core, and none for a few thousand rows."""
+    """Number of worker processes; default: one per core, or none for a few thousand rows."""
 
     engine: EngineName = "local"
-    """Where rows are looked at: local (this machine), or ray (Ray Data, a cluster that RAY_ADDRESS names)."""
+    """Where rows are processed: local (this machine), or ray (Ray Data, on the cluster at RAY_ADDRESS)."""
 
     @property
     def limits(self) -> Limits:

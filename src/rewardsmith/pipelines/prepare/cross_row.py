@@ -51,8 +51,8 @@ class Search:
     def __post_init__(self) -> None:
         if self.threshold and not LOWEST_THRESHOLD <= self.threshold <= 1:
             raise UsageError(
-                f"near_threshold is {self.threshold:g}; expected {LOWEST_THRESHOLD:g} to 1 (below, the search would miss "
-                "too many pairs), or 0 not to look for near-duplicates"
+                f"near_threshold is {self.threshold:g}; expected {LOWEST_THRESHOLD:g} to 1 (below that, the search "
+                "misses too many pairs), or 0 to skip the search for near-duplicates"
             )
         if not 0 < self.overlap <= 1:
             raise UsageError(f"overlap is {self.overlap:g}; expected above 0 and at most 1")
@@ -170,13 +170,11 @@ def open_benchmark(paths: Iterable[str], overlap: float, progress: Progress) -> 
     found = Benchmark((text for path in paths for text in texts_in(path)), overlap)
     if not len(found):
         raise DataError(
-            f"{', '.join(paths)}: no text of at least {contamination.SHORT_PROMPT} words or Chinese characters to look for; "
-            "expected a benchmark's file"
+            f"{', '.join(paths)}: no text of at least {contamination.SHORT_PROMPT} words or Chinese characters; "
+            "expected a file of a benchmark"
         )
-    skipped = (
-        f"; {found.skipped} shorter than {contamination.SHORT_PROMPT} words were left out" if found.skipped else ""
-    )
-    progress.note(f"decontamination: {len(found)} different texts of benchmarks{skipped}")
+    skipped = f"; {found.skipped} shorter than {contamination.SHORT_PROMPT} words are ignored" if found.skipped else ""
+    progress.note(f"decontamination: {len(found)} distinct texts of benchmarks{skipped}")
     return found
 
 

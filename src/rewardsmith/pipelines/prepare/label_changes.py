@@ -79,7 +79,7 @@ def decision_line(judged: JudgedLabels, at: int, new: Comparison, mode: Mode) ->
         "spread": None if np.isnan(judged.spread[at]) else round(float(judged.spread[at]), DIGITS),
         "wrong": round(wrong, DIGITS),
         "decision": kept if new == comparison else mode,
-        "reason": f"the detectors favour {side} by {abs(margin):.2f}; the label is wrong with probability {wrong:.2f}",
+        "reason": f"the detectors prefer {side} by {abs(margin):.2f}; the label is wrong with probability {wrong:.2f}",
     }
 
 
@@ -95,7 +95,10 @@ def suspect_findings(judgement: Judgement) -> Iterator[RowFinding]:
         for at in np.flatnonzero(judged.suspect):
             label, wrong = judged.labels[int(at)], float(judged.wrong[at])
             i, j = label.comparison.i, label.comparison.j
-            detail = f"{label.split}: response {i} preferred to response {j} is wrong with probability {wrong:.2f}"
+            detail = (
+                f'{label.split}: the label "response {i} is preferred to response {j}" is wrong with probability '
+                f"{wrong:.2f}"
+            )
             rows[label.record.place] = max(rows.get(label.record.place, (0.0, "")), (wrong, detail))
     for place, (_, detail) in sorted(rows.items(), key=lambda row: (-row[1][0], row[0])):
         yield RowFinding(LABEL_NOISE, "warning", place, detail)

@@ -94,7 +94,9 @@ def judge_labels(records: Mapping[Split, Sequence[Record]], files: Mapping[str, 
     """
     labels = {name: list(labels_of(records.get(name, ()), name)) for name in SPLITS}
     if not labels[TRAIN]:
-        raise DataError("label noise cannot be judged: the training split holds no decided comparison")
+        raise DataError(
+            "label noise cannot be estimated: the training split has no comparison with a preferred response"
+        )
     # In an order of their own, so that sums, folds and thus every decision do not hang on the order of the rows.
     train = sorted(labels[TRAIN], key=DecidedLabel.content)
     refuse_foreign_margins(files, train)
@@ -122,7 +124,8 @@ def refuse_foreign_margins(files: Mapping[str, RewardsByKey], train: Sequence[De
     for path, rewards in files.items():
         if all(np.isnan(label.margin(rewards)) for label in train):
             raise DataError(
-                f"{path} has rewards for none of the {len(train)} training labels; expected the same prompts and responses"
+                f"{path} has no rewards for any of the {len(train)} training labels; expected the same prompts and "
+                "responses"
             )
 
 

@@ -79,11 +79,11 @@ def check_settings(config: Config) -> None:
     check_limits(config.limits)
     for name in config.remove:
         if name not in REMOVABLE:
-            raise UsageError(f"remove has {name!r}, which is no check; expected some of {', '.join(REMOVABLE)}")
+            raise UsageError(f"remove has {name!r}, which is not a check; expected one of {', '.join(REMOVABLE)}")
     if config.max_rows is not None and config.max_rows < 1:
-        raise UsageError(f"max_rows is {config.max_rows}; expected at least 1, or nothing for all rows")
+        raise UsageError(f"max_rows is {config.max_rows}; expected at least 1, or no value for all rows")
     if config.workers is not None and config.workers < 1:
-        raise UsageError(f"workers is {config.workers}; expected at least 1, or nothing for one per core")
+        raise UsageError(f"workers is {config.workers}; expected at least 1, or no value for one per core")
     check_split_settings(config)
     Search(config.near_threshold, config.overlap)
     files.check_output(config.output, PREPARED, overwrite=config.overwrite)
@@ -106,7 +106,9 @@ def refuse_input_in_output(output: Path, inputs: Iterable[Path]) -> None:
     """OutputError for an input that would be deleted before it is read."""
     for path in inputs:
         if output.resolve() in path.resolve().parents:
-            raise OutputError(f"{path} lies in the output folder {output}, which is replaced; choose another output")
+            raise OutputError(
+                f"{path} is inside the output folder {output}, which would be replaced; choose another output"
+            )
 
 
 def source_files(config: Config) -> list[Path]:
@@ -228,13 +230,11 @@ def refuse_nothing(sizes: Mapping[Split, int], tally: Tally) -> None:
         return
     if tally.removed.keys() - {NOT_TAKEN}:
         most, count = tally.removed.most_common(1)[0]
-        raise DataError(
-            f"none of the {tally.rows} rows is left: {count} were removed by {most}; expected some; relax it"
-        )
+        raise DataError(f"no rows are left of {tally.rows}: {most} removed {count}; relax that check")
     if tally.first_refusal is None and tally.removed:
-        raise DataError(f"none of the {tally.rows} rows was taken; expected larger shares or caps, or another --seed")
+        raise DataError(f"none of the {tally.rows} rows was sampled; use a larger share or cap, or another --seed")
     if tally.first_refusal is None:
-        raise DataError("the sources hold no rows; expected at least one; check how they were written")
+        raise DataError("the sources contain no rows; expected at least one; check the program that wrote them")
     first = tally.first_refusal
     raise DataError(f"none of the {tally.rows} rows can be used; the first, {first.file}:{first.line}: {first.reason}")
 

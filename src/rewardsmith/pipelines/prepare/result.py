@@ -49,7 +49,7 @@ class Result:
             f"rows {self.rows:,}: kept {self.kept:,}, quarantined {self.quarantined:,}, removed {self.removed:,}"
         )
         if self.joined:
-            lines.append(f"of those kept, joined to an earlier row: {self.joined:,}")
+            lines.append(f"kept rows that were joined to an earlier row: {self.joined:,}")
         if self.quarantined_by:
             lines.append("quarantined: " + counted(self.quarantined_by))
         if self.removed_by:
@@ -59,7 +59,7 @@ class Result:
         if self.repaired:
             lines.append(f"texts repaired: {self.repaired:,}; see repaired.jsonl")
         if self.reused:
-            lines.append(f"rows whose measured values were taken over: {self.reused:,}")
+            lines.append(f"rows with measurements reused from --signals: {self.reused:,}")
         lines += [*filter_table(self.filters), *label_lines(self.shortcuts, self.label_noise)]
         return "\n".join([*lines, f"written to {self.output}"])
 

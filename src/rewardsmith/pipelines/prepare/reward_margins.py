@@ -28,7 +28,7 @@ def check_label_settings(settings: LabelSettings, columns: tuple[Rename, ...]) -
     if settings.label_noise not in get_args(NoiseChoice):
         raise UsageError(f"label_noise is {settings.label_noise!r}; expected one of {', '.join(get_args(NoiseChoice))}")
     if settings.margins and settings.label_noise == "off":
-        raise UsageError("margins need label_noise: say what to do, for example --label-noise report")
+        raise UsageError("margins need label_noise; choose an action, for example --label-noise report")
     found = margin_files(settings.margins)
     for path in settings.margins:
         check_margins(path, columns)
@@ -40,7 +40,7 @@ def margin_files(paths: Sequence[str]) -> list[Path]:
     found = [file for path in paths for file in files_of(path)]
     for path in found:
         if found.count(path) > 1:
-            raise UsageError(f"--margins names {path} twice; expected one file per reward model")
+            raise UsageError(f"--margins has {path} twice; expected one file per reward model")
     return found
 
 
@@ -48,14 +48,14 @@ def check_margins(path: str | Path, columns: tuple[Rename, ...] = ()) -> None:
     """DataError unless a row of the file has rewards; reads no further than that row."""
     if next(rows_with_rewards(path, columns), None) is None:
         raise DataError(
-            f"{path} holds no rewards; expected what rewardsmith score writes, a column rewards in each row"
+            f"{path} contains no rewards; expected the output of rewardsmith score, with a column `rewards` in each row"
         )
 
 
 def read_rewards(path: str | Path, progress: Progress = SILENT, *, columns: tuple[Rename, ...] = ()) -> RewardsByKey:
     """Rewards by `key`, from a file that `rewardsmith score` wrote; rows that could not be scored have none."""
     found: dict[int, float] = {}
-    with progress.task("reading margins", None, "rows") as task:
+    with progress.task("reading rewards", None, "rows") as task:
         for record, rewards in rows_with_rewards(path, columns):
             task.advance()
             found |= {key(record, at): value for at, value in rewards.items()}

@@ -113,7 +113,7 @@ def decide_document(document: Document) -> RowDecision:
     found = tuple(check_document(document))
     if (loss := loss_of(document.text)) is None:
         return RowDecision(document, found=found)
-    reason = f"the line is damaged beyond repair: {loss}"
+    reason = f"the line cannot be repaired: {loss}"
     excerpt = document.text[:EXCERPT_CHARS]
     gone = Quarantined(document.source, document.line, LOST_TEXT, reason, excerpt, document.byte)
     return RowDecision(document, gone=gone, found=found)
@@ -130,7 +130,7 @@ def same_after_repair(record: Record) -> Quarantined | None:
     for comparison in record.comparisons:
         if not comparison.is_tie and record.responses[comparison.i].messages == record.responses[comparison.j].messages:
             return quarantined(
-                record, IDENTICAL, "once repaired, the preferred and the other response are the same text"
+                record, IDENTICAL, "after the repair, the preferred and the other response are the same text"
             )
     return None
 

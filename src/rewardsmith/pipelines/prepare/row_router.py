@@ -18,7 +18,7 @@ from rewardsmith.quality.cross_row import contamination
 from rewardsmith.quality.row.checks import EXCERPT_CHARS, LABEL_NOISE, RowFinding
 from rewardsmith.records import Joined, Quarantined, Record, Removed
 
-DROPPED = "its label is more probably wrong than right and was dropped; see label_noise.jsonl"
+DROPPED = "its label is more likely wrong than right and was dropped; see label_noise.jsonl"
 
 
 class Writers(contextlib.ExitStack):

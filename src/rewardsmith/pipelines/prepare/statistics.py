@@ -116,7 +116,7 @@ def quote(examples: list[dict[str, Any]], example: dict[str, Any]) -> None:
 
 
 def counts(tally: Tally) -> dict[str, Any]:
-    """Where the rows went."""
+    """Row counts."""
     return {
         "rows": tally.rows,
         "documents": tally.documents,

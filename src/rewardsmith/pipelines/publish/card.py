@@ -27,13 +27,13 @@ def refresh(run_folder: Path, *, facts: "Facts | None" = None, progress: Progres
     if folder is None:
         return
     if faults := model_faults(folder):
-        progress.note(f"{folder} is damaged: {listed(faults)}; its card stays as it is")
+        progress.note(f"{folder} is damaged: {listed(faults)}; its card is not changed")
         return
     if may_write(folder / CARD):
         card = gather(folder, facts=facts)
         write_to(folder / CARD, render_card(card, lang=current()))
     else:
-        progress.note(f"{folder / CARD} was changed by hand and stays; `rewardsmith card --overwrite` writes it anew")
+        progress.note(f"{folder / CARD} was edited and is not replaced; `rewardsmith card --overwrite` replaces it")
 
 
 def model_folder(place: Path) -> Path | None:
@@ -85,7 +85,9 @@ def gather(
     measured = evaluated or run_folder
     evaluation = evaluation_of(measured)
     if evaluated is not None and not evaluation:
-        raise UsageError(f"--evaluation {measured}: no evaluation.json there; give the output folder of evaluate")
+        raise UsageError(
+            f"--evaluation {measured}: the folder has no evaluation.json; pass the output folder of evaluate"
+        )
     # Without an evaluation, facts are those of the validation passes that picked the weights: no measurement.
     facts = (facts or facts_from_folder(measured)) if evaluation else None
     training = read_object(run_folder / "train.json")

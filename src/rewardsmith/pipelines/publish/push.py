@@ -51,7 +51,7 @@ def push(
     folder = card.model_folder(model)
     if folder is None:
         raise ModelError(
-            f"{model} holds no model of rewardsmith (no reward.json); give a run folder of train, or its model/"
+            f"{model} contains no rewardsmith model (no reward.json); pass a run folder of train, or its model/"
         )
     check_model(folder)
     if not (folder / card.CARD).exists():
@@ -65,7 +65,7 @@ def push(
         url, commit = upload(name, files, public=public, message=message)
     except Exception as error:  # the hub's client raises many kinds, and each means the same to the user
         raise OutputError(
-            f"{folder} was not uploaded to {name}: {cause_of(error)}; nothing is lost, try again with: "
+            f"{folder} was not uploaded to {name}: {cause_of(error)}; the local files are unchanged; try again with: "
             f"rewardsmith push {model} {name}{' --public' if public else ''}"
         ) from error
     return Uploaded(url, commit, tuple(sorted(files)), size)
@@ -88,7 +88,7 @@ def warn_early(name: str, progress: Progress) -> None:
     if constants.HF_HUB_OFFLINE:
         progress.note(f"--push-to-hub {name}: HF_HUB_OFFLINE is set, so the upload at the end will fail")
     elif get_token() is None:
-        progress.note(f"--push-to-hub {name}: there is no token for the hub yet; {LOGIN} before training ends")
+        progress.note(f"--push-to-hub {name}: no Hub access token is set; {LOGIN} before training ends")
 
 
 def files_of(folder: Path) -> dict[str, Path]:
@@ -117,11 +117,11 @@ def upload(name: str, files: dict[str, Path], *, public: bool, message: str) -> 
     from rewardsmith.report.card.code import on_hub
 
     if get_token() is None:
-        raise PermissionError(f"there is no token for the hub; {LOGIN}")
+        raise PermissionError(f"no Hub access token is set; {LOGIN}")
     api = HfApi(library_name="rewardsmith")
     repository = api.create_repo(name, private=not public, exist_ok=True)
     if not public and not api.model_info(name).private:
-        raise PermissionError("that repository is there already and everybody can read it; pass --public to agree")
+        raise PermissionError("the repository already exists and is public; pass --public to upload to it")
     operations = []
     for place, path in files.items():
         content: Any = path
@@ -136,10 +136,10 @@ def cause_of(error: BaseException) -> str:
     """Why the hub did not take it, in one line."""
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status == 401:
-        return f"the hub does not accept the token (401); {LOGIN}"
+        return f"the Hub rejected the token (401); {LOGIN}"
     if status == 403:
-        message = " ".join(str(getattr(error, "server_message", None) or "no right to write there").split())
-        return f"the hub forbids it (403: {message[:200]})"
+        message = " ".join(str(getattr(error, "server_message", None) or "no write permission").split())
+        return f"the Hub denied access (403: {message[:200]})"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     told = (lines[0] if lines else type(error).__name__)[:200].rstrip(".;")
     if type(error).__module__.partition(".")[0].startswith("httpx"):

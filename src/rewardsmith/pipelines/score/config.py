@@ -12,37 +12,38 @@ class Config:
     """Settings of `rewardsmith score`."""
 
     model: str
-    """Reward model: a folder, a run folder, or a hub name."""
+    """Reward model: a folder, a run folder, or a Hub name."""
     source: str
     """File, folder or synthetic:N to score."""
     output: Path
-    """JSON lines to write: each input row with its `rewards`, one per response in the row's order."""
+    """Output file in JSON Lines: each input row with its `rewards`, one per response, in the order of the row."""
     map: tuple[str, ...] = ()
-    """Columns under other names, as in prompt=instruction; the output keeps the row's own names."""
+    """Column mapping, for example prompt=instruction; the output keeps the original names."""
     best_of: bool = False
     """Add `best`, the index of the response with the highest reward."""
     tokens_per_batch: int | None = None
     """Tokens per forward pass (default by device)."""
     dtype: str = "fp32"
-    """Precision below the head: fp32, auto, bf16, fp16."""
+    """Precision of the backbone: fp32, auto, bf16, fp16."""
     device: str = "auto"
-    """auto, cpu, cuda, cuda:1, mps."""
+    """Device: auto, cpu, cuda, cuda:1, mps."""
     allow_mismatch: bool = False
-    """Score even if the model's probes no longer give the stored rewards; every row then says so (`mismatch`)."""
+    """Score even if the probes (conversations stored with their rewards to check the model) no longer give the stored
+    rewards; every row is then marked `mismatch`."""
     engine: Literal["local", "ray"] = "local"
-    """local: in this process; ray: on the workers of a Ray session."""
+    """Where rows are scored: local (this process) or ray (the workers of a Ray session)."""
     workers: int | None = None
-    """With --engine ray: CPUs of a session that is started here (default: one per core)."""
+    """With --engine ray: number of CPUs of a locally started session (default: one per core)."""
     strict: bool = False
-    """Stop at the first row that cannot be read."""
+    """Stop at the first invalid row."""
     overwrite: bool = False
-    """Replace --output if it is there."""
+    """Replace --output if it exists."""
     trust_remote_code: bool = False
-    """Run code that comes with a hub model."""
+    """Allow execution of code that comes with a Hub model."""
     keeps_parts: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.engine == "local":
-            raise UsageError("--workers counts workers of --engine ray; add it, or leave --workers out")
+            raise UsageError("--workers applies to --engine ray only; add --engine ray, or remove --workers")
         if self.workers is not None and self.workers < 1:
             raise UsageError(f"--workers {self.workers}: expected at least 1")

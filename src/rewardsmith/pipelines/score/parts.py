@@ -82,7 +82,7 @@ def lines_of(paths: Iterable[Path]) -> Iterator[bytes]:
                 yield line
         if rows:
             raise DataError(
-                f"{path} does not hold as many rows as it says; delete this part, the same command makes it anew"
+                f"{path} does not have the recorded number of rows; delete this part and run the same command again"
             )
 
 

@@ -64,7 +64,10 @@ class Result:
 
     def to_text(self) -> str:
         """How many rows, and what was not scored as it was given."""
-        text = f"scored {self.responses} responses of {self.rows} rows → {self.output} (contract: {self.contract})"
+        text = (
+            f"scored {self.responses} responses of {self.rows} rows → {self.output} (scoring contract, i.e. how "
+            f"conversations become tokens: {self.contract})"
+        )
         lines = [text, *self.left_out.lines()]
         if self.not_scored:
             lines.append(f"{self.not_scored} rows could not be scored and have an `error`")
@@ -100,9 +103,9 @@ def scored_rows(config: Config, progress: Progress) -> Result:
             kept += was_there
             task.advance(found.rows)
     if counts.rows == 0:
-        raise DataError(f"{config.source} holds nothing to score")
+        raise DataError(f"{config.source} contains nothing to score")
     if kept:
-        progress.note(f"{kept} of {len(paths)} parts had been scored by an earlier run of this command")
+        progress.note(f"{kept} of {len(paths)} parts were already scored by an earlier run of this command")
     parts.join(paths)
     return Result(
         counts.rows, counts.responses, counts.not_scored, str(config.output), contract, counts.left_out, model.mismatch
@@ -274,7 +277,7 @@ def without_response(item: Any) -> "Quarantined":
     """A row that is understood and has nothing to score: a line of plain text."""
     from rewardsmith.records import Quarantined
 
-    return Quarantined(item.source, item.line, "plain_text", "plain text has no response to score", "")
+    return Quarantined(item.source, item.line, "plain_text", "plain text contains no responses to score", "")
 
 
 def rewards_of(
@@ -302,7 +305,7 @@ def refuse_taken(row: Mapping[str, Any], place: str, written: Iterable[str]) -> 
     for name in written:
         if name in row:
             raise DataError(
-                f"{place} has a column {name!r} already, which score would overwrite; rename it in the input"
+                f"{place} already has a column {name!r}, which score would overwrite; rename it in the input"
             )
 
 

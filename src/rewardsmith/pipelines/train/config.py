@@ -38,13 +38,13 @@ class Lora:
     """Settings of a LoRA adapter; without a rank there is none."""
 
     r: int | None = None
-    """Train a LoRA adapter of this rank, and the head, instead of all weights."""
+    """Train a LoRA adapter of this rank and the head instead of all weights."""
     alpha: int | None = None
-    """Scale of the adapter: it is multiplied by alpha / r (default: 2 r)."""
+    """LoRA scaling: the adapter is multiplied by alpha / r (default: 2 r)."""
     target: tuple[str, ...] = ()
-    """Linear layers that get an adapter, for instance q_proj v_proj (default: all of the blocks)."""
+    """Linear layers with an adapter, for example q_proj v_proj (default: all in the transformer blocks)."""
     dropout: float = 0.0
-    """Dropout before the adapter."""
+    """Dropout probability of the adapter's input."""
 
     @property
     def scale(self) -> int | None:
@@ -68,102 +68,106 @@ class Config:
     """Settings of `rewardsmith train`."""
 
     model: str
-    """What to start from: tiny, smollm2-135m, minilm-l6, a folder, or a hub name ORG/NAME."""
+    """Model to start from: tiny, smollm2-135m, minilm-l6, a folder, or a Hub name ORG/NAME."""
     dataset: tuple[str, ...]
-    """Preference data: files, folders, the output of `prepare`, a hub name, or synthetic:N; `a.jsonl:0.3` is a share."""
+    """Preference data: files, folders, the output of `prepare`, a Hub name, or synthetic:N; `a.jsonl:0.3` samples 30 %."""
     output: Path
-    """Run folder: model/, report.html, metrics.jsonl, checkpoints/."""
+    """Output folder of the run: model/, report.html, metrics.jsonl, checkpoints/."""
     validation: tuple[str, ...] = ()
-    """Own validation data (default: 10 % of the prompts of --dataset)."""
+    """Separate validation data (default: 10 % of the prompts of --dataset)."""
     test: tuple[str, ...] = ()
-    """Own test data (default: 10 % of the prompts of --dataset)."""
+    """Separate test data (default: 10 % of the prompts of --dataset)."""
     map: tuple[str, ...] = ()
-    """Columns under other names, as in prompt=instruction or chosen=annotations.best."""
+    """Column mapping, for example prompt=instruction or chosen=annotations.best."""
     max_per_source: int | None = None
-    """Take no more than this many records of each source of --dataset, chosen by hash."""
+    """Maximum number of records per source of --dataset, sampled by hash."""
     attribute: str = "overall"
-    """Attribute to follow where the data judges several, such as helpful or safe."""
+    """Attribute to train on if the data has several, such as helpful or safe."""
     lr: float | None = None
-    """Peak learning rate (default by kind: full 5e-5, LoRA 2e-4, tiny 2e-3, head only 1e-3)."""
+    """Peak learning rate (default: full 5e-5, LoRA 2e-4, tiny 2e-3, head only 1e-3)."""
     epochs: int = 1
-    """Passes over the training data."""
+    """Number of passes over the training data."""
     max_steps: int | None = None
-    """Stop after this many optimizer steps, if the epochs hold as many; the schedule ends there too."""
+    """Maximum number of optimizer steps; the learning-rate schedule ends there too."""
     batch: int = 16
     """Records per optimizer step, over all micro-batches."""
     max_length: int | None = None
-    """Longest conversation in tokens (default: 1024, or what the model can)."""
+    """Maximum length of a conversation in tokens (default: 1024, or the limit of the model)."""
     frac: float = 1.0
-    """Share of the training records to use."""
+    """Fraction of the training records to use, above 0 and at most 1."""
     loss: str = "bradley-terry"
-    """Loss on comparisons: bradley-terry."""
+    """Loss function: bradley-terry."""
     head_start: Literal["random", "probe"] = "random"
-    """Head of a model that has none yet: random, or probe: fitted to the untrained model first."""
+    """Initialisation of a new head: random, or probe (a linear probe: the head is first fitted on the features of the
+    untrained model)."""
     heads: int = 1
-    """Fit as many heads to bootstrap samples of the prompts; their mean is the reward, their spread is kept."""
+    """Number of heads to fit on bootstrap samples of the prompts; the reward is their mean, and their spread is stored."""
     merge_prompts: bool = False
-    """Join rows with the same prompt into one ranking: each text is computed once."""
+    """Join rows with the same prompt into one ranking, so that each text is processed once."""
     layers: int | None = None
     """Keep only the first N layers of the model."""
     question: str | None = None
-    """Question put behind every answer, as in "How good is this answer?"; a new head reads the state behind it."""
+    """Question appended to every response, for example "How good is this answer?"; a new head reads the hidden state
+    after it."""
     read_layers: tuple[int, ...] = ()
-    """Layers that a new head reads, as in 12 15 18 (default: the last one); those above the highest are left out."""
+    """Layers that a new head reads, for example 12 15 18 (default: the last layer); layers above the highest one are
+    removed."""
     pooling: tuple[Literal["last", "mean"], ...] = ()
-    """What a new head reads of each layer: last (token), mean (over the answer), or both (default: the model's own)."""
+    """Pooling of each layer for a new head: last (last token), mean (mean over the response), or both (default: that
+    of the model)."""
     freeze_layers: int = 0
-    """Freeze embeddings and the first N layers; -1 trains the head only."""
+    """Freeze the embeddings and the first N layers; -1 trains the head only."""
     n_layer: int = 2
-    """Layers of the tiny model."""
+    """Number of layers of the tiny model."""
     n_head: int = 4
-    """Attention heads of the tiny model."""
+    """Number of attention heads of the tiny model."""
     n_embd: int = 64
-    """Width of the tiny model."""
+    """Hidden size of the tiny model."""
     block_size: int | None = None
-    """Longest sequence of the tiny model, in bytes (default: 256, or a longer --max-length up to 2048)."""
+    """Maximum sequence length of the tiny model in bytes (default: 256, or --max-length if that is longer, up to 2048)."""
     lora: Lora = Lora()
     quantize: Literal["4bit", "8bit"] | None = None
-    """Hold the frozen weights under a LoRA adapter in 4 or 8 bits (QLoRA)."""
+    """Quantise the frozen weights under a LoRA adapter to 4 or 8 bits (QLoRA)."""
     gradient_checkpointing: bool = False
-    """Compute activations a second time in the backward pass instead of keeping them: less memory, slower."""
+    """Recompute activations in the backward pass instead of storing them: less memory, but slower."""
     activation_offload: bool = False
-    """Keep activations in the host's memory until the backward pass needs them: less GPU memory, slower."""
+    """Keep activations in host memory until the backward pass needs them: less GPU memory, but slower."""
     weight_decay: float = 0.01
-    """AdamW weight decay on matrices."""
+    """AdamW weight decay of weight matrices."""
     warmup: float = 0.05
-    """Share of the steps over which the learning rate rises."""
+    """Fraction of the steps used for linear warmup of the learning rate."""
     clip: float = 1.0
-    """Largest gradient norm (0 = no clipping)."""
+    """Maximum gradient norm for clipping (0 = no clipping)."""
     dropout: float = 0.0
-    """Dropout before the reward head."""
+    """Dropout probability before the reward head."""
     evals: int = 4
-    """Validation passes (and checkpoints) per epoch."""
+    """Number of validation passes (and checkpoints) per epoch."""
     patience: int = 0
-    """Stop after so many validation passes without a better loss (0 = never)."""
+    """Stop after this many validation passes without a lower loss (0 = never)."""
     keep: int = 2
-    """Checkpoints to resume from that stay on disk."""
+    """Number of checkpoints to keep on disk for resuming."""
     split_by: str | None = None
-    """Field to split by instead of the prompt, for instance topic."""
+    """Field to split by instead of the prompt, for example topic."""
     test_groups: int = 0
-    """With --split-by: hold out this many groups for the test, and a share of the others for validation."""
+    """With --split-by: number of groups to hold out for the test; a share of the others is used for validation."""
     tokens_per_microbatch: int | None = None
-    """Tokens per forward pass (default: found by a short calibration where that pays, else by device)."""
+    """Tokens per forward pass (default: measured in a short calibration if worthwhile, else by device)."""
     dtype: str = "auto"
-    """Precision below the head: auto, fp32, bf16, fp16."""
+    """Precision of the backbone: auto, fp32, bf16, fp16."""
     device: str = "auto"
-    """auto, cpu, cuda, cuda:1, mps."""
+    """Device: auto, cpu, cuda, cuda:1, mps."""
     parallel: Literal["ddp", "fsdp", "deepspeed"] | None = None
-    """Under torchrun or accelerate: ddp copies the model to every process (default), fsdp and deepspeed cut it."""
+    """Under torchrun or accelerate: ddp replicates the model in every process (default), fsdp and deepspeed shard it."""
     deepspeed_config: str | None = None
     """With --parallel deepspeed: a JSON file, or zero2, zero2-offload, zero3, zero3-offload (default: zero2)."""
     threads: int | None = None
-    """CPU threads (default: all cores)."""
+    """Number of CPU threads (default: all cores)."""
     seed: int = 0
-    """Seed of head, order, dropout and split."""
+    """Random seed of the head, the order of the records, dropout and the split."""
     report: bool = True
-    """Evaluate on the test split and write the report at the end."""
+    """Evaluate on the test split after training and write the report."""
     track: tuple[str, ...] = ()
-    """Record the run with tensorboard, mlflow, wandb, trackio, swanlab (several allowed)."""
+    """Trackers that record the run: tensorboard, mlflow, wandb, trackio, swanlab (several allowed)."""
     track_project: str | None = None
     """Project or experiment in the trackers (default: rewardsmith)."""
     run_name: str | None = None
@@ -171,17 +175,17 @@ class Config:
     track_uri: str | None = None
     """Server or database for mlflow (default: MLFLOW_TRACKING_URI, or a database in the run folder)."""
     strict: bool = False
-    """Stop at the first row that cannot be read."""
+    """Stop at the first invalid row."""
     resume: bool = False
-    """Go on with the run in --output from its newest whole checkpoint."""
+    """Resume the run in --output from its latest valid checkpoint."""
     overwrite: bool = False
-    """Replace what an earlier run of this command wrote to --output; nothing else is ever deleted."""
+    """Replace the output of an earlier run of this command in --output; other files are never deleted."""
     trust_remote_code: bool = False
-    """Run code that comes with a hub model."""
+    """Allow execution of code that comes with a Hub model."""
     push_to_hub: str | None = None
-    """Upload the finished model to the hub as ORG/NAME, private unless --push-public."""
+    """Upload the finished model to the Hub as ORG/NAME; private unless --push-public is given."""
     push_public: bool = False
-    """With --push-to-hub: let everybody read it."""
+    """With --push-to-hub: make the repository public."""
 
     @property
     def engine(self) -> Literal["ddp", "fsdp", "deepspeed"]:
@@ -193,10 +197,10 @@ class Config:
     def __post_init__(self) -> None:
         refuse_numbers(self)
         if self.resume and self.overwrite:
-            raise UsageError("--resume and --overwrite exclude each other: go on with the run, or start it anew")
+            raise UsageError("--resume and --overwrite cannot be combined; resume the run or start it again")
         check_hub_name(self.push_to_hub, "--push-to-hub")
         if self.layers is not None and self.model == "tiny":
-            raise UsageError("--layers cuts a pretrained model; the size of tiny is set by --n-layer")
+            raise UsageError("--layers truncates a pretrained model; use --n-layer to set the size of tiny")
         check_settings(self.track, project=self.track_project, run_name=self.run_name, uri=self.track_uri)
         refuse_adapter_settings(self)
 
@@ -211,7 +215,10 @@ def refuse_numbers(config: Config) -> None:
         if not 0 <= getattr(config, name) <= 1:
             raise UsageError(f"--{name} {getattr(config, name)}: expected a share between 0 and 1")
     if config.frac == 0 or config.dropout == 1:
-        raise UsageError("--frac 0 leaves nothing to train on, and --dropout 1 nothing to train with")
+        raise UsageError(
+            "--frac 0 leaves no training data, and --dropout 1 removes every feature; use --frac above 0 and "
+            "--dropout below 1"
+        )
     if config.lr is not None and not 0 < config.lr < float("inf"):
         raise UsageError(f"--lr {config.lr}: expected a number above 0")
     if config.seed >= 2**63:
@@ -233,9 +240,9 @@ def check_engine(config: Config, processes: int) -> None:
 def refuse_uncuttable(config: Config) -> None:
     """UsageError for a model that cannot be cut over processes; MissingExtraError without the package that would."""
     if config.freeze_layers == -1:
-        raise UsageError("--freeze-layers -1 leaves nothing to cut over processes; use --parallel ddp")
+        raise UsageError("--freeze-layers -1 leaves no weights to shard across processes; use --parallel ddp")
     if config.quantize:
-        raise UsageError(f"--quantize {config.quantize} cannot be cut over processes; use --parallel ddp")
+        raise UsageError(f"--quantize {config.quantize} cannot be sharded across processes; use --parallel ddp")
     if config.engine == "deepspeed":
         if find_spec("deepspeed") is None:
             raise MissingExtraError(
@@ -247,10 +254,13 @@ def refuse_uncuttable(config: Config) -> None:
 def refuse_adapter_settings(config: Config) -> None:
     """UsageError for settings of an adapter, or of several heads, that exclude each other."""
     if config.lora.r is not None and config.freeze_layers == -1:
-        raise UsageError("--freeze-layers -1 trains the head only and leaves nothing to --lora.r; drop one of them")
+        raise UsageError(
+            "--freeze-layers -1 trains the head only, so --lora.r has no layers to adapt; remove one of them"
+        )
     if config.heads > 1 and (config.freeze_layers != -1 or config.head_start != "probe"):
         raise UsageError(
-            f"--heads {config.heads}: heads are fitted, not stepped; add --freeze-layers -1 --head-start probe"
+            f"--heads {config.heads}: several heads can only be fitted directly; add --freeze-layers -1 --head-start "
+            "probe"
         )
     if config.quantize and config.lora.r is None:
-        raise UsageError(f"--quantize {config.quantize} freezes the backbone; add an adapter that learns: --lora.r 16")
+        raise UsageError(f"--quantize {config.quantize} freezes the backbone; add a trainable adapter: --lora.r 16")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def done_in_words(s: Mapping[str, Any]) -> str:
     """What was done, from a run's summary."""
     if not s["steps"]:
-        return f"fitted the head to {s['pairs']} comparisons of {s['records']} records in {s['seconds']:.0f} s"
+        return f"fitted the head on {s['pairs']} comparisons of {s['records']} records in {s['seconds']:.0f} s"
     return (
         f"trained {s['steps']} steps on {s['records']} records ({s['pairs']} comparisons seen) in "
         f"{s['seconds']:.0f} s, {s['pairs_per_second']:.1f} pairs/s"
@@ -84,10 +84,10 @@ def cache_features(
     store, computed = filled(network, records, settings.tokens_per_microbatch, progress)
     if team.leads:
         team.wait()
-    place = f"kept in {store.folder}"
+    place = f"cached in {store.folder}"
     if store.folder is None:
-        place = "kept in memory only" if store.problem is None else f"kept in memory only: {store.problem}"
-    progress.note(f"features of {len(store.places)} texts known, {computed} of them computed now; {place}")
+        place = "cached in memory only" if store.problem is None else f"cached in memory only: {store.problem}"
+    progress.note(f"features of {len(store.places)} texts, {computed} of them computed in this run; {place}")
     network.cache = store
 
 
@@ -115,7 +115,7 @@ def cache_states(
         fill_states(network, layers, records, settings.tokens_per_microbatch, passes, progress)
     except NotKept as why:
         network.cache = network.lower = None
-        progress.note(f"the {layers} frozen layers are computed again in every step: {why}")
+        progress.note(f"the outputs of the {layers} frozen layers are not cached: {why}")
     if team.leads:
         team.wait()
 
@@ -147,7 +147,7 @@ def fill_states(
     eligibility.check_reading(store, network, sample)
     computed = sum(len(tree.branches) for tree in missing)
     progress.note(
-        f"outputs of the {layers} frozen layers known for {len(store.places)} texts, {computed} of them computed now; "
-        f"{store.bytes / 1e9:.2f} GB kept in {store.folder}"
+        f"outputs of the {layers} frozen layers for {len(store.places)} texts, {computed} of them computed in this "
+        f"run; {store.bytes / 1e9:.2f} GB cached in {store.folder}"
     )
     network.cache = store

@@ -164,7 +164,7 @@ def check_run(config: Config, *, processes: int) -> None:
     require(config.track)
     if config.resume:
         if not (config.output / "settings.json").is_file():
-            raise OutputError(f"{config.output} holds no run to resume; start without --resume")
+            raise OutputError(f"{config.output} contains no run to resume; start without --resume")
         return
     inner = str(Path(config.model) / "model")  # where a run folder has its model
     data = input_files([*config.dataset, *config.validation, *config.test])
@@ -293,7 +293,10 @@ def finish_model(config: Config, model: "RewardModel", splits: Splits, team: "Te
     model.network.eval()
     if model.adapter is not None:
         changed = model.merge_adapter()
-        progress.note(f"adapter merged in fp32: the probes' rewards changed by at most {changed:.1e}")
+        progress.note(
+            "adapter merged in fp32: the rewards of the probes (conversations stored with the model to check it) "
+            f"changed by at most {changed:.1e}"
+        )
     held = score_all(model, splits.validation, progress, team=team)
     if held.records:
         model.sidecar = replace(
@@ -333,7 +336,7 @@ def evaluate_and_report(
     name = "test" if splits.test else "validation"
     records = getattr(splits, name)
     if not records:
-        progress.note("no test or validation records, so nothing can be said about the model's quality")
+        progress.note("no test or validation records, so the quality of the model cannot be measured")
         return Result(summary, "")
     if not team.leads:
         score_all(model, records, team=team)

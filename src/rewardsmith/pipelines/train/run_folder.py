@@ -84,13 +84,14 @@ def note_changes(before: Mapping[str, Any], now: Mapping[str, Any], progress: Pr
     """Say what is different since the run began; where arithmetic is, the bits at the end will be."""
     if before["processes"] != now["processes"]:
         progress.note(
-            f"begun with {before['processes']} processes, going on with {now['processes']}: sums are rounded differently"
+            f"started with {before['processes']} processes and continued with {now['processes']}: results may differ "
+            "by rounding"
         )
     for name in ("cpu", "gpu"):
         if before[name] != now[name]:
-            progress.note(f"begun on {before[name]}, going on with {now[name]}: sums are rounded differently")
+            progress.note(f"started on {before[name]} and continued on {now[name]}: results may differ by rounding")
     if before["commit"] != now["commit"]:
-        progress.note(f"begun with the code of commit {before['commit']}, going on with {now['commit']}")
+        progress.note(f"started with the code of commit {before['commit']} and continued with {now['commit']}")
 
 
 def seal_run(folder: Path) -> None:
@@ -110,7 +111,7 @@ def stored_settings(folder: Path) -> dict[str, Any]:
     with taking_from(path):
         refuse_types(stored, STORED)
         if not stored:
-            raise DataError(f"{path} holds no settings; {WRITE_AGAIN}")
+            raise DataError(f"{path} contains no settings; {WRITE_AGAIN}")
         datetime.date.fromisoformat(str(stored.get("date") or "2000-01-01"))
     return stored
 

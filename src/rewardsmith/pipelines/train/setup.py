@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rewardsmith.scoring.contract import ScoringContract
     from rewardsmith.train.examples import Example
 
-KEPT_HEAD = "--head-start probe fits new heads only; the model's own is trained already and is kept"
+KEPT_HEAD = "--head-start probe fits new heads only; the head of this model is already trained and is kept"
 LONGEST_TINY = 2048  # bytes that --max-length alone makes the tiny model read; attention's memory grows with the square
 
 
@@ -48,16 +48,18 @@ def load_data(config: Config, progress: Progress) -> Splits:
         progress=progress,
     )
     if splits.not_taken:
-        progress.note(f"{splits.not_taken} rows were not taken (shares and --max-per-source)")
+        progress.note(f"{splits.not_taken} rows were not sampled (shares and --max-per-source)")
     keep_one_attribute(splits, config.attribute, progress)
     comparisons = [c for record in splits.train for c in record.comparisons]
     if not comparisons:
         raise TrainingError(
-            f"the training data holds no comparisons ({count_records(splits.train)}); expected chosen and rejected, "
+            f"the training data contains no comparisons ({count_records(splits.train)}); expected chosen and rejected, "
             "scores or rankings"
         )
     if all(comparison.is_tie for comparison in comparisons):
-        raise TrainingError(f"all {len(comparisons)} training comparisons are ties; there is no preference to learn")
+        raise TrainingError(
+            f"all {len(comparisons)} training comparisons are ties; expected at least one with a preferred response"
+        )
     if config.merge_prompts:
         splits.train = merge_prompts(splits.train)
     return splits
@@ -68,7 +70,7 @@ def count_records(records: Sequence[Record]) -> str:
     single = sum(len(record.responses) == 1 and bool(record.ratings) for record in records)
     if not single:
         return f"{len(records)} records"
-    return f"{len(records)} records, {single} of them single responses with a rating, which compare nothing"
+    return f"{len(records)} records, {single} of them single rated responses, without comparisons"
 
 
 def keep_one_attribute(splits: Splits, attribute: str, progress: Progress) -> None:
@@ -167,7 +169,8 @@ def ready_model(config: Config, opened: Opened, *, device: str | None = None) ->
     head = config.head_start if backbone.head_is_new else "own"
     if config.heads > 1 and head == "own":
         raise UsageError(
-            f"--heads {config.heads}: {config.model} has a trained head, which is kept; start from a plain model"
+            f"--heads {config.heads}: {config.model} has a trained head, which is kept; start from a model without a "
+            "reward head"
         )
     notes = [*backbone.notes, *([describe_start(backbone, contract)] if opened.new_contract else [])]
     if config.head_start == "probe":
@@ -186,7 +189,8 @@ def settle_contract(
     if config.question is not None:
         if before is not None or not backbone.head_is_new:
             raise UsageError(
-                f"--question is for a new head; that of {config.model} was trained without the question; leave it out"
+                f"--question applies to a new head only; the head of {config.model} was trained without the question; "
+                "remove --question"
             )
         backbone.tokenizer.chat_template = template_with(backbone.tokenizer, backbone.kind, config.question)
     if before is None:
@@ -211,7 +215,11 @@ def prepare_probe(model: "RewardModel") -> str:
     from rewardsmith.model.frozen.dropout import switch_off_dropout
 
     highest = switch_off_dropout(model.network.hf)
-    return f"the model's own dropout ({highest:g}) is off, since its head is fitted without it" if highest else ""
+    return (
+        (f"the dropout of the model ({highest:g}) is turned off, because its head is fitted without dropout")
+        if highest
+        else ""
+    )
 
 
 def prepare_to_learn(config: Config, model: "RewardModel") -> str:
@@ -263,7 +271,7 @@ def longest(config: Config, backbone: "Backbone") -> int:
     if config.max_length is None:
         return min(DEFAULT_MAX_LENGTH, can or DEFAULT_MAX_LENGTH)
     if can is not None and config.max_length > can:
-        raise UsageError(f"--max-length {config.max_length}: the model reads at most {can} tokens")
+        raise UsageError(f"--max-length {config.max_length}: the model supports at most {can} tokens")
     if config.max_length < 8:
         raise UsageError(f"--max-length {config.max_length}: too small for any conversation; use at least 64")
     return config.max_length

@@ -141,19 +141,20 @@ class Judgements:
         """What is to be said about a row."""
         found = []
         if row in self.contradicted:
-            detail = f"{self.places[self.contradicted[row]]} prefers the other of the same two responses"
+            detail = f"{self.places[self.contradicted[row]]} prefers the other response of the same pair"
             found.append(RowFinding(CONTRADICTION, "warning", record.place, detail))
         circle = self.circles.get(row)
         if circle is not None:
             places = " > ".join(self.places[other] for other in circle)
-            detail = f"one of {len(circle)} preferences that go round in a circle: {places}"
+            detail = f"one of {len(circle)} preferences that form a cycle: {places}"
             found.append(RowFinding(CYCLE, "warning", record.place, detail))
         elif row in self.beside:
-            detail = f"speaks against {self.places[self.beside[row]]}, which is part of a circle of preferences"
+            detail = f"contradicts {self.places[self.beside[row]]}, which is part of a preference cycle"
             found.append(RowFinding(CYCLE, "warning", record.place, detail))
         if row in self.turned:
             detail = (
-                f"{self.places[self.turned[row]]} shows the same two responses in the other order and decides otherwise"
+                f"{self.places[self.turned[row]]} has the same two responses in the other order with the opposite "
+                "verdict"
             )
             found.append(RowFinding(ORDER, "warning", record.place, detail))
         return found

@@ -140,7 +140,8 @@ def runs_of(hashes: U64, lengths: list[int]) -> list[U64]:
 def hit_in_words(hit: Hit) -> str:
     """A hit in one sentence."""
     return (
-        f"{hit.part} holds {hit.found} of the {hit.runs} runs of {hit.origin.place} {hit.origin.part}: {hit.shared!r}"
+        f"{hit.part} contains {hit.found} of the {hit.runs} n-grams of {hit.origin.place} {hit.origin.part}: "
+        f"{hit.shared!r}"
     )
 
 

@@ -95,10 +95,12 @@ class NearDuplicates:
         found = []
         member = self.member(row)
         if member is not None and not member.kept:
-            found.append(RowFinding(CHECK, "warning", record.place, f"{member.similarity:.3f} like {member.twin}"))
+            found.append(
+                RowFinding(CHECK, "warning", record.place, f"similarity {member.similarity:.3f} with {member.twin}")
+            )
         opposite = self.found.opposed.get(int(self.which[row]))
         if opposite is not None:
-            detail = f"{self.place(opposite)} is nearly the same and prefers the other response"
+            detail = f"{self.place(opposite)} is nearly identical and prefers the other response"
             found.append(RowFinding(OPPOSED, "warning", record.place, detail))
         return found
 
@@ -108,7 +110,7 @@ class NearDuplicates:
         if member is None or member.kept:
             return None
         limit = self.index.threshold
-        reason = f"nearly the same as {member.twin}: similarity {member.similarity:.3f}, from {limit:g} on"
+        reason = f"nearly identical to {member.twin}: similarity {member.similarity:.3f}, threshold {limit:g}"
         text = record.responses[0].text[:EXCERPT_CHARS]
         return Removed(record.source, record.line, CHECK, reason, text, member.twin, member.similarity, limit)
 

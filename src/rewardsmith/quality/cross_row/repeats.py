@@ -36,7 +36,7 @@ class Repeats:
         if twin < 0:
             return None
         place, text = self.places[twin], record.responses[0].text[:EXCERPT_CHARS]
-        return Removed(record.source, record.line, DUPLICATE, f"the same row as {place}", text, place)
+        return Removed(record.source, record.line, DUPLICATE, f"identical to row {place}", text, place)
 
 
 def twins(fingerprints: npt.NDArray[np.uint64], refused: Flags, gone: Flags) -> Indices:

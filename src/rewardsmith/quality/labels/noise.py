@@ -165,7 +165,9 @@ def find_label_noise(
     used = np.nan_to_num(margins)
     scale = np.sqrt((used**2).mean(axis=0))
     if not scale.any():
-        raise DataError("all margins are 0 or missing; expected a detector that tells responses apart")
+        raise DataError(
+            "all margins are 0 or missing; expected a detector that gives different rewards to different responses"
+        )
     scale = np.where(scale > 0, scale, 1.0)
     unit = used / scale
     combined, weights = add_up(unit, cluster=cluster, weight=weight, seed=seed)
@@ -206,7 +208,7 @@ def checked_margins(margins: np.ndarray, size: int) -> np.ndarray:
     if margins.ndim != 2 or len(margins) != size or margins.shape[1] < 1 or size < 1:
         raise DataError(f"margins have the shape {margins.shape}; expected ({size}, detectors), one row per comparison")
     if np.isinf(margins).any():
-        raise DataError("a margin is infinite; expected finite numbers, or NaN where a detector has none")
+        raise DataError("a margin is infinite; expected finite numbers, or NaN where a detector has no margin")
     return margins
 
 

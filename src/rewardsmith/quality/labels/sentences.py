@@ -12,14 +12,15 @@ def noise_sentence(found: LabelNoise) -> str:
     agreement, sure = f"{100 * found.agreement:.0f}", f"{100 * found.sure_agreement:.0f}"
     if not found.strong:
         return (
-            f"the detectors agree with {agreement} % of the labels, and with {sure} % where they are surest: too weak "
-            "to tell wrong labels from their own errors; no label is called wrong; give --margins of a better model"
+            f"the detectors agree with {agreement} % of the labels, and with {sure} % of those on which they are most "
+            "confident; they are too weak to distinguish wrong labels from their own errors, so no label is marked as "
+            "wrong; pass --margins of a better model"
         )
     if not found.model.shown:
         return none_shown(low, high)
     return (
-        f"about {rate} % of labels are wrong [{low}, {high}]; {int(found.suspect.sum())} of {len(found.wrong)} training "
-        "labels are more probably wrong than right; see label_noise.jsonl"
+        f"about {rate} % of labels are wrong [{low}, {high}]; {int(found.suspect.sum())} of {len(found.wrong)} "
+        "training labels are more likely wrong than right; see label_noise.jsonl"
     )
 
 
@@ -28,8 +29,8 @@ def none_shown(low: str, high: str) -> str:
     if low == high:
         return "no wrong labels are shown"
     if float(low) == 0:
-        return f"no wrong labels are shown: their share may be anything up to {high} %"
-    return f"no wrong labels are shown: their share may be anything from {low} to {high} %"
+        return f"no evidence of wrong labels: their share is at most {high} %"
+    return f"no evidence of wrong labels: their share is between {low} and {high} %"
 
 
 def change_sentences(found: LabelNoise, mode: Mode, *, changed: int, removed: int) -> Iterator[str]:
@@ -37,18 +38,18 @@ def change_sentences(found: LabelNoise, mode: Mode, *, changed: int, removed: in
     if mode == "report":
         return
     if not found.model.shown:
-        yield "so all labels stay as they are"
+        yield "so all labels are unchanged"
     elif mode == "soften":
-        yield f"labels softened to their expectation: {changed:,}"
+        yield f"labels replaced by their expected value: {changed:,}"
     elif mode == "flip":
-        yield f"labels turned round: {changed:,}"
+        yield f"labels flipped: {changed:,}"
     else:
-        yield f"labels dropped: {changed:,}; rows removed because none was left: {removed:,}"
+        yield f"labels dropped: {changed:,}; rows removed because they had no label left: {removed:,}"
 
 
 def learned_labels_sentence(path: str) -> str:
     """What it means that a model was trained on the labels that it judges."""
     return (
-        f"{path} agrees with far more labels of train than of the other splits: its model was probably trained on them and "
-        "repeats their errors; give rewards of a model that has not seen these labels"
+        f"{path} agrees with far more labels of the train split than of the other splits: its model was probably "
+        "trained on them and repeats their errors; pass rewards of a model that was not trained on these labels"
     )

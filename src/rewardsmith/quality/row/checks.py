@@ -91,14 +91,14 @@ def identical_responses(record: Record) -> Details:
     """Responses of one record that are the same text."""
     count = len(record.responses) - len({response.messages for response in record.responses})
     if count:
-        yield "info", f"{count} of {len(record.responses)} responses repeat another one"
+        yield "info", f"{count} of {len(record.responses)} responses are duplicates of another one"
 
 
 def label_conflict(record: Record) -> Details:
     """A preferred response that the votes or ratings of the same row rank lower; the preference was kept."""
     for comparison in record.comparisons:
         if comparison.preference > 0.5 and (detail := contradiction(record, comparison)):
-            yield "warning", f"response {comparison.i} preferred to {comparison.j}, but {detail}"
+            yield "warning", f"response {comparison.i} is preferred to {comparison.j}, but {detail}"
 
 
 def contradiction(record: Record, comparison: Comparison) -> str | None:
@@ -106,12 +106,12 @@ def contradiction(record: Record, comparison: Comparison) -> str | None:
     if comparison.votes is not None:
         for_i, for_j, undecided = comparison.votes
         if for_i < for_j:
-            return f"votes are {for_i} to {for_j} ({undecided} undecided)"
+            return f"the the the votes are {for_i} to {for_j} ({undecided} undecided)"
     values = record.ratings.get(comparison.attribute)
     if values is None:
         return None
     high, low = values[comparison.i], values[comparison.j]
-    return f"rated {high:g} and {low:g}" if high is not None and low is not None and high < low else None
+    return f"the ratings are {high:g} and {low:g}" if high is not None and low is not None and high < low else None
 
 
 def label_without_majority(record: Record) -> Details:
@@ -119,7 +119,7 @@ def label_without_majority(record: Record) -> Details:
     for comparison in record.comparisons:
         votes = comparison.votes
         if comparison.preference > 0.5 and votes is not None and any(votes) and votes[0] == votes[1]:
-            yield "info", f"response {comparison.i} preferred to {comparison.j} at {votes[0]} to {votes[1]} votes"
+            yield "info", f"response {comparison.i} is preferred to {comparison.j}, with {votes[0]} to {votes[1]} votes"
 
 
 CHECKS: dict[str, Callable[[Record], Details]] = {
@@ -140,42 +140,42 @@ REMOVABLE = (*CHECKS, *LIMITS, OTHER_LANGUAGE)
 """Checks whose rows are removed on request. A row that fails several is removed by the first of this order."""
 
 MEANINGS = {
-    LABEL_NOISE: "a label that is more probably wrong than right (--label-noise)",
-    "damaged_text": "bytes of one encoding read as another; --repair undoes it where nothing was lost",
+    LABEL_NOISE: "a label that is more likely wrong than right (--label-noise)",
+    "damaged_text": "mojibake: text decoded with the wrong encoding; --repair restores it where no bytes were lost",
     "replacement_character": "characters lost before this data was written (U+FFFD)",
     "control_characters": "control characters other than tab and line breaks",
-    "invisible_characters": "zero-width and direction characters that only a tokenizer sees",
+    "invisible_characters": "invisible zero-width and direction characters",
     "template_token": "markup of a chat template inside a text",
-    "placeholder": "[removed], [deleted] and the like",
-    "role_tag": "another turn inside an answer, such as Human:",
-    "assistant_boilerplate": "a response that speaks of itself as of a language model",
+    "placeholder": "placeholders such as [removed] and [deleted]",
+    "role_tag": "another turn inside a response, such as Human:",
+    "assistant_boilerplate": "a response that refers to itself as a language model",
     "empty_prompt": "no user turn with text before the responses",
     "role_order": "turns that do not alternate",
     "identical_responses": "more than two responses, some of them the same",
-    "label_conflict": "votes or ratings of the row speak against the preferred response",
-    "label_without_majority": "votes of the row are even for the preferred response",
+    "label_conflict": "the votes or ratings of the row contradict the preference",
+    "label_without_majority": "the votes of the row are tied, but a response is preferred",
     "too_few_chars": "a response shorter than --min-chars",
     "too_many_chars": "a response longer than --max-chars",
     "too_few_words": "a response shorter than --min-words",
     "too_many_words": "a response longer than --max-words",
-    "similar_responses": "responses that differ in little (--max-similarity)",
-    "repetition": "a response that repeats its own words (--max-repetition)",
-    "compressible": "a response that zlib makes very small (--max-compression)",
-    "refusal": "a response that begins by declining to answer",
-    "low_agreement": "annotators who disagree (--min-agreement)",
+    "similar_responses": "nearly identical responses (--max-similarity)",
+    "repetition": "a response with repeated phrases (--max-repetition)",
+    "compressible": "a response with a high zlib compression ratio (--max-compression)",
+    "refusal": "a response that begins with a refusal",
+    "low_agreement": "low annotator agreement (--min-agreement)",
     "few_votes": "fewer votes than --min-votes",
     "other_language": "responses in a language that --languages does not name",
-    "contradiction": "as many rows or more prefer the other of the same two responses",
+    "contradiction": "at least as many rows prefer the other response of the same pair",
     "duplicate": "the same prompt, responses and judgement as an earlier row",
-    "near_duplicate": "nearly the same prompt and responses as a row that is kept (--near-threshold)",
-    "near_contradiction": "nearly the same as another row, but the other response preferred",
-    "preference_cycle": "preferences of a prompt that go round in a circle",
-    "order_changes_verdict": "another row shows the two responses in the other order and decides otherwise",
-    "near_prompt_leak": "a prompt nearly that of a row on another side of the split",
-    "contamination": "holds a text of a benchmark that --decontaminate names (--overlap)",
-    "repaired": "encoding damage that was undone",
-    "lost_text": "encoding damage that lost characters for good",
-    "not_taken": "left out by a share or a cap",
+    "near_duplicate": "nearly identical prompt and responses as in a kept row (--near-threshold)",
+    "near_contradiction": "nearly identical to another row that prefers the other response",
+    "preference_cycle": "preferences of one prompt that form a cycle",
+    "order_changes_verdict": "another row has the two responses in the other order with the opposite verdict",
+    "near_prompt_leak": "a prompt nearly identical to one in another split",
+    "contamination": "contains a text of a benchmark named by --decontaminate (--overlap)",
+    "repaired": "encoding damage that was repaired",
+    "lost_text": "encoding damage that cannot be repaired",
+    "not_taken": "not sampled, because of a share or a cap",
 }
 """What each check looks for, in one line for reports."""
 

@@ -13,34 +13,34 @@ class Limits:
     """The thresholds; None switches a limit off. A value exactly at its threshold is inside."""
 
     min_chars: int | None = None
-    """Fewest characters of a response; default: no limit."""
+    """Minimum number of characters of a response; default: no limit."""
 
     max_chars: int | None = None
-    """Most characters of a response; default: no limit."""
+    """Maximum number of characters of a response; default: no limit."""
 
     min_words: int | None = None
-    """Fewest words of a response, where a Chinese or Japanese character is a word; default: no limit."""
+    """Minimum number of words of a response (a Chinese or Japanese character counts as a word); default: no limit."""
 
     max_words: int | None = None
-    """Most words of a response, where a Chinese or Japanese character is a word; default: no limit."""
+    """Maximum number of words of a response (a Chinese or Japanese character counts as a word); default: no limit."""
 
     max_similarity: float = 0.9
-    """Highest edit similarity (0.7 to 1) of responses that are compared."""
+    """Maximum edit similarity (0.7 to 1) of compared responses."""
 
     max_repetition: float = 0.6
-    """Highest share (0 to 1) of a response's four-word runs that repeat an earlier one."""
+    """Maximum share (0 to 1) of repeated word 4-grams in a response."""
 
     max_compression: float = 8.0
-    """How many times smaller zlib may make a response of 200 bytes or more."""
+    """Maximum zlib compression ratio of a response of 200 bytes or more."""
 
     min_agreement: float = 0.6
-    """Lowest share of annotators (0 to 1) who agree."""
+    """Minimum annotator agreement (0 to 1)."""
 
     min_votes: int = 2
-    """Fewest votes of a comparison that tells its votes."""
+    """Minimum number of votes of a comparison, if the data has votes."""
 
     languages: tuple[str, ...] = ()
-    """A language that responses may have, as in zh, en, ja or other; repeat it for several; default: all."""
+    """Allowed language of responses, such as zh, en, ja or other; repeat the flag for several; default: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +78,12 @@ LIMITS: dict[str, Limit] = {
     "too_many_chars": Limit("longest_chars", "max_chars", True, "{0} characters in the longest response"),
     "too_few_words": Limit("shortest_words", "min_words", False, "{0} words in the shortest response"),
     "too_many_words": Limit("longest_words", "max_words", True, "{0} words in the longest response"),
-    "similar_responses": Limit(
-        "similarity", "max_similarity", True, "similarity {0} of the responses that are compared"
-    ),
-    "repetition": Limit("repetition", "max_repetition", True, "a share of {0} of the four-word runs are repeats"),
-    "compressible": Limit("compression", "max_compression", True, "zlib makes it {0} times smaller"),
-    "refusal": Limit("refusals", None, True, "{0} responses decline to answer", severity="info"),
-    "low_agreement": Limit("agreement", "min_agreement", False, "agreement {0} of the annotators", severity="info"),
-    "few_votes": Limit("votes", "min_votes", False, "only {0} votes were given", severity="info"),
+    "similar_responses": Limit("similarity", "max_similarity", True, "the compared responses have similarity {0}"),
+    "repetition": Limit("repetition", "max_repetition", True, "a share of {0} of the word 4-grams are repeated"),
+    "compressible": Limit("compression", "max_compression", True, "compression ratio {0}"),
+    "refusal": Limit("refusals", None, True, "{0} responses are refusals", severity="info"),
+    "low_agreement": Limit("agreement", "min_agreement", False, "annotator agreement {0}", severity="info"),
+    "few_votes": Limit("votes", "min_votes", False, "only {0} votes", severity="info"),
 }
 OTHER_LANGUAGE = "other_language"
 LOWEST_SHARES = {"max_similarity": SIMILARITY_FLOOR, "max_repetition": 0.0, "min_agreement": 0.0}
@@ -111,7 +109,7 @@ def check_counts(limits: Limits) -> None:
     for unit in ("chars", "words"):
         low, high = getattr(limits, f"min_{unit}"), getattr(limits, f"max_{unit}")
         if low is not None and high is not None and low > high:
-            raise UsageError(f"min_{unit} {low} is more than max_{unit} {high}; no row could be inside")
+            raise UsageError(f"min_{unit} {low} is greater than max_{unit} {high}; no row can satisfy both")
 
 
 def check_limits(limits: Limits) -> None:
@@ -125,4 +123,4 @@ def check_limits(limits: Limits) -> None:
         raise UsageError(f"max_compression is {limits.max_compression}; expected 1 or more")
     for language in limits.languages:
         if language not in LANGUAGES:
-            raise UsageError(f"languages has {language!r}; expected some of {', '.join(LANGUAGES)}")
+            raise UsageError(f"languages has {language!r}; expected one of {', '.join(LANGUAGES)}")

@@ -72,7 +72,7 @@ def loss_in(record: Record) -> str | None:
     """The first certain loss in a record's texts as a sentence, with how the text began; None where there is none."""
     for where, text in texts_of(record):
         if (loss := loss_of(text)) is not None:
-            return f"{where} is damaged beyond repair: {loss}; it begins with {text[:EXCERPT_CHARS]!r}"
+            return f"{where} cannot be repaired: {loss}; it begins with {text[:EXCERPT_CHARS]!r}"
     return None
 
 

@@ -94,16 +94,16 @@ class SignalCache:
 def keys_of(path: Path) -> Iterator[tuple[int, int]]:
     """(key, where its line begins) for each line of a file of signals; DataError where there is none or a line is broken."""
     if not path.is_file():
-        raise DataError(f"{path} is not there; expected a folder that prepare wrote")
+        raise DataError(f"{path} does not exist; expected a folder that prepare wrote")
     start = 0
     with path.open("rb") as handle:
         for number, line in enumerate(handle, 1):
             try:
                 row = orjson.loads(line)
             except orjson.JSONDecodeError as error:
-                raise DataError(f"{path}:{number} is no JSON; prepare the data again without --signals") from error
+                raise DataError(f"{path}:{number} is not JSON; prepare the data again without --signals") from error
             if not isinstance(row, dict):
-                raise DataError(f"{path}:{number} is no JSON object; prepare the data again without --signals")
+                raise DataError(f"{path}:{number} is not a JSON object; prepare the data again without --signals")
             if KEY.fullmatch(str(row.get("key"))) and row.keys() >= {*Values.__dataclass_fields__, "found"}:
                 yield int(row["key"], 16), start
             start += len(line)

@@ -30,15 +30,15 @@ def shortcut_lines(section: Mapping[str, Any]) -> Iterator[str]:
     others = [one for one in found if one["id"] not in MORE_OF]
     if section["n"] and section["prompts"] >= FEWEST:
         yield (
-            f"shortcuts to the label: {len(features)} of {len(section['features'])} simple "
-            f"features predict it, by {section['n']:,} of {section['of']:,} comparisons under {section['prompts']:,} prompts"
+            f"shortcuts: {len(features)} of {len(section['features'])} simple features predict the label, measured on "
+            f"{section['n']:,} of {section['of']:,} comparisons of {section['prompts']:,} prompts"
         )
     elif found and not section["n"]:
-        yield "shortcuts to the label: none of the responses is judged"
+        yield "shortcuts: not measured, because there are no labelled comparisons"
     named = with_one_length(features)
     yield from (f"  {one['sentence']}" for one in named[:MOST_NAMED])
     if len(named) > MOST_NAMED:
-        yield f"  weaker ones: {len(named) - MOST_NAMED}; see quality.html"
+        yield f"  weaker shortcuts: {len(named) - MOST_NAMED}; see quality.html"
     yield from (f"  {one['sentence']}" for one in others)
 
 
@@ -54,12 +54,12 @@ def shortcut_found(shortcut: Shortcut) -> str:
     more = MORE_OF[shortcut.name]
     if shortcut.accuracy > 0.5:
         return (
-            f"the response with {more} is preferred in {share} % of comparisons [{low}, {high}]; "
-            "a model can learn that instead of quality"
+            f"the response with {more} is preferred in {share} % of comparisons [{low}, {high}]; a model can learn "
+            "this instead of quality"
         )
     return (
-        f"the response with {more} is preferred in only {share} % of comparisons [{low}, {high}]; "
-        "a model can learn to avoid that instead of quality"
+        f"the response with {more} is preferred in only {share} % of comparisons [{low}, {high}]; a model can learn to "
+        "avoid this instead of quality"
     )
 
 
@@ -68,12 +68,13 @@ def joint_found(shortcut: Shortcut) -> str:
     share, low, high = percentages(shortcut)
     if shortcut.accuracy >= GIVEN_AWAY:
         return (
-            f"all simple features together predict {share} % of labels on unseen prompts [{low}, {high}]; "
-            "they give the labels away, so that no accuracy on such data shows more than them"
+            f"all simple features together predict {share} % of labels on unseen prompts [{low}, {high}]; the labels "
+            "can be predicted without reading the responses, so an accuracy on this data does not show that a model "
+            "learned more"
         )
     return (
-        f"all simple features together predict {share} % of labels on unseen prompts [{low}, {high}]; "
-        "a reward model has to beat that"
+        f"all simple features together predict {share} % of labels on unseen prompts [{low}, {high}]; a reward model "
+        "must exceed this accuracy"
     )
 
 
@@ -81,17 +82,17 @@ def constant_found(answer: ConstantAnswer) -> str:
     """A text that wins or loses whatever was asked, or stands under so many prompts that it answers none."""
     if answer.wins:
         return (
-            f"one and the same answer wins under {answer.won} of {answer.prompts} different prompts (as at {answer.place}); "
-            "remove it, or a model learns to reward this text"
+            f"the same response is preferred for {answer.won} of {answer.prompts} different prompts (for example "
+            f"{answer.place}); remove it, otherwise a model learns to reward this text"
         )
     if answer.lost > answer.won:
         return (
-            f"one and the same answer loses under {answer.lost} of {answer.prompts} different prompts "
-            f"(as at {answer.place}); a model can learn to punish this text instead of quality"
+            f"the same response is rejected for {answer.lost} of {answer.prompts} different prompts (for example "
+            f"{answer.place}); a model can learn to penalise this text instead of quality"
         )
     return (
-        f"one and the same answer stands under {answer.prompts} of {answer.of} different prompts (as at {answer.place}); "
-        "a text that fits any question may be made to win whatever is asked"
+        f"the same response appears for {answer.prompts} of {answer.of} different prompts (for example "
+        f"{answer.place}); it may be generic text, or written to win for any prompt"
     )
 
 

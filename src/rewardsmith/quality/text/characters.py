@@ -88,13 +88,13 @@ def damaged_text(text: str) -> str | None:
     if not score:
         return None
     first = BADNESS_RE.search(text)
-    return f"badness {score}, first at {around(text, first)}" if first else f"badness {score}"
+    return f"mojibake score {score}, first at {around(text, first)}" if first else f"mojibake score {score}"
 
 
 def replacement_character(text: str) -> str | None:
     """U+FFFD: a byte that could not be read was replaced, and what it was is lost."""
     count = text.count("\ufffd")
-    return f"{count} characters lost (U+FFFD)" if count else None
+    return f"{count} characters were lost (U+FFFD)" if count else None
 
 
 def control_characters(text: str) -> str | None:

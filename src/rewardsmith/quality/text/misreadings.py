@@ -342,7 +342,7 @@ def misread_as(text: str) -> str | None:
     if (page := misread_script(text) or double_page(text) or thinned_page(text)) is not None:
         return f"UTF-8 read as {page_name(page)}"
     if (trace := trace_of_loss(text)) is not None:
-        return f"{trace!r} is what a double-byte page shows for characters that were lost"
+        return f"{trace!r} is what a double-byte code page shows for lost characters"
     return None
 
 

@@ -14,8 +14,8 @@ def shortcuts_of(content: QualityFile) -> Mapping[str, Any]:
 def told(content: QualityFile) -> Section | None:
     """What the labels can be predicted from, in words."""
     rows = tuple((one["severity"], one["sentence"]) for one in shortcuts_of(content).get("findings", ()))
-    note = "A reward model learns the cheapest thing that separates preferred from other responses."
-    return Section("Shortcuts to the label", ("severity", "what was seen"), rows, note) if rows else None
+    note = "A reward model learns the simplest feature that separates preferred from other responses."
+    return Section("Shortcuts", ("severity", "detail"), rows, note) if rows else None
 
 
 def features(content: QualityFile) -> Section | None:
@@ -29,17 +29,18 @@ def features(content: QualityFile) -> Section | None:
     ]
     heads = ("feature", "accuracy", "from", "to", "AUC", "from", "to", "rows that differ")
     note = (
-        "How often the response with more of it is preferred, with 95 % intervals by prompt; under 0.5, less of it wins. "
-        "joint is all of them together, judged on prompts that it was not fitted on."
+        "How often the response with more of the feature is preferred, with 95 % intervals clustered by prompt; below "
+        "0.5, the response with less is preferred. `joint` combines all features and is measured on prompts that it "
+        "was not fitted on."
     )
-    return Section("What simple features predict", heads, tuple(rows), note) if rows else None
+    return Section("Accuracy of simple features", heads, tuple(rows), note) if rows else None
 
 
 def generators(content: QualityFile) -> Section | None:
     """Who wrote responses, and how often they win."""
     rows = tuple((one["name"], one["comparisons"], one["won"]) for one in shortcuts_of(content).get("generators", ()))
-    note = "Comparisons with another generator's response."
-    return Section("Generators", ("generator", "comparisons", "share won"), rows, note) if rows else None
+    note = "Comparisons with responses of other generators."
+    return Section("Generators", ("generator", "comparisons", "win rate"), rows, note) if rows else None
 
 
 def constant(content: QualityFile) -> Section | None:
@@ -49,8 +50,10 @@ def constant(content: QualityFile) -> Section | None:
         for one in shortcuts_of(content).get("constant_answers", ())
     )
     heads = ("row", "prompts", "of", "won", "lost", "p-value")
-    note = "Texts that answer five prompts or more, word for word; the p-value is that of a fair coin to win so often."
-    return Section("One answer under many prompts", heads, rows, note) if rows else None
+    note = (
+        "Identical responses to five or more prompts. The p-value is that of a binomial test against a win rate of 0.5."
+    )
+    return Section("Responses repeated across prompts", heads, rows, note) if rows else None
 
 
 def label_noise(content: QualityFile) -> Section | None:
@@ -60,19 +63,19 @@ def label_noise(content: QualityFile) -> Section | None:
         return None
     low, high = noise["rate_ci"]
     rows: list[tuple[Cell, ...]] = [
-        ("labels judged", noise["labels"]),
+        ("labels examined", noise["labels"]),
         ("share of wrong labels", noise["rate"]),
         ("share of wrong labels, from", low),
         ("share of wrong labels, to", high),
         ("agreement of detectors and labels", noise["agreement"]),
-        ("agreement where detectors are surest", noise["sure_agreement"]),
-        ("ROC-AUC of finding wrong labels that this allows", noise["expected_auc"]),
-        *((f"labels called wrong in {name}", count) for name, count in noise["suspect"].items()),
+        ("agreement where the detectors are most confident", noise["sure_agreement"]),
+        ("ROC-AUC of detecting wrong labels at this agreement", noise["expected_auc"]),
+        *((f"labels marked as wrong in {name}", count) for name, count in noise["suspect"].items()),
         ("labels changed", noise["changed"]),
         ("rows removed", noise["rows_removed"]),
         *((f"weight of the detector {one['name']}", one["weight"]) for one in noise["detectors"]),
-        *((f"labels known to the detector {one['name']}", one["known"]) for one in noise["detectors"]),
+        *((f"labels covered by the detector {one['name']}", one["known"]) for one in noise["detectors"]),
         *((sentence, None) for sentence in noise["sentences"]),
     ]
-    note = "Each label is in label_noise.jsonl with its margin, the spread of the detectors, and what was decided."
+    note = "label_noise.jsonl lists each label with its margin, the spread of the detectors, and the decision."
     return Section("Wrong labels", ("value", "count"), tuple(rows), note)

@@ -17,14 +17,17 @@ def ways(content: QualityFile) -> Section:
     rows += [(name, content[name]) for name in ("documents", "joined", "repaired") if content[name]]
     rows += [(f"quarantined: {code}", count) for code, count in content["quarantined"].items()]
     rows += [(f"removed: {check}", count) for check, count in content["removed"].items()]
-    return Section("Where the rows went", ("where", "count"), tuple(rows))
+    return Section("Row counts", ("where", "count"), tuple(rows))
 
 
 def filters(content: QualityFile) -> Section:
     """Every check, what it compares with, and what it found and took out."""
     rows = [(f["check"], f["meaning"], f["threshold"], f["found"], f["removed"]) for f in content["filters"]]
     heads = ("check", "meaning", "threshold", "found", "removed")
-    note = "A check that found rows removes them only where --remove names it; the first one named takes the row."
+    note = (
+        "A check removes the rows it found only if --remove names it. A row found by several checks is counted under "
+        "the first."
+    )
     return Section("Checks", heads, tuple(rows), note)
 
 
@@ -55,35 +58,48 @@ def findings(content: QualityFile) -> Section | None:
         for f in content["findings"]
         for one in f["examples"]
     ]
-    heads = ("check", "severity", "rows", "count", "row", "what was seen")
-    return Section("Findings", heads, tuple(rows), "Examples; a finding by itself changes nothing.") if rows else None
+    heads = ("check", "severity", "rows", "count", "row", "detail")
+    return (
+        Section("Findings", heads, tuple(rows), ("Examples. A finding alone does not change the data."))
+        if rows
+        else None
+    )
 
 
 def values(content: QualityFile) -> Section | None:
     """How the measured values of the kept rows are spread."""
     names = ("min", "p1", "median", "p99", "max")
     rows = [(name, *(spread[at] for at in names)) for name, spread in content["values"].items()]
-    note = "Of the kept rows, rounded to two digits; each row's own values are in signals.jsonl."
+    note = "Of the kept rows, rounded to two digits. The values of each row are in signals.jsonl."
     return Section("Measured values", ("value", *names), tuple(rows), note) if rows else None
 
 
 def languages(content: QualityFile) -> Section | None:
     """Which languages the responses are in."""
     rows = tuple(content["languages"].items())
-    return Section("Languages of the responses", ("language", "records"), rows, "Told by script.") if rows else None
+    return (
+        Section(
+            "Languages of the responses", ("language", "records"), rows, "Detected from the script of the characters."
+        )
+        if rows
+        else None
+    )
 
 
 def order(content: QualityFile) -> Section | None:
     """Whether the order in which responses were shown decides."""
     rows = tuple(content.get("order", {}).items())
-    note = "Pairs of responses that were judged in both orders; of the decided verdicts, how many went to the first."
-    return Section("Order of showing", ("value", "count"), rows, note) if rows and content["order"]["pairs"] else None
+    note = (
+        "Response pairs judged in both presentation orders, and the share of decided verdicts for the response shown "
+        "first."
+    )
+    return Section("Presentation order", ("value", "count"), rows, note) if rows and content["order"]["pairs"] else None
 
 
 def sources(content: QualityFile) -> Section | None:
     """How each file was understood."""
     rows = tuple((sentence,) for sentence in content["understood"])
-    return Section("How the sources were understood", ("source",), rows) if rows else None
+    return Section("Detected formats of the sources", ("source",), rows) if rows else None
 
 
 SECTIONS: tuple[Callable[[QualityFile], Section | None], ...] = (

@@ -86,7 +86,7 @@ class Renderer:
         try:
             self.template = pin_clock(template, date)
         except (TemplateSyntaxError, RecursionError) as error:
-            raise ContractError(f"the chat template is no valid Jinja template: {first_line(error)}") from error
+            raise ContractError(f"the chat template is not a valid Jinja template: {first_line(error)}") from error
         self.frames: dict[object, list[str]] = {}
         self.control_strings = special_strings(tokenizer) | self._markers()
         by_length = sorted(self.control_strings, key=len, reverse=True)
@@ -176,8 +176,7 @@ class Renderer:
             text = self._rendered([{"role": message.role, "content": message.content} for message in messages])
         except (WorkError, MemoryError) as error:
             raise ModelError(
-                "the chat template was stopped: it loops without end or makes text without bounds; "
-                "give the model another template"
+                "the chat template was stopped: it loops endlessly or renders unlimited text; use another template"
             ) from error
         except Exception as error:  # jinja2 raises many kinds, all of them about this conversation
             roles = (
@@ -185,7 +184,7 @@ class Renderer:
                 or "none"
             )
             raise ContractError(
-                f"the chat template refuses this conversation (roles: {roles}): {first_line(error)}"
+                f"the chat template rejects this conversation (roles: {roles}): {first_line(error)}"
             ) from error
         return text
 
@@ -193,7 +192,7 @@ class Renderer:
         """As `apply_chat_template` of transformers renders; a tokenizer class with a way of its own is asked itself."""
         tokenizer, own = self.tokenizer, {"add_generation_prompt": False, **self.kwargs}
         if not messages:
-            raise ValueError("it has no messages")
+            raise ValueError("the conversation has no error messages")
         if not type(tokenizer).apply_chat_template.__module__.startswith("transformers.tokenization_utils"):
             return str(tokenizer.apply_chat_template(messages, tokenize=False, chat_template=self.template, **own))
         variables = {"tools": None, "documents": None, **tokenizer.special_tokens_map, **own, "messages": messages}
@@ -257,7 +256,7 @@ def unused_attempt(messages: Sequence[Message]) -> int:
         end = f"x{attempt}\ue001"
         if not any(end in message.content for message in messages):
             return attempt
-    raise ContractError("a content holds a thousand private-use markers; it cannot be scored")
+    raise ContractError("a content contains a thousand private-use markers; it cannot be scored")
 
 
 def contents_within(contents: Sequence[Content], start: int, end: int) -> tuple[Content, ...]:

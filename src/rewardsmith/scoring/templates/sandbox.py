@@ -187,7 +187,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             elif isinstance(item, (list, tuple, MappingView)):
                 waiting += list(item)  # type: ignore[arg-type]  # every view of a mapping can be iterated
             elif item is not None and not isinstance(item, (str, bytes, int, float, range, Undefined)):
-                raise TemplateError(f"it writes a {type(item).__name__} where text is expected")
+                raise TemplateError(f"it renders a {type(item).__name__} where text is expected")
 
     def counted(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """A filter that counts what it will make. It takes the context, so that none is applied while compiling."""
@@ -287,12 +287,12 @@ def raise_exception(message: str) -> NoReturn:
 
 def no_clock(*args: Any, **kwargs: Any) -> NoReturn:
     """A template is pinned to a date before it is rendered."""
-    raise TemplateError("it asks for the time of day in a way that cannot be pinned")
+    raise TemplateError("it reads the current time in a way that cannot be fixed")
 
 
 def no_chance(*args: Any, **kwargs: Any) -> NoReturn:
     """The filter `random` and `lipsum()`."""
-    raise TemplateError("it draws at random (the filter `random`, or lipsum), so that rewards would be random")
+    raise TemplateError("it uses random numbers (the filter `random` or lipsum), which would make the rewards random")
 
 
 def tojson(

@@ -46,7 +46,7 @@ def zero_settings(given: str | None) -> dict[str, Any]:
     except DataError as error:
         raise UsageError(f"--deepspeed-config {path}: cannot be read as JSON ({error})") from error
     if not isinstance(content.get(ZERO), dict):
-        raise UsageError(f"--deepspeed-config {path}: expected an object that holds {ZERO}")
+        raise UsageError(f"--deepspeed-config {path}: expected an object with the key {ZERO}")
     refuse_other_parts(content, path)
     settings = {key: value for key, value in content[ZERO].items() if value != "auto" and key not in WITHOUT_EFFECT}
     refuse_settings(settings, path)
@@ -57,9 +57,9 @@ def refuse_other_parts(content: Mapping[str, Any], path: Path) -> None:
     """UsageError for what stands beside ZeRO's part: what is said by our own options, and what is not passed on."""
     for key, value in content.items():
         if key in OURS and not left_to_us(value):
-            raise UsageError(f'--deepspeed-config {path}: {key} is set by {OURS[key]}; drop it, or write "auto"')
+            raise UsageError(f'--deepspeed-config {path}: {key} is set by {OURS[key]}; remove it, or write "auto"')
         if key not in OURS and key != ZERO:
-            raise UsageError(f"--deepspeed-config {path}: {key} is not passed on; keep {ZERO} only")
+            raise UsageError(f"--deepspeed-config {path}: {key} is ignored; keep only {ZERO}")
 
 
 def file_of(given: str | None) -> Path:
@@ -75,7 +75,7 @@ def file_of(given: str | None) -> Path:
     path = Path(given)
     if path.is_file() or given not in shipped:
         if not path.is_file():
-            raise UsageError(f"--deepspeed-config {given}: no such file; shipped are {', '.join(shipped)}")
+            raise UsageError(f"--deepspeed-config {given}: no such file; available: {', '.join(shipped)}")
         return path
     return shipped[given]
 
@@ -95,7 +95,7 @@ def refuse_settings(settings: Mapping[str, Any], path: Path) -> None:
             "without ZeRO use --parallel ddp"
         )
     if unknown := sorted(settings.keys() - USED):
-        raise UsageError(f"--deepspeed-config {path}: {ZERO}.{unknown[0]} is not supported; leave it out")
+        raise UsageError(f"--deepspeed-config {path}: {ZERO}.{unknown[0]} is not supported; remove it")
     for name in ("offload_optimizer", "offload_param"):
         place = (settings.get(name) or {}).get("device", "none")
         if place not in ("cpu", "none"):

@@ -74,7 +74,7 @@ def refuse_shared(network: RewardNetwork, how: str = "FSDP") -> None:
     for name, parameter in network.hf.named_parameters(remove_duplicate=False):
         first = owners.setdefault(id(parameter), name)
         if first != name and ".original_module." not in name:
-            raise ModelError(f"{name} and {first} are one weight, which {how} cannot cut; train with --parallel ddp")
+            raise ModelError(f"{name} and {first} are tied weights, which {how} cannot shard; use --parallel ddp")
 
 
 def unreached(network: RewardNetwork, example: Example) -> list[str]:

@@ -63,7 +63,7 @@ class Sharded(Engine):
         fully_shard(network, mesh=mesh)
         whole = [name for name, p in network.named_parameters() if not isinstance(p, DTensor)]
         if whole:
-            raise ModelError(f"FSDP left {len(whole)} weights whole, first {whole[0]}; train with --parallel ddp")
+            raise ModelError(f"FSDP did not shard {len(whole)} weights, first {whole[0]}; use --parallel ddp")
 
     def passing(self, *, last: bool) -> contextlib.AbstractContextManager[None]:
         """FSDP's hooks exchange gradients in every pass."""

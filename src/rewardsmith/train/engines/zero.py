@@ -46,13 +46,14 @@ class Zero(Engine):
         super().__init__(network, team)
         if network.autocast is torch.float16:
             raise ModelError(
-                "fp16 needs a scaled loss, which DeepSpeed is not given; use --dtype bf16 or --parallel fsdp"
+                "fp16 needs loss scaling, which is not supported with DeepSpeed here; use --dtype bf16 or --parallel "
+                "fsdp"
             )
         refuse_shared(network, how="ZeRO")
         if idle := unreached(network, example):
             raise ModelError(
-                f"no reward depends on {len(idle)} of the weights ({idle[0]}), and ZeRO would decay them all the same; "
-                "train with --parallel fsdp"
+                f"no reward depends on {len(idle)} of the weights ({idle[0]}), but ZeRO would still apply weight decay "
+                "to them; use --parallel fsdp"
             )
         if settings.get("stage") == 3:  # which gathers a weight when its own module is called
             make_plain(network.hf)

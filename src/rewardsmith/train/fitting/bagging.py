@@ -35,8 +35,8 @@ class Agreement:
         """In one line."""
         return (
             f"{self.count} heads on {self.comparisons} held-out comparisons: accuracy {min(self.accuracies):.4f} to "
-            f"{max(self.accuracies):.4f}, of their mean {self.accuracy_of_mean:.4f}, of one head fitted to all "
-            f"{self.accuracy_of_single:.4f}; two of them agree on {self.agreement:.4f}"
+            f"{max(self.accuracies):.4f}; their mean {self.accuracy_of_mean:.4f}; one head fitted on all comparisons "
+            f"{self.accuracy_of_single:.4f}; pairwise agreement {self.agreement:.4f}"
         )
 
 
@@ -60,7 +60,7 @@ def fit_members(
     """The weights of `count` heads, each fitted to its sample; TrainingError where there is one prompt only."""
     if len(np.unique(data.cluster)) < 2:
         raise TrainingError(
-            "--heads draws samples of prompts, and all training comparisons are about one; leave it out"
+            "--heads resamples prompts, but all training comparisons have the same prompt; remove --heads"
         )
     return np.stack([back(fit_linear(sample(data, seed=seed, member=member), penalty)) for member in range(count)])
 

@@ -40,7 +40,7 @@ def tree_attention(
 ) -> tuple[Float[Tensor, "1 T H V"], None]:
     """Attention function for `AttentionInterface`; refuses what it would compute wrongly."""
     if tree_layout is None:
-        raise ModelError("this architecture does not hand its arguments down to attention; prefix trees cannot be used")
+        raise ModelError("this architecture does not pass its arguments to attention, so prefix trees cannot be used")
     refuse_unsupported(tree_layout, attention_mask, sliding_window, others)
     if not dropout and multiplies_in_bf16(query):
         scale = query.shape[-1] ** -0.5 if scaling is None else scaling
@@ -110,7 +110,9 @@ def refuse_unsupported(
     if sliding_window is not None and sliding_window < layout.depth:
         ignored.append(f"a window of {sliding_window} tokens")
     if ignored or mask is not None:
-        raise ModelError(f"prefix trees do not support this attention ({', '.join(ignored) or 'own mask'})")
+        raise ModelError(
+            f"prefix trees do not support this attention ({', '.join(ignored) or 'its own attention mask'})"
+        )
 
 
 AttentionInterface.register(TREE_ATTENTION, tree_attention)
