@@ -140,8 +140,8 @@ def test_aliases_work_as_flags(stub):
     ("words", "expected"),
     [
         (["--lrr", "1"], "Did you mean --lr?"),
-        (["--epochs", "2.5"], "--epochs: got '2.5', expected a whole number"),
-        (["--epochs", "1_000"], "expected a whole number"),
+        (["--epochs", "2.5"], "--epochs: got '2.5', expected an integer"),
+        (["--epochs", "1_000"], "expected an integer"),
         (["--epochs", ""], "--epochs: got nothing"),
         (["--epochs", "0"], "--epochs 0: expected at least 1"),
         (["--kind", "ful"], "expected one of full, lora. Did you mean 'full'?"),

@@ -195,15 +195,15 @@ def test_an_unknown_option_is_refused_in_the_language_asked_for():
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"epochs": "x"}, "epochs: got the text 'x', expected a whole number"),
-        ({"epochs": True}, "epochs: got the switch true, expected a whole number"),
-        ({"epochs": None}, "epochs: got no value, expected a whole number"),
+        ({"epochs": "x"}, "epochs: got the text 'x', expected an integer"),
+        ({"epochs": True}, "epochs: got the switch true, expected an integer"),
+        ({"epochs": None}, "epochs: got no value, expected an integer"),
         ({"report": "no"}, "report: got the text 'no', expected true or false"),
         ({"quantize": "5bit"}, "quantize: got '5bit', expected one of 4bit, 8bit"),
-        ({"read_layers": ["a"]}, "read_layers: got the text 'a', expected a whole number"),
+        ({"read_layers": ["a"]}, "read_layers: got the text 'a', expected an integer"),
         ({"test": {"a": 1}}, "test: got dict {'a': 1}, expected text"),
         ({"lora": 8}, "lora: got the number 8, expected a mapping of its settings"),
-        ({"lora": {"r": "8"}}, "lora.r: got the text '8', expected a whole number"),
+        ({"lora": {"r": "8"}}, "lora.r: got the text '8', expected an integer"),
         ({"epochs": 0}, "--epochs 0: expected at least 1"),
     ],
 )

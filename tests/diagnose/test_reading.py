@@ -36,8 +36,8 @@ def test_correct_of_n_is_an_accuracy():
     [
         ({"accuracy": 70.63}, "expected a share"),
         ({"accuracy": "0.7"}, "expected a number"),
-        ({"n": 2.5}, "expected a whole number"),
-        ({"n": -1}, "expected a whole number"),
+        ({"n": 2.5}, "expected an integer"),
+        ({"n": -1}, "expected an integer"),
         ({"accuracy_ci": 0.1}, "expected \\[low, high\\]"),
         ({"baselines": 3}, "expected a JSON object"),
         ({"correct": 3, "n": 2}, "expected at most n"),

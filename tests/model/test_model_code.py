@@ -170,7 +170,7 @@ def test_a_real_folder_in_four_bits_is_refused_and_so_are_its_weights_without_th
     dequantised = RewardModel.load(tmp_path / "plain", device="cpu").score(CONVERSATIONS)
     assert dequantised == pytest.approx(expected, abs=1e-4)
     change(tmp_path / "model", "config.json", quantization_config=None)
-    with pytest.raises(ModelError, match=r"in whole numbers \(U8\)"):
+    with pytest.raises(ModelError, match=r"as integers \(U8\)"):
         open_backbone(str(tmp_path / "model"))
 
 

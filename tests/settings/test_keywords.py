@@ -49,5 +49,5 @@ def test_what_becomes_a_setting_without_loss_is_taken(tmp_path):
 
 @pytest.mark.parametrize("value", [2.0, np.float64(2), "2", b"2", [2], True, {"a": 2}])
 def test_what_is_no_whole_number_is_not_made_one(value):
-    with pytest.raises(UsageError, match=r"^epochs: got .*, expected a whole number"):
+    with pytest.raises(UsageError, match=r"^epochs: got .*, expected an integer"):
         typed(Config, {"epochs": value})

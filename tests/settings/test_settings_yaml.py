@@ -103,7 +103,7 @@ def test_yaml_is_read_as_version_1_2(tmp_path, text, expected):
     [
         ("lr: '1'", "f.yaml:1: lr: got the text '1', expected a number"),
         ("lr: true", "f.yaml:1: lr: got the switch true, expected a number"),
-        ("\nepochs: 1.0", "f.yaml:2: epochs: got the number 1.0, expected a whole number"),
+        ("\nepochs: 1.0", "f.yaml:2: epochs: got the number 1.0, expected an integer"),
         ("name: 5", "expected text; put it in quotes"),
         ("name: null", "name: got no value, expected text"),
         ("on: yes", "got the text 'yes', expected true or false"),
@@ -112,7 +112,7 @@ def test_yaml_is_read_as_version_1_2(tmp_path, text, expected):
         ("files: [a, 1]", "files: got the number 1, expected text"),
         ("shares: [1]", "shares: got 1 values, expected 2"),
         ("shares: 1", "write [a, b]"),
-        ("size: big", "size: got the text 'big', expected a whole number or one of auto"),
+        ("size: big", "size: got the text 'big', expected an integer or one of auto"),
         ("output: ''", "output: got the text '', expected a path"),
         ("lora: {q: 1}", "f.yaml:1: unknown key 'lora.q'. Did you mean 'lora.r'?"),
         ("lora: 5", "f.yaml:1: 'lora' is a section"),

@@ -90,7 +90,7 @@ class Result:
                 f"max_length {self.contract['max_length']}, prompt budget "
                 f"{self.contract['max_length'] - self.contract['response_reserve']}"
             ),
-            say(f"contents that spell special tokens: {self.special_tokens_in_text}"),
+            say(f"messages that contain the text of special tokens: {self.special_tokens_in_text}"),
         ]
         if self.contents_not_shown:
             lines.append(

@@ -36,7 +36,7 @@ def count(row: Mapping[str, Any], *names: str) -> int | None:
     if value is None:
         return None
     if value < 0 or value != int(value):
-        raise DataError(f"{'/'.join(names)} is {value:g}; expected a whole number >= 0")
+        raise DataError(f"{'/'.join(names)} is {value:g}; expected an integer >= 0")
     return int(value)
 
 

@@ -193,7 +193,8 @@ def tally_from(name: str, value: Mapping[str, Any]) -> Tally:
     counts = [value["count"], value["of"], *(reason.count for reason in reasons.values())]
     if any(type(count) is not int or count < 0 for count in counts) or value["count"] > value["of"]:
         raise DataError(
-            f"{name} counts {value['count']!r} of {value['of']!r}; expected whole numbers, the second not less"
+            f"{name} counts {value['count']!r} of {value['of']!r}; expected integers, the second not smaller than the "
+            "first"
         )
     return Tally(value["of"], value["count"], reasons)
 
@@ -237,7 +238,7 @@ def sentence(name: str, tally: Tally, *, rows: bool = False) -> str:
     )
     return {
         "unreadable": f"{n} of {total} rows could not be read: {why}",
-        "unused": f"{n} of {total} records left out: {why}",
+        "unused": f"{n} of {total} records were excluded: {why}",
         "cut": f"{n} of {total} responses cut to max_length: {why}",
         "different_context": f"{n} of {total} records have a prompt cut differently by response: {why}",
         "identical": f"{n} of {total} records have responses identical after rendering: {why}",

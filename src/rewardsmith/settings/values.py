@@ -13,7 +13,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from rewardsmith.errors import UsageError
 from rewardsmith.settings.file_names import not_utf8
 
-WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "a path"}
+WORDS = {bool: "true or false", int: "an integer", float: "a number", str: "text", Path: "a path"}
 PLACEHOLDERS = {bool: "", int: "INT", float: "FLOAT", str: "TEXT", Path: "PATH"}
 
 

@@ -35,7 +35,7 @@ def row_of(values: Mapping[str, Any]) -> MetricsRow:
     """A line of `metrics.jsonl`; DataError for other values."""
     step = values.get("step")
     if type(step) is not int or step < 0:
-        raise DataError(f"step is {step!r}; expected a whole number >= 0")
+        raise DataError(f"step is {step!r}; expected an integer >= 0")
     refuse_types({name: value for name, value in values.items() if value is not None}, dict.fromkeys(values, float))
     kind = kind_of(values)
     named = {f"{kind}/{key.removeprefix('eval_')}": value for key, value in values.items() if key != "step"}

@@ -114,7 +114,7 @@ def why_refused(record: Record, outcome: Encoded | ContractError | None, limit: 
         longest = max(map(len, outcome.sequences)) + max(outcome.cuts.response_tokens)
         return "too_long", f"the conversation has {longest} tokens with this response, more than max_length {limit}"
     if not told_apart(counting(record), outcome.sequences):
-        return "identical_tokens", "the responses become the same tokens, so that no model can tell them apart"
+        return "identical_tokens", "the responses have the same tokens, so a model cannot distinguish them"
     return None
 
 

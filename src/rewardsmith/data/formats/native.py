@@ -126,5 +126,5 @@ def index(value: Any, name: str) -> int:
     """A whole number >= 0."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         shown = value if isinstance(value, (int, float)) else kind(value)
-        raise RowError("wrong_type", f"{name} is {shown}; expected a whole number >= 0")
+        raise RowError("wrong_type", f"{name} is {shown}; expected an integer >= 0")
     return value

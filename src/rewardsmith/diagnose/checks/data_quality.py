@@ -72,16 +72,16 @@ def left_out(facts: Facts) -> Finding | None:
     return Finding(
         "left_out",
         "warning" if max(account.share for account in facts.left_out.values()) > LEFT_OUT else "info",
-        Said("part of the data was left out, cut or rewritten", "部分数据未使用、被截断或被改写"),
+        Said("part of the data was excluded, truncated or changed", "部分数据被排除、截断或更改"),
         Said(f"{'; '.join(told)}.", f"{'；'.join(say(line, 'zh') for line in told)}。"),
         Said(
-            "The rows cannot be read, do not fit max_length, or the chat template refuses, shortens or leaves out texts.",
-            "这些行无法读取、超出 max_length，或者对话模板拒绝、缩短或省略了文本。",
+            "Rows cannot be read or do not fit into max_length, or the chat template rejects, shortens or omits texts.",
+            "有行无法读取或超出 max_length，或者对话模板拒绝、缩短或省略了文本。",
         ),
         Said(
-            "Look at the rows named (more under left_out in train.json and evaluation.json); mend them, raise "
-            "--max-length, or give the model another chat template.",
-            "查看列出的行（更多见 train.json 和 evaluation.json 中的 left_out）；修复它们、调大 --max-length，"
+            "Check the listed rows (all are under left_out in train.json and evaluation.json) and fix them, raise "
+            "--max-length, or use another chat template.",
+            "检查列出的行（全部见 train.json 和 evaluation.json 中的 left_out）并修复，或增大 --max-length，"
             "或换用其他对话模板。",
         ),
         {name: account.to_json() for name, account in facts.left_out.items()},

@@ -68,7 +68,7 @@ def counts_of(path: Path) -> Counts:
         with taking_from(place):
             return counts_from(as_object(line, place))
     except DataError as error:
-        raise DataError(f"{error}; delete this part, the same command makes it anew") from error
+        raise DataError(f"{error}; delete this part and run the same command again") from error
 
 
 def lines_of(paths: Iterable[Path]) -> Iterator[bytes]:

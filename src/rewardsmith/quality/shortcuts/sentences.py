@@ -69,8 +69,7 @@ def joint_found(shortcut: Shortcut) -> str:
     if shortcut.accuracy >= GIVEN_AWAY:
         return (
             f"all simple features together predict {share} % of labels on unseen prompts [{low}, {high}]; the labels "
-            "can be predicted without reading the responses, so an accuracy on this data does not show that a model "
-            "learned more"
+            "can be predicted from them, so an accuracy on this data does not show that a model learned more"
         )
     return (
         f"all simple features together predict {share} % of labels on unseen prompts [{low}, {high}]; a reward model "
