@@ -288,7 +288,7 @@ def _interrupted(error: KeyboardInterrupt, config: Any = None, *, as_json: bool)
         return 128 + number
     message = f"interrupted by {Signals(number).name}"
     if hasattr(config, "resume") and getattr(config, "output", None) and config.output.is_dir():
-        message += f"; finished work is cached in {config.output}; run the same command with --resume to continue"
+        message += f"; finished work is kept in {config.output}; run the same command with --resume to continue"
     elif getattr(config, "keeps_parts", False):
         message += "; finished work is kept; run the same command to continue"
     message = say(one_line(message))

@@ -111,7 +111,7 @@ def test_evaluate_says_all_and_names_the_rows(run, place, capsys):
     common = ("evaluate", "--model", run, "--sources", place / "data.jsonl", "--device", "cpu")
     said = output(capsys, *common, "--output", place / "eval")
     assert [line for line in said.splitlines() if " of " in line and " × " in line] == EVALUATED
-    assert "not_scorable: data.jsonl:53, 54, 55, …; the chat template refuses" in said
+    assert "not_scorable: data.jsonl:53, 54, 55, …; the chat template rejects" in said
     assert "no such system turn" in said
     assert max(map(len, EVALUATED)) <= 80
     told = json.loads((place / "eval" / "evaluation.json").read_text())

@@ -79,9 +79,9 @@ def left_out(facts: Facts) -> Finding | None:
             "有行无法读取或超出 max_length，或者对话模板拒绝、缩短或省略了文本。",
         ),
         Said(
-            "Check the listed rows (all are under left_out in train.json and evaluation.json) and fix them, raise "
+            "Check the listed rows (more under left_out in train.json and evaluation.json) and fix them, raise "
             "--max-length, or use another chat template.",
-            "检查列出的行（全部见 train.json 和 evaluation.json 中的 left_out）并修复，或增大 --max-length，"
+            "检查列出的行（更多见 train.json 和 evaluation.json 中的 left_out）并修复，或增大 --max-length，"
             "或换用其他对话模板。",
         ),
         {name: account.to_json() for name, account in facts.left_out.items()},
