@@ -1,8 +1,8 @@
-"""The tables of document 001: sizes of its models and the figures it gives for them.
+"""Reference figures: model sizes, speed and memory from the experiment record that the project started from (document 001).
 
-The document measured on an Apple Silicon processor of unknown kind, with Python 3.12.4 and PyTorch 2.9.1, and gives
-rounded figures without repetitions or spread. It names neither the batch of its training table (its example has 4) nor
-the model of its scoring table. They stand beside ours for orientation; the ratio compares two machines as well.
+They were measured on an Apple Silicon processor (model not stated) with Python 3.12.4 and PyTorch 2.9.1 and are rounded,
+without repetitions or spread. The record states neither the batch size of its training table (its example uses 4) nor the
+model of its scoring table. They are shown for orientation only: a ratio to them also compares two machines.
 """
 
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ BLOCK_SIZE = 128
 
 @dataclass(frozen=True)
 class Size:
-    """A tiny model by document 001's names, and what the document tells of training it (None: nothing).
+    """The configuration of a tiny model of the record, and its figures for training (None: not stated).
 
-    `steps_per_second` is said for training, `memory_mb` without telling what was counted. The document names the heads
-    of its smallest model only; the others have the same 32 dimensions a head here.
+    `memory_mb` is given without stating what it includes. The record gives the number of heads of its smallest model
+    only; the others have the same 32 dimensions per head here.
     """
 
     n_layer: int
@@ -32,7 +32,7 @@ class Size:
 
     @property
     def name(self) -> str:
-        """As a person says it."""
+        """For a table."""
         return f"{self.n_layer} layers, {self.n_embd} wide"
 
 
@@ -43,4 +43,4 @@ SIZES = (
 )
 SAMPLES_PER_SECOND = {1: 20.0, 4: 40.0, 8: 50.0}
 LATENCY_MS = {1: 50.0, 4: 100.0, 8: 160.0}
-"""Scoring by batch size; the document does not say with which model."""
+"""Scoring by batch size; the model is not stated."""

@@ -1,4 +1,4 @@
-"""`rewardsmith bench`: how fast this machine trains and scores, beside the figures of document 001."""
+"""`rewardsmith bench`: how fast this machine trains and scores, beside reference figures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -214,14 +214,14 @@ def cells(timed: "Mapping[Any, Timing]", prefix: tuple[str, str], *, per_call: s
 
 
 def tables(figures: Mapping[str, Any]) -> list[str]:
-    """The figures as text: training, scoring, memory, each beside document 001."""
+    """The figures as text: training, scoring, memory, each beside the reference figures."""
     machine, sizes = figures["machine"], figures["sizes"]
     document = figures["document"]
     documented = {size["n_layer"]: size for size in document["training"]}
     lines = [
         f"{machine['processor']}, {machine['cores_usable']} cores, {machine['threads']} threads; {sizes[0]['device']}, "
         f"torch {figures['torch']}; medians of {figures['repetitions']} interleaved repetitions, {figures['seconds']:.0f} s",
-        f"(001) {document['machine']}",
+        document["machine"],
         *speed_lines(sizes, documented, document["scoring"]),
         *memory_lines(sizes, documented),
     ]
@@ -241,7 +241,7 @@ def speed_lines(
     lines = [
         "",
         "Training, optimizer steps per second by batch (pairs per step)",
-        header([*map(str, BATCHES), "(001)"]),
+        header([*map(str, BATCHES), "reference"]),
     ]
     for size in sizes:
         given = approximately(documented, size, "steps_per_second")
@@ -259,7 +259,7 @@ def speed_lines(
 
 def memory_lines(sizes: Sequence[Mapping[str, Any]], documented: Mapping[int, Mapping[str, Any]]) -> list[str]:
     """Memory of a training process."""
-    head = header(["parameters", "weights", "libraries", "peak"]) + f"{'device':>11}{'(001)':>11}"
+    head = header(["parameters", "weights", "libraries", "peak"]) + f"{'device':>11}{'reference':>11}"
     lines = ["", "Memory of a training process in MB (batch 4)", head]
     for size in sizes:
         values = [f"{size['parameters']:,}", f"{size['model_mb']:.1f}"]
@@ -269,7 +269,7 @@ def memory_lines(sizes: Sequence[Mapping[str, Any]], documented: Mapping[int, Ma
 
 
 def approximately(documented: Mapping[int, Mapping[str, Any]], size: Mapping[str, Any], name: str) -> str:
-    """What document 001 says of a model of this size; a dash where it has none."""
+    """The reference figure for a model of this size; a dash where there is none."""
     given = documented.get(size["n_layer"], {}).get(name)
     return f"~{given:g}" if given else "–"
 
@@ -302,7 +302,7 @@ def milliseconds(rows: list[Mapping[str, Any]]) -> list[str]:
 
 
 def approximate(told: Mapping[int, float]) -> list[str]:
-    """The document's figures at our batch sizes."""
+    """The reference figures at our batch sizes."""
     return [f"~{told[batch]:g}" if batch in told else "–" for batch in BATCHES]
 
 
