@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,8 @@ class Result:
 
     `accuracy_difference` is `accuracy_a - accuracy_b`, `ci` its 95 % interval, `p_value` of the paired test that `test`
     names. On `flipped` comparisons one alone is right: `only_a` and `only_b` of them. `minimal_detectable` is the
-    difference that would be found with 80 % power; `only_in_a` and `only_in_b` count what was left out.
+    difference that would be found with 80 % power; `only_in_a` and `only_in_b` count what was left out, `left_out_a` and
+    `left_out_b` repeat what each evaluation did not use as it was given.
     """
 
     accuracy_difference: float
@@ -64,6 +65,8 @@ class Result:
     minimal_detectable: float
     only_in_a: int
     only_in_b: int
+    left_out_a: Mapping[str, Any] = field(default_factory=dict)
+    left_out_b: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The fields by name, `ci` as a list."""
@@ -72,6 +75,8 @@ class Result:
     def to_text(self) -> str:
         """The difference in words."""
         import math
+
+        from rewardsmith.scoring.left_out import left_out_from
 
         low, high = self.ci
         lines = [
@@ -84,6 +89,8 @@ class Result:
             lines.append(f"with this data a difference of {self.minimal_detectable:.3f} would be found with 80 % power")
         if self.only_in_a or self.only_in_b:
             lines.append(f"excluded: {self.only_in_a} comparisons only in A, {self.only_in_b} only in B")
+        for name, account in (("A", self.left_out_a), ("B", self.left_out_b)):
+            lines += [f"{name}: {sentence}" for sentence in left_out_from(account).sentences()]
         return "\n".join(lines)
 
     def known(self) -> str:
@@ -135,6 +142,8 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
         minimal_detectable=found.minimal_detectable,
         only_in_a=len(first) - len(common),
         only_in_b=len(second) - len(common),
+        left_out_a=read_left_out(config.a),
+        left_out_b=read_left_out(config.b),
     )
 
 
@@ -153,6 +162,16 @@ def refuse_relabelled(pairs: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]
                 f"{one['place']} has weight {one['weight']:g}, but {other['place']} has "
                 f"{other['weight']:g} for the same two responses; evaluate both models on the same data"
             )
+
+
+def read_left_out(folder: Path) -> dict[str, Any]:
+    """What an evaluation did not use as it was given, from its evaluation.json; empty where it does not say."""
+    from rewardsmith.files.reading import read_object, taking_from
+    from rewardsmith.scoring.left_out import left_out_from
+
+    path = folder / "evaluation.json"
+    with taking_from(path):
+        return left_out_from(read_object(path).get("left_out")).to_json()
 
 
 def read_margins(folder: Path) -> dict[Key, dict[str, Any]]:

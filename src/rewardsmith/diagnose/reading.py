@@ -24,6 +24,9 @@ eval_loss nll_ci tie_rate auc auc_ci brier ece ece_calibrated ece_noise_floor te
 too_few_prompts reward_std baselines by_category by_difficulty reliability train_loss pairs epochs steps best_step
 stopped_early nll_at_chance left_out left_out_validation
 """
+OF_VALIDATION = {"val_acc", "val_accuracy", "eval_accuracy", "val_loss", "eval_loss"}
+"""Names of figures that can only be those of validation data."""
+
 KNOWN = frozenset(KNOWN_NAMES.split())
 """Names of figures that a mapping may hold; others are listed in Facts.unread."""
 
@@ -35,12 +38,10 @@ def facts_from_mapping(figures: Mapping[str, Any]) -> Facts:
     be what its name says, such as an accuracy of 70.63.
     """
     row = with_accuracy(figures)
-    names = {"val_acc", "val_accuracy", "eval_accuracy", "val_loss", "eval_loss"}
-    split = row.get("split") or ("validation" if names & row.keys() else None)
-    reliability = parsing.mapping(row, "reliability")
+    bins = parsing.mapping(row, "reliability")
     return Facts(
         name=str(row.get("name") or row.get("source") or ""),
-        split=split,
+        split=row.get("split") or ("validation" if OF_VALIDATION & row.keys() else None),
         mismatch=str(row["mismatch"]) if row.get("mismatch") else None,
         n=parsing.count(row, "n"),
         label_ties=parsing.count(row, "label_ties"),
@@ -62,9 +63,9 @@ def facts_from_mapping(figures: Mapping[str, Any]) -> Facts:
         reward_std=parsing.number(row, "reward_std"),
         baselines=parsing.baselines(row),
         by_category=parsing.groups(row.get("by_category")),
-        by_difficulty={name: parsing.groups(bins) for name, bins in parsing.mapping(row, "by_difficulty").items()},
-        reliability=parsing.reliability(reliability.get("raw")),
-        reliability_calibrated=parsing.reliability(reliability.get("calibrated")),
+        by_difficulty={name: parsing.groups(group) for name, group in parsing.mapping(row, "by_difficulty").items()},
+        reliability=parsing.reliability(bins.get("raw")),
+        reliability_calibrated=parsing.reliability(bins.get("calibrated")),
         train_loss=parsing.number(row, "train_loss"),
         train_pairs=parsing.count(row, "pairs"),
         epochs=parsing.number(row, "epochs"),

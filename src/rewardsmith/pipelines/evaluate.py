@@ -299,8 +299,7 @@ def evaluate_records(
     left_out = read or LeftOut()
     left_out.add(scored.left_out)
     if not rows:
-        reasons = "; ".join(line.strip() for line in left_out.lines()) or "there are no records"
-        raise DataError(f"nothing can be evaluated: {reasons}")
+        raise DataError(f"nothing can be evaluated: {left_out.in_one_line() or 'there are no records'}")
     fitted = list(compared(validation.records, validation.rewards)) if validation else []
     comparisons = comparisons_of(rows)
     summary: Summary = summarize(

@@ -52,7 +52,7 @@ class Reason:
 
 
 @dataclass
-class Tally:
+class Affected:
     """`count` of `of` were hit, each for one reason or several."""
 
     of: int = 0
@@ -78,10 +78,10 @@ class LeftOut:
     with contents that the rendered text does `not_shown`.
     """
 
-    tallies: dict[str, Tally] = field(default_factory=dict)
+    tallies: dict[str, Affected] = field(default_factory=dict)
 
-    def __getitem__(self, name: str) -> Tally:
-        return self.tallies.setdefault(name, Tally())
+    def __getitem__(self, name: str) -> Affected:
+        return self.tallies.setdefault(name, Affected())
 
     def read(self, rows: int, quarantined: Sequence[Quarantined]) -> None:
         """Count input rows, of which some could not be read."""
@@ -134,7 +134,7 @@ class LeftOut:
         tally = self.tallies.get(name)
         return tally.reasons[code].count if tally and code in tally.reasons else 0
 
-    def hit(self) -> Iterator[tuple[str, Tally]]:
+    def hit(self) -> Iterator[tuple[str, Affected]]:
         """What happened at least once, in the order of UNITS."""
         return ((name, self.tallies[name]) for name in UNITS if name in self.tallies and self.tallies[name].count)
 
@@ -159,6 +159,10 @@ class LeftOut:
         before = f"{data}: " if data else ""
         return [line for name, tally in self.hit() for line in (before + sentence(name, tally), *rows_told(tally))]
 
+    def in_one_line(self) -> str:
+        """The lines, joined: for an error."""
+        return "; ".join(line.strip() for line in self.lines())
+
     def sentences(self, *, rows: bool = False) -> list[str]:
         """One sentence each, with the first `rows` of every reason behind it or without, since rows name files."""
         return [sentence(name, tally, rows=rows) for name, tally in self.hit()]
@@ -174,7 +178,7 @@ def left_out_from(value: Any) -> LeftOut:
     if value is None:
         return LeftOut()
     tallies = as_mapping("left_out", value)
-    return LeftOut({name: tally_from(name, as_mapping(name, tallies[name])) for name in UNITS if name in tallies})
+    return LeftOut({name: affected_from(name, as_mapping(name, tallies[name])) for name in UNITS if name in tallies})
 
 
 def as_mapping(name: str, value: Any) -> Mapping[str, Any]:
@@ -184,7 +188,7 @@ def as_mapping(name: str, value: Any) -> Mapping[str, Any]:
     return value
 
 
-def tally_from(name: str, value: Mapping[str, Any]) -> Tally:
+def affected_from(name: str, value: Mapping[str, Any]) -> Affected:
     """One tally from its JSON form."""
     reasons = {}
     for code, reason in as_mapping("reasons", value["reasons"]).items():
@@ -196,7 +200,7 @@ def tally_from(name: str, value: Mapping[str, Any]) -> Tally:
             f"{name} counts {value['count']!r} of {value['of']!r}; expected integers, the second not smaller than the "
             "first"
         )
-    return Tally(value["of"], value["count"], reasons)
+    return Affected(value["of"], value["count"], reasons)
 
 
 def name_of(record: Record) -> str:
@@ -229,7 +233,7 @@ def told_apart(comparisons: Iterable[Comparison], sequences: Sequence[Ids]) -> l
     return [c for c in comparisons if numbers[c.i] != numbers[c.j]]
 
 
-def sentence(name: str, tally: Tally, *, rows: bool = False) -> str:
+def sentence(name: str, tally: Affected, *, rows: bool = False) -> str:
     """`N of M … : reason × N, …`."""
     n, total = f"{tally.count:,}", f"{tally.of:,}"
     why = ", ".join(
@@ -246,13 +250,13 @@ def sentence(name: str, tally: Tally, *, rows: bool = False) -> str:
     }[name]
 
 
-def rows_told(tally: Tally) -> Iterator[str]:
+def rows_told(tally: Affected) -> Iterator[str]:
     """The first rows of each reason, and what is wrong with the first where that was said."""
     for code, reason in by_count(tally):
         yield f"    {code}: {first_rows(reason)}" + (f"; {reason.example}" if reason.example else "")
 
 
-def by_count(tally: Tally) -> list[tuple[str, Reason]]:
+def by_count(tally: Affected) -> list[tuple[str, Reason]]:
     """The reasons, the most frequent first."""
     return sorted(tally.reasons.items(), key=lambda item: (-item[1].count, item[0]))
 

@@ -200,7 +200,7 @@ class Encoder:
         messages = self.renderer.complete(conversation)
         contents = self._contents(conversation)
         if len(one.pieces) == 1 and (known := one.pieces[0].contents) is not None:
-            missing = contents.keys() - {content.message for content in known}
+            missing = frozenset(contents) - {content.message for content in known}
         else:
             missing = absent("".join(piece.text for piece in one.pieces), contents)
         last = len(messages) - 1

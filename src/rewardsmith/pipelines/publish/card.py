@@ -75,7 +75,7 @@ def gather(
     """
     from rewardsmith.diagnose.reading import facts_from_folder, left_out_of
     from rewardsmith.diagnose.verdict import judge
-    from rewardsmith.files.reading import read_object, read_text, taking_from
+    from rewardsmith.files.reading import read_object, read_text
     from rewardsmith.model.checkpoint.sidecar import Sidecar
     from rewardsmith.report.card.page import UNKNOWN, ModelCard, stated
 
@@ -90,9 +90,7 @@ def gather(
         )
     # Without an evaluation, facts are those of the validation passes that picked the weights: no measurement.
     facts = (facts or facts_from_folder(measured)) if evaluation else None
-    training = read_object(run_folder / "train.json")
-    with taking_from(run_folder / "train.json"):
-        left_out = left_out_of(training, evaluation)
+    training = training_of(run_folder)
     known: tuple[str, tuple[str, ...]] = (UNKNOWN, ())
     if (folder / CARD).is_file():
         known = stated(read_text(folder / CARD))
@@ -103,13 +101,24 @@ def gather(
         training={**training, "parameters": parameters_in(folder)},
         data=data_of(run_folder),
         evaluation=evaluation,
-        left_out=left_out,
+        left_out=left_out_of(training, evaluation),
         facts=facts,
         verdict=None if facts is None else judge(facts),
         license=license or known[0],
         languages=languages or known[1],
         has_adapter=(folder / "adapter").is_dir(),
     )
+
+
+def training_of(folder: Path) -> dict[str, Any]:
+    """train.json, with what the card takes from it."""
+    from rewardsmith.diagnose.reading import left_out_of
+    from rewardsmith.files.reading import read_object, taking_from
+
+    found = read_object(folder / "train.json")
+    with taking_from(folder / "train.json"):
+        left_out_of(found, {})
+    return found
 
 
 def evaluation_of(folder: Path) -> dict[str, Any]:

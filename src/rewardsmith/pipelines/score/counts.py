@@ -32,7 +32,7 @@ class Counts:
 
 def counts_from(value: Mapping[str, Any]) -> Counts:
     """What `to_json` wrote; DataError for anything else."""
-    plain = [value[name] for name in PLAIN]
+    rows, responses, not_scored = plain = [value[name] for name in PLAIN]
     if any(type(count) is not int or count < 0 for count in plain):
         raise DataError("its counts are not integers")
-    return Counts(*plain, left_out=left_out_from(value["left_out"]))
+    return Counts(rows, responses, not_scored, left_out_from(value["left_out"]))

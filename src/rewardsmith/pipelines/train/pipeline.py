@@ -203,8 +203,7 @@ def encode_splits(
     for encoding, name in ((train, "train"), (validation, "validation")):
         encoding.left_out.read(*splits.read.get(name, (0, ())))
     if not train.examples:
-        reasons = "; ".join(row.strip() for row in train.left_out.lines())
-        raise TrainingError(f"nothing left to train on: {reasons}")
+        raise TrainingError(f"nothing left to train on: {train.left_out.in_one_line()}")
     train.examples = take_share(train.examples, config.frac, seed=config.seed)
     for line in left_out_in_words(train.left_out, validation.left_out):
         progress.note(line)

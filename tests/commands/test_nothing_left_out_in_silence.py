@@ -199,6 +199,19 @@ def test_diagnose_report_and_card_say_it(run, capsys):
     assert str(run.parent) not in card
 
 
+def test_compare_repeats_what_either_side_did_not_use(run, place, capsys):
+    folder = place / "compared"
+    output(
+        capsys, "evaluate", "--model", run, "--sources", place / "data.jsonl", "--output", folder, "--device", "cpu"
+    )  # fmt: skip
+    said = output(capsys, "compare", folder, run)
+    assert [line for line in said.splitlines() if " × " in line] == [
+        *(f"A: {line}" for line in EVALUATED),
+        *(f"B: {line}" for line in EVALUATED),
+    ]
+    assert counts(json.loads(output(capsys, "compare", folder, run, "--json"))["left_out_b"]) == COUNTS
+
+
 def test_a_little_is_a_note_and_no_warning(place, run, capsys):
     lines = [*rows()["plain"], rows()["refused"][0]]
     (place / "nearly.jsonl").write_text("\n".join(lines) + "\n")
