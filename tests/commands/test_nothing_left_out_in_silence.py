@@ -72,7 +72,7 @@ EVALUATED = [
     "8 of 78 records left out: not_scorable × 8",
     "20 of 140 responses cut to max_length: prompt × 15, response × 5",
     "3 of 70 records have a prompt cut differently by response: prompt_cut × 3",
-    "4 of 70 records have responses identical after rendering: template × 4",
+    "4 of 70 records have responses identical after rendering: rendering × 4",
     "10 of 70 records lose contents to the chat template: system × 7, response × 3",
 ]
 TRAINED = [
@@ -87,7 +87,7 @@ COUNTS = {
     "unused": (8, 78, {"not_scorable": 8}),
     "cut": (20, 140, {"prompt": 15, "response": 5}),
     "different_context": (3, 70, {"prompt_cut": 3}),
-    "identical": (4, 70, {"template": 4}),
+    "identical": (4, 70, {"rendering": 4}),
     "not_shown": (10, 70, {"system": 7, "response": 3}),
 }
 
@@ -196,6 +196,8 @@ def test_diagnose_report_and_card_say_it(run, capsys):
             head = line.partition(": ")[0]
             assert all(f"{name}: {head}" in text for text in (said, (run / "report.html").read_text()))
     assert "too_long × 5 (data.jsonl:61, 62, 63, …)" in said
+    told = [line for line in said.splitlines() if line.startswith(("    training data: ", "    evaluated data: "))]
+    assert len(told) == len(TRAINED) + len(EVALUATED)  # a line each, as wide as they must be
     assert str(run.parent) not in card
 
 

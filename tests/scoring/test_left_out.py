@@ -114,7 +114,7 @@ def test_training_leaves_a_comparison_of_equal_tokens_out_and_shares_the_weight_
     assert [len(example.weight) for example in found.examples] == [2, 1]
     assert found.examples[0].weight.sum() == pytest.approx(1)
     assert found.left_out.reason_count("unused", "identical_tokens") == 1
-    assert found.left_out.reason_count("identical", "template") == 1  # the ranking, which is used
+    assert found.left_out.reason_count("identical", "rendering") == 1  # the ranking, which is used
 
 
 def filled():

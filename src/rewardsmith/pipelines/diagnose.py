@@ -47,7 +47,7 @@ class Diagnosis:
         lines = [self.headline, ""]
         for finding in self.findings:
             lines.append(f"[{texts[finding['severity']]}] {finding['title']}")
-            lines.append(f"    {finding['evidence']}")
+            lines += [f"    {line}" for line in finding["evidence"].split("\n")]
             if finding["severity"] in ("critical", "warning"):
                 lines += [
                     f"    {texts[name]}{texts['colon']}{finding[key]}"

@@ -73,7 +73,7 @@ def left_out(facts: Facts) -> Finding | None:
         "left_out",
         "warning" if max(account.share for account in facts.left_out.values()) > LEFT_OUT else "info",
         Said("part of the data was excluded, truncated or changed", "部分数据被排除、截断或更改"),
-        Said(f"{'; '.join(told)}.", f"{'；'.join(say(line, 'zh') for line in told)}。"),
+        Said(";\n".join(told) + ".", "；\n".join(say(line, "zh") for line in told) + "。"),
         Said(
             "Rows cannot be read or do not fit into max_length, or the chat template rejects, shortens or omits texts.",
             "有行无法读取或超出 max_length，或者对话模板拒绝、缩短或省略了文本。",
