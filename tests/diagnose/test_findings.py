@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -306,3 +307,29 @@ def test_many_faulty_rows_are_a_warning():
 
 def test_chance_is_ln_2():
     assert pytest.approx(0.693147, abs=1e-6) == CHANCE_LOSS
+
+
+def test_a_handful_of_comparisons_or_prompts_shows_nothing_either_way():
+    for accuracy, finding_id in ((1.0, "learned"), (0.0, "reversed")):
+        assert learning.learned(Facts(accuracy=accuracy, n=4)).id == "learning_unclear"
+        assert learning.learned(Facts(accuracy=accuracy, n=400, clusters=5)).id == "learning_unclear"
+        assert learning.learned(Facts(accuracy=accuracy, n=6)).id == finding_id
+    assert calibration.calibration(Facts(ece=0.4, ece_noise_floor=0.1, n=5)) is None
+
+
+def test_a_rule_by_length_is_named_by_its_direction_and_one_fitted_on_the_judged_set_says_so():
+    length = BaselineFacts("longer", 0.8, None, -0.1, Interval95(-0.2, -0.05), "5-fold by prompt", "shorter")
+    finding = performance.baselines(Facts(accuracy=0.7, n=1000, baselines=(length,)))
+    assert finding.id == "no_better_than_baseline"
+    assert "shorter wins" in finding.evidence.en
+    assert "evaluated set itself" in finding.evidence.en
+    assert "更短者胜" in finding.evidence.zh
+    assert "所评估的数据本身" in finding.evidence.zh
+
+
+def test_the_gap_by_length_hears_weights():
+    margins, lengths = [1.0] * 40 + [-1.0] * 40 + [1.0] * 80, [-5] * 80 + [5] * 80
+    plain = compared(margins, lengths)
+    weighted = replace(plain, weight=np.array([1.0] * 40 + [0.0] * 40 + [1.0] * 80))
+    assert slices.length_bias(Facts(compared=plain)).id == "length_bias"
+    assert slices.length_bias(Facts(compared=weighted)).id == "no_length_bias"

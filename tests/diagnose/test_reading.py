@@ -153,3 +153,31 @@ def test_the_spread_of_the_rewards_comes_from_the_comparisons(tmp_path):
     rows = lines({"reward_i": 1.0, "reward_j": 1.0}, {"reward_i": 3.0, "reward_j": 3.0})
     facts = facts_from_folder(write(tmp_path, evaluation_json={"n": 2}, comparisons_lines=rows))
     assert facts.reward_std == 1.0
+
+
+def test_findings_count_rows_whatever_was_found_in_each(tmp_path):
+    found = [
+        {"check": "control_characters", "severity": "info", "rows": 40, "count": 153, "examples": []},
+        {"check": "votes", "severity": "info", "count": 153, "examples": []},  # as until 0.3.0
+    ]
+    filters = [{"check": "votes", "found": 50, "removed": 0}]
+    quality = {"rows": 100, "findings": found, "filters": filters}
+    facts = facts_from_folder(write(tmp_path, evaluation_json={"n": 1}, data__quality_json=quality))
+    assert {one.check: one.count for one in facts.data.findings} == {"control_characters": 40, "votes": 50}
+
+
+@pytest.mark.parametrize(("rankings", "tau"), [(9, None), (10, 0.5), (None, 0.5)])
+def test_tau_of_few_rankings_is_no_figure(rankings, tau):
+    facts = facts_from_mapping({"kendall_tau": 0.5, "kendall_tau_n": rankings, "n": 30, "accuracy": 0.7})
+    assert facts.kendall_tau == tau
+
+
+def test_a_direction_that_is_none_is_refused():
+    with pytest.raises(DataError, match="direction is 'up'"):
+        facts_from_mapping({"baselines": {"longer": {"accuracy": 0.6, "direction": "up"}}})
+
+
+def test_the_spread_of_the_rewards_hears_weights(tmp_path):
+    rows = lines({"reward_i": 1.0, "reward_j": 3.0}, {"reward_i": 90.0, "reward_j": 0.0, "weight": 0.0})
+    facts = facts_from_folder(write(tmp_path, evaluation_json={"n": 2}, comparisons_lines=rows))
+    assert facts.reward_std == 1.0

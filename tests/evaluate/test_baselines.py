@@ -11,7 +11,18 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from rewardsmith.errors import DataError
-from rewardsmith.evaluate.baselines import TextPairs, constant, grams, longer, sampled, tfidf
+from rewardsmith.evaluate.baselines import (
+    Lengths,
+    TextPairs,
+    by_length,
+    constant,
+    fit_linear,
+    fitted_in_words,
+    grams,
+    longer,
+    sampled,
+    tfidf,
+)
 from rewardsmith.evaluate.folds import fold_count, folds_of_clusters
 from rewardsmith.evaluate.metrics import accuracy
 
@@ -31,6 +42,70 @@ def test_longer_and_constant():
 
 def test_unsigned_lengths_do_not_wrap_round():
     assert longer(np.array([1], dtype=np.uint16), np.array([3], dtype=np.uint16)).margin.tolist() == [-2.0]
+
+
+def lengths(difference, *, weight=None, cluster=None):
+    difference = np.array(difference, dtype=float)
+    size = difference.size
+    return Lengths(
+        difference,
+        np.ones(size) if weight is None else np.array(weight, dtype=float),
+        np.arange(size) if cluster is None else cluster,
+    )
+
+
+def test_length_goes_in_the_direction_that_validation_shows():
+    shorter, longer_wins = lengths([-3.0] * 30 + [2.0] * 10), lengths([3.0] * 30 + [-2.0] * 10)
+    judged = lengths([-5.0, 4.0, 0.0])
+    found = by_length(judged, validation=shorter)
+    assert (found.margin.tolist(), found.direction, found.name) == ([5.0, -4.0, 0.0], "shorter", "longer")
+    assert found.fitted_on == "validation, 40 comparisons"
+    assert by_length(judged, validation=longer_wins).margin.tolist() == [-5.0, 4.0, 0.0]
+
+
+def test_weights_decide_the_direction_of_length():
+    shorter = lengths([-3.0] * 30 + [2.0] * 10, weight=[0.1] * 30 + [1.0] * 10)
+    assert by_length(lengths([1.0]), validation=shorter).direction == "longer"
+
+
+def test_without_validation_or_with_little_length_is_judged_on_prompts_that_it_was_not_fitted_on():
+    judged = lengths([-1.0] * 20 + [1.0] * 4)
+    for validation in (None, lengths([5.0] * 9)):
+        found = by_length(judged, validation=validation)
+        assert accuracy(found.margin, np.ones(24)) == pytest.approx(20 / 24)
+        assert (found.direction, found.fitted_on) == ("shorter", "5-fold by prompt")
+    # Two prompts that contradict each other: each is judged by the other, and wrongly.
+    split = by_length(lengths([1.0, -1.0]))
+    assert accuracy(split.margin, np.ones(2)) == 0.0
+
+
+def test_one_prompt_gives_length_no_direction_but_its_usual_one():
+    found = by_length(lengths([-1.0, -2.0], cluster=np.zeros(2, dtype=int)))
+    assert (found.margin.tolist(), found.direction, fitted_in_words(found.fitted_on)) == ([-1.0, -2.0], "longer", "")
+
+
+def test_what_was_fitted_on_the_judged_set_says_so():
+    assert "evaluated set itself" in fitted_in_words("5-fold by prompt, at most 10 comparisons each")
+    assert "itself" not in fitted_in_words("training split, 300 comparisons")
+    assert fitted_in_words("nothing: too few prompts").startswith("not fitted")
+
+
+def test_a_fit_follows_the_weights_and_not_their_unit():
+    difference, weight = np.array([[1.0], [-1.0], [1.0]]), np.array([1.0, 3.0, 1.0])
+    found = fit_linear(difference, weight)
+    assert found[0] < 0 < fit_linear(difference, np.ones(3))[0]
+    assert fit_linear(difference, 1000 * weight) == pytest.approx(found)
+
+
+def test_tfidf_follows_the_weights_of_its_training_texts():
+    good, bad = ["yes please"] * 12 + ["no way"] * 8, ["no way"] * 12 + ["yes please"] * 8
+    light = np.array([0.1] * 12 + [1.0] * 8)
+    judged = {"cluster": np.arange(1)}
+    plain, weighted = TextPairs(good, bad), TextPairs(good, bad, light)
+    assert tfidf(["yes please"], ["no way"], training=plain, **judged).margin[0] > 0
+    assert tfidf(["yes please"], ["no way"], training=weighted, **judged).margin[0] < 0
+    folded = tfidf(good, bad, cluster=np.arange(20), weight=light)
+    assert accuracy(folded.margin, np.ones(20), weight=light) > 0.5 > accuracy(folded.margin, np.ones(20))
 
 
 def test_words_give_one_and_two_grams():

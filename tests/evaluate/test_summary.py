@@ -6,9 +6,10 @@ import numpy as np
 import orjson
 import pytest
 
-from rewardsmith.evaluate.baselines import TextPairs
+from rewardsmith.evaluate.baselines import Baseline, TextPairs
 from rewardsmith.evaluate.comparisons import Comparisons, Rankings
 from rewardsmith.evaluate.metrics import sigmoid
+from rewardsmith.evaluate.rankings import order_of
 from rewardsmith.evaluate.summary import summarize
 
 PROMISED = """n label_ties accuracy accuracy_ci tie_rate auc nll brier ece ece_calibrated kendall_tau baselines by_category
@@ -96,6 +97,34 @@ def test_tfidf_takes_the_training_split_where_there_is_one():
     assert found.to_json()["baselines"]["tfidf"]["fitted_on"] == "training split, 300 comparisons"
 
 
+def test_the_rule_by_length_goes_the_better_way():
+    lengths = {"preferred_length": np.full(80, 3.0), "other_length": np.full(80, 9.0)}
+    comparisons = minimal([1.0] * 80, **lengths)
+    found = summarize(comparisons, resamples=50).to_json()["baselines"]["longer"]
+    assert (found["accuracy"], found["difference"], found["direction"]) == (1.0, 0.0, "shorter")
+    opposite = minimal([1.0] * 40, preferred_length=np.full(40, 9.0), other_length=np.full(40, 3.0))
+    judged = summarize(comparisons, validation=opposite, resamples=50).to_json()["baselines"]["longer"]
+    assert (judged["accuracy"], judged["direction"]) == (0.0, "longer")  # validation decides, not the judged set
+
+
+def test_rules_of_others_stand_beside_ours_and_leave_out_the_same_rows():
+    margin = np.array([1.0, 1.0, -1.0, -9.0, -9.0])
+    weight, preference = np.array([1.0, 1.0, 1.0, 0.0, 1.0]), np.array([1.0, 1.0, 1.0, 1.0, 0.5])
+    comparisons = minimal(margin, weight=weight, preference=preference)
+    found = summarize(comparisons, more=[Baseline("shortcuts", margin, "made")]).to_json()["baselines"]
+    assert (found["shortcuts"]["accuracy"], found["shortcuts"]["difference"]) == (pytest.approx(2 / 3), 0.0)
+    assert list(found) == ["longer", "tfidf", "shortcuts", "constant"]
+
+
+def test_the_same_under_few_prompts_is_not_certain():
+    """Three of four right under each of five prompts: no spread between prompts, and still no certainty."""
+    found = summarize(minimal([1.0, 1.0, 1.0, -1.0] * 5, cluster=np.repeat(np.arange(5), 4)))
+    assert found.intervals.accuracy.low < 0.5 < 0.75 < found.intervals.accuracy.high
+    constant = found.baselines[-1]
+    assert (constant.interval.low, constant.interval.high) == (0.5, 0.5)
+    assert constant.difference_interval.low == pytest.approx(found.intervals.accuracy.low - 0.5)
+
+
 def test_a_rule_that_copies_the_model_has_no_difference():
     margin = np.array([3.0, -1.0, 2.0, 1.0] * 20)
     lengths = {"preferred_length": 10 + margin, "other_length": np.full(80, 10.0)}
@@ -179,6 +208,50 @@ def test_kendall_and_best_of_n_from_rankings():
     found = summarize(minimal([1.0]), rankings=rankings)
     assert (found.kendall_tau, found.best_of_n_accuracy) == (1.0, 1.0)
     assert found.best_of_n_at_chance == pytest.approx(1 / 3)
+
+
+def ranked(n, *, right=None, weight=None):
+    """Rankings of three responses; those of `right` in the true order, the others in its reverse."""
+    reward = np.concatenate(
+        [[3.0, 2, 1] if number < (n if right is None else right) else [1.0, 2, 3] for number in range(n)]
+    )
+    repeated = None if weight is None else np.repeat(np.array(weight, dtype=float), 3)
+    return Rankings(np.repeat(np.arange(n), 3), np.tile([3.0, 2, 1], n), reward, repeated)
+
+
+def test_tau_and_best_of_n_come_with_their_n_and_not_under_ten_rankings():
+    few, enough = (summarize(minimal([1.0]), rankings=ranked(n, right=n - 1)).to_json() for n in (9, 10))
+    for name in ("kendall_tau", "best_of_n_accuracy"):
+        assert (few[name], few[f"{name}_ci"], few[f"{name}_n"]) == (None, [None, None], 9)
+        assert enough[f"{name}_n"] == 10
+    assert few["best_of_n_at_chance"] is None
+    assert (enough["kendall_tau"], enough["best_of_n_accuracy"]) == (pytest.approx(0.8), pytest.approx(0.9))
+    low, high = enough["kendall_tau_ci"]
+    assert low < 0.8 < high
+
+
+def test_rankings_count_with_their_weight():
+    weight = [1.0] * 12 + [0.5] * 6 + [0.0] * 3
+    found = summarize(minimal([1.0]), rankings=ranked(21, right=12, weight=weight))
+    # 12 right of weight 1, 6 reversed of weight 1/2: (12 - 3) / 15.
+    assert (found.kendall_tau, found.best_of_n_accuracy) == (pytest.approx(0.6), pytest.approx(0.8))
+    assert found.to_json()["kendall_tau_n"] == 18
+
+
+def test_tau_of_compared_pairs_hears_their_weights():
+    ids = {"preferred_id": np.array([0, 0, 1]), "other_id": np.array([1, 2, 2]), "cluster": np.zeros(3, dtype=int)}
+    # a > b > c, b against c wrong with weight 2 of 4: (1 + 1 - 2) / 4.
+    found = summarize(minimal([1.0, 2.0, -1.0], weight=np.array([1.0, 1.0, 2.0]), **ids))
+    assert found.kendall_tau == pytest.approx(0.0)
+
+
+def test_the_interval_of_tau_covers_it():
+    """100 draws of 40 weighted rankings, tau 1 with probability 0.7 and -1 else: the truth is 0.4."""
+    rng, covered = np.random.default_rng(0), 0
+    for seed in range(100):
+        rankings = ranked(40, right=int((rng.random(40) < 0.7).sum()), weight=rng.choice([0.5, 1.0], 40))
+        covered += 0.4 in order_of(minimal([1.0]), rankings, seed=seed, resamples=300).tau.interval
+    assert covered >= 88  # 95 are expected, with a standard deviation of 2.2
 
 
 def test_kendall_from_response_ids():

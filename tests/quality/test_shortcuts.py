@@ -12,11 +12,14 @@ from sklearn.metrics import roc_auc_score
 import rewardsmith as rs
 from builders import pair
 from rewardsmith.data.synthetic.generate import generate
+from rewardsmith.evaluate.metrics import accuracy
 from rewardsmith.language import say
 from rewardsmith.quality.shortcuts.constant_answers import coin_tail, constant_answers
 from rewardsmith.quality.shortcuts.features import FEATURES, MORE_OF
 from rewardsmith.quality.shortcuts.measure import measure_shortcuts
-from rewardsmith.quality.shortcuts.sample import PLACE_FEATURES, Sample
+from rewardsmith.quality.shortcuts.rule import shortcut_rule
+from rewardsmith.quality.shortcuts.sample import PLACE_FEATURES, Sample, features_of, row_of
+from rewardsmith.quality.shortcuts.sentences import shortcut_lines
 
 
 def measured(records, **settings):
@@ -188,3 +191,87 @@ def test_a_shortcut_of_all_features_together_is_judged_on_other_prompts():
     joint = measured(records).joint
     assert not joint.found
     assert abs(joint.accuracy - 0.5) < 0.1
+
+
+def rule(records, *, training=None, decided=None):
+    rows = [row_of(record, record.comparisons[0], features_of(record)) for record in records]
+    sample = None if training is None else Sample()
+    for record in training or ():
+        sample.add(record)
+    decided = np.ones(len(rows), dtype=bool) if decided is None else decided
+    return shortcut_rule(rows, cluster=np.arange(len(rows)), decided=decided, training=sample)
+
+
+def shorter_wins(n, *, start=0, **comparison):
+    return [pair(f"p{k}", "a " * (1 + k % 3), "b " * (6 + k % 4), **comparison) for k in range(start, start + n)]
+
+
+def test_all_features_together_are_a_rule_that_judges_prompts_it_has_not_seen():
+    found = rule(shorter_wins(40))
+    assert ((found.margin > 0).all(), found.name, found.fitted_on) == (True, "shortcuts", "5-fold by prompt")
+    trained = rule(shorter_wins(5), training=shorter_wins(60, start=100))
+    assert ((trained.margin > 0).all(), trained.fitted_on) == (True, "training split, 60 comparisons")
+
+
+def test_the_rule_gives_what_prepare_measures_together():
+    rng = np.random.default_rng(3)
+    records = [
+        pair(f"p{n}", "a " * int(rng.integers(1, 9)) + "!" * int(rng.integers(0, 3)), "b " * int(rng.integers(1, 7)))
+        for n in range(200)
+    ]
+    found, joint = rule(records), measured(records).joint
+    assert accuracy(found.margin, np.ones(200)) == pytest.approx(joint.accuracy, abs=0.05)  # other folds
+
+
+def test_ties_and_weightless_rows_are_judged_but_not_fitted_on():
+    wrong = [pair(f"q{k}", "b " * 9, "a", weight=0.0) for k in range(80)]
+    found = rule([*shorter_wins(40), *wrong])
+    assert (found.margin[:40] > 0).all()
+    assert (found.margin[40:] < 0).all()
+    ties = np.arange(120) < 40
+    assert (
+        rule([*shorter_wins(40), *[pair(f"q{k}", "b " * 9, "a") for k in range(80)]], decided=ties).margin[:40] > 0
+    ).all()
+
+
+def test_where_a_response_stands_is_nothing_that_a_reward_model_could_learn():
+    """The preferred response comes first in every row, as in a ranking from best to worst, and nothing else differs."""
+    found = rule([pair(f"p{k}", "one two", "two one") for k in range(40)])
+    assert np.isnan(found.margin).all()
+    assert found.fitted_on == "nothing: no simple feature differs"
+    assert measured([pair(f"p{k}", "one two", "two one") for k in range(40)]).joint is None
+
+
+def test_what_cannot_be_fitted_says_why():
+    assert rule(shorter_wins(1)).fitted_on == "nothing: too few prompts"
+    assert rule([]).margin.size == 0
+    assert rule(shorter_wins(12), training=shorter_wins(1, start=99)).fitted_on == "5-fold by prompt"
+
+
+def test_weights_turn_what_is_fitted_together_and_who_wins():
+    def by(k, winner, loser, weight):
+        record = pair(f"p{k}", f"{'w' * (1 + k % 5)} x", f"{'l' * (1 + k % 4)} y", weight=weight)
+        return replace(
+            record, responses=tuple(map(lambda r, g: replace(r, generator=g), record.responses, (winner, loser)))
+        )
+
+    records = [by(k, "a", "b", 0.1) for k in range(30)] + [by(k, "b", "a", 1.0) for k in range(30, 50)]
+    found = measured([turned(record) if n % 2 else record for n, record in enumerate(records)])
+    won = {generator.name: generator.won for generator in found.generators}
+    # b wins 20 of weight 1, loses 30 of weight 0.1.
+    assert won["b"] == pytest.approx(20 / 23, abs=1e-6)
+    assert found.joint.accuracy > 0.8
+
+
+@pytest.mark.parametrize("prompts", [1, 7])
+def test_under_few_prompts_nothing_is_told_of_features(prompts):
+    records = [pair(f"p{k % prompts}", "a " * (2 + k), f"b{k}") for k in range(21)]
+    assert list(shortcut_lines(measured(records).to_json())) == []
+
+
+def test_what_gives_all_labels_away_is_not_to_be_beaten():
+    found = measured(shorter_wins(60))
+    sentence = next(text for name, _, text in found.findings() if name == "joint")
+    assert "predict 100.0 % of labels" in sentence
+    assert "beat" not in sentence
+    assert say(sentence, "zh") != sentence

@@ -50,7 +50,7 @@ def fitted_in_words(source: str) -> str:
         return ""
     if fitted_on_itself(source):
         return f"fitted on the evaluated set itself, {source}"
-    return f"not fitted, {source}" if source.startswith("nothing") else f"fitted on the {source}"
+    return f"not fitted, {source}" if source.startswith("nothing") else f"fitted on {source}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ def weighted_mean(value: Float[np.ndarray, " N"], weight: Float[np.ndarray, " N"
         return float(value.mean()) if value.size else float("nan")
     used = weight > 0
     total = float(weight[used].sum())
-    return float(value[used] @ weight[used]) / total if total > 0 else float("nan")
+    return float((value[used] * weight[used]).sum()) / total if total > 0 else float("nan")
 
 
 def over_decided(

@@ -174,12 +174,11 @@ def summarize(
     used = comparisons.take(comparisons.weight > 0)
     tied = ~metrics.decided(used.preference)
     rows = used.take(~tied)
-    rules = baselines(rows, validation=validation, training=training, seed=seed)
     judged = np.flatnonzero(comparisons.weight > 0)[~tied]
-    rules = (*rules[:-1], *(replace(rule, margin=rule.margin[judged]) for rule in more), rules[-1])
+    others = [replace(rule, margin=rule.margin[judged]) for rule in more]
+    rules = baselines(rows, validation=validation, training=training, more=others, seed=seed)
     found = accuracy_intervals(rows, rules, seed=seed, resamples=resamples)
     margin, preference, weight = rows.margin, rows.preference, rows.weight
-    order = order_of(used, rankings, seed=seed, resamples=resamples)
     return Summary(
         n=len(rows),
         label_ties=int(tied.sum()),
@@ -193,7 +192,7 @@ def summarize(
         brier=metrics.brier(used.margin, used.preference, weight=used.weight),
         intervals=Intervals(found["accuracy"], found["auc"], nll_interval(used, seed=seed, resamples=resamples)),
         calibration=calibrate(rows, validation, seed=seed),
-        order=order,
+        order=order_of(used, rankings, seed=seed, resamples=resamples),
         margin=metrics.moments(margin, weight=weight),
         reward=reward_moments(used),
         baselines=tuple(baseline_result(rule, rows, found) for rule in rules),
@@ -213,9 +212,14 @@ def lengths_of(comparisons: Comparisons | None) -> Lengths | None:
 
 
 def baselines(
-    rows: Comparisons, *, validation: Comparisons | None, training: TextPairs | None, seed: int
+    rows: Comparisons,
+    *,
+    validation: Comparisons | None,
+    training: TextPairs | None,
+    more: Sequence[Baseline],
+    seed: int,
 ) -> tuple[Baseline, ...]:
-    """The three rules on decided comparisons; the margins of one that needs what is not known are NaN."""
+    """The rules on decided comparisons, a constant last; the margins of one that needs what is not known are NaN."""
     unknown = np.full(len(rows), np.nan)
     length = Baseline("longer", unknown, "none (the lengths are unknown)")
     if (lengths := lengths_of(rows)) is not None:
@@ -224,7 +228,7 @@ def baselines(
     if rows.preferred_text is not None and rows.other_text is not None:
         texts = rows.preferred_text, rows.other_text
         words = tfidf(*texts, cluster=rows.cluster, seed=seed, training=training, weight=rows.weight)
-    return length, words, constant(len(rows))
+    return length, words, *more, constant(len(rows))
 
 
 def accuracy_intervals(
@@ -248,7 +252,9 @@ def accuracy_intervals(
         statistics, clusters=clusters, rng=np.random.default_rng(seed), bounds=bounds, resamples=resamples
     )
     if any(rule.name == "constant" for rule in rules) and len(rows):  # known, not sampled
+        own = found["accuracy"]
         found["constant"] = replace(found["constant"], low=0.5, high=0.5)
+        found["accuracy - constant"] = replace(own, low=own.low - 0.5, high=own.high - 0.5)
     names = ["accuracy", "auc", *(name for rule in rules for name in (rule.name, f"accuracy - {rule.name}"))]
     return {name: found.get(name, no_interval(clusters)) for name in names}
 

@@ -155,11 +155,13 @@ def plain_columns(rows: Sequence[SampledComparison]) -> dict[str, Sides]:
 
 
 def design_of(rows: Sequence[SampledComparison]) -> list[Sides]:
-    """What all features together are fitted on, a column per generator among them; empty where nothing differs.
+    """What all features of the responses together are fitted on, a column per generator; empty where nothing differs.
 
-    No column changes where the two responses of a row change places, so the labels play no part in it.
+    Where a response stands in its row, or was shown, is left out: a reward model never sees it, and cannot learn it. The
+    labels play no part: exchanging the two responses of a row changes the sign of its differences and nothing else.
     """
-    return [scaled(*sides) for sides in plain_columns(rows).values()] + generator_columns(rows)
+    plain = [scaled(*sides) for name, sides in plain_columns(rows).items() if name not in PLACE_FEATURES]
+    return plain + generator_columns(rows)
 
 
 def generator_columns(rows: Sequence[SampledComparison]) -> list[Sides]:

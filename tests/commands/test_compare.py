@@ -1,0 +1,101 @@
+"""`compare` hears the weights of comparisons, and promises nothing from a handful of prompts."""
+
+import numpy as np
+import orjson
+import pytest
+
+import rewardsmith as rs
+from rewardsmith.errors import DataError
+
+
+def folder(path, margins, **columns):
+    """An evaluation with a comparison per margin, each of a prompt of its own unless said otherwise."""
+    path.mkdir()
+    rows = []
+    for number, margin in enumerate(margins):
+        row = {"id": f"r{number}", "prompt_id": f"p{number}", "i": 0, "j": 1, "preference": 1.0, "margin": margin}
+        rows.append(row | {name: values[number] for name, values in columns.items()})
+    (path / "comparisons.jsonl").write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+    return path
+
+
+def test_accuracies_difference_and_test_are_weighted(tmp_path):
+    # A errs on the second half, which weighs 1 of 1000 against 1 each: (50 + 50 * 0.001 * 0) / 50.05.
+    weight = [1.0] * 50 + [0.001] * 50
+    first = folder(tmp_path / "a", [1.0] * 50 + [-1.0] * 50, weight=weight)
+    second = folder(tmp_path / "b", [1.0] * 100, weight=weight)
+    found = rs.compare(first, second)
+    assert found.accuracy_a == pytest.approx(50 / 50.05)
+    assert found.accuracy_b == 1.0
+    assert found.accuracy_difference == pytest.approx(50 / 50.05 - 1)
+    assert found.n == 100
+
+
+def test_comparisons_of_weight_0_play_no_part(tmp_path):
+    weight = [1.0] * 40 + [0.0] * 40
+    first = folder(tmp_path / "a", [1.0] * 40 + [-1.0] * 40, weight=weight)
+    second = folder(tmp_path / "b", [1.0] * 80, weight=weight)
+    found = rs.compare(first, second)
+    assert (found.n, found.accuracy_a, found.accuracy_b, found.p_value, found.flipped) == (40, 1.0, 1.0, 1.0, 0)
+    assert "cannot be told apart" in found.to_text()
+
+
+def test_rows_of_before_have_the_weight_1(tmp_path):
+    first = folder(tmp_path / "a", [1.0] * 30 + [-1.0] * 10)
+    second = folder(tmp_path / "b", [1.0] * 40, weight=[1.0] * 40)
+    assert rs.compare(first, second).accuracy_a == 0.75
+
+
+@pytest.mark.parametrize("weight", [-1.0, "much", None])
+def test_what_is_no_weight_is_refused(weight, tmp_path):
+    first = folder(tmp_path / "a", [1.0], weight=[weight])
+    with pytest.raises(DataError, match=r"comparisons.jsonl:1 has .* expected"):
+        rs.compare(first, first)
+
+
+def test_two_weights_of_one_comparison_are_refused(tmp_path):
+    first = folder(tmp_path / "a", [1.0, 2.0], weight=[1.0, 0.5])
+    second = folder(tmp_path / "b", [1.0, 2.0], weight=[1.0, 1.0])
+    with pytest.raises(DataError, match=r"a/comparisons.jsonl:2 has weight 0.5, but .* has 1 "):
+        rs.compare(first, second)
+
+
+@pytest.mark.parametrize(("preference", "weight"), [(0.5, 1.0), (1.0, 0.0)])
+def test_ties_and_weightless_rows_alone_are_no_comparison(preference, weight, tmp_path):
+    first = folder(tmp_path / "a", [1.0], preference=[preference], weight=[weight])
+    with pytest.raises(DataError, match="none of the 1 comparisons"):
+        rs.compare(first, first)
+
+
+@pytest.mark.parametrize("prompts", [1, 2, 5])
+def test_few_prompts_never_make_a_model_better(prompts, tmp_path):
+    """Half right against none, the same under each prompt: without spread between prompts, the interval is no point."""
+    prompt_id = [f"p{number % prompts}" for number in range(4 * prompts)]
+    right = [1.0 if number // prompts % 2 else -1.0 for number in range(4 * prompts)]
+    first = folder(tmp_path / "a", right, prompt_id=prompt_id)
+    second = folder(tmp_path / "b", [-1.0] * 4 * prompts, prompt_id=prompt_id)
+    found = rs.compare(first, second)
+    assert found.accuracy_difference == 0.5
+    assert found.ci[0] < 0.5 < found.ci[1]
+    text = found.to_text()
+    assert "better" not in text
+    assert "nan" not in text
+
+
+def test_the_interval_covers_weighted_differences_of_prompts(tmp_path):
+    """100 pairs of models that differ by nothing, on 60 prompts of two comparisons with unequal weights."""
+    from rewardsmith.evaluate.paired import compare_margins
+
+    rng, covered, alarms = np.random.default_rng(0), 0, 0
+    for _ in range(100):
+        cluster = np.repeat(np.arange(60), 2)
+        hard = np.repeat(rng.normal(0, 1, 60), 2)
+        one, two = (hard + rng.normal(0.5, 1, 120) for _ in range(2))
+        weight = np.repeat(rng.choice([0.2, 1.0, 3.0], 60), 2)
+        found = compare_margins(
+            one, two, preference=np.ones(120), cluster=cluster, rng=rng, weight=weight, resamples=300
+        )
+        covered += 0.0 in found.interval
+        alarms += found.p_value < 0.05
+    assert covered >= 88  # 95 are expected, with a standard deviation of 2.2
+    assert alarms <= 12
