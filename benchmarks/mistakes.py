@@ -2,8 +2,8 @@
 
     python benchmarks/mistakes.py [--only WORD] [--show]
 
-Each runs through `rewardsmith.cli.main` in a scratch folder with small data and a model of two steps. Exits 1 below the bars: no
-traceback, 97 % right codes, 95 % right suggestions.
+Each runs through `rewardsmith.cli.main` in a scratch folder with small data and a model of two steps. Exits 1 below the
+bars: no traceback, 97 % right codes, 95 % right suggestions.
 """
 
 import argparse

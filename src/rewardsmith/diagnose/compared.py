@@ -165,8 +165,10 @@ def gather(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> Compared:
             entry = (-margin, -number, place, row)
             (heapq.heappush if len(worst) < WORST_KEPT else heapq.heappushpop)(worst, entry)
     found = tuple(mistake(place, row, -lead) for lead, _, place, row in sorted(worst, key=lambda e: (-e[0], -e[1])))
-    *five, weights = (np.array(column, dtype=np.float64) for column in columns)
-    return Compared(*five, worst=found, errors=errors, weight=weights, cluster=np.array(cluster, dtype=np.int64))
+    margin_, preference_, preferred_, other_, length_, weight_ = (np.array(each, dtype=np.float64) for each in columns)
+    return Compared(
+        margin_, preference_, preferred_, other_, length_, found, errors, weight_, np.array(cluster, dtype=np.int64)
+    )
 
 
 def mistake(place: str, row: Mapping[str, Any], margin: float) -> Mistake:

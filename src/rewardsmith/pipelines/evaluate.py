@@ -237,7 +237,8 @@ def rankings_of(records: Sequence[Record], rewards: Rewards) -> Rankings | None:
     Two ratings hold no more than their comparison: tau over them is 2 x accuracy - 1. A ranking has the mean weight of its
     comparisons.
     """
-    rows, prompts = [], {}
+    rows: list[tuple[Any, ...]] = []
+    prompts: dict[str, int] = {}
     for number, (record, values) in enumerate(zip(records, rewards, strict=True)):
         ratings = record.ratings.get("overall", ())
         weight = float(np.mean([comparison.weight for comparison in record.comparisons] or [1.0]))
