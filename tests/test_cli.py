@@ -142,7 +142,7 @@ def test_aliases_work_as_flags(stub):
         (["--lrr", "1"], "Did you mean --lr?"),
         (["--epochs", "2.5"], "--epochs: got '2.5', expected an integer"),
         (["--epochs", "1_000"], "expected an integer"),
-        (["--epochs", ""], "--epochs: got nothing"),
+        (["--epochs", ""], "--epochs: got no value"),
         (["--epochs", "0"], "--epochs 0: expected at least 1"),
         (["--kind", "ful"], "expected one of full, lora. Did you mean 'full'?"),
         (["--lr"], "--lr requires an argument"),
@@ -165,7 +165,7 @@ def test_an_unknown_command_gets_a_suggestion(capsys):
 
 
 def test_an_option_before_the_command_is_explained(capsys):
-    assert "options stand after the command" in refused(capsys, "--lr", "train")
+    assert "options follow the command" in refused(capsys, "--lr", "train")
 
 
 def test_no_command_shows_the_overview_and_fails(capsys):
@@ -182,7 +182,7 @@ def test_flags_win_over_yaml_and_yaml_over_defaults(stub, tmp_path):
 
 def test_a_wrong_yaml_key_names_file_and_line(stub, tmp_path, capsys):
     path = yaml_file(tmp_path, "epochs: 2\nlearning_rte: 1e-4\n")
-    assert f"{path}:2: unknown key 'learning_rte'. Did you mean 'learning_rate'?" in refused(
+    assert f"{path}:2: unknown key 'learning_rte'. Did you mean 'lr'?" in refused(
         capsys, "stub", "a", "--config", str(path), "-o", "x"
     )
 

@@ -168,8 +168,8 @@ def test_a_function_has_every_option_of_its_command_with_the_same_default(name, 
     [
         ("train", ("tiny", "synthetic:60", "out"), {"epoch": 1}, "Did you mean 'epochs'?"),
         ("train", (), {"modle": "tiny", "dataset": "a", "output": "b"}, "Did you mean 'model'?"),
-        ("train", ("tiny", "synthetic:60", "out"), {"learning_rate": 1.0}, "Did you mean 'lr'?"),
-        ("train", ("tiny", "synthetic:60", "out"), {"lora_r": 8}, "Did you mean lora={'r': ...}?"),
+        ("train", ("tiny", "synthetic:60", "out"), {"bf16": True}, "Did you mean dtype='bf16'?"),
+        ("train", ("tiny", "synthetic:60", "out"), {"use_peft": True}, "Did you mean lora={'r': 16}"),
         ("train", ("tiny", "synthetic:60", "out"), {"lora": {"alhpa": 8}}, "lora has no option 'alhpa'. Did you mean"),
         ("clean", ("a.jsonl", "out"), {"reapir": True}, "Did you mean 'repair'?"),
         ("evaluate", ("a", "b"), {"dvice": "cpu"}, "Did you mean 'device'?"),
@@ -222,3 +222,12 @@ def test_what_was_loaded_shows_its_counts_and_not_its_rows():
     assert repr(rewardsmith.load("synthetic:3")) == (
         "Loaded(rows=3, records=3, quarantined=0, documents=0, joined=0, not_taken=0)"
     )
+
+
+def test_names_that_yaml_takes_are_keywords_too(tmp_path):
+    with pytest.raises(rewardsmith.UsageError, match=r"--lr -1"):
+        rewardsmith.train("tiny", "synthetic:60", tmp_path / "out", learning_rate=-1.0)
+    with pytest.raises(rewardsmith.UsageError, match=r"--lora.r 0"):
+        rewardsmith.train("tiny", "synthetic:60", tmp_path / "out", lora_rank=0)
+    with pytest.raises(rewardsmith.UsageError, match=r"'lr' is given twice"):
+        rewardsmith.train("tiny", "synthetic:60", tmp_path / "out", lr=1e-3, learning_rate=1e-4)

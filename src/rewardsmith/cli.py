@@ -7,30 +7,24 @@ its traceback. With `--json`, standard output holds exactly one JSON object: the
 
 import contextlib
 import importlib
-import inspect
 import json
 import os
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from signal import Signals
-from types import GenericAlias
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rewardsmith import launch
+from rewardsmith.arguments import resolve
 from rewardsmith.errors import RewardsmithError, UsageError
 from rewardsmith.language import Language, language_of, of_environment, say, shows_chinese, speaking
 from rewardsmith.launch.redaction import redacted
 from rewardsmith.launch.signals import number_of
-from rewardsmith.manual import SHORT_FLAGS, Command, help_text, label, overview_of, position
+from rewardsmith.manual import Command, help_text, overview_of
 from rewardsmith.terminal import lasting_errors, leave, one_line, progress_for, write_anything
-
-if TYPE_CHECKING:
-    from rewardsmith.settings import Setting
-
 
 DATA, MODEL, JUDGEMENT, OTHER = "Data", "Model", "Judgement", "Other"
 COMMANDS: dict[str, Command] = {
@@ -93,16 +87,7 @@ COMMANDS: dict[str, Command] = {
 }
 TOGETHER = ("train",)
 """Commands that several processes run together, started by torchrun or accelerate."""
-RECIPES_FOR = "rewardsmith.pipelines.train.config"
 LANG_LINE = re.compile(rb"^lang: *['\"]?(en|zh)\b", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class Request:
-    """A parsed command line: the settings given by flags (dotted keys, typed), and the settings file."""
-
-    flags: dict[str, Any]
-    config: Path | None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -221,11 +206,11 @@ def _dispatch(arguments: list[str], *, as_json: bool) -> int:
 
 def _unknown(name: str) -> UsageError:
     """The refusal of a first word that is no command."""
-    from rewardsmith.settings.values import nearest
+    from rewardsmith.settings.elsewhere import command_meant
 
     if name.startswith("-"):
         return UsageError(f"unexpected {name!r}; options follow the command, as in `rewardsmith train {name}`")
-    return UsageError(f"unknown command {name!r}.{nearest(name, COMMANDS)} See `rewardsmith --help`")
+    return UsageError(f"unknown command {name!r}.{command_meant(name, COMMANDS)} See `rewardsmith --help`")
 
 
 def _call(name: str, rest: list[str], *, as_json: bool) -> int:
@@ -239,7 +224,7 @@ def _call(name: str, rest: list[str], *, as_json: bool) -> int:
     words = [word for word in options if word != "--json"] + others
     if launch.place() is not None and name not in TOGETHER:
         raise UsageError(f"{name} runs in a single process; start it without torchrun or accelerate")
-    return _run(name, module, _resolve(name, command, module.Config, words), as_json=as_json)
+    return _run(name, module, resolve(name, command, module.Config, words), as_json=as_json)
 
 
 def _command_first(arguments: list[str]) -> list[str]:
@@ -296,111 +281,6 @@ def _interrupted(error: KeyboardInterrupt, config: Any = None, *, as_json: bool)
     if as_json:
         _write_error("Interrupted", message)
     return 128 + number
-
-
-def _resolve(name: str, command: Command, kind: type, words: list[str]) -> Any:
-    from rewardsmith.settings import build, read_yaml
-
-    request = _parse(name, command, kind, words)
-    values = read_yaml(_settings_file(request.config, kind), kind) if request.config else {}
-    return build(kind, values | request.flags)
-
-
-def _settings_file(path: Path, kind: type) -> Path:
-    """The file itself, or the recipe of that name; recipes are settings of `train`."""
-    recipes = {file.stem: file for file in sorted((Path(__file__).parent / "recipes").glob("*.yaml"))}
-    if path.exists() or path.suffix in (".yaml", ".yml") or len(path.parts) > 1 or kind.__module__ != RECIPES_FOR:
-        return path
-    if path.name not in recipes:
-        raise UsageError(
-            f"--config {path}: neither a local file nor a recipe (a settings file that comes with rewardsmith); "
-            f"recipes: {', '.join(recipes)}"
-        )
-    return recipes[path.name]
-
-
-def _parse(name: str, command: Command, kind: type, words: list[str]) -> Request:
-    """Split the words into flags with cyclopts, then type them; every refusal is a UsageError of one line."""
-    import cyclopts
-
-    from rewardsmith.settings import settings_of
-    from rewardsmith.settings.values import from_words
-
-    def target() -> None:
-        """Stands for the command; only its signature is used."""
-
-    target.__signature__ = _signature(command, kind)  # type: ignore[attr-defined]
-    app = cyclopts.App(name=f"rewardsmith {name}", help_flags=[], version_flags=[])
-    app.default(target)
-    try:
-        bound = app.parse_args(words, exit_on_error=False, print_error=False)[1]
-    except cyclopts.UnusedCliTokensError as error:
-        extra = ", ".join(repr(word) for word in error.unused_tokens or ())
-        raise UsageError(f"unexpected {extra}. See `rewardsmith {name} --help`") from error
-    except cyclopts.CycloptsError as error:
-        raise UsageError(f"{one_line(str(error))} See `rewardsmith {name} --help`") from error
-    given = dict(bound.arguments)
-    flags: dict[str, Any] = {}
-    for setting in settings_of(kind):
-        key = _parameter(setting)
-        if key not in given:
-            continue
-        value = given[key]
-        try:
-            flags[setting.key] = value if isinstance(value, bool) else from_words(value, setting.hint)
-        except UsageError as error:
-            raise UsageError(f"{label(setting, command)}: {error}") from error
-    return Request(flags, given.get("config"))
-
-
-def _signature(command: Command, kind: type) -> inspect.Signature:
-    """A signature for cyclopts: all words are text and nothing has a default, so that what was given can be told."""
-    from typing import Annotated
-
-    from cyclopts import Parameter
-
-    from rewardsmith.settings import settings_of
-
-    settings = sorted(settings_of(kind), key=lambda setting: position(setting, command))
-    parameters = []
-    for setting in settings:
-        is_positional = setting.key in command.positional
-        # Where no argument is positional, `--dataset a b` cannot be misread; elsewhere the flag is repeated.
-        parameter = Parameter(name=_flags(setting, kind), consume_multiple=not command.positional)
-        # `| None` for the default: where some other library has imported pydantic, cyclopts checks defaults with it.
-        annotation: Any = Annotated[_shape(setting) | None, parameter]
-        way = inspect.Parameter.POSITIONAL_OR_KEYWORD if is_positional else inspect.Parameter.KEYWORD_ONLY
-        parameters.append(inspect.Parameter(_parameter(setting), way, default=None, annotation=annotation))
-    for flag, shape in (("config", Path), ("lang", str)):
-        annotation = Annotated[shape | None, Parameter(name=f"--{flag}")]
-        parameters.append(inspect.Parameter(flag, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
-    return inspect.Signature(parameters)
-
-
-def _parameter(setting: "Setting") -> str:
-    return setting.key.replace(".", "__")
-
-
-def _shape(setting: "Setting") -> Any:
-    """How many words the setting takes, as the type that cyclopts sees."""
-    from rewardsmith.settings.values import element, is_switch, length
-
-    if is_switch(setting.hint):
-        return bool
-    if element(setting.hint) is None:
-        return str
-    count = length(setting.hint)
-    return GenericAlias(tuple, (str,) * count if count else (str, ...))
-
-
-def _flags(setting: "Setting", kind: type) -> tuple[str, ...]:
-    from rewardsmith.settings.fields import names
-
-    flags = [setting.flag]
-    if setting.key in SHORT_FLAGS:
-        flags.append(SHORT_FLAGS[setting.key])
-    flags += ["--" + name.replace("_", "-") for name, other in names(kind).items() if other is setting]
-    return tuple(dict.fromkeys(flags))
 
 
 def overview() -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rewardsmith.errors import UsageError
+from rewardsmith.settings.elsewhere import suggestion
 from rewardsmith.settings.fields import REQUIRED, names, settings_of
 from rewardsmith.settings.values import arms, from_yaml, is_optional, length, shown
 
@@ -65,34 +66,38 @@ def help_of(kind: type) -> str:
 def refuse_unknown(function: str, given: Iterable[str], known: Collection[str], kind: type | None = None) -> None:
     """UsageError for a keyword that is not one of `known`, with the one that was probably meant.
 
-    Aliases of the settings of `kind` are not taken, but they are known: `learning_rate` is told to be `lr`.
+    Aliases of the settings of `kind` are accepted, as in YAML: `learning_rate` is `lr`.
     """
-    spellings = {name: setting.key for name, setting in names(kind).items()} if kind else {}
-    spellings |= {name: name for name in known}
     for name in given:
-        if name in known:
+        if name in known or (kind is not None and name in names(kind)):
             continue
-        close = [name] if name in spellings else difflib.get_close_matches(name, spellings, n=1)
-        hint = f"Did you mean {written(spellings[close[0]])}?" if close else f"Known: {', '.join(known)}."
-        raise UsageError(f"{function} has no option {name!r}. {hint}")
-
-
-def written(key: str) -> str:
-    """A setting as it is written in Python: 'epochs', or lora={'r': ...} for a field of a nested Config."""
-    section, _, field = key.rpartition(".")
-    return f"{section}={{{field!r}: ...}}" if section else repr(field)
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = suggestion(name, kind, "python") if kind is not None else ""
+        hint = hint or (f" Did you mean {close[0]!r}?" if close else f" Known: {', '.join(known)}.")
+        raise UsageError(f"{function} has no option {name!r}.{hint}")
 
 
 def typed(kind: type, given: Mapping[str, Any]) -> dict[str, Any]:
     """The given keywords as settings by dotted key, for `build`; UsageError for a value that is not of the type."""
     settings = {setting.key: setting for setting in settings_of(kind)}
     values: dict[str, Any] = {}
-    for key, value in flattened(given, settings):
+    for key, value in flattened(canonical(kind, given), settings):
         try:
             values[key] = from_yaml(plain(value), settings[key].hint)
         except UsageError as error:
             raise UsageError(f"{key}: {error}") from error
     return values
+
+
+def canonical(kind: type, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The keywords under our own names; UsageError where one setting is given under two names."""
+    found: dict[str, Any] = {}
+    for name, value in given.items():
+        key = names(kind)[name].key if name in names(kind) else name
+        if key in found:
+            raise UsageError(f"{key!r} is given twice, once as {name!r}; keep one")
+        found[key] = value
+    return found
 
 
 def flattened(given: Mapping[str, Any], known: Collection[str]) -> Iterator[tuple[str, Any]]:

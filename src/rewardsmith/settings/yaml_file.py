@@ -12,8 +12,9 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from rewardsmith.errors import UsageError
+from rewardsmith.settings.elsewhere import suggestion
 from rewardsmith.settings.fields import LANG, Setting, names, settings_of
-from rewardsmith.settings.values import from_yaml, is_switch, nearest
+from rewardsmith.settings.values import from_yaml, is_switch
 
 if TYPE_CHECKING:
     import yaml
@@ -93,10 +94,16 @@ def read_yaml(path: Path, kind: type) -> dict[str, Any]:
     if root is None:
         return {}
     values: dict[str, Any] = {}
+    unknown: list[str] = []
     for setting, node, line in _entries(root, (), path=path, kind=kind, loader=loader):
+        if isinstance(setting, str):
+            unknown.append(f"{path}:{line}: {setting}")
+            continue
         if setting.key in values:
             raise UsageError(f"{path}:{line}: {setting.key!r} is set twice; keep one")
         values[setting.key] = _value(loader, node, setting, place=f"{path}:{line}")
+    if unknown:
+        raise UsageError(" ".join(unknown))
     return values
 
 
@@ -138,8 +145,8 @@ def _broken(path: Path, error: Any) -> str:
 
 def _entries(
     mapping: Any, above: tuple[str, ...], *, path: Path, kind: type, loader: Any
-) -> Iterator[tuple[Setting, Any, int]]:
-    """Each setting under a mapping with its node; None as node means `switched on by having a section`."""
+) -> Iterator[tuple[Setting | str, Any, int]]:
+    """Each setting under a mapping with its node, or the refusal of a key; None as node: switched on by having a section."""
     import yaml
 
     for key_node, node in mapping.value:
@@ -155,7 +162,7 @@ def _entries(
         elif setting:
             yield setting, node, line
         else:
-            raise UsageError(f"{path}:{line}: {_unknown(kind, here)}")
+            yield _unknown(kind, here), None, line
 
 
 def _find(kind: type, path: tuple[str, ...]) -> Setting | None:
@@ -172,8 +179,9 @@ def _unknown(kind: type, path: tuple[str, ...]) -> str:
     key = ".".join(path)
     if any(setting.key.startswith(key + ".") for setting in settings_of(kind)):
         return f"{key!r} is a section; expected `{key}: {{name: value}}`"
-    known = (*settings_of(kind), LANG)
-    hint = nearest(key, [*names(kind), LANG.key]) or f" Known: {', '.join(setting.key for setting in known)}."
+    hint = (
+        suggestion(key, kind, "yaml") or f" Known: {', '.join(setting.key for setting in (*settings_of(kind), LANG))}."
+    )
     return f"unknown key {key!r}.{hint}"
 
 
