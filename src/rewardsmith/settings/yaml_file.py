@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rewardsmith.errors import UsageError
 from rewardsmith.settings.elsewhere import suggestion
 from rewardsmith.settings.fields import LANG, Setting, names, settings_of
-from rewardsmith.settings.values import from_yaml, is_switch
+from rewardsmith.settings.values import from_yaml, is_switch, nearest
 
 if TYPE_CHECKING:
     import yaml
@@ -179,9 +179,8 @@ def _unknown(kind: type, path: tuple[str, ...]) -> str:
     key = ".".join(path)
     if any(setting.key.startswith(key + ".") for setting in settings_of(kind)):
         return f"{key!r} is a section; expected `{key}: {{name: value}}`"
-    hint = (
-        suggestion(key, kind, "yaml") or f" Known: {', '.join(setting.key for setting in (*settings_of(kind), LANG))}."
-    )
+    hint = suggestion(key, kind, "yaml") or nearest(key, [LANG.key])
+    hint = hint or f" Known: {', '.join(setting.key for setting in (*settings_of(kind), LANG))}."
     return f"unknown key {key!r}.{hint}"
 
 
