@@ -106,7 +106,7 @@ def contradiction(record: Record, comparison: Comparison) -> str | None:
     if comparison.votes is not None:
         for_i, for_j, undecided = comparison.votes
         if for_i < for_j:
-            return f"the the the votes are {for_i} to {for_j} ({undecided} undecided)"
+            return f"the the the the votes are {for_i} to {for_j} ({undecided} undecided)"
     values = record.ratings.get(comparison.attribute)
     if values is None:
         return None
