@@ -98,7 +98,7 @@ def test_the_flag_is_repeated_or_takes_several_words(tmp_path, capsys):
     assert main([*words, "--n-layer", "1", "--n-embd", "16", "--n-head", "2", "--threads", "1", "--no-report"]) == 0
     capsys.readouterr()
     assert main(["prepare", source, "--map", "prompt=wrong", "-o", str(tmp_path / "no")]) == 1
-    assert "there is no 'wrong'; the columns are ask, said" in capsys.readouterr().err
+    assert "no column 'wrong'; the columns are ask, said" in capsys.readouterr().err
     assert main(["prepare", source, "--map", "prompt", "-o", str(tmp_path / "no2")]) == 2
 
 

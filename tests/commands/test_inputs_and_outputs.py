@@ -208,7 +208,7 @@ def test_an_empty_part_is_answered_with_options_that_the_command_has(model, tmp_
     with pytest.raises(DataError, match=r"split is empty .* separate files with --validation and --test$") as caught:
         split(data)
     assert "--fractions" not in str(caught.value)
-    with pytest.raises(DataError, match=r"came out empty .*leave --split out") as caught:
+    with pytest.raises(DataError, match=r"split is empty .*remove --split") as caught:
         evaluate.run(evaluate.Config(model=str(model), sources=(str(data),), split="test"))
     assert "--fractions" not in str(caught.value)
 

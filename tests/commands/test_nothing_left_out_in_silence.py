@@ -69,7 +69,7 @@ def run(place):
 UNREADABLE = "10 of 88 rows could not be read: broken_json × 9, missing_field × 1"
 EVALUATED = [
     UNREADABLE,
-    "8 of 78 records left out: not_scorable × 8",
+    "8 of 78 records were excluded: not_scorable × 8",
     "20 of 140 responses cut to max_length: prompt × 15, response × 5",
     "3 of 70 records have a prompt cut differently by response: prompt_cut × 3",
     "4 of 70 records have responses identical after rendering: rendering × 4",
@@ -77,7 +77,7 @@ EVALUATED = [
 ]
 TRAINED = [
     UNREADABLE,
-    "17 of 78 records left out: not_scorable × 8, too_long × 5, identical_tokens × 4",
+    "17 of 78 records were excluded: not_scorable × 8, too_long × 5, identical_tokens × 4",
     "15 of 122 responses cut to max_length: prompt × 15",
     "3 of 61 records have a prompt cut differently by response: prompt_cut × 3",
     "10 of 61 records lose contents to the chat template: system × 7, response × 3",
@@ -224,13 +224,13 @@ def test_a_little_is_a_note_and_no_warning(place, run, capsys):
     told = json.loads(output(capsys, "diagnose", place / "nearly", "--json"))
     (finding,) = [finding for finding in told["findings"] if finding["id"] == "left_out"]
     assert finding["severity"] == "info"
-    assert "1 of 41 records left out" in finding["evidence"]
+    assert "1 of 41 records were excluded" in finding["evidence"]
 
 
 def test_where_nothing_is_left_out_nothing_is_said(place, run, capsys):
     said = output(capsys, "evaluate", "--model", run, "--sources", place / "few.jsonl", "--device", "cpu")
     assert "×" not in said
-    assert " left out" not in said
+    assert " were excluded" not in said
 
 
 def test_where_nothing_is_usable_every_reason_is_told(place, run, capsys):
@@ -238,13 +238,13 @@ def test_where_nothing_is_usable_every_reason_is_told(place, run, capsys):
     (place / "none.jsonl").write_text("\n".join(lines) + "\n")
     assert main(["evaluate", "--model", str(run), "--sources", f"{place}/none.jsonl", "--device", "cpu"]) == 1
     error = capsys.readouterr().err.splitlines()[-1]
-    assert "8 of 8 records left out: not_scorable × 8" in error
+    assert "8 of 8 records were excluded: not_scorable × 8" in error
     assert "10 of 18 rows could not be read: broken_json × 9, missing_field × 1" in error
     arguments = ["train", "--model", f"{place}/start", "--dataset", f"{place}/none.jsonl", "--output", f"{place}/no"]
     few = ["--validation", f"{place}/few.jsonl", "--test", f"{place}/few.jsonl"]
     assert main([*arguments, *few, "--max-length", "256", "--threads", "1", "--device", "cpu"]) == 1
     error = capsys.readouterr().err.splitlines()[-1]
-    assert "nothing left to train on" in error
-    assert "8 of 8 records left out: not_scorable × 8" in error
+    assert "no training data" in error
+    assert "8 of 8 records were excluded: not_scorable × 8" in error
     assert "10 of 18 rows could not be read" in error
     assert not (place / "no").exists()

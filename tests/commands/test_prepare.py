@@ -119,7 +119,7 @@ def test_nothing_is_overwritten_unasked_and_never_a_foreign_folder(source, tmp_p
     (tmp_path / "home/thesis.tex").touch()
     with pytest.raises(OutputError, match="is not prepared data of rewardsmith"):
         prepare(source, tmp_path / "home", overwrite=True)
-    with pytest.raises(OutputError, match="lies in the output folder"):
+    with pytest.raises(OutputError, match="is inside the output folder"):
         prepare(tmp_path / "out/train.jsonl", tmp_path / "out", overwrite=True)
 
 

@@ -198,7 +198,7 @@ def test_an_open_comparison_says_how_many_pairs_it_needs():
     # 1000 * 2.043 * (0.03 / 0.02)^2 = 4597
     assert re.search(r"needs about 4,59\d comparisons", finding.evidence.en)
     close = performance.baselines(Facts(accuracy=0.602, n=1000, baselines=baselines(tfidf=0.002)))
-    assert "too close for any usual n" in close.evidence.en
+    assert "too small a difference for any usual n" in close.evidence.en
 
 
 def test_without_a_paired_interval_the_unpaired_one_is_used_and_said():

@@ -87,7 +87,7 @@ def test_one_prompt_gives_length_no_direction_but_its_usual_one():
 def test_what_was_fitted_on_the_judged_set_says_so():
     assert "evaluated set itself" in fitted_in_words("5-fold by prompt, at most 10 comparisons each")
     assert "itself" not in fitted_in_words("training split, 300 comparisons")
-    assert fitted_in_words("nothing: too few prompts").startswith("not fitted")
+    assert fitted_in_words("not fitted (too few prompts)").startswith("not fitted")
 
 
 def test_a_fit_follows_the_weights_and_not_their_unit():
@@ -169,7 +169,7 @@ def test_labels_without_a_pattern_are_a_coin():
 def test_what_cannot_be_fitted_is_nan_and_says_why():
     one_prompt = tfidf(["a b"], ["c d"], cluster=np.array([0]))
     assert np.isnan(one_prompt.margin).all()
-    assert one_prompt.fitted_on == "none (too few prompts)"
+    assert one_prompt.fitted_on == "not fitted (too few prompts)"
     no_words = tfidf(["!", "?"] * 5, [".", ","] * 5, cluster=np.arange(10))
     assert np.isnan(no_words.margin).all()
     one_row = tfidf(["a b"], ["c d"], cluster=np.array([0]), training=TextPairs(["a"], ["b"]))

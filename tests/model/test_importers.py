@@ -89,7 +89,7 @@ def test_an_adapter_without_its_base_says_how_to_name_it(tmp_path):
     expected = foreign.llama_factory_lora(tmp_path / "adapter")
     (tmp_path / "adapter-base").rename(tmp_path / "moved")
     with pytest.raises(
-        ModelError, match=r"LoRA adapter without its base: .*adapter-base is not there; .*--base FOLDER"
+        ModelError, match=r"LoRA adapter whose base model .*adapter-base does not exist; .*--base FOLDER"
     ):
         RewardModel.load(tmp_path / "adapter", device="cpu")
     config = import_.Config(model=str(tmp_path / "adapter"), output=tmp_path / "model", base=str(tmp_path / "moved"))

@@ -145,7 +145,7 @@ def test_weights_of_few_bits_are_refused_at_once_everywhere(words, tmp_path):
     foreign.classifier(tmp_path / "model")
     change(tmp_path / "model", "config.json", quantization_config=QUANTISED[words])
     for command in commands(tmp_path / "model", tmp_path):
-        with pytest.raises(ModelError, match=rf"was saved in few bits \({words}\).*dequantise it once"):
+        with pytest.raises(ModelError, match=rf"is quantised \({words}\).*dequantise it with"):
             command()
 
 
@@ -159,7 +159,7 @@ def test_a_real_folder_in_four_bits_is_refused_and_so_are_its_weights_without_th
     )
     hf.save_pretrained(tmp_path / "model")
     tokenizer = foreign.save_tokenizer(tmp_path / "model")
-    with pytest.raises(ModelError, match=r"saved in few bits \(bitsandbytes, 4 bits\)"):
+    with pytest.raises(ModelError, match=r"is quantised \(bitsandbytes, 4 bits\)"):
         RewardModel.load(tmp_path / "model", device="cpu")
     few = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model", device_map="cpu").eval()
     # With gradients: else bitsandbytes packs, on some CPUs, in blocks for which these layers are too small.

@@ -238,12 +238,12 @@ def test_where_a_response_stands_is_nothing_that_a_reward_model_could_learn():
     """The preferred response comes first in every row, as in a ranking from best to worst, and nothing else differs."""
     found = rule([pair(f"p{k}", "one two", "two one") for k in range(40)])
     assert np.isnan(found.margin).all()
-    assert found.fitted_on == "nothing: no simple feature differs"
+    assert found.fitted_on == "not fitted (no simple feature differs)"
     assert measured([pair(f"p{k}", "one two", "two one") for k in range(40)]).joint is None
 
 
 def test_what_cannot_be_fitted_says_why():
-    assert rule(shorter_wins(1)).fitted_on == "nothing: too few prompts"
+    assert rule(shorter_wins(1)).fitted_on == "not fitted (too few prompts)"
     assert rule([]).margin.size == 0
     assert rule(shorter_wins(12), training=shorter_wins(1, start=99)).fitted_on == "5-fold by prompt"
 

@@ -168,7 +168,7 @@ def test_lines_name_counts_reasons_and_rows_without_folders():
     assert filled().lines() == [
         "14 of 20 rows could not be read: wrong_type × 14",
         "    wrong_type: a.jsonl:1, 2, 3, …; chosen is 3",
-        "1 of 2 records left out: not_scorable × 1",
+        "1 of 2 records were excluded: not_scorable × 1",
         "    not_scorable: a.jsonl:16; no such turn",
         "1 of 2 responses cut to max_length: prompt × 1",
         "    prompt: b.jsonl:1",

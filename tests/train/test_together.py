@@ -159,7 +159,7 @@ def test_what_goes_wrong_is_said_alike_in_all_processes(both):
     assert first["not_finite"] == second["not_finite"]
     assert first["not_finite"].startswith("step 1: the loss is not finite on")
     assert "are tied weights, which FSDP cannot shard" in first["tied"]
-    assert "begin differently (data_train)" in first["disagree"]
+    assert "start differently (data_train)" in first["disagree"]
 
 
 def test_a_weight_that_nothing_depends_on_stays(both):

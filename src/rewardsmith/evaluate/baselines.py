@@ -31,7 +31,7 @@ CJK_RANGES = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\
 PIECES = re.compile(f"(?P<cjk>[{CJK_RANGES}]+)|[^\\W{CJK_RANGES}]+")
 
 
-FIXED = "none (fixed rule)"
+FIXED = "not fitted (fixed rule)"
 
 
 def by_folds(folds: int, capped: str = "") -> str:
@@ -50,7 +50,7 @@ def fitted_in_words(source: str) -> str:
         return ""
     if fitted_on_itself(source):
         return f"fitted on the evaluated set itself, {source}"
-    return f"not fitted, {source}" if source.startswith("nothing") else f"fitted on {source}"
+    return source if source.startswith("not fitted") else f"fitted on {source}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +266,7 @@ def cross_fitted_tfidf(pairs: TextPairs, *, cluster: Int[np.ndarray, " N"], seed
     size, folds = len(pairs.preferred), fold_count(cluster)
     margin = np.full(size, np.nan)
     if folds < 2:
-        return Baseline("tfidf", margin, "none (too few prompts)")
+        return Baseline("tfidf", margin, "not fitted (too few prompts)")
     counts, fold, capped = count_grams(pairs), folds_of_clusters(cluster, seed=seed, folds=folds), ""
     for number in range(folds):
         inside, outside = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
@@ -274,5 +274,5 @@ def cross_fitted_tfidf(pairs: TextPairs, *, cluster: Int[np.ndarray, " N"], seed
         capped = capped or (f", at most {limit:,} comparisons each" if rows.size < outside.size else "")
         margin[inside] = fitted_margins(counts, rows, inside, weight=pairs.weights()[rows])
     if np.isnan(margin).any():
-        return Baseline("tfidf", np.full(size, np.nan), "none (a fold was too small)")
+        return Baseline("tfidf", np.full(size, np.nan), "not fitted (a fold was too small)")
     return Baseline("tfidf", margin, by_folds(folds, capped))

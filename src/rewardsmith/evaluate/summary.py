@@ -221,10 +221,10 @@ def baselines(
 ) -> tuple[Baseline, ...]:
     """The rules on decided comparisons, a constant last; the margins of one that needs what is not known are NaN."""
     unknown = np.full(len(rows), np.nan)
-    length = Baseline("longer", unknown, "none (the lengths are unknown)")
+    length = Baseline("longer", unknown, "not fitted (the lengths are unknown)")
     if (lengths := lengths_of(rows)) is not None:
         length = by_length(lengths, validation=lengths_of(validation), seed=seed)
-    words = Baseline("tfidf", unknown, "none (the texts are unknown)")
+    words = Baseline("tfidf", unknown, "not fitted (the texts are unknown)")
     if rows.preferred_text is not None and rows.other_text is not None:
         texts = rows.preferred_text, rows.other_text
         words = tfidf(*texts, cluster=rows.cluster, seed=seed, training=training, weight=rows.weight)

@@ -300,7 +300,7 @@ def evaluate_records(
     left_out = read or LeftOut()
     left_out.add(scored.left_out)
     if not rows:
-        raise DataError(f"nothing can be evaluated: {left_out.in_one_line() or 'there are no records'}")
+        raise DataError(f"no data to evaluate: {left_out.in_one_line() or 'there are no records'}")
     fitted = list(compared(validation.records, validation.rewards)) if validation else []
     comparisons = comparisons_of(rows)
     summary: Summary = summarize(

@@ -203,7 +203,7 @@ def encode_splits(
     for encoding, name in ((train, "train"), (validation, "validation")):
         encoding.left_out.read(*splits.read.get(name, (0, ())))
     if not train.examples:
-        raise TrainingError(f"nothing left to train on: {train.left_out.in_one_line()}")
+        raise TrainingError(f"no training data: {train.left_out.in_one_line()}")
     train.examples = take_share(train.examples, config.frac, seed=config.seed)
     for line in left_out_in_words(train.left_out, validation.left_out):
         progress.note(line)

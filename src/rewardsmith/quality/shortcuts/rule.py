@@ -25,7 +25,7 @@ def shortcut_rule(
     design = design_of([*learned, *judged]) if judged else []
     unknown = np.full(len(judged), np.nan)
     if not design:
-        return Baseline(NAME, unknown, "none (no simple feature differs)")
+        return Baseline(NAME, unknown, "not fitted (no simple feature differs)")
     if training is not None and len(learned) >= 2:
         preferred, other = stacked(design)
         size = len(learned)
@@ -35,5 +35,5 @@ def shortcut_rule(
     weight = np.array([row.weight for row in judged]) * decided
     scores = cross_fitted([(one[len(learned) :], two[len(learned) :]) for one, two in design], cluster, weight, SEED)
     if scores is None:
-        return Baseline(NAME, unknown, "none (too few prompts)")
+        return Baseline(NAME, unknown, "not fitted (too few prompts)")
     return Baseline(NAME, scores[0] - scores[1], by_folds(fold_count(cluster)))
