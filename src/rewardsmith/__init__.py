@@ -1,4 +1,4 @@
-"""Reward models for RLHF: clean preference data, train, evaluate, and be told honestly how good the result is.
+"""Reward models for RLHF: clean preference data, train, evaluate, and measure how good the result is.
 
     import rewardsmith as rs
 

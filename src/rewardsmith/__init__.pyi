@@ -314,7 +314,7 @@ def train(
     progress: Progress = ...,
     lang: Literal["en", "zh"] | None = None,
 ) -> TrainResult:
-    """`rewardsmith train`: train a reward model, evaluate it, judge it.
+    """`rewardsmith train`: train a reward model, evaluate and diagnose it.
 
     Options:
         model: Model to start from: tiny, smollm2-135m, minilm-l6, a folder, or a Hub name ORG/NAME.
@@ -403,7 +403,7 @@ def verify(
     progress: Progress = ...,
     lang: Literal["en", "zh"] | None = None,
 ) -> Verification:
-    """`rewardsmith verify`: whether a run or a model still is what it was.
+    """`rewardsmith verify`: whether a run or a model is unchanged since it was written.
 
     Options:
         place: Run folder of train, or a model folder.

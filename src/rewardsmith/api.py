@@ -62,7 +62,7 @@ def in_language(lang: Language | None) -> Iterator[None]:
 
 
 def public(kind: type | None = None) -> Callable[[F], F]:
-    """Make a public function: it speaks `lang`, and refuses an unknown keyword with the one that was meant.
+    """Make a public function: its messages are in `lang`, an unknown keyword is a UsageError with a suggestion.
 
     Where it has `**settings`, the settings of the Config `kind` stand in their place in signature and docstring.
     """
@@ -149,7 +149,7 @@ def train(
     lang: Language | None = None,
     **settings: Any,
 ) -> train_command.Result:
-    """`rewardsmith train`: train a reward model, evaluate it, judge it."""
+    """`rewardsmith train`: train a reward model, evaluate and diagnose it."""
     given = {"model": model, "dataset": dataset, "output": output, "map": columns(map)}
     return train_command.run(config_of(train_command.Config, given, settings), progress)
 
@@ -189,7 +189,7 @@ def compare(
 def verify(
     place: str | Path, *, progress: Progress = SILENT, lang: Language | None = None, **settings: Any
 ) -> verify_command.Result:
-    """`rewardsmith verify`: whether a run or a model still is what it was."""
+    """`rewardsmith verify`: whether a run or a model is unchanged since it was written."""
     return verify_command.run(config_of(verify_command.Config, {"place": place}, settings), progress)
 
 

@@ -33,7 +33,7 @@ class BaselineFacts:
 
     @property
     def rule(self) -> str:
-        """What it goes by: longer, shorter, tfidf, shortcuts, constant."""
+        """What the rule is based on: longer, shorter, tfidf, shortcuts, constant."""
         return self.direction or self.name
 
 

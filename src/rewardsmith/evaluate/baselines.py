@@ -77,7 +77,7 @@ class TextPairs:
 class Baseline:
     """Margins of a rule, shape (N,), NaN throughout where it could not be fitted; `fitted_on` says on what it was.
 
-    `direction` is "longer" or "shorter", of a rule that goes by length.
+    `direction` is "longer" or "shorter", of a rule based on length.
     """
 
     name: str

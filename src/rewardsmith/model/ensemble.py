@@ -2,7 +2,7 @@
 
 Linear heads on the same features have a mean that is a linear head itself, with the mean of their weights. So the folder's
 own head is the ensemble's mean and opens everywhere as before; the heads lie beside it, in `heads/`, where no reader of
-weights looks. Their spread hangs on the sample of prompts alone (bootstrap), not on what all of them share.
+weights looks. Their spread depends on the sample of prompts alone (bootstrap), not on what all of them share.
 """
 
 from collections.abc import Iterable, Iterator

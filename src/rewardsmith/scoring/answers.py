@@ -1,6 +1,6 @@
 """How many of a text's tokens belong to its answer: what a reward that averages over the answer has to know.
 
-The answer is the last message's content and what the template writes behind it. It hangs on the text alone, never on the
+The answer is the last message's content and what the template writes behind it. It depends on the text alone, never on the
 responses beside it or on where a record's prompt is said to end, so that a mean over it is the same everywhere.
 """
 

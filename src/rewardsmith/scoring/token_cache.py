@@ -1,7 +1,7 @@
 """Token ids of records, tokenized or read back by a hash of their content: a second run on the same data starts at once.
 
 One SQLite file beside the installed models; a key holds everything that decides the ids (contract, tokenizer, content), so
-nothing in it ever becomes wrong. A file that is damaged, locked or too large is passed over or begun anew.
+nothing in it ever becomes wrong. A file that is damaged, locked or too large is passed over or begun again.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from rewardsmith.scoring.truncation import Cuts
 from rewardsmith.version import VERSION
 
 FEWEST = 5000  # records from which on tokenizing takes long enough to be remembered
-LARGEST = 4 * 10**9  # bytes; a file beyond is begun anew
+LARGEST = 4 * 10**9  # bytes; a file beyond is begun again
 MAGIC = b"SQLite format 3\0"
 CHECK_BYTES = 8
 WRITTEN = 1000  # records between two commits
@@ -56,7 +56,7 @@ def encode_record(record: Record, encoder: Encoder, store: "TokenStore | None") 
 
 
 class TokenStore:
-    """What is remembered of one encoder's work; records that cannot be encoded are tried anew each time."""
+    """What is remembered of one encoder's work; records that cannot be encoded are tried again each time."""
 
     def __init__(self, encoder: Encoder, file: sqlite3.Connection) -> None:
         self.file = file
@@ -174,7 +174,7 @@ def opened(path: Path) -> sqlite3.Connection:
 
 
 def common_hash(encoder: Encoder) -> bytes:
-    """What all of an encoder's ids hang on: contract, tokenizer, whether answers are counted, this version."""
+    """What all of an encoder's ids depend on: contract, tokenizer, whether answers are counted, this version."""
     tokenizer = encoder.tokenizer
     inner = getattr(tokenizer, "backend_tokenizer", None)
     told = (

@@ -156,7 +156,7 @@ def take_share(examples: Sequence[Example], share: float, *, seed: int) -> list[
 
 
 def steps_of_epoch(examples: Sequence[Example], *, epoch: int, seed: int, batch: int) -> list[list[int]]:
-    """Which examples form each optimizer step of an epoch: a shuffle that hangs on (seed, epoch, id), cut in batches."""
+    """Which examples form each optimizer step of an epoch: a shuffle that depends on (seed, epoch, id), cut in batches."""
     seen: Counter[str] = Counter()
     keys = []
     for example in examples:  # equal rows must not always land in one batch, so each counts its occurrence

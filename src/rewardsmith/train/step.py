@@ -44,7 +44,7 @@ class StepFigures:
 
 @dataclass(frozen=True)
 class Dropout:
-    """Head dropout at `rate`; every mask hangs on (seed, epoch, record id, response), never on the order of calls."""
+    """Head dropout at `rate`; every mask depends on (seed, epoch, record id, response), never on the order of calls."""
 
     rate: float
     seed: int

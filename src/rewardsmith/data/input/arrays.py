@@ -161,7 +161,7 @@ class ArraySplitter:
             rest = yield from self.scan(*rest, wait)
 
     def scan(self, data: bytes, offset: int, wait: int) -> Generator[InputLine, None, Rest | None]:
-        """The elements in some bytes; returns what is to be scanned anew where an element held other rows."""
+        """The elements in some bytes; returns what is to be scanned again where an element held other rows."""
         limit = max(0, len(data) - wait)
         begin = end = 0
         for match in self.marks.finditer(data):

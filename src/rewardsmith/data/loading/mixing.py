@@ -1,4 +1,4 @@
-"""Shares of sources: which records are taken hangs on the seed and their content, never on their order.
+"""Shares of sources: which records are taken depends on the seed and their content, never on their order.
 
 `a.jsonl:0.3` takes about three records in ten; a cap takes the records whose hashes come first.
 """

@@ -128,7 +128,7 @@ class NearPrompts:
     def clusters(self) -> dict[int, float]:
         """For each opening that has near-duplicates, by its key, the place of its cluster in [0, 1).
 
-        The cluster's place is that of its opening with the lowest SHA-256, so it does not hang on the order of rows.
+        The cluster's place is that of its opening with the lowest SHA-256, so it does not depend on the order of rows.
         """
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components

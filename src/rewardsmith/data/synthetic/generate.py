@@ -69,7 +69,7 @@ def generate(
     The responses of a prompt differ in m as far as K <= 6 allows; every pair with different gold is judged once, and
     independently. `language` is "en", "zh", or "mixed" (each prompt one or the other, evenly). `noise` >= 0 is the
     temperature of the judges (0: they never err). `faults` maps names of FAULTS to rates in [0, 1]: that share of the
-    `n_prompts` rows, rounded. Row r hangs on (seed, r) only, so a longer run begins with the same rows as a shorter
+    `n_prompts` rows, rounded. Row r depends on (seed, r) only, so a longer run begins with the same rows as a shorter
     one (planted faults aside), in any process. DataError for a value out of range or rates that do not fit together.
     """
     _check(n_prompts, responses_per_prompt, language, noise)

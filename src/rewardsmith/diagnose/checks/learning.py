@@ -1,4 +1,4 @@
-"""Did it learn at all: loss and accuracy against a coin's, constant rewards, the mean training loss."""
+"""Whether the model learned anything: loss and accuracy against chance level, constant rewards, the mean training loss."""
 
 import math
 
@@ -12,7 +12,7 @@ SAME_REWARD_STD = 1e-4
 """Rewards that spread less than this are one number: fp16 and bf16 already round more than that."""
 
 FEWEST = 6
-"""Under six independent comparisons even all right is what a coin gives in 6 % of cases, both ends counted (2 / 2 ** 5)."""
+"""Under six independent comparisons all correct occurs by chance in 6 % of cases, two-sided (2 / 2 ** 5)."""
 
 CONSTANT_TIES = 0.5
 """With half of all comparisons tied the model tells most responses apart by nothing."""
@@ -46,7 +46,7 @@ def constant_rewards(facts: Facts) -> Finding | None:
 
 
 def learned(facts: Facts) -> Finding | None:
-    """Whether accuracy and loss differ from a coin's (0.5 and ln 2), as far as n tells."""
+    """Whether accuracy and loss differ from chance level (0.5 and ln 2) at this n."""
     if facts.accuracy is None and facts.loss is None and facts.train_loss is None:
         return None
     interval = facts.interval
@@ -60,7 +60,7 @@ def learned(facts: Facts) -> Finding | None:
 
 
 def too_few(facts: Facts) -> bool:
-    """Whether a coin may be right (or wrong) on all of so few comparisons, or prompts."""
+    """Whether so few comparisons, or prompts, may all be right (or wrong) by chance."""
     return any(count is not None and count < FEWEST for count in (facts.n, facts.clusters))
 
 
@@ -115,7 +115,7 @@ def figures(facts: Facts) -> dict[str, float | None]:
 
 
 def nothing_learned(facts: Facts) -> Finding:
-    """Loss at ln 2 and an accuracy that may be a coin's."""
+    """Loss at ln 2 and an accuracy that may be chance."""
     said, interval = measured(facts), facts.interval
     tail = f" ({span(interval.low, interval.high)})" if interval else ""
     return Finding(

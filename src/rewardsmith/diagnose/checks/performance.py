@@ -107,7 +107,7 @@ def no_sample_size(accuracy: float) -> Finding:
 
 
 def weak_signal(facts: Facts) -> Finding | None:
-    """Better than a coin, but wrong too often to optimise against."""
+    """Better than chance, but wrong too often to optimise against."""
     interval = facts.interval
     if facts.accuracy is None or interval is None or not facts.n:
         return None

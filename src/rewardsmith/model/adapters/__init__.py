@@ -1,1 +1,1 @@
-"""Adapters (LoRA) and weights in few bits: put on, merged, dequantised. Begin with `lora`."""
+"""Adapters (LoRA) and quantised weights: added, merged, dequantised. Begin with `lora`."""

@@ -8,7 +8,7 @@ from rewardsmith.files.manifest import MANIFEST, Fault, faults_of, files_of, lis
 from rewardsmith.model.loading.folders import PICKLES, TOKENIZER_FILES
 
 CARD = "README.md"
-"""The model card, which is written anew and changed by hand."""
+"""The model card, which is written again and changed by hand."""
 READ = (
     *("*.safetensors", "*.safetensors.index.json", "*.gguf", *PICKLES),
     *("config.json", "adapter_config.json", "reward.json", "generation_config.json"),

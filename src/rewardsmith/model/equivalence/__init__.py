@@ -1,1 +1,1 @@
-"""Checks, made when a model is opened, that our way through it gives what it gives itself. Begin with `path_check`."""
+"""Checks, made when a model is opened, that our forward pass equals the model's own. Begin with `path_check`."""

@@ -11,9 +11,9 @@ from rewardsmith.scoring.trees import build_tree
 
 TOLERANCE = 2e-4  # relative to the spread of the rewards' features; a wrong mask is off by orders of magnitude more
 ENOUGH = 256
-"""Tokens of the tree that is checked where nothing in the model hangs on the length: a wrong mask shows in any tree."""
+"""Tokens of the tree that is checked where nothing in the model depends on the length: a wrong mask shows in any tree."""
 STEADY = {"default", "linear", "llama3", "yarn"}
-"""Rotary positions whose angles hang on a token's position alone, not on how long the text is."""
+"""Rotary positions whose angles depend on a token's position alone, not on how long the text is."""
 COARSE = 0.1  # with activations rounded to 8 bits, where a difference in the last place becomes one of 1 in 127
 
 

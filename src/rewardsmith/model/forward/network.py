@@ -81,7 +81,7 @@ class RewardNetwork(nn.Module):
         self.readout, self._outputs = readout, LayerOutputs(layer_stack(self.hf.base_model), readout.layers)
 
     def take_head(self) -> None:
-        """Find the head in `hf` (anew, once an adapter has put a copy of it that learns in its place)."""
+        """Find the head in `hf` (again, once an adapter has put a copy of it that learns in its place)."""
         self.head = find_head(self.hf)
         self.head.register_forward_pre_hook(self._keep_features)
 

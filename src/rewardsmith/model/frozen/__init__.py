@@ -1,1 +1,1 @@
-"""What is computed once of frozen layers and kept on disk. Begin with `feature_cache`."""
+"""Caches on disk of what frozen layers compute. Begin with `feature_cache`."""

@@ -19,7 +19,7 @@ from rewardsmith.files.leftovers import delete, remove_files, stale
 KEY_BYTES = 16
 PART = re.compile(r"part-.+\.safetensors")
 STORE = re.compile(rf"(states-)?[0-9a-f]{{{2 * KEY_BYTES}}}")
-"""What a cache is called: a hash of what its contents hang on."""
+"""What a cache is called: a hash of what its contents depend on."""
 
 
 def bytes_of(tensor: Tensor) -> memoryview:

@@ -1,1 +1,1 @@
-"""What is looked at before a model may be scored with: its config, code, weights and tokens. Begin with `config`."""
+"""Checks of a model's folder before it is used: config, code, weights and tokens. Begin with `config`."""

@@ -1,1 +1,1 @@
-"""Modules of transformers that keep less memory, the same to rounding. Begin with `swap`."""
+"""Modules of transformers with less memory for activations, equal up to rounding. Begin with `swap`."""

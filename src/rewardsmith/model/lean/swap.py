@@ -1,6 +1,6 @@
 """Which modules of a transformers model compute by `lean_layers`: those that do the same, found by trying.
 
-Nothing goes by the names of families. A norm, a gated feed-forward part or an embedding is taken over if its formula gives
+Names of families are not used. A norm, a gated feed-forward part or an embedding is taken over if its formula gives
 what the module itself gives for random input; whether a norm may hand its rows over in half precision is read off a forward
 pass: if linear layers alone take them, which would round them anyway.
 """

@@ -206,7 +206,7 @@ def stored_head(folder: ModelFolder, name: str) -> torch.Tensor:
 
 
 def draw_head(head: torch.nn.Linear, *, seed: int) -> None:
-    """Draw a head anew with standard deviation 1 / (width + 1): rewards near zero, a first loss of about ln 2.
+    """Draw a head again with standard deviation 1 / (width + 1): rewards near zero, a first loss of about ln 2.
 
     The scale is OpenRLHF's (`get_llm_for_sequence_regression`, value head initialisation).
     """

@@ -1,7 +1,7 @@
 """What rows say about each other, for `rewardsmith prepare`: found in a pass of its own, reported while rows are written.
 
-Near-duplicates, judgements that go round in a circle or hang on the order, prompts that stand on two sides, and texts
-of benchmarks. Memory holds some hundred bytes per row; what is found does not hang on the order of the rows.
+Near-duplicates, judgements that go round in a circle or depend on the order, prompts that stand on two sides, and texts
+of benchmarks. Memory holds some hundred bytes per row; what is found does not depend on the order of the rows.
 """
 
 from array import array

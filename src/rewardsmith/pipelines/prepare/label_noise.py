@@ -97,7 +97,7 @@ def judge_labels(records: Mapping[Split, Sequence[Record]], files: Mapping[str, 
         raise DataError(
             "label noise cannot be estimated: the training split has no comparison with a preferred response"
         )
-    # In an order of their own, so that sums, folds and thus every decision do not hang on the order of the rows.
+    # In an order of their own, so that sums, folds and thus every decision do not depend on the order of the rows.
     train = sorted(labels[TRAIN], key=DecidedLabel.content)
     refuse_foreign_margins(files, train)
     texts, cluster = texts_of(train), clusters_of(train)

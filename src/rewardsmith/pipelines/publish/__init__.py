@@ -1,1 +1,1 @@
-"""A model folder → its card, and its place on the hub. Begin with `card`."""
+"""A model folder → its model card, and its upload to the Hub. Begin with `card`."""

@@ -15,7 +15,7 @@ CARD = "README.md"
 
 
 def refresh(run_folder: Path, *, facts: "Facts | None" = None, progress: Progress = SILENT) -> None:
-    """Write the card of a run anew, in the language spoken; one that a person changed stays as it is, which is noted.
+    """Write the card of a run again, in the language spoken; one that a person changed stays as it is, which is noted.
 
     `facts` are those of the run where they have been read already.
     """

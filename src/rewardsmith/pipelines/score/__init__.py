@@ -1,1 +1,1 @@
-"""Rows → the same rows with their rewards, in parts that survive a kill."""
+"""Rows → the same rows with their rewards, in parts that survive an interruption."""

@@ -87,7 +87,7 @@ def lines_of(paths: Iterable[Path]) -> Iterator[bytes]:
 
 
 def facts_of(item: Any) -> list[Any]:
-    """What a row was understood as, as far as its output hangs on it."""
+    """What a row was understood as, as far as its output depends on it."""
     said = getattr(item, "id", None) or getattr(item, "reason", None)
     return [type(item).__name__, said, getattr(item, "file", None) or getattr(item, "source", None), item.line]
 

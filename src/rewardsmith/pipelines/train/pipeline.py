@@ -270,7 +270,7 @@ def fit(
 
 
 def trained_model(config: Config, start: Start, state: "FitState", team: "Team") -> "RewardModel":
-    """The model with its trained weights, whole in every process: sharded, it is opened anew and takes them from disk."""
+    """The model with its trained weights, whole in every process: sharded, it is opened again and takes them from disk."""
     from rewardsmith.train.resume import final_weights, load_weights
 
     if team.size == 1 or config.engine == "ddp":

@@ -95,7 +95,7 @@ def note_changes(before: Mapping[str, Any], now: Mapping[str, Any], progress: Pr
 
 
 def seal_run(folder: Path) -> None:
-    """Write the manifest of a finished run: what it was given and what it measured; reports are written anew later."""
+    """Write the manifest of a finished run: what it was given and what it measured; reports are written again later."""
     seal(folder, [path for path in files_of(folder) if is_sealed(path.relative_to(folder))])
 
 

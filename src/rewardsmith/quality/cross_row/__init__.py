@@ -1,1 +1,1 @@
-"""Records → what they say about each other: duplicates, contradictions, cycles, contamination. Begin with `near`."""
+"""Records → findings from comparing rows: duplicates, contradictions, cycles, contamination. Begin with `near`."""

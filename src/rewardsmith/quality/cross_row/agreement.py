@@ -1,4 +1,4 @@
-"""What rows say about each other's judgements: preferences that go round in a circle, verdicts that hang on the order.
+"""What rows say about each other's judgements: preferences that go round in a circle, verdicts that depend on the order.
 
 Memory holds a few numbers per comparison, never a text.
 """

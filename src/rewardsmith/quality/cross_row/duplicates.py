@@ -1,6 +1,6 @@
 """Rows that are nearly the same as another: clusters of them, and which one of each is kept.
 
-What is found hangs on the rows' content, never on their order; a second pass over what was kept finds nothing more.
+What is found depends on the rows' content, never on their order; a second pass over what was kept finds nothing more.
 """
 
 import zlib

@@ -1,1 +1,1 @@
-"""Comparisons → the share of wrong labels, and which they probably are. Begin with `noise`."""
+"""Comparisons → the share of wrong labels, and the labels that are probably wrong. Begin with `noise`."""

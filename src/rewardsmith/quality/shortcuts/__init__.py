@@ -1,1 +1,1 @@
-"""Comparisons → how far simple features predict their labels. Begin with `measure`."""
+"""Comparisons → how well simple features predict their labels. Begin with `measure`."""

@@ -1,1 +1,1 @@
-"""A text → what is wrong with it: damage of its encoding, leaked markup, its language. Begin with `characters`."""
+"""A text → damage of its encoding, leaked markup, its language. Begin with `characters`."""

@@ -92,13 +92,13 @@ def marked(text: str) -> str:
 
 
 def is_ours(text: str) -> bool:
-    """Whether this is a card as `render_card` wrote it, which may be written anew."""
+    """Whether this is a card as `render_card` wrote it, which may be written again."""
     found = MARK.search(text)
     return found is not None and hash_text(text[: found.start() - 1])[:16] == found[1]
 
 
 def stated(text: str) -> tuple[str, tuple[str, ...]]:
-    """License and languages in the front matter of a card, to keep them when it is written anew."""
+    """License and languages in the front matter of a card, to keep them when it is written again."""
     import yaml
 
     found = FRONT.match(text)

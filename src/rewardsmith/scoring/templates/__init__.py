@@ -1,1 +1,1 @@
-"""A chat template → text: pinned in time, with an allowance of work, contents kept apart. Begin with `renderer`."""
+"""A chat template → text: with a fixed date, limited work, and message contents kept separate. Begin with `renderer`."""

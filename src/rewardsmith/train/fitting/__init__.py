@@ -1,1 +1,1 @@
-"""Heads that are fitted to known features instead of being stepped. Begin with `linear`."""
+"""Heads that are fitted to cached features instead of being trained step by step. Begin with `linear`."""

@@ -1,1 +1,1 @@
-"""Attention over prefix trees that lie behind each other in one row. Begin with `layout`, then `tree`."""
+"""Attention over prefix trees packed into one row. Begin with `layout`, then `tree`."""
