@@ -11,7 +11,7 @@ import rewardsmith as rs
 from damage import flip_bit
 from rewardsmith.cli import main
 from rewardsmith.commands import train
-from rewardsmith.errors import ModelError, UsageError
+from rewardsmith.errors import DataError, ModelError, UsageError
 from rewardsmith.model.checkpoint.intact import seal_model
 from rewardsmith.pipelines.train.run_folder import seal_run
 from rewardsmith.pipelines.verify import PARTS
@@ -186,6 +186,39 @@ def test_a_run_on_its_way_and_models_of_before_hold_as_far_as_they_go(run):
     shutil.rmtree(run / "model")
     result = rs.verify(run)
     assert (result.holds, state(result)["files"], state(result)["probes"]) == (True, True, None)
+
+
+@pytest.mark.parametrize("name", ["evaluation.json", "comparisons.jsonl", "metrics.jsonl", "train.json", "config.yaml"])
+def test_diagnose_and_compare_refuse_figures_that_were_damaged_since(made, run, name, tmp_path):
+    flip_bit(run / name, root=tmp_path, rng=random.Random(1))
+    with pytest.raises(DataError, match=rf"run is damaged: {name}: other bytes than when it was written"):
+        rs.diagnose(run, overwrite=True)
+    if name == "comparisons.jsonl":
+        with pytest.raises(DataError, match=r"run is damaged: comparisons.jsonl: other bytes"):
+            rs.compare(made / "run", run)
+    else:
+        assert rs.compare(made / "run", run).to_json()["flipped"] == 0
+
+
+def test_a_finished_run_whose_manifest_is_gone_is_noticed_and_still_read(run):
+    (run / "manifest.json").unlink()
+    assert faults(rs.verify(run, part="files")) == [("files", "manifest.json", "no such file")]
+    assert rs.diagnose(run, overwrite=True).verdict
+    change(run / "train.json", finished=False)  # as while it is resumed
+    assert state(rs.verify(run, part="files")) == {"files": True}
+
+
+def test_an_evaluation_has_a_manifest_and_what_is_written_beside_it_later_does_not_matter(made, run, tmp_path, capsys):
+    place = tmp_path / "evaluated"
+    rs.evaluate(run, made / "data.jsonl", output=place)
+    rs.diagnose(place)
+    assert state(rs.verify(place)) == {"files": True}
+    rs.evaluate(run, made / "data.jsonl", output=place, overwrite=True)
+    flip_bit(place / "evaluation.json", root=tmp_path, rng=random.Random(2))
+    assert main(["verify", str(place)]) == 1
+    assert "evaluation.json: other bytes than when it was written" in capsys.readouterr().out
+    with pytest.raises(DataError, match=r"evaluated is damaged: evaluation.json"):
+        rs.diagnose(place)
 
 
 def test_a_run_that_is_resumed_after_its_end_is_sealed_anew(made, run):

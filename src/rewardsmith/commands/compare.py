@@ -177,12 +177,14 @@ def read_left_out(folder: Path) -> dict[str, Any]:
 def read_margins(folder: Path) -> dict[Key, dict[str, Any]]:
     """The rows of a folder's `comparisons.jsonl` by what identifies a comparison, in file order."""
     from rewardsmith.errors import DataError
+    from rewardsmith.files.manifest import refuse_changed
 
     path = folder / "comparisons.jsonl"
     if not path.is_file():
         raise DataError(
             f"{folder} contains no comparisons.jsonl; pass a run folder or the --output of rewardsmith evaluate"
         )
+    refuse_changed(folder, [path.name])
     rows: dict[Key, dict[str, Any]] = {}
     seen: Counter[tuple[str, int, int]] = Counter()
     with path.open("rb") as lines:

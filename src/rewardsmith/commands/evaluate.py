@@ -21,6 +21,7 @@ from rewardsmith.errors import DataError, UsageError
 from rewardsmith.evaluate.baselines import fitted_in_words
 from rewardsmith.files import check_output, claimed, prepare_output, refuse_inside
 from rewardsmith.files.kinds import EVALUATION
+from rewardsmith.files.manifest import seal
 from rewardsmith.language import padded, say
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Quarantined, Record
@@ -132,6 +133,7 @@ def evaluated(config: Config, progress: Progress) -> Result:
     evaluation = replace(evaluation, summary={**evaluation.summary, "attribute": config.attribute})
     if config.output is not None:
         evaluation.save(config.output)
+        seal(config.output)
     return Result(evaluation.summary, quarantined)
 
 

@@ -12,6 +12,7 @@ from rewardsmith.diagnose.compared import gather
 from rewardsmith.diagnose.facts import CurvePoint, DataFacts, DataFinding, Facts
 from rewardsmith.errors import DataError, UsageError
 from rewardsmith.evaluate.metrics import moments
+from rewardsmith.files.manifest import refuse_changed
 from rewardsmith.files.reading import as_object, read_bytes, read_lines, read_object, taking_from
 from rewardsmith.scoring.left_out import LeftOut, left_out_from
 
@@ -100,6 +101,7 @@ def facts_from_folder(folder: Path) -> Facts:
         raise DataError(
             f"{folder} contains none of {', '.join(EXPECTED[1:])}; pass the output folder of train or evaluate"
         )
+    refuse_changed(folder, [name for name in EXPECTED if name not in missing])
     training = read_object(folder / "train.json")
     evaluation = read_object(folder / "evaluation.json")
     curve, passes, notes = read_metrics(folder / "metrics.jsonl")

@@ -114,7 +114,12 @@ PREPARED = Kind(
     repaired.jsonl signals.jsonl near_duplicates.jsonl contamination.jsonl label_noise.jsonl
     """,
 )
-EVALUATION = Kind("an evaluation", "evaluation.json", frozenset({"n", "accuracy", "records"}), f"{EVALUATED} {REPORT}")
+EVALUATION = Kind(
+    "an evaluation",
+    "evaluation.json",
+    frozenset({"n", "accuracy", "records"}),
+    f"manifest.json {EVALUATED} {REPORT}",
+)
 DEMO = Kind(
     "a demo",
     "demo.json",

@@ -12,11 +12,12 @@ from typing import Any
 
 import orjson
 
+from rewardsmith.errors import DataError
 from rewardsmith.files.atomic import sync, write_json
 from rewardsmith.files.hashes import xxh3
 
 MANIFEST = "manifest.json"
-ABSENT = "no such file"
+ABSENT, UNREADABLE = "no such file", "cannot be read as a manifest"
 LARGEST_MANIFEST = 50_000_000  # bytes; anything larger is none
 
 
@@ -93,7 +94,7 @@ def faults_of(
         return [Fault(MANIFEST, ABSENT)]
     entries = read_manifest(folder)
     if not entries:
-        return [Fault(MANIFEST, "cannot be read as a manifest")]
+        return [Fault(MANIFEST, UNREADABLE)]
     found = [Fault(name, what) for name, entry in sorted(entries.items()) if (what := fault_of(folder / name, entry))]
     found += [Fault(name, "not listed in manifest.json") for name in sorted(set(needed) - entries.keys())]
     known = {*entries, *needed}
@@ -112,6 +113,23 @@ def fault_of(path: Path, entry: Mapping[str, Any]) -> str | None:
     if xxh3(path) != entry.get("xxh3_128"):
         return "changed since it was written"
     return None
+
+
+def refuse_changed(folder: Path, names: Iterable[str]) -> None:
+    """DataError where one of these files is not what the folder's manifest says; nothing is known without a manifest."""
+    if not (folder / MANIFEST).is_file():
+        return
+    entries = read_manifest(folder)
+    if entries is None:
+        faults = [Fault(MANIFEST, UNREADABLE)]
+    else:
+        named = ((name, entries[name]) for name in names if name in entries)
+        faults = [Fault(name, what) for name, entry in named if (what := fault_of(folder / name, entry))]
+    if faults:
+        raise DataError(
+            f"{folder} is damaged: {listed(faults)}; take it from a backup, or delete manifest.json in it if it was changed "
+            "on purpose"
+        )
 
 
 def listed(faults: Iterable[Fault], *, most: int = 3) -> str:

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rewardsmith.errors import ModelError, RewardsmithError, UsageError
 from rewardsmith.files import sha256
 from rewardsmith.files.manifest import ABSENT, MANIFEST, Fault, faults_of, read_manifest
 from rewardsmith.language import padded, say
 
+Folder = Literal["run", "model", "evaluation"]
 PARTS = ("files", "data", "settings", "versions", "probes")
 OF_RUNS = ("data", "settings", "versions")
 """Parts that a model alone has not."""
@@ -86,9 +87,10 @@ def verify(place: Path, *, parts: Collection[str] = (), device: str = "auto") ->
 
     ModelError where the folder is neither.
     """
-    is_run = recognised(place)
+    kind = recognised(place)
+    is_run = kind == "run"
     checks: Mapping[str, Callable[[], Part]] = {
-        "files": lambda: check_files(place, is_run=is_run),
+        "files": lambda: check_files(place, kind),
         "data": lambda: check_data(place),
         "settings": lambda: check_settings(place),
         "versions": lambda: check_versions(place),
@@ -96,7 +98,7 @@ def verify(place: Path, *, parts: Collection[str] = (), device: str = "auto") ->
     }
     found: dict[str, Part] = {}
     for name in parts or PARTS:
-        if name in OF_RUNS and not is_run:
+        if (name in OF_RUNS and not is_run) or (name != "files" and kind == "evaluation"):
             continue
         damaged = name == "probes" and model_is_damaged(found.get("files"), is_run=is_run)
         found[name] = Part(name, None, "the model's files are damaged") if damaged else checks[name]()
@@ -108,17 +110,20 @@ def model_is_damaged(files: Part | None, *, is_run: bool) -> bool:
     return files is not None and any(file_of_model(fault, is_run=is_run) for fault in files.faults)
 
 
-def recognised(place: Path) -> bool:
-    """Whether a folder is a run, and not a model; UsageError or ModelError where it is neither."""
+def recognised(place: Path) -> Folder:
+    """What a folder is; UsageError or ModelError where it is nothing that could be checked."""
     if not place.is_dir():
         raise UsageError(f"{place} is not a folder; pass a run folder of train or a model folder")
-    is_run = any((place / name).exists() for name in RUN_FILES)
-    if not is_run and not any((place / name).is_file() for name in ("reward.json", MANIFEST)):
+    if any((place / name).exists() for name in RUN_FILES):
+        return "run"
+    if (place / "comparisons.jsonl").exists() or (place / "evaluation.json").exists():
+        return "evaluation"
+    if not any((place / name).is_file() for name in ("reward.json", MANIFEST)):
         raise ModelError(
             f"{place} is neither a rewardsmith run (no settings.json) nor a rewardsmith model (no reward.json); pass "
             "the folder of a run or a model"
         )
-    return is_run
+    return "model"
 
 
 def file_of_model(fault: Fault, *, is_run: bool) -> bool:
@@ -126,10 +131,10 @@ def file_of_model(fault: Fault, *, is_run: bool) -> bool:
     return not is_run or fault.file.startswith("model/")
 
 
-def check_files(place: Path, *, is_run: bool) -> Part:
+def check_files(place: Path, kind: Folder) -> Part:
     """Whether all files that a manifest lists are as they were written."""
     faults, count = [], 0
-    for folder, found in (manifests_of_run if is_run else manifests_of_model)(place):
+    for folder, found in MANIFESTS[kind](place):
         count += len(read_manifest(folder) or ())
         prefix = "" if folder == place else f"{folder.relative_to(place).as_posix()}/"
         faults += [Fault(prefix + fault.file, fault.what) for fault in found]
@@ -148,12 +153,17 @@ def manifests_of_model(folder: Path) -> Iterator[tuple[Path, list[Fault]]]:
         yield folder, model_faults(folder)
 
 
+def manifest_of_figures(folder: Path) -> Iterator[tuple[Path, list[Fault]]]:
+    """A run or an evaluation with a manifest of what it measured, or that has to have one, and its faults."""
+    if (folder / MANIFEST).exists() or (object_in(folder / "train.json") or {}).get("finished") is True:
+        yield folder, faults_of(folder, counts=lambda name: False)
+
+
 def manifests_of_run(folder: Path) -> Iterator[tuple[Path, list[Fault]]]:
     """The run folder itself, its model and its checkpoints, as far as they are there, and the faults of each."""
     from rewardsmith.train.resume import BEST, checkpoint_faults
 
-    if (folder / MANIFEST).exists():
-        yield folder, faults_of(folder, counts=lambda name: False)
+    yield from manifest_of_figures(folder)
     model = folder / "model"
     if model.is_dir():
         yield from manifests_of_model(model)
@@ -163,6 +173,13 @@ def manifests_of_run(folder: Path) -> Iterator[tuple[Path, list[Fault]]]:
     for path in (*sorted(checkpoints.glob("step-*")), checkpoints / BEST):
         if path.is_dir():
             yield path, checkpoint_faults(path)
+
+
+MANIFESTS: Mapping[Folder, Callable[[Path], Iterator[tuple[Path, list[Fault]]]]] = {
+    "run": manifests_of_run,
+    "model": manifests_of_model,
+    "evaluation": manifest_of_figures,
+}
 
 
 def check_data(place: Path) -> Part:

@@ -100,6 +100,8 @@ def train(config: Config, progress: Progress = SILENT) -> Result:
     summary = dict(result.summary)
     if team.leads:
         share(config, summary, progress)
+        summary["finished"] = True
+        write_json(config.output / "train.json", summary)
         seal_run(config.output)
     return replace(result, summary=summary)
 
@@ -151,7 +153,6 @@ def share(config: Config, summary: dict[str, Any], progress: Progress) -> None:
         card.refresh(config.output, progress=progress)
     if config.push_to_hub is not None:
         summary["hub"] = push.push_run(config.output, config.push_to_hub, public=config.push_public, progress=progress)
-        write_json(config.output / "train.json", summary)
 
 
 def check_run(config: Config, *, processes: int) -> None:

@@ -1,5 +1,6 @@
 """What a training run writes about itself into its folder: settings, what became of the data, the summary."""
 
+import contextlib
 import datetime
 import json
 from collections.abc import Mapping
@@ -59,10 +60,19 @@ def begin_run(config: Config, fingerprint: Mapping[str, Any], *, processes: int,
         before = {name: stored.pop(name, None) for name in SURROUNDINGS}
         refuse_changes(stored, fingerprint)
         note_changes(before, surroundings, progress)
-        (config.output / MANIFEST).unlink(missing_ok=True)  # of a run that was finished: its files change now
+        reopen(config.output)
         return
     prepare_output(config.output, RUN, overwrite=config.overwrite, edited=card.edited)
     write_json(config.output / "settings.json", {**fingerprint, **surroundings})
+
+
+def reopen(folder: Path) -> None:
+    """A run that was finished is no longer: its files change from here on, and none is held against a manifest."""
+    path = folder / "train.json"
+    (folder / MANIFEST).unlink(missing_ok=True)
+    with contextlib.suppress(DataError):  # damaged: it is written anew at the end
+        if (summary := read_object(path)).get("finished"):
+            write_json(path, {**summary, "finished": False})
 
 
 SURROUNDINGS = ("processes", "cpu", "gpu", "commit")
@@ -247,4 +257,5 @@ def summarize_run(
         "batch": settings.batch,
         "heads": heads_told(settings.heads, fitted),
         "eval": None,
+        "finished": False,
     }
