@@ -223,7 +223,7 @@ def evaluate(
         sources: Preference data: files, folders, the output of `prepare` (its test split is read), or synthetic:N.
         split: Split of prepared or synthetic data: train, validation, test (default: test for prepared data, else
             all data).
-        validation: Data to fit the temperature on (default: 5-fold cross-validation by prompt).
+        validation: Data to fit the temperature and the length rule on (default: 5-fold cross-validation by prompt).
         map: Column mapping, for example prompt=instruction or chosen=annotations.best.
         attribute: Attribute to evaluate on if the data has several, such as helpful or safe.
         output: Output folder for evaluation.json and comparisons.jsonl, which diagnose and compare read.
@@ -406,7 +406,7 @@ def verify(
     """`rewardsmith verify`: whether a run or a model is unchanged since it was written.
 
     Options:
-        place: Run folder of train, or a model folder.
+        place: Run folder of train, a model folder, or the --output of evaluate.
         part: Part to check; repeat the flag for several (default: all).
         device: Device for scoring the probes (conversations stored with their rewards to check the model): auto,
             cpu, cuda, cuda:1, mps.

@@ -82,6 +82,24 @@ def test_baselines_are_fitted_on_what_the_model_saw(run):
         assert evaluation["baselines"][name]["fitted_on"] == f"training split, {seen} comparisons"
 
 
+def test_a_rule_is_never_fitted_on_a_prompt_that_it_judges(run, tmp_path):
+    """The training file given as test and as validation: what looks like other data is the evaluated set itself."""
+    data = str(run / "train.jsonl")
+    train.run(
+        train.Config(
+            model="tiny", dataset=(data,), test=(data,), output=tmp_path / "run", max_length=256, n_layer=1, n_embd=16,
+            epochs=1, threads=1, report=True,
+        )
+    )  # fmt: skip
+    found = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert {rule["fitted_on"] for name, rule in found["baselines"].items() if name != "constant"} == {
+        "5-fold by prompt"
+    }
+    assert found["temperature_source"] == "5-fold by prompt"
+    assert found["fit_left_out"]["training"] > 0
+    assert found["fit_left_out"]["validation"] > 0
+
+
 def test_shorter_wins_is_the_baseline_where_it_does(run):
     length = json.loads((run / "run" / "evaluation.json").read_text())["baselines"]["longer"]
     assert (length["accuracy"], length["direction"]) == (1.0, "shorter")

@@ -43,7 +43,7 @@ class Config:
     split: str | None = None
     """Split of prepared or synthetic data: train, validation, test (default: test for prepared data, else all data)."""
     validation: tuple[str, ...] = ()
-    """Data to fit the temperature on (default: 5-fold cross-validation by prompt)."""
+    """Data to fit the temperature and the length rule on (default: 5-fold cross-validation by prompt)."""
     map: tuple[str, ...] = ()
     """Column mapping, for example prompt=instruction or chosen=annotations.best."""
     attribute: str = "overall"

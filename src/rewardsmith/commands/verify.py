@@ -13,7 +13,7 @@ class Config:
     """Settings of `rewardsmith verify`."""
 
     place: Path
-    """Run folder of train, or a model folder."""
+    """Run folder of train, a model folder, or the --output of evaluate."""
     part: tuple[Literal["files", "data", "settings", "versions", "probes"], ...] = ()
     """Part to check; repeat the flag for several (default: all)."""
     device: str = "auto"

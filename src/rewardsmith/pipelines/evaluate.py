@@ -278,6 +278,35 @@ def shortcuts_beside(rows: Sequence[Row], comparisons: Comparisons, train: Seque
     )
 
 
+@dataclass(frozen=True)
+class Known:
+    """What temperature and baselines are fitted on; `left_out` counts the records that are not, their prompts being judged."""
+
+    training: Sequence[Record]
+    validation: Sequence[Row]
+    left_out: Mapping[str, int]
+
+    def told(self) -> str:
+        """What was left out, in words; "" for nothing."""
+        if not any(self.left_out.values()):
+            return ""
+        return (
+            "temperature and baselines are not fitted on prompts that are evaluated too: left out of it "
+            f"{self.left_out['training']:,} training records and {self.left_out['validation']:,} validation records"
+        )
+
+
+def known_besides(judged: Sequence[Record], train: Sequence[Record], validation: Scored | None) -> Known:
+    """Training and validation without the prompts that are judged: else a rule would be fitted on its own test."""
+    prompts = {record.prompt_id for record in judged}
+    held = [] if validation is None else list(zip(validation.records, validation.rewards, strict=True))
+    training = [record for record in train if record.prompt_id not in prompts]
+    kept = [(record, rewards) for record, rewards in held if record.prompt_id not in prompts]
+    rows = compared([record for record, _ in kept], [rewards for _, rewards in kept])
+    left_out = {"training": len(train) - len(training), "validation": len(held) - len(kept)}
+    return Known(training, list(rows), left_out)
+
+
 def evaluate_records(
     model: "RewardModel",
     records: Sequence[Record],
@@ -301,14 +330,16 @@ def evaluate_records(
     left_out.add(scored.left_out)
     if not rows:
         raise DataError(f"no data to evaluate: {left_out.in_one_line() or 'there are no records'}")
-    fitted = list(compared(validation.records, validation.rewards)) if validation else []
+    known = known_besides(scored.records, train, validation)
+    if known.told():
+        progress.note(known.told())
     comparisons = comparisons_of(rows)
     summary: Summary = summarize(
         comparisons,
-        validation=comparisons_of(fitted) if fitted else None,
+        validation=comparisons_of(known.validation) if known.validation else None,
         rankings=rankings_of(scored.records, scored.rewards),
-        training=training_texts(train),
-        more=[shortcuts_beside(rows, comparisons, train)],
+        training=training_texts(known.training),
+        more=[shortcuts_beside(rows, comparisons, known.training)],
     )
     facts = {
         "split": split,
@@ -318,6 +349,7 @@ def evaluate_records(
         "prompts_cut": left_out.reason_count("cut", "prompt"),
         "responses_cut": left_out.reason_count("cut", "response"),
         "left_out": left_out.to_json(),
+        "fit_left_out": dict(known.left_out),
         **({"left_out_validation": validation.left_out.to_json()} if validation else {}),
         "contract": "inferred" if model.contract.inferred else "stored",
         "mismatch": model.mismatch or None,
