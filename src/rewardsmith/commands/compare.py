@@ -1,12 +1,16 @@
 """`rewardsmith compare`: is model A better than model B on the same comparisons, or can that not be told?"""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rewardsmith.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 Key = tuple[str, int, int, int]
 """Id of the record, the two responses, and which of its comparisons of these two, counted from 1 in file order.
@@ -115,11 +119,11 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
         raise DataError(
             f"{config.a} and {config.b} have no comparison in common; evaluate both models on the same data"
         )
-    refuse_relabelled((first[key], second[key]) for key in common)
-    clusters: dict[str, int] = {}
-    cluster = np.array([clusters.setdefault(str(first[key]["prompt_id"]), len(clusters)) for key in common])
-    preference, weight = (np.array([first[key][name] for key in common], float) for name in ("preference", "weight"))
-    margins = [np.array([side[key]["margin"] for key in common], dtype=np.float64) for side in (first, second)]
+    sides = [[side[key] for key in common] for side in (first, second)]
+    refuse_relabelled(zip(*sides, strict=True))
+    margins = [column(side, "margin") for side in sides]
+    preference, weight = column(sides[0], "preference"), column(sides[0], "weight")
+    _, cluster = np.unique([str(row["prompt_id"]) for row in sides[0]], return_inverse=True)
     found = compare_margins(
         *margins, preference=preference, weight=weight, cluster=cluster, rng=np.random.default_rng(config.seed)
     )
@@ -145,6 +149,13 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
         left_out_a=read_left_out(config.a),
         left_out_b=read_left_out(config.b),
     )
+
+
+def column(rows: Sequence[Mapping[str, Any]], name: str) -> "npt.NDArray[np.float64]":
+    """One number of each row, null as NaN."""
+    import numpy as np
+
+    return np.array([row[name] for row in rows], dtype=np.float64)
 
 
 def refuse_relabelled(pairs: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> None:

@@ -5,7 +5,7 @@ import math
 from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -139,6 +139,31 @@ def weight_of(row: Mapping[str, Any], place: str) -> float:
     return weight
 
 
+class RowNumbers(NamedTuple):
+    """The columns of Compared for one comparison."""
+
+    margin: float
+    preference: float
+    preferred_reward: float
+    other_reward: float
+    length_difference: float
+    weight: float
+
+
+def numbers_of(row: Mapping[str, Any], place: str) -> RowNumbers:
+    """The numbers of a row of `comparisons.jsonl`; see `gather`."""
+    preferred, other = finite(row, "reward_i", place), finite(row, "reward_j", place)
+    margin = finite(row, "margin", place)
+    return RowNumbers(
+        preferred - other if math.isnan(margin) else margin,
+        preference_of(row, place),
+        preferred,
+        other,
+        finite(row, "length_i", place) - finite(row, "length_j", place),
+        weight_of(row, place),
+    )
+
+
 def gather(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> Compared:
     """Read (place, row) pairs of `comparisons.jsonl` in one pass, keeping the texts of the worst errors.
 
@@ -151,18 +176,13 @@ def gather(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> Compared:
     worst: list[tuple[float, int, str, Mapping[str, Any]]] = []
     errors = 0
     for number, (place, row) in enumerate(rows):
-        preferred, other = finite(row, "reward_i", place), finite(row, "reward_j", place)
-        margin = finite(row, "margin", place)
-        margin = preferred - other if math.isnan(margin) else margin
-        preference = preference_of(row, place)
-        length = finite(row, "length_i", place) - finite(row, "length_j", place)
-        weight = weight_of(row, place)
-        for column, value in zip(columns, (margin, preference, preferred, other, length, weight), strict=True):
+        numbers = numbers_of(row, place)
+        for column, value in zip(columns, numbers, strict=True):
             column.append(value)
         cluster.append(prompts.setdefault(row.get("prompt_id") or place, len(prompts)))
-        if margin < 0 and preference > 0.5 and weight > 0:
+        if numbers.margin < 0 and numbers.preference > 0.5 and numbers.weight > 0:
             errors += 1
-            entry = (-margin, -number, place, row)
+            entry = (-numbers.margin, -number, place, row)
             (heapq.heappush if len(worst) < WORST_KEPT else heapq.heappushpop)(worst, entry)
     found = tuple(mistake(place, row, -lead) for lead, _, place, row in sorted(worst, key=lambda e: (-e[0], -e[1])))
     margin_, preference_, preferred_, other_, length_, weight_ = (np.array(each, dtype=np.float64) for each in columns)

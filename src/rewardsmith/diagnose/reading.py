@@ -1,6 +1,6 @@
 """From files and mappings to Facts. What is missing is noted; what is damaged is refused."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -228,12 +228,17 @@ def read_data(folder: Path) -> DataFacts | None:
 def data_facts(prepared: Mapping[str, Any], quality: Mapping[str, Any]) -> DataFacts:
     """The counts of both reports."""
     listed = quality.get("findings") or prepared.get("findings") or {}
-    named = listed.items() if isinstance(listed, Mapping) else [(f.get("check"), f) for f in listed]
-    items = [(str(check), figures) for check, figures in named]
-    hit = {str(one.get("check")): parsing.count(one, "found") for one in quality.get("filters") or ()}
-    found = [DataFinding(check, rows_hit(figures, hit.get(check)), severity_of(figures)) for check, figures in items]
     rows, quarantined, removed = (total(name, prepared, quality) for name in ("rows", "quarantined", "removed"))
-    return DataFacts(rows, quarantined, removed, tuple(f for f in found if f.count))
+    found = findings_of(listed, quality.get("filters") or ())
+    return DataFacts(rows, quarantined, removed, tuple(finding for finding in found if finding.count))
+
+
+def findings_of(listed: Any, filters: Iterable[Mapping[str, Any]]) -> Iterator[DataFinding]:
+    """What each check found: an object check -> figures, or a list of objects with `check`; `filters` know its rows."""
+    named = listed.items() if isinstance(listed, Mapping) else [(one.get("check"), one) for one in listed]
+    most = {str(one.get("check")): parsing.count(one, "found") for one in filters}
+    for check, figures in named:
+        yield DataFinding(str(check), rows_hit(figures, most.get(str(check))), severity_of(figures))
 
 
 def total(name: str, *reports: Mapping[str, Any]) -> int | None:

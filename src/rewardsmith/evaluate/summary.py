@@ -251,10 +251,9 @@ def accuracy_intervals(
     found = cluster_intervals(
         statistics, clusters=clusters, rng=np.random.default_rng(seed), bounds=bounds, resamples=resamples
     )
-    if any(rule.name == "constant" for rule in rules) and len(rows):  # known, not sampled
-        own = found["accuracy"]
-        found["constant"] = replace(found["constant"], low=0.5, high=0.5)
-        found["accuracy - constant"] = replace(own, low=own.low - 0.5, high=own.high - 0.5)
+    own, known = found["accuracy"], 0.5 if clusters else math.nan  # what a constant gets is not sampled
+    found["constant"] = replace(own, low=known, high=known)
+    found["accuracy - constant"] = replace(own, low=own.low - 0.5, high=own.high - 0.5)
     names = ["accuracy", "auc", *(name for rule in rules for name in (rule.name, f"accuracy - {rule.name}"))]
     return {name: found.get(name, no_interval(clusters)) for name in names}
 

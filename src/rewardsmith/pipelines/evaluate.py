@@ -280,7 +280,7 @@ def shortcuts_beside(rows: Sequence[Row], comparisons: Comparisons, train: Seque
 
 @dataclass(frozen=True)
 class Known:
-    """What temperature and baselines are fitted on; `left_out` counts the records that are not, their prompts being judged."""
+    """What temperature and baselines are fitted on; `left_out` counts the records that are not: their prompts are judged."""
 
     training: Sequence[Record]
     validation: Sequence[Row]
@@ -296,7 +296,9 @@ class Known:
         )
 
 
-def known_besides(judged: Sequence[Record], train: Sequence[Record], validation: Scored | None) -> Known:
+def known_besides(
+    judged: Sequence[Record], train: Sequence[Record], validation: Scored | None, progress: Progress
+) -> Known:
     """Training and validation without the prompts that are judged: else a rule would be fitted on its own test."""
     prompts = {record.prompt_id for record in judged}
     held = [] if validation is None else list(zip(validation.records, validation.rewards, strict=True))
@@ -304,7 +306,10 @@ def known_besides(judged: Sequence[Record], train: Sequence[Record], validation:
     kept = [(record, rewards) for record, rewards in held if record.prompt_id not in prompts]
     rows = compared([record for record, _ in kept], [rewards for _, rewards in kept])
     left_out = {"training": len(train) - len(training), "validation": len(held) - len(kept)}
-    return Known(training, list(rows), left_out)
+    known = Known(training, list(rows), left_out)
+    if told := known.told():
+        progress.note(told)
+    return known
 
 
 def evaluate_records(
@@ -330,9 +335,7 @@ def evaluate_records(
     left_out.add(scored.left_out)
     if not rows:
         raise DataError(f"no data to evaluate: {left_out.in_one_line() or 'there are no records'}")
-    known = known_besides(scored.records, train, validation)
-    if known.told():
-        progress.note(known.told())
+    known = known_besides(scored.records, train, validation, progress)
     comparisons = comparisons_of(rows)
     summary: Summary = summarize(
         comparisons,
@@ -341,13 +344,12 @@ def evaluate_records(
         training=training_texts(known.training),
         more=[shortcuts_beside(rows, comparisons, known.training)],
     )
-    facts = {
+    facts: dict[str, Any] = {
         "split": split,
         "source": source,
         "records": len(scored.records),
         "not_scorable": scored.refused,
-        "prompts_cut": left_out.reason_count("cut", "prompt"),
-        "responses_cut": left_out.reason_count("cut", "response"),
+        **{f"{text}s_cut": left_out.reason_count("cut", text) for text in ("prompt", "response")},
         "left_out": left_out.to_json(),
         "fit_left_out": dict(known.left_out),
         **({"left_out_validation": validation.left_out.to_json()} if validation else {}),

@@ -50,11 +50,9 @@ def learned(facts: Facts) -> Finding | None:
     if facts.accuracy is None and facts.loss is None and facts.train_loss is None:
         return None
     interval = facts.interval
-    if interval is None:  # no n: the loss alone
+    if interval is None or 0.5 in interval:  # without n the loss speaks alone
         return nothing_learned(facts) if loss_at_chance(facts) else learning_unclear(facts)
-    if 0.5 in interval and loss_at_chance(facts):
-        return nothing_learned(facts)
-    if 0.5 in interval or too_few(facts):
+    if too_few(facts):
         return learning_unclear(facts)
     return learned_something(facts) if interval.low > 0.5 else learned_the_reverse(facts)
 

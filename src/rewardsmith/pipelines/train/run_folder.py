@@ -257,5 +257,4 @@ def summarize_run(
         "batch": settings.batch,
         "heads": heads_told(settings.heads, fitted),
         "eval": None,
-        "finished": False,
     }
