@@ -8,6 +8,7 @@ from sklearn.linear_model import LogisticRegression
 
 from rewardsmith.evaluate import calibration
 from rewardsmith.evaluate.metrics import nll, sigmoid
+from rewardsmith.evaluate.statistics import wilson
 
 
 def calibrated(n, seed=0, scale=1.5):
@@ -152,3 +153,13 @@ def test_cross_fitting_never_uses_a_rows_own_prompt():
 def test_cross_fitting_one_prompt_is_not_possible():
     found = calibration.cross_fitted_margin(np.ones(4), np.ones(4), cluster=np.zeros(4, dtype=int))
     assert np.isnan(found).all()
+
+
+def test_comparisons_of_one_prompt_are_one_trial_of_a_bin():
+    margin, right = np.full(200, math.log(9)), np.repeat([1.0, 1.0, -1.0, 1.0], 50)
+    alone = calibration.reliability(margin * right, np.ones(200), bins=1)[0]
+    together = calibration.reliability(margin * right, np.ones(200), cluster=np.arange(200) // 10, bins=1)[0]
+    same = wilson(0.75, 20)
+    assert (together.low, together.high) == (pytest.approx(same.low), pytest.approx(same.high))
+    assert together.n == alone.n == 200
+    assert alone.high - alone.low < together.high - together.low

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 
 from rewardsmith.evaluate.folds import fold_count, folds_of_clusters
 from rewardsmith.evaluate.metrics import decided, sigmoid
-from rewardsmith.evaluate.statistics import effective_size, wilson
+from rewardsmith.evaluate.statistics import cluster_index, effective_size, wilson
 
 BINS = 15
 """As in Guo et al. (2017), but of equal mass."""
@@ -46,13 +46,14 @@ class ReliabilityBin:
 class Folded:
     """Decided comparisons of positive weight, seen from the predicted side; all arrays of shape (N,).
 
-    `bin` numbers the equal-mass bin of each row.
+    `bin` numbers the equal-mass bin of each row, `cluster` its prompt.
     """
 
     confidence: Float[np.ndarray, " N"]
     correct: Float[np.ndarray, " N"]
     weight: Float[np.ndarray, " N"]
     bin: Int[np.ndarray, " N"]
+    cluster: Int[np.ndarray, " N"]
 
     @property
     def bins(self) -> int:
@@ -65,15 +66,17 @@ def fold(
     preference: Float[np.ndarray, " N"],
     *,
     weight: Float[np.ndarray, " N"] | None = None,
+    cluster: Int[np.ndarray, " N"] | None = None,
     bins: int = BINS,
 ) -> Folded:
-    """Decided comparisons from the side that the model predicts."""
+    """Decided comparisons from the side that the model predicts; without `cluster` each is a prompt of its own."""
     weight = np.ones(margin.size) if weight is None else weight
+    cluster = np.arange(margin.size) if cluster is None else cluster
     rows = decided(preference) & (weight > 0)
     margin, preference, weight = margin[rows], preference[rows], weight[rows]
     confidence = sigmoid(np.abs(margin))
     correct = 0.5 + np.sign(margin) * (preference - 0.5)
-    return Folded(confidence, correct, weight, equal_mass_bins(confidence, weight, bins=bins))
+    return Folded(confidence, correct, weight, equal_mass_bins(confidence, weight, bins=bins), cluster[rows])
 
 
 def equal_mass_bins(
@@ -143,19 +146,22 @@ def reliability(
     preference: Float[np.ndarray, " N"],
     *,
     weight: Float[np.ndarray, " N"] | None = None,
+    cluster: Int[np.ndarray, " N"] | None = None,
     bins: int = BINS,
 ) -> tuple[ReliabilityBin, ...]:
     """The reliability table in ascending order of confidence, bins without a comparison left out.
 
-    The intervals take comparisons as independent, with Kish's effective number where weights differ.
+    The trials of the intervals are the prompts (`cluster`; None: each row is one) of a bin, with Kish's effective number
+    where they differ in weight: wide rather than narrow, since comparisons of one prompt tell at most as much as that.
     """
-    folded = fold(margin, preference, weight=weight, bins=bins)
+    folded = fold(margin, preference, weight=weight, cluster=cluster, bins=bins)
     table = []
     for number in np.unique(folded.bin):
         rows = folded.bin == number
         confidence, weight_here = folded.confidence[rows], folded.weight[rows]
         accuracy = float(folded.correct[rows] @ weight_here / weight_here.sum())
-        spread = wilson(accuracy, effective_size(weight_here))
+        index, clusters = cluster_index(folded.cluster[rows])
+        spread = wilson(accuracy, effective_size(np.bincount(index, weight_here, clusters)))
         table.append(
             ReliabilityBin(
                 lower=float(confidence.min()),

@@ -302,8 +302,8 @@ def calibrate(rows: Comparisons, validation: Comparisons | None, *, seed: int) -
         noise_floor=calibration.ece_noise_floor(margin, preference, weight=weight, rng=rng),
         temperature=temperature if usable else math.nan,
         source=source if usable else None,
-        raw=calibration.reliability(margin, preference, weight=weight),
-        calibrated=calibration.reliability(scaled, preference, weight=weight) if usable else (),
+        raw=calibration.reliability(margin, preference, weight=weight, cluster=rows.cluster),
+        calibrated=calibration.reliability(scaled, preference, weight=weight, cluster=rows.cluster) if usable else (),
     )
 
 

@@ -16,7 +16,7 @@ class Result:
     """What `prepare` did: `kept + quarantined + removed == rows`; `records` made of the kept rows are in the splits.
 
     `joined` of the kept rows are part of an earlier row's record; `not_taken` of the removed ones were left out by a
-    share or a cap. `quarantined_by` and `removed_by` count their rows by code and check (docs/data-formats.md).
+    share or a cap. `quarantined_by`, `removed_by` and `findings` count rows by code and check (docs/data-formats.md).
     """
 
     rows: int
@@ -98,9 +98,6 @@ def result_of(output: str, tally: Tally) -> Result:
     quarantined, removed = tally.quarantined.total(), tally.removed.total()
     kept = records + tally.joined + tally.documents
     assert kept + quarantined + removed == tally.rows
-    findings: Counter[str] = Counter()
-    for (name, _), count in tally.findings.items():
-        findings[name] += count
     return Result(
         rows=tally.rows,
         kept=kept,
@@ -112,7 +109,7 @@ def result_of(output: str, tally: Tally) -> Result:
         splits=ordered_splits(tally),
         output=output,
         understood=tuple(tally.understood),
-        findings=most_first(findings),
+        findings=most_first(tally.found_rows),
         quarantined_by=most_first(tally.quarantined),
         removed_by=most_first(tally.removed),
         repaired=tally.repaired,
