@@ -84,6 +84,7 @@ def clean(
     min_votes: int = 2,
     languages: str | Sequence[str] = (),
     label_noise: Literal["off", "report", "soften", "drop", "flip"] = "off",
+    label_model: str = "auto",
     margins: str | Path | Sequence[str | Path] = (),
     seed: int = 0,
     max_per_source: int | None = None,
@@ -124,6 +125,8 @@ def clean(
             all.
         label_noise: How to handle labels of the train split that are probably wrong: off, report, soften (replace
             by the expected label), drop, flip.
+        label_model: Model whose frozen features --label-noise uses: auto (an installed one, if it takes about a
+            minute), off, or a name.
         margins: Rewards of a model for the same rows, as written by rewardsmith score; repeat the flag for several
             models.
         sources: Files, folders or Hub names (owner/name:config:split) to read; `a.jsonl:0.3` samples 30 % of the

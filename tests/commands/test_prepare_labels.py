@@ -192,23 +192,31 @@ def test_a_record_of_several_comparisons_loses_only_the_wrong_one(tmp_path):
 
 @pytest.fixture
 def questions(tmp_path):
-    """Two rows a question, whose labels are wrong for one question in five; rewards of a good model for them."""
+    """Two rows a question, whose labels are wrong for one question in five; rewards of a good model for them.
+
+    After them 120 close calls, one row each: only beside these can the model be seen to be sure of the others.
+    """
     rng, rows, scored = np.random.default_rng(0), [], []
     for n in range(150):
-        good, bad = f"good {n}", [f"bad {n}", f"worse {n}"]
+        good, bad = f"good{n}", [f"bad{n}", f"worse{n}"]
         for other in bad:
             pair = (other, good) if n % 5 == 0 else (good, other)
             rows.append({"qid": n, "question": f"question {n}", "response_j": pair[0], "response_k": pair[1]})
         for text in (good, *bad):
-            reward = 4 * text.startswith("good") + rng.normal(0, 0.3)
+            reward = (2, 6, 18)[n % 3] * text.startswith("good") + rng.normal(0, 0.1)
             scored.append({"prompt": f"question {n}", "response": text, "rewards": [reward]})
+    for n in range(150, 270):
+        close = rng.permutation([f"one{n}", f"two{n}"]).tolist()
+        rows.append({"qid": n, "question": f"question {n}", "response_j": close[0], "response_k": close[1]})
+        for text in close:
+            scored.append({"prompt": f"question {n}", "response": text, "rewards": [rng.normal(0, 0.05)]})
     return write(tmp_path / "in.jsonl", rows), write(tmp_path / "r.jsonl", scored)
 
 
 def test_rows_that_were_joined_go_with_their_record(questions, tmp_path):
     """Two rows of a question are one record; where both labels are dropped, both rows are named as removed."""
     result = prepare(questions, tmp_path / "out", "drop", fractions=(1.0, 0.0, 0.0))
-    assert (result.rows, result.kept, result.removed, result.records) == (300, 240, 60, 120)
+    assert (result.rows, result.kept, result.removed, result.records) == (420, 360, 60, 240)
     gone = lines(tmp_path / "out/removed.jsonl")
     assert {row["line"] for row in gone} == {n * 2 + k for n in range(0, 150, 5) for k in (1, 2)}
     assert gone[1]["reason"].startswith(f"part of the record at {questions[0]}:1: its label is more likely wrong")
@@ -220,7 +228,7 @@ def test_a_source_that_is_read_twice_loses_each_row_once(questions, tmp_path):
     result = run(
         Config(sources=twice, output=tmp_path / "out", label_noise="drop", margins=(str(questions[1]),), **more)
     )
-    assert (result.rows, result.kept, result.removed, result.joined) == (600, 480, 120, 240)
+    assert (result.rows, result.kept, result.removed, result.joined) == (840, 720, 120, 240)
     gone = Counter(row["line"] for row in lines(tmp_path / "out/removed.jsonl"))
     assert gone == {n * 2 + k: 2 for n in range(0, 150, 5) for k in (1, 2)}
 

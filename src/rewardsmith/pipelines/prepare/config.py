@@ -19,6 +19,10 @@ class LabelSettings:
     """How to handle labels of the train split that are probably wrong: off, report, soften (replace by the expected
     label), drop, flip."""
 
+    label_model: str = "auto"
+    """Model whose frozen features --label-noise uses: auto (an installed one, if it takes about a minute), off, or a
+    name."""
+
     margins: tuple[str, ...] = ()
     """Rewards of a model for the same rows, as written by rewardsmith score; repeat the flag for several models."""
 

@@ -11,7 +11,14 @@ import numpy as np
 
 from rewardsmith.pipelines.prepare.label_noise import TRAIN, DecidedLabel, JudgedLabels, Judgement
 from rewardsmith.quality.labels.changes import Mode, changed
-from rewardsmith.quality.labels.sentences import change_sentences, learned_labels_sentence, noise_sentence
+from rewardsmith.quality.labels.noise import NoiseModel
+from rewardsmith.quality.labels.sentences import (
+    change_sentences,
+    learned_labels_sentence,
+    noise_sentence,
+    prior_sentence,
+    probability_sentence,
+)
 from rewardsmith.quality.row.checks import LABEL_NOISE, RowFinding
 from rewardsmith.records import Comparison, Record
 
@@ -57,12 +64,13 @@ def decided(judged: JudgedLabels, at: int, mode: Mode, *, shown: bool) -> Compar
 
 def decision_lines(judgement: Judgement, mode: Mode) -> Iterator[dict[str, Any]]:
     """The lines of label_noise.jsonl: those of each split, as its rows stand in the sources."""
+    model = judgement.noise.model
     for judged in judgement.splits.values():
         for at in sorted(range(len(judged.labels)), key=lambda at: place_of(judged.labels[at])):
-            yield decision_line(judged, at, decided(judged, at, mode, shown=judgement.noise.model.shown), mode)
+            yield decision_line(judged, at, decided(judged, at, mode, shown=model.shown), mode, model)
 
 
-def decision_line(judged: JudgedLabels, at: int, new: Comparison, mode: Mode) -> dict[str, Any]:
+def decision_line(judged: JudgedLabels, at: int, new: Comparison, mode: Mode, model: NoiseModel) -> dict[str, Any]:
     """Where a label is, how probably it is wrong, what was decided, and why."""
     label = judged.labels[at]
     comparison, margin, wrong = label.comparison, float(judged.margin[at]), float(judged.wrong[at])
@@ -79,7 +87,7 @@ def decision_line(judged: JudgedLabels, at: int, new: Comparison, mode: Mode) ->
         "spread": None if np.isnan(judged.spread[at]) else round(float(judged.spread[at]), DIGITS),
         "wrong": round(wrong, DIGITS),
         "decision": kept if new == comparison else mode,
-        "reason": f"the detectors prefer {side} by {abs(margin):.2f}; the label is wrong with probability {wrong:.2f}",
+        "reason": f"the detectors prefer {side} by {abs(margin):.2f}; {probability_sentence(model, wrong)}",
     }
 
 
@@ -105,26 +113,35 @@ def suspect_findings(judgement: Judgement) -> Iterator[RowFinding]:
 
 
 def noise_section(judgement: Judgement, mode: Mode, *, changed: int, removed: int) -> dict[str, Any]:
-    """The section `label_noise` of quality.json."""
+    """The section `label_noise` of quality.json: no share and no AUC where wrong labels are not shown to be there."""
     found = judgement.noise
+    shown = found.model.shown
     return {
         "mode": mode,
         "labels": len(found.combined),
-        "rate": found.model.rate,
+        "rate": found.model.rate if shown else None,
         "rate_ci": [found.interval.low, found.interval.high],
-        "shown": found.model.shown,
+        "shown": shown,
+        "assumed_rate": round(found.model.belief.expected_rate, DIGITS),
         "agreement": round(found.agreement, DIGITS),
         "sure_agreement": round(found.sure_agreement, DIGITS),
-        "expected_auc": round(found.expected_auc, DIGITS),
+        "expected_auc": round(found.expected_auc, DIGITS) if shown else None,
         "suspect": {name: int(judged.suspect.sum()) for name, judged in judgement.splits.items()},
         "changed": changed,
         "rows_removed": removed,
         "detectors": [
-            {"name": name, "known": judgement.known[name], "weight": round(float(weight), DIGITS)}
+            {
+                "name": name,
+                "known": judgement.known[name],
+                "agreement": round(judgement.agreement[name], DIGITS),
+                "weight": round(float(weight), DIGITS),
+            }
             for name, weight in zip(found.model.names, found.model.weight, strict=True)
         ],
         "sentences": [
             noise_sentence(found),
+            *([] if shown else [prior_sentence(found.model)]),
+            *([judgement.why] if judgement.why else []),
             *change_sentences(found, mode, changed=changed, removed=removed),
             *map(learned_labels_sentence, judgement.learned),
         ],

@@ -1,15 +1,17 @@
 """Which labels of prepared data are probably wrong, for `rewardsmith prepare --label-noise`.
 
-Detectors of wrong labels are TF-IDF, cross-fitted, and rewards from files that `rewardsmith score` wrote. All is fitted on
-the training split; validation and test are judged by what was fitted there, and never changed (`label_changes`): what
-measures a model must not be bent to another model's opinion. Texts of all splits are in memory meanwhile.
+Detectors of wrong labels are TF-IDF and a head on a frozen model, both cross-fitted, and rewards from files that
+`rewardsmith score` wrote. All is fitted on the training split; validation and test are judged by what was fitted there,
+and never changed (`label_changes`): what measures a model must not be bent to another model's opinion. Texts of all
+splits are in memory meanwhile.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from rewardsmith.data.splits.splitter import SPLITS, Split
 from rewardsmith.errors import DataError
@@ -62,6 +64,27 @@ class DecidedLabel:
         )
 
 
+Labels = Mapping[Split, Sequence[DecidedLabel]]
+"""The decided labels of each split."""
+
+
+@dataclass(frozen=True, eq=False)
+class ModelMargins:
+    """Margins of each split's labels, shape (N,), NaN where a text could not be read; `why` says which detector and why.
+
+    `name` is None, and `margins` empty, where no model was taken.
+    """
+
+    name: str | None
+    margins: Mapping[Split, Float[np.ndarray, " N"]]
+    why: str
+
+
+NO_MODEL = ModelMargins(None, {}, "")
+ModelJudge = Callable[[Labels, Int[np.ndarray, " N"]], ModelMargins]
+"""Gives a model's margins for the labels, never by what it learned from them; the numbers say what was judged together."""
+
+
 @dataclass(frozen=True)
 class JudgedLabels:
     """Labels with P(wrong), whether each is called wrong, the detectors' common margin and their spread, shape (N,)."""
@@ -78,17 +101,22 @@ class Judgement:
     """What was found about the labels of all splits that have some.
 
     `noise` is about those of the training split. `known` is the share of them for which each detector has a margin;
-    `learned` names the files of margins whose model was probably trained on them.
+    `agreement` the share that it agrees with; `learned` names the files of margins whose model was probably trained on
+    them; `why` says which model judges, and why.
     """
 
     noise: LabelNoise
     splits: Mapping[Split, JudgedLabels]
     known: Mapping[str, float]
+    agreement: Mapping[str, float]
     learned: tuple[str, ...]
+    why: str
 
 
-def judge_labels(records: Mapping[Split, Sequence[Record]], files: Mapping[str, RewardsByKey]) -> Judgement:
-    """Judge the labels of the records of each split, by TF-IDF and by the rewards of `files`.
+def judge_labels(
+    records: Mapping[Split, Sequence[Record]], files: Mapping[str, RewardsByKey], judge: ModelJudge | None = None
+) -> Judgement:
+    """Judge the labels of the records of each split, by TF-IDF, by the model of `judge`, and by the rewards of `files`.
 
     DataError where the training split has no decided comparison, or a margins file fits none of them.
     """
@@ -98,18 +126,22 @@ def judge_labels(records: Mapping[Split, Sequence[Record]], files: Mapping[str, 
             "label noise cannot be estimated: the training split has no comparison with a preferred response"
         )
     # In an order of their own, so that sums, folds and thus every decision do not depend on the order of the rows.
-    train = sorted(labels[TRAIN], key=DecidedLabel.content)
+    train = labels[TRAIN] = sorted(labels[TRAIN], key=DecidedLabel.content)
     refuse_foreign_margins(files, train)
-    texts, cluster = texts_of(train), clusters_of(train)
-    signals = signals_of(train, tfidf(texts.preferred, texts.other, cluster=cluster).margin, files)
+    texts, unit = texts_of(train), units_of(train)
+    model = NO_MODEL if judge is None else judge(labels, unit)
+    words = tfidf(texts.preferred, texts.other, cluster=unit).margin
+    signals = signals_of(train, words, model.margins.get(TRAIN), files)
     weight = np.array([label.comparison.weight for label in train], dtype=np.float64)
-    noise = find_label_noise(signals, cluster=cluster, weight=weight, names=("tfidf", *files))
+    names = ("tfidf", *([model.name] if model.name else ()), *files)
+    noise = find_label_noise(signals, cluster=clusters_of(train), weight=weight, names=names)
     judged = {TRAIN: JudgedLabels(train, noise.wrong, noise.suspect, noise.combined, noise.spread)}
     for name in SPLITS[1:]:
         if labels[name]:
-            judged[name] = judge_others(noise.model, labels[name], texts, files)
-    shares = (~np.isnan(signals)).mean(axis=0).tolist()
-    return Judgement(noise, judged, dict(zip(noise.model.names, shares, strict=True)), learned_files(files, labels))
+            judged[name] = judge_others(noise.model, labels[name], texts, model.margins.get(name), files)
+    shares = dict(zip(names, (~np.isnan(signals)).mean(axis=0).tolist(), strict=True))
+    agreement = {one: agreement_of(np.nan_to_num(signals[:, at]), weight) for at, one in enumerate(names)}
+    return Judgement(noise, judged, shares, agreement, learned_files(files, labels), model.why)
 
 
 def labels_of(records: Sequence[Record], split: Split) -> Iterator[DecidedLabel]:
@@ -142,22 +174,40 @@ def clusters_of(labels: Sequence[DecidedLabel]) -> np.ndarray:
     return np.array([numbers.setdefault(label.record.prompt_id, len(numbers)) for label in labels], dtype=np.int64)
 
 
-def signals_of(labels: Sequence[DecidedLabel], words: np.ndarray, files: Mapping[str, RewardsByKey]) -> np.ndarray:
-    """Margins (N, detectors): TF-IDF, then each file."""
-    return np.stack([words, *(np.array([label.margin(r) for label in labels]) for r in files.values())], axis=1)
+def units_of(labels: Sequence[DecidedLabel]) -> np.ndarray:
+    """The number of what was judged together, shape (N,): the labels of a record, and those of the same responses again.
+
+    What learns from labels to judge others takes it whole. Other records of the prompt are others' labels: where there are
+    few prompts, as in UKP's 32 debates, they tell most of what there is to know.
+    """
+    numbers: dict[tuple[str, frozenset[str]], int] = {}
+    keys = [(label.record.prompt_id, frozenset(one.text for one in label.record.responses)) for label in labels]
+    return np.array([numbers.setdefault(one, len(numbers)) for one in keys], dtype=np.int64)
+
+
+def signals_of(
+    labels: Sequence[DecidedLabel], words: np.ndarray, model: np.ndarray | None, files: Mapping[str, RewardsByKey]
+) -> np.ndarray:
+    """Margins (N, detectors): TF-IDF, then the model, then each file."""
+    given = (np.array([label.margin(rewards) for label in labels]) for rewards in files.values())
+    return np.stack([words, *(() if model is None else (model,)), *given], axis=1)
 
 
 def judge_others(
-    model: NoiseModel, labels: Sequence[DecidedLabel], training: TextPairs, files: Mapping[str, RewardsByKey]
+    noise: NoiseModel,
+    labels: Sequence[DecidedLabel],
+    training: TextPairs,
+    model: np.ndarray | None,
+    files: Mapping[str, RewardsByKey],
 ) -> JudgedLabels:
     """Labels outside the training split, by what was fitted on it."""
     texts = texts_of(labels)
     cluster = np.zeros(len(labels), dtype=np.int64)
     words = tfidf(texts.preferred, texts.other, cluster=cluster, training=training).margin
-    signals = signals_of(labels, words, files)
-    combined = model.combined(signals)
-    wrong = model.wrong(combined)
-    return JudgedLabels(labels, wrong, model.suspect(wrong), combined, spread_of(signals / model.scale))
+    signals = signals_of(labels, words, model, files)
+    combined = noise.combined(signals)
+    wrong = noise.wrong(combined)
+    return JudgedLabels(labels, wrong, noise.suspect(wrong), combined, spread_of(signals / noise.scale))
 
 
 def learned_files(files: Mapping[str, RewardsByKey], labels: Mapping[Split, Sequence[DecidedLabel]]) -> tuple[str, ...]:

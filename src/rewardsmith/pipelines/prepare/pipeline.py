@@ -9,6 +9,7 @@ give the same bytes, whatever the number of processes.
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,6 +38,7 @@ from rewardsmith.pipelines.prepare.chunk_worker import ChunkSettings, check_chun
 from rewardsmith.pipelines.prepare.config import Config
 from rewardsmith.pipelines.prepare.cross_row import REMOVABLE, CrossRowChecks, Search, open_benchmark
 from rewardsmith.pipelines.prepare.label_changes import changes_of, decision_lines, noise_section, suspect_findings
+from rewardsmith.pipelines.prepare.label_model import model_margins
 from rewardsmith.pipelines.prepare.label_noise import TRAIN, judge_labels
 from rewardsmith.pipelines.prepare.result import Result, result_of
 from rewardsmith.pipelines.prepare.reward_margins import check_label_settings, read_rewards
@@ -215,7 +217,9 @@ def settle_labels(config: Config, router: RowRouter, tally: Tally, progress: Pro
         return
     rewards = {path: read_rewards(path, progress, columns=config.columns) for path in config.margins}
     records = {side: [held.record for held in rows] for side, rows in router.held.items()}
-    judgement = judge_labels(records, rewards)
+    # Rewards that somebody gave are of a trained model; another one is then taken only where it is named.
+    model = "off" if config.label_model == "auto" and config.margins else config.label_model
+    judgement = judge_labels(records, rewards, partial(model_margins, model, progress=progress))
     router.writers.write_all("label_noise", decision_lines(judgement, mode))
     for finding in suspect_findings(judgement):
         tally.find(finding)

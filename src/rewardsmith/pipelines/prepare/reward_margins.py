@@ -27,6 +27,8 @@ def check_label_settings(settings: LabelSettings, columns: tuple[Rename, ...]) -
     """The files of margins, each of which has rewards. Refuses what contradicts itself, before any row is read."""
     if settings.label_noise not in get_args(NoiseChoice):
         raise UsageError(f"label_noise is {settings.label_noise!r}; expected one of {', '.join(get_args(NoiseChoice))}")
+    if settings.label_model != "auto" and settings.label_noise == "off":
+        raise UsageError("label_model needs label_noise; choose an action, for example --label-noise report")
     if settings.margins and settings.label_noise == "off":
         raise UsageError("margins need label_noise; choose an action, for example --label-noise report")
     found = margin_files(settings.margins)

@@ -1,26 +1,21 @@
 """Which labels are probably wrong, and how many: from margins of detectors that have not learned the labels they judge.
 
-Bradley and Terry with labels that were turned round by accident at a rate e (logistic regression with label noise:
-Bootkrajang & Kaban 2012, "Label-noise robust logistic regression and its applications", eq. 3, both rates equal since
-which side of a pair comes first means nothing):
-
-    P(label agrees with the detectors | z) = (1 - e) s(z) + e s(-z) = e + (1 - 2e) s(z),    z = a * margin
-    P(label is wrong | z, label)           = e s(-z) / (e s(-z) + (1 - e) s(z)) = s(log(e / (1 - e)) - z)
-
-with s the logistic function and `margin` that of the labelled side. A disagreement that the detectors were unsure of
-(|z| small) is the detectors' own error or a close call; only disagreements that do not go away where they are sure
-tell of wrong labels. That keeps the two apart, which counting disagreements (confident learning: Northcutt et al. 2021;
-the sign of an ensemble's mean margin: Wang et al. 2024, "Secrets of RLHF in Large Language Models Part II", section 2)
-does not: with a weak detector those call a third of perfectly clean labels wrong. The price is that a weak detector gives
-a wide interval for e. Where that reaches down to LEAST_RATE, wrong labels are not shown to be there, and none is named.
+The model and its interval are in `share`. A disagreement that the detectors were unsure of is the detectors' own error
+or a close call; only disagreements that do not go away where they are sure tell of wrong labels. That keeps the two
+apart, which counting disagreements (confident learning: Northcutt et al. 2021; the sign of an ensemble's mean margin:
+Wang et al. 2024, "Secrets of RLHF in Large Language Models Part II", section 2) does not: with a weak detector those
+call a third of perfectly clean labels wrong. The price is that a weak detector gives
+a wide interval for the share of wrong labels. Where that reaches down to LEAST_RATE, wrong labels are not shown to be
+there, and none is named; P(wrong) then rests on what is usual (`share.PRIOR`), and tells which labels to look at first.
 
 What this takes for granted is that the detectors are right where they are surest. No data can show that: labels that are
 wrong at random look the same as detectors that err at random. So nothing is shown either where the surest tenth of the
-detectors' margins agrees with less than LEAST_SURE of the labels (TF-IDF on most real data).
+detectors' margins agrees with less than LEAST_SURE of the labels (TF-IDF on most real data). The interval then begins
+at 0.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -29,24 +24,9 @@ from jaxtyping import Bool, Float, Int
 from rewardsmith.errors import DataError
 from rewardsmith.evaluate.folds import fold_count, folds_of_clusters
 from rewardsmith.evaluate.metrics import sigmoid, weighted_mean
-from rewardsmith.evaluate.statistics import (
-    FEW_CLUSTERS,
-    Interval,
-    Statistic,
-    bootstrap_intervals,
-    cluster_index,
-    jackknife_t_interval,
-    no_interval,
-)
+from rewardsmith.evaluate.statistics import Interval, cluster_index
+from rewardsmith.quality.labels.share import Belief, share_of_wrong
 
-RATES = np.arange(0.0, 0.4951, 0.005)
-"""The noise rates that are tried; at one half a label says nothing."""
-
-SLOPES = np.concatenate([[0.0], np.geomspace(0.05, 50.0, 40)])
-"""Slopes a that are tried, on margins of root mean square 1."""
-
-BINS = 200
-RESAMPLES = 500
 LEAST_RATE = 0.02
 """A noise rate whose interval lies above this is reported as a finding: no real labels are better than that."""
 
@@ -63,25 +43,25 @@ SUSPECT = 0.5
 class NoiseModel:
     """How margins tell of wrong labels.
 
-    z = slope * sum_k weight[k] * margin_k / scale[k]; `names`, `scale` and `weight` have one entry per detector. `rate` and
-    `slope` fit best together. `shown` tells whether wrong labels are shown to be there: the interval of the rate lies above
-    LEAST_RATE, and the detectors are strong enough (LEAST_SURE).
+    The common margin is sum_k weight[k] * margin_k / scale[k]; `names`, `scale` and `weight` have one entry per detector.
+    `rate` fits best, `belief` says what else may be. `shown` tells whether wrong labels are shown to be there: the interval
+    of the rate lies above LEAST_RATE, and the detectors are strong enough (LEAST_SURE).
     """
 
     names: tuple[str, ...]
     scale: Float[np.ndarray, " S"]
     weight: Float[np.ndarray, " S"]
     rate: float
-    slope: float
+    belief: Belief
     shown: bool
 
     def combined(self, margins: Float[np.ndarray, "N S"]) -> Float[np.ndarray, " N"]:
-        """The detectors' common margin for the labelled side, before the slope; a missing one (NaN) says nothing."""
+        """The detectors' common margin for the labelled side; a missing one (NaN) says nothing."""
         return np.asarray(np.nan_to_num(margins / self.scale) @ self.weight)
 
     def wrong(self, combined: Float[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
-        """P(the label is wrong), shape (N,)."""
-        return wrong_probability(self.slope * combined, self.rate)
+        """P(the label is wrong), shape (N,): by the data where they tell, by what is usual where they do not."""
+        return self.belief.wrong(combined)
 
     def suspect(self, wrong: Float[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
         """Which labels are called wrong, shape (N,): none where wrong labels are not shown to be there."""
@@ -122,13 +102,6 @@ class LabelNoise:
         return auc_allowed((self.agreement - self.model.rate) / (1 - 2 * self.model.rate))
 
 
-def wrong_probability(z: Float[np.ndarray, " N"], rate: float) -> Float[np.ndarray, " N"]:
-    """P(label is wrong) = s(log(rate / (1 - rate)) - z) for log-odds z of the labelled side; 0 at rate 0."""
-    if rate <= 0:
-        return np.zeros(len(z))
-    return sigmoid(np.log(rate / (1 - rate)) - z)
-
-
 def auc_allowed(accuracy: float) -> float:
     """Phi(sqrt(2) Phi^-1(accuracy)): the ROC-AUC of finding turned labels by margins that are N(+mu, s) and N(-mu, s).
 
@@ -150,14 +123,13 @@ def find_label_noise(
     weight: Float[np.ndarray, " N"] | None = None,
     names: Sequence[str] = (),
     seed: int = 0,
-    resamples: int = RESAMPLES,
 ) -> LabelNoise:
     """Estimate the noise rate of N decided comparisons, and for each the probability that its label is wrong.
 
     `margins[n, k]` is detector k's reward of the preferred response minus that of the other, NaN where it has none; no
     detector may have been trained on the labels that it judges (fit it on other folds). `cluster` numbers the prompts.
-    Several detectors are added up with weights >= 0, fitted on the other folds by prompt. The 95 % interval of the rate
-    resamples prompts. DataError where shapes do not fit or no detector tells anything.
+    Several detectors are added up with weights >= 0, fitted on the other folds by prompt. DataError where shapes do not
+    fit or no detector tells anything.
     """
     margins = checked_margins(margins, len(cluster))
     weight = np.ones(len(cluster)) if weight is None else weight
@@ -172,12 +144,12 @@ def find_label_noise(
     unit = used / scale
     combined, weights = add_up(unit, cluster=cluster, weight=weight, seed=seed)
     index, clusters = cluster_index(cluster)
-    fit = RateFit.of(combined, weight=weight, index=index, clusters=clusters)
-    rate, slope = fit.best(np.ones((1, clusters)))
-    interval = rate_interval(fit, clusters, seed=seed, resamples=resamples)
     agreement, sure = agreement_of(combined, weight), agreement_of(*surest(combined, weight))
-    shown = interval.low > LEAST_RATE and sure >= LEAST_SURE
-    model = NoiseModel(names, scale, weights, float(rate[0]), float(slope[0]), shown=bool(shown))
+    share = share_of_wrong(combined, weight=weight, index=index, clusters=clusters)
+    # Weak detectors err often, which explains all disagreement as well as wrong labels do.
+    interval = share.interval if sure >= LEAST_SURE else replace(share.interval, low=0.0)
+    shown = bool(interval.low > LEAST_RATE)
+    model = NoiseModel(names, scale, weights, share.rate, share.belief, shown)
     return LabelNoise(
         model=model,
         combined=combined,
@@ -258,66 +230,3 @@ def shares(unit: np.ndarray, weight: np.ndarray) -> np.ndarray:
     start = np.full(unit.shape[1], 1.0 / unit.shape[1])
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * unit.shape[1]).x
     return np.asarray(found) if found.sum() > 1e-6 else start
-
-
-@dataclass(frozen=True, eq=False)
-class RateFit:
-    """The likelihood of rates and slopes, from how much weight agrees and disagrees at each size of margin.
-
-    `mass` is a sparse matrix (clusters, 2 * bins): weight that agrees in each bin of |z|, then weight that disagrees.
-    `table` (2 * bins, rates * slopes) holds the log-likelihood of a unit of it.
-    """
-
-    mass: object
-    size: np.ndarray
-    table: np.ndarray
-
-    @classmethod
-    def of(cls, combined: np.ndarray, *, weight: np.ndarray, index: np.ndarray, clusters: int) -> "RateFit":
-        """Bin the margins by size; a margin of 0 tells nothing and is left out."""
-        from scipy.sparse import csr_matrix
-
-        size = np.abs(combined)
-        edges = np.unique(np.quantile(size, np.linspace(0, 1, BINS + 1), method="inverted_cdf"))
-        bins = np.minimum(np.searchsorted(edges, size, side="left"), edges.size - 1)
-        total = np.bincount(bins, minlength=edges.size)
-        middle = np.bincount(bins, size, minlength=edges.size) / np.maximum(total, 1)
-        used = size > 0
-        column = bins + edges.size * (combined < 0)
-        shape = (clusters, 2 * edges.size)
-        mass = csr_matrix((weight[used], (index[used], column[used])), shape=shape)
-        return cls(mass, middle, log_likelihoods(middle))
-
-    def best(self, counts: Float[np.ndarray, "B C"]) -> tuple[np.ndarray, np.ndarray]:
-        """(rate, slope) of greatest likelihood for each resample, shape (B,) each; of equal ones the lowest rate."""
-        likelihood = self.likelihood(counts)
-        top = likelihood.max(axis=1, keepdims=True)
-        # Where the data cannot tell two rates apart, rounding must not decide for the higher one.
-        at = np.argmax(likelihood >= top - 1e-9 * np.maximum(1.0, np.abs(top)), axis=1)
-        return RATES[at // SLOPES.size], SLOPES[at % SLOPES.size]
-
-    def likelihood(self, counts: Float[np.ndarray, "B C"]) -> Float[np.ndarray, "B G"]:
-        """Log-likelihood of every rate and slope."""
-        return np.asarray((self.mass.T @ counts.T).T @ self.table)  # type: ignore[attr-defined]
-
-    def rate_statistic(self) -> Statistic:
-        """The rate as a Statistic over resampled prompts."""
-        return lambda counts: self.best(counts)[0]
-
-
-def log_likelihoods(size: np.ndarray) -> np.ndarray:
-    """log P(agrees), then log P(disagrees), at each |z| for every rate (slow) and slope (fast): (2 * bins, G)."""
-    agree = sigmoid(size[:, None] * SLOPES[None, :])
-    against = sigmoid(-size[:, None] * SLOPES[None, :])
-    rate, keep = RATES[None, :, None], 1 - 2 * RATES[None, :, None]
-    tables = [np.log(np.maximum(rate + keep * side[:, None, :], 1e-300)) for side in (agree, against)]
-    return np.concatenate([table.reshape(size.size, -1) for table in tables])
-
-
-def rate_interval(fit: RateFit, clusters: int, *, seed: int, resamples: int) -> Interval:
-    """The 95 % interval of the rate over resampled prompts; none under FEW_CLUSTERS prompts would be true, so wide there."""
-    statistic = fit.rate_statistic()
-    if clusters >= FEW_CLUSTERS:
-        rng = np.random.default_rng(seed)
-        return bootstrap_intervals({"rate": statistic}, clusters=clusters, rng=rng, resamples=resamples)["rate"]
-    return jackknife_t_interval(statistic, clusters, bounds=(0.0, 0.5)) if clusters >= 2 else no_interval(clusters)

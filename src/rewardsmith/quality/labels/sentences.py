@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from rewardsmith.quality.labels.changes import Mode
-from rewardsmith.quality.labels.noise import LabelNoise
+from rewardsmith.quality.labels.noise import LabelNoise, NoiseModel
 
 
 def noise_sentence(found: LabelNoise) -> str:
@@ -13,8 +13,8 @@ def noise_sentence(found: LabelNoise) -> str:
     if not found.strong:
         return (
             f"the detectors agree with {agreement} % of the labels, and with {sure} % of those on which they are most "
-            "confident; they are too weak to distinguish wrong labels from their own errors, so no label is marked as "
-            "wrong; pass --margins of a better model"
+            f"confident; they are too weak to distinguish wrong labels (at most {high} %) from their own errors, so no "
+            "label is marked as wrong; pass --margins of a better model"
         )
     if not found.model.shown:
         return none_shown(low, high)
@@ -31,6 +31,25 @@ def none_shown(low: str, high: str) -> str:
     if float(low) == 0:
         return f"no evidence of wrong labels: their share is at most {high} %"
     return f"no evidence of wrong labels: their share is between {low} and {high} %"
+
+
+def prior_sentence(model: NoiseModel) -> str:
+    """On what the probabilities rest where wrong labels are not shown."""
+    return (
+        f"P(wrong) in label_noise.jsonl assumes that {100 * model.belief.expected_rate:.0f} % of labels are wrong, the usual "
+        "share where the data do not determine it; use it to choose which labels to review, not as evidence that they are "
+        "wrong"
+    )
+
+
+def probability_sentence(model: NoiseModel, wrong: float) -> str:
+    """How probably a label is wrong, and on what that rests."""
+    if model.shown:
+        return f"the label is wrong with probability {wrong:.2f}"
+    share = f"{100 * model.belief.expected_rate:.0f}"
+    return (
+        f"no evidence of wrong labels; if {share} % were wrong, this label would be wrong with probability {wrong:.2f}"
+    )
 
 
 def change_sentences(found: LabelNoise, mode: Mode, *, changed: int, removed: int) -> Iterator[str]:

@@ -61,21 +61,31 @@ def label_noise(content: QualityFile) -> Section | None:
     noise = content.get("label_noise")
     if noise is None:
         return None
-    low, high = noise["rate_ci"]
     rows: list[tuple[Cell, ...]] = [
         ("labels examined", noise["labels"]),
-        ("share of wrong labels", noise["rate"]),
-        ("share of wrong labels, from", low),
-        ("share of wrong labels, to", high),
+        *share_of_wrong(noise),
         ("agreement of detectors and labels", noise["agreement"]),
         ("agreement where the detectors are most confident", noise["sure_agreement"]),
-        ("ROC-AUC of detecting wrong labels at this agreement", noise["expected_auc"]),
         *((f"labels marked as wrong in {name}", count) for name, count in noise["suspect"].items()),
         ("labels changed", noise["changed"]),
         ("rows removed", noise["rows_removed"]),
+        *((f"agreement of the detector {one['name']}", one["agreement"]) for one in noise["detectors"]),
         *((f"weight of the detector {one['name']}", one["weight"]) for one in noise["detectors"]),
         *((f"labels covered by the detector {one['name']}", one["known"]) for one in noise["detectors"]),
         *((sentence, None) for sentence in noise["sentences"]),
     ]
     note = "label_noise.jsonl lists each label with its margin, the spread of the detectors, and the decision."
     return Section("Wrong labels", ("value", "count"), tuple(rows), note)
+
+
+def share_of_wrong(noise: Mapping[str, Any]) -> list[tuple[Cell, ...]]:
+    """The share of wrong labels and how well they can be found; only what it may be where none are shown to be there."""
+    low, high = noise["rate_ci"]
+    if not noise["shown"]:
+        return [("no evidence of wrong labels; possible share, from", low), ("possible share, to", high)]
+    return [
+        ("share of wrong labels", noise["rate"]),
+        ("share of wrong labels, from", low),
+        ("share of wrong labels, to", high),
+        ("ROC-AUC of detecting wrong labels at this agreement", noise["expected_auc"]),
+    ]
