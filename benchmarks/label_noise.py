@@ -1,135 +1,200 @@
-"""How well wrong labels are found: planted ones of the built-in data, and 200 turned UltraFeedback labels.
+"""How well wrong labels are found, and whether the estimated share is right: labels turned round at random, 10 to 40 %.
 
-    [REWARDSMITH_DATA=…] python benchmarks/label_noise.py [--features FILE.npz]
+    REWARDSMITH_DATA=… python benchmarks/label_noise.py [--sets builtin,ultrafeedback,hh,ukp] [--seeds 3] [--simulations 9]
 
-ROC-AUC with 95 % intervals by bootstrap over rows, beside what the detector's accuracy on true labels allows. The truth
-file is read for scoring only. Margins of the built-in data are those of its gold reward with normal noise on it (0.5, 1 or
-2), as a stand-in for reward models of that quality; `true_accuracy` says how often they are right. `--features` adds a
-linear head on frozen SmolLM2-135M (mean of each response's tokens at layers 6, 9 and 12; computed there if missing: half an
-hour of one CPU core). TF-IDF and head are cross-fitted on the labels with errors. Writes
-`benchmarks/results/label_noise.json`.
+Detectors are those of `prepare --label-noise` by default: TF-IDF, and a linear head on frozen features of an installed model
+(`rewardsmith models get minilm-l6`), both fitted out of fold on the labels with errors. Which labels were turned is used for
+scoring only. For each set and rate the ROC-AUC of finding the turned labels is given for a plain TF-IDF with folds by
+prompt, for the default's common margin, and as Phi(sqrt(2) Phi^-1(p)) with p the common margin's accuracy on the labels as
+they came; 95 % intervals by bootstrap over prompts, of differences on the same resamples. Labels that were wrong before
+count as right ones. `simulations` per set and rate, on at most 1,000 labels each, count how often the interval of the share
+holds the share that was turned. `gold` rows judge by the gold reward of the built-in data with normal noise, in place of a
+strong model. Writes `benchmarks/results/label_noise.json`.
 """
 
 import argparse
-import gzip
 import json
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import orjson
 
 import rewardsmith as rs
 from rewardsmith.data.synthetic.generate import generate
 from rewardsmith.evaluate.baselines import tfidf
-from rewardsmith.evaluate.folds import FOLDS, folds_of_clusters
+from rewardsmith.evaluate.statistics import cluster_index, resampled_counts
 from rewardsmith.files import write_json
+from rewardsmith.pipelines.prepare.label_model import AUTO, model_margins
+from rewardsmith.pipelines.prepare.label_noise import TRAIN, clusters_of, judge_labels, labels_of, texts_of
+from rewardsmith.quality.labels.changes import turned
 from rewardsmith.quality.labels.noise import auc_allowed, find_label_noise
-from rewardsmith.train.fitting.linear import Differences, chosen_penalty, fit_linear
+from rewardsmith.records import Record
 
 RESULT = Path(__file__).parent / "results" / "label_noise.json"
+RATES = (0.1, 0.2, 0.3, 0.4)
+RESAMPLES = 500
+SIMULATED = 1000
 
 
-def scored(name: str, margins: np.ndarray, prompts: np.ndarray, flipped: np.ndarray) -> dict[str, object]:
-    """One row: AUC of finding the turned labels, its interval, what is allowed, and what was decided."""
+def records_of(name: str, data: Path | None) -> list[Record]:
+    """The records of a set, labels as they came."""
+    if name == "builtin":
+        return list(generate(1000, seed=1).records)
+    assert data is not None
+    path = {
+        "ultrafeedback": "ultrafeedback-noise/clean.jsonl.gz",
+        "hh": "hh-rlhf/harmless-base.jsonl.gz",
+        "ukp": "ukp-convarg/strict.jsonl.gz",
+    }[name]
+    records = list(rs.load(str(data / path)).records)
+    return records[::3] if name == "ukp" else records
+
+
+def with_turned(records: Sequence[Record], share: float, seed: int) -> tuple[list[Record], set[tuple[int, int]]]:
+    """The records with a share of their decided labels turned round, and which: (record, comparison)."""
+    places = [(label.record_number, label.number) for label in labels_of(records, TRAIN)]
+    drawn = np.random.default_rng(seed).permutation(len(places))[: round(share * len(places))]
+    chosen = {places[at] for at in drawn}
+    found = []
+    for number, record in enumerate(records):
+        comparisons = tuple(turned(one) if (number, at) in chosen else one for at, one in enumerate(record.comparisons))
+        found.append(replace(record, comparisons=comparisons))
+    return found, chosen
+
+
+def judged(records: Sequence[Record], share: float, seed: int) -> dict[str, Any]:
+    """The default's judgement of records with turned labels, beside a plain TF-IDF."""
+    noisy, chosen = with_turned(records, share, seed)
+    found = judge_labels({TRAIN: noisy}, {}, lambda labels, unit: model_margins(AUTO, labels, unit))
+    labels = found.splits[TRAIN].labels
+    texts, prompts = texts_of(labels), clusters_of(labels)
+    plain = tfidf(texts.preferred, texts.other, cluster=prompts).margin
+    flipped = np.array([(label.record_number, label.number) in chosen for label in labels])
+    return {"noise": found.noise, "plain": plain, "prompts": prompts, "flipped": flipped, "why": found.why}
+
+
+def auc(score: np.ndarray, flipped: np.ndarray, weight: np.ndarray) -> float:
+    """Weighted ROC-AUC of a score for turned labels; ties one half."""
     from sklearn.metrics import roc_auc_score
 
-    found = find_label_noise(margins, cluster=prompts)
-    true_accuracy = float((np.where(flipped, -found.combined, found.combined) > 0).mean())
-    rng = np.random.default_rng(0)
-    draws = [rng.integers(0, len(flipped), len(flipped)) for _ in range(1000)]
-    row: dict[str, object] = {
-        "name": name,
-        "labels": len(flipped),
-        "planted": float(flipped.mean()),
+    return float(roc_auc_score(flipped, score, sample_weight=weight))
+
+
+def accuracy(margin: np.ndarray, flipped: np.ndarray, weight: np.ndarray) -> float:
+    """Weighted share of labels, as they came, that a margin agrees with; 0 counts one half."""
+    right = (np.sign(np.where(flipped, -margin, margin)) + 1) / 2
+    return float(weight @ right / weight.sum())
+
+
+def figures(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Means over the runs (the same records, other labels turned), and intervals over prompts."""
+    index, prompts = cluster_index(runs[0]["prompts"])
+    counts = np.concatenate(
+        [np.ones((1, prompts)), *resampled_counts(prompts, RESAMPLES, rng=np.random.default_rng(0))]
+    )
+    values = []
+    for row in counts:
+        weight = row[index]
+        part = []
+        for run in runs:
+            ours = run["noise"].combined
+            p = accuracy(ours, run["flipped"], weight)
+            found, plain = auc(-ours, run["flipped"], weight), auc(-run["plain"], run["flipped"], weight)
+            part.append((plain, found, p, auc_allowed(p), found - plain, found - auc_allowed(p)))
+        values.append(np.mean(part, axis=0))
+    names = ("auc_tfidf", "auc", "accuracy", "auc_allowed", "auc_minus_tfidf", "auc_minus_allowed")
+    table = np.array(values)
+    result: dict[str, Any] = {}
+    for at, name in enumerate(names):
+        result[name] = float(table[0, at])
+        result[f"{name}_ci"] = [float(v) for v in np.quantile(table[1:, at], [0.025, 0.975])]
+    return result
+
+
+def set_row(name: str, records: Sequence[Record], share: float, seeds: int) -> dict[str, Any]:
+    """One row of the table."""
+    runs = [judged(records, share, seed) for seed in range(seeds)]
+    noises = [run["noise"] for run in runs]
+    return {
+        "set": name,
+        "labels": len(runs[0]["flipped"]),
+        "turned": share,
+        "runs": seeds,
+        "detectors": list(noises[0].model.names),
+        "why": runs[0]["why"],
+        **figures(runs),
+        "share_ci": [[noise.interval.low, noise.interval.high] for noise in noises],
+        "shown": [noise.model.shown for noise in noises],
+        "mean_wrong": [float(noise.wrong.mean()) for noise in noises],
+        "called_wrong": [int(noise.suspect.sum()) for noise in noises],
+        "rightly": [int((noise.suspect & run["flipped"]).sum()) for noise, run in zip(noises, runs, strict=True)],
+    }
+
+
+def coverage(name: str, records: Sequence[Record], share: float, simulations: int) -> dict[str, Any]:
+    """How often the share's interval holds what was turned."""
+    held, widths = 0, []
+    for seed in range(100, 100 + simulations):
+        run = judged(records[:SIMULATED], share, seed)
+        interval = run["noise"].interval
+        held += float(run["flipped"].mean()) in interval
+        widths.append(interval.high - interval.low)
+    return {"set": name, "turned": share, "simulations": simulations, "held": held, "width": float(np.mean(widths))}
+
+
+def gold_row(share: float, spread: float, noise: float) -> dict[str, Any]:
+    """Labels judged by the gold reward with noise on it."""
+    made = generate(1000, seed=1, noise=noise, faults={"label_noise": share})
+    rng, turned_rows = np.random.default_rng(1), set(made.planted.get("label_noise", ()))
+    rows = []
+    for number, (record, gold) in enumerate(zip(made.records, made.gold, strict=True)):
+        reward = np.array(gold) + rng.normal(0, spread, len(gold))
+        rows += [(reward[c.i] - reward[c.j], number, number in turned_rows) for c in record.comparisons]
+    margins, prompts, flipped = (np.array(column) for column in zip(*rows, strict=True))
+    found = find_label_noise(margins[:, None], cluster=prompts)
+    p = accuracy(margins, flipped, np.ones(len(margins)))
+    return {
+        "judges_noise": noise,
+        "reward_noise": spread,
+        "turned": share,
+        "accuracy": p,
+        "auc": auc(-margins, flipped, np.ones(len(margins))) if flipped.any() else None,
+        "auc_allowed": auc_allowed(p),
         "rate": found.model.rate,
         "rate_ci": [found.interval.low, found.interval.high],
         "shown": found.model.shown,
         "called_wrong": int(found.suspect.sum()),
         "rightly": int((found.suspect & flipped).sum()),
-        "true_accuracy": true_accuracy,
     }
-    if flipped.any():
-        right = np.where(flipped, -found.combined, found.combined) > 0
-        values = np.array([roc_auc_score(flipped[d], -found.combined[d]) for d in draws])
-        gaps = values - np.array([auc_allowed(float(right[d].mean())) for d in draws])
-        row |= {
-            "auc": float(roc_auc_score(flipped, -found.combined)),
-            "auc_ci": [float(v) for v in np.quantile(values, [0.025, 0.975])],
-            "auc_allowed": auc_allowed(true_accuracy),
-            "auc_minus_allowed_ci": [float(v) for v in np.quantile(gaps, [0.025, 0.975])],
-            "auc_single": [
-                float(roc_auc_score(flipped, -np.nan_to_num(margins[:, k]))) for k in range(margins.shape[1])
-            ],
-        }
-    print(json.dumps(row), flush=True)
-    return row
-
-
-def planted(rate: float, spread: float, noise: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Margins of the gold reward with noise on it, prompts, and which labels were turned."""
-    made = generate(1000, seed=seed, noise=noise, faults={"label_noise": rate})
-    rng = np.random.default_rng(seed)
-    rows = []
-    for number, (record, gold) in enumerate(zip(made.records, made.gold, strict=True)):
-        reward = np.array(gold) + rng.normal(0, spread, len(gold))
-        flipped = number in set(made.planted["label_noise"])
-        rows += [(reward[c.i] - reward[c.j], number, flipped) for c in record.comparisons]
-    margins, prompts, turned = zip(*rows, strict=True)
-    return np.array(margins)[:, None], np.array(prompts), np.array(turned)
-
-
-def ultrafeedback(data: Path, features: Path | None) -> list[dict[str, object]]:
-    """The signals on label_flip_20, one by one and together."""
-    folder = data / "ultrafeedback-noise"
-    records = list(rs.load(str(folder / "label_flip_20.jsonl.gz")).records)
-    lines = gzip.decompress((folder / "label_flip_20.truth.jsonl.gz").read_bytes()).splitlines()
-    truth = [orjson.loads(line)["flipped"] for line in lines]
-    flipped = np.array([truth[record.line - 1] for record in records])
-    pairs = [(record, record.comparisons[0]) for record in records]
-    ids: dict[str, int] = {}
-    prompts = np.array([ids.setdefault(record.prompt_id, len(ids)) for record in records])
-    preferred, other = ([r.responses[getattr(c, side)].text for r, c in pairs] for side in ("i", "j"))
-    signals = {"tfidf": tfidf(preferred, other, cluster=prompts).margin}
-    if features is not None:
-        from frozen_features import frozen_features
-
-        pooled = frozen_features(records, features).astype(np.float32)
-        x = np.stack([(pooled[n, c.i] - pooled[n, c.j]).ravel() for n, (_, c) in enumerate(pairs)])
-        signals["head on frozen SmolLM2"] = head_margins(x, prompts)
-    rows = [scored(f"ultrafeedback, {name}", margin[:, None], prompts, flipped) for name, margin in signals.items()]
-    if len(signals) > 1:
-        both = np.stack(list(signals.values()), axis=1)
-        rows.append(scored(f"ultrafeedback, {' and '.join(signals)}", both, prompts, flipped))
-    return rows
-
-
-def head_margins(x: np.ndarray, prompts: np.ndarray) -> np.ndarray:
-    """Cross-fitted Bradley-Terry margins of a linear head; its penalty is chosen inside the training folds."""
-    fold, margin = folds_of_clusters(prompts, seed=0), np.zeros(len(x))
-    for number in range(FOLDS):
-        train, judged = fold != number, fold == number
-        scale = x[train].std(0) + 1e-6
-        ones = np.ones(train.sum())
-        data = Differences(x[train] / scale, ones, ones, prompts[train])
-        margin[judged] = x[judged] / scale @ fit_linear(data, chosen_penalty(data, seed=0))
-    return margin
 
 
 def main() -> None:
-    """All rows, into the result file."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--features", type=Path, help="file of frozen features, computed where it is missing")
+    """All rows, into the result file; what is there of other sets stays."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sets", default="builtin,ultrafeedback,hh,ukp")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--simulations", type=int, default=9, help="per set and rate; 0: none")
     arguments = parser.parse_args()
-    rows = [
-        scored(f"built-in, judges' noise {noise:g}, reward noise {spread:g}", *planted(rate, spread, noise, seed=1))
-        for noise in (0.0, 1.0)
-        for spread in (0.5, 1.0, 2.0)
-        for rate in (0.0, 0.05, 0.1, 0.2)
+    folder = os.environ.get("REWARDSMITH_DATA")
+    names = [name for name in arguments.sets.split(",") if name == "builtin" or folder]
+    result = json.loads(RESULT.read_text()) if RESULT.is_file() else {}
+    result = {part: [row for row in result.get(part, []) if row["set"] not in names] for part in ("sets", "coverage")}
+    result["gold"] = [
+        gold_row(share, spread, noise) for noise in (0.0, 1.0) for spread in (0.5, 1.0, 2.0) for share in (0.0, *RATES)
     ]
-    if folder := os.environ.get("REWARDSMITH_DATA"):
-        rows += ultrafeedback(Path(folder), arguments.features)
-    write_json(RESULT, {"rows": rows})
+    for name in names:
+        records = records_of(name, Path(folder) if folder else None)
+        for share in RATES:
+            result["sets"].append(set_row(name, records, share, arguments.seeds))
+            print(json.dumps(result["sets"][-1]), flush=True)
+            write_json(RESULT, result)
+        for share in RATES if arguments.simulations else ():
+            result["coverage"].append(coverage(name, records, share, arguments.simulations))
+            print(json.dumps(result["coverage"][-1]), flush=True)
+            write_json(RESULT, result)
 
 
 if __name__ == "__main__":

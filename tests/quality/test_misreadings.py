@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from rewardsmith.quality.row.repair import loss_of, repaired
 from rewardsmith.quality.text.characters import damaged_text
-from rewardsmith.quality.text.misreadings import PAGES, double_page, legacy_characters, misread_as, reading
+from rewardsmith.quality.text.misreadings import PAGES, double_page, legacy_characters, misread_as
+from rewardsmith.quality.text.single_bytes import reading
 
 TEXTS = {
     "zh": "奖励模型的训练数据是什么格式？如何解决过拟合问题。",
@@ -37,6 +38,7 @@ LIVING = [
         "‚Zitat‘ „noch eins“ »Größe«",
         "naïve — “Élan”…",
     ),
+    *("فکر؟ ذکر… تھا، شامل", "“سپس، اگر؟”", "لکھ، تک؛ شک", "¬¬p → p", "p ∧ ¬¬q ⊢ q", "¬(¬p)¬¬", "¦¦ pipe ¦¦", "££ §§ 5–7"),
     *("ﾊﾝｶｸ ｶﾀｶﾅ", "昇進の試験に勝つ習慣を承る", "烫烫烫", "Ngày mai tôi sẽ đi Huế", "١٢٣ پارسی گچ پژ"),
 ]
 

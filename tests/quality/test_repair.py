@@ -81,6 +81,49 @@ def test_a_record_is_repaired_as_a_whole_and_says_what_changed():
     assert loss_in(fixed) is None
 
 
+PARTLY = [
+    ("Où est RenÃ©, ZoÃ©, AndrÃ© ?", "Où est René, Zoé, André ?"),
+    ("«café» de RenÃ©, prÃ¨s d'ici, Ã©tÃ©", "«café» de René, près d'ici, été"),
+    ("El niÃ±o y la niña: maÃ±ana, corazÃ³n", "El niño y la niña: mañana, corazón"),
+    ("São Paulo e SÃ£o JosÃ©, NÃO", "São Paulo e São José, NÃO"),
+    ("Größe, MÃ¼ller, StraÃŸe, Ärger", "Größe, Müller, Straße, Ärger"),
+    ("TÃ¼rkÃ§e ve İstanbul, ÄŸÃ¼zel", "Türkçe ve İstanbul, ğüzel"),
+    ("Privet: Ð¿Ñ€Ð¸Ð²ÐµÑ‚ и это нормально", "Privet: привет и это нормально"),
+    ("中文正常，å¥–åŠ±æ˜¯ä»€ä¹ˆ，谢谢", "中文正常，奖励是什么，谢谢"),
+    ("Il va Ã la mer en Ã©tÃ©", "Il va à la mer en été"),
+    ("Itâ€™s RenÃ©â€™s cafÃ© – “naïve”", "It’s René’s café – “naïve”"),
+]
+
+
+@pytest.mark.parametrize(("text", "whole"), PARTLY)
+def test_a_text_that_was_misread_in_parts_comes_back_piece_by_piece(text, whole):
+    assert (repaired(text), loss_of(text)) == (whole, None)
+    assert repaired(whole) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "If you see “Ã©” instead of “é”, the file was read as Latin-1.",
+        "Mojibake such as Ã©, Ã¨ and Ã¼ means UTF-8 was decoded as Windows-1252.",
+        'It shows "cafÃ©" rather than "café", "naÃ¯ve" rather than "naïve" and "rÃ©sumÃ©" rather than "résumé".',
+        'Why do I see â€™ in my posts? Replace "â€™" with "’".',
+        "乱码是怎么产生的？例如“å¥½”其实是“好”，“ä¸­”其实是“中”。",
+        "Si vous voyez Ã© au lieu de é, Ã¨ au lieu de è et Ã§ au lieu de ç, le fichier est en UTF-8.",
+    ],
+)
+def test_a_text_that_speaks_about_damage_keeps_it(text):
+    assert (repaired(text), loss_of(text)) == (None, None)
+
+
+def test_what_is_left_of_lost_characters_is_no_letter_of_the_text():
+    """The first bytes of Cyrillic beside whole Cyrillic, of Chinese in a stretch of it: their ends were dropped."""
+    for whole in ("Это тест строки с текстом", "奖励模型的训练数据是什么格式"):
+        damaged = whole.encode().decode("cp1252", errors="ignore")
+        assert loss_of(damaged).lost > 0
+        assert repaired(damaged) is None
+
+
 @pytest.mark.real_data
 def test_the_damaged_seed_comes_back_where_it_can_and_nowhere_wrong():
     damaged, clean = (text.split("\n") for text in seeds("004", "002"))

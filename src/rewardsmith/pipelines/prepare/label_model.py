@@ -34,8 +34,8 @@ LONGEST = 320
 SHORTEST = 48
 """With fewer tokens of each conversation than this nothing worth knowing is read."""
 
-OPERATIONS = 8e12
-"""Floating-point operations of all features for which a model is taken unasked: a minute of four cores."""
+OPERATIONS = 4e12
+"""Floating-point operations of all features for which a model is taken unasked: about a minute of two cores."""
 
 MOST_FITTED = 20_000
 """Comparisons that a head is fitted on at most."""

@@ -1,13 +1,15 @@
 """Encoding damage that can be undone, undone; damage that lost characters, named with its loss.
 
-Damage is UTF-8 read as a Windows code page ("Ã©" for "é", "å¥–" for "奖"). Where every byte is still there, reading the
-text back the other way gives the original; where the misreading dropped bytes, no program can say which characters they
-were. Text without such damage is never touched: no quotes, widths, ligatures, line ends or normal forms are changed.
+Damage is UTF-8 read as a Windows code page ("Ã©" for "é", "å¥–" for "奖"). Where every byte is still there, reading it back
+the other way gives the original, piece by piece where only parts of a text were misread; where the misreading dropped
+bytes, no program can say which characters they were. A text that speaks about such damage keeps it. Text without damage
+is never touched: no quotes, widths, ligatures, line ends or normal forms are changed.
 """
 
 from dataclasses import dataclass, replace
 
 from rewardsmith.quality.text.characters import damaged_text, texts_of
+from rewardsmith.quality.text.explained import explains
 from rewardsmith.quality.text.markup import EXCERPT_CHARS
 from rewardsmith.quality.text.misreadings import best_reading, legacy_characters
 from rewardsmith.records import Message, Record
@@ -41,9 +43,9 @@ class TextLoss:
 
 
 def repaired(text: str) -> str | None:
-    """The text before it was misread, where it comes back whole; None for undamaged text and for any doubt.
+    """The text before it was misread, where all that was comes back; None for undamaged text and for any doubt.
 
-    A lone accented letter beside the damage is such a doubt: it may be all that is left of a character.
+    What is left of a character that was lost is such a doubt; a letter that was never misread is none.
     """
     fixed = text
     for _ in range(DEEPEST):
@@ -52,7 +54,7 @@ def repaired(text: str) -> str | None:
         found = best_reading(fixed)
         if found.lost or found.doubtful or found.chance or not found.readable:
             return None
-        if found.text.count("\ufffd") > text.count("\ufffd"):
+        if found.text.count("\ufffd") > text.count("\ufffd") or explains(text, found.text):
             return None
         fixed = found.text
     return fixed if fixed != text and damaged_text(fixed) is None else None
@@ -63,6 +65,8 @@ def loss_of(text: str) -> TextLoss | None:
     if damaged_text(text) is None:
         return None
     best = best_reading(text)
+    if explains(text, best.text):
+        return None
     if not best.lost or best.chance or best.readable < max(CERTAIN, best.lost // 2, legacy_characters(text)):
         return None
     return TextLoss(best.lost, best.readable, best.page)

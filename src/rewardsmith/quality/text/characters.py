@@ -25,6 +25,8 @@ AFTER_CORNER = "\u0080-\u024f\u0391-\u03c9\u207f\u2200-\u2321\u2550-\u2563\u2580
 SUSPICIOUS_RUN = re.compile(
     f"[{SIGNS}{QUOTES}{CORNERS}](?:(?<=[{SIGNS}])[{SIGNS}{QUOTES}]|(?<=[{QUOTES}])[{SIGNS}]|(?<=[{CORNERS}])[{AFTER_CORNER}])"
 )
+REPEATED = re.compile(r"([^\w\s])\1+")
+"""A sign twice, as the two negations of "¬¬p", which ftfy takes for damage."""
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 HIDDEN = (
     "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b\u202a-\u202e\u2060-\u2065\u206a-\u206f\u3164\ufeff\uffa0"
@@ -85,7 +87,7 @@ def damaged_text(text: str) -> str | None:
     from ftfy.badness import BADNESS_RE, badness
 
     score = badness(text)
-    if not score:
+    if not score or not badness(REPEATED.sub(r"\1", text)):
         return None
     first = BADNESS_RE.search(text)
     return f"mojibake score {score}, first at {around(text, first)}" if first else f"mojibake score {score}"

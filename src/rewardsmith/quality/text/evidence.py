@@ -38,17 +38,16 @@ class Stretch(NamedTuple):
 def convincing(text: str, stretches: list[Stretch], *, beside: bool) -> bool:
     """Whether some stretches of a text, each with a sequence of UTF-8, are damage beyond doubt.
 
-    `beside` tells that characters stand in the text which the page does not have: they were not misread, so only a long
-    stretch counts there.
+    `beside` tells that characters stand in the text which the page does not have: they were not misread, so a long stretch
+    or two short ones are asked for there.
     """
     if any(sum(len(each) - 1 for each in SEQUENCE.findall(stretch.data)) >= SURE_RUN for stretch in stretches):
         return True
-    if beside:
-        return False
     whole = (stretch for stretch in stretches if stretch.whole)
-    return any(
+    hits = (
         is_damage(text, start + each.start(), each[0]) for start, data, _ in whole for each in SEQUENCE.finditer(data)
     )
+    return sum(hits) >= (2 if beside else 1)
 
 
 def is_damage(text: str, at: int, sequence: bytes) -> bool:

@@ -8,11 +8,12 @@ and a half, so Chinese becomes other, rare Chinese: "浣犲ソ" for "你好".
 import functools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from rewardsmith.quality.text.evidence import SEQUENCE, Stretch, convincing
+from rewardsmith.quality.text.evidence import SEQUENCE
+from rewardsmith.quality.text.lost_bytes import broken_in, script_of
+from rewardsmith.quality.text.single_bytes import PageReading, high_half, page_name, reading, whole_sequences
 
 PAGES = (
     "sloppy-windows-1252",
@@ -34,8 +35,6 @@ DOUBLE_PAGES = ("gbk", "cp950", "cp932", "cp949", "euc_jp")
 NEARLY_WHOLE = ("gbk", "cp932")
 """Those that show most bytes of UTF-8; from the others whole text comes back by chance only."""
 
-LOST_LEAD = re.compile(rb"[\xc0-\xff]")
-ORPHANS = re.compile(rb"[\x80-\xbf]+")
 
 LEADS = (*range(0xE3, 0xEE), 0xEF)
 """First bytes of kana, Chinese, Korean and full-width characters in UTF-8."""
@@ -54,22 +53,6 @@ RARE_SHARE = 0.2
 WIDE_CHARACTER = re.compile("[\u3000-\ud7ff\uf900-\ufaff\uff00-\uffef]")
 
 
-@dataclass(frozen=True, slots=True)
-class PageReading:
-    """How a text reads back under one page: whole characters, lost ones, and the text with the whole ones put in.
-
-    `doubtful` where beside the damage stand characters that may be damage too, too few to be sure; `chance` where all of it
-    may be clean characters that merely stand side by side.
-    """
-
-    page: str
-    readable: int
-    lost: int
-    text: str
-    doubtful: bool = False
-    chance: bool = False
-
-
 def best_reading(text: str) -> PageReading:
     """The reading that explains most of a damaged text; of equals that with fewer clashes of case, then the more usual page.
 
@@ -79,11 +62,11 @@ def best_reading(text: str) -> PageReading:
     readings = [(reading(text, page), len(characters_of_other_pages(page).findall(text))) for page in PAGES]
     if (codec := double_page(text)) is not None:
         readings.append((double_reading(text, codec), 0))
-    scores = [found.readable - found.lost - missing / 2 for found, missing in readings]
+    scores = [found.readable - found.lost - (found.beside + missing) / 2 for found, missing in readings]
     best = [found for (found, _), score in zip(readings, scores, strict=True) if score == max(scores)]
-    return (
-        best[0] if len({found.text for found in best}) == 1 else min(best, key=lambda found: case_clashes(found.text))
-    )
+    if len({found.text for found in best}) > 1:
+        return min(best, key=lambda found: case_clashes(found.text))
+    return min(best, key=lambda found: found.chance)
 
 
 def case_clashes(text: str) -> int:
@@ -101,47 +84,9 @@ def characters_of_other_pages(page: str) -> re.Pattern[str]:
     return re.compile(f"[{''.join(map(re.escape, map(chr, sorted(every))))}]")
 
 
-def reading(text: str, page: str) -> PageReading:
-    """A text under a page of single bytes, stretch by stretch of what that page shows for the bytes 80 to FF.
-
-    A lead byte without its continuation is one lost character, and so is a run of continuation bytes without a lead.
-    """
-    pattern, byte_of = high_half(page)
-    readable = lost = end = 0
-    parts = []
-    found: list[Stretch] = []
-    for run in pattern.finditer(text):
-        data = run.group().translate(byte_of).encode("latin-1")
-        pieces, count = SEQUENCE.subn(b" ", data)
-        broken = broken_in(pieces)
-        readable, lost = readable + count, lost + broken
-        if count:
-            found.append(Stretch(run.start(), data, whole=not broken))
-        parts += [text[end : run.start()], data.decode() if count and not broken else run.group()]
-        end = run.end()
-    chance = bool(found) and not convincing(text, found, beside=not pattern.sub("", text).isascii())
-    return PageReading(page_name(page), readable, lost, "".join([*parts, text[end:]]), chance=chance)
-
-
-def broken_in(pieces: bytes) -> int:
-    """Characters that the bytes outside whole sequences were part of."""
-    leads = len(LOST_LEAD.findall(pieces))
-    alone = sum(1 for found in ORPHANS.finditer(pieces) if not LOST_LEAD.match(pieces, found.start() - 1))
-    return leads + alone
-
-
-@functools.cache
-def high_half(page: str) -> tuple[re.Pattern[str], dict[int, int]]:
-    """A pattern for runs of the characters that a page shows for the bytes 80 to FF, and the byte of each."""
-    import ftfy.bad_codecs  # noqa: F401  # registers the sloppy pages
-
-    page_name = {ord(bytes([byte]).decode(page)): byte for byte in range(0x80, 0x100)}
-    characters = "".join(map(re.escape, map(chr, page_name)))
-    return re.compile(f"[{characters}]+"), page_name
-
-
 # --- other scripts ----------------------------------------------------------------------------------------------------
 
+PUNCTUATION = (0xC2, 0xE2)
 OTHER_PAGES = {
     "sloppy-windows-1251": re.compile("[\u0400-\u04ff][\u0400-\u04ff\u00a0-\u00bf\u2010-\u2122]"),
     "sloppy-windows-1253": re.compile("[\u0370-\u03ff][\u00a0-\u00bf\u0370-\u03ff\u2010-\u2122\u0192]"),
@@ -150,14 +95,16 @@ OTHER_PAGES = {
     "cp1256": re.compile("[\u0600-\u06ff][\u00a0-\u00bf\u0600-\u06ff\u2010-\u2122\u0192\u02c6\u0152-\u0153]"),
 }
 """Pages whose damage looks like another living script, each with what it begins with."""
-SURE_OTHER = 2
+SURE_OTHER = 3
+LEAST_OTHER = 4
 
 
 def misread_script(text: str) -> str | None:
     """The page of OTHER_PAGES as which a part of the text was read; None for a text that is just in that script.
 
-    A stretch counts where it is whole UTF-8 from end to end and holds two characters, or touches a Latin letter, so
-    "Ці" is a Ukrainian word and "dГ©jГ" is not; and somewhere there has to be a sign that is no letter, as "ЦІЛІ" has not.
+    A stretch counts where it is whole UTF-8 from end to end, of one script, and holds SURE_OTHER bytes behind first ones,
+    or touches a Latin letter: "Ці" is a Ukrainian word, "فکر؟" an Urdu one, and "dГ©jГ" is none; and somewhere there has
+    to be a sign that is no letter, as "ЦІЛІ" has not.
     """
     for page, begin in OTHER_PAGES.items():
         if not begin.search(text):
@@ -166,19 +113,21 @@ def misread_script(text: str) -> str | None:
         found = [
             run.group()
             for run in pattern.finditer(text)
-            if (whole := whole_sequences(run.group().translate(byte_of).encode("latin-1")))
-            and (whole >= SURE_OTHER or touches_latin(text, run.start(), run.end()))
+            if of_one_script(data := run.group().translate(byte_of).encode("latin-1"))
+            and (len(data) - whole_sequences(data) >= SURE_OTHER or touches_latin(text, run.start(), run.end()))
         ]
         together = "".join(found)
-        if len(together) >= 2 * SURE_OTHER and not together.isalpha():
+        if len(together) >= LEAST_OTHER and not together.isalpha():
             return page
     return None
 
 
-def whole_sequences(data: bytes) -> int:
-    """How many UTF-8 sequences some bytes are, 0 where anything is left over."""
-    pieces, whole = SEQUENCE.subn(b"", data)
-    return 0 if pieces else whole
+def of_one_script(data: bytes) -> bool:
+    """Whether some bytes are whole sequences of UTF-8, and all of them of one script, punctuation left out."""
+    if not whole_sequences(data):
+        return False
+    scripts = {script_of(each[0]) for each in SEQUENCE.findall(data) if each[0] not in PUNCTUATION}
+    return len(scripts) == 1
 
 
 def touches_latin(text: str, start: int, end: int) -> bool:
@@ -245,7 +194,7 @@ def double_reading(text: str, codec: str) -> PageReading:
         end = stop
     fixed = "".join([*parts, text[end:]])
     lost += text.count("\ufffd") if readable else 0
-    return PageReading(codec, readable, lost, fixed, codec not in NEARLY_WHOLE or wide_beside(text, codec))
+    return PageReading(codec, readable, lost, fixed, 0, codec not in NEARLY_WHOLE or wide_beside(text, codec))
 
 
 def wide_beside(text: str, codec: str) -> bool:
@@ -344,11 +293,6 @@ def misread_as(text: str) -> str | None:
     if (trace := trace_of_loss(text)) is not None:
         return f"{trace!r} is what a double-byte code page shows for lost characters"
     return None
-
-
-def page_name(page: str) -> str:
-    """A page's name for people."""
-    return page.removeprefix("sloppy-")
 
 
 # --- the other way round ----------------------------------------------------------------------------------------------
