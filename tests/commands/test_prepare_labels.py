@@ -292,7 +292,7 @@ def test_page_terminal_and_json_say_the_same(made, tmp_path, capsys):
     assert cli.main([*words, "--overwrite", "--lang", "zh"]) == 0
     shown = capsys.readouterr().out
     assert "错误标签：约" in shown
-    assert "弃用的标签" in shown
+    assert "丢弃的标签" in shown
     assert "多个提示词" not in page
     assert "错误标签" in (tmp_path / "out/quality.html").read_text()
 

@@ -36,9 +36,9 @@ def none_shown(low: str, high: str) -> str:
 def prior_sentence(model: NoiseModel) -> str:
     """On what the probabilities rest where wrong labels are not shown."""
     return (
-        f"P(wrong) in label_noise.jsonl assumes that {100 * model.belief.expected_rate:.0f} % of labels are wrong, the usual "
-        "share where the data do not determine it; use it to choose which labels to review, not as evidence that they are "
-        "wrong"
+        f"P(wrong) in label_noise.jsonl assumes that {100 * model.belief.expected_rate:.0f} % of labels are wrong, the "
+        "usual share where the data do not determine it; use it to choose which labels to review, not as evidence that "
+        "they are wrong"
     )
 
 
