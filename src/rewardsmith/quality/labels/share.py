@@ -38,7 +38,7 @@ POWERS = np.array([0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0])
 POWER_SPREAD = 0.45
 """log p is believed to be normal around 0 with this standard deviation: p is 1 for margins that are log odds."""
 
-BINS = 200
+BINS = 100
 CRITICAL = 3.841
 """The 0.95 quantile of chi-square with one degree of freedom."""
 
