@@ -1,5 +1,7 @@
 """One or more rows of every format in the real schema of its best-known data set; all texts are invented here."""
 
+import schemas_of_benchmarks as b
+
 
 def user(text):
     return {"role": "user", "content": text}
@@ -280,6 +282,17 @@ ROWS = [
     ("helpsteer", HELPSTEER3),
     ("helpsteer-ratings", HELPSTEER2),
     ("beavertails", BEAVERTAILS),
+    ("pandalm", b.PANDALM),
+    ("labelled-pair", b.JUDGEBENCH),
+    ("labelled-pair", b.LLMBAR),
+    ("labelled-pair", b.AUTO_J),
+    ("labelled-pair", b.PREFERENCE_BENCH),
+    ("hhh", b.HHH),
+    ("rmb-best-of-n", b.RMB_BEST_OF_N),
+    ("rmb-pair", b.RMB_PAIR),
+    ("feedbackqa", b.FEEDBACKQA),
+    ("prometheus-rating", b.FEEDBACK_BENCH),
+    ("nemo", b.NEMO),
     ("ultrafeedback", ULTRAFEEDBACK),
     ("nectar", NECTAR),
     ("verdict", VERDICT),
@@ -291,11 +304,18 @@ ROWS = [
     ("pair-lists", REWARDBENCH2),
     ("pair", H4_BINARIZED),
     ("pair", ARGILLA_CLEANED),
+    ("pair", b.DISTILABEL_DPO),
+    ("ms-swift-pair", b.MS_SWIFT),
+    ("ms-swift-pair", b.MS_SWIFT_MESSAGES),
     ("sharegpt-pair", SHAREGPT),
+    ("output-pair", b.OUTPUT_PAIR),
+    ("torchtune-pair", b.TORCHTUNE),
+    ("renamed-pair", b.MS_SWIFT_QUERY),
     ("renamed-pair", ALPACA),
     ("renamed-pair", OPENRLHF),
     ("renamed-pair", ARGILLA_FIRST),
     ("implicit-pair", TRL_IMPLICIT),
+    ("distilabel", b.DISTILABEL),
     ("single", SINGLE),
     ("conversation", CONVERSATION),
 ]

@@ -16,19 +16,31 @@ from typing import Any
 from rewardsmith.errors import DataError
 
 ROLES = ("system", "user", "assistant", "tool")
+CHOSEN_IN_A_TIE = "chosen_in_a_tie"
+"""The field that names a chosen response which others equal in their scores, so that they are a tie."""
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation; `role` is one of ROLES, `content` is text as the source gave it."""
+    """One turn of a conversation; `role` is one of ROLES, `content` is text as the source gave it.
+
+    `reasoning` is what the source kept apart from the content (`reasoning_content`, `thinking`): part of what the turn is,
+    and scored where the scoring contract says so.
+    """
 
     role: str
     content: str
+    reasoning: str | None = None
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
             raise DataError(f"unknown role {self.role!r}; expected one of {', '.join(ROLES)}")
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Role, content, and the reasoning where there is one: what tells one turn from another."""
+        return (self.role, self.content) if self.reasoning is None else (self.role, self.content, self.reasoning)
 
 
 Conversation = tuple[Message, ...]
@@ -120,7 +132,7 @@ class Record:
         for conversation in (self.prompt, *(response.messages for response in self.responses)):
             digest.update(b"\x1d")
             for message in conversation:
-                digest.update(b"\x1e" + message.role.encode() + b"\x1f" + message.content.encode())
+                digest.update(b"\x1e" + "\x1f".join(message.parts).encode())
         return digest.hexdigest()[:16]
 
     @cached_property
@@ -128,7 +140,7 @@ class Record:
         """16 hex digits of the SHA-256 of the prompt, for grouping rows that share it."""
         digest = hashlib.sha256()
         for message in self.prompt:
-            digest.update(b"\x1e" + message.role.encode() + b"\x1f" + message.content.encode())
+            digest.update(b"\x1e" + "\x1f".join(message.parts).encode())
         return digest.hexdigest()[:16]
 
     @property

@@ -263,8 +263,10 @@ def test_kto_labels_become_ratings_of_single_responses():
         assert (record.ratings, record.comparisons, len(record.responses)) == ({"overall": (rating,)}, (), 1)
     assert prompt(read(s.KTO_ALPACA)) == [("user", "翻译\nbird")]
     assert prompt(read(s.KTO_SHAREGPT)) == [("user", "Name a bird.")]
-    for wrong in (1, "true", None):
-        assert code_of(changed(s.KTO, label=wrong)) in ("wrong_type", "missing_field")
+    for wrong in (1, "true"):
+        assert code_of(changed(s.KTO, label=wrong)) == "wrong_type"
+    (missing,) = load([s.KTO, changed(s.KTO, label=None), s.KTO]).quarantined
+    assert (missing.line, missing.code) == (2, "missing_field")
     assert format_of(changed(s.KTO_SHAREGPT, label="spam")) == "conversation"  # a label of another kind is a field
 
 

@@ -6,6 +6,7 @@ from rewardsmith.quality.row.checks import CHECKS, check, check_document, longer
 from rewardsmith.records import Comparison, Document, Message, Record, Response
 
 FIRST = (Comparison(0, 1),)
+B = Message("assistant", "b")
 
 
 def record(*texts, prompt="question", comparisons=FIRST, line=1, **extra):
@@ -35,6 +36,8 @@ CASES = {
     "identical_responses": record("a", "b", "a"),
     "label_conflict": record("a", "b", ratings={"overall": (1.0, 2.0)}),
     "label_without_majority": record("a", "b", comparisons=(Comparison(0, 1, votes=(2, 2, 1)),)),
+    "overall_against_aspects": record("a", "b", ratings={"overall": (10.0, 7.0), "x": (1.0, 4.0), "y": (2.0, 5.0)}),
+    "reasoning": replace(record("a", "b"), responses=(Response((Message("assistant", "a", "so"),)), Response((B,)))),
 }
 
 
@@ -62,3 +65,22 @@ def test_longer_preferred_counts_decided_pairs_of_unequal_length():
     pairs = (Comparison(0, 1), Comparison(1, 2), Comparison(0, 2, 0.5), Comparison(3, 1))
     # lengths in words: 3, 1, 2, 1; the pair (3, 1) is equally long and the tie does not count
     assert longer_preferred(record("one two three", "好", "你好", "yes", comparisons=pairs), (3, 1, 2, 1)) == (1, 2)
+
+
+def test_equal_ratings_are_no_majority_and_a_chosen_one_of_equals_is_a_conflict():
+    assert found(record("a", "b", ratings={"overall": (2.0, 2.0)})) == {"label_without_majority"}
+    tie = record("a", "b", comparisons=(Comparison(0, 1, 0.5),), ratings={"overall": (2.0, 2.0)})
+    assert found(tie) == set()
+    assert found(replace(tie, fields={"chosen_in_a_tie": 1})) == {"label_conflict"}
+
+
+def test_a_ten_that_was_a_one_is_found_by_its_aspects_alone_or_by_its_siblings():
+    low, high = (1.0, 1.0), (4.0, 5.0)
+    aspects = {"helpfulness": low, "honesty": (2.0, None), "instruction_following": low, "truthfulness": (None, 1.0)}
+    assert found(record("a", "b", ratings={"overall": (10.0, 1.0), **aspects})) == {"overall_against_aspects"}
+    good = dict.fromkeys(aspects, high)
+    assert found(record("a", "b", ratings={"overall": (10.0, 9.0), **good}, comparisons=())) == {
+        "overall_against_aspects"  # every aspect of the other is better
+    }
+    mixed = {**good, "honesty": (5.0, 4.0)}
+    assert found(record("a", "b", ratings={"overall": (10.0, 9.0), **mixed}, comparisons=())) == set()

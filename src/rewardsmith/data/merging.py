@@ -6,7 +6,7 @@ from typing import Any
 
 from rewardsmith.records import Comparison, Record, Response
 
-RolesAndTexts = tuple[tuple[str, str], ...]
+RolesAndTexts = tuple[tuple[str, ...], ...]
 
 
 def merge_prompts(records: Iterable[Record]) -> list[Record]:
@@ -59,7 +59,7 @@ def merged(group: Sequence[Record], *, repeats: bool = True) -> Record:
 
 def turns(response: Response) -> RolesAndTexts:
     """A response's turns as plain values; who wrote it plays no part."""
-    return tuple((message.role, message.content) for message in response.messages)
+    return tuple(message.parts for message in response.messages)
 
 
 def moved(comparisons: Iterable[Comparison], places: Sequence[int]) -> Iterable[Comparison]:

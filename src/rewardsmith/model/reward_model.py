@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float64
 
+from rewardsmith.data.formats.dialogues import reasoning_of
 from rewardsmith.errors import ContractError, DataError, ModelError
 from rewardsmith.files import write_folder
 from rewardsmith.files.kinds import MODEL
@@ -317,7 +318,7 @@ def as_messages(turns: Turns, *, role: str) -> Conversation:
         if isinstance(turn, Message):
             messages.append(turn)
         elif isinstance(turn, Mapping) and isinstance(turn.get("role"), str) and isinstance(turn.get("content"), str):
-            messages.append(Message(turn["role"], turn["content"]))
+            messages.append(Message(turn["role"], turn["content"], reasoning_of(turn, [], "the message")))
         else:
             raise DataError(f"expected a message with text 'role' and 'content', got {str(turn)[:80]!r}")
     return tuple(messages)

@@ -13,6 +13,7 @@ from rewardsmith.errors import ContractError
 from rewardsmith.files import hash_text
 from rewardsmith.files.reading import refuse_types
 from rewardsmith.records import Message
+from rewardsmith.scoring.reasoning import OMIT, WAYS
 from rewardsmith.scoring.templates.renderer import PLAIN_DECODER, PLAIN_ENCODER, Renderer, special_strings
 
 CONTRACT_VERSION = 2
@@ -31,7 +32,8 @@ class ScoringContract:
     the template insists on a user turn, so that a response without a prompt gets an empty one. `inferred` marks a
     contract that was guessed for a model which came without one. `trim_id` is a token that is not scored where texts
     end with it: plain transformers pools at the last token that is not the pad token, so a model whose pad token is
-    what its template ends with was trained one token earlier.
+    what its template ends with was trained one token earlier. `reasoning` that messages keep apart is left out ("omit"), or
+    stands in think tags before the content ("think").
     """
 
     kind: str
@@ -47,9 +49,12 @@ class ScoringContract:
     date: str = ""
     inferred: bool = False
     trim_id: int | None = None
+    reasoning: str = OMIT
     version: int = CONTRACT_VERSION
 
     def __post_init__(self) -> None:
+        if self.reasoning not in WAYS:
+            raise ContractError(f"unknown way to score reasoning {self.reasoning!r}; expected {' or '.join(WAYS)}")
         if self.kind not in ("decoder", "encoder"):
             raise ContractError(f"unknown kind of model {self.kind!r}; expected 'decoder' or 'encoder'")
         if not 0 < self.response_reserve < self.max_length:
@@ -63,8 +68,9 @@ class ScoringContract:
         return self.max_length - self.response_reserve
 
     def to_json(self) -> dict[str, Any]:
-        """As stored in `reward.json`; the template's hash stands beside its text."""
-        return {**asdict(self), "template_hash": hash_text(self.template)}
+        """As stored in `reward.json`; the template's hash stands beside its text, `reasoning` where it is scored."""
+        stored = {name: value for name, value in asdict(self).items() if (name, value) != ("reasoning", OMIT)}
+        return {**stored, "template_hash": hash_text(self.template)}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "ScoringContract":

@@ -110,7 +110,8 @@ class LeftOut:
                 tally.add(name, count, row)
         self._records("different_context", ["prompt_cut"] if cuts.different_context else [], row)
         same = same_tokens(record, encoded.sequences)
-        self._records("identical", ["cut" if cuts.any else "rendering"] if same else [], row)
+        why = "cut" if cuts.any else "reasoning" if "reasoning" in encoded.not_shown else "rendering"
+        self._records("identical", [why] if same else [], row)
         self._records("not_shown", encoded.not_shown, row)
 
     def _records(self, name: str, reasons: Sequence[str], row: list[str]) -> None:

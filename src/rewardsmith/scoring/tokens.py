@@ -12,6 +12,7 @@ from rewardsmith.records import Conversation, Message, Record
 from rewardsmith.scoring.answers import answer_length
 from rewardsmith.scoring.contract import ScoringContract
 from rewardsmith.scoring.control import ControlTokens
+from rewardsmith.scoring.reasoning import OMIT, has_reasoning, spoken
 from rewardsmith.scoring.templates.renderer import UNPINNED, Renderer, TextPiece
 from rewardsmith.scoring.trees import Ids
 from rewardsmith.scoring.truncation import Cuts, Truncation
@@ -23,7 +24,7 @@ class Encoded:
 
     `answers` counts the trailing tokens of each sequence that are its answer (see `scoring.answers`); empty where the
     encoder was not asked for them. `not_shown` names the kinds of contents that the template leaves out or rewrites:
-    system, user, assistant, tool, and response for a last message.
+    system, user, assistant, tool, and response for a last message; and reasoning that the contract does not score.
     """
 
     sequences: tuple[Ids, ...]
@@ -76,11 +77,13 @@ class Encoder:
 
         Raises ContractError where the template refuses the conversation or the system prompt alone is too long.
         """
-        prompt = self._with_user(record.prompt)
-        responses = [response.messages for response in record.responses]
+        way = self.contract.reasoning
+        unread = way == OMIT and any(map(has_reasoning, record.conversations))
+        prompt = self._with_user(spoken(record.prompt, way))
+        responses = [spoken(response.messages, way) for response in record.responses]
         texts = [prompt + response for response in responses]
         whole = self._tokenize(texts)
-        not_shown = frozenset[str]().union(*map(self._not_shown, texts, whole))
+        not_shown = frozenset({"reasoning"} if unread else ()).union(*map(self._not_shown, texts, whole))
         texts, sequences, cuts = self._fit(prompt, responses, texts, whole)
         return Encoded(
             tuple(one.ids for one in sequences),

@@ -5,14 +5,16 @@ tests/schemas.py, and a section in docs/data-formats.md.
 """
 
 from dataclasses import replace
+from typing import NamedTuple
 
-from rewardsmith.data.formats import battles, native, pairs, rated, several, unjudged
-from rewardsmith.data.formats.building import BESIDE_PAIRS, Format, has
+from rewardsmith.data.formats import battles, benchmarks, labelled, native, pairs, rated, several, unjudged
+from rewardsmith.data.formats.building import BESIDE_PAIRS, Format, has, prompt_columns
 from rewardsmith.data.formats.dialogues import refuse_unsupported
+from rewardsmith.data.formats.written import is_nothing
 from rewardsmith.data.input.fields import Columns, others
-from rewardsmith.data.input.rows import RowError
+from rewardsmith.data.input.rows import RowError, Unusable, usable
 from rewardsmith.errors import DataError
-from rewardsmith.records import Record
+from rewardsmith.records import Comparison, Record
 
 
 def columns(names: str) -> frozenset[str]:
@@ -21,6 +23,8 @@ def columns(names: str) -> frozenset[str]:
 
 
 PAIR = columns("chosen rejected") | BESIDE_PAIRS
+NULL = object()
+"""Stands for a null where only the names of columns count."""
 LISTED = columns("prompt responses models system")
 
 # Order matters: a row belongs to the first format it fits.
@@ -96,6 +100,61 @@ FORMATS: dict[str, Format] = {
         columns("prompt response is_safe category"),
         group=rated.same_prompt,
     ),
+    "pandalm": Format(
+        "two responses and what each of several annotators said of them: 1, 2, or 0 for a tie",
+        labelled.is_panda_lm,
+        labelled.panda_lm,
+        frozenset({"response1", "response2", "models", "system"}),
+        also=labelled.panda_lm_columns,
+    ),
+    "labelled-pair": Format(
+        "two responses in columns of their own and a label that says which is better",
+        labelled.is_labelled_pair,
+        labelled.labelled_pair,
+        frozenset({"models", "system"}),
+        also=labelled.labelled_columns,
+    ),
+    "hhh": Format(
+        "choices with a label each, 1 for the right one",
+        has("input", "targets"),
+        benchmarks.hhh,
+        frozenset({"input", "targets", "system"}),
+        hashed_order=True,
+    ),
+    "rmb-best-of-n": Format(
+        "one answer that beats each of several others",
+        has("conversation_input", "bon_best", "loser_list"),
+        benchmarks.rmb_best_of_n,
+        frozenset({"conversation_input", "bon_best", "loser_list", "system"}),
+        hashed_order=True,
+    ),
+    "rmb-pair": Format(
+        "two answers of which the first is better",
+        has("conversation_input", "chosen", "reject"),
+        benchmarks.rmb_pair,
+        frozenset({"conversation_input", "chosen", "reject", "system"}),
+        hashed_order=True,
+    ),
+    "feedbackqa": Format(
+        "passages as answers, rated by several annotators; adjacent rows of one question become one record",
+        has("question", "passage", "rating"),
+        benchmarks.feedback_qa,
+        columns("question passage rating models system"),
+        group=rated.same_prompt,
+    ),
+    "prometheus-rating": Format(
+        "responses with a score from 1 to 5; adjacent rows of one instruction become one record",
+        has("orig_instruction", "orig_response", "orig_score"),
+        benchmarks.prometheus_rating,
+        frozenset({"orig_instruction", "orig_response", "orig_score", "models", "system"}),
+        group=rated.same_prompt,
+    ),
+    "nemo": Format(
+        "completions with ranks, the lowest the best",
+        has("context", "completions"),
+        several.ranked,
+        frozenset({"context", "completions", "models", "system"}),
+    ),
     "ultrafeedback": Format(
         "completions with an overall score and ratings in four aspects",
         has("instruction", "completions"),
@@ -110,12 +169,14 @@ FORMATS: dict[str, Format] = {
         has("responses", "verdict"),
         several.judged,
         LISTED | {"verdict"},
+        also=several.judged_columns,
     ),
     "responses": Format(
         "responses with scores, ranks or votes, or with one of them chosen",
         has("responses"),
         several.listed,
-        LISTED | columns("scores ratings ranks ranking pairs votes chosen rejected"),
+        LISTED | columns("scores ratings ranks ranking pairs chosen rejected"),
+        also=several.listed_columns,
     ),
     "kto": Format(
         "single responses marked as liked or disliked: ratings, without comparisons",
@@ -135,7 +196,8 @@ FORMATS: dict[str, Format] = {
         "a prompt with lists of chosen and rejected responses",
         pairs.is_pair_lists,
         pairs.pair_lists,
-        columns("prompt chosen rejected system"),
+        columns("chosen rejected system"),
+        also=prompt_columns,
         hashed_order=True,
     ),
     "pair": Format(
@@ -145,11 +207,35 @@ FORMATS: dict[str, Format] = {
         PAIR | {"prompt"},
         hashed_order=True,
     ),
+    "ms-swift-pair": Format(
+        "a conversation that ends with the chosen answer, and what else might have been said at its end",
+        pairs.is_swift_pair,
+        pairs.swift_pair,
+        BESIDE_PAIRS,
+        also=pairs.swift_columns,
+        hashed_order=True,
+    ),
     "sharegpt-pair": Format(
         "a conversation that ends with a user turn, with a chosen and a rejected response",
-        has("conversations", "chosen", "rejected"),
+        pairs.is_sharegpt_pair,
         pairs.sharegpt_pair,
-        PAIR | {"conversations"},
+        PAIR,
+        also=pairs.conversation_columns,
+        hashed_order=True,
+    ),
+    "output-pair": Format(
+        "a prompt with a list of two answers, the better one first",
+        pairs.is_output_pair,
+        pairs.output_pair,
+        BESIDE_PAIRS | {"output"},
+        also=prompt_columns,
+        hashed_order=True,
+    ),
+    "torchtune-pair": Format(
+        "a chosen and a rejected conversation under torchtune's names, the prompt being what they share",
+        has(*pairs.TORCHTUNE),
+        pairs.torchtune_pair,
+        BESIDE_PAIRS | set(pairs.TORCHTUNE),
         hashed_order=True,
     ),
     "renamed-pair": Format(
@@ -166,6 +252,13 @@ FORMATS: dict[str, Format] = {
         pairs.implicit_pair,
         PAIR,
         hashed_order=True,
+    ),
+    "distilabel": Format(
+        "several generations for an instruction, with a rating each",
+        several.is_generated,
+        several.generated,
+        frozenset({"generations", "generation_models", "system", "system_prompt"}),
+        also=several.generated_columns,
     ),
     "single": Format(
         "a prompt with one response, to be scored",
@@ -184,9 +277,47 @@ FORMATS: dict[str, Format] = {
 }
 
 
+class FileFormat(NamedTuple):
+    """The format of most rows of a file, the columns by which these are known, and whether rows of any are to be joined."""
+
+    name: str
+    marks: frozenset[str]
+    joins: bool = False
+
+
+def recognised(row: Columns) -> FileFormat | None:
+    """The first format that a row fits, with the columns by which it is known, or None."""
+    for name, each in FORMATS.items():
+        if marks := each.fits(row):
+            return FileFormat(name, frozenset(marks), each.group is not None)
+    return None
+
+
+def recognised_with_nulls(row: Columns) -> FileFormat | None:
+    """The same, and where the row fits none, the first that it would fit if no column were null: there it lacks some."""
+    return recognised(row) or recognised({name: NULL if value is None else value for name, value in row.items()})
+
+
 def format_of(row: Columns) -> str | None:
-    """The name of the first format that a row fits, or None."""
-    return next((name for name, each in FORMATS.items() if each.fits(row)), None)
+    """The name of the first format that a row fits, with nulls for columns where it fits none without; or None."""
+    found = recognised_with_nulls(row)
+    return None if found is None else found.name
+
+
+def format_within(row: Columns, file: FileFormat) -> str:
+    """The format to read a row of a file in: that of the file, unless the row's own columns say that it is another kind.
+
+    They do where the row has all that its file's format asks for and more, or where it has the file's columns as null (as
+    where tables of two kinds were joined) and columns of its own. A row that only lacks something is a row of its file.
+    """
+    own = recognised(row)
+    if own is None or own.name == file.name or (own.joins and not file.joins):
+        return file.name
+    here = FORMATS[file.name].fits(row)
+    if here:
+        return own.name if own.marks > here else file.name
+    joined_tables = file.marks <= row.keys() and not own.marks <= file.marks
+    return own.name if joined_tables else file.name
 
 
 def adapt(name: str, row: Columns, *, source: str, line: int, byte: int | None = None) -> Record:
@@ -196,15 +327,36 @@ def adapt(name: str, row: Columns, *, source: str, line: int, byte: int | None =
     """
     chosen = FORMATS[name]
     refuse_unsupported(row, "the row")
-    if row.get("tools"):
+    if not is_nothing(row.get("tools")):
         raise RowError("tool_calls", "the row has tools; tool use is not supported yet; drop the row")
+    used = chosen.used_in(row)
+    refuse_unusable(row, used)
     try:
-        record = chosen.adapt(row)
+        record = chosen.adapt(usable(row))
     except RowError:
         raise
     except DataError as error:
         raise RowError("invalid_record", str(error)) from None
     if name == "native":
         return record if record.source else record.at(source, line, byte)
-    fields = {**others(row, chosen.used_in(row)), **record.fields}
-    return replace(record, fields=fields, source=source, line=line, byte=byte)
+    fields = {**others(row, used), **record.fields}
+    comparisons = between_different(record)
+    return replace(record, fields=fields, comparisons=comparisons, source=source, line=line, byte=byte)
+
+
+def refuse_unusable(row: Columns, used: frozenset[str]) -> None:
+    """Refuse a row of which a column is read that has no JSON form, or is damaged."""
+    for name, value in row.items():
+        if name in used and isinstance(value, Unusable):
+            raise RowError(value.error.code, f"the column {name!r}: {value.error}")
+
+
+def between_different(record: Record) -> tuple[Comparison, ...]:
+    """The comparisons of a record but for those of a text with itself; RowError where there are only such."""
+    messages = [response.messages for response in record.responses]
+    kept = tuple(each for each in record.comparisons if messages[each.i] != messages[each.j])
+    if record.comparisons and not kept:
+        raise RowError(
+            "identical_responses", "all responses that are compared are the same; expected different ones; drop the row"
+        )
+    return kept

@@ -3,16 +3,19 @@
 import hashlib
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
-from rewardsmith.data.formats.dialogues import conversation, response, with_system, without_prompt
+from rewardsmith.data.formats.dialogues import answers_to, conversation, response, with_system
+from rewardsmith.data.formats.written import is_nothing
 from rewardsmith.data.input.fields import Columns, as_text, items, number, optional_number, text, texts
 from rewardsmith.data.input.rows import RowError
 from rewardsmith.records import Comparison, Conversation, Message, Record, Response
 
-CHOSEN_NAMES = ("chosen", "chosen_response")
+CHOSEN_NAMES = ("chosen", "chosen_response", "response")
 REJECTED_NAMES = ("rejected", "rejected_response")
 PROMPT_NAMES = ("prompt", "context_messages", "instruction", "question", "input", "query")
+NONE: frozenset[str] = frozenset()
 GENERATORS = (("chosen_model", "chosen-model"), ("rejected_model", "rejected-model"))
 SCORES = (
     ("score_chosen", "chosen_score", "chosen-rating", "chosen_rating", "chosen_avg_rating"),
@@ -33,14 +36,15 @@ def nothing_more(row: Columns) -> frozenset[str]:
 class Format:
     """How one kind of row is recognised and read.
 
-    `uses` are the columns that `adapt` reads, `also` those that it reads in one row and not in another. `group` names
+    `fits` gives the columns by which a row is known to be of this kind, none where it is not; a column that is null is not
+    there. `uses` are the columns that `adapt` reads, `also` those that it reads in one row and not in another. `group` names
     what adjacent rows share that belong into one record, from a row and its record (None: the row stays alone).
     With `hashed_order` the responses stand in the order of their hash, and the comparisons name the preferred ones and
     the others in the order of the row.
     """
 
     description: str
-    fits: Callable[[Columns], bool]
+    fits: Callable[[Columns], frozenset[str]]
     adapt: Callable[[Columns], Record]
     uses: frozenset[str]
     also: Callable[[Columns], frozenset[str]] = nothing_more
@@ -52,14 +56,20 @@ class Format:
         return self.uses | self.also(row)
 
 
-def has(*names: str) -> Callable[[Columns], bool]:
-    """A test for rows that have all these columns."""
-    return lambda row: all(name in row for name in names)
+def has(*names: str) -> Callable[[Columns], frozenset[str]]:
+    """A test for rows that have all these columns: it gives their names, or none."""
+    marks = frozenset(names)
+    return lambda row: marks if all(row.get(name) is not None for name in names) else NONE
+
+
+def marks_of(*names: str | None) -> frozenset[str]:
+    """The names where each is there, else none of them."""
+    return frozenset(name for name in names if name) if all(names) else NONE
 
 
 def first_of(row: Columns, names: Sequence[str]) -> str | None:
-    """The first of `names` that is a column of the row."""
-    return next((name for name in names if name in row), None)
+    """The first of `names` that is a column of the row and not null."""
+    return next((name for name in names if row.get(name) is not None), None)
 
 
 def only_one(row: Columns, names: Sequence[str]) -> Any:
@@ -74,7 +84,7 @@ def only_one(row: Columns, names: Sequence[str]) -> Any:
 
 def content_hash(answer: Response) -> bytes:
     """SHA-256 of a response's turns: an order that says nothing about which response is better."""
-    turns = "\x1e".join(f"{message.role}\x1f{message.content}" for message in answer.messages)
+    turns = "\x1e".join("\x1f".join(message.parts) for message in answer.messages)
     return hashlib.sha256(turns.encode()).digest()
 
 
@@ -102,6 +112,20 @@ def pair(prompt: Conversation, answers: Sequence[Conversation], row: Columns, na
     )
 
 
+def ordered(prompt: Conversation, preferred: Sequence[Response], others: Sequence[Response]) -> Record:
+    """A record in which each preferred response beats each of the others; their order is that of their hash."""
+    if not preferred or not others:
+        raise RowError("no_judgement", "chosen or rejected is an empty list; expected at least one response in each")
+    if any(answer.messages == other.messages for answer in preferred for other in others):
+        raise RowError("identical_responses", "a response is both chosen and rejected; expected only one of them")
+    every = [*preferred, *others]
+    order = sorted(range(len(every)), key=lambda at: (content_hash(every[at]), at))
+    place = {at: rank for rank, at in enumerate(order)}
+    between = product(range(len(preferred)), range(len(preferred), len(every)))
+    comparisons = tuple(Comparison(place[i], place[j]) for i, j in between)
+    return Record(prompt, tuple(every[at] for at in order), comparisons)
+
+
 def scores_of(row: Columns) -> tuple[float | None, ...]:
     """The ratings of the preferred and of the rejected response, under one of the names in SCORES; None without."""
     values = [(only_one(row, same), same[0]) for same in SCORES]
@@ -121,12 +145,15 @@ def models(row: Columns, count: int, names: Sequence[Sequence[str]] = ()) -> Seq
     return [None if value is None else as_text(value, name) for value, name in values] or [None] * count
 
 
-def candidates(row: Columns, answers: Sequence[Any], name: str = "responses") -> Record:
-    """Prompt and responses of a row, in its order, without judgements."""
-    given = row.get("prompt")
-    prompt = () if given is None else conversation(given, "prompt", role="user")
+def candidates(
+    row: Columns, answers: Sequence[Any], name: str = "responses", prompt: Conversation | None = None
+) -> Record:
+    """Prompt (that of the row's column `prompt`, where none is given) and responses in their order, without judgements."""
+    if prompt is None:
+        prompt = () if row.get("prompt") is None else conversation(row["prompt"], "prompt", role="user")
     turns = [conversation(value, f"{name}[{at}]", role="assistant") for at, value in enumerate(answers)]
-    turns = [without_prompt(each, prompt, f"{name}[{at}]") for at, each in enumerate(turns)]
+    if turns:
+        prompt, turns = answers_to(prompt, turns, [f"{name}[{at}]" for at in range(len(turns))])
     found = tuple(
         response(each, f"{name}[{at}]", generator=generator)
         for at, (each, generator) in enumerate(zip(turns, models(row, len(answers)), strict=True))
@@ -160,6 +187,8 @@ def named_prompt(row: Columns) -> Conversation:
     value = None if name is None else row[name]
     if value is None:
         raise RowError("missing_field", f"the column {name or 'prompt'!r} is missing or null; expected a prompt")
+    if name == "query":
+        return (*history(row), *conversation(value, "query", role="user"))
     if name != "instruction":
         return conversation(value, str(name), role="user")
     spoken = as_text(value, "instruction")
@@ -170,7 +199,7 @@ def named_prompt(row: Columns) -> Conversation:
 def history(row: Columns) -> Conversation:
     """The earlier rounds of an Alpaca row: a list of [user, assistant] pairs."""
     turns: list[Message] = []
-    for at, round_ in enumerate([] if row.get("history") is None else items(row, "history")):
+    for at, round_ in enumerate([] if is_nothing(row.get("history")) else items(row, "history")):
         said = texts(round_, "history", length=2)
         if said is None:
             raise RowError("wrong_type", f"history[{at}] is not a pair of texts; expected [user, assistant]")
@@ -181,4 +210,5 @@ def history(row: Columns) -> Conversation:
 def prompt_columns(row: Columns) -> frozenset[str]:
     """The columns that `named_prompt` reads in this row."""
     name = first_of(row, PROMPT_NAMES)
-    return frozenset({"instruction", "input", "history"} if name == "instruction" else {name} if name else ())
+    beside = {"instruction": {"input", "history"}, "query": {"history"}}
+    return frozenset({name, *beside.get(name, ())}) if name else NONE

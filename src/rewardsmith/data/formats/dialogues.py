@@ -4,55 +4,83 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rewardsmith.data.formats.written import ROLE_NAMES, TOOL_ROLES, inside, is_nothing, parsed, speaker_of
 from rewardsmith.data.input.fields import as_list, as_text, mapping, required
 from rewardsmith.data.input.rows import RowError, kind
 from rewardsmith.records import Conversation, Message, Response
 
-ROLE_NAMES = {"human": "user", "gpt": "assistant", "user": "user", "assistant": "assistant", "system": "system"}
 TURN = re.compile(r"(?:^|\n\n)(Human|Assistant):")
 DIALOGUE_ROLES = {"Human": "user", "Assistant": "assistant"}
 TOOL_KEYS = ("tool_calls", "function_call", "tool_call_id")
-MEDIA_KEYS = ("images", "image", "audio", "videos", "video")
+MEDIA_KEYS = ("images", "image", "audio", "audios", "videos", "video")
+REASONING_KEYS = ("reasoning_content", "thinking", "reasoning")
+THINKING_PARTS = ("thinking", "reasoning")
+"""Types of content parts that hold reasoning, under the same name."""
 
 
 def message(value: Any, name: str) -> Message:
     """One message from {"role", "content"} or {"from", "value"}; tools and images are refused until supported."""
     entry = mapping(value, name)
     refuse_unsupported(entry, name)
-    keys = ("from", "value") if "from" in entry else ("role", "content")
+    keys = ("from", "value") if entry.get("from") is not None else ("role", "content")
     role = as_text(required(entry, keys[0]), f"{name}.{keys[0]}")
-    if role in ("tool", "function", "observation", "function_call"):
+    if role in TOOL_ROLES:
         raise RowError("tool_calls", f"{name} is a tool message; tool use is not supported yet; drop the row")
     if role not in ROLE_NAMES:
         raise RowError("unknown_role", f"{name} has the role {role!r}; expected one of {', '.join(ROLE_NAMES)}")
-    content = required(entry, keys[1])
-    if isinstance(content, list):
-        content = only_text(content, name)
-    return Message(ROLE_NAMES[role], as_text(content, f"{name}.{keys[1]}"))
+    content, thoughts = content_of(required(entry, keys[1]), name)
+    return Message(ROLE_NAMES[role], as_text(content, f"{name}.{keys[1]}"), reasoning_of(entry, thoughts, name))
 
 
-def only_text(parts: list[Any], name: str) -> Any:
-    """The text of content that is a list with one text part and nothing else; how parts would be joined is unknown."""
-    part = parts[0] if len(parts) == 1 else None
-    if isinstance(part, Mapping) and {key for key, value in part.items() if value is not None} == {"type", "text"}:
-        return part["text"]
-    raise RowError(
-        "multimodal", f"{name} has content parts, such as images; expected text; only plain text is supported"
-    )
+def content_of(content: Any, name: str) -> tuple[Any, list[Any]]:
+    """What is said, and the thoughts before it, of content that is text or a list with one text part.
+
+    A list with more parts, or others than texts and thoughts, is refused: how they would be joined is unknown.
+    """
+    if not isinstance(content, list):
+        return content, []
+    thoughts = [part[key] for part in content for key in THINKING_PARTS if is_part(part, key)]
+    spoken = [part["text"] for part in content if is_part(part, "text")]
+    if len(spoken) != 1 or len(thoughts) + 1 != len(content):
+        raise RowError(
+            "multimodal", f"{name} has content parts, such as images; expected text; only plain text is supported"
+        )
+    return spoken[0], thoughts
+
+
+def is_part(part: Any, kind_of_part: str) -> bool:
+    """Whether a part of a content is of this type and holds nothing else."""
+    if not isinstance(part, Mapping) or part.get("type") != kind_of_part:
+        return False
+    held = {key for key, value in part.items() if value is not None}
+    return held - {"signature"} == {"type", kind_of_part}
+
+
+def reasoning_of(entry: Mapping[str, Any], thoughts: list[Any], name: str) -> str | None:
+    """The reasoning that a message keeps apart from its content; None without. The same under two names counts once."""
+    given = {as_text(value, f"{name}.{key}") for key in REASONING_KEYS if (value := entry.get(key)) is not None}
+    given |= {as_text(thought, f"{name}.content") for thought in thoughts}
+    given = {text for text in given if text.strip()}
+    if len(given) > 1:
+        raise RowError("two_columns", f"{name} has two different texts of reasoning; expected one; drop one")
+    return given.pop() if given else None
 
 
 def refuse_unsupported(entry: Mapping[str, Any], name: str) -> None:
     """Refuse a message or row that carries tool calls or media."""
     for key in TOOL_KEYS:
-        if entry.get(key):
+        if not is_nothing(entry.get(key)):
             raise RowError("tool_calls", f"{name} has {key}; tool use is not supported yet; drop the row")
     for key in MEDIA_KEYS:
-        if entry.get(key):
+        if not is_nothing(entry.get(key)):
             raise RowError("multimodal", f"{name} has {key}; expected text; only plain text is supported")
 
 
 def message_list(value: Any, name: str) -> Conversation:
-    """A list of messages."""
+    """A list of messages, also as text or inside of an object; one message alone is a list of one."""
+    value = inside(parsed(value, name))
+    if speaker_of(value) is not None:
+        return (message(value, name),)
     return tuple(message(entry, f"{name}[{at}]") for at, entry in enumerate(as_list(value, name)))
 
 
@@ -73,8 +101,9 @@ def dialogue(value: str) -> Conversation:
 
 
 def conversation(value: Any, name: str, *, role: str) -> Conversation:
-    """A prompt or an answer: a message list, a dialogue text (prompts only), or plain text spoken by `role`."""
-    if isinstance(value, list):
+    """A prompt or an answer: messages, a dialogue text (prompts only), or plain text spoken by `role`."""
+    value = inside(parsed(value, name))
+    if isinstance(value, list) or speaker_of(value) is not None:
         return message_list(value, name)
     if not isinstance(value, str):
         raise RowError("wrong_type", f"{name} is {kind(value)}; expected text or a list of messages")
@@ -108,17 +137,61 @@ def split_common(conversations: Sequence[Conversation]) -> tuple[Conversation, l
     return conversations[0][:shared], [turns[shared:] for turns in conversations]
 
 
-def without_prompt(answer: Conversation, prompt: Conversation, name: str) -> Conversation:
-    """An answer that repeats the prompt's turns, without them; one that goes on with a user turn is refused."""
-    spoken = tuple(turn for turn in prompt if turn.role != "system")
-    for opening in (prompt, spoken):
+def answers_to(
+    prompt: Conversation, answers: Sequence[Conversation], names: Sequence[str]
+) -> tuple[Conversation, list[Conversation]]:
+    """The prompt of several answers and what each says after it; answers may repeat its turns.
+
+    Where all of them begin with the same turns, and the prompt (without its system turn, which they may leave out) is among
+    those, the shared turns are the prompt: the row's prompt is then one turn of a conversation, or lacks its system turn.
+    """
+    after = [without_prompt(turns, prompt) for turns in answers]
+    if all(after):
+        return moved(prompt, [turns for turns in after if turns])
+    if all(answers):
+        shared, rest = split_common(answers)
+        if holds(shared, spoken_turns(prompt)):
+            return with_system_of(prompt, shared), rest
+    number = next(at for at, turns in enumerate(after) if not turns)
+    name, turns = names[number], answers[number]
+    if not turns or turns in (prompt, spoken_turns(prompt)):
+        raise RowError("empty_response", f"{name} is empty; expected a response; drop the row")
+    response(turns, name)
+    raise RowError(
+        "prompt_conflict", f"{name} begins with a {turns[0].role} turn that is not the prompt; expected a response"
+    )
+
+
+def moved(prompt: Conversation, answers: list[Conversation]) -> tuple[Conversation, list[Conversation]]:
+    """Turns with which all of several answers begin, as part of the prompt: each keeps at least its last turn."""
+    if len(answers) < 2:
+        return prompt, answers
+    shared, rest = split_common(answers)
+    return prompt + shared, rest
+
+
+def without_prompt(answer: Conversation, prompt: Conversation) -> Conversation | None:
+    """An answer without the prompt's turns, where it repeats them; None where it begins otherwise, or says nothing."""
+    for opening in (prompt, spoken_turns(prompt)):
         if opening and answer[: len(opening)] == opening:
-            return answer[len(opening) :]
-    if answer and answer[0].role != "assistant":
-        raise RowError(
-            "prompt_conflict", f"{name} begins with a {answer[0].role} turn that is not the prompt; expected a response"
-        )
-    return answer
+            return answer[len(opening) :] or None
+    return answer if answer and answer[0].role == "assistant" else None
+
+
+def spoken_turns(turns: Conversation) -> Conversation:
+    """A conversation without its system turns."""
+    return tuple(turn for turn in turns if turn.role != "system")
+
+
+def holds(turns: Conversation, part: Conversation) -> bool:
+    """Whether some turns stand one after another among others; no turns are nowhere."""
+    return bool(part) and any(turns[at : at + len(part)] == part for at in range(len(turns)))
+
+
+def with_system_of(prompt: Conversation, shared: Conversation) -> Conversation:
+    """The shared turns with the system turn of the prompt; refused where they have another one."""
+    said = [turn for turn in prompt if turn.role == "system"]
+    return with_system(shared, said[0].content) if said else shared
 
 
 def response(messages: Conversation, name: str, *, generator: str | None = None) -> Response:

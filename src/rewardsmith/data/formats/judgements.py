@@ -4,17 +4,30 @@ Where a source's statements disagree, `chosen` decides the direction; votes and 
 check "label_conflict" can point at the disagreement.
 """
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 from rewardsmith.data.formats.native import index
 from rewardsmith.data.input.fields import Columns, as_list, mapping, numbers
 from rewardsmith.data.input.rows import RowError
-from rewardsmith.records import Comparison
+from rewardsmith.records import CHOSEN_IN_A_TIE, Comparison
 
-VERDICTS: dict[Any, int | None] = {"1": 0, "2": 1, 1: 0, 2: 1, "A": 0, "B": 1, "tie": None}
+STATEMENTS = ("scores", "ratings", "ranks", "ranking", "pairs", "chosen")
+"""Columns that say which of several responses is better, beside votes and verdicts."""
+VOTES = frozenset({"a1", "a2", "equal"})
+TIES = frozenset({"tie", "tied", "draw", "equal", "same", "a=b", "b=a", "1=2", "[[c]]", "both_bad", "tie(bothbad)"})
+NUMBERS: dict[Any, int] = {1: 0, 2: 1, "1": 0, "2": 1}
+SIDE = re.compile(
+    r"\W*(?:the\s+)?(?:(answer|response|assistant|model|option|output|completion|candidate|conversation|system)[\s_-]*)?"
+    r"([ab12])\W*(?:is\s+(?:much\s+|slightly\s+)?better|wins?)?\W*",
+    re.IGNORECASE,
+)
+"""A or B, 1 or 2, with or without a word for what is judged."""
+BETTER = re.compile(r"\W*([ab12])\s*(>{1,3}|<{1,3})\s*([ab12])\W*", re.IGNORECASE)
+FIRST = frozenset("a1")
 
 
 def by_value(values: Sequence[float | None], *, attribute: str = "overall", margins: bool = True) -> list[Comparison]:
@@ -35,27 +48,29 @@ def by_value(values: Sequence[float | None], *, attribute: str = "overall", marg
     return found
 
 
-def with_chosen(found: Sequence[Comparison], best: int, count: int) -> list[Comparison]:
-    """The comparisons, but `best` beats each of the `count` responses, whatever its value says."""
-    kept = {(c.i, c.j): c for c in found}
+def with_chosen(found: Sequence[Comparison], best: Sequence[int], count: int) -> list[Comparison]:
+    """The comparisons, but each of `best` beats all other of the `count` responses, whatever their values say.
+
+    Where the values are equal, the two stay a tie: which of them was chosen is then chance.
+    """
+    kept = {frozenset((c.i, c.j)): c for c in found}
     decided = []
-    for other in range(count):
-        if other == best:
+    for one, other in product(best, range(count)):
+        if other in best:
             continue
-        agreeing = kept.pop((best, other), None)
-        kept.pop((other, best), None)
-        margin = agreeing.margin if agreeing else None
-        decided.append(Comparison(best, other, margin=margin))
+        stated = kept.pop(frozenset((one, other)), None)
+        agrees = stated is not None and (stated.i == one or stated.is_tie)
+        decided.append(stated if stated is not None and agrees else Comparison(one, other))
     return decided + list(kept.values())
 
 
-def by_votes(row: Columns, best: int | None) -> Comparison:
-    """The comparison of two responses from the votes {"a1", "a2", "equal"}; an undecided judge counts half for each.
+def by_votes(votes: tuple[int, int, int], best: int | None) -> Comparison:
+    """The comparison of two responses from votes (for the first, the second, neither); the undecided count half for each.
 
     With a chosen response the direction is its; where at most half of the judges agree with it, their share says
     nothing about its strength and the preference is 1, as for any label without votes.
     """
-    first, second, equal = votes_of(row)
+    first, second, equal = votes
     total = first + second + equal
     if total == 0 and best is None:
         raise RowError("no_judgement", "all votes are zero and no response is chosen; expected at least one vote")
@@ -66,13 +81,33 @@ def by_votes(row: Columns, best: int | None) -> Comparison:
     return Comparison(i, 1 - i, preference, votes=(first, second, equal) if i == 0 else (second, first, equal))
 
 
-def votes_of(row: Columns) -> tuple[int, ...]:
+def has_votes(row: Columns) -> bool:
+    """Whether a row's votes are to be read: in another form than {"a1", "a2", "equal"} they are left where something else
+    says which response is better.
+    """
+    votes = row.get("votes")
+    readable = isinstance(votes, Mapping) and not set(votes) - VOTES and len(answers_of(row)) == 2
+    return votes is not None and (readable or not is_stated(row))
+
+
+def answers_of(row: Columns) -> list[Any]:
+    """The responses of a row, none where they are no list."""
+    return row["responses"] if isinstance(row.get("responses"), list) else []
+
+
+def is_stated(row: Columns) -> bool:
+    """Whether a row says which response is better other than by votes or a verdict."""
+    return any(row.get(name) is not None for name in STATEMENTS)
+
+
+def votes_of(row: Columns) -> tuple[int, int, int]:
     """The votes for the first response, for the second, and for neither."""
     votes = mapping(row["votes"], "votes")
-    unknown = set(votes) - {"a1", "a2", "equal"}
+    unknown = set(votes) - VOTES
     if unknown:
         raise RowError("unknown_votes", f"votes has {sorted(unknown)[0]!r}; expected only a1, a2 and equal")
-    return tuple(index(votes.get(name) or 0, f"votes.{name}") for name in ("a1", "a2", "equal"))
+    first, second, equal = (index(votes.get(name) or 0, f"votes.{name}") for name in ("a1", "a2", "equal"))
+    return first, second, equal
 
 
 def from_shares(decided: Comparison, votes: tuple[int, int, int]) -> Comparison:
@@ -90,14 +125,29 @@ def from_shares(decided: Comparison, votes: tuple[int, int, int]) -> Comparison:
 
 
 def by_pairs(value: Any, count: int) -> list[Comparison]:
-    """Comparisons from a list of [better, worse] indices."""
-    found = []
+    """Comparisons from a list of [better, worse] indices; one that is stated twice counts once."""
+    found: dict[tuple[int, int], Comparison] = {}
     for at, entry in enumerate(as_list(value, "pairs")):
         places = [index(place, f"pairs[{at}]") for place in as_list(entry, f"pairs[{at}]")]
         if len(places) != 2 or max(places) >= count or places[0] == places[1]:
             raise RowError("wrong_ranking", f"pairs[{at}] is {str(entry)[:40]}; expected two of 0 to {count - 1}")
-        found.append(Comparison(places[0], places[1]))
-    return found
+        better, worse = places
+        if (worse, better) in found:
+            raise RowError(
+                "wrong_ranking", f"pairs[{at}] is {str(entry)[:40]}, and the opposite stands before it; drop one"
+            )
+        found[better, worse] = Comparison(better, worse)
+    return list(found.values())
+
+
+def with_pairs(pairs: Sequence[Comparison], found: Sequence[Comparison]) -> list[Comparison]:
+    """Pairs that were named, with the margin of the values where these agree, and what the values say of all other pairs."""
+    kept = {frozenset((c.i, c.j)): c for c in found}
+    stated = {frozenset((c.i, c.j)): c for c in pairs}
+    named = [
+        kept[key] if key in kept and kept[key].i == c.i and not kept[key].is_tie else c for key, c in stated.items()
+    ]
+    return named + [c for key, c in kept.items() if key not in stated]
 
 
 def rank_values(row: Columns, count: int) -> list[float | None] | None:
@@ -129,15 +179,18 @@ def ratings(row: Columns, count: int) -> dict[str, tuple[float | None, ...]]:
     return found
 
 
-def chosen_index(row: Columns, answers: Sequence[Any]) -> int | None:
-    """Which of `answers` the columns `chosen` and `rejected` name; None where neither says anything."""
-    places = {name: place(row[name], answers, name) for name in ("chosen", "rejected") if row.get(name) is not None}
+def chosen_places(row: Columns, answers: Sequence[Any]) -> tuple[int, ...]:
+    """Which of `answers` are those that the column `chosen` names, all of them where it stands there several times.
+
+    `rejected` has to name others; both may be lists of answers. Empty where neither says anything.
+    """
+    places = {name: places_of(row[name], answers, name) for name in ("chosen", "rejected") if row.get(name) is not None}
     if not places:
-        return None
+        return ()
     chosen = places.get("chosen")
     if chosen is None:
         raise RowError("missing_field", "got rejected without chosen; expected both or neither")
-    if places.get("rejected") == chosen:
+    if set(chosen) & set(places.get("rejected", ())):
         raise RowError(
             "identical_responses",
             ("chosen and rejected are the same text; expected two different responses; drop the row"),
@@ -145,42 +198,87 @@ def chosen_index(row: Columns, answers: Sequence[Any]) -> int | None:
     return chosen
 
 
-def place(answer: Any, answers: Sequence[Any], name: str) -> int:
-    """The index of `answer` among `answers`."""
-    if answer not in answers:
-        raise RowError(
-            "chosen_not_listed", f"{name} does not match any response; expected the exact text of one of them"
-        )
-    return answers.index(answer)
+def places_of(answer: Any, answers: Sequence[Any], name: str) -> tuple[int, ...]:
+    """The indices of an answer, or of each in a list of them, among `answers`."""
+    several = isinstance(answer, list) and answer not in answers and all(isinstance(each, str) for each in answer)
+    wanted = answer if several and answer else [answer]
+    for each in wanted:
+        if each not in answers:
+            raise RowError(
+                "chosen_not_listed", f"{name} does not match any response; expected the exact text of one of them"
+            )
+    return tuple(at for at, one in enumerate(answers) if one in wanted)
 
 
-def compare(row: Columns, answers: Sequence[Any]) -> Iterator[Comparison]:
-    """All comparisons that a row's statements about its `answers` amount to."""
+def compare(row: Columns, answers: Sequence[Any]) -> list[Comparison]:
+    """All comparisons that a row's statements about its `answers` amount to, one for each two of them and attribute."""
     count = len(answers)
-    best = chosen_index(row, answers)
-    if row.get("votes") is not None:
+    best = chosen_places(row, answers)
+    if has_votes(row):
         if count != 2:
             raise RowError("wrong_length", f"votes need two responses; got {count}")
-        yield by_votes(row, best)
-        return
-    if row.get("pairs") is not None:
-        yield from by_pairs(row["pairs"], count)
+        return [by_votes(votes_of(row), best[0] if best else None)]
     found = ratings(row, count)
     ranks = rank_values(row, count)
-    values = ranks if ranks is not None else found.pop("overall", None)
+    values = ranks if ranks is not None else found.get("overall")
     overall = [] if values is None else by_value(values, margins=ranks is None)
-    yield from overall if best is None else with_chosen(overall, best, count)
-    for attribute, each in found.items():
-        if attribute != "overall":
-            yield from by_value(each, attribute=attribute)
+    if row.get("pairs") is not None:
+        overall = with_pairs(by_pairs(row["pairs"], count), overall)
+    if best:
+        overall = with_chosen(overall, best, count)
+    others = [c for name, each in found.items() if name != "overall" for c in by_value(each, attribute=name)]
+    return overall + others
 
 
-def verdict(row: Columns) -> Comparison:
-    """The comparison of two responses, shown in the order of the row, from a judge's `verdict`."""
+def tied_choice(row: Columns, answers: Sequence[Any], found: Sequence[Comparison]) -> dict[str, int]:
+    """The field that tells of a chosen response whose scores are those of another, so that the two are a tie."""
+    best = chosen_places(row, answers)
+    tied = [
+        c for c in found if c.is_tie and c.votes is None and c.attribute == "overall" and (c.i in best) != (c.j in best)
+    ]
+    return {CHOSEN_IN_A_TIE: best[0]} if tied else {}
+
+
+def side_of(value: Any) -> int | None:
+    """Which of two responses a judge's words prefer: 0 for A, 1 for B, None for a tie. RowError for other words.
+
+    A bare number is refused: whether 1 is the first or the second, only the source knows.
+    """
+    bare = isinstance(value, str) and value.strip(" .[]()") in NUMBERS
+    side = None if bare else spoken_side(value)
+    if side is None:
+        shown = f"{str(value)[:40]!r}"
+        raise RowError(
+            "no_judgement",
+            f"the label is {shown}; expected A, B, A>B, B>A or tie; say what it means with --map preferred=LABEL:1=a,2=b",
+        )
+    return side[0]
+
+
+def spoken_side(value: Any) -> tuple[int | None] | None:
+    """The side that a text names, None in it for a tie; None alone where it names none."""
+    if not isinstance(value, str):
+        return None
+    said = value.strip()
+    if "".join(said.casefold().split()) in TIES:
+        return (None,)
+    if (sides := BETTER.fullmatch(said)) is not None and sides[1].lower() != sides[3].lower():
+        first = (sides[1].lower() in FIRST) == sides[2].startswith(">")
+        return (0 if first else 1,)
+    if (side := SIDE.fullmatch(said)) is not None:
+        return (0 if side[2].lower() in FIRST else 1,)
+    return None
+
+
+def verdict(row: Columns) -> Comparison | None:
+    """The comparison of two responses, shown in the order of the row, from a judge's `verdict`; None for other words."""
     said = row.get("verdict")
-    if isinstance(said, bool) or not isinstance(said, (str, int)) or said not in VERDICTS:
-        raise RowError("no_judgement", f"the verdict is {str(said)[:40]!r}; expected 1, 2, A, B or tie; drop the row")
-    winner = VERDICTS[said]
+    if isinstance(said, bool) or not isinstance(said, (str, int)):
+        return None
+    side = (NUMBERS[said],) if said in NUMBERS else spoken_side(said)
+    if side is None:
+        return None
+    (winner,) = side
     if winner is None:
         return Comparison(0, 1, 0.5, shown_first=0)
     return Comparison(winner, 1 - winner, shown_first=0)

@@ -10,6 +10,7 @@ from rewardsmith.data.input.fields import (
     number,
     numbers,
     optional_number,
+    optional_text,
     required,
     text,
 )
@@ -35,7 +36,8 @@ def to_row(record: Record) -> dict[str, Any]:
 
 def message_row(message: Message) -> dict[str, str]:
     """One message as an object."""
-    return {"role": message.role, "content": message.content}
+    row = {"role": message.role, "content": message.content}
+    return row if message.reasoning is None else row | {"reasoning_content": message.reasoning}
 
 
 def response_row(response: Response) -> dict[str, Any]:
@@ -84,7 +86,10 @@ def from_row(row: Columns) -> Record:
 def parse_messages(value: Any, name: str) -> tuple[Message, ...]:
     """A list of messages."""
     entries = [mapping(entry, f"{name}[{at}]") for at, entry in enumerate(as_list(value, name))]
-    return tuple(Message(text(entry, "role"), text(entry, "content")) for entry in entries)
+    return tuple(
+        Message(text(entry, "role"), text(entry, "content"), optional_text(entry, "reasoning_content"))
+        for entry in entries
+    )
 
 
 def parse_response(value: Any, name: str) -> Response:

@@ -6,9 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from rewardsmith.data.formats.building import (
+    NONE,
     candidates,
     first_of,
     has,
+    marks_of,
     named_prompt,
     prompt_columns,
     two_columns,
@@ -28,6 +30,7 @@ from rewardsmith.data.input.rows import RowError, kind
 from rewardsmith.records import Comparison, Record
 
 HELPSTEER_ATTRIBUTES = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
+IS_SAFE = ("is_response_0_safe", "is_response_1_safe")
 STRONGEST = 3
 TURN = re.compile(r"\n?<extra_id_1>(User|Assistant)\n")
 TURN_ROLES = {"User": "user", "Assistant": "assistant"}
@@ -53,8 +56,8 @@ def help_steer(row: Columns) -> Record:
 
     HelpSteer 3 also has what each annotator said: their shares are the preference, as for votes.
     """
-    names = ("response1", "response2") if "response1" in row else ("response_1", "response_2")
-    column = "overall_preference" if "overall_preference" in row else "preference_strength"
+    names = ("response1", "response2") if row.get("response1") is not None else ("response_1", "response_2")
+    column = "overall_preference" if names[0] == "response1" else "preference_strength"
     strength = number(required(row, column), column)
     if abs(strength) > STRONGEST:
         raise RowError("no_judgement", f"{column} is {strength:g}; expected -{STRONGEST} to {STRONGEST}; drop the row")
@@ -76,8 +79,8 @@ def annotators(value: Any) -> tuple[int, int, int]:
     return sum(s < 0 for s in scores), sum(s > 0 for s in scores), sum(s == 0 for s in scores)
 
 
-def is_help_steer(row: Columns) -> bool:
-    """Whether a row has the columns of HelpSteer's preferences."""
+def is_help_steer(row: Columns) -> frozenset[str]:
+    """The columns of HelpSteer's preferences, where a row has them."""
     return has("response1", "response2", "overall_preference")(row) or has(
         "response_1", "response_2", "preference_strength"
     )(row)
@@ -127,9 +130,7 @@ def safe_rlhf(row: Columns) -> Record:
     comparisons = tuple(safety_comparisons(row))
     if not comparisons:
         raise RowError("no_judgement", "neither better_response_id nor safer_response_id is given; drop the row")
-    safe = [
-        truth(row[name], name) for name in ("is_response_0_safe", "is_response_1_safe") if row.get(name) is not None
-    ]
+    safe = [truth(row[name], name) for name in IS_SAFE if row.get(name) is not None]
     rated = {"safe": tuple(safe)} if len(safe) == 2 else {}
     harms = {name: harm_names(row, name) for name in ("response_0_harm_category", "response_1_harm_category")}
     fields = {name: found for name, found in harms.items() if found is not None}
@@ -138,7 +139,8 @@ def safe_rlhf(row: Columns) -> Record:
 
 def safety_comparisons(row: Columns) -> Iterator[Comparison]:
     """Which response helps more, and which is safer, as far as the row says."""
-    helpful = "helpful" if "safer_response_id" in row else "overall"
+    two_sided = any(row.get(name) is not None for name in ("safer_response_id", *IS_SAFE))
+    helpful = "helpful" if two_sided else "overall"
     for attribute, name in ((helpful, "better_response_id"), ("safe", "safer_response_id")):
         best = row.get(name)
         if best is None:
@@ -178,7 +180,7 @@ def same_prompt(row: Columns, record: Record) -> Any:
 
 def kto(row: Columns) -> Record:
     """KTO's unpaired labels: one answer that was liked (true) or not (false), which becomes its rating 1 or 0."""
-    label = "kto_tag" if "kto_tag" in row else "label"
+    label = "kto_tag" if row.get("kto_tag") is not None else "label"
     rating = {"overall": (truth(required(row, label), label),)}
     whole = first_of(row, KTO_CONVERSATIONS)
     if whole is not None:
@@ -186,16 +188,18 @@ def kto(row: Columns) -> Record:
         found = Record(with_system(turns[:-1], row.get("system")), (response(turns[-1:], whole),))
         return replace(found, ratings=rating)
     name = first_of(row, KTO_ANSWERS) or KTO_ANSWERS[0]
-    prompt = [{"role": turn.role, "content": turn.content} for turn in named_prompt(row)]
-    return replace(candidates({"prompt": prompt, "system": row.get("system")}, [required(row, name)]), ratings=rating)
+    record = candidates({"system": row.get("system")}, [required(row, name)], name, named_prompt(row))
+    return replace(record, ratings=rating)
 
 
-def is_kto(row: Columns) -> bool:
-    """Whether a row is one answer with a label true or false."""
-    if "kto_tag" in row:
-        return True
-    spoken = first_of(row, KTO_CONVERSATIONS) is not None
-    return has("prompt", "completion", "label")(row) or (spoken and isinstance(row.get("label"), bool))
+def is_kto(row: Columns) -> frozenset[str]:
+    """The columns of one answer with a label true or false."""
+    spoken = first_of(row, KTO_CONVERSATIONS)
+    if row.get("kto_tag") is not None:
+        return marks_of("kto_tag", spoken or first_of(row, KTO_ANSWERS))
+    return has("prompt", "completion", "label")(row) or (
+        marks_of(spoken, "label") if isinstance(row.get("label"), bool) else NONE
+    )
 
 
 def kto_columns(row: Columns) -> frozenset[str]:

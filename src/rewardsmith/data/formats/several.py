@@ -4,30 +4,108 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rewardsmith.data.formats.building import candidates, has
-from rewardsmith.data.formats.judgements import by_value, compare, ratings, verdict
+from rewardsmith.data.formats.benchmarks import ranked_completions
+from rewardsmith.data.formats.building import (
+    NONE,
+    PROMPT_NAMES,
+    candidates,
+    first_of,
+    has,
+    marks_of,
+    named_prompt,
+    prompt_columns,
+)
+from rewardsmith.data.formats.dialogues import message_list
+from rewardsmith.data.formats.judgements import (
+    STATEMENTS,
+    answers_of,
+    by_value,
+    compare,
+    has_votes,
+    is_stated,
+    ratings,
+    tied_choice,
+    verdict,
+)
 from rewardsmith.data.input.fields import Columns, as_text, items, mapping, number, optional_number, required, text
 from rewardsmith.data.input.rows import RowError
 from rewardsmith.records import Record
 
 ASPECTS = ("helpfulness", "honesty", "instruction_following", "truthfulness")
 NOT_RATED = "N/A"
+GENERATION_RATINGS = ("ratings", "rating")
+RATED = frozenset({"scores", "ratings"})
 
 
 def listed(row: Columns) -> Record:
     """K responses with scores, ranks, a ranking, votes or a chosen one; or nothing, where they await scoring."""
+    return compared(row, candidates(row, items(row, "responses")))
+
+
+def compared(row: Columns, record: Record) -> Record:
+    """The record of a row's `responses` with what the row says of them."""
     answers = items(row, "responses")
-    record = candidates(row, answers)
-    found = tuple(compare(row, answers))
-    return replace(record, comparisons=found, ratings=ratings(row, len(answers)))
+    found = compare(row, answers)
+    tied = tied_choice(row, answers, found)
+    return replace(record, comparisons=tuple(found), ratings=ratings(row, len(answers)), fields=tied)
+
+
+def listed_columns(row: Columns) -> frozenset[str]:
+    """The votes where `listed` reads them."""
+    return frozenset({"votes"}) if has_votes(row) else NONE
 
 
 def judged(row: Columns) -> Record:
-    """Two responses, shown to a judge in this order, with its verdict 1, 2, A, B or tie."""
+    """Two responses, shown to a judge in this order, with its verdict: 1, 2, A, B, "Answer A", A>B, tie and the like.
+
+    Where the verdict is none of these, what else the row says counts.
+    """
     answers = items(row, "responses")
-    if len(answers) != 2:
-        raise RowError("wrong_length", f"a verdict needs two responses; got {len(answers)}")
-    return replace(candidates(row, answers), comparisons=(verdict(row),))
+    found = verdict(row)
+    if found is None or len(answers) != 2:
+        if is_stated(row):
+            return listed(row)
+        if found is not None:
+            raise RowError("wrong_length", f"a verdict needs two responses; got {len(answers)}")
+        shown = str(row.get("verdict"))[:40]
+        raise RowError("no_judgement", f"the verdict is {shown!r}; expected 1, 2, A, B or tie; drop the row")
+    return replace(candidates(row, answers), comparisons=(found,), ratings=ratings(row, len(answers)))
+
+
+def judged_columns(row: Columns) -> frozenset[str]:
+    """What else `judged` reads where the verdict says nothing."""
+    understood = verdict(row) is not None and len(answers_of(row)) == 2
+    return RATED if understood else RATED | {*STATEMENTS, "rejected"} | listed_columns(row)
+
+
+def generated(row: Columns) -> Record:
+    """distilabel's steps: several generations for an instruction, or for messages, and a rating of each."""
+    answers = items(row, "generations")
+    told = row["messages"] if row.get("messages") is not None else None
+    prompt = named_prompt(row) if told is None else message_list(told, "messages")
+    system = row.get("system_prompt") if row.get("system") is None else row["system"]
+    rating = first_of(row, GENERATION_RATINGS)
+    renamed = {"responses": answers, "system": system, "models": row.get("generation_models")}
+    record = candidates(renamed, answers, "generations", prompt)
+    return compared({"responses": answers, "scores": rating and row[rating]}, record)
+
+
+def is_generated(row: Columns) -> frozenset[str]:
+    """The columns of a row with generations for a prompt."""
+    return marks_of(first_of(row, ("messages", *PROMPT_NAMES)), first_of(row, ("generations",)))
+
+
+def generated_columns(row: Columns) -> frozenset[str]:
+    """The columns that `generated` reads in this row."""
+    rating = frozenset(filter(None, [first_of(row, GENERATION_RATINGS)]))
+    return rating | (frozenset({"messages"}) if row.get("messages") is not None else prompt_columns(row))
+
+
+def ranked(row: Columns) -> Record:
+    """NeMo's preference data: completions with ranks, the lowest the best; equal ranks are ties."""
+    prompt, completions, ranks = ranked_completions(row)
+    record = candidates({"system": row.get("system")}, completions, "completions", prompt)
+    return replace(record, comparisons=tuple(by_value([-rank for rank in ranks], margins=False)))
 
 
 def ultra_feedback(row: Columns) -> Record:
@@ -77,10 +155,11 @@ def nectar(row: Columns) -> Record:
     return replace(record, comparisons=tuple(by_value([-rank for rank in ranks], margins=False)))
 
 
-def is_nectar(row: Columns) -> bool:
-    """Whether a row has Nectar's ranked answers."""
+def is_nectar(row: Columns) -> frozenset[str]:
+    """The columns of a row with Nectar's ranked answers."""
     answers = row.get("answers")
-    return has("prompt")(row) and isinstance(answers, list) and any(isinstance(entry, dict) for entry in answers)
+    several = isinstance(answers, list) and any(isinstance(entry, dict) for entry in answers)
+    return has("prompt", "answers")(row) if several else NONE
 
 
 def entries_of(row: Columns, name: str, needed: tuple[str, ...]) -> list[tuple[int, Mapping[str, Any]]]:

@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 
-from rewardsmith.data.formats.building import candidates, first_of, has
+from rewardsmith.data.formats.building import candidates, first_of, marks_of
 from rewardsmith.data.formats.dialogues import message_list, response, with_system
 from rewardsmith.data.input.fields import Columns, optional_number, required
 from rewardsmith.data.input.rows import RowError
 from rewardsmith.records import Record
 
 ANSWERS = ("response", "completion")
-CONVERSATIONS = ("messages", "conversations")
+CONVERSATIONS = ("messages", "conversations", "conversation")
 
 
 def single(row: Columns) -> Record:
@@ -20,9 +20,9 @@ def single(row: Columns) -> Record:
     return record if score is None else replace(record, ratings={"overall": (score,)})
 
 
-def is_single(row: Columns) -> bool:
-    """Whether a row is a prompt with one response."""
-    return has("prompt")(row) and first_of(row, ANSWERS) is not None
+def is_single(row: Columns) -> frozenset[str]:
+    """The columns of a prompt with one response."""
+    return marks_of(first_of(row, ("prompt",)), first_of(row, ANSWERS))
 
 
 def whole_conversation(row: Columns) -> Record:
@@ -34,9 +34,9 @@ def whole_conversation(row: Columns) -> Record:
     return Record(with_system(turns[:-1], row.get("system")), (response(turns[-1:], name),))
 
 
-def is_conversation(row: Columns) -> bool:
-    """Whether a row is one whole conversation."""
-    return first_of(row, CONVERSATIONS) is not None
+def is_conversation(row: Columns) -> frozenset[str]:
+    """The column of a row that is one whole conversation."""
+    return marks_of(first_of(row, CONVERSATIONS))
 
 
 def answer_column(row: Columns) -> frozenset[str]:

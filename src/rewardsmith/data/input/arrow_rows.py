@@ -1,4 +1,4 @@
-"""Parquet files, data sets and data frames → rows, through Arrow. A damaged part of a Parquet file costs its own rows."""
+"""Parquet and Arrow files, data sets and data frames → rows, through Arrow. A damaged part of a file costs its own rows."""
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from rewardsmith.data.input.lines import readable
-from rewardsmith.data.input.rows import Raw, RowError, quarantined, trusted
+from rewardsmith.data.input.rows import Raw, RowError, Unusable, quarantined, trusted_columns
 from rewardsmith.errors import DataError, first_line
 from rewardsmith.records import Quarantined
 
+ARROW_FILE = b"ARROW1"
 BATCH_ROWS = 1000
+CONVERSION_ERRORS = (ValueError, OverflowError, NotImplementedError)
+"""What values raise that have no Python object: text that is not UTF-8, times beyond what Python counts."""
 MOST_LOST_ROWS = 1_000_000
 """A part of a file that says it has more rows, and has none, is not believed."""
 
@@ -32,6 +35,63 @@ def read_parquet(path: Path) -> Iterator[Raw | Quarantined]:
                     raise DataError(f"{path} does not have the number of rows in its metadata; write the file again")
     except pa.ArrowException as error:
         raise DataError(f"{path} cannot be read as Parquet: {first_line(error)}; write the file again") from error
+
+
+def read_arrow(path: Path) -> Iterator[Raw | Quarantined]:
+    """An Arrow file, a stream as `datasets` writes it or a file with a footer; one row stands for what cannot be read."""
+    import pyarrow as pa
+
+    line = 0
+    with readable(path):
+        try:
+            with pa.OSFile(str(path)) as source:
+                for row in from_batches(str(path), split_batches(record_batches(source))):
+                    line = row.line
+                    yield row
+            return
+        except (pa.ArrowException, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # the disk, not the data
+            cause = first_line(error)
+    if line == 0:
+        raise DataError(f"{path} is not readable as Arrow: {cause}; write it again")
+    reason = f"the rest of the file cannot be read ({cause}); copy or write the file again"
+    yield quarantined(str(path), line + 1, RowError("damaged_arrow", reason), "")
+
+
+def record_batches(source: Any) -> Iterator[Any]:
+    """The record batches of an open Arrow file, each looked through: damaged ones could point anywhere in memory."""
+    import pyarrow as pa
+
+    begins = source.read(len(ARROW_FILE))
+    source.seek(0)
+    if begins == ARROW_FILE:
+        file = pa.ipc.open_file(source)
+        batches: Iterable[Any] = (file.get_batch(number) for number in range(file.num_record_batches))
+    else:
+        batches = pa.ipc.open_stream(source)
+    for batch in batches:
+        for column in batch.columns:
+            refuse_damaged(column)
+        yield batch
+
+
+def refuse_damaged(column: Any) -> None:
+    """ArrowInvalid for a column that is not what its type says; text that is not UTF-8 is found row by row."""
+    import pyarrow as pa
+
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid as error:
+        if "UTF8" not in str(error):
+            raise
+
+
+def split_batches(batches: Iterable[Any]) -> Iterator[Any]:
+    """Record batches of at most BATCH_ROWS rows (a view, not a copy)."""
+    for batch in batches:
+        for begin in range(0, batch.num_rows, BATCH_ROWS):
+            yield batch.slice(begin, BATCH_ROWS)
 
 
 def group_rows(path: Path, file: Any, group: int, line: int) -> Iterator[Raw | Quarantined]:
@@ -64,21 +124,32 @@ def from_batches(name: str, batches: Iterable[Any], line: int = 0) -> Iterator[R
 
 
 def fetchers(batch: Any) -> Iterator[Callable[[], Any]]:
-    """One function per row of a batch; where a text of the batch is not UTF-8, only that row's function raises."""
+    """One function per row of a batch; where a text of the batch is not UTF-8, only that row's function raises, and where
+    another value cannot be had, only its row is without that column.
+    """
     try:
         rows = batch.to_pylist()
-    except UnicodeDecodeError:
-        return (partial(only_row, batch, index) for index in range(batch.num_rows))
+    except CONVERSION_ERRORS:
+        return (partial(whole_columns, batch, index) for index in range(batch.num_rows))
     return (partial(itself, row) for row in rows)
-
-
-def only_row(batch: Any, index: int) -> Any:
-    """One row of a batch as Python objects."""
-    return batch.slice(index, 1).to_pylist()[0]
 
 
 def itself(row: Any) -> Any:
     """A row that is there already."""
+    return row
+
+
+def whole_columns(batch: Any, index: int) -> dict[str, Any]:
+    """One row of a batch, column by column: those that cannot become Python objects are `Unusable`."""
+    row: dict[str, Any] = {}
+    for name, column in zip(batch.schema.names, batch.slice(index, 1).columns, strict=True):
+        try:
+            row[name] = column.to_pylist()[0]
+        except UnicodeDecodeError:
+            raise
+        except CONVERSION_ERRORS as error:
+            reason = f"a value of type {column.type} cannot be read ({first_line(error)}); write it as text or number"
+            row[name] = Unusable(RowError("wrong_type", reason), str(column.type))
     return row
 
 
@@ -95,6 +166,8 @@ def replaced_row(batch: Any, index: int) -> dict[str, Any]:
                 row[name] = with_replacements(column.cast(bytes_type(column.type)).to_pylist()[0])
             except pa.ArrowException:
                 row[name] = str(column.type)
+        except CONVERSION_ERRORS:
+            row[name] = str(column.type)
     return row
 
 
@@ -133,7 +206,7 @@ def from_object(
     row: Any = None
     try:
         row = fetch()
-        return Raw(name, line, trusted(row))
+        return Raw(name, line, trusted_columns(row))
     except UnicodeDecodeError as error:
         problem = RowError("invalid_utf8", f"a text of the row is not UTF-8 ({error.reason}); expected UTF-8 text")
         return quarantined(name, line, problem, damaged() if damaged else "")

@@ -332,7 +332,7 @@ def csv_row(header: list[str], cells: list[str], as_json: frozenset[str] = JSON_
         )
     row: dict[str, Any] = {}
     for name, cell in zip(header, cells, strict=True):
-        refuse_damaged(name, cell, as_json)
+        refuse_damaged(name, cell)
         if name:
             row[name] = csv_value(name, cell) if name in as_json else cell
         elif cell:
@@ -342,17 +342,13 @@ def csv_row(header: list[str], cells: list[str], as_json: frozenset[str] = JSON_
     return row
 
 
-def refuse_damaged(name: str, cell: str, as_json: frozenset[str]) -> None:
-    """Refuse a cell that is not what was saved, or not what a format could use."""
+def refuse_damaged(name: str, cell: str) -> None:
+    """Refuse a cell that is not what was saved."""
     if SURROGATE_ESCAPE.search(cell):
         raise RowError("invalid_utf8", f"the cell {name!r} is not UTF-8; save the file as UTF-8")
     if "\0" in cell:
         raise RowError(
             "nul_bytes", f"the cell {name!r} contains NUL bytes, so part of the file was lost; copy the file again"
-        )
-    if re.match(r"\[\s*\{['\"]", cell) and name not in as_json:
-        raise RowError(
-            "wrong_type", f"the cell {name!r} is a message list written as text; export the data as JSON Lines"
         )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
 
-from rewardsmith.data.input.rows import RowError, kind
+from rewardsmith.data.input.rows import RowError, Unusable, kind
 
 Columns = Mapping[str, Any]
 NAMES_SHOWN = 12
@@ -24,6 +24,11 @@ def required(row: Columns, name: str) -> Any:
 def text(row: Columns, name: str) -> str:
     """A column that has to be text."""
     return as_text(required(row, name), name)
+
+
+def optional_text(row: Columns, name: str) -> str | None:
+    """A column that may be absent or null, and else has to be text."""
+    return None if row.get(name) is None else text(row, name)
 
 
 def as_text(value: Any, name: str) -> str:
@@ -88,8 +93,8 @@ def others(row: Columns, used: frozenset[str]) -> dict[str, Any]:
 
 
 def ignored(row: Columns, used: frozenset[str]) -> set[str]:
-    """The columns that are neither used nor kept: lists and objects a format knows nothing about."""
-    return {name for name, value in row.items() if name not in used and isinstance(value, (list, dict))}
+    """The columns that are neither used nor kept: lists and objects a format does not know, and what has no JSON form."""
+    return {name for name, value in row.items() if name not in used and isinstance(value, (list, dict, Unusable))}
 
 
 def names(columns: Iterable[str]) -> str:

@@ -11,10 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from rewardsmith.data.input.arrays import elements
-from rewardsmith.data.input.arrow_rows import BATCH_ROWS, from_batches, from_object, itself, read_parquet
+from rewardsmith.data.input.arrow_rows import (
+    from_batches,
+    from_object,
+    itself,
+    read_arrow,
+    read_parquet,
+    split_batches,
+)
 from rewardsmith.data.input.csv_rows import read_csv
 from rewardsmith.data.input.lines import InputLine, lines, readable
 from rewardsmith.data.input.rows import InputRow, Raw, RowError, kind, parse, quarantined
+from rewardsmith.data.input.saved_datasets import is_beside_data, is_saved, saved_files
 from rewardsmith.errors import DataError
 from rewardsmith.records import Document
 from rewardsmith.settings.file_names import not_utf8
@@ -70,6 +78,7 @@ READERS: dict[str, Callable[[Path], Iterator[InputRow]]] = {
     ".json": read_json,
     ".csv": read_csv,
     ".parquet": read_parquet,
+    ".arrow": read_arrow,
     ".txt": read_txt,
 }
 
@@ -122,8 +131,10 @@ def missing(path: Path) -> str:
 
 def folder_files(folder: Path) -> tuple[Path, ...]:
     """The data files below a folder, hidden ones left out."""
+    if is_saved(folder):
+        return tuple(saved_files(folder))
     names = [folder / name for name in PREPARED] if (folder / "prepare.json").is_file() else visible(folder)
-    found = [path for path in names if path.is_file() and reader_of(path)]
+    found = [path for path in names if path.is_file() and reader_of(path) and not is_beside_data(path)]
     if not found:
         raise DataError(
             f"{folder} contains no data files; expected files with the extensions {', '.join(READERS)} (also with .gz)"
@@ -160,10 +171,3 @@ def read_objects(source: Any) -> Iterator[InputRow]:
         raise DataError(f"{kind(source)} is not a data source; expected a path, a data set or a list of rows")
     name = "rows" if isinstance(source, (list, tuple)) else "dataset"
     return (from_object(name, line, partial(itself, row)) for line, row in enumerate(source, 1))
-
-
-def split_batches(batches: Iterable[Any]) -> Iterator[Any]:
-    """Record batches of at most BATCH_ROWS rows (a view, not a copy)."""
-    for batch in batches:
-        for begin in range(0, batch.num_rows, BATCH_ROWS):
-            yield batch.slice(begin, BATCH_ROWS)

@@ -38,8 +38,20 @@ class RowError(DataError):
         return RowError, (self.code, str(self))
 
 
+class Unusable(NamedTuple):
+    """A column's value that has no JSON form or is damaged: only a format that reads it refuses the row, with `error`.
+
+    `shown` is what a person gets to see of it.
+    """
+
+    error: RowError
+    shown: Any = None
+
+
 class Raw(NamedTuple):
-    """One good row: where it stands (`line` counts from 1, `byte` from 0 in the unpacked file) and its columns."""
+    """One good row: where it stands (`line` counts from 1, `byte` from 0 in the unpacked file) and its columns, of which
+    those of Parquet files and Python objects may be `Unusable`.
+    """
 
     file: str
     line: int
@@ -194,6 +206,40 @@ def trusted(row: Any) -> dict[str, Any]:
     return clean
 
 
+def trusted_columns(row: Any) -> dict[str, Any]:
+    """The same where each column stands for itself: one that cannot be trusted is `Unusable`, and the others are there.
+
+    RowError where none of them can.
+    """
+    if not isinstance(row, Mapping):
+        return trusted(row)
+    found = {trusted_key(name): value_or_reason(value) for name, value in row.items()}
+    broken = [value for value in found.values() if isinstance(value, Unusable)]
+    if broken and len(broken) == sum(value is not None for value in found.values()):
+        raise broken[0].error
+    return found
+
+
+def value_or_reason(value: Any) -> Any:
+    """One column's value, checked and copied, or why there is none."""
+    if isinstance(value, Unusable):
+        return value
+    try:
+        return trusted_value(value, MAX_DEPTH - 1)
+    except RowError as error:
+        return Unusable(error, excerpt(value))
+
+
+def usable(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of a row that can be trusted."""
+    return {name: value for name, value in row.items() if not isinstance(value, Unusable)}
+
+
+def shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as a person is shown it."""
+    return {name: value.shown if isinstance(value, Unusable) else value for name, value in row.items()}
+
+
 def trusted_value(value: Any, levels: int) -> Any:
     """One value of a row, checked and copied, at most `levels` deep."""
     if levels == 0:
@@ -240,6 +286,8 @@ def kind(value: Any) -> str:
 
 def excerpt(raw: Any) -> str:
     """How a row begins, at most EXCERPT_CHARS characters, always writable as UTF-8."""
+    if isinstance(raw, dict):
+        raw = shown(raw)
     if isinstance(raw, bytes):
         raw = raw[: 4 * EXCERPT_CHARS].decode(errors="replace")
     elif not isinstance(raw, str):

@@ -10,26 +10,16 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from rewardsmith.data.formats import FORMATS
+from rewardsmith.data.formats import FileFormat
 from rewardsmith.data.input.csv_rows import JSON_CELLS
 from rewardsmith.data.input.hub import looks_like_hub_name
 from rewardsmith.data.input.lines import InputLine, lines
 from rewardsmith.data.input.readers import files_of, from_lines, read_file, read_jsonl, reader_of
 from rewardsmith.data.input.renaming import Rename
 from rewardsmith.data.input.rows import InputRow, Raw
-from rewardsmith.data.loading.load import (
-    Loadable,
-    ignored_in,
-    iterate,
-    join_rows,
-    keyed,
-    late_note,
-    open_source,
-    opening_of,
-    refuse_bad,
-    understand,
-)
+from rewardsmith.data.loading.load import Loadable, iterate, join_rows, open_source, refuse_bad, understand
 from rewardsmith.data.loading.mixing import Mix, parse_source
+from rewardsmith.data.loading.understanding import Understood, ignored_in, keyed, late_note, opening_of, other_note
 from rewardsmith.data.synthetic.builtin import is_builtin
 from rewardsmith.records import Document, Record
 
@@ -43,24 +33,27 @@ T = TypeVar("T")
 class Chunk:
     """Some rows of one source in their order: read already (`items`), or lines of the file `name` in one `format`.
 
-    `notes` are to be said before its first row; `ignored` are the columns of the file that were said to be ignored.
+    `notes` are to be said before its first row; `ignored` are the columns of the file that were said to be ignored, and
+    `formats` the formats that were said to be in it.
     """
 
     name: str
     notes: tuple[str, ...] = ()
     items: tuple[Loadable, ...] = ()
     lines: tuple[InputLine, ...] = ()
-    format: str = ""
+    format: FileFormat | None = None
     columns: tuple[Rename, ...] = ()
     ignored: frozenset[str] = frozenset()
+    formats: frozenset[str] = frozenset()
 
 
 class Late(NamedTuple):
-    """Columns that a row of a file has and its format ignores, which were not said to be ignored before the chunk."""
+    """What a row of a file has that was not said before the chunk: columns that are ignored, another `format`."""
 
     name: str
     line: int
     columns: frozenset[str]
+    format: str | None = None
 
 
 @dataclass
@@ -125,18 +118,18 @@ class ChunkReader:
         """The rows of one file; lines of JSON are left as they are where each row is a record of its own."""
         name = str(path)
         if reader_of(path) is not read_jsonl:
-            also_json = frozenset(path for target, path in self.columns if target in JSON_CELLS)
+            also_json = frozenset(each.path for each in self.columns if each.target in JSON_CELLS)
             yield from self.row_chunks(name, budget.take(read_file(path, also_json=also_json)))
             return
         head: list[InputLine] = []
         stream = budget.take(line for line in lines(path) if line.error is not None or line.data.strip())
         notes: list[str] = []
         opening = opening_of(name, from_lines(path, kept(stream, head)), notes.append, self.columns)
-        if opening.format is None or FORMATS[opening.format].group is not None:
+        if opening.format is None or opening.format.joins:
             yield from self.row_chunks(name, from_lines(path, chain(head, stream)))
             return
         for batch in batches(chain(head, stream), lambda line: len(line.data)):
-            yield Chunk(name, tuple(notes), (), batch, opening.format, self.columns, opening.ignored)
+            yield Chunk(name, tuple(notes), (), batch, opening.format, self.columns, opening.ignored, opening.formats)
             notes = []
 
 
@@ -183,15 +176,13 @@ def read(chunk: Chunk, *, strict: bool) -> tuple[list[Loadable], list[Late]]:
         return list(chunk.items), []
     items: list[Loadable] = []
     late: list[Late] = []
-    seen = set(chunk.ignored)
+    seen, formats = set(chunk.ignored), set(chunk.formats)
     for row in from_lines(Path(chunk.name), chunk.lines):
         item: Loadable
         if isinstance(row, Raw):
-            _, understood, columns = keyed(chunk.format, row, chunk.columns)
-            item = understood.item
-            if new := ignored_in(chunk.format, columns) - seen:
-                seen |= new
-                late.append(Late(chunk.name, row.line, frozenset(new)))
+            understood = keyed(chunk.format, row, chunk.columns)
+            item = understood.read.item
+            late += news_of(chunk.name, row.line, understood, seen, formats)
         else:
             item = row
         if strict:
@@ -200,18 +191,34 @@ def read(chunk: Chunk, *, strict: bool) -> tuple[list[Loadable], list[Late]]:
     return items, late
 
 
+def news_of(name: str, line: int, row: Understood, seen: set[str], formats: set[str]) -> Iterator[Late]:
+    """What a row is the first of its chunk to have."""
+    if row.format is None:
+        return
+    new = ignored_in(row.format, row.columns) - seen
+    other = row.format if row.format not in formats and isinstance(row.read.item, Record) else None
+    if new or other:
+        seen |= new
+        formats |= {row.format} if other else set()
+        yield Late(name, line, frozenset(new), other)
+
+
 class Notes:
     """What is said of files while their chunks come back, each column named as ignored once."""
 
     def __init__(self, note: Callable[[str], None]) -> None:
         self.note = note
         self.seen: dict[str, set[str]] = {}
+        self.formats: dict[str, set[str]] = {}
 
     def say(self, chunk: Chunk, late: Iterable[Late]) -> None:
         """Say what is new in the next chunk."""
         for sentence in chunk.notes:
             self.note(sentence)
-        for name, line, columns in late:
+        for name, line, columns, format_name in late:
+            if format_name is not None and format_name not in self.formats.setdefault(name, set()):
+                self.formats[name].add(format_name)
+                self.note(other_note(name, line, format_name))
             known = self.seen.setdefault(name, set())
             if new := set(columns) - known:
                 known |= new

@@ -3,42 +3,28 @@ Quarantined or Removed; none is lost.
 """
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from os import PathLike, fspath
-from typing import Any, NamedTuple
+from typing import Any
 
-from rewardsmith.data.formats import FORMATS, adapt, format_of
+from rewardsmith.data.formats import recognised_with_nulls
 from rewardsmith.data.input.csv_rows import JSON_CELLS
-from rewardsmith.data.input.fields import Columns, ignored, names
 from rewardsmith.data.input.hub import looks_like_hub_name, open_hub
 from rewardsmith.data.input.readers import files_of, read_file, read_objects
-from rewardsmith.data.input.renaming import Rename, check_renames, parse_renames, rename
-from rewardsmith.data.input.rows import InputRow, Raw, RowError, quarantined
+from rewardsmith.data.input.renaming import Rename, parse_renames
+from rewardsmith.data.input.rows import InputRow, Raw
 from rewardsmith.data.loading.joining import Adapted, join_adjacent
 from rewardsmith.data.loading.mixing import Mix, choose, parse_source
+from rewardsmith.data.loading.understanding import Read, keyed, news, opening_of
 from rewardsmith.data.synthetic.builtin import is_builtin, read_builtin
 from rewardsmith.errors import DataError
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Document, Joined, Quarantined, Record, Removed
 
-SAMPLE_ROWS = 100
-
 Loadable = Adapted | Joined | Removed
-
-
-class Read(NamedTuple):
-    """An input row and what it was understood as.
-
-    `row` is the row as it was given (None where it could not be read at all); `hashed_order` tells that the record's
-    responses stand in the order of their hash, and only its comparisons tell which one the row names first.
-    """
-
-    row: Columns | None
-    item: Adapted
-    hashed_order: bool = False
 
 
 @dataclass(frozen=True)
@@ -224,7 +210,7 @@ def open_named(source: str, columns: tuple[Rename, ...]) -> Iterator[tuple[str, 
     elif looks_like_hub_name(source):
         yield source, read_objects(open_hub(source))
     else:
-        also_json = frozenset(path for target, path in columns if target in JSON_CELLS)
+        also_json = frozenset(each.path for each in columns if each.target in JSON_CELLS)
         for path in files_of(source):
             yield str(path), read_file(path, also_json=also_json)
 
@@ -236,131 +222,17 @@ def understand(
     stream = iter(rows)
     opening = opening_of(name, stream, note, columns)
     chosen, seen = opening.format, set(opening.ignored)
+    formats = set(opening.formats)
     for row in chain(opening.rows, stream):
         if not isinstance(row, Raw):
             yield None, Read(None, row)
             continue
-        key, read, columns_read = keyed(chosen, row, columns)
+        found = keyed(chosen, row, columns)
         # Where all rows up to here were damaged, the first good one decides.
-        chosen = chosen or format_of(columns_read)
-        yield key, read
-        if chosen is not None and (late := ignored_in(chosen, columns_read) - seen):
-            seen |= late
-            note(late_note(name, row.line, late))
-
-
-class Opening(NamedTuple):
-    """How a file begins: its first rows, the format that most of them fit, and the columns that were said to be ignored."""
-
-    rows: list[InputRow | Record]
-    format: str | None
-    ignored: frozenset[str]
-
-
-def opening_of(
-    name: str, stream: Iterator[InputRow | Record], note: Callable[[str], None], columns: tuple[Rename, ...]
-) -> Opening:
-    """Read the first rows of a file, and say what was understood of them."""
-    head: list[InputRow | Record] = []
-    sample: list[dict[str, Any]] = []
-    for row in stream:
-        head.append(row)
-        if isinstance(row, Raw):
-            sample.append(row.row)
-        if len(sample) == SAMPLE_ROWS or len(head) == 10 * SAMPLE_ROWS:
-            break
-    check_renames(name, sample, columns)
-    sample = [rename(row, columns) for row in sample]
-    chosen = detect(sample)
-    if not sample and any(isinstance(row, Document) for row in head):
-        note(f"{name}: plain text, one document per line: checked, but not usable for training")
-    if not sample:
-        return Opening(head, chosen, frozenset())
-    sentence, left_out = describe(name, chosen, sample)
-    note(sentence)
-    return Opening(head, chosen, frozenset(left_out))
-
-
-def ignored_in(chosen: str, row: Columns) -> set[str]:
-    """The columns of a row that its format does not look at."""
-    return ignored(row, FORMATS[chosen].used_in(row))
-
-
-def late_note(name: str, line: int, late: set[str]) -> str:
-    """What to say of columns that a later row has first."""
-    return f"{name}:{line}: ignored from here on: {names(sorted(late))}"
-
-
-def keyed(chosen: str | None, raw: Raw, columns: tuple[Rename, ...]) -> tuple[Hashable | None, Read, dict[str, Any]]:
-    """One row in its file's format (or its own, where the file has none yet), what adjacent rows may be joined by, and
-    its columns under their new names.
-    """
-    row = raw.row
-    try:
-        row = rename(row, columns)
-        chosen = chosen or format_of(row)
-        if chosen is None:
-            raise unknown_format(row)
-        record = adapt(chosen, row, source=raw.file, line=raw.line, byte=raw.byte)
-    except RowError as error:
-        refused = quarantined(raw.file, raw.line, other_format(error, chosen, row), raw.row, raw.byte)
-        return None, Read(raw.row, refused), row
-    group = FORMATS[chosen].group
-    return group(row, record) if group else None, Read(raw.row, record, FORMATS[chosen].hashed_order), row
-
-
-def other_format(error: RowError, chosen: str | None, row: Columns) -> RowError:
-    """The refusal of a row; where it lacks a column because it is a row of another format, it says so."""
-    fits = format_of(row) if error.code == "missing_field" else None
-    if fits in (None, chosen):
-        return error
-    return RowError(
-        error.code,
-        f"the row has the columns of the format {fits}, but the file is read as {chosen}; expected one format per "
-        "file; split the file",
-    )
-
-
-def detect(sample: list[dict[str, Any]]) -> str | None:
-    """The format that most rows of the sample fit; between equals, the one that comes first."""
-    votes = Counter(found for row in sample if (found := format_of(row)))
-    return votes.most_common(1)[0][0] if votes else None
-
-
-def unknown_format(row: Columns) -> RowError:
-    """The refusal of a row whose columns no format knows."""
-    reason = (
-        f"the columns {names(row) or '(none)'} match no known format; expected, for example, prompt, chosen, rejected"
-    )
-    return RowError(
-        "unknown_format", f"{reason}; see docs/data-formats.md, or map the columns with --map prompt=COLUMN"
-    )
-
-
-def describe(name: str, chosen: str | None, sample: list[dict[str, Any]]) -> tuple[str, set[str]]:
-    """The sentence about a file, and the columns that it says are ignored."""
-    if chosen is None:
-        return f"{name}: no known format; columns: {names(columns_of(sample))}", set()
-    format_ = FORMATS[chosen]
-    used = frozenset[str]().union(*(format_.used_in(row) for row in sample))
-    left_out = set[str]().union(*(ignored(row, format_.used_in(row)) for row in sample))
-    uses = columns_by_use(columns_of(sample), used, left_out)
-    in_words = "; ".join(f"{use}: {names(columns)}" for use, columns in uses.items() if columns)
-    return f"{name}: {chosen} ({format_.description}); {in_words}", left_out
-
-
-def columns_of(sample: list[dict[str, Any]]) -> list[str]:
-    """The columns of some rows, in the order in which they come first."""
-    return list(dict.fromkeys(column for row in sample for column in row))
-
-
-def columns_by_use(found: list[str], used: Set[str], left_out: Set[str]) -> dict[str, list[str]]:
-    """What becomes of each column; one that is read in some rows and not in others is both used and ignored."""
-    return {
-        "used": [column for column in found if column in used],
-        "kept as fields": [column for column in found if column not in used and column not in left_out],
-        "ignored": [column for column in found if column in left_out],
-    }
+        chosen = chosen or recognised_with_nulls(found.columns)
+        yield found.key, found.read
+        for sentence in news(name, row.line, found, seen, formats):
+            note(sentence)
 
 
 def source_order(record: Record, *, hashed_order: bool) -> list[int]:

@@ -12,7 +12,8 @@ from typing import Any
 
 from rewardsmith.data.input.renaming import Rename, parse_renames
 from rewardsmith.data.input.rows import InputRow, Raw
-from rewardsmith.data.loading.load import keyed, open_source, opening_of
+from rewardsmith.data.loading.load import open_source
+from rewardsmith.data.loading.understanding import keyed, opening_of
 from rewardsmith.records import Quarantined, Record
 
 COLUMNS_AND_TYPES = frozenset({"missing_field", "wrong_type", "unknown_format", "two_columns", "column_taken"})
@@ -56,7 +57,7 @@ def survey_file(found: Survey, name: str, rows: Iterable[InputRow | Record], col
         if isinstance(row, Quarantined):
             found.refuse(row)
         elif isinstance(row, Raw) and (shape := shape_of(row.row)) not in good:
-            item = keyed(opening.format, row, columns)[1].item
+            item = keyed(opening.format, row, columns).read.item
             if isinstance(item, Quarantined) and item.code in COLUMNS_AND_TYPES:
                 found.refuse(item)
             elif len(good) < MOST_SHAPES:

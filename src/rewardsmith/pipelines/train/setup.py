@@ -194,11 +194,13 @@ def settle_contract(
             )
         backbone.tokenizer.chat_template = template_with(backbone.tokenizer, backbone.kind, config.question)
     if before is None:
-        return new_contract(backbone, max_length=longest(config, backbone), date=date)
-    if config.max_length in (None, before.contract.max_length):
-        return replace(before.contract, inferred=False)  # from here on this is what the model is trained with
-    length = longest(config, backbone)
-    return replace(before.contract, max_length=length, response_reserve=length // 2, inferred=False)
+        contract = new_contract(backbone, max_length=longest(config, backbone), date=date)
+    elif config.max_length in (None, before.contract.max_length):
+        contract = replace(before.contract, inferred=False)  # from here on this is what the model is trained with
+    else:
+        length = longest(config, backbone)
+        contract = replace(before.contract, max_length=length, response_reserve=length // 2, inferred=False)
+    return contract if config.reasoning is None else replace(contract, reasoning=config.reasoning)
 
 
 def reading_of(config: Config) -> "Callable[[int], Readout] | None":

@@ -7,15 +7,19 @@ compares a value with a threshold is a line in `limits.LIMITS` instead.
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 from rewardsmith.quality.row.limits import LIMITS, OTHER_LANGUAGE
 from rewardsmith.quality.text.characters import TEXT_CHECKS, texts_of
 from rewardsmith.quality.text.markup import boilerplate, role_tag
-from rewardsmith.records import Comparison, Document, Message, Record
+from rewardsmith.records import CHOSEN_IN_A_TIE, Comparison, Document, Message, Record
 
 EXCERPT_CHARS = 200
 LABEL_NOISE = "label_noise"
+
+ULTRAFEEDBACK = frozenset({"helpfulness", "honesty", "instruction_following", "truthfulness"})
+BEST_OVERALL = 10
+"""The best overall rating where these aspects, from 1 to 5, are rated."""
 
 Details = Iterator[tuple[str, str]]
 
@@ -95,10 +99,17 @@ def identical_responses(record: Record) -> Details:
 
 
 def label_conflict(record: Record) -> Details:
-    """A preferred response that the votes or ratings of the same row rank lower; the preference was kept."""
+    """A preferred response that the votes or ratings of the same row rank lower, and whose preference was kept; or one that
+    was chosen among equals, whose preference was not.
+    """
     for comparison in record.comparisons:
         if comparison.preference > 0.5 and (detail := contradiction(record, comparison)):
             yield "warning", f"response {comparison.i} is preferred to {comparison.j}, but {detail}"
+    chosen = record.fields.get(CHOSEN_IN_A_TIE)
+    for comparison in record.comparisons if chosen is not None else ():
+        if comparison.is_tie and chosen in (comparison.i, comparison.j):
+            other = comparison.i + comparison.j - chosen
+            yield "warning", f"response {chosen} is chosen, but {other} is rated as high; the two count as a tie"
 
 
 def contradiction(record: Record, comparison: Comparison) -> str | None:
@@ -106,20 +117,66 @@ def contradiction(record: Record, comparison: Comparison) -> str | None:
     if comparison.votes is not None:
         for_i, for_j, undecided = comparison.votes
         if for_i < for_j:
-            return f"the the the the votes are {for_i} to {for_j} ({undecided} undecided)"
+            return f"the votes are {for_i} to {for_j} ({undecided} undecided)"
+    rated = both_ratings(record, comparison)
+    return f"the ratings are {rated[0]:g} and {rated[1]:g}" if rated is not None and rated[0] < rated[1] else None
+
+
+def both_ratings(record: Record, comparison: Comparison) -> tuple[float, float] | None:
+    """The ratings of the two responses of a comparison in its attribute; None where one has none."""
     values = record.ratings.get(comparison.attribute)
     if values is None:
         return None
     high, low = values[comparison.i], values[comparison.j]
-    return f"the ratings are {high:g} and {low:g}" if high is not None and low is not None and high < low else None
+    return None if high is None or low is None else (high, low)
 
 
 def label_without_majority(record: Record) -> Details:
-    """A preferred response for which the votes of the same row are even."""
+    """A preferred response for which the votes or ratings of the same row are even."""
     for comparison in record.comparisons:
-        votes = comparison.votes
-        if comparison.preference > 0.5 and votes is not None and any(votes) and votes[0] == votes[1]:
+        if comparison.preference == 0.5:
+            continue
+        votes, rated = comparison.votes, both_ratings(record, comparison)
+        if votes is not None and any(votes) and votes[0] == votes[1]:
             yield "info", f"response {comparison.i} is preferred to {comparison.j}, with {votes[0]} to {votes[1]} votes"
+        elif rated is not None and rated[0] == rated[1]:
+            yield "info", f"response {comparison.i} is preferred to {comparison.j}, and both are rated {rated[0]:g}"
+
+
+def overall_against_aspects(record: Record) -> Details:
+    """An overall rating that all ratings of the response's aspects contradict, as UltraFeedback's 10 that was a 1."""
+    overall, aspects = record.ratings.get("overall"), aspects_of(record)
+    if overall is None or len(aspects) < 2:
+        return
+    for at, rating in enumerate(overall):
+        said = [values[at] for values in aspects if values[at] is not None]
+        if rating == BEST_OVERALL and record.ratings.keys() >= ULTRAFEEDBACK and len(said) >= 2 and max(said) <= 2:
+            yield (
+                "warning",
+                f"response {at} is rated {rating:g}, and at most {max(said):g} of 5 in each of {len(said)} aspects",
+            )
+    for i, j in permutations(range(len(record.responses)), 2):
+        high, low = overall[i], overall[j]
+        if high is None or low is None or high <= low:
+            continue
+        rated = [(values[i], values[j]) for values in aspects if values[i] is not None and values[j] is not None]
+        if len(rated) >= 2 and all(a < b for a, b in rated if a is not None and b is not None):
+            yield (
+                "warning",
+                f"response {i} is rated {high:g} and {j} {low:g}, and lower in each of {len(rated)} aspects",
+            )
+
+
+def aspects_of(record: Record) -> list[tuple[float | None, ...]]:
+    """The ratings of the aspects of a record; a mean of them is none."""
+    return [values for name, values in record.ratings.items() if name not in ("overall", "fine-grained_score")]
+
+
+def reasoning_apart(record: Record) -> Details:
+    """Responses that keep their reasoning apart from what they say: scored only where a model was trained to."""
+    count = sum(any(turn.reasoning is not None for turn in response.messages) for response in record.responses)
+    if count:
+        yield "info", f"{count} of {len(record.responses)} responses have reasoning apart from their text"
 
 
 CHECKS: dict[str, Callable[[Record], Details]] = {
@@ -131,6 +188,8 @@ CHECKS: dict[str, Callable[[Record], Details]] = {
     "identical_responses": identical_responses,
     "label_conflict": label_conflict,
     "label_without_majority": label_without_majority,
+    "overall_against_aspects": overall_against_aspects,
+    "reasoning": reasoning_apart,
 }
 
 
@@ -153,7 +212,9 @@ MEANINGS = {
     "role_order": "turns that do not alternate",
     "identical_responses": "more than two responses, some of them the same",
     "label_conflict": "the votes or ratings of the row contradict the preference",
-    "label_without_majority": "the votes of the row are tied, but a response is preferred",
+    "label_without_majority": "the votes or ratings of the row are tied, but a response is preferred",
+    "overall_against_aspects": "an overall rating above that of a response which is better in every aspect",
+    "reasoning": "reasoning kept apart from the response's text (train --reasoning)",
     "too_few_chars": "a response shorter than --min-chars",
     "too_many_chars": "a response longer than --max-chars",
     "too_few_words": "a response shorter than --min-words",

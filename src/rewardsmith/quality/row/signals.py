@@ -22,7 +22,7 @@ from rewardsmith.records import Record
 
 NAME = "signals.jsonl"
 KEY = re.compile("[0-9a-f]{16}")
-VERSION = 2
+VERSION = 3
 """Goes up when a check or a measure changes, so that values of another version are not taken for ours."""
 
 Found = tuple[str, str, str]
