@@ -121,10 +121,11 @@ def other_format(error: RowError, chosen: str | None, row: Columns) -> RowError:
     fits = format_of(row) if error.code == "missing_field" else None
     if fits in (None, chosen):
         return error
-    return RowError(
-        error.code,
-        f"the row has the columns of the format {fits}, but the file is read as {chosen}; expected one format per file; split the file",
+    reason = (
+        f"the row has the columns of the format {fits}, but the file is read as {chosen}; expected one format per file; "
+        "split the file"
     )
+    return RowError(error.code, reason)
 
 
 def detect(sample: list[dict[str, Any]]) -> FileFormat | None:

@@ -20,8 +20,9 @@ from rewardsmith.quality.cross_row.agreement import ComparisonColumns, compariso
 from rewardsmith.quality.cross_row.duplicates import item_of
 from rewardsmith.quality.cross_row.minhash import Flags
 from rewardsmith.quality.cross_row.near import Prepared, Shingled, prepare
+from rewardsmith.quality.cross_row.votes import VoteColumns, annotator_of, told_apart, vote_columns
 from rewardsmith.quality.row import signals
-from rewardsmith.quality.row.checks import RowFinding
+from rewardsmith.quality.row.checks import RowFinding, digest
 from rewardsmith.quality.row.fingerprints import Fingerprint, Located, located
 from rewardsmith.quality.row.repair import Repair
 from rewardsmith.records import Document, Joined, Quarantined, Record, Removed
@@ -52,6 +53,7 @@ class ComparedRecords(NamedTuple):
     gone: Flags
     fingerprints: bytes
     comparisons: ComparisonColumns
+    votes: VoteColumns
     near: Prepared | None
     openings: Openings | None
 
@@ -84,11 +86,18 @@ def compared_records(decisions: list[RowDecision], settings: ChunkSettings) -> C
         places=located(records),
         refused=np.array([decision.refused for decision, _ in pairs], np.bool_),
         gone=np.array(gone, np.bool_),
-        fingerprints=b"".join(one.row for one in fingerprints),
+        fingerprints=b"".join(map(told_apart, (one.row for one in fingerprints), map(who_judged, records))),
         comparisons=comparison_columns(records, fingerprints),
+        votes=vote_columns(records, fingerprints),
         near=near,
         openings=openings,
     )
+
+
+def who_judged(record: Record) -> int:
+    """A hash of a record's annotator, 0 without one."""
+    annotator = annotator_of(record)
+    return digest(annotator) if annotator else 0
 
 
 def near_parts(

@@ -18,7 +18,7 @@ from rewardsmith.data.splits.near_prompts import Leak, NearPrompts, leak_finding
 from rewardsmith.data.splits.splitter import NEAR_PROMPT, Splitter
 from rewardsmith.errors import DataError, UsageError
 from rewardsmith.pipelines.prepare.chunk_worker import ComparedRecords
-from rewardsmith.pipelines.prepare.row_checks import RowDecision, Rules
+from rewardsmith.pipelines.prepare.row_checks import RowChecker, RowDecision
 from rewardsmith.progress import Progress
 from rewardsmith.quality.cross_row import contamination
 from rewardsmith.quality.cross_row.agreement import CYCLE, ORDER, Judgements
@@ -26,6 +26,7 @@ from rewardsmith.quality.cross_row.contamination import Benchmark, BenchmarkOrig
 from rewardsmith.quality.cross_row.duplicates import CHECK as NEAR_DUPLICATE
 from rewardsmith.quality.cross_row.duplicates import OPPOSED, NearDuplicates
 from rewardsmith.quality.cross_row.repeats import Repeats
+from rewardsmith.quality.cross_row.votes import Votes
 from rewardsmith.quality.row import checks
 from rewardsmith.quality.row.checks import CONTRADICTION, EXCERPT_CHARS, RowFinding
 from rewardsmith.quality.row.fingerprints import Places
@@ -69,6 +70,8 @@ class FinalDecision(NamedTuple):
     gone: Quarantined | Removed | None
     found: list[RowFinding]
     measured: bool = True
+    head: int | None = None
+    """The row, counted from 0 among the records, that this one is a vote of."""
 
 
 class CrossRowChecks:
@@ -78,11 +81,12 @@ class CrossRowChecks:
     `folder` is where temporary files lie; default: where the system keeps such.
     """
 
-    def __init__(self, search: Search, splitter: Splitter, rules: Rules, folder: Path | None = None) -> None:
-        self.search, self.splitter, self.rules = search, splitter, rules
+    def __init__(self, search: Search, splitter: Splitter, checker: RowChecker, folder: Path | None = None) -> None:
+        self.search, self.splitter, self.checker, self.rules = search, splitter, checker, checker.rules
         self.places = Places()
         self.repeats = Repeats(self.places)
         self.judgements = Judgements(self.places)
+        self.votes = Votes()
         self.near = NearDuplicates(search.threshold, self.places, folder)
         self.prompts = NearPrompts(splitter, search.threshold, self.places, folder)
         self.refused, self.gone = array("b"), array("b")
@@ -96,6 +100,7 @@ class CrossRowChecks:
         self.gone.frombytes(records.gone.tobytes())
         self.repeats.extend(records.fingerprints)
         self.judgements.extend(records.comparisons, len(records.refused))
+        self.votes.extend(records.votes)
         if records.near is not None and records.openings is not None:
             self.near.extend(records.near)
             self.prompts.extend(records.openings)
@@ -107,7 +112,10 @@ class CrossRowChecks:
         staying = ~(refused | gone)
         if not self.rules.keep_duplicates:
             staying &= self.repeats.twins < 0
-        self.judgements.settle(staying)
+        comparisons = self.judgements.columns.whole()
+        self.votes.settle(staying, comparisons)
+        staying &= ~self.votes.joined_rows(len(staying))
+        self.judgements.settle(staying, self.votes.majorities(comparisons))
         if self.search.threshold:
             self.near.settle(staying)
             self.prompts.settle(staying)
@@ -116,11 +124,21 @@ class CrossRowChecks:
             else:
                 self.leaks = self.prompts.leaks()
 
+    def with_votes(self, decision: RowDecision, record: Record) -> tuple[RowDecision, Record]:
+        """The next record, to be decided on, with the votes of the rows that are joined to it, checked anew."""
+        joined = self.votes.joined(self.row + 1, record)
+        if joined is None:
+            return decision, record
+        checked = self.checker.measured(joined, decision.repairs)
+        return replace(checked, hits=decision.hits), joined
+
     def decide(self, decision: RowDecision, record: Record, write: Write) -> FinalDecision:
         """What becomes of the next record."""
         self.row += 1
         if decision.refused:
             return FinalDecision(decision.gone, [], measured=False)
+        if (head := self.votes.head_of.get(self.row)) is not None:
+            return FinalDecision(None, [], measured=False, head=head)
         repeated = self.repeats.duplicate(self.row, record)
         if repeated is not None and not self.rules.keep_duplicates:
             return FinalDecision(repeated, [], measured=False)

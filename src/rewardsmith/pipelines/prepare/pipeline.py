@@ -153,7 +153,7 @@ def items(config: Config, progress: Progress) -> Iterator[Loadable]:
 def fill(folder: Path, config: Config, search: Search, checker: RowChecker, tally: Tally, progress: Progress) -> None:
     """Write everything into `folder`: check all rows, compare them with each other, send each to its place."""
     splitter = make_splitter(config, progress)
-    cross_row = CrossRowChecks(search, splitter, checker.rules, folder)
+    cross_row = CrossRowChecks(search, splitter, checker, folder)
     settings = ChunkSettings(checker, splitter, near=bool(search.threshold), strict=config.strict)
     with tempfile.TemporaryFile(dir=folder) as spool, Writers(folder) as writers:
         check_rows(config, settings, cross_row, spool, tally, progress)

@@ -11,7 +11,7 @@ import orjson
 
 from rewardsmith.data.formats.native import to_row
 from rewardsmith.data.splits.splitter import Split
-from rewardsmith.pipelines.prepare.cross_row import CrossRowChecks
+from rewardsmith.pipelines.prepare.cross_row import CrossRowChecks, FinalDecision
 from rewardsmith.pipelines.prepare.row_checks import RowDecision
 from rewardsmith.pipelines.prepare.statistics import Tally
 from rewardsmith.quality.cross_row import contamination
@@ -53,6 +53,13 @@ class HeldRecord(NamedTuple):
     joined: list[Joined]
 
 
+class Fate(NamedTuple):
+    """What became of a record that rows are votes on: its removal, or the list of its rows where it is held."""
+
+    gone: Removed | Quarantined | None
+    joined: list[Joined] | None
+
+
 class RowRouter:
     """Sends each row to its place and counts it; first `route` with all, then `release` where records are held.
 
@@ -67,6 +74,7 @@ class RowRouter:
         # The record that the next rows may be joined to: its removal, if it is gone, or the list of its rows, if it is held.
         self.last_gone: Removed | Quarantined | None = None
         self.last_joined: list[Joined] | None = None
+        self.voted: dict[int, Fate] = {}
         self.routed = 0
         for name in ("quarantine", "removed", "signals"):
             writers.start(name)
@@ -78,7 +86,7 @@ class RowRouter:
         if isinstance(item, Record):
             self.last_gone = self.route_record(decision, item)
         elif isinstance(item, Joined):
-            self.join(item)
+            self.join(item, self.last_gone)
         elif isinstance(item, Removed):
             self.remove(item)
         elif isinstance(item, Quarantined):
@@ -88,8 +96,29 @@ class RowRouter:
 
     def route_record(self, decision: RowDecision, record: Record) -> Removed | Quarantined | None:
         """Send a record to its split, or to the quarantine or the removed ones, which is returned."""
+        decision, record = self.cross_row.with_votes(decision, record)
         final = self.cross_row.decide(decision, record, self.writers.write)
         self.write_repairs_and_hits(decision, record)
+        if final.head is not None:
+            return self.route_vote(record, final.head)
+        gone = self.settle_record(final, decision, record)
+        if self.cross_row.row in self.cross_row.votes.counts:
+            self.voted[self.cross_row.row] = Fate(gone, self.last_joined)
+        return gone
+
+    def route_vote(self, record: Record, head: int) -> Removed | Quarantined | None:
+        """Send a record after the one whose votes it is among; returns what became of that."""
+        fate = self.voted[head]
+        self.last_joined = fate.joined
+        excerpt = record.responses[0].text[:EXCERPT_CHARS]
+        into = self.cross_row.places[head]
+        self.join(Joined(record.source, record.line, into, excerpt, record.byte), fate.gone)
+        return fate.gone
+
+    def settle_record(
+        self, final: FinalDecision, decision: RowDecision, record: Record
+    ) -> Removed | Quarantined | None:
+        """Count and write a record, wherever it goes; its removal is returned."""
         if isinstance(final.gone, Quarantined):
             return self.quarantine(final.gone)
         if final.measured:
@@ -129,9 +158,8 @@ class RowRouter:
         self.tally.splits[side] = self.tally.splits.get(side, 0) + 1
         self.writers.write(side, row)
 
-    def join(self, row: Joined) -> None:
-        """Count a row that is part of the record before it, and goes where that goes."""
-        gone = self.last_gone
+    def join(self, row: Joined, gone: Removed | Quarantined | None) -> None:
+        """Count a row that is part of a record routed before it, and goes where that went."""
         if gone is None and self.last_joined is not None:
             self.last_joined.append(row)
         elif gone is None:

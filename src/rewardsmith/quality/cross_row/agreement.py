@@ -122,9 +122,9 @@ class Judgements:
         self.columns.extend(comparisons, self.rows)
         self.rows += rows
 
-    def settle(self, counted: npt.NDArray[np.bool_]) -> None:
-        """Look at all rows together that are `counted`, shape (rows,)."""
-        columns = self.columns.whole()
+    def settle(self, counted: npt.NDArray[np.bool_], columns: ComparisonColumns | None = None) -> None:
+        """Look at all rows together that are `counted`, shape (rows,): at what was added, or at `columns` in its place."""
+        columns = self.columns.whole() if columns is None else columns
         _, node = np.unique(np.concatenate([columns.better, columns.worse]), return_inverse=True)
         better, worse = node.reshape(2, -1).astype(np.int64)
         row, tie, shown = columns.row.astype(np.int64), columns.tie.astype(np.bool_), columns.shown_first
