@@ -7,7 +7,7 @@ import contextlib
 import fcntl
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rewardsmith.errors import OutputError
@@ -24,11 +24,13 @@ def claimed(path: Path, kind: Kind | None = None) -> Iterator[None]:
     """
     place = path.resolve()
     lock = place.with_name(f".{place.name}.lock")
+    missing = [folder for folder in (place, *place.parents) if not folder.exists()]
     handle = open_lock(lock, place)
     if handle is not None and not taken(handle):
         holder = holder_of(handle)
         os.close(handle)
         raise OutputError(f"{path} is being written by {holder}; wait for it or choose another output")
+    failed = False
     try:
         if handle is not None and same(lock, handle):
             with contextlib.suppress(OSError):  # a full disk: the lock holds without a name in it
@@ -36,12 +38,28 @@ def claimed(path: Path, kind: Kind | None = None) -> Iterator[None]:
                 os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
         clear_leftovers(place, kind)
         yield
+    except BaseException:
+        failed = True
+        raise
     finally:
         if handle is not None:
             if same(lock, handle):
                 with contextlib.suppress(OSError):
                     lock.unlink()  # while it is held, so that nobody locks a file that has lost its name
             os.close(handle)
+        if failed:
+            remove_empty(missing)
+
+
+def remove_empty(folders: Iterable[Path]) -> None:
+    """Remove folders that hold nothing, the innermost first, up to one that holds something."""
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return
 
 
 def open_lock(lock: Path, place: Path) -> int | None:

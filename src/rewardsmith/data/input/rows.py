@@ -67,6 +67,17 @@ def quarantined(file: str, line: int, error: RowError, raw: Any, byte: int | Non
     return Quarantined(file, line, error.code, str(error), excerpt(raw), byte)
 
 
+def by_reason(counts: Mapping[str, int]) -> str:
+    """`code × N, …`, the most frequent first."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{code} × {count:,}" for code, count in ordered)
+
+
+def none_usable(rows: int, counts: Mapping[str, int], first: Quarantined) -> str:
+    """The message for data without one usable row: every reason with its count, and what is wrong with the first row."""
+    return f"none of the {rows} rows can be used: {by_reason(counts)}; the first, {first.file}:{first.line}: {first.reason}"
+
+
 def parse(line: bytes) -> dict[str, Any]:
     """The object that one JSON text holds; RowError for whatever is damaged, ambiguous, or no object.
 

@@ -208,8 +208,9 @@ def nothing_usable(quarantined: Sequence[Quarantined]) -> str:
     """The message for data without one usable row."""
     if not quarantined:
         return "the data contains no records; expected at least one; check the program that wrote it"
-    first = quarantined[0]
-    return f"none of the {len(quarantined)} rows can be used; the first, {first.file}:{first.line}: {first.reason}"
+    from rewardsmith.data.input.rows import none_usable
+
+    return none_usable(len(quarantined), Counter(row.code for row in quarantined), quarantined[0])
 
 
 def follow_attribute(records: Iterable[Record], attribute: str) -> list[Record]:

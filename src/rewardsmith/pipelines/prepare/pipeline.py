@@ -16,6 +16,7 @@ from typing import IO, Any
 from rewardsmith import files
 from rewardsmith.data.input.hub import looks_like_hub_name
 from rewardsmith.data.input.readers import files_of
+from rewardsmith.data.input.rows import by_reason, none_usable
 from rewardsmith.data.loading.chunks import ChunkReader, Notes, read
 from rewardsmith.data.loading.load import Loadable
 from rewardsmith.data.loading.mixing import CHECK as NOT_TAKEN
@@ -233,14 +234,13 @@ def refuse_nothing(sizes: Mapping[Split, int], tally: Tally) -> None:
     if sizes or tally.documents:
         return
     if tally.removed.keys() - {NOT_TAKEN}:
-        most, count = tally.removed.most_common(1)[0]
-        raise DataError(f"no rows are left of {tally.rows}: {most} removed {count}; relax that check")
+        why = by_reason(tally.removed + tally.quarantined)
+        raise DataError(f"no rows are left of {tally.rows}: {why}; relax the checks that removed them")
     if tally.first_refusal is None and tally.removed:
         raise DataError(f"none of the {tally.rows} rows was sampled; use a larger share or cap, or another --seed")
     if tally.first_refusal is None:
         raise DataError("the sources contain no rows; expected at least one; check the program that wrote them")
-    first = tally.first_refusal
-    raise DataError(f"none of the {tally.rows} rows can be used; the first, {first.file}:{first.line}: {first.reason}")
+    raise DataError(none_usable(tally.rows, tally.quarantined, tally.first_refusal))
 
 
 def provenance(config: Config) -> dict[str, Any]:
