@@ -139,7 +139,7 @@ def test_aliases_work_as_flags(stub):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["--lrr", "1"], "Did you mean --lr?"),
+        (["--lrr", "1"], "Did you mean --lr 1?"),
         (["--epochs", "2.5"], "--epochs: got '2.5', expected an integer"),
         (["--epochs", "1_000"], "expected an integer"),
         (["--epochs", ""], "--epochs: got no value"),

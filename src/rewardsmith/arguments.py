@@ -69,6 +69,7 @@ def parse(name: str, command: Command, kind: type, words: list[str]) -> Request:
     from rewardsmith.settings import settings_of
     from rewardsmith.settings.elsewhere import suggestion
     from rewardsmith.settings.values import from_words
+    from rewardsmith.settings.values import words as words_for
 
     def target() -> None:
         """Stands for the command; only its signature is used."""
@@ -80,7 +81,7 @@ def parse(name: str, command: Command, kind: type, words: list[str]) -> Request:
         bound = app.parse_args(words, exit_on_error=False, print_error=False)[1]
     except cyclopts.UnknownOptionError as error:
         option = error.token.keyword or error.token.value
-        hint = suggestion(option, kind, "flag", command.positional)
+        hint = suggestion(option, kind, "flag", command.positional, value_behind(option, words))
         raise UsageError(f"unknown option {option}.{hint} See `rewardsmith {name} --help`") from error
     except cyclopts.UnusedCliTokensError as error:
         raise UsageError(unexpected(name, command, kind, error.unused_tokens or ())) from error
@@ -94,10 +95,20 @@ def parse(name: str, command: Command, kind: type, words: list[str]) -> Request:
             continue
         value = given[key]
         try:
+            if value == ():
+                raise UsageError(f"got no value, expected {words_for(setting.hint)}")
             flags[setting.key] = value if isinstance(value, bool) else from_words(value, setting.hint)
         except UsageError as error:
             raise UsageError(f"{label(setting, command)}: {error}") from error
     return Request(flags, given.get("config"))
+
+
+def value_behind(option: str, words: list[str]) -> str:
+    """What was given to an option: the word behind it, or behind its `=`; empty where there is none."""
+    if "=" in option:
+        return option.partition("=")[2]
+    following = words[words.index(option) + 1 :] if option in words else []
+    return following[0] if following and not following[0].startswith("-") else ""
 
 
 def takes_several(setting: "Setting") -> bool:

@@ -190,7 +190,7 @@ def _write_json(value: Any) -> None:
 
 def _dispatch(arguments: list[str], *, as_json: bool) -> int:
     arguments = _command_first(arguments)
-    if not arguments or arguments[0] in ("--help", "-h"):
+    if not arguments or arguments[0] in ("--help", "-h", "help"):
         _write_out(overview())
         return 0 if arguments else 2
     if arguments[0] == "--version":

@@ -95,7 +95,7 @@ def test_plain_text_gets_a_report_and_no_splits(tmp_path):
 def test_sources_without_one_good_row_are_refused_by_their_first_reason(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text("null\n{}\n")
-    with pytest.raises(DataError, match=r"none of the 2 rows can be used; the first, .*a\.jsonl:1: the row is null"):
+    with pytest.raises(DataError, match=r"none of the 2 rows can be used: .*; the first, .*a\.jsonl:1: the row is null"):
         prepare(path, tmp_path / "out")
 
 
@@ -125,7 +125,7 @@ def test_nothing_is_overwritten_unasked_and_never_a_foreign_folder(source, tmp_p
 
 @pytest.mark.parametrize(
     ("settings", "words"),
-    [({"test_groups": 2}, "needs split_by"), ({"max_rows": 0}, "max_rows"), ({"fractions": (1, 1, 1)}, "sum to 1")],
+    [({"test_groups": 2}, "needs --split-by"), ({"max_rows": 0}, "max_rows"), ({"fractions": (1, 1, 1)}, "sum to 1")],
 )
 def test_contradicting_settings_are_refused(source, tmp_path, settings, words):
     with pytest.raises(UsageError, match=words):

@@ -17,7 +17,10 @@ SMALL = {"model": "tiny", "n_embd": 16, "n_layer": 1, "n_head": 2, "threads": 1,
 
 
 def settings(output, **changes):
-    return train.Config(**{**SMALL, "dataset": ("synthetic:60",), "output": output, **changes})
+    given = {**SMALL, "dataset": ("synthetic:60",), "output": output, **changes}
+    if given["model"] != "tiny":  # it has sizes of its own
+        given = {name: value for name, value in given.items() if name not in ("n_embd", "n_layer", "n_head")}
+    return train.Config(**given)
 
 
 def write(path, rows):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rewardsmith.errors import UsageError
 from rewardsmith.files import check_output_file, write_json
 from rewardsmith.progress import SILENT, Progress
+from rewardsmith.settings.hardware import DtypeName, check_device
 
 if TYPE_CHECKING:
     from rewardsmith.bench.documented import Size
@@ -35,7 +36,7 @@ class Config:
     """Output JSON file for the results."""
     repetitions: int = FEWEST
     """Number of repetitions of every measurement; the tables show medians."""
-    dtype: str = "auto"
+    dtype: DtypeName = "auto"
     """Precision of the backbone: auto, fp32, bf16, fp16."""
     device: str = "auto"
     """Device: auto, cpu, cuda, cuda:1, mps."""
@@ -45,6 +46,7 @@ class Config:
     """Replace --output if it exists."""
 
     def __post_init__(self) -> None:
+        check_device(self.device)
         if self.repetitions < FEWEST:
             raise UsageError(
                 f"--repetitions {self.repetitions}: expected at least {FEWEST}, so that the medians are meaningful"

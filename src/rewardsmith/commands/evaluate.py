@@ -25,6 +25,7 @@ from rewardsmith.files.manifest import seal
 from rewardsmith.language import padded, say
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Quarantined, Record
+from rewardsmith.settings.hardware import DtypeName, check_device
 
 if TYPE_CHECKING:
     from rewardsmith.model.reward_model import RewardModel
@@ -50,7 +51,7 @@ class Config:
     """Attribute to evaluate on if the data has several, such as helpful or safe."""
     output: Path | None = None
     """Output folder for evaluation.json and comparisons.jsonl, which diagnose and compare read."""
-    dtype: str = "fp32"
+    dtype: DtypeName = "fp32"
     """Precision of the backbone: fp32, auto, bf16, fp16."""
     device: str = "auto"
     """Device: auto, cpu, cuda, cuda:1, mps."""
@@ -65,6 +66,7 @@ class Config:
     """Allow execution of code that comes with a Hub model."""
 
     def __post_init__(self) -> None:
+        check_device(self.device)
         if self.split not in (None, "train", "validation", "test"):
             raise UsageError(f"--split {self.split}: expected train, validation or test")
 

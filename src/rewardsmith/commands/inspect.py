@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rewardsmith.data.splits.sources import Intake, read_records
-from rewardsmith.errors import DataError
+from rewardsmith.errors import DataError, UsageError
 from rewardsmith.language import say
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.scoring.token_texts import token_texts
@@ -33,6 +33,12 @@ class Config:
     max_length: int | None = None
     """Maximum length of a conversation in tokens (default: that of the model's scoring contract, which fixes how
     conversations become tokens, or 1024)."""
+
+    def __post_init__(self) -> None:
+        for name, lowest in (("row", 1), ("max_length", 16)):
+            value = getattr(self, name)
+            if value is not None and value < lowest:
+                raise UsageError(f"--{name.replace('_', '-')} {value}: expected at least {lowest}")
 
 
 @dataclass(frozen=True)

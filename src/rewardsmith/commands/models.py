@@ -44,10 +44,14 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     """List the embedded models, installing one first if asked to."""
     from rewardsmith.errors import UsageError
     from rewardsmith.model.loading.embedded import EMBEDDED_MODELS, entries, install
+    from rewardsmith.settings.values import nearest
 
     if config.action == "get":
         if config.name is None:
-            raise UsageError(f"models get needs the name of a model: {', '.join(EMBEDDED_MODELS)}")
+            raise UsageError(f"NAME is missing; expected one of {', '.join(EMBEDDED_MODELS)}")
+        if config.name not in EMBEDDED_MODELS:
+            hint = nearest(config.name.lower(), EMBEDDED_MODELS)
+            raise UsageError(f"unknown model {config.name!r}; available: {', '.join(EMBEDDED_MODELS)}.{hint}")
         progress.note(f"installing {config.name} (about 100 MB to download, converted once)")
         progress.note(f"installed in {install(config.name, overwrite=config.overwrite)}")
     return Result(tuple(entries()))

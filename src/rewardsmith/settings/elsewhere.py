@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from rewardsmith.settings.fields import Setting, names, settings_of
+from rewardsmith.settings.values import is_switch
 
 Style = Literal["flag", "yaml", "python"]
 CLOSE = 0.75
@@ -79,25 +80,39 @@ def command_meant(word: str, commands: Collection[str]) -> str:
     return f" Did you mean {meant[close[0]]!r}?" if close and meant[close[0]] in commands else ""
 
 
-def suggestion(word: str, kind: type, style: Style, arguments: Sequence[str] = ()) -> str:
+def suggestion(word: str, kind: type, style: Style, arguments: Sequence[str] = (), value: str = "") -> str:
     """` Did you mean …?` with the settings of `kind` that a name means, and a note; empty where nothing is known.
 
-    `arguments` are the keys of settings that stand on a command line by position.
+    `arguments` are the keys of settings that stand on a command line by position. `value` is what was given to the name; it
+    is repeated where one setting takes it as it is.
     """
     name = word.lstrip("-").partition("=")[0].replace("-", "_").replace(".", "_").lower()
     settings = {setting.key: setting for setting in settings_of(kind)}
     for candidate in candidates(name, kind):
         if (meant := names(kind).get(candidate)) is not None and candidate not in answers():
-            return f" Did you mean {written(meant, '', style, arguments)}?"
+            return f" Did you mean {written(meant, '' if is_switch(meant.hint) else value, style, arguments)}?"
         answer = answers().get(candidate)
         if answer is None:
             continue
         found = list(offered(answer, settings, style, arguments))
+        if (
+            len(found) == 1
+            and not answer.note
+            and " " not in found[0]
+            and takes(found[0], settings)
+            and style == "flag"
+        ):
+            found = [f"{found[0]} {value}".rstrip()]
         if found or answer.note:
             return (f" Did you mean {' or '.join(found)}?" if found else "") + (
                 f" Note: {answer.note}." if answer.note else ""
             )
     return ""
+
+
+def takes(flag: str, settings: dict[str, Setting]) -> bool:
+    """Whether a flag takes a value."""
+    return any(setting.flag == flag and not is_switch(setting.hint) for setting in settings.values())
 
 
 def candidates(name: str, kind: type) -> Iterator[str]:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from rewardsmith.data.formats.native import to_row
 from rewardsmith.data.input.rows import Raw
-from rewardsmith.data.synthetic.generate import generate
-from rewardsmith.errors import DataError
+from rewardsmith.data.synthetic.generate import MAX_PROMPTS, generate
+from rewardsmith.errors import UsageError
 
 NAME = re.compile(r"synthetic(?::(\d+)(?:x(\d+))?)?")
 DEFAULT_PROMPTS, DEFAULT_RESPONSES = 2000, 2
@@ -18,13 +18,16 @@ def is_builtin(source: str) -> bool:
 
 
 def read_builtin(source: str) -> Iterator[Raw]:
-    """The rows behind such a name, seed 0; DataError for a name that is not understood."""
+    """The rows behind such a name, seed 0; UsageError for a name that is not understood, or more prompts than there are."""
     found = NAME.fullmatch(source)
     if found is None:
-        raise DataError(
+        raise UsageError(
             f"unknown source {source!r}; expected synthetic:N or synthetic:NxK, for N prompts with K responses each, "
             "for instance synthetic:2000x4"
         )
-    made = generate(int(found[1] or DEFAULT_PROMPTS), responses_per_prompt=int(found[2] or DEFAULT_RESPONSES), seed=0)
+    prompts = int(found[1] or DEFAULT_PROMPTS)
+    if not 1 <= prompts <= MAX_PROMPTS:
+        raise UsageError(f"{source}: expected 1 to {MAX_PROMPTS} prompts")
+    made = generate(prompts, responses_per_prompt=int(found[2] or DEFAULT_RESPONSES), seed=0)
     for line, record in enumerate(made.records, start=1):
         yield Raw(source, line, to_row(record.at(source, line)))

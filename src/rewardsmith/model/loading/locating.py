@@ -5,7 +5,7 @@ import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from rewardsmith.errors import ModelError
+from rewardsmith.errors import ModelError, UsageError
 from rewardsmith.files.manifest import read_manifest
 from rewardsmith.files.places import expanded, models_folder
 
@@ -33,6 +33,18 @@ def locate(name: str) -> str:
         return fetch(name)
     raise ModelError(
         f"unknown model {name!r}: no such folder; known models: {', '.join(EMBEDDED)}, or a Hub name ORG/NAME"
+    )
+
+
+def check_name(name: str) -> None:
+    """UsageError for a plain word that is neither an embedded model nor a folder; paths and hub names are not looked up."""
+    from rewardsmith.settings.values import nearest
+
+    if name in EMBEDDED or "/" in name or expanded(name).exists():
+        return
+    raise UsageError(
+        f"unknown model {name!r}: no such folder; known models: {', '.join(EMBEDDED)}, or a Hub name ORG/NAME."
+        f"{nearest(name.lower(), EMBEDDED)}"
     )
 
 
@@ -75,6 +87,6 @@ def unreachable(path: str, error: BaseException) -> str:
     if Path(path).is_dir():
         return f"cannot open the model in {path}: {cause}"
     return (
-        f"cannot download {path!r} from the Hub ({cause}); available offline: tiny, smollm2-135m, minilm-l6 "
-        "(rewardsmith models get NAME), or a folder"
+        f"no such folder {path!r}, and it cannot be downloaded from the Hub ({cause}); available offline: "
+        "tiny, smollm2-135m, minilm-l6 (rewardsmith models get NAME), or a folder"
     )

@@ -52,6 +52,7 @@ from rewardsmith.quality.row.signals import SignalCache
 from rewardsmith.quality.shortcuts.measure import measure_shortcuts
 from rewardsmith.records import Record
 from rewardsmith.report.quality.page import render_quality
+from rewardsmith.settings.values import nearest
 from rewardsmith.version import VERSION
 
 
@@ -82,7 +83,8 @@ def check_settings(config: Config) -> None:
     check_limits(config.limits)
     for name in config.remove:
         if name not in REMOVABLE:
-            raise UsageError(f"remove has {name!r}, which is not a check; expected one of {', '.join(REMOVABLE)}")
+            hint = nearest(name, REMOVABLE)
+            raise UsageError(f"--remove {name}: no such check.{hint} Expected one of {', '.join(REMOVABLE)}")
     if config.max_rows is not None and config.max_rows < 1:
         raise UsageError(f"max_rows is {config.max_rows}; expected at least 1, or no value for all rows")
     if config.workers is not None and config.workers < 1:
@@ -97,9 +99,7 @@ def check_settings(config: Config) -> None:
 def check_split_settings(config: Config) -> None:
     """Refuse ways to split that contradict each other."""
     if config.test_groups is not None and config.split_by is None:
-        raise UsageError(
-            "test_groups needs split_by: the field whose values are held out, for example --split-by topic"
-        )
+        raise UsageError(f"--test-groups {config.test_groups} needs --split-by, the field whose values are held out")
     refuse_near_groups(config.split_by, config.test_groups)
     if config.split_by == NEAR_PROMPT and not config.near_threshold:
         raise UsageError(f"--split-by {NEAR_PROMPT} needs a --near-threshold above 0")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from rewardsmith.errors import UsageError
+from rewardsmith.settings.hardware import DtypeName, check_device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +24,7 @@ class Config:
     """Add `best`, the index of the response with the highest reward."""
     tokens_per_batch: int | None = None
     """Tokens per forward pass (default by device)."""
-    dtype: str = "fp32"
+    dtype: DtypeName = "fp32"
     """Precision of the backbone: fp32, auto, bf16, fp16."""
     device: str = "auto"
     """Device: auto, cpu, cuda, cuda:1, mps."""
@@ -43,6 +44,9 @@ class Config:
     keeps_parts: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        check_device(self.device)
+        if self.tokens_per_batch is not None and self.tokens_per_batch < 1:
+            raise UsageError(f"--tokens-per-batch {self.tokens_per_batch}: expected at least 1")
         if self.workers is not None and self.engine == "local":
             raise UsageError("--workers applies to --engine ray only; add --engine ray, or remove --workers")
         if self.workers is not None and self.workers < 1:

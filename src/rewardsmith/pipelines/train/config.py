@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 from rewardsmith.errors import MissingExtraError, UsageError
+from rewardsmith.model.loading.locating import check_name
 from rewardsmith.pipelines.publish.hub_names import check_hub_name
+from rewardsmith.settings.hardware import DtypeName, check_device
 from rewardsmith.track.trackers import check_settings
 from rewardsmith.train.engines.deepspeed_config import zero_settings
 
@@ -21,6 +23,10 @@ AT_LEAST = {
     "weight_decay": 0,
     "freeze_layers": -1,
     "layers": 1,
+    "max_length": 16,
+    "n_layer": 1,
+    "n_head": 1,
+    "n_embd": 2,
     "test_groups": 0,
     "threads": 1,
     "max_per_source": 1,
@@ -154,7 +160,7 @@ class Config:
     """With --split-by: number of groups to hold out for the test; a share of the others is used for validation."""
     tokens_per_microbatch: int | None = None
     """Tokens per forward pass (default: measured in a short calibration if worthwhile, else by device)."""
-    dtype: str = "auto"
+    dtype: DtypeName = "auto"
     """Precision of the backbone: auto, fp32, bf16, fp16."""
     device: str = "auto"
     """Device: auto, cpu, cuda, cuda:1, mps."""
@@ -197,7 +203,10 @@ class Config:
         return self.parallel or ("fsdp" if os.environ.get("ACCELERATE_USE_FSDP") == "true" else "ddp")
 
     def __post_init__(self) -> None:
+        check_device(self.device)
+        check_name(self.model)
         refuse_numbers(self)
+        refuse_ignored(self)
         if self.resume and self.overwrite:
             raise UsageError("--resume and --overwrite cannot be combined; resume the run or start it again")
         check_hub_name(self.push_to_hub, "--push-to-hub")
@@ -225,6 +234,24 @@ def refuse_numbers(config: Config) -> None:
         raise UsageError(f"--lr {config.lr}: expected a number above 0")
     if config.seed >= 2**63:
         raise UsageError(f"--seed {config.seed}: expected a number below 2^63")
+
+
+def refuse_ignored(config: Config) -> None:
+    """UsageError for a setting that another one, or the model, would leave without effect."""
+    if config.test_groups and config.split_by is None:
+        raise UsageError(f"--test-groups {config.test_groups} needs --split-by, the field whose values are held out")
+    if config.push_public and config.push_to_hub is None:
+        raise UsageError("--push-public needs --push-to-hub ORG/NAME")
+    sizes = ("n_layer", "n_head", "n_embd", "block_size")
+    changed = [name for name in sizes if getattr(config, name) != Config.__dataclass_fields__[name].default]
+    if config.model != "tiny" and changed:
+        flag = changed[0].replace("_", "-")
+        raise UsageError(f"--{flag} is for the tiny model only; {config.model} has sizes of its own (--layers cuts it)")
+    if config.n_embd % (2 * config.n_head):
+        raise UsageError(
+            f"--n-embd {config.n_embd} is not a multiple of 2 x --n-head {config.n_head}; rotary embeddings need an even "
+            "head dimension"
+        )
 
 
 def check_engine(config: Config, processes: int) -> None:
