@@ -191,7 +191,7 @@ def test_a_run_on_its_way_and_models_of_before_hold_as_far_as_they_go(run):
 @pytest.mark.parametrize("name", ["evaluation.json", "comparisons.jsonl", "metrics.jsonl", "train.json", "config.yaml"])
 def test_diagnose_and_compare_refuse_figures_that_were_damaged_since(made, run, name, tmp_path):
     flip_bit(run / name, root=tmp_path, rng=random.Random(1))
-    with pytest.raises(DataError, match=rf"run is damaged: {name}: other bytes than when it was written"):
+    with pytest.raises(DataError, match=rf"run is damaged: {name}: changed since it was written"):
         rs.diagnose(run, overwrite=True)
     if name == "comparisons.jsonl":
         with pytest.raises(DataError, match=r"run is damaged: comparisons.jsonl: other bytes"):
@@ -216,7 +216,7 @@ def test_an_evaluation_has_a_manifest_and_what_is_written_beside_it_later_does_n
     rs.evaluate(run, made / "data.jsonl", output=place, overwrite=True)
     flip_bit(place / "evaluation.json", root=tmp_path, rng=random.Random(2))
     assert main(["verify", str(place)]) == 1
-    assert "evaluation.json: other bytes than when it was written" in capsys.readouterr().out
+    assert "evaluation.json: changed since it was written" in capsys.readouterr().out
     with pytest.raises(DataError, match=r"evaluated is damaged: evaluation.json"):
         rs.diagnose(place)
 

@@ -66,7 +66,7 @@ def test_a_file_with_a_footer_is_read_and_a_cut_one_up_to_the_break(tmp_path):
     assert (lost.line, lost.code) == (len(loaded.records) + 1, "damaged_arrow")
     assert len(loaded.records) in (250, 500)
     (tmp_path / "c.arrow").write_bytes(b"nothing of the kind")
-    with pytest.raises(DataError, match="not readable as Arrow"):
+    with pytest.raises(DataError, match="cannot be read as Arrow"):
         load(tmp_path / "c.arrow")
 
 

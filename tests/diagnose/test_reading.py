@@ -39,7 +39,7 @@ def test_correct_of_n_is_an_accuracy():
         ({"n": 2.5}, "expected an integer"),
         ({"n": -1}, "expected an integer"),
         ({"accuracy_ci": 0.1}, "expected \\[low, high\\]"),
-        ({"baselines": 3}, "expected a JSON object"),
+        ({"baselines": 3}, "expected an object"),
         ({"correct": 3, "n": 2}, "expected at most n"),
         ({"accuracy": True}, "expected a number"),
     ],

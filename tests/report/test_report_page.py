@@ -114,7 +114,7 @@ def test_the_policy_admits_this_pages_script_alone(page):
 def test_every_plot_is_there_with_its_texts_as_text(page):
     assert page.count("<svg") == 7
     texts = set(Outline(page).text)
-    assert {"loss (nats)", "ln 2 (chance)", "longer wins", "after temperature", "wrong", "preferred"} <= texts
+    assert {"loss (nats)", "ln 2 (chance)", "longer wins", "after temperature scaling", "wrong", "preferred"} <= texts
     assert "$x_1$ (n = 100)" in texts
     assert "font-family" not in page.split("<svg")[1] or "DejaVu" not in page.split("<svg")[1]
 

@@ -307,7 +307,7 @@ class Known:
         if not any(self.left_out.values()):
             return ""
         return (
-            "temperature and baselines are not fitted on prompts that are evaluated too: left out of it "
+            "temperature and baselines are not fitted on prompts that are also evaluated: excluded "
             f"{self.left_out['training']:,} training records and {self.left_out['validation']:,} validation records"
         )
 

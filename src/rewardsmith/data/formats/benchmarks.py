@@ -22,7 +22,7 @@ def hhh(row: Columns) -> Record:
     targets = mapping(structure(required(row, "targets"), "targets"), "targets")
     choices, labels = (as_list(required(targets, name), f"targets.{name}") for name in ("choices", "labels"))
     if len(choices) != len(labels) or not all(label in (0, 1) and not isinstance(label, bool) for label in labels):
-        raise RowError("no_judgement", "targets.labels does not hold 1 or 0 for each choice; drop the row")
+        raise RowError("no_judgement", "targets.labels failed 1 or 0 for each choice; drop the row")
     prompt = conversation(text(row, "input"), "input", role="user")
     answers = [spoken(choice, f"targets.choices[{at}]") for at, choice in enumerate(choices)]
     right, wrong = ([answer for answer, label in zip(answers, labels, strict=True) if label == side] for side in (1, 0))

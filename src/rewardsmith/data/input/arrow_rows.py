@@ -54,7 +54,7 @@ def read_arrow(path: Path) -> Iterator[Raw | Quarantined]:
                 raise  # the disk, not the data
             cause = first_line(error)
     if line == 0:
-        raise DataError(f"{path} is not readable as Arrow: {cause}; write it again")
+        raise DataError(f"{path} cannot be read as Arrow: {cause}; write the file again")
     reason = f"the rest of the file cannot be read ({cause}); copy or write the file again"
     yield quarantined(str(path), line + 1, RowError("damaged_arrow", reason), "")
 

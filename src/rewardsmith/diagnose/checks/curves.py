@@ -39,7 +39,7 @@ def not_finite(facts: Facts) -> Finding | None:
         places.append(
             Said(
                 f"{len(steps)} rows of the training curve, first at step {min(steps)}",
-                f"训练训练训练曲线中有 {len(steps)} 行，最早在第 {min(steps)} 步",
+                f"训练训练训练训练曲线中有 {len(steps)} 行，最早在第 {min(steps)} 步",
             )
         )
     if unscored:
@@ -54,7 +54,7 @@ def not_finite(facts: Facts) -> Finding | None:
         Said(f"{where.en}.", f"{where.zh}。"),
         Said(
             "An optimizer step was too large, or half precision overflowed.",
-            ("优化器优化器优化器步长过大，或半精度溢出。"),
+            ("优化器优化器优化器优化器步长过大，或半精度溢出。"),
         ),
         Said(
             "Train again with a lower learning rate, warmup and gradient clipping, and with bf16 or fp32 instead of "

@@ -115,7 +115,7 @@ def repetition(text: str) -> float:
     """The share of a text's runs of GRAM words that stood in it before, in [0, 1]; a CJK character is a word.
 
     It is that of the whole text or of its last TAIL_PIECES words, whichever is more; 0 for texts of fewer than FEWEST_PIECES
-    words. Degenerate generation ("the the the", a line over and over) is near 1.
+    words. Degenerate generation ("the the", a line over and over) is near 1.
     """
     pieces = pieces_of(text)
     if len(pieces) < FEWEST_PIECES:
