@@ -194,7 +194,7 @@ def test_lone_surrogates_do_not_stop_the_sampling():
 
 
 def test_uneven_training_texts_are_refused():
-    with pytest.raises(DataError, match="2 preferred texts, but 1 others"):
+    with pytest.raises(DataError, match="2 preferred texts, but 1 other"):
         TextPairs(["a", "b"], ["c"])
 
 

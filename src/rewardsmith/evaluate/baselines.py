@@ -46,7 +46,7 @@ def fitted_on_itself(source: str) -> bool:
 
 def fitted_in_words(source: str) -> str:
     """What a `fitted_on` (or the source of a temperature) means, in English; "" for a rule that needs no fit."""
-    if not source or source == FIXED:
+    if not source or source == FIXED or source.startswith("nothing: "):  # the latter as until 0.3.0
         return ""
     if fitted_on_itself(source):
         return f"fitted on the evaluated set itself, {source}"
