@@ -10,7 +10,7 @@ import pytest
 from rewardsmith.diagnose.compared import gather
 from rewardsmith.diagnose.facts import BaselineFacts, CurvePoint, Facts, GroupFacts, ReliabilityFacts
 from rewardsmith.diagnose.verdict import judge
-from rewardsmith.report.markdown import fenced, plain
+from rewardsmith.report.markdown import fenced, plain, render_markdown
 from rewardsmith.report.page import SHOWN_CHARACTERS, render_page
 from rewardsmith.report.text import TEXTS
 from rewardsmith.report.writing import write_report, xml_safe
@@ -208,3 +208,11 @@ def test_every_text_is_there_in_both_languages():
         assert sorted(re.findall(r"{\w+}", english)) == sorted(re.findall(r"{\w+}", TEXTS["zh"][key])), key
         assert english.strip()
         assert TEXTS["zh"][key].strip()
+
+
+def test_tau_stands_beside_its_number_of_rankings():
+    facts = Facts(kendall_tau=0.5, kendall_tau_n=1200, n=9, accuracy=0.7)
+    for lang, words in (("en", "n = 1,200 rankings"), ("zh", "n = 1,200 个排序")):
+        text = render_markdown(judge(facts), facts, lang=lang)
+        assert words in text
+    assert "Kendall" not in render_markdown(judge(Facts(n=9)), Facts(n=9))
