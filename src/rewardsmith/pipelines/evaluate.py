@@ -307,8 +307,8 @@ class Known:
         if not any(self.left_out.values()):
             return ""
         return (
-            "temperature and baselines are not fitted on prompts that are also evaluated: excluded "
-            f"{self.left_out['training']:,} training records and {self.left_out['validation']:,} validation records"
+            f"excluded from fitting the temperature and the baselines: {self.left_out['training']:,} training records and "
+            f"{self.left_out['validation']:,} validation records, whose prompts are evaluated too"
         )
 
 
