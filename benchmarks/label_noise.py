@@ -7,7 +7,7 @@ Detectors are those of `prepare --label-noise` by default: TF-IDF, and a linear 
 scoring only. For each set and rate the ROC-AUC of finding the turned labels is given for a plain TF-IDF with folds by
 prompt, for the default's common margin, and as Phi(sqrt(2) Phi^-1(p)) with p the common margin's accuracy on the labels as
 they came; 95 % intervals by bootstrap over prompts, of differences on the same resamples. Labels that were wrong before
-count as right ones. `simulations` per set and rate, on at most 1,000 labels each, count how often the interval of the share
+count as right ones. `simulations` per set and rate, on at most 600 records each, count how often the interval of the share
 holds the share that was turned. `gold` rows judge by the gold reward of the built-in data with normal noise, in place of a
 strong model. Writes `benchmarks/results/label_noise.json`.
 """
@@ -27,8 +27,16 @@ from rewardsmith.data.synthetic.generate import generate
 from rewardsmith.evaluate.baselines import tfidf
 from rewardsmith.evaluate.statistics import cluster_index, resampled_counts
 from rewardsmith.files import write_json
-from rewardsmith.pipelines.prepare.label_model import AUTO, model_margins
-from rewardsmith.pipelines.prepare.label_noise import TRAIN, clusters_of, judge_labels, labels_of, texts_of
+from rewardsmith.pipelines.prepare.label_model import AUTO, FrozenTexts, frozen_texts, head_margins
+from rewardsmith.pipelines.prepare.label_noise import (
+    TRAIN,
+    Labels,
+    ModelMargins,
+    clusters_of,
+    judge_labels,
+    labels_of,
+    texts_of,
+)
 from rewardsmith.quality.labels.changes import turned
 from rewardsmith.quality.labels.noise import auc_allowed, find_label_noise
 from rewardsmith.records import Record
@@ -36,7 +44,7 @@ from rewardsmith.records import Record
 RESULT = Path(__file__).parent / "results" / "label_noise.json"
 RATES = (0.1, 0.2, 0.3, 0.4)
 RESAMPLES = 500
-SIMULATED = 1000
+SIMULATED = 600
 
 
 def records_of(name: str, data: Path | None) -> list[Record]:
@@ -65,13 +73,22 @@ def with_turned(records: Sequence[Record], share: float, seed: int) -> tuple[lis
     return found, chosen
 
 
-def judged(records: Sequence[Record], share: float, seed: int) -> dict[str, Any]:
+def read(records: Sequence[Record]) -> FrozenTexts:
+    """The texts' features by the model that is taken by default; turning labels does not change them."""
+    return frozen_texts(AUTO, {TRAIN: list(labels_of(records, TRAIN))})
+
+
+def judged(records: Sequence[Record], texts: FrozenTexts, share: float, seed: int) -> dict[str, Any]:
     """The default's judgement of records with turned labels, beside a plain TF-IDF."""
     noisy, chosen = with_turned(records, share, seed)
-    found = judge_labels({TRAIN: noisy}, {}, lambda labels, unit: model_margins(AUTO, labels, unit))
+
+    def judge(labels: Labels, unit: np.ndarray) -> ModelMargins:
+        return ModelMargins(texts.name, head_margins(labels, texts.rows, unit) if texts.name else {}, texts.why)
+
+    found = judge_labels({TRAIN: noisy}, {}, judge)
     labels = found.splits[TRAIN].labels
-    texts, prompts = texts_of(labels), clusters_of(labels)
-    plain = tfidf(texts.preferred, texts.other, cluster=prompts).margin
+    words, prompts = texts_of(labels), clusters_of(labels)
+    plain = tfidf(words.preferred, words.other, cluster=prompts).margin
     flipped = np.array([(label.record_number, label.number) in chosen for label in labels])
     return {"noise": found.noise, "plain": plain, "prompts": prompts, "flipped": flipped, "why": found.why}
 
@@ -114,9 +131,9 @@ def figures(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def set_row(name: str, records: Sequence[Record], share: float, seeds: int) -> dict[str, Any]:
+def set_row(name: str, records: Sequence[Record], texts: FrozenTexts, share: float, seeds: int) -> dict[str, Any]:
     """One row of the table."""
-    runs = [judged(records, share, seed) for seed in range(seeds)]
+    runs = [judged(records, texts, share, seed) for seed in range(seeds)]
     noises = [run["noise"] for run in runs]
     return {
         "set": name,
@@ -134,11 +151,13 @@ def set_row(name: str, records: Sequence[Record], share: float, seeds: int) -> d
     }
 
 
-def coverage(name: str, records: Sequence[Record], share: float, simulations: int) -> dict[str, Any]:
+def coverage(
+    name: str, records: Sequence[Record], texts: FrozenTexts, share: float, simulations: int
+) -> dict[str, Any]:
     """How often the share's interval holds what was turned."""
     held, widths = 0, []
     for seed in range(100, 100 + simulations):
-        run = judged(records[:SIMULATED], share, seed)
+        run = judged(records[:SIMULATED], texts, share, seed)
         interval = run["noise"].interval
         held += float(run["flipped"].mean()) in interval
         widths.append(interval.high - interval.low)
@@ -187,12 +206,13 @@ def main() -> None:
     ]
     for name in names:
         records = records_of(name, Path(folder) if folder else None)
+        texts = read(records)
         for share in RATES:
-            result["sets"].append(set_row(name, records, share, arguments.seeds))
+            result["sets"].append(set_row(name, records, texts, share, arguments.seeds))
             print(json.dumps(result["sets"][-1]), flush=True)
             write_json(RESULT, result)
         for share in RATES if arguments.simulations else ():
-            result["coverage"].append(coverage(name, records, share, arguments.simulations))
+            result["coverage"].append(coverage(name, records, texts, share, arguments.simulations))
             print(json.dumps(result["coverage"][-1]), flush=True)
             write_json(RESULT, result)
 

@@ -13,9 +13,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from rewardsmith.data.splits.splitter import Split
-from rewardsmith.errors import ContractError, UsageError
+from rewardsmith.errors import ContractError, RewardsmithError, UsageError
 from rewardsmith.evaluate.folds import fold_count, folds_of_clusters
-from rewardsmith.pipelines.prepare.label_noise import NO_MODEL, TRAIN, DecidedLabel, Labels, ModelMargins
+from rewardsmith.pipelines.prepare.label_noise import TRAIN, DecidedLabel, Labels, ModelMargins
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Record
 
@@ -41,6 +41,19 @@ MOST_FITTED = 20_000
 """Comparisons that a head is fitted on at most."""
 
 
+FeatureRows = Mapping[tuple[Split, int], "np.ndarray | None"]
+"""The features of each record's responses, shape (K, H), by split and number of the record; None where it has none."""
+
+
+@dataclass(frozen=True, eq=False)
+class FrozenTexts:
+    """Features of the labels' texts by the model `name`, or why there are none (`name` is None then)."""
+
+    name: str | None
+    rows: FeatureRows
+    why: str
+
+
 def model_margins(
     setting: str, labels: Labels, unit: Int[np.ndarray, " N"], *, progress: Progress = SILENT
 ) -> ModelMargins:
@@ -48,24 +61,34 @@ def model_margins(
 
     `unit` numbers what was judged together among the labels of the training split; a fold takes it whole.
     """
+    texts = frozen_texts(setting, labels, progress)
+    margins = {} if texts.name is None else head_margins(labels, texts.rows, unit)
+    return ModelMargins(texts.name, margins, texts.why)
+
+
+def frozen_texts(setting: str, labels: Labels, progress: Progress = SILENT) -> FrozenTexts:
+    """The features of the labels' texts by the model that `setting` names."""
     if setting == OFF:
-        return NO_MODEL
+        return FrozenTexts(None, {}, "")
     if setting != AUTO:
-        return judged_by(setting, labels, unit, progress=progress, limit=None)
+        return read_by(setting, labels, progress, limit=None)
     installed = [name for name in CANDIDATES if is_installed(name)]
     if not installed:
-        return ModelMargins(
+        return FrozenTexts(
             None,
             {},
             f"no model was used: none of {', '.join(CANDIDATES)} is installed; install one with rewardsmith models get "
             f"{CANDIDATES[0]}",
         )
-    found = NO_MODEL
+    found = [FrozenTexts(None, {}, "")]
     for name in installed:
-        found = judged_by(name, labels, unit, progress=progress, limit=OPERATIONS)
-        if found.name is not None:
+        try:
+            found.append(read_by(name, labels, progress, limit=OPERATIONS))
+        except RewardsmithError as error:  # nobody asked for this model, so it must not stop the work
+            found.append(FrozenTexts(None, {}, f"no model was used: {name} cannot be used: {error}"))
+        if found[-1].name is not None:
             break
-    return found
+    return found[-1]
 
 
 def is_installed(name: str) -> bool:
@@ -75,22 +98,15 @@ def is_installed(name: str) -> bool:
     return (models_folder() / name / "config.json").is_file()
 
 
-def judged_by(
-    name: str,
-    labels: Labels,
-    unit: Int[np.ndarray, " N"],
-    *,
-    progress: Progress,
-    limit: float | None,
-) -> ModelMargins:
-    """Margins by a head on this model's features; none where they would take more than `limit` operations."""
+def read_by(name: str, labels: Labels, progress: Progress, *, limit: float | None) -> FrozenTexts:
+    """Features by this model; none where they would take more than `limit` operations."""
     model = open_frozen(name)
     records = {(label.split, label.record_number): label.record for part in labels.values() for label in part}
     encoded = encode(model, list(records.values()), LONGEST)
     length = affordable(encoded, limit, per_token=operations_of(model))
-    if length < min(SHORTEST, LONGEST):
+    if length < SHORTEST:
         texts = len({text.key for one in encoded if one for text in one.texts()})
-        return ModelMargins(
+        return FrozenTexts(
             None,
             {},
             f"no model was used: computing features of {texts:,} texts with {name} takes more than a minute; pass "
@@ -99,14 +115,12 @@ def judged_by(
     if length < LONGEST:
         encoded = encode(model, list(records.values()), length)
     rows = features_of(model, encoded, progress)
-    places = dict(zip(records, rows, strict=True))
-    margins = head_margins(labels, places, unit)
     layers = ", ".join(map(str, model.network.readout.layers)) if model.network.readout else "all"
     why = (
         f"detectors: TF-IDF and a linear head on frozen features of {name} (layers {layers}, up to {length} tokens per "
         "text), both fitted on the labels of other rows"
     )
-    return ModelMargins(f"frozen {name}", margins, why)
+    return FrozenTexts(f"frozen {name}", dict(zip(records, rows, strict=True)), why)
 
 
 def open_frozen(name: str) -> "RewardModel":
@@ -187,9 +201,6 @@ def features_of(
         rows = None if one is None else store.rows(key_of(text) for text in one.texts())
         found.append(None if rows is None else rows.numpy())
     return found
-
-
-FeatureRows = Mapping[tuple[Split, int], "np.ndarray | None"]
 
 
 def head_margins(

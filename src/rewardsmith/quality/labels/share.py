@@ -132,7 +132,7 @@ def log_likelihood(margin: np.ndarray, weight: np.ndarray) -> Float[np.ndarray, 
 
 def penalty() -> Float[np.ndarray, " P"]:
     """How much less each power is believed than 1, on the scale of the log-likelihood."""
-    return (np.log(POWERS) / POWER_SPREAD) ** 2 / 2
+    return np.asarray((np.log(POWERS) / POWER_SPREAD) ** 2 / 2)
 
 
 def first_of_best(table: np.ndarray) -> tuple[int, int, int]:
