@@ -8,8 +8,8 @@ alarm where anything is found, changed or called lost.
 
 For recall every 40th of them is read as it would be by a program that takes UTF-8 for another encoding, and drops what that
 cannot show; texts that stay the same are left out. `right` counts repairs that give the original again, `wrong` those that
-give anything else. `partly` has messages of 30 to 400 characters in which only half of the words were misread, as Windows 1252 or
-ISO 8859-1 and without any loss.
+give anything else. `partly` has messages of 30 to 400 characters in which only half of the words were misread, as Windows
+1252 or ISO 8859-1 and without any loss.
 """
 
 import argparse

@@ -34,6 +34,7 @@ SCRIPTS = (
 Thai, Vietnamese and Georgian, punctuation, kana to Korean, emoji."""
 WIDE = 11
 WESTERN = (0xC2, 0xC3)
+MARKS = (0xCC, 0xCD)
 TYPOGRAPHIC = (b"\xe2\x80", b"\xe2\x82", b"\xf0\x9f")
 """How quotes, signs of money and emoji begin, whatever the script beside them."""
 QUOTES = b"\x85\x91\x92\x93\x94\x95\x96\x97\xab\xbb"
@@ -48,6 +49,11 @@ def script_of(lead: int) -> int:
 def leads_in(runs: Iterable[bytes]) -> frozenset[int]:
     """The first bytes of the whole sequences in some bytes."""
     return frozenset(each[0] for data in runs for each in SEQUENCE.findall(data))
+
+
+def marks_in(data: bytes) -> int:
+    """Combining accents among the whole sequences of some bytes, which are rare, and which a wrong page often gives."""
+    return sum(each[0] in MARKS for each in SEQUENCE.findall(data))
 
 
 def unfinished(data: bytes) -> bytes:
@@ -80,7 +86,8 @@ def is_lost(found: re.Match[bytes], pieces: bytes, leads: frozenset[int], beside
     if found[0].startswith(TYPOGRAPHIC):
         return True
     if lead < 0xE0:
-        return lead in leads and (lead not in WESTERN or len(pieces) > 1 or not beside.isupper())
+        in_capitals = lead in WESTERN and beside.isupper() and min(pieces) >= 0xC0
+        return lead in leads and not in_capitals
     if script_of(lead) not in map(script_of, leads):
         return False
     return len(pieces) > 1 and bool(rest.strip(QUOTES) or b" " in pieces)

@@ -5,14 +5,14 @@ import re
 from dataclasses import dataclass
 
 from rewardsmith.quality.text.evidence import SEQUENCE, Stretch, convincing
-from rewardsmith.quality.text.lost_bytes import leads_in, lost_in, only_quotes, unfinished
+from rewardsmith.quality.text.lost_bytes import leads_in, lost_in, marks_in, only_quotes, unfinished
 
 
 @dataclass(frozen=True, slots=True)
 class PageReading:
     """How a text reads back under one page: whole characters, lost ones, and the text with the whole ones put in.
 
-    `beside` counts what the page shows, and was not misread.
+    `beside` counts what the page shows and was not misread, and twice what is hardly meant.
     `doubtful` where beside the damage stand characters that may be damage too, too few to be sure; `chance` where all of it
     may be clean characters that merely stand side by side.
     """
@@ -46,7 +46,7 @@ def reading(text: str, page: str) -> PageReading:
         readable, lost = readable + count, lost + broken
         left = 0 if broken else len(SEQUENCE.sub(b"", data))
         touching += left if count and not only_quotes(data) else 0
-        beside += left
+        beside += left + 2 * marks_in(data)
         if count:
             found.append(Stretch(run.start(), data, whole=whole_sequences(data) > 0))
         parts += [text[end : run.start()], read_back(run.group(), data) if count and not broken else run.group()]
