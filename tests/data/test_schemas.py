@@ -356,3 +356,36 @@ def test_a_webgpt_question_that_csv_made_text_of_is_no_prompt():
     loaded = load(rows)
     assert [bad.code for bad in loaded.quarantined] == ["wrong_type"] * 2
     assert [record.prompt[0].content for record in loaded.records] == ["Why?"]
+
+
+def told(row, rules):
+    """A row as the page tells it: its prompt, and each comparison."""
+    loaded = load([row], map=rules)
+    if loaded.quarantined:
+        return f"refused: `{loaded.quarantined[0].code}`"
+    (record,) = loaded.records
+    said = [spoken(response.messages).removeprefix("assistant: ") for response in record.responses]
+    parts = [spoken(record.prompt) or "no prompt"]
+    for c in record.comparisons:
+        votes = f" ({c.votes[0]} : {c.votes[1]})" if c.votes else ""
+        parts.append(f"{said[c.i]} {'=' if c.is_tie else '>'} {said[c.j]}{votes}")
+    if not record.comparisons:
+        parts += [f"“{text}” is not compared" for text in said]
+        parts.append("rated " + ", ".join(f"{value:g}" for value in record.ratings["overall"]))
+    return "; ".join(parts).replace("\n", " ⏎ ")
+
+
+def spoken(turns):
+    reasons = [f" (reasoning: {turn.reasoning})" if turn.reasoning else "" for turn in turns]
+    return " ⏎ ".join(f"{turn.role}: {turn.content}{why}" for turn, why in zip(turns, reasons, strict=True))
+
+
+LAYOUT = re.compile(r"^\| (.+?) \| `(\{.*\})` \| (.+) \|$", flags=re.MULTILINE)
+
+
+def test_every_layout_of_the_page_is_read_as_it_says():
+    layouts = LAYOUT.findall(PAGE)
+    assert len(layouts) >= 35
+    for name, row, expected in layouts:
+        rules = re.findall(r"--map (\S+?)`", name)
+        assert told(json.loads(row.replace("\\|", "|")), rules) == expected, name

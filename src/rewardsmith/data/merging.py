@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from rewardsmith.data.formats.judgements import by_value
 from rewardsmith.records import Comparison, Record, Response
 
 RolesAndTexts = tuple[tuple[str, ...], ...]
@@ -14,12 +15,21 @@ def merge_prompts(records: Iterable[Record]) -> list[Record]:
 
     A ranking counts as one record (its comparisons share weight 1), as in Ouyang et al. 2022, section 3.5, where all
     comparisons of a prompt form one batch element. Ratings and fields are kept where the records agree.
-    The merged record's place is that of its first row. Order: first appearance of each prompt and response.
+    Responses that were rated and not compared are compared by their ratings. The merged record's place is that of its first
+    row. Order: first appearance of each prompt and response.
     """
     groups: dict[str, list[Record]] = {}
     for record in records:
         groups.setdefault(record.prompt_id, []).append(record)
-    return [group[0] if len(group) == 1 else merged(group) for group in groups.values()]
+    return [group[0] if len(group) == 1 else compared_by_ratings(merged(group)) for group in groups.values()]
+
+
+def compared_by_ratings(record: Record) -> Record:
+    """A record of responses that were rated one by one, with the comparisons that their ratings amount to."""
+    if record.comparisons:
+        return record
+    rated = [c for name, values in record.ratings.items() for c in by_value(values, attribute=name)]
+    return replace(record, comparisons=tuple(rated))
 
 
 def merged(group: Sequence[Record], *, repeats: bool = True) -> Record:

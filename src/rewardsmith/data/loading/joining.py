@@ -1,11 +1,9 @@
 """Adjacent rows of a source that belong into one record, joined while they stream by."""
 
 from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import replace
 
-from rewardsmith.data.formats.judgements import by_value
 from rewardsmith.data.input.rows import RowError, excerpt, quarantined
-from rewardsmith.data.merging import merged, turns
+from rewardsmith.data.merging import compared_by_ratings, merged, turns
 from rewardsmith.records import Document, Joined, Quarantined, Record
 
 MAX_JOINED = 1000  # rows of one record; bounds memory where a whole file shares a key
@@ -44,10 +42,7 @@ def finished(group: list[Record]) -> Iterator[Record | Joined]:
     if len(group) == 1:
         yield group[0]
         return
-    record = merged(group, repeats=False)
-    if not record.comparisons:
-        rated = [c for name, values in record.ratings.items() for c in by_value(values, attribute=name)]
-        record = replace(record, comparisons=tuple(rated))
+    record = compared_by_ratings(merged(group, repeats=False))
     yield record
     for other in group[1:]:
         yield Joined(other.source, other.line, record.place, excerpt(other.responses[0].text), other.byte)
