@@ -44,3 +44,19 @@ def test_rows_that_checks_removed_are_told_beside_those_that_could_not_be_read(t
     assert cli.main(["prepare", "bad.jsonl", "-o", "out", "--remove", "too_few_words", "--min-words", "3"]) != 0
     said = capsys.readouterr().err
     assert all(f"{code} × 2" in said for code in ("missing_field", "too_few_words"))
+
+
+def test_score_says_which_columns_it_cannot_write_back(tmp_path, monkeypatch, capsys):
+    from decimal import Decimal
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from builders import tiny
+
+    monkeypatch.chdir(tmp_path)
+    tiny().save(tmp_path / "model")
+    row = {"prompt": "p", "chosen": "a", "rejected": "b", "price": Decimal("1.5")}
+    pq.write_table(pa.Table.from_pylist([row]), tmp_path / "a.parquet")
+    assert cli.main(["score", "model", "a.parquet", "-o", "s.jsonl"]) == 0
+    assert "ignored: price" in capsys.readouterr().err

@@ -153,9 +153,15 @@ def refuse_bad(item: object) -> None:
         raise DataError(f"{item.file}:{item.line}: {item.reason}")
 
 
-def iterate_rows(source: Any, *, strict: bool = False, columns: tuple[Rename, ...] = ()) -> Iterator[Read]:
-    """Each input row of a source with a record of its own, in order; nothing is joined."""
-    for _, rows in read_files(source, nothing, columns, None):
+def iterate_rows(
+    source: Any,
+    *,
+    strict: bool = False,
+    columns: tuple[Rename, ...] = (),
+    note: Callable[[str], None] = nothing,
+) -> Iterator[Read]:
+    """Each input row of a source with a record of its own, in order; nothing is joined. `note` as in `iterate`."""
+    for _, rows in read_files(source, note, columns, None):
         for _, read in rows:
             if strict:
                 refuse_bad(read.item)

@@ -1,7 +1,7 @@
 """Rows → the same rows with their rewards, window by window; finished parts survive a kill."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -95,7 +95,7 @@ def scored_rows(config: Config, progress: Progress) -> Result:
         deciding["mismatch"] = True
     parts = Parts(config.output, fingerprint(model, deciding))
     counts, paths, kept = Counts(), [], 0
-    with progress.task("scoring", None, "rows") as task, scored(config, model, parts) as finished:
+    with progress.task("scoring", None, "rows") as task, scored(config, model, parts, progress.note) as finished:
         for path, was_there in finished:
             paths.append(path)
             found = counts_of(path)
@@ -126,24 +126,28 @@ def open_model(config: Config) -> "RewardModel":
 
 
 @contextlib.contextmanager
-def scored(config: Config, model: "RewardModel", parts: Parts) -> "Iterator[Iterator[tuple[Path, bool]]]":
+def scored(
+    config: Config, model: "RewardModel", parts: Parts, note: Callable[[str], None]
+) -> "Iterator[Iterator[tuple[Path, bool]]]":
     """The path of every part, in order, once it is written, and whether an earlier run had written it."""
     from rewardsmith.model.runtime.allocator import kept_memory
 
     if config.engine == "local":
         with kept_memory(model.network.device.type):
-            yield scored_here(config, model, parts)
+            yield scored_here(config, model, parts, note)
         return
     from rewardsmith.parallel.processes import usable_cores
     from rewardsmith.parallel.ray_session import ray_session
 
     with ray_session(config.workers or usable_cores()) as ray:
-        yield scored_on_ray(config, ray, parts)
+        yield scored_on_ray(config, ray, parts, note)
 
 
-def scored_here(config: Config, model: "RewardModel", parts: Parts) -> "Iterator[tuple[Path, bool]]":
+def scored_here(
+    config: Config, model: "RewardModel", parts: Parts, note: Callable[[str], None]
+) -> "Iterator[tuple[Path, bool]]":
     """Part after part in this process."""
-    for number, window in enumerate(windows(config)):
+    for number, window in enumerate(windows(config, note)):
         path = parts.path(number, window)
         kept = path.is_file()
         if not kept:
@@ -151,13 +155,13 @@ def scored_here(config: Config, model: "RewardModel", parts: Parts) -> "Iterator
         yield path, kept
 
 
-def scored_on_ray(config: Config, ray: Any, parts: Parts) -> "Iterator[tuple[Path, bool]]":
+def scored_on_ray(config: Config, ray: Any, parts: Parts, note: Callable[[str], None]) -> "Iterator[tuple[Path, bool]]":
     """Parts by the workers of a Ray session, which read the model from where this process found it."""
     from rewardsmith.parallel.ray_mapping import in_order_on_ray
 
     place = str(Path(config.model).resolve()) if Path(config.model).exists() else config.model
     gpus = int(config.device != "cpu" and ray.cluster_resources().get("GPU", 0) > 0)
-    pieces = (Piece(parts.path(number, window), window) for number, window in enumerate(windows(config)))
+    pieces = (Piece(parts.path(number, window), window) for number, window in enumerate(windows(config, note)))
     tasks = (piece.without_rows() if piece.path.is_file() else piece for piece in pieces)
     found = in_order_on_ray(ray, score_on_worker, replace(config, model=place), tasks, wave=WAVE, gpus=gpus)
     for piece, content in found:
@@ -198,19 +202,19 @@ def part_of(config: Config, model: "RewardModel", window: "Sequence[Read]") -> b
     return part(counts, rows)
 
 
-def windows(config: Config) -> "Iterator[list[Read]]":
-    """The source's rows in stretches of WINDOW."""
-    rows = input_rows(config)
+def windows(config: Config, note: Callable[[str], None]) -> "Iterator[list[Read]]":
+    """The source's rows in stretches of WINDOW; `note` gets what was understood of each file."""
+    rows = input_rows(config, note)
     while window := list(islice(rows, WINDOW)):
         yield window
 
 
-def input_rows(config: Config) -> "Iterator[Read]":
+def input_rows(config: Config, note: Callable[[str], None]) -> "Iterator[Read]":
     """The source's rows as they were given, each with what it was understood as."""
     from rewardsmith.data.input.renaming import parse_renames
     from rewardsmith.data.loading.load import iterate_rows
 
-    return iterate_rows(config.source, strict=config.strict, columns=parse_renames(config.map))
+    return iterate_rows(config.source, strict=config.strict, columns=parse_renames(config.map), note=note)
 
 
 def score_window(
