@@ -19,7 +19,7 @@ from rewardsmith.files.reading import as_object, taking_from
 from rewardsmith.pipelines.score.counts import Counts, counts_from
 
 if TYPE_CHECKING:
-    from rewardsmith.data.loading.load import Read
+    from rewardsmith.data.loading.understanding import Read
     from rewardsmith.model.reward_model import RewardModel
 
 PART = re.compile(r"\d{6,}-[0-9a-f]{32}\.jsonl")

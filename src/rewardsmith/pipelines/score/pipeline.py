@@ -16,7 +16,7 @@ from rewardsmith.pipelines.score.parts import Parts, counts_of, fingerprint, par
 from rewardsmith.progress import SILENT, Progress
 
 if TYPE_CHECKING:
-    from rewardsmith.data.loading.load import Read
+    from rewardsmith.data.loading.understanding import Read
     from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.model.scorer import RecordRewards, Sequences
     from rewardsmith.records import Quarantined

@@ -137,7 +137,14 @@ class Votes:
     def majorities(self, comparisons: ComparisonColumns) -> ComparisonColumns:
         """The comparisons of all rows, those of each group as one row that says what most of its rows say."""
         grouped = np.isin(comparisons.row, np.array([*self.counts, *self.head_of], np.uint64))
-        kept = ComparisonColumns(*(values[~grouped] for values in comparisons))
+        alone = ~grouped
+        kept = ComparisonColumns(
+            comparisons.better[alone],
+            comparisons.worse[alone],
+            comparisons.row[alone],
+            comparisons.tie[alone],
+            comparisons.shown_first[alone],
+        )
         said = [
             (*((low, high) if votes[0] >= votes[1] else (high, low)), row, votes[0] == votes[1])
             for row, counts in self.counts.items()
@@ -145,10 +152,13 @@ class Votes:
         ]
         if not said:
             return kept
-        better, worse, row, tie = zip(*said, strict=True)
-        added = (better, worse, row, tie, [-1] * len(said))
+        better, worse, row, tie = (list(column) for column in zip(*said, strict=True))
         return ComparisonColumns(
-            *(np.concatenate([old, np.array(new, old.dtype)]) for old, new in zip(kept, added, strict=True))
+            np.concatenate([kept.better, np.array(better, np.uint64)]),
+            np.concatenate([kept.worse, np.array(worse, np.uint64)]),
+            np.concatenate([kept.row, np.array(row, np.uint64)]),
+            np.concatenate([kept.tie, np.array(tie, kept.tie.dtype)]),
+            np.concatenate([kept.shown_first, np.full(len(said), -1, kept.shown_first.dtype)]),
         )
 
 

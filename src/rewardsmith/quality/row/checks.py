@@ -149,7 +149,7 @@ def overall_against_aspects(record: Record) -> Details:
     if overall is None or len(aspects) < 2:
         return
     for at, rating in enumerate(overall):
-        said = [values[at] for values in aspects if values[at] is not None]
+        said = [value for values in aspects if (value := values[at]) is not None]
         if rating == BEST_OVERALL and record.ratings.keys() >= ULTRAFEEDBACK and len(said) >= 2 and max(said) <= 2:
             yield (
                 "warning",
