@@ -215,7 +215,7 @@ def test_an_empty_part_is_answered_with_options_that_the_command_has(model, tmp_
 
 def test_data_without_a_usable_row_is_not_called_too_small(tmp_path):
     data = write_rows(tmp_path / "data.jsonl", [{"prompt": "q", "chosen": "a", "rejected": None}] * 2)
-    with pytest.raises(DataError, match=r"none of the 2 rows can be used; the first, .*data\.jsonl:1"):
+    with pytest.raises(DataError, match=r"none of the 2 rows can be used: .*; the first, .*data\.jsonl:1"):
         split(data)
 
 

@@ -85,15 +85,11 @@ def gather(
     measured = evaluated or run_folder
     evaluation = evaluation_of(measured)
     if evaluated is not None and not evaluation:
-        raise UsageError(
-            f"--evaluation {measured}: the folder has no evaluation.json; pass the output folder of evaluate"
-        )
+        raise UsageError(f"--evaluation {measured}: no evaluation.json; pass the output folder of evaluate")
     # Without an evaluation, facts are those of the validation passes that picked the weights: no measurement.
     facts = (facts or facts_from_folder(measured)) if evaluation else None
     training = training_of(run_folder)
-    known: tuple[str, tuple[str, ...]] = (UNKNOWN, ())
-    if (folder / CARD).is_file():
-        known = stated(read_text(folder / CARD))
+    known = stated(read_text(folder / CARD)) if (folder / CARD).is_file() else (UNKNOWN, ())
     return ModelCard(
         sidecar=sidecar,
         config=config_of(folder),
