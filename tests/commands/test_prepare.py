@@ -95,7 +95,9 @@ def test_plain_text_gets_a_report_and_no_splits(tmp_path):
 def test_sources_without_one_good_row_are_refused_by_their_first_reason(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text("null\n{}\n")
-    with pytest.raises(DataError, match=r"none of the 2 rows can be used: .*; the first, .*a\.jsonl:1: the row is null"):
+    with pytest.raises(
+        DataError, match=r"none of the 2 rows can be used: .*; the first, .*a\.jsonl:1: the row is null"
+    ):
         prepare(path, tmp_path / "out")
 
 

@@ -90,7 +90,10 @@ PARTLY = [
     ("TÃ¼rkÃ§e ve İstanbul, ÄŸÃ¼zel", "Türkçe ve İstanbul, ğüzel"),
     ("Privet: Ð¿Ñ€Ð¸Ð²ÐµÑ‚ и это нормально", "Privet: привет и это нормально"),
     ("中文正常，å¥–åŠ±æ˜¯ä»€ä¹ˆ，谢谢", "中文正常，奖励是什么，谢谢"),
-    ("DÃ©placer la fenêtre vers le bord supÃ©rieur de l’écran", "Déplacer la fenêtre vers le bord supérieur de l’écran"),
+    (
+        "DÃ©placer la fenêtre vers le bord supÃ©rieur de l’écran",
+        "Déplacer la fenêtre vers le bord supérieur de l’écran",
+    ),
     ("[OPÇÃO] DIRETÃ“RIO [OPÃ‡ÃƒO] SÃ£o", "[OPÇÃO] DIRETÓRIO [OPÇÃO] São"),
     ("Il va Ã la mer en Ã©tÃ©", "Il va à la mer en été"),
     ("Itâ€™s RenÃ©â€™s cafÃ© – “naïve”", "It’s René’s café – “naïve”"),

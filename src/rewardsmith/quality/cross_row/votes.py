@@ -24,7 +24,7 @@ ANNOTATOR = re.compile(
 )
 """The fields that name who judged."""
 
-Counts = dict[tuple[int, int], list[int]]
+VoteCounts = dict[tuple[int, int], list[int]]
 """For two responses by their hashes, the lower first: votes for the lower, for the higher, for neither."""
 
 
@@ -53,16 +53,20 @@ NO_ROWS: U64 = np.zeros(0, np.uint64)
 
 def vote_of(record: Record, fingerprint: Fingerprint) -> tuple[int, int]:
     """The two hashes of a row."""
-    annotator = annotator_of(record)
-    hashes = fingerprint.responses
-    single = all(c.preference in (0.5, 1.0) and c.votes is None and c.weight == 1.0 for c in record.comparisons)
-    if not (annotator and record.comparisons and single and hashes and len(set(hashes)) == len(hashes)):
+    annotator, hashes = annotator_of(record), fingerprint.responses
+    if not (annotator and len(set(hashes)) == len(hashes) > 1 and is_one_judgement(record)):
         return 0, 0
     order = sorted(range(len(hashes)), key=lambda at: hashes[at])
     ratings = sorted((name, [values[at] for at in order]) for name, values in record.ratings.items())
     shown = {hashes[c.shown_first] for c in record.comparisons if c.shown_first is not None}
     attributes = sorted({c.attribute for c in record.comparisons})
     return digest([hashes[at] for at in order], ratings, sorted(shown), attributes), digest(annotator)
+
+
+def is_one_judgement(record: Record) -> bool:
+    """Whether what a row says is that of one judge: decided or tied comparisons, not counted or weighted yet."""
+    plain = (c.preference in (0.5, 1.0) and c.votes is None and c.weight == 1.0 for c in record.comparisons)
+    return bool(record.comparisons) and all(plain)
 
 
 def told_apart(fingerprint: bytes, annotator: int) -> bytes:
@@ -78,7 +82,7 @@ class Votes:
     def __init__(self) -> None:
         self.judged, self.annotators = array("Q"), array("Q")
         self.head_of: dict[int, int] = {}
-        self.counts: dict[int, Counts] = {}
+        self.counts: dict[int, VoteCounts] = {}
 
     def extend(self, columns: VoteColumns) -> None:
         """Add the next rows."""

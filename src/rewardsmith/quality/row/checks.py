@@ -148,23 +148,33 @@ def overall_against_aspects(record: Record) -> Details:
     overall, aspects = record.ratings.get("overall"), aspects_of(record)
     if overall is None or len(aspects) < 2:
         return
-    for at, rating in enumerate(overall):
-        said = [value for values in aspects if (value := values[at]) is not None]
-        if rating == BEST_OVERALL and record.ratings.keys() >= ULTRAFEEDBACK and len(said) >= 2 and max(said) <= 2:
-            yield (
-                "warning",
-                f"response {at} is rated {rating:g}, and at most {max(said):g} of 5 in each of {len(said)} aspects",
-            )
+    if record.ratings.keys() >= ULTRAFEEDBACK:
+        yield from best_without_aspects(overall, aspects)
     for i, j in permutations(range(len(record.responses)), 2):
-        high, low = overall[i], overall[j]
-        if high is None or low is None or high <= low:
-            continue
-        rated = [(values[i], values[j]) for values in aspects if values[i] is not None and values[j] is not None]
-        if len(rated) >= 2 and all(a < b for a, b in rated if a is not None and b is not None):
+        high, low, rated = overall[i], overall[j], rated_in(aspects, i, j)
+        if high is not None and low is not None and high > low and len(rated) >= 2 and all(a < b for a, b in rated):
             yield (
                 "warning",
                 f"response {i} is rated {high:g} and {j} {low:g}, and lower in each of {len(rated)} aspects",
             )
+
+
+def best_without_aspects(overall: Sequence[float | None], aspects: Sequence[tuple[float | None, ...]]) -> Details:
+    """The best overall rating of responses that are bad in every aspect, on UltraFeedback's scales."""
+    for at, rating in enumerate(overall):
+        said = rated_in(aspects, at)
+        if rating == BEST_OVERALL and len(said) >= 2 and max(said)[0] <= 2:
+            most = max(said)[0]
+            yield (
+                "warning",
+                f"response {at} is rated {rating:g}, and at most {most:g} of 5 in each of {len(said)} aspects",
+            )
+
+
+def rated_in(aspects: Sequence[tuple[float | None, ...]], *places: int) -> list[tuple[float, ...]]:
+    """The ratings of some responses in each aspect in which all of them have one."""
+    chosen = [tuple(value for at in places if (value := values[at]) is not None) for values in aspects]
+    return [values for values in chosen if len(values) == len(places)]
 
 
 def aspects_of(record: Record) -> list[tuple[float | None, ...]]:
