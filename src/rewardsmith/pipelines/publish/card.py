@@ -75,9 +75,9 @@ def gather(
     """
     from rewardsmith.diagnose.reading import facts_from_folder, left_out_of
     from rewardsmith.diagnose.verdict import judge
-    from rewardsmith.files.reading import read_object, read_text
+    from rewardsmith.files.reading import read_object
     from rewardsmith.model.checkpoint.sidecar import Sidecar
-    from rewardsmith.report.card.page import UNKNOWN, ModelCard, stated
+    from rewardsmith.report.card.page import ModelCard
 
     sidecar = Sidecar.load(folder)
     assert sidecar is not None  # model_folder found it
@@ -89,7 +89,7 @@ def gather(
     # Without an evaluation, facts are those of the validation passes that picked the weights: no measurement.
     facts = (facts or facts_from_folder(measured)) if evaluation else None
     training = training_of(run_folder)
-    known = stated(read_text(folder / CARD)) if (folder / CARD).is_file() else (UNKNOWN, ())
+    known_license, known_languages = stated_in(folder / CARD)
     return ModelCard(
         sidecar=sidecar,
         config=config_of(folder),
@@ -100,10 +100,18 @@ def gather(
         left_out=left_out_of(training, evaluation),
         facts=facts,
         verdict=None if facts is None else judge(facts),
-        license=license or known[0],
-        languages=languages or known[1],
+        license=license or known_license,
+        languages=languages or known_languages,
         has_adapter=(folder / "adapter").is_dir(),
     )
+
+
+def stated_in(path: Path) -> tuple[str, tuple[str, ...]]:
+    """License and languages that a card states, where there is one."""
+    from rewardsmith.files.reading import read_text
+    from rewardsmith.report.card.page import UNKNOWN, stated
+
+    return stated(read_text(path)) if path.is_file() else (UNKNOWN, ())
 
 
 def training_of(folder: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ PLAIN = ("rows", "responses", "not_scored")
 
 
 @dataclass
-class Counts:
+class RowCounts:
     """`rows` looked at, `responses` with a reward, rows `not_scored`, and what was not scored as it was given."""
 
     rows: int = 0
@@ -23,16 +23,16 @@ class Counts:
         """The counts that a part keeps."""
         return {**{name: getattr(self, name) for name in PLAIN}, "left_out": self.left_out.to_json()}
 
-    def add(self, other: "Counts") -> None:
+    def add(self, other: "RowCounts") -> None:
         """Count the rows of a part."""
         for name in PLAIN:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.left_out.add(other.left_out)
 
 
-def counts_from(value: Mapping[str, Any]) -> Counts:
+def counts_from(value: Mapping[str, Any]) -> RowCounts:
     """What `to_json` wrote; DataError for anything else."""
     rows, responses, not_scored = plain = [value[name] for name in PLAIN]
     if any(type(count) is not int or count < 0 for count in plain):
         raise DataError("its counts are not integers")
-    return Counts(rows, responses, not_scored, left_out_from(value["left_out"]))
+    return RowCounts(rows, responses, not_scored, left_out_from(value["left_out"]))

@@ -16,7 +16,7 @@ from rewardsmith.errors import DataError
 from rewardsmith.files import write_bytes, write_lines
 from rewardsmith.files.leftovers import remove_files
 from rewardsmith.files.reading import as_object, taking_from
-from rewardsmith.pipelines.score.counts import Counts, counts_from
+from rewardsmith.pipelines.score.counts import RowCounts, counts_from
 
 if TYPE_CHECKING:
     from rewardsmith.data.loading.understanding import Read
@@ -53,13 +53,13 @@ class Parts:
         remove_files(self.folder, PART)
 
 
-def part(counts: Counts, rows: Iterable[Any]) -> bytes:
+def part(counts: RowCounts, rows: Iterable[Any]) -> bytes:
     """The bytes of a part."""
     lines = [orjson.dumps(row, option=OPTIONS) for row in rows]
     return b"".join([orjson.dumps(counts.to_json(), option=OPTIONS), *lines])
 
 
-def counts_of(path: Path) -> Counts:
+def counts_of(path: Path) -> RowCounts:
     """The counts of a part; DataError where it is damaged."""
     with path.open("rb") as file:
         line = file.readline()

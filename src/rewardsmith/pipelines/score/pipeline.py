@@ -11,7 +11,7 @@ from rewardsmith.data.splits.sources import input_files
 from rewardsmith.errors import DataError
 from rewardsmith.files import check_output_file, claimed, refuse_inside
 from rewardsmith.pipelines.score.config import Config
-from rewardsmith.pipelines.score.counts import Counts
+from rewardsmith.pipelines.score.counts import RowCounts
 from rewardsmith.pipelines.score.parts import Parts, counts_of, fingerprint, part
 from rewardsmith.progress import SILENT, Progress
 
@@ -94,7 +94,7 @@ def scored_rows(config: Config, progress: Progress) -> Result:
     if model.mismatch:  # told in the rows; parts of others keep their names
         deciding["mismatch"] = True
     parts = Parts(config.output, fingerprint(model, deciding))
-    counts, paths, kept = Counts(), [], 0
+    counts, paths, kept = RowCounts(), [], 0
     with progress.task("scoring", None, "rows") as task, scored(config, model, parts, progress.note) as finished:
         for path, was_there in finished:
             paths.append(path)
@@ -197,7 +197,7 @@ def score_on_worker(config: Config, piece: Piece) -> bytes | None:
 
 def part_of(config: Config, model: "RewardModel", window: "Sequence[Read]") -> bytes:
     """Some rows with their rewards, or with an error in their place, and the counts of them."""
-    counts = Counts()
+    counts = RowCounts()
     rows = list(score_window(config, model, window, counts))
     return part(counts, rows)
 
@@ -218,7 +218,7 @@ def input_rows(config: Config, note: Callable[[str], None]) -> "Iterator[Read]":
 
 
 def score_window(
-    config: Config, model: "RewardModel", window: "Sequence[Read]", counts: Counts
+    config: Config, model: "RewardModel", window: "Sequence[Read]", counts: RowCounts
 ) -> Iterator[dict[str, Any]]:
     """Score a stretch of rows; what cannot be scored gets an `error` in its place."""
     rows: list[dict[str, Any]] = []
@@ -241,7 +241,7 @@ def score_window(
 
 
 def encoded_row(
-    config: Config, model: "RewardModel", row: dict[str, Any], read: "Read", counts: Counts
+    config: Config, model: "RewardModel", row: dict[str, Any], read: "Read", counts: RowCounts
 ) -> "tuple[list[int], Sequences] | None":
     """The order in which the row names its responses, and what is scored of them; None, and an `error` in the row, where
     nothing can be."""
@@ -297,7 +297,7 @@ def rewards_of(
         yield rewards, None
 
 
-def fail(row: dict[str, Any], place: str, reason: str, counts: Counts) -> None:
+def fail(row: dict[str, Any], place: str, reason: str, counts: RowCounts) -> None:
     """Give a row that cannot be scored its `error`, and count it."""
     refuse_taken(row, place, ["error"])
     row["error"] = f"{place}: {reason}"
