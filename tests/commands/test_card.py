@@ -174,7 +174,7 @@ def test_without_an_evaluation_the_card_says_so(tmp_path, data):
     )
     train.run(config)
     text = text_of(tmp_path / "run")
-    assert "It has not been evaluated" in text
+    assert "has not been evaluated" in text
     assert "model-index" not in text
     assert "accuracy" not in text.lower()
     evaluate.run(evaluate.Config(model=str(tmp_path / "run"), sources=(str(data),), output=tmp_path / "test"))
