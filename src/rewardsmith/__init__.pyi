@@ -335,8 +335,8 @@ def train(
         max_steps: Maximum number of optimizer steps; the learning-rate schedule ends there too.
         batch: Records per optimizer step, over all micro-batches.
         max_length: Maximum length of a conversation in tokens (default: 1024, or the limit of the model).
-        reasoning: Reasoning apart from an answer's text: omit, or think for think tags before it (default: the
-            model's, or omit).
+        reasoning: Reasoning stored separately from a response: omit, or think to put it before the response in
+            think tags (default: that of the model, or omit).
         frac: Fraction of the training records to use, above 0 and at most 1.
         loss: Loss function: bradley-terry.
         head_start: Initialisation of a new head: random, or probe (a linear probe: the head is first fitted on the

@@ -122,21 +122,22 @@ FORMATS: dict[str, Format] = {
         hashed_order=True,
     ),
     "rmb-best-of-n": Format(
-        "one answer that beats each of several others",
+        "one response preferred to each of several others",
         has("conversation_input", "bon_best", "loser_list"),
         benchmarks.rmb_best_of_n,
         frozenset({"conversation_input", "bon_best", "loser_list", "system"}),
         hashed_order=True,
     ),
     "rmb-pair": Format(
-        "two answers of which the first is better",
+        "two responses, the first of which is better",
         has("conversation_input", "chosen", "reject"),
         benchmarks.rmb_pair,
         frozenset({"conversation_input", "chosen", "reject", "system"}),
         hashed_order=True,
     ),
     "feedbackqa": Format(
-        "passages as answers, rated by several annotators; adjacent rows of one question become one record",
+        "passages as responses, rated by several annotators; adjacent rows with the same question are joined into one "
+        "record",
         has("question", "passage", "rating"),
         benchmarks.feedback_qa,
         columns("question passage rating models system"),
@@ -208,7 +209,7 @@ FORMATS: dict[str, Format] = {
         hashed_order=True,
     ),
     "ms-swift-pair": Format(
-        "a conversation that ends with the chosen answer, and what else might have been said at its end",
+        "a conversation that ends with the chosen response, and alternative responses",
         pairs.is_swift_pair,
         pairs.swift_pair,
         BESIDE_PAIRS,
@@ -224,7 +225,7 @@ FORMATS: dict[str, Format] = {
         hashed_order=True,
     ),
     "output-pair": Format(
-        "a prompt with a list of two answers, the better one first",
+        "a prompt with a list of two responses, the better one first",
         pairs.is_output_pair,
         pairs.output_pair,
         BESIDE_PAIRS | {"output"},

@@ -112,5 +112,5 @@ def structure(value: Any, name: str) -> Any:
     except orjson.JSONDecodeError:
         found = python_value(value)
     if not isinstance(found, list | tuple | Mapping):
-        raise RowError("wrong_type", f"{name} is text that is no list or object; expected one; export as JSON lines")
+        raise RowError("wrong_type", f"{name} is text; expected a list or an object; export the data as JSON Lines")
     return trusted({"value": found})["value"]

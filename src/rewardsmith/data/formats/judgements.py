@@ -134,7 +134,8 @@ def by_pairs(value: Any, count: int) -> list[Comparison]:
         better, worse = places
         if (worse, better) in found:
             raise RowError(
-                "wrong_ranking", f"pairs[{at}] is {str(entry)[:40]}, and the opposite stands before it; drop one"
+                "wrong_ranking",
+                (f"pairs[{at}] is {str(entry)[:40]}, which contradicts an earlier pair; drop one of them"),
             )
         found[better, worse] = Comparison(better, worse)
     return list(found.values())

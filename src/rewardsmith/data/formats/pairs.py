@@ -113,7 +113,7 @@ def swift_pair(row: Columns) -> Record:
     prompt, answers = turns[:asked], [turns[asked:], conversation(value, other, role="assistant")]
     if not answers[0]:
         raise RowError(
-            "no_answer", f"{name} ends with a {turns[-1].role if turns else 'missing'} turn; expected an answer"
+            "no_answer", f"{name} ends with a {turns[-1].role if turns else 'missing'} turn; expected a response"
         )
     prompt, answers = answers_to(prompt, answers, (name, other))
     return pair(prompt, answers, row, (name, other))
@@ -138,7 +138,7 @@ def output_pair(row: Columns) -> Record:
     """Alpaca rows whose `output` is a list of two answers, the better one first (older data of LLaMA-Factory)."""
     answers = items(row, "output")
     if len(answers) != 2:
-        raise RowError("wrong_length", f"output has {len(answers)} answers; expected two, the better one first")
+        raise RowError("wrong_length", f"output has {len(answers)} responses; expected two, the better one first")
     return pair_after(named_prompt(row), {**row, OUTPUTS[0]: answers[0], OUTPUTS[1]: answers[1]}, OUTPUTS)
 
 

@@ -64,8 +64,8 @@ def refuse_half_rule(target: str, path: str) -> None:
     """UsageError for what was meant as a rule and is none."""
     if target == LABEL and re.search(r":[^,:]+=", path):
         raise UsageError(
-            f"--map {target}={path}: expected COLUMN:VALUE=a,VALUE=b, where a, b or tie stands behind each value; for "
-            "example preferred=label:1=a,2=b"
+            f"--map {target}={path}: expected COLUMN:VALUE=a,VALUE=b, with a, b or tie for each value; for example "
+            "preferred=label:1=a,2=b"
         )
 
 
@@ -151,8 +151,8 @@ def refuse_other_values(name: str, sample: Sequence[dict[str, Any]], path: str, 
     said = [label_text(value) for row in sample if (value := look_up(row, path)[1]) is not None]
     if said and not any(value in rule for value in said):
         raise DataError(
-            f"{name}: --map {LABEL}={path}: the rule names {', '.join(rule)}, and the column holds "
-            f"{names(dict.fromkeys(said))}; name these"
+            f"{name}: --map {LABEL}={path}: the rule has the values {', '.join(rule)}, but the column has "
+            f"{names(dict.fromkeys(said))}; use the values of the column"
         )
 
 

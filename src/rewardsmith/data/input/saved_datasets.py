@@ -26,7 +26,9 @@ def saved_files(folder: Path) -> Iterator[Path]:
         return
     for name in names_in(content_of(splits).get("splits"), splits):
         if not is_saved(folder / name):
-            raise DataError(f"{splits} names the split {name!r}, which is not there; copy or save the data set again")
+            raise DataError(
+                f"{splits} refers to the split {name!r}, which does not exist; copy or save the data set again"
+            )
         yield from data_files(folder / name)
 
 
@@ -36,14 +38,14 @@ def data_files(folder: Path) -> Iterator[Path]:
     content = content_of(state)
     if content.get("_indices_data_files"):
         raise DataError(
-            f"{folder} holds a selection of rows that is kept apart from its data; save it again with a newer version of "
-            "datasets, or after flatten_indices()"
+            f"{folder} contains a selection of rows that is stored separately from its data; save it again with a "
+            "newer version of datasets, or after flatten_indices()"
         )
     listed = content.get("_data_files")
     entries = listed if isinstance(listed, list) else []
     for name in names_in([entry.get("filename") for entry in entries if isinstance(entry, Mapping)], state):
         if not (folder / name).is_file():
-            raise DataError(f"{state} names {name}, which is not there; copy or save the data set again")
+            raise DataError(f"{state} refers to {name}, which does not exist; copy or save the data set again")
         yield folder / name
 
 

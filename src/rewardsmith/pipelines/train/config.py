@@ -100,7 +100,8 @@ class Config:
     max_length: int | None = None
     """Maximum length of a conversation in tokens (default: 1024, or the limit of the model)."""
     reasoning: Literal["omit", "think"] | None = None
-    """Reasoning apart from an answer's text: omit, or think for think tags before it (default: the model's, or omit)."""
+    """Reasoning stored separately from a response: omit, or think to put it before the response in think tags
+    (default: that of the model, or omit)."""
     frac: float = 1.0
     """Fraction of the training records to use, above 0 and at most 1."""
     loss: str = "bradley-terry"
