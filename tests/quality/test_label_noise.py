@@ -69,8 +69,20 @@ def test_planted_noise_is_found_at_its_rate(rate):
     assert found.model.shown
     assert rate in found.interval
     assert roc_auc_score(flipped, -found.combined) >= 0.95
-    # What is called wrong is wrong about as often as the probabilities say.
-    assert flipped[found.suspect].mean() == pytest.approx(found.wrong[found.suspect].mean(), abs=0.12)
+    assert flipped[found.suspect].mean() >= found.wrong[found.suspect].mean() - 0.1
+
+
+def test_what_is_called_wrong_is_wrong_about_as_often_as_the_probabilities_say():
+    wrong, truth = [], []
+    for seed in range(5):
+        made = generate(1000, seed=seed, noise=0.0, faults={"label_noise": 0.1})
+        margins, prompts, flipped = noisy_gold(made, spread=1.0, seed=seed)
+        wrong.append(find_label_noise(margins[:, None], cluster=prompts).wrong)
+        truth.append(flipped)
+    wrong, truth = np.concatenate(wrong), np.concatenate(truth)
+    for low, high in ((0.0, 0.05), (0.05, 0.5), (0.5, 1.0)):
+        rows = (wrong >= low) & (wrong < high)
+        assert truth[rows].mean() == pytest.approx(wrong[rows].mean(), abs=0.1)
 
 
 def test_clean_labels_are_left_alone():
