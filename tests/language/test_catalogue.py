@@ -102,8 +102,8 @@ def test_every_template_is_read_as_itself():
         ("--lr: got 'x', expected a number", "--lr: 得到 'x'，应为数字"),
         ("a.yaml:2: lr: got the text 'x', expected a number or text", "a.yaml:2: lr: 得到 文本 'x'，应为数字或文本"),
         (
-            "none of the 2 rows can be used: missing_value × 2; the first, a.jsonl:1: the column 'chosen' is missing or null; "
-            "expected a value; fill or drop the row",
+            "none of the 2 rows can be used: missing_value × 2; the first, a.jsonl:1: the column 'chosen' is missing or "
+            "null; expected a value; fill or drop the row",
             "2 行中没有一行可用：missing_value × 2；第一行 a.jsonl:1：列 'chosen' 缺失或为 null；应有值；请补全或删除该行",
         ),
         (
