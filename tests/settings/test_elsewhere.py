@@ -32,6 +32,8 @@ def test_an_answer_is_written_as_the_place_wants_it():
     assert suggestion("bf16", train.Config, "yaml") == " Did you mean `dtype: bf16`?"
     assert suggestion("bf16", train.Config, "python") == " Did you mean dtype='bf16'?"
     assert "`lora: {r: 16}`" in suggestion("use_peft", train.Config, "yaml")
+    assert suggestion("no_eval", train.Config, "flag").startswith(" Did you mean --no-report?")
+    assert suggestion("no_eval", train.Config, "yaml").startswith(" Did you mean `report: false`?")
     assert "SOURCE" in suggestion("--data", score.Config, "flag", ("model", "source"))
 
 
@@ -41,7 +43,7 @@ def test_what_has_no_setting_here_is_explained_and_nonsense_is_not():
 
 
 def test_every_answer_names_settings_that_a_command_has():
-    known = {setting.key for kind in KINDS for setting in settings_of(kind)} | {"no_report", "split", "attribute"}
+    known = {setting.key for kind in KINDS for setting in settings_of(kind)} | {"split", "attribute"}
     named = {text.partition(" ")[0] for answer in answers().values() for text in answer.settings}
     assert named - known <= {"lang", "allow_mismatch"}
 

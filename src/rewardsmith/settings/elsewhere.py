@@ -19,6 +19,8 @@ CLOSE = 0.75
 """How alike two names have to be (difflib's ratio) to take one for a misspelling of the other."""
 
 
+OFF = "off"
+"""In place of a value: the switch turned off."""
 NOTES = {
     "processes": "several processes are started with torchrun --nproc-per-node N -m rewardsmith train",
     "step": "--batch counts the records of one optimizer step over all devices; a forward pass is limited in tokens",
@@ -87,32 +89,20 @@ def suggestion(word: str, kind: type, style: Style, arguments: Sequence[str] = (
     is repeated where one setting takes it as it is.
     """
     name = word.lstrip("-").partition("=")[0].replace("-", "_").replace(".", "_").lower()
-    settings = {setting.key: setting for setting in settings_of(kind)}
     for candidate in candidates(name, kind):
-        if (meant := names(kind).get(candidate)) is not None and candidate not in answers():
-            return f" Did you mean {written(meant, '' if is_switch(meant.hint) else value, style, arguments)}?"
-        answer = answers().get(candidate)
-        if answer is None:
-            continue
-        found = list(offered(answer, settings, style, arguments))
-        if (
-            len(found) == 1
-            and not answer.note
-            and " " not in found[0]
-            and takes(found[0], settings)
-            and style == "flag"
-        ):
-            found = [f"{found[0]} {value}".rstrip()]
-        if found or answer.note:
-            return (f" Did you mean {' or '.join(found)}?" if found else "") + (
-                f" Note: {answer.note}." if answer.note else ""
-            )
+        answer = answers().get(candidate) or own_answer(candidate, kind)
+        offers = offered(answer, kind, value)
+        if offers:
+            spelled = " or ".join(written(setting, given, style, arguments) for setting, given in offers)
+            return f" Did you mean {spelled}?{noted(answer)}"
+        if answer.note:
+            return noted(answer)
     return ""
 
 
-def takes(flag: str, settings: dict[str, Setting]) -> bool:
-    """Whether a flag takes a value."""
-    return any(setting.flag == flag and not is_switch(setting.hint) for setting in settings.values())
+def noted(answer: Answer) -> str:
+    """The note of an answer as a sentence; empty where there is none."""
+    return f" Note: {answer.note}." if answer.note else ""
 
 
 def candidates(name: str, kind: type) -> Iterator[str]:
@@ -123,29 +113,47 @@ def candidates(name: str, kind: type) -> Iterator[str]:
     yield from (key for key in names(kind) if len(name) >= 3 and key.replace(".", "_").startswith(name))
 
 
-def offered(answer: Answer, settings: dict[str, Setting], style: Style, arguments: Sequence[str]) -> Iterator[str]:
-    """The settings of an answer that this command has, as they are written."""
-    for text in answer.settings:
-        key, _, value = text.partition(" ")
-        if key.startswith("no_") and key[3:] in settings and style == "flag":
-            yield f"--{key.replace('_', '-')}"
-        elif key in settings:
-            yield written(settings[key], value, style, arguments)
+def own_answer(name: str, kind: type) -> Answer:
+    """The setting of `kind` that has this name or alias."""
+    meant = names(kind).get(name)
+    return Answer((meant.key,) if meant else ())
+
+
+def offered(answer: Answer, kind: type, value: str) -> list[tuple[Setting, str]]:
+    """The settings of an answer that this command has, each with the value to write behind it (empty: none)."""
+    settings = {setting.key: setting for setting in settings_of(kind)}
+    pairs = [(key, given) for key, _, given in (text.partition(" ") for text in answer.settings)]
+    offers = [(settings[key], given) for key, given in pairs if key in settings]
+    if len(offers) == 1 and not answer.note and not offers[0][1] and not is_switch(offers[0][0].hint):
+        return [(offers[0][0], value)]
+    return offers
 
 
 def written(setting: Setting, value: str, style: Style, arguments: Sequence[str]) -> str:
     """A setting as one writes it on the command line, in YAML or in Python."""
     if style == "flag":
-        if setting.key in arguments:
-            return setting.key.upper()
-        return f"{setting.flag} {value}".rstrip()
+        return setting.key.upper() if setting.key in arguments else as_flag(setting, value)
+    return as_yaml(setting, value) if style == "yaml" else as_keyword(setting, value)
+
+
+def as_flag(setting: Setting, value: str) -> str:
+    """`--dtype bf16`, `--no-report`."""
+    return f"--no-{setting.flag[2:]}" if value == OFF else f"{setting.flag} {value}".rstrip()
+
+
+def as_yaml(setting: Setting, value: str) -> str:
+    """`dtype: bf16`, `lora: {r: 16}`; the key alone where no value is meant."""
     section, _, field = setting.key.rpartition(".")
-    if style == "yaml":
-        inner = f"{field}: {value}"
-        if not value:
-            return repr(setting.key)
-        return f"`{section}: {{{inner}}}`" if section else f"`{inner}`"
-    value = value if not value or value.isdigit() else repr(value)
+    inner = f"{field}: {'false' if value == OFF else value}"
+    if not value:
+        return repr(setting.key)
+    return f"`{section}: {{{inner}}}`" if section else f"`{inner}`"
+
+
+def as_keyword(setting: Setting, value: str) -> str:
+    """`dtype='bf16'`, `lora={'r': 16}`; the name alone where no value is meant."""
+    section, _, field = setting.key.rpartition(".")
+    shown = "False" if value == OFF else value if value.isdigit() else repr(value)
     if section:
-        return f"{section}={{{field!r}: {value or '...'}}}"
-    return f"{field}={value}" if value else repr(field)
+        return f"{section}={{{field!r}: {shown if value else '...'}}}"
+    return f"{field}={shown}" if value else repr(field)
