@@ -123,6 +123,12 @@ def test_a_model_with_a_trained_head_is_for_margins(pairs, tmp_path):
         prepared(pairs, tmp_path, label_model=str(tmp_path / "trained"))
 
 
+@pytest.mark.parametrize("name", ["minilm-l6", "nothing", "./no/such/folder"])
+def test_a_model_that_is_not_there_is_refused_before_any_row_is_read(tmp_path, name):
+    with pytest.raises(ModelError, match=r"not installed|no such folder"):
+        run(Config(sources=("absent.jsonl",), output=tmp_path / "out", label_noise="report", label_model=name))
+
+
 def test_a_model_without_a_judgement_to_make_is_refused(pairs, tmp_path):
     with pytest.raises(UsageError, match="label_model needs label_noise"):
         run(Config(sources=(str(pairs),), output=tmp_path / "out", label_model="tiny"))
