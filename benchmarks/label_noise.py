@@ -43,7 +43,7 @@ from rewardsmith.records import Record
 
 RESULT = Path(__file__).parent / "results" / "label_noise.json"
 RATES = (0.1, 0.2, 0.3, 0.4)
-RESAMPLES = 500
+RESAMPLES = 200
 SIMULATED = 600
 
 

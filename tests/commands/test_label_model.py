@@ -10,7 +10,7 @@ from builders import tiny
 from rewardsmith import cli
 from rewardsmith.commands.prepare import Config, run
 from rewardsmith.data.loading.load import load
-from rewardsmith.errors import UsageError
+from rewardsmith.errors import ModelError, UsageError
 from rewardsmith.pipelines.prepare import label_model
 from rewardsmith.pipelines.prepare.label_model import head_margins, model_margins
 from rewardsmith.pipelines.prepare.label_noise import TRAIN, DecidedLabel, judge_labels, labels_of, units_of

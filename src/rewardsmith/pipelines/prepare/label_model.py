@@ -66,6 +66,17 @@ def model_margins(
     return ModelMargins(texts.name, margins, texts.why)
 
 
+def check_label_model(setting: str) -> None:
+    """ModelError for a model that is not there, before any row is read; a Hub name is looked up when it is used."""
+    from rewardsmith.files.places import expanded
+    from rewardsmith.model.loading.locating import EMBEDDED, locate
+
+    if setting in (AUTO, OFF, "tiny") or (setting.count("/") == 1 and not expanded(setting).exists()):
+        return
+    if setting in EMBEDDED or not expanded(setting).is_dir():
+        locate(setting)
+
+
 def frozen_texts(setting: str, labels: Labels, progress: Progress = SILENT) -> FrozenTexts:
     """The features of the labels' texts by the model that `setting` names."""
     if setting == OFF:

@@ -39,7 +39,7 @@ from rewardsmith.pipelines.prepare.chunk_worker import ChunkSettings, check_chun
 from rewardsmith.pipelines.prepare.config import Config
 from rewardsmith.pipelines.prepare.cross_row import REMOVABLE, CrossRowChecks, Search, open_benchmark
 from rewardsmith.pipelines.prepare.label_changes import changes_of, decision_lines, noise_section, suspect_findings
-from rewardsmith.pipelines.prepare.label_model import model_margins
+from rewardsmith.pipelines.prepare.label_model import check_label_model, model_margins
 from rewardsmith.pipelines.prepare.label_noise import TRAIN, judge_labels
 from rewardsmith.pipelines.prepare.result import Result, result_of
 from rewardsmith.pipelines.prepare.reward_margins import check_label_settings, read_rewards
@@ -93,6 +93,7 @@ def check_settings(config: Config) -> None:
     Search(config.near_threshold, config.overlap)
     files.check_output(config.output, PREPARED, overwrite=config.overwrite)
     margins = check_label_settings(config, columns)
+    check_label_model(config.label_model)
     refuse_input_in_output(config.output, [*source_files(config), *margins])
 
 
