@@ -1,7 +1,7 @@
 """From the words of a command line, and a settings file, to a Config; every refusal is a UsageError of one line."""
 
 import inspect
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import GenericAlias
@@ -66,10 +66,7 @@ def parse(name: str, command: Command, kind: type, words: list[str]) -> Request:
     """Split the words into flags with cyclopts, then type them; every refusal is a UsageError of one line."""
     import cyclopts
 
-    from rewardsmith.settings import settings_of
     from rewardsmith.settings.elsewhere import suggestion
-    from rewardsmith.settings.values import from_words
-    from rewardsmith.settings.values import words as words_for
 
     def target() -> None:
         """Stands for the command; only its signature is used."""
@@ -88,6 +85,15 @@ def parse(name: str, command: Command, kind: type, words: list[str]) -> Request:
     except cyclopts.CycloptsError as error:
         raise UsageError(f"{one_line(str(error))} See `rewardsmith {name} --help`") from error
     given = dict(bound.arguments)
+    return Request(typed_flags(given, command, kind), given.get("config"))
+
+
+def typed_flags(given: Mapping[str, Any], command: Command, kind: type) -> dict[str, Any]:
+    """What was given, typed, by the keys of the settings."""
+    from rewardsmith.settings import settings_of
+    from rewardsmith.settings.values import from_words
+    from rewardsmith.settings.values import words as words_for
+
     flags: dict[str, Any] = {}
     for setting in settings_of(kind):
         key = parameter_name(setting)
@@ -100,7 +106,7 @@ def parse(name: str, command: Command, kind: type, words: list[str]) -> Request:
             flags[setting.key] = value if isinstance(value, bool) else from_words(value, setting.hint)
         except UsageError as error:
             raise UsageError(f"{label(setting, command)}: {error}") from error
-    return Request(flags, given.get("config"))
+    return flags
 
 
 def value_behind(option: str, words: list[str]) -> str:

@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 import orjson
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from rewardsmith.commands.prepare import Config, run
 from rewardsmith.data.loading.load import load
 from rewardsmith.errors import DataError, OutputError, UsageError
+from rewardsmith.progress import SILENT
 
 
 def rows(count=200):
@@ -72,13 +74,23 @@ def test_splitting_by_a_field_keeps_its_values_apart(tmp_path):
     assert sum(map(len, topics)) == 60
 
 
-def test_too_few_prompts_are_an_error_that_leaves_nothing_behind(tmp_path):
+def test_too_few_prompts_for_the_fractions_asked_for_are_an_error_that_leaves_nothing_behind(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_bytes(orjson.dumps(rows()[0]))
     with pytest.raises(DataError, match="split is empty"):
-        prepare(path, tmp_path / "out")
+        prepare(path, tmp_path / "out", fractions=(0.7, 0.2, 0.1))
     assert list(tmp_path.iterdir()) == [path]
     assert prepare(path, tmp_path / "out", fractions=(1.0, 0.0, 0.0)).splits == {"train": 1}
+
+
+def test_few_rows_are_prepared_with_a_note_where_no_fractions_were_asked_for(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"\n".join(orjson.dumps(row) for row in rows()[:6]))
+    notes = []
+    progress = SimpleNamespace(note=notes.append, task=SILENT.task)
+    result = run(Config(sources=(str(path),), output=tmp_path / "out"), progress)
+    assert sum(result.splits.values()) == 6
+    assert any("split is empty" in note for note in notes) == (0 in result.splits.values() or len(result.splits) < 3)
 
 
 def test_plain_text_gets_a_report_and_no_splits(tmp_path):

@@ -63,8 +63,13 @@ def shown_figures(facts: Facts, texts: dict[str, str]) -> list[tuple[str, str]]:
     if facts.interval is not None:
         place = next((i for i, row in enumerate(rows) if row[0] == texts["accuracy"]), -1) + 1
         rows.insert(place, (texts["interval"], span(facts.interval.low, facts.interval.high)))
+    return rows + figures_of_training(facts, texts)
+
+
+def figures_of_training(facts: Facts, texts: Mapping[str, str]) -> list[tuple[str, str]]:
+    """(name, value) of the figures of train.json that the page shows."""
     known = [(name, facts.training.get(name)) for name in TRAINING]
-    return rows + [(texts[name], readable(name, value)) for name, value in known if value is not None]
+    return [(texts[name], readable(name, value)) for name, value in known if value is not None]
 
 
 def rankings(facts: Facts, texts: Mapping[str, str]) -> str:

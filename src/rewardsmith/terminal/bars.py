@@ -120,21 +120,21 @@ def parts_of(row: "Row") -> Iterator[str]:
     """What stands behind a bar, the most important first."""
     figures: Mapping[str, float] = row.fields["figures"]
     unit = row.fields["unit"]
-    of_total = "" if row.total is None or row.finished else f"/{count_text(row.total)}"
-    yield f"{count_text(row.completed)}{of_total} {unit}"
+    yield f"{far(row)} {unit}"
     if row.finished:
         yield clock(row.finished_time or 0)
     elif row.time_remaining is not None:
         yield say(f"{clock(row.time_remaining)} left")
-    for name in FIRST_FIGURES:
-        if name in figures:
-            yield figures_text({name: figures[name]})
-    speed = row.finished_speed or row.speed
-    if speed:
+    yield from (figures_text({name: figures[name]}) for name in FIRST_FIGURES if name in figures)
+    if speed := row.finished_speed or row.speed:
         yield rate_text(speed, unit)
-    for name, value in figures.items():
-        if name not in FIRST_FIGURES:
-            yield figures_text({name: value})
+    yield from (figures_text({name: value}) for name, value in figures.items() if name not in FIRST_FIGURES)
+
+
+def far(row: "Row") -> str:
+    """How many units are done, and of how many while that is known and not yet reached."""
+    done = count_text(row.completed)
+    return done if row.total is None or row.finished else f"{done}/{count_text(row.total)}"
 
 
 def drawn(row: "Row", width: int, *, plain: bool) -> "Text":

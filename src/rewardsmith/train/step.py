@@ -186,19 +186,18 @@ def figures_of(parts: Sequence[StepPart]) -> StepFigures:
     """The step's figures from those of all processes; TrainingError where one met a loss that is not finite."""
     if problem := next((part.problem for part in parts if part.problem), ""):
         raise TrainingError(problem)
-    margin = torch.cat([part.margins for part in parts]).double().numpy()
-    reward = torch.cat([part.rewards for part in parts])
-    preference, weight = (
-        np.concatenate(column) for column in ([p.preferences for p in parts], [p.weights for p in parts])
-    )
+    each = [(part.margins, part.rewards, part.preferences, part.weights, part.loss, part.tokens) for part in parts]
+    margins, rewards, preferences, weights, losses, tokens = zip(*each, strict=True)
+    margin, reward = torch.cat(margins).double().numpy(), torch.cat(rewards)
+    preference, weight = np.concatenate(preferences), np.concatenate(weights)
     return StepFigures(
-        loss=sum(part.loss for part in parts),
+        loss=sum(losses),
         accuracy=accuracy(margin, preference, weight=weight),
         margin=over_decided(margin, preference, weight),
         reward_mean=reward.mean().item(),
         reward_std=reward.std(correction=0).item(),
         comparisons=len(margin),
-        tokens=sum(part.tokens for part in parts),
+        tokens=sum(tokens),
     )
 
 

@@ -200,7 +200,11 @@ def chunks_in(spool: IO[bytes]) -> Iterator[list[RowDecision]]:
 
 
 def route_rows(spool: IO[bytes], router: RowRouter, tally: Tally, progress: Progress) -> None:
-    """Send every row in `spool` to its place. DataError where nothing is left, or a split comes out empty."""
+    """Send every row in `spool` to its place. DataError where nothing is left, or a split comes out empty.
+
+    With the default fractions an empty validation or test split of few rows is noted: such data is prepared to be looked
+    at, or to be evaluated on.
+    """
     with progress.task("writing", tally.rows, "rows") as task:
         for decisions in chunks_in(spool):
             for decision in decisions:
@@ -208,7 +212,20 @@ def route_rows(spool: IO[bytes], router: RowRouter, tally: Tally, progress: Prog
             task.advance(len(decisions))
     refuse_nothing(router.sizes, tally)
     if router.sizes:
-        router.cross_row.splitter.refuse_empty(router.sizes)
+        refuse_empty(router.cross_row.splitter, router.sizes, progress)
+
+
+def refuse_empty(splitter: Splitter, sizes: Mapping[Split, int], progress: Progress) -> None:
+    """DataError for an empty split; with the default fractions only for train, and a note for the others.
+
+    Few rows are prepared to be looked at or evaluated on, and need no split.
+    """
+    try:
+        splitter.refuse_empty(sizes)
+    except DataError as error:
+        if splitter.fractions != Splitter.fractions or splitter.by is not None or not sizes.get("train"):
+            raise
+        progress.note(str(error))
 
 
 def settle_labels(config: Config, router: RowRouter, tally: Tally, progress: Progress) -> None:

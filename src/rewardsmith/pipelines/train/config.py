@@ -231,6 +231,11 @@ def refuse_numbers(config: Config) -> None:
             "--frac 0 leaves no training data, and --dropout 1 removes every feature; use --frac above 0 and "
             "--dropout below 1"
         )
+    refuse_rate_and_seed(config)
+
+
+def refuse_rate_and_seed(config: Config) -> None:
+    """UsageError for a learning rate or a seed that makes no sense."""
     if config.lr is not None and not 0 < config.lr < float("inf"):
         raise UsageError(f"--lr {config.lr}: expected a number above 0")
     if config.seed >= 2**63:

@@ -152,7 +152,9 @@ def overall_against_aspects(record: Record) -> Details:
         yield from best_without_aspects(overall, aspects)
     for i, j in permutations(range(len(record.responses)), 2):
         high, low, rated = overall[i], overall[j], rated_in(aspects, i, j)
-        if high is not None and low is not None and high > low and len(rated) >= 2 and all(a < b for a, b in rated):
+        if high is None or low is None or len(rated) < 2:
+            continue
+        if high > low and all(a < b for a, b in rated):
             yield (
                 "warning",
                 f"response {i} is rated {high:g} and {j} {low:g}, and lower in each of {len(rated)} aspects",

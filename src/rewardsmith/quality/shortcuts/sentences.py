@@ -28,18 +28,23 @@ def shortcut_lines(section: Mapping[str, Any]) -> Iterator[str]:
     found = section["findings"]
     features = [one for one in found if one["id"] in MORE_OF]
     others = [one for one in found if one["id"] not in MORE_OF]
-    if section["n"] and section["prompts"] >= FEWEST:
-        yield (
-            f"shortcuts: {len(features)} of {len(section['features'])} simple features predict the label, measured on "
-            f"{section['n']:,} of {section['of']:,} comparisons of {section['prompts']:,} prompts"
-        )
-    elif found and not section["n"]:
-        yield "shortcuts: not measured, because there are no labelled comparisons"
+    yield from measured_line(section, len(features))
     named = with_one_length(features)
     yield from (f"  {one['sentence']}" for one in named[:MOST_NAMED])
     if len(named) > MOST_NAMED:
         yield f"  weaker shortcuts: {len(named) - MOST_NAMED}; see quality.html"
     yield from (f"  {one['sentence']}" for one in others)
+
+
+def measured_line(section: Mapping[str, Any], predicting: int) -> Iterator[str]:
+    """On how much the features were measured, and how many of them predict the label."""
+    if section["n"] and section["prompts"] >= FEWEST:
+        yield (
+            f"shortcuts: {predicting} of {len(section['features'])} simple features predict the label, measured on "
+            f"{section['n']:,} of {section['of']:,} comparisons of {section['prompts']:,} prompts"
+        )
+    elif section["findings"] and not section["n"]:
+        yield "shortcuts: not measured, because there are no labelled comparisons"
 
 
 def with_one_length(features: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
