@@ -1,7 +1,7 @@
 """The path of one datum as ARCHITECTURE.md tells it, against the code that runs at least once for every row.
 
-The page names every such file; a reader has at most 12 places to open for each command. A place is a package (a folder),
-since the files in one are alike: one format, one check, one part of the contract each.
+The page names every such file; a reader has at most 12 places to open for each command. A place is a package (a folder, and what
+lies below its subfolders), since the files in one are alike: one format, one check, one part of the contract each.
 """
 
 import json
@@ -138,6 +138,6 @@ def test_every_file_that_the_page_names_exists(command):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_reader_has_few_places_to_open(command, on_the_way):
-    places = {str(Path(name).parent) for name in without_shared(on_the_way[command])}
+    places = {"/".join(Path(name).parent.parts[:2]) for name in without_shared(on_the_way[command])}
     assert places, "the tracer saw nothing"
     assert len(places) <= MOST_PLACES, sorted(places)
