@@ -242,7 +242,7 @@ GOOD = {"prompt": "q", "chosen": "a", "rejected": "b"}
     ],
 )
 def test_a_column_of_the_input_is_not_overwritten(row, column, settings, model, tmp_path):
-    with pytest.raises(DataError, match=rf"in\.jsonl:2 has a column '{column}' already.*rename it"):
+    with pytest.raises(DataError, match=rf"in\.jsonl:2 already has a column '{column}'.*rename it"):
         scored(model, tmp_path, [GOOD, row], **settings)
     assert not (tmp_path / "out.jsonl").exists()
 

@@ -71,7 +71,7 @@ def test_scored_rows_and_the_result_say_it(model, tmp_path):
     assert all(row["mismatch"] is True for row in rows if "rewards" in row)
     assert any("rewards" in row for row in rows)
     (tmp_path / "taken.jsonl").write_text('{"prompt": "a", "chosen": "b", "rejected": "c", "mismatch": 1}\n')
-    with pytest.raises(DataError, match="has a column 'mismatch' already"):
+    with pytest.raises(DataError, match="already has a column 'mismatch'"):
         score.run(
             score.Config(
                 model=str(model), source=str(tmp_path / "taken.jsonl"), output=tmp_path / "x.jsonl", device="cpu",

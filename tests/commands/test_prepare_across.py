@@ -151,7 +151,7 @@ def test_near_duplicates_can_be_left_out(tmp_path):
     ("settings", "words"),
     [
         ({"near_threshold": 0.5}, "expected 0.7 to 1"),
-        ({"remove": ("near_duplicates",)}, "expected one of .*near_duplicate"),
+        ({"remove": ("near_duplicates",)}, "Did you mean .near_duplicate"),
         ({"overlap": 0.0}, "overlap is 0"),
         ({"split_by": NEAR_PROMPT, "near_threshold": 0.0}, "needs a --near-threshold"),
         ({"split_by": NEAR_PROMPT, "test_groups": 2}, "cannot be combined with"),

@@ -84,7 +84,7 @@ def test_removed_rows_name_check_value_and_threshold(source, tmp_path):
     assert filters["similar_responses"]["examples"][0]["place"] == f"{source}:8"
     assert "similar_responses" in result.to_text()
     with speaking("zh"):
-        assert "回答之间几乎没有差别" in result.to_text()
+        assert "几乎相同的回复" in result.to_text()
 
 
 def test_repair_happens_on_request_and_is_written_down(source, tmp_path):
@@ -150,9 +150,9 @@ def test_the_page_is_offline_harmless_and_in_both_languages(source, tmp_path):
 
 
 def test_unknown_checks_and_empty_results_are_refused(source, tmp_path):
-    with pytest.raises(UsageError, match="remove has 'refusals', which is not a check"):
+    with pytest.raises(UsageError, match="--remove refusals: no such check. Did you mean 'refusal'"):
         prepare(source, tmp_path / "out", remove=("refusals",))
-    with pytest.raises(DataError, match="no rows are left of 11: too_few_chars removed 10"):
+    with pytest.raises(DataError, match="no rows are left of 11: too_few_chars × 10"):
         prepare(source, tmp_path / "out", min_chars=10_000, remove=("too_few_chars",))
 
 

@@ -133,7 +133,7 @@ def test_training_ends_with_the_upload_and_a_lost_hub_loses_nothing(tmp_path):
 
 
 def test_offline_mode_is_named(saved):
-    with pytest.raises(OutputError, match=r"HF_HUB_OFFLINE|no token"):
+    with pytest.raises(OutputError, match=r"HF_HUB_OFFLINE|no Hub access token"):
         push.run(push.Config(model=saved, name="org/a"))
 
 

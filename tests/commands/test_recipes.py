@@ -133,7 +133,7 @@ def test_a_run_resumes_only_with_its_own_adapter_settings(tmp_path, capsys):
     assert main([*base, "--resume"]) == 0
     assert json.loads(capsys.readouterr().out)["resumed_from"] == 2
     assert main([*base, "--resume", "--lora-alpha", "16"]) == 1
-    assert "cannot be resumed because its settings or data changed: lora:  " in capsys.readouterr().err
+    assert "cannot be resumed because its settings or data changed: lora: " in capsys.readouterr().err
 
 
 def test_the_recipes_folder_at_the_root_is_the_packages_own():
