@@ -242,7 +242,8 @@ def test_ctrl_c_says_how_to_go_on(stub, capsys, tmp_path):
     assert "--resume" not in capsys.readouterr().err
 
 
-def test_help_has_one_line_per_option(stub, capsys):
+def test_help_explains_every_option_with_its_default(stub, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
     assert cli.main(["stub", "--help"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "usage: rewardsmith stub SOURCES... [options]"

@@ -330,7 +330,8 @@ def train(
         map: Column mapping, for example prompt=instruction or chosen=annotations.best.
         max_per_source: Maximum number of records per source of --dataset, sampled by hash.
         attribute: Attribute to train on if the data has several, such as helpful or safe.
-        lr: Peak learning rate (default: full 5e-5, LoRA 2e-4, tiny 2e-3, head only 1e-3).
+        lr: Peak learning rate; linear warm-up, then cosine decay to 0 (default: full 5e-5, LoRA 2e-4, tiny 2e-3,
+            head only 1e-3).
         epochs: Number of passes over the training data.
         max_steps: Maximum number of optimizer steps; the learning-rate schedule ends there too.
         batch: Records per optimizer step, over all micro-batches.
@@ -368,7 +369,7 @@ def train(
         activation_offload: Keep activations in host memory until the backward pass needs them: less GPU memory, but
             slower.
         weight_decay: AdamW weight decay of weight matrices.
-        warmup: Fraction of the steps used for linear warmup of the learning rate.
+        warmup: Fraction of the steps used for linear warm-up of the learning rate; then cosine decay to 0.
         clip: Maximum gradient norm for clipping (0 = no clipping).
         dropout: Dropout probability before the reward head.
         evals: Number of validation passes (and checkpoints) per epoch.

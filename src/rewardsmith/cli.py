@@ -8,7 +8,6 @@ its traceback. With `--json`, standard output holds exactly one JSON object: the
 import contextlib
 import importlib
 import json
-import os
 import re
 import sys
 from collections.abc import Sequence
@@ -23,8 +22,8 @@ from rewardsmith.errors import RewardsmithError, UsageError
 from rewardsmith.language import Language, language_of, of_environment, say, shows_chinese, speaking
 from rewardsmith.launch.redaction import redacted
 from rewardsmith.launch.signals import number_of
-from rewardsmith.manual import Command, help_text, overview_of
-from rewardsmith.terminal import lasting_errors, leave, one_line, progress_for, write_anything
+from rewardsmith.manual import Command, help_text, overview_of, screen
+from rewardsmith.terminal import lasting_errors, leave, one_line, progress_for, wants_colour, write_anything
 
 DATA, MODEL, JUDGEMENT, OTHER = "Data", "Model", "Judgement", "Other"
 COMMANDS: dict[str, Command] = {
@@ -219,7 +218,7 @@ def _call(name: str, rest: list[str], *, as_json: bool) -> int:
     module = importlib.import_module(command.module)
     options, others = _at_dashes(rest)
     if "--help" in options or "-h" in options:
-        _write_out(help_text(name, command, module.Config))
+        _write_out(help_text(name, command, module.Config, screen(sys.stdout)))
         return 0
     words = [word for word in options if word != "--json"] + others
     if launch.place() is not None and name not in TOGETHER:
@@ -261,7 +260,7 @@ def _run(name: str, module: Any, config: Any, *, as_json: bool) -> int:
 
 def shown(result: Any) -> str:
     """A result as text; in colours where it has some and standard output is a terminal that wants them."""
-    colours = sys.__stdout__ is not None and sys.__stdout__.isatty() and "NO_COLOR" not in os.environ
+    colours = wants_colour(sys.__stdout__)
     text = str(result.to_coloured_text() if colours and hasattr(result, "to_coloured_text") else result.to_text())
     # A result that quotes texts of the data says its own words in the right language, so that no quote is touched.
     return text if getattr(result, "quotes_data", False) else say(text)
@@ -285,4 +284,4 @@ def _interrupted(error: KeyboardInterrupt, config: Any = None, *, as_json: bool)
 
 def overview() -> str:
     """The help of `rewardsmith` itself, from the table alone: no command is imported."""
-    return overview_of(COMMANDS)
+    return overview_of(COMMANDS, screen(sys.stdout))

@@ -15,7 +15,7 @@ BILINGUAL = {"Said", "TEXTS"}
 """What holds both languages itself."""
 
 NOT_SHOWN = {
-    *("data/synthetic/faults.py", "data/synthetic/texts.py", "files/kinds.py"),
+    *("data/synthetic/faults.py", "data/synthetic/texts.py", "files/kinds.py", "manual/guides.py"),
     *("quality/text/languages.py", "quality/text/refusals.py"),
     *("report/text.py", "report/card/code.py", "report/card/page.py"),
 }

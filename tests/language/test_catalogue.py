@@ -35,7 +35,9 @@ def explained():
         yield command.group, "cli.py"
         kind = importlib.import_module(command.module).Config
         yield from ((setting.help, f"commands: {name} {setting.flag}") for setting in settings_of(kind))
-    yield from ((text, "manual.py") for _, text in manual.COMMON_OPTIONS)
+    yield from ((text, "manual/help.py") for _, text in manual.COMMON_OPTIONS)
+    yield from ((title, "manual/help.py") for title in manual.HEADINGS)
+    yield from ((title, "manual/guides.py") for guide in manual.GUIDES.values() for title in guide.groups)
     yield LANG.help, "settings/fields.py"
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -126,11 +127,13 @@ def test_a_settings_file_may_name_the_language_of_any_command(monkeypatch, tmp_p
     assert b"unknown key 'language'. Did you mean 'lang'?" in run(monkeypatch, "version", "--config", str(path))[2]
 
 
-def test_every_line_of_the_help_is_chinese(monkeypatch):
+def test_all_of_the_help_is_chinese(monkeypatch):
     for words in ([], *([name] for name in cli.COMMANDS)):
-        out = run(monkeypatch, *words, "--help", "--lang", "zh")[1].decode()
+        out = run(monkeypatch, *words, "--help", "--lang", "zh", COLUMNS="500")[1].decode()
         assert run(monkeypatch, "--lang", "zh", *words, "-h")[1].decode() == out
-        texts = [line.strip() for line in out.splitlines() if line.strip()]
+        # Names stay as they are: the example, the page, and a flag that has a line of its own.
+        names = re.compile(r"  (rewardsmith |docs/)|  (-o, )?--[a-z.-]+( [A-Z{][^ ]*)*$")
+        texts = [line for line in out.splitlines() if line.strip() and not names.match(line)]
         assert [text for text in texts if text.isascii()] == [], words
         assert "用法：" in texts[0]
 

@@ -14,7 +14,7 @@ from rewardsmith.language.choice import (
     shows_chinese,
     speaking,
 )
-from rewardsmith.language.width import cut, display_width, padded
+from rewardsmith.language.width import cut, display_width, padded, wrapped
 
 __all__ = [
     "LANGUAGES",
@@ -28,4 +28,5 @@ __all__ = [
     "say",
     "shows_chinese",
     "speaking",
+    "wrapped",
 ]

@@ -12,9 +12,26 @@ from rewardsmith import launch
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.terminal.bars import BarProgress
 from rewardsmith.terminal.lines import LineProgress
-from rewardsmith.terminal.streams import lasting_errors, leave, one_line, open_closed, show_bug, write_anything
+from rewardsmith.terminal.streams import (
+    lasting_errors,
+    leave,
+    one_line,
+    open_closed,
+    show_bug,
+    wants_colour,
+    write_anything,
+)
 
-__all__ = ["lasting_errors", "leave", "one_line", "open_closed", "progress_for", "show_bug", "write_anything"]
+__all__ = [
+    "lasting_errors",
+    "leave",
+    "one_line",
+    "open_closed",
+    "progress_for",
+    "show_bug",
+    "wants_colour",
+    "write_anything",
+]
 
 
 def progress_for(stream: TextIO | None = None) -> Progress:

@@ -22,6 +22,12 @@ def one_line(text: str) -> str:
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in joined)
 
 
+def wants_colour(stream: TextIO | None) -> bool:
+    """Whether a stream is a terminal that shows colours; NO_COLOR (no-color.org), where it is not empty, forbids them."""
+    able = stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
+    return able and not os.environ.get("NO_COLOR")
+
+
 def write_anything(stream: TextIO) -> None:
     """Let a stream show a character that its encoding lacks as an escape (`\\u2013`), instead of failing on it."""
     if isinstance(stream, io.TextIOWrapper):

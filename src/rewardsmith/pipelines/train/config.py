@@ -90,7 +90,8 @@ class Config:
     attribute: str = "overall"
     """Attribute to train on if the data has several, such as helpful or safe."""
     lr: float | None = None
-    """Peak learning rate (default: full 5e-5, LoRA 2e-4, tiny 2e-3, head only 1e-3)."""
+    """Peak learning rate; linear warm-up, then cosine decay to 0 (default: full 5e-5, LoRA 2e-4, tiny 2e-3, head only
+    1e-3)."""
     epochs: int = 1
     """Number of passes over the training data."""
     max_steps: int | None = None
@@ -144,7 +145,7 @@ class Config:
     weight_decay: float = 0.01
     """AdamW weight decay of weight matrices."""
     warmup: float = 0.05
-    """Fraction of the steps used for linear warmup of the learning rate."""
+    """Fraction of the steps used for linear warm-up of the learning rate; then cosine decay to 0."""
     clip: float = 1.0
     """Maximum gradient norm for clipping (0 = no clipping)."""
     dropout: float = 0.0

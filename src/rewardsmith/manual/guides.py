@@ -1,0 +1,114 @@
+"""What the help of a command has beyond its Config: an example, a page of the documentation, and groups of options.
+
+Tests hold this against the Configs: every option of a grouped command is in exactly one group, every example is a command
+line that the command takes, and every page exists. An option without a group would be listed under `Options`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Guide:
+    """One command: the words of an example behind `rewardsmith`, its page, and the keys of its options by group."""
+
+    example: str
+    page: str
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+DATA, MODEL, HEAD, OPTIMISATION = "Data", "Model", "Head", "Optimisation"
+SPEED, RUN, OUTPUT, TRACKING = "Memory and speed", "Run", "Output", "Tracking"
+
+GUIDES: Mapping[str, Guide] = {
+    "demo": Guide("demo -o demo --prompts 2000", "docs/tutorial.md"),
+    "prepare": Guide(
+        "prepare pairs.jsonl -o data --remove refusal",
+        "docs/data-quality.md",
+        {
+            DATA: ("map", "max_rows", "max_per_source", "strict"),
+            "Splits": ("fractions", "split_by", "test_groups", "seed"),
+            "Checks": (
+                *("remove", "repair", "languages"),
+                *("min_chars", "max_chars", "min_words", "max_words"),
+                *("max_similarity", "max_repetition", "max_compression", "min_agreement", "min_votes"),
+            ),
+            "Duplicates and contamination": ("keep_duplicates", "near_threshold", "decontaminate", "overlap"),
+            "Labels": ("label_noise", "label_model", "margins"),
+            RUN: ("output", "overwrite", "signals", "workers", "engine"),
+        },
+    ),
+    "inspect": Guide("inspect data/train.jsonl --model tiny --row 3", "docs/tutorial.md"),
+    "train": Guide(
+        "train --model tiny --dataset data -o runs/first",
+        "docs/training.md",
+        {
+            DATA: (
+                *("dataset", "validation", "test", "map", "attribute", "max_length", "reasoning"),
+                *("frac", "max_per_source", "merge_prompts", "split_by", "test_groups", "strict"),
+            ),
+            MODEL: (
+                *(
+                    "model",
+                    "layers",
+                    "freeze_layers",
+                    "lora.r",
+                    "lora.alpha",
+                    "lora.target",
+                    "lora.dropout",
+                    "quantize",
+                ),
+                *("n_layer", "n_head", "n_embd", "block_size", "trust_remote_code"),
+            ),
+            HEAD: ("head_start", "heads", "question", "read_layers", "pooling", "dropout"),
+            OPTIMISATION: (
+                *("lr", "warmup", "epochs", "max_steps", "batch", "loss"),
+                *("weight_decay", "clip", "evals", "patience"),
+            ),
+            SPEED: (
+                *("device", "dtype", "tokens_per_microbatch", "gradient_checkpointing", "activation_offload"),
+                *("parallel", "deepspeed_config", "threads"),
+            ),
+            RUN: ("output", "resume", "overwrite", "keep", "report", "seed", "push_to_hub", "push_public"),
+            TRACKING: ("track", "track_project", "run_name", "track_uri"),
+        },
+    ),
+    "score": Guide(
+        "score runs/first data/test.jsonl -o rewards.jsonl",
+        "docs/models.md",
+        {
+            DATA: ("map", "strict"),
+            MODEL: ("allow_mismatch", "trust_remote_code"),
+            SPEED: ("device", "dtype", "tokens_per_batch", "engine", "workers"),
+            OUTPUT: ("output", "best_of", "overwrite"),
+        },
+    ),
+    "card": Guide("card runs/first --license apache-2.0", "docs/sharing.md"),
+    "push": Guide("push runs/first ORG/NAME", "docs/sharing.md"),
+    "import": Guide("import classifier -o imported --label 1 --minus 0", "docs/models.md"),
+    "models": Guide("models get smollm2-135m", "docs/models.md"),
+    "evaluate": Guide(
+        "evaluate runs/first data -o runs/first-test",
+        "docs/metrics.md",
+        {
+            DATA: ("split", "validation", "map", "attribute", "strict"),
+            MODEL: ("allow_mismatch", "trust_remote_code"),
+            SPEED: ("device", "dtype"),
+            OUTPUT: ("output", "overwrite"),
+        },
+    ),
+    "diagnose": Guide("diagnose runs/first", "docs/tutorial.md"),
+    "verify": Guide("verify runs/first", "docs/models.md"),
+    "compare": Guide("compare runs/first runs/second", "docs/metrics.md"),
+    "bench": Guide(
+        "bench --quick -o bench.json",
+        "docs/performance.md",
+        {
+            MODEL: ("model", "layers"),
+            RUN: ("quick", "repetitions"),
+            SPEED: ("device", "dtype", "threads"),
+            OUTPUT: ("output", "overwrite"),
+        },
+    ),
+    "version": Guide("version --verbose", "docs/install.md"),
+}
