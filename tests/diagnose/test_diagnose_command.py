@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import rewardsmith
 from rewardsmith.commands.diagnose import Config, run
 from rewardsmith.errors import DataError, OutputError, UsageError
 from rewardsmith.language import speaking
+from rewardsmith.report.text import TEXTS, coloured_severities
 
 SEED_FIGURES = {"train_loss": 0.9122, "val_loss": 0.5590, "val_acc": 0.7063}
 
@@ -38,6 +40,26 @@ def test_the_text_names_headline_findings_and_next_action(figures, tmp_path):
     with speaking("zh"):
         chinese = run(Config(figures, output=tmp_path / "zh")).to_text()
     assert chinese.startswith("缺少比较数 n、基线，无法判断")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_terminal_sees_each_severity_in_its_colour(figures, language):
+    with speaking(language):
+        result = run(Config(figures))
+    text, coloured = result.to_text(), result.to_coloured_text()
+    assert re.sub(r"\x1b\[[\d;]*m", "", coloured) == text
+    labels = [TEXTS[language][finding["severity"]] for finding in result.findings]
+    marked = re.findall(r"^\x1b\[([\d;]+)m\[(.+?)\]\x1b\[0m ", coloured, re.MULTILINE)
+    assert [label for _, label in marked] == labels
+    assert len({colour for colour, _ in marked}) == len(set(labels)) > 1
+
+
+def test_a_label_inside_a_text_keeps_its_colour():
+    assert (
+        coloured_severities("see [critical] below\n    [good] x\n[other]")
+        == "see [critical] below\n    [good] x\n[other]"
+    )
+    assert coloured_severities("model: m\n[critical] x") == "model: m\n\x1b[1;31m[critical]\x1b[0m x"
 
 
 def test_a_run_folder_is_judged_and_its_other_files_stay(tmp_path):

@@ -216,3 +216,41 @@ def test_tau_stands_beside_its_number_of_rankings():
         text = render_markdown(judge(facts), facts, lang=lang)
         assert words in text
     assert "Kendall" not in render_markdown(judge(Facts(n=9)), Facts(n=9))
+
+
+def cells_of(page):
+    """The attributes of each cell of the table of errors, row by row."""
+    rows = page.split("<tbody>")[1].split("</tbody>")[0].split("<tr")[1:]
+    return [[dict(re.findall(r'([a-z-]+)="([^"]*)"', cell)) for cell in row.split("<td")[1:]] for row in rows]
+
+
+def test_every_number_of_the_table_has_a_value_to_sort_by(page):
+    for _, length, _, _, preferred, other in cells_of(page):
+        assert float(length["data-value"]) == -2
+        assert float(preferred["data-value"]) < float(other["data-value"])
+
+
+def test_the_page_says_how_many_errors_paper_leaves_out():
+    def printed(count):
+        rows = [(f"f:{k}", {"reward_i": float(k), "reward_j": k + 1.0}) for k in range(count)]
+        facts = Facts(compared=gather(rows))
+        return [render_page(judge(facts), facts, lang=lang) for lang in ("en", "zh")]
+
+    for page in printed(13):
+        assert page.count('<tr class="not-on-paper">') == 3
+        assert re.search(r'<p id="on-paper"[^>]*>[^<]*\b3\b', page.replace("另有 3 行", " 3 "))
+    for page in printed(10):
+        assert '<tr class="not-on-paper">' not in page
+        assert re.search(r'<p id="on-paper"[^>]* hidden>', page)
+
+
+@pytest.mark.parametrize("width", ["max-width", "min-width"])
+def test_layouts_by_width_are_for_screens(page, width):
+    assert not re.search(rf"@media(?! screen)[^{{]*{width}", page)
+
+
+def test_nothing_is_parted_or_cut_on_paper(page):
+    rules = page.split("@media print {")[1].split("</style>")[0]
+    avoided = re.search(r"([^{}]*)\{ break-inside: avoid; \}", rules)[1]
+    assert {".finding", "figure", "tr"} <= {part.strip() for part in avoided.split(",")}
+    assert re.search(r"\.text \{ max-height: none; overflow: visible; \}", rules)

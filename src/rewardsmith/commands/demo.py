@@ -50,6 +50,12 @@ class Result:
         """The story of the demo, ending with the verdict and the report's path."""
         return self.text
 
+    def to_coloured_text(self) -> str:
+        """The same, the severity of each finding in its colour."""
+        from rewardsmith.report.text import coloured_severities
+
+        return coloured_severities(self.text)
+
 
 def run(config: Config, progress: Progress = SILENT) -> Result:
     """Generate, clean, train, evaluate, diagnose, use."""

@@ -56,6 +56,12 @@ class Diagnosis:
                 ]
         return "\n".join([*lines, "", f"{texts['next_action']}{texts['colon']}{self.next_action}", f"→ {self.report}"])
 
+    def to_coloured_text(self) -> str:
+        """The same, the severity of each finding in its colour."""
+        from rewardsmith.report.text import coloured_severities
+
+        return coloured_severities(self.to_text())
+
 
 def diagnose(
     run: Path, *, output: Path | None = None, overwrite: bool = False, progress: Progress = SILENT

@@ -16,6 +16,9 @@ from rewardsmith.report.text import TEXTS
 SHOWN_CHARACTERS = 1500
 """Characters of one text in the table of errors: about a screen; the cell says how many more there are."""
 
+ERRORS_ON_PAPER = 10
+"""Rows of the table of errors that are printed; the page says how many more there are."""
+
 SHARES = ("accuracy", "tie_rate")
 COUNTS = ("n", "clusters", "label_ties", "train_pairs", "steps", "best_step")
 DECIMALS = ("loss", "loss_at_chance", "train_loss", "auc", "brier", "ece", "ece_noise_floor", "ece_calibrated")
@@ -121,6 +124,7 @@ def render_page(verdict: Verdict, facts: Facts, *, lang: Language = "en") -> str
         # Drawn by matplotlib, which escapes its texts as XML; the only markup that is not escaped here.
         plots=[(plot, Markup(plot.svg)) for plot in all_plots(facts, texts)],
         errors=error_rows(facts, texts),
+        on_paper=ERRORS_ON_PAPER,
         error_count=facts.compared.errors if facts.compared else 0,
         notes=[say(note, lang) for note in facts.notes],
         policy=content_policy(script, style),

@@ -1,6 +1,11 @@
 """The report's own words, one dictionary per language; findings bring their sentences with them."""
 
+import re
+
 from rewardsmith.language import Language
+
+SEVERITY_COLOURS = {"critical": "1;31", "warning": "33", "info": "36", "good": "32"}
+"""ANSI colours in a terminal, as on the page: red, yellow, cyan, green."""
 
 TEXTS: dict[Language, dict[str, str]] = {
     "en": {
@@ -31,6 +36,7 @@ TEXTS: dict[Language, dict[str, str]] = {
         "cut": "… {left} more characters; the full text is in comparisons.jsonl",
         "filter": "Filter by text or category",
         "sort_hint": "Click a column heading to sort.",
+        "on_paper": "Not printed: {more} more rows of the page; all errors are in comparisons.jsonl.",
         "place": "Row",
         "margin": "Margin",
         "category": "Category",
@@ -141,6 +147,7 @@ TEXTS: dict[Language, dict[str, str]] = {
         "cut": "…… 还有 {left} 个字符；全文见 comparisons.jsonl",
         "filter": "按文本或类别筛选",
         "sort_hint": "点击列标题排序。",
+        "on_paper": "未打印：页面上另有 {more} 行；全部错误见 comparisons.jsonl。",
         "place": "行",
         "margin": "奖励差",
         "category": "类别",
@@ -225,3 +232,11 @@ TEXTS: dict[Language, dict[str, str]] = {
         "outside": "{total} 个值中有 {count} 个在坐标轴之外",
     },
 }
+
+COLOUR_OF_LABEL = {f"[{texts[name]}]": colour for texts in TEXTS.values() for name, colour in SEVERITY_COLOURS.items()}
+LABEL = re.compile("^(" + "|".join(map(re.escape, COLOUR_OF_LABEL)) + ")", re.MULTILINE)
+
+
+def coloured_severities(text: str) -> str:
+    """A text for the terminal with the severity of each finding, at the beginning of its line, in its colour."""
+    return LABEL.sub(lambda found: f"\x1b[{COLOUR_OF_LABEL[found[0]]}m{found[0]}\x1b[0m", text)

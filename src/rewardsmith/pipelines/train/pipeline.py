@@ -80,6 +80,12 @@ class Result:
         accounts = (left_out_from(s.get(f"left_out{part}")) for part in ("", "_validation"))
         return "\n".join([*lines, *left_out_in_words(*accounts)])
 
+    def to_coloured_text(self) -> str:
+        """The same, the severity of each finding in its colour."""
+        from rewardsmith.report.text import coloured_severities
+
+        return coloured_severities(self.to_text())
+
 
 def train(config: Config, progress: Progress = SILENT) -> Result:
     """Train, evaluate on the test split, diagnose; returns what `train.json` holds.
