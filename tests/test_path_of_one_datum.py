@@ -1,7 +1,7 @@
 """The path of one datum as ARCHITECTURE.md tells it, against the code that runs at least once for every row.
 
-The page names every such file; a reader has at most 12 places to open for each command. A place is a package (a folder, and what
-lies below its subfolders), since the files in one are alike: one format, one check, one part of the contract each.
+The page names every such file; a reader has at most 12 places to open for each command. A place is a package (a folder, and
+what lies below its subfolders), since the files in one are alike: one format, one check, one part of the contract each.
 """
 
 import json

@@ -5,6 +5,7 @@ import pytest
 
 from builders import tiny
 from rewardsmith.bench import share
+from rewardsmith.bench.tables import share_lines
 from rewardsmith.commands import bench
 from rewardsmith.errors import UsageError
 from rewardsmith.progress import SILENT
@@ -63,7 +64,7 @@ def test_what_cannot_be_measured_is_refused():
 
 def test_the_text_names_the_shares():
     told = "\n".join(
-        bench.share_lines(
+        share_lines(
             {
                 "model": "m", "dtype": "bf16", "pairs": 16, "tokens": 9000, "budget": 2048, "matmul_peak": 3.5e11,
                 "bandwidth": 2e10, "training_of_peak": 0.612, "training_tokens_per_second": 1500.0,
