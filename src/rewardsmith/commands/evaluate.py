@@ -1,7 +1,7 @@
 """`rewardsmith evaluate`: how good a reward model is on some data, with intervals and beside the null baselines."""
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,11 +18,9 @@ from rewardsmith.data.splits.sources import (
     read_records,
 )
 from rewardsmith.errors import DataError, UsageError
-from rewardsmith.evaluate.baselines import fitted_in_words
 from rewardsmith.files import check_output, claimed, prepare_output, refuse_inside
 from rewardsmith.files.kinds import EVALUATION
 from rewardsmith.files.manifest import seal
-from rewardsmith.language import padded, say
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Quarantined, Record
 from rewardsmith.settings.hardware import DtypeName, check_device
@@ -88,6 +86,7 @@ class Result:
 
     def to_text(self) -> str:
         """The figures a person asks for first."""
+        from rewardsmith.report.figures import table
         from rewardsmith.scoring.left_out import left_out_from
 
         summary = self.summary
@@ -193,51 +192,3 @@ def split_records(config: Config, progress: Progress) -> "tuple[Sequence[Record]
     rule = SplitRule(advice="add data, or remove --split to evaluate on all data")
     splits = load_splits(config.sources, validation=(), test=(), rule=rule, intake=intake, progress=progress)
     return getattr(splits, name), name, rows_read(*splits.read["train"])
-
-
-def table(summary: Mapping[str, Any]) -> list[str]:
-    """Lines of text for the terminal."""
-    counts = (
-        f"n = {summary['n']} comparisons, {summary.get('clusters')} prompts, {summary.get('label_ties')} label ties"
-    )
-    rows = [
-        ("accuracy", interval(summary, "accuracy"), counts),
-        ("AUC", interval(summary, "auc"), ""),
-        ("NLL (chance 0.693)", interval(summary, "nll"), f"Brier {number(summary.get('brier'))}"),
-        (
-            "ECE",
-            f"{number(summary.get('ece'))} before and {number(summary.get('ece_calibrated'))} after temperature "
-            f"scaling (T = {number(summary.get('temperature'))})",
-            fitted_in_words(str(summary.get("temperature_source") or "")),
-        ),
-    ]
-    for name, label in (("kendall_tau", "Kendall tau-b"), ("best_of_n_accuracy", "best of N")):
-        if summary.get(name) is not None:
-            rows.append((label, interval(summary, name), f"n = {summary.get(f'{name}_n')} rankings"))
-    lines = [f"{padded(say(label), 22)} {say(figure)}   {say(remark)}".rstrip() for label, figure, remark in rows]
-    return [*lines, *baseline_lines(summary.get("baselines", {}))]
-
-
-def baseline_lines(baselines: Mapping[str, Any]) -> Iterator[str]:
-    """A line per rule: what it reaches, the model's lead, and on what it was fitted."""
-    for name, found in baselines.items():
-        figures = found if isinstance(found, Mapping) else {"accuracy": found}
-        remarks = [f"model minus baseline {interval(figures, 'difference')}"]
-        if fitted := fitted_in_words(str(figures.get("fitted_on") or "")):
-            remarks.append(fitted)
-        label = padded(say(f"baseline {figures.get('direction') or name}"), 22)
-        yield f"{label} {interval(figures, 'accuracy')}   {'; '.join(map(say, remarks))}"
-
-
-def interval(figures: Mapping[str, Any], name: str) -> str:
-    """`0.812 [0.780, 0.844]`, or `–` where there is no number."""
-    bounds = figures.get(f"{name}_ci")
-    text = number(figures.get(name))
-    if not bounds or bounds[0] is None:
-        return text
-    return f"{text} [{number(bounds[0])}, {number(bounds[1])}]"
-
-
-def number(value: float | None) -> str:
-    """Three digits after the point, or a dash."""
-    return "–" if value is None else f"{value:.3f}"
