@@ -106,7 +106,7 @@ def test_every_template_is_read_as_itself():
         (
             "none of the 2 rows can be used: missing_value × 2; the first, a.jsonl:1: the column 'chosen' is missing or "
             "null; expected a value; fill or drop the row",
-            "2 行中没有可用的：missing_value × 2；第一处在 a.jsonl:1：列 'chosen' 缺失或为 null；应有值；请补全或删除该行",
+            "2 行中没有一行可用：missing_value × 2；第一行 a.jsonl:1：列 'chosen' 缺失或为 null；应有值；请补全或删除该行",
         ),
         (
             "cannot write out: No space left on device (7 MB free on that disk)",
