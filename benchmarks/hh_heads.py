@@ -109,7 +109,7 @@ def main() -> None:
         sys.exit("set REWARDSMITH_DATA to the folder that holds hh-rlhf/")
     data, started = Path(folder), time.time()
     with tempfile.TemporaryDirectory() as place:
-        rs.clean([str(data / name) for name in HH["dataset"]], Path(place) / "data", fractions=HH["fractions"])
+        rs.prepare([str(data / name) for name in HH["dataset"]], Path(place) / "data", fractions=HH["fractions"])
         parts = [rs.load(str(Path(place) / "data" / f"{split}.jsonl")).records for split in ("train", "test")]
     extra = read_records([str(data / name) for name in OTHERS], Intake(mix=Mix())).records
     known = features(None, [*parts, extra])

@@ -110,7 +110,7 @@ def prepared(name: str, data: Path, folder: Path) -> list[str]:
     sources = [str(data / source) for source in RUNS[name]["dataset"]]
     if "fractions" not in RUNS[name]:
         return sources
-    rs.clean(sources, folder / "data", fractions=RUNS[name]["fractions"])
+    rs.prepare(sources, folder / "data", fractions=RUNS[name]["fractions"])
     return [str(folder / "data")]
 
 

@@ -30,7 +30,7 @@ def main() -> None:
     """Clean, train, evaluate, score."""
     folder = Path(tempfile.mkdtemp(prefix="rewardsmith-"))
     pairs = Path(sys.argv[1]) if len(sys.argv) > 1 else write_pairs(folder / "pairs.jsonl")
-    cleaned = rs.clean(str(pairs), folder / "data", map=COLUMNS)
+    cleaned = rs.prepare(str(pairs), folder / "data", map=COLUMNS)
     print(cleaned.to_text())
 
     rs.train("tiny", str(folder / "data"), folder / "run", epochs=2, report=False)

@@ -16,8 +16,8 @@ from rewardsmith import UsageError, api
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = {
-    **{"clean": "prepare", "train": "train", "evaluate": "evaluate", "diagnose": "diagnose"},
-    **{"compare": "compare", "verify": "verify"},
+    **{"prepare": "prepare", "train": "train", "evaluate": "evaluate", "diagnose": "diagnose"},
+    **{"compare": "compare", "verify": "verify", "score": "score"},
 }
 LIBRARIES = "torch,transformers,safetensors,tokenizers,huggingface_hub,sklearn,scipy,pyarrow,matplotlib,jinja2,rich"
 """What mypy need not read to judge a script; with them it would take a minute."""
@@ -31,12 +31,17 @@ from rewardsmith.train.losses import LOSSES
 
 loaded = rs.load("pairs.jsonl", map={"prompt": "instruction"}, strict=True)
 prompts = [record.prompt for record in loaded.records]
-cleaned = rs.clean([Path("a.jsonl"), "b.jsonl"], Path("data"), languages="zh", fractions=[0.8, 0.1, 0.1], lang="zh")
+cleaned = rs.prepare([Path("a.jsonl"), "b.jsonl"], Path("data"), languages="zh", fractions=[0.8, 0.1, 0.1], lang="zh")
 kept: int = cleaned.kept
 trained = rs.train("tiny", "synthetic:60", "runs/a", lr=1, epochs=2, lora={"r": 8, "target": ["q_proj"]}, pooling=["last"])
 loss: object = trained.summary["train_loss"]
 evaluated = rs.evaluate(Path("runs/a"), "data", split="test", output=Path("out"))
 rows: int = evaluated.quarantined
+in_memory = [{"prompt": "Name a fruit.", "chosen": "Plum.", "rejected": "Oak."}]
+trained = rs.train("tiny", in_memory, "runs/b", validation=loaded, test=[Path("a.jsonl")], progress=rs.SILENT)
+scored: list[dict[str, object]] = rs.score(rs.load_reward_model("runs/a"), loaded, best_of=True)
+written: int = rs.score("runs/a", Path("a.jsonl"), "scored.jsonl").not_scored
+accuracy: object = rs.evaluate(rs.load_reward_model("runs/a"), in_memory).summary["accuracy"]
 ready: bool | None = rs.diagnose("runs/a", overwrite=True).ready
 difference: float = rs.compare("runs/a", "runs/b", seed=3).accuracy_difference
 holds: bool = rs.verify("runs/a", part="files").holds
@@ -58,12 +63,16 @@ import rewardsmith as rs
 rs.trian("tiny", "synthetic:60", "runs/a")  # attr-defined
 rs.train(modle="tiny", dataset="synthetic:60", output="runs/a")  # call-arg
 rs.train("tiny", "synthetic:60", "runs/a", epochs="x")  # arg-type
+rs.train("tiny", 60, "runs/a")  # arg-type
+rs.train("tiny", "synthetic:60", "runs/a", overwrite="yes")  # arg-type
+rs.score("runs/a", "a.jsonl").rows  # attr-defined
+rs.prepare("a.jsonl", "data", progress=False)  # arg-type
 rs.train("tiny", "synthetic:60", "runs/a", quantize="5bit")  # arg-type
 rs.train("tiny", "synthetic:60", "runs/a", lora={"rank": 8})  # arg-type
 rs.train("tiny", "synthetic:60")  # call-arg
-rs.clean("a.jsonl", "data", reapir=True)  # call-arg
-rs.clean("a.jsonl", "data", languages=Path("zh"))  # arg-type
-rs.clean("a.jsonl", "data").keept  # attr-defined
+rs.prepare("a.jsonl", "data", reapir=True)  # call-arg
+rs.prepare("a.jsonl", "data", languages=Path("zh"))  # arg-type
+rs.prepare("a.jsonl", "data").keept  # attr-defined
 rs.evaluate("runs/a", "data", lang="fr")  # arg-type
 rs.diagnose("runs/a").redy  # attr-defined
 rs.compare("runs/a", "runs/b").accuracy  # attr-defined
@@ -157,6 +166,9 @@ def test_a_function_has_every_option_of_its_command_with_the_same_default(name, 
     fields = dataclasses.fields(importlib.import_module(f"rewardsmith.commands.{command}").Config)
     assert parameters.keys() == {field.name for field in fields}
     missing = (dataclasses.MISSING, inspect.Parameter.empty)
+    if name == "score":  # without one, Python gets the rows themselves
+        assert parameters["output"].default is None
+        fields = [field for field in fields if field.name != "output"]
     for field in fields:
         default = parameters[field.name].default
         assert default == field.default or (field.default, default) == missing, field.name
@@ -171,7 +183,7 @@ def test_a_function_has_every_option_of_its_command_with_the_same_default(name, 
         ("train", ("tiny", "synthetic:60", "out"), {"bf16": True}, "Did you mean dtype='bf16'?"),
         ("train", ("tiny", "synthetic:60", "out"), {"use_peft": True}, "Did you mean lora={'r': 16}"),
         ("train", ("tiny", "synthetic:60", "out"), {"lora": {"alhpa": 8}}, "lora has no option 'alhpa'. Did you mean"),
-        ("clean", ("a.jsonl", "out"), {"reapir": True}, "Did you mean 'repair'?"),
+        ("prepare", ("a.jsonl", "out"), {"reapir": True}, "Did you mean 'repair'?"),
         ("evaluate", ("a", "b"), {"dvice": "cpu"}, "Did you mean 'device'?"),
         ("diagnose", ("a",), {"overwrit": True}, "Did you mean 'overwrite'?"),
         ("compare", ("a", "b"), {"sed": 1}, "Did you mean 'seed'?"),
@@ -196,12 +208,21 @@ def test_an_unknown_option_is_refused_in_the_language_asked_for():
     ("wrong", "said"),
     [
         ({"epochs": "x"}, "epochs: got the text 'x', expected an integer"),
+        ({"epochs": 1.5}, "epochs: got the number 1.5, expected an integer"),
+        ({"epochs": "2"}, "epochs: got the text '2', expected an integer"),
+        ({"lr": "1e-3"}, "lr: got the text '1e-3', expected a number"),
+        ({"overwrite": 1}, "overwrite: got the number 1, expected true or false"),
+        ({"progress": False}, "progress: got the switch false, expected a Progress"),
+        ({"map": 5}, "map: got the number 5, expected a list"),
+        ({"map": {"prompt": 5}}, "map: "),
+        ({"validation": 5}, "validation: got the number 5, expected a path, a data frame"),
+        ({"track": {"wandb": True}}, "track: got dict"),
         ({"epochs": True}, "epochs: got the switch true, expected an integer"),
         ({"epochs": None}, "epochs: got no value, expected an integer"),
         ({"report": "no"}, "report: got the text 'no', expected true or false"),
         ({"quantize": "5bit"}, "quantize: got '5bit', expected one of 4bit, 8bit"),
         ({"read_layers": ["a"]}, "read_layers: got the text 'a', expected an integer"),
-        ({"test": {"a": 1}}, "test: got dict {'a': 1}, expected text"),
+        ({"test": {"a": 1}}, "test: got dict {'a': 1}, expected a path, a data frame"),
         ({"lora": 8}, "lora: got the number 8, expected a mapping of its settings"),
         ({"lora": {"r": "8"}}, "lora.r: got the text '8', expected an integer"),
         ({"epochs": 0}, "--epochs 0: expected at least 1"),

@@ -1,10 +1,10 @@
 """The public interface with all types, defaults and options. Written by scripts/make-stubs; do not edit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, overload
 
-from rewardsmith.api import TokenIds
+from rewardsmith.api import Table, TokenIds
 from rewardsmith.commands.compare import Result as CompareResult
 from rewardsmith.commands.evaluate import Result as EvaluateResult
 from rewardsmith.data.loading.load import Loaded
@@ -19,10 +19,12 @@ from rewardsmith.errors import UsageError as UsageError
 from rewardsmith.language import say as say
 from rewardsmith.model.reward_model import RewardModel as RewardModel
 from rewardsmith.pipelines.diagnose import Diagnosis
-from rewardsmith.pipelines.prepare.result import Result as ResultResult
+from rewardsmith.pipelines.prepare.result import Result as PrepareResult
+from rewardsmith.pipelines.score.pipeline import Result as ScoreResult
 from rewardsmith.pipelines.train.config import Lora
 from rewardsmith.pipelines.train.pipeline import Result as TrainResult
 from rewardsmith.pipelines.verify import Verification
+from rewardsmith.progress import SILENT as SILENT
 from rewardsmith.progress import Progress
 from rewardsmith.records import Comparison as Comparison
 from rewardsmith.records import Message as Message
@@ -31,6 +33,7 @@ from rewardsmith.records import Response as Response
 
 __version__: str
 __all__ = [
+    "SILENT",
     "Comparison",
     "ContractError",
     "DataError",
@@ -45,14 +48,15 @@ __all__ = [
     "TrainingError",
     "UsageError",
     "__version__",
-    "clean",
     "compare",
     "compute_reward",
     "diagnose",
     "evaluate",
     "load",
     "load_reward_model",
+    "prepare",
     "say",
+    "score",
     "train",
     "verify",
 ]
@@ -69,8 +73,111 @@ class _LoraFields(TypedDict, total=False):
     dropout: float
     """Dropout probability of the adapter's input."""
 
-def clean(
-    sources: str | Path | Sequence[str | Path],
+def compare(
+    a: str | Path,
+    b: str | Path,
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+    lang: Literal["en", "zh"] | None = None,
+) -> CompareResult:
+    """`rewardsmith compare`: a paired test between two evaluated runs.
+
+    Options:
+        a: Run folder, or the --output of evaluate.
+        b: The other run or evaluation, on the same data.
+        seed: Random seed of the bootstrap and the permutation test.
+    """
+
+def compute_reward(
+    rm: RewardModel,
+    tok: Any,
+    prompt: str | Sequence[Message] | Sequence[Mapping[str, str]],
+    response_ids: Sequence[int] | TokenIds,
+    device: str | None = None,
+) -> float:
+    """The raw reward of one generated response, for an RL loop.
+
+    `tok` is the policy's tokenizer: it turns `response_ids` (a list or a one-dimensional tensor) into text, which is
+    scored under the reward model's own contract, so policy and reward model may have different vocabularies. `prompt`
+    is text or messages. `device` moves the reward model first if it lies elsewhere.
+    """
+
+def diagnose(
+    run: str | Path,
+    *,
+    output: str | Path | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    lang: Literal["en", "zh"] | None = None,
+) -> Diagnosis:
+    """`rewardsmith diagnose`: the verdict on a run folder, and its report.
+
+    Options:
+        run: Output folder of train or evaluate, or a JSON file with metrics such as train_loss, val_loss, val_acc,
+            n.
+        output: Output folder for report.html, report.md and report.json; default: the run folder, or the folder of
+            the JSON file.
+        overwrite: Replace an existing report.
+    """
+
+def evaluate(
+    model: str | Path | RewardModel,
+    sources: str | Path | Loaded | Table | Iterable[Any],
+    *,
+    split: str | None = None,
+    validation: str | Path | Loaded | Table | Iterable[Any] = (),
+    attribute: str = "overall",
+    output: str | Path | None = None,
+    dtype: Literal["auto", "fp32", "bf16", "fp16"] = "fp32",
+    device: str = "auto",
+    allow_mismatch: bool = False,
+    strict: bool = False,
+    overwrite: bool = False,
+    trust_remote_code: bool = False,
+    map: Mapping[str, str] | Sequence[str] = (),
+    progress: Progress | None = None,
+    lang: Literal["en", "zh"] | None = None,
+) -> EvaluateResult:
+    """`rewardsmith evaluate`: how good a reward model is on some data, with intervals and baselines.
+
+    Of a mapping of splits (a DatasetDict) as `sources`, the one named by `split` is read, by default test.
+
+    Options:
+        model: Reward model: a folder, a run folder, or a Hub name.
+        sources: Preference data: files, folders, the output of `prepare` (its test split is read), or synthetic:N.
+        split: Split of prepared or synthetic data: train, validation, test (default: test for prepared data, else
+            all data).
+        validation: Data to fit the temperature and the length rule on (default: 5-fold cross-validation by prompt).
+        map: Column mapping, for example prompt=instruction or chosen=annotations.best.
+        attribute: Attribute to evaluate on if the data has several, such as helpful or safe.
+        output: Output folder for evaluation.json and comparisons.jsonl, which diagnose and compare read.
+        dtype: Precision of the backbone: fp32, auto, bf16, fp16.
+        device: Device: auto, cpu, cuda, cuda:1, mps.
+        allow_mismatch: Evaluate even if the probes (conversations stored with their rewards to check the model) no
+            longer give the stored rewards; the verdict and the card then state it.
+        strict: Stop at the first invalid row.
+        overwrite: Replace the output of an earlier run of this command in --output; other files are never deleted.
+        trust_remote_code: Allow execution of code that comes with a Hub model.
+    """
+
+def load(
+    *sources: Any,
+    strict: bool = False,
+    map: Mapping[str, str] | Sequence[str] = (),
+    progress: Progress | None = None,
+    lang: Literal["en", "zh"] | None = None,
+) -> Loaded:
+    """Records and quarantined rows of files, folders, data sets, data frames or lists of rows.
+
+    `map` names columns: {"prompt": "instruction"}, or texts as on the command line, "prompt=instruction".
+    """
+
+def load_reward_model(path: str | Path, *, device: str = "auto") -> RewardModel:
+    """Open a reward model for scoring: a run folder, its model folder, or a hub name."""
+
+def prepare(
+    sources: str | Path | Loaded | Table | Iterable[Any],
     output: str | Path,
     *,
     min_chars: int | None = None,
@@ -84,7 +191,7 @@ def clean(
     min_votes: int = 2,
     languages: str | Sequence[str] = (),
     label_noise: Literal["off", "report", "soften", "drop", "flip"] = "off",
-    label_model: str = "auto",
+    label_model: str | Path = "auto",
     margins: str | Path | Sequence[str | Path] = (),
     seed: int = 0,
     max_per_source: int | None = None,
@@ -104,10 +211,10 @@ def clean(
     workers: int | None = None,
     engine: Literal["local", "ray"] = "local",
     map: Mapping[str, str] | Sequence[str] = (),
-    progress: Progress = ...,
+    progress: Progress | None = None,
     lang: Literal["en", "zh"] | None = None,
-) -> ResultResult:
-    """`rewardsmith prepare`: check, split and write.
+) -> PrepareResult:
+    """`rewardsmith prepare`: check, split and write. Of several splits in `sources`, all rows are split anew.
 
     Options:
         min_chars: Minimum number of characters of a response; default: no limit.
@@ -158,109 +265,99 @@ def clean(
         engine: Where rows are processed: local (this machine), or ray (Ray Data, on the cluster at RAY_ADDRESS).
     """
 
-def compare(
-    a: str | Path, b: str | Path, *, seed: int = 0, progress: Progress = ..., lang: Literal["en", "zh"] | None = None
-) -> CompareResult:
-    """`rewardsmith compare`: a paired test between two evaluated runs.
-
-    Options:
-        a: Run folder, or the --output of evaluate.
-        b: The other run or evaluation, on the same data.
-        seed: Random seed of the bootstrap and the permutation test.
-    """
-
-def compute_reward(
-    rm: RewardModel,
-    tok: Any,
-    prompt: str | Sequence[Message] | Sequence[Mapping[str, str]],
-    response_ids: Sequence[int] | TokenIds,
-    device: str | None = None,
-) -> float:
-    """The raw reward of one generated response, for an RL loop.
-
-    `tok` is the policy's tokenizer: it turns `response_ids` (a list or a one-dimensional tensor) into text, which is
-    scored under the reward model's own contract, so policy and reward model may have different vocabularies. `prompt`
-    is text or messages. `device` moves the reward model first if it lies elsewhere.
-    """
-
-def diagnose(
-    run: str | Path,
+@overload
+def score(
+    model: str | Path | RewardModel,
+    source: str | Path | Loaded | Table | Iterable[Any],
+    output: None = None,
     *,
-    output: str | Path | None = None,
-    overwrite: bool = False,
-    progress: Progress = ...,
-    lang: Literal["en", "zh"] | None = None,
-) -> Diagnosis:
-    """`rewardsmith diagnose`: the verdict on a run folder, and its report.
-
-    Options:
-        run: Output folder of train or evaluate, or a JSON file with metrics such as train_loss, val_loss, val_acc,
-            n.
-        output: Output folder for report.html, report.md and report.json; default: the run folder, or the folder of
-            the JSON file.
-        overwrite: Replace an existing report.
-    """
-
-def evaluate(
-    model: str | Path,
-    sources: str | Path | Sequence[str | Path],
-    *,
-    split: str | None = None,
-    validation: str | Path | Sequence[str | Path] = (),
-    attribute: str = "overall",
-    output: str | Path | None = None,
+    best_of: bool = False,
+    tokens_per_batch: int | None = None,
     dtype: Literal["auto", "fp32", "bf16", "fp16"] = "fp32",
     device: str = "auto",
     allow_mismatch: bool = False,
+    engine: Literal["local", "ray"] = "local",
+    workers: int | None = None,
     strict: bool = False,
     overwrite: bool = False,
     trust_remote_code: bool = False,
     map: Mapping[str, str] | Sequence[str] = (),
-    progress: Progress = ...,
+    progress: Progress | None = None,
     lang: Literal["en", "zh"] | None = None,
-) -> EvaluateResult:
-    """`rewardsmith evaluate`: how good a reward model is on some data, with intervals and baselines.
+) -> list[dict[str, Any]]:
+    """`rewardsmith score`: rewards for pairs, rankings or single responses.
+
+    Without `output`, returns each row with its `rewards`, as the lines of the file would be, in the order of the source.
 
     Options:
         model: Reward model: a folder, a run folder, or a Hub name.
-        sources: Preference data: files, folders, the output of `prepare` (its test split is read), or synthetic:N.
-        split: Split of prepared or synthetic data: train, validation, test (default: test for prepared data, else
-            all data).
-        validation: Data to fit the temperature and the length rule on (default: 5-fold cross-validation by prompt).
-        map: Column mapping, for example prompt=instruction or chosen=annotations.best.
-        attribute: Attribute to evaluate on if the data has several, such as helpful or safe.
-        output: Output folder for evaluation.json and comparisons.jsonl, which diagnose and compare read.
+        source: File, folder or synthetic:N to score.
+        output: Output file in JSON Lines: each input row with its `rewards`, one per response, in the order of the
+            row.
+        map: Column mapping, for example prompt=instruction; the output keeps the original names.
+        best_of: Add `best`, the index of the response with the highest reward.
+        tokens_per_batch: Tokens per forward pass (default by device).
         dtype: Precision of the backbone: fp32, auto, bf16, fp16.
         device: Device: auto, cpu, cuda, cuda:1, mps.
-        allow_mismatch: Evaluate even if the probes (conversations stored with their rewards to check the model) no
-            longer give the stored rewards; the verdict and the card then state it.
+        allow_mismatch: Score even if the probes (conversations stored with their rewards to check the model) no
+            longer give the stored rewards; every row is then marked `mismatch`.
+        engine: Where rows are scored: local (this process) or ray (the workers of a Ray session).
+        workers: With --engine ray: number of CPUs of a locally started session (default: one per core).
         strict: Stop at the first invalid row.
-        overwrite: Replace the output of an earlier run of this command in --output; other files are never deleted.
+        overwrite: Replace --output if it exists.
         trust_remote_code: Allow execution of code that comes with a Hub model.
     """
 
-def load(
-    *sources: Any,
+@overload
+def score(
+    model: str | Path | RewardModel,
+    source: str | Path | Loaded | Table | Iterable[Any],
+    output: str | Path,
+    *,
+    best_of: bool = False,
+    tokens_per_batch: int | None = None,
+    dtype: Literal["auto", "fp32", "bf16", "fp16"] = "fp32",
+    device: str = "auto",
+    allow_mismatch: bool = False,
+    engine: Literal["local", "ray"] = "local",
+    workers: int | None = None,
     strict: bool = False,
+    overwrite: bool = False,
+    trust_remote_code: bool = False,
     map: Mapping[str, str] | Sequence[str] = (),
-    progress: Progress = ...,
+    progress: Progress | None = None,
     lang: Literal["en", "zh"] | None = None,
-) -> Loaded:
-    """Records and quarantined rows of files, folders, data sets, data frames or lists of rows.
+) -> ScoreResult:
+    """`rewardsmith score`: rewards for pairs, rankings or single responses.
 
-    `map` names columns: {"prompt": "instruction"}, or texts as on the command line, "prompt=instruction".
+    Without `output`, returns each row with its `rewards`, as the lines of the file would be, in the order of the source.
+
+    Options:
+        model: Reward model: a folder, a run folder, or a Hub name.
+        source: File, folder or synthetic:N to score.
+        output: Output file in JSON Lines: each input row with its `rewards`, one per response, in the order of the
+            row.
+        map: Column mapping, for example prompt=instruction; the output keeps the original names.
+        best_of: Add `best`, the index of the response with the highest reward.
+        tokens_per_batch: Tokens per forward pass (default by device).
+        dtype: Precision of the backbone: fp32, auto, bf16, fp16.
+        device: Device: auto, cpu, cuda, cuda:1, mps.
+        allow_mismatch: Score even if the probes (conversations stored with their rewards to check the model) no
+            longer give the stored rewards; every row is then marked `mismatch`.
+        engine: Where rows are scored: local (this process) or ray (the workers of a Ray session).
+        workers: With --engine ray: number of CPUs of a locally started session (default: one per core).
+        strict: Stop at the first invalid row.
+        overwrite: Replace --output if it exists.
+        trust_remote_code: Allow execution of code that comes with a Hub model.
     """
-
-def load_reward_model(path: str | Path, *, device: str = "auto") -> RewardModel:
-    """Open a reward model for scoring: a run folder, its model folder, or a hub name."""
 
 def train(
     model: str | Path,
-    dataset: str | Path | Sequence[str | Path],
+    dataset: str | Path | Loaded | Table | Iterable[Any],
     output: str | Path,
     *,
-    validation: str | Path | Sequence[str | Path] = (),
-    test: str | Path | Sequence[str | Path] = (),
+    validation: str | Path | Loaded | Table | Iterable[Any] = (),
+    test: str | Path | Loaded | Table | Iterable[Any] = (),
     max_per_source: int | None = None,
     attribute: str = "overall",
     lr: float | None = None,
@@ -315,10 +412,12 @@ def train(
     push_to_hub: str | None = None,
     push_public: bool = False,
     map: Mapping[str, str] | Sequence[str] = (),
-    progress: Progress = ...,
+    progress: Progress | None = None,
     lang: Literal["en", "zh"] | None = None,
 ) -> TrainResult:
     """`rewardsmith train`: train a reward model, evaluate and diagnose it.
+
+    A mapping of splits (a DatasetDict) as `dataset` brings its train, validation and test splits.
 
     Options:
         model: Model to start from: tiny, smollm2-135m, minilm-l6, a folder, or a Hub name ORG/NAME.
@@ -407,7 +506,7 @@ def verify(
     part: Literal["files", "data", "settings", "versions", "probes"]
     | Sequence[Literal["files", "data", "settings", "versions", "probes"]] = (),
     device: str = "auto",
-    progress: Progress = ...,
+    progress: Progress | None = None,
     lang: Literal["en", "zh"] | None = None,
 ) -> Verification:
     """`rewardsmith verify`: whether a run or a model is unchanged since it was written.

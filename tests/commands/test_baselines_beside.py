@@ -132,7 +132,7 @@ def test_reports_count_rows_and_not_what_was_found_in_them(run, tmp_path):
         for k in range(40)
     ]
     (tmp_path / "damaged.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    rs.clean(tmp_path / "damaged.jsonl", tmp_path / "data")
+    rs.prepare(tmp_path / "damaged.jsonl", tmp_path / "data")
     found = {one["check"]: one for one in json.loads((tmp_path / "data" / "quality.json").read_text())["findings"]}[
         "control_characters"
     ]

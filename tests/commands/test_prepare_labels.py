@@ -271,7 +271,7 @@ def test_a_model_trained_on_the_labels_it_judges_is_noticed(made, prepared, tmp_
 
 def test_the_python_function_gives_the_same_files(made, prepared, tmp_path):
     folder, one = prepared("soften")
-    two = rs.clean(str(made[0]), tmp_path / "b", label_noise="soften", margins=str(made[1]))
+    two = rs.prepare(str(made[0]), tmp_path / "b", label_noise="soften", margins=str(made[1]))
     assert bytes_of(folder) == bytes_of(tmp_path / "b")
     assert one.label_noise == two.label_noise
 

@@ -1,6 +1,6 @@
 """A reward model as its users hold it: load, score, rank, save."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,12 @@ from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Conversation, Message, Record, Response, Turns
 from rewardsmith.scoring.contract import ScoringContract
 from rewardsmith.scoring.tokens import Encoded, Encoder
+from rewardsmith.settings.in_memory import InMemory
+from rewardsmith.settings.keywords import check_types
+from rewardsmith.settings.values import shown
+
+LOADED_WITH = {"path": str, "device": str, "dtype": str, "template": str | None, "max_length": int | None}
+"""The types of what `RewardModel.load` takes, a path as text."""
 
 
 @dataclass
@@ -99,7 +105,7 @@ class RewardModel:
         template: str | None = None,
         max_length: int | None = None,
     ) -> "RewardModel":
-        """Open a folder (or a run folder, or a hub name) for scoring.
+        """Open a folder (or a run folder, or a hub name) for scoring; a model in memory is that model.
 
         With a `manifest.json` its files must be those that were saved, else ModelError names what differs. With a
         `reward.json` its probes are scored again: token ids must match exactly and rewards within 1e-4, else
@@ -107,15 +113,17 @@ class RewardModel:
         contract is inferred; `template`, `max_length` and `choice` say what cannot be, and are refused where one is
         stored.
         """
+        given = {"device": device, "dtype": dtype, "template": template, "max_length": max_length}
+        check_types({name: (value, LOADED_WITH[name]) for name, value in {"path": path, **given}.items()})
+        if isinstance(path, InMemory):
+            opened: RewardModel = path.value
+            return opened
         backbone = open_backbone(
             str(path), trust_remote_code=trust_remote_code, choice=choice, check_files=not allow_mismatch
         )
         sidecar = Sidecar.load(backbone.folder) if backbone.folder else None
         if sidecar is not None and (template is not None or max_length is not None):
-            raise ContractError(
-                f"{path} has its own scoring contract (reward.json: how conversations become tokens), which sets the "
-                "template and max_length"
-            )
+            raise own_contract(path)
         if sidecar is None:
             refuse_headless(str(path), backbone)
             if template is not None:
@@ -205,7 +213,7 @@ class RewardModel:
         """As `score`, with the standard deviation of each reward over the model's heads; ModelError where it has one."""
         if self.heads is None:
             raise ModelError("this model has one head, so the spread of its rewards is unknown; train it with --heads")
-        records = [one_response(conversation) for conversation in conversations]
+        records = [one_response(conversation) for conversation in several(conversations, "spread")]
         found = list(self.heads.spreads(self.network, [sequences_of(r, self.encode(r)) for r in records]))
         return Spread(np.array([one.rewards[0] for one in found]), np.array([one.std[0] for one in found]))
 
@@ -226,22 +234,24 @@ class RewardModel:
         return score(self.network, sequences, budget=budget, total=total, progress=progress)
 
     def score(self, conversations: Iterable[Turns]) -> Float64[np.ndarray, " N"]:
-        """One raw reward per conversation: a list of messages (the last from the assistant), or a bare answer."""
-        if isinstance(conversations, str):
-            raise DataError("score got one text; expected a list of conversations: score([text])")
-        records = [one_response(conversation) for conversation in conversations]
+        """One raw reward per conversation: a list of messages (the last from the assistant), or a bare answer.
+
+        A column of a data frame will do; DataError for rows with several columns, which `rewardsmith.score` takes.
+        """
+        records = [one_response(conversation) for conversation in several(conversations, "score")]
         return np.array([float(rewards[0]) for rewards in self.score_records(records)])
 
     def rank(self, prompt: Turns, responses: Sequence[str]) -> list[tuple[int, float]]:
         """(index, reward) of every response to one prompt, best first; equal rewards keep their order."""
-        if isinstance(responses, str) or not responses:
-            raise DataError(f"rank got {responses!r:.40} as responses; expected a list with at least one text")
+        responses = list(several(responses, "rank"))
+        if not responses or not all(isinstance(text, str) for text in responses):
+            raise DataError(f"rank got {shown(responses)} as responses; expected a list with at least one text")
         turns = as_messages(prompt, role="user")
         answers = tuple(Response((Message("assistant", text),)) for text in responses)
         rewards = next(self.score_records([Record(turns, answers)]))
         return [(int(k), float(rewards[k])) for k in np.argsort(-rewards, kind="stable")]
 
-    def save(self, folder: Path, *, training: Mapping[str, Any] | None = None, overwrite: bool = False) -> None:
+    def save(self, folder: str | Path, *, training: Mapping[str, Any] | None = None, overwrite: bool = False) -> None:
         """Write the Hugging Face folder with its sidecar and fresh probes, atomically; an adapter must be merged first.
 
         `overwrite` replaces a model folder of ours; OutputError where anything else is there.
@@ -304,15 +314,41 @@ class RewardModel:
         )
 
 
+def own_contract(path: str | Path) -> ContractError:
+    """The refusal of settings that a model's own contract decides."""
+    return ContractError(
+        f"{path} has its own scoring contract (reward.json: how conversations become tokens), which sets the template and "
+        "max_length"
+    )
+
+
 def sequences_of(record: Record, encoded: Encoded) -> Sequences:
     """What the scorer takes of an encoded record."""
     return Sequences(record.prompt_id, encoded.sequences, encoded.answers)
+
+
+def several(values: Any, function: str) -> Iterable[Any]:
+    """Conversations or texts one by one; DataError for one text, and for rows, of which only column names would come."""
+    if isinstance(values, (str, bytes)):
+        raise DataError(f"{function} got one text; expected a list: {function}([text])")
+    table = any(hasattr(values, name) for name in ("columns", "column_names", "records"))
+    if table or isinstance(values, (Mapping, Set)) or not isinstance(values, Iterable):
+        raise DataError(
+            f"{function} got {shown(values)}; expected a list of conversations or texts; pass one column as a list, or "
+            "score whole rows with rewardsmith.score(model, rows)"
+        )
+    return values
 
 
 def as_messages(turns: Turns, *, role: str) -> Conversation:
     """A conversation from text (one message of `role`), messages, or role/content mappings."""
     if isinstance(turns, str):
         return (Message(role, turns),)
+    if isinstance(turns, Mapping) or not isinstance(turns, Iterable):
+        raise DataError(
+            f"got {shown(turns)} as a conversation; expected text or a list of messages with 'role' and 'content'; "
+            "score whole rows with rewardsmith.score(model, rows)"
+        )
     messages = []
     for turn in turns:
         if isinstance(turn, Message):

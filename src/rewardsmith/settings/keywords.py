@@ -19,6 +19,7 @@ from typing import Any
 from rewardsmith.errors import UsageError
 from rewardsmith.settings.elsewhere import suggestion
 from rewardsmith.settings.fields import REQUIRED, names, settings_of
+from rewardsmith.settings.in_memory import InMemory
 from rewardsmith.settings.values import arms, from_yaml, is_optional, length, shown
 
 WIDTH = 112
@@ -114,8 +115,19 @@ def flattened(given: Mapping[str, Any], known: Collection[str]) -> Iterator[tupl
         yield from ((inside[field], inner) for field, inner in fields.items())
 
 
+def check_types(given: Mapping[str, tuple[Any, Any]]) -> None:
+    """UsageError, which names the keyword, for the first value that is not of its type: name → (value, type)."""
+    for name, (value, hint) in given.items():
+        try:
+            from_yaml(plain(value), hint)
+        except UsageError as error:
+            raise UsageError(f"{name}: {error}") from error
+
+
 def plain(value: Any) -> Any:
     """The value as YAML would have it: paths as text, what can be gone through as a list, NumPy's numbers as numbers."""
+    if isinstance(value, InMemory) or hasattr(value, "__arrow_c_stream__"):  # a frame would give its columns' names
+        return value
     if type(value).__module__ == "numpy":
         value = value.tolist()
     if isinstance(value, os.PathLike):

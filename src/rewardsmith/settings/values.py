@@ -12,6 +12,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from rewardsmith.errors import UsageError
 from rewardsmith.settings.file_names import not_utf8
+from rewardsmith.settings.in_memory import InMemory
 
 WORDS = {bool: "true or false", int: "an integer", float: "a number", str: "text", Path: "a path"}
 PLACEHOLDERS = {bool: "", int: "INT", float: "FLOAT", str: "TEXT", Path: "PATH"}
@@ -148,7 +149,7 @@ def _one_value(value: Any, hint: Any) -> Any:
 
 
 def _scalar(value: Any, hint: Any) -> Any:
-    if type(value) is hint:
+    if type(value) is hint or (hint is str and isinstance(value, InMemory)):
         return in_utf8(value) if hint is str else value
     if hint is float and type(value) is int:
         return float(value)
@@ -172,5 +173,5 @@ def _list(value: Any, hint: Any) -> tuple[Any, ...]:
 def shown(value: Any) -> str:
     """A YAML value with the name of its type, shortened."""
     names = {bool: "the switch", int: "the number", float: "the number", str: "the text", list: "the list"}
-    text = str(value).lower() if isinstance(value, bool) else repr(value)
+    text = str(value).lower() if isinstance(value, bool) else " ".join(repr(value).split())
     return f"{names.get(type(value), type(value).__name__)} {text if len(text) <= 60 else text[:57] + '...'}"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rewardsmith.errors import UsageError
 from rewardsmith.settings.elsewhere import suggestion
 from rewardsmith.settings.fields import LANG, Setting, names, settings_of
+from rewardsmith.settings.in_memory import InMemory
 from rewardsmith.settings.values import from_yaml, is_switch, nearest
 
 if TYPE_CHECKING:
@@ -217,4 +218,4 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
-    return value
+    return str(value) if isinstance(value, InMemory) else value

@@ -1,7 +1,7 @@
 """What a person sees beside the result: notes, bars or log lines, and one-line errors, on standard error.
 
 In comes a stream, and what work reports through `progress`; out come lines. Begin with `progress_for` below: `bars` draws in
-a terminal, `lines` writes for log files; `streams` keeps standard streams usable.
+a terminal, `notebook` below a cell, `lines` writes for log files; `streams` keeps standard streams usable.
 """
 
 import os
@@ -21,6 +21,7 @@ from rewardsmith.terminal.streams import (
     wants_colour,
     write_anything,
 )
+from rewardsmith.terminal.notebook import NotebookProgress, notebook
 
 __all__ = [
     "lasting_errors",
@@ -28,6 +29,7 @@ __all__ = [
     "one_line",
     "open_closed",
     "progress_for",
+    "progress_here",
     "show_bug",
     "wants_colour",
     "write_anything",
@@ -42,6 +44,18 @@ def progress_for(stream: TextIO | None = None) -> Progress:
     if not launch.speaks():
         return SILENT
     stream = stream or sys.stderr
-    if stream.isatty() and os.environ.get("TERM") != "dumb":
-        return BarProgress(stream)
-    return LineProgress(stream)
+    return BarProgress(stream) if redraws(stream) else LineProgress(stream)
+
+
+def progress_here() -> Progress:
+    """What the Python functions show without being told: bars in a notebook or a terminal, else nothing."""
+    if not launch.speaks():
+        return SILENT
+    if (shell := notebook()) is not None:
+        return NotebookProgress(shell)
+    return BarProgress(sys.stderr) if sys.stderr is not None and redraws(sys.stderr) else SILENT
+
+
+def redraws(stream: TextIO) -> bool:
+    """Whether a stream is a terminal that can draw over what it has shown."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"

@@ -87,6 +87,27 @@ def refuse_damaged(column: Any) -> None:
             raise
 
 
+def arrow_batches(source: Any) -> Iterable[Any]:
+    """The record batches of a data frame; DataError where Arrow has no form for a column, or it is a single column.
+
+    An index of pandas is a column where it has a name; one without is no data.
+    """
+    import pyarrow as pa
+
+    try:
+        if type(source).__module__.partition(".")[0] == "pandas" and hasattr(source, "columns"):
+            named = any(name is not None for name in source.index.names)
+            batches: Iterable[Any] = pa.Table.from_pandas(source, preserve_index=named).to_batches()
+            return batches
+        return pa.RecordBatchReader.from_stream(source)
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        kind = type(source).__name__
+        raise DataError(
+            f"the {kind} cannot be read as rows: {first_line(error)}; expected a data frame with one type of "
+            "value per column"
+        ) from error
+
+
 def split_batches(batches: Iterable[Any]) -> Iterator[Any]:
     """Record batches of at most BATCH_ROWS rows (a view, not a copy)."""
     for batch in batches:

@@ -12,6 +12,7 @@ from typing import Any
 
 from rewardsmith.data.input.arrays import elements
 from rewardsmith.data.input.arrow_rows import (
+    arrow_batches,
     from_batches,
     from_object,
     itself,
@@ -26,6 +27,7 @@ from rewardsmith.data.input.saved_datasets import is_beside_data, is_saved, save
 from rewardsmith.errors import DataError
 from rewardsmith.records import Document
 from rewardsmith.settings.file_names import not_utf8
+from rewardsmith.settings.in_memory import names_memory
 
 PREPARED = ("train.jsonl", "validation.jsonl", "test.jsonl")
 
@@ -120,6 +122,11 @@ def missing(path: Path) -> str:
     """What to say of a source that is not there; `--map a=b c=d` leaves c=d to the sources, and shares look like names."""
     if re.fullmatch(r"\w+=[^/]+", str(path)):
         return f"{path} does not exist; to map a column name, write --map {path}, and repeat the flag for each column"
+    if names_memory(path.name):
+        return (
+            f"{path} names rows that a Python program passed, which are in no file; pass them again from Python, or write "
+            "them to a file"
+        )
     whole = Path(str(path).rpartition(":")[0])
     if whole.name and whole.exists():
         return (
@@ -158,16 +165,22 @@ def read_file(path: Path, *, also_json: frozenset[str] = frozenset()) -> Iterato
     return read_csv(path, also_json=also_json) if reader is read_csv else reader(path)
 
 
-def read_objects(source: Any) -> Iterator[InputRow]:
-    """The rows of a data set, a data frame (through Arrow's interface), or any iterable of mappings."""
+def read_objects(source: Any, name: str | None = None) -> Iterator[InputRow]:
+    """The rows of a data set, a data frame (through Arrow's interface), or an iterable of mappings; `name` is their file."""
+    if is_lazy(source):
+        source = source.collect()
     if hasattr(source, "__arrow_c_stream__"):
-        import pyarrow as pa
-
-        return from_batches("dataset", split_batches(pa.RecordBatchReader.from_stream(source)))
+        return from_batches(name or "dataset", split_batches(arrow_batches(source)))
     if isinstance(source, Mapping):
         splits = ", ".join(map(str, source)) or "nothing"
         raise DataError(f"a mapping with the keys {splits} is not a data source; expected rows; pass one of its values")
     if not isinstance(source, Iterable) or isinstance(source, (str, bytes)):
         raise DataError(f"{kind(source)} is not a data source; expected a path, a data set or a list of rows")
-    name = "rows" if isinstance(source, (list, tuple)) else "dataset"
+    name = name or ("rows" if isinstance(source, (list, tuple)) else "dataset")
     return (from_object(name, line, partial(itself, row)) for line, row in enumerate(source, 1))
+
+
+def is_lazy(source: Any) -> bool:
+    """Whether a source is a query of polars, which has no rows before it is collected."""
+    kind = type(source)
+    return kind.__name__ == "LazyFrame" and kind.__module__.startswith("polars")

@@ -22,6 +22,7 @@ from rewardsmith.data.loading.mixing import Mix, parse_source
 from rewardsmith.data.loading.understanding import Understood, ignored_in, keyed, late_note, opening_of, other_note
 from rewardsmith.data.synthetic.builtin import is_builtin
 from rewardsmith.records import Document, Record
+from rewardsmith.settings.in_memory import InMemory
 
 CHUNK_ROWS = 256
 CHUNK_BYTES = 1 << 20
@@ -89,7 +90,7 @@ class ChunkReader:
             part = parse_source(source)
             if part.share < 1 or self.mix.max_per_source is not None:
                 yield from self.part_chunks(source, budget)
-            elif is_builtin(part.name) or looks_like_hub_name(part.name):
+            elif isinstance(part.name, InMemory) or is_builtin(part.name) or looks_like_hub_name(part.name):
                 for name, rows in open_source(part.name, self.columns):
                     yield from self.row_chunks(name, budget.take(rows))
             else:

@@ -23,6 +23,7 @@ from rewardsmith.data.synthetic.builtin import is_builtin, read_builtin
 from rewardsmith.errors import DataError
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Document, Joined, Quarantined, Record, Removed
+from rewardsmith.settings.in_memory import InMemory
 
 Loadable = Adapted | Joined | Removed
 
@@ -111,7 +112,8 @@ def iterate(
 ) -> Iterator[Loadable]:
     """The rows of one source, one at a time, rows that belong into one record joined; `note` gets what was understood.
 
-    A source is a path or hub name (text or Path), a Record list, a data set, a data frame, or an iterable of mappings.
+    A source is a path or hub name (text or Path), a Record list, a data set, a data frame, an iterable of mappings, or
+    what was Loaded.
     With `mix`, a text may name a share (`a.jsonl:0.3`), and what is not taken comes as Removed. `columns` are renamed
     first. No more than `limit` input rows are read.
     """
@@ -202,11 +204,29 @@ class CountedRows:
 
 def open_source(source: Any, columns: tuple[Rename, ...] = ()) -> Iterator[tuple[str, Iterable[InputRow | Record]]]:
     """Each file of a source (or the one data set) with its rows."""
+    if isinstance(source, InMemory):
+        return open_in_memory(source)
     if isinstance(source, (str, PathLike)):
         return open_named(fspath(source), columns)
+    return iter([("rows", objects_of(source))])
+
+
+def open_in_memory(source: InMemory) -> Iterator[tuple[str, Iterable[InputRow | Record]]]:
+    """Data under its name, or that of each of several."""
+    if isinstance(source.value, tuple) and all(isinstance(each, InMemory) for each in source.value):
+        for each in source.value:
+            yield from open_in_memory(each)
+    else:
+        yield str(source), objects_of(source.value, str(source))
+
+
+def objects_of(source: Any, name: str | None = None) -> Iterable[InputRow | Record]:
+    """The rows of data that is there as Python objects; `name` is the file that rows are said to be from."""
+    if isinstance(source, Loaded):
+        return (*source.records, *source.quarantined, *source.documents)
     if isinstance(source, (list, tuple)) and source and all(isinstance(item, Record) for item in source):
-        return iter([("records", source)])
-    return iter([("rows", read_objects(source))])
+        return source
+    return read_objects(source, name)
 
 
 def open_named(source: str, columns: tuple[Rename, ...]) -> Iterator[tuple[str, Iterable[InputRow | Record]]]:

@@ -17,6 +17,7 @@ from rewardsmith.data.formats.native import to_row
 from rewardsmith.data.input.rows import excerpt
 from rewardsmith.errors import UsageError
 from rewardsmith.records import Joined, Record, Removed
+from rewardsmith.settings.in_memory import InMemory
 
 SHARE = re.compile(r"\d+(?:\.\d*)?|\.\d+")
 WHOLE_BUILTIN = re.compile(r"synthetic:\d+(?:x\d+)?")
@@ -49,6 +50,8 @@ def parse_source(text: str) -> Source:
 
     Only a number after the last colon is a share, so `C:\\data\\a.jsonl` and `owner/name:config:split` are whole names.
     """
+    if isinstance(text, InMemory):
+        return Source(text)
     name, colon, share = text.rpartition(":")
     if not (colon and name and SHARE.fullmatch(share)) or WHOLE_BUILTIN.fullmatch(text) or Path(text).exists():
         refuse_misspelt(text, name, share)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from rewardsmith.errors import DataError, UsageError
 from rewardsmith.progress import SILENT, Progress, Task
 from rewardsmith.records import Quarantined, Record
+from rewardsmith.settings.in_memory import InMemory
 
 if TYPE_CHECKING:
     from rewardsmith.data.loading.load import Loaded
@@ -83,12 +84,17 @@ WHOLE = Intake()
 
 
 def input_files(sources: Iterable[str]) -> list[str]:
-    """The sources without their shares, with each folder followed by the data files that are read from it."""
+    """The sources without their shares, with each folder followed by the data files that are read from it.
+
+    Data in memory is no file.
+    """
     from rewardsmith.data.input.readers import files_of
     from rewardsmith.data.loading.mixing import parse_source
 
     found: list[str] = []
     for source in sources:
+        if isinstance(source, InMemory):
+            continue
         name = parse_source(source).name
         found.append(name)
         if Path(name).is_dir():

@@ -52,6 +52,7 @@ from rewardsmith.quality.row.signals import SignalCache
 from rewardsmith.quality.shortcuts.measure import measure_shortcuts
 from rewardsmith.records import Record
 from rewardsmith.report.quality.page import render_quality
+from rewardsmith.settings.in_memory import InMemory
 from rewardsmith.settings.values import nearest
 from rewardsmith.version import VERSION
 
@@ -118,7 +119,7 @@ def refuse_input_in_output(output: Path, inputs: Iterable[Path]) -> None:
 def source_files(config: Config) -> list[Path]:
     """The files that the sources stand for; built-in data and names on the hub have none here."""
     names = [parse_source(source).name for source in config.sources]
-    named = [name for name in names if not (is_builtin(name) or looks_like_hub_name(name))]
+    named = [n for n in names if not (isinstance(n, InMemory) or is_builtin(n) or looks_like_hub_name(n))]
     return [path for source in named for path in files_of(source)]
 
 
@@ -262,7 +263,7 @@ def refuse_nothing(sizes: Mapping[Split, int], tally: Tally) -> None:
 
 
 def provenance(config: Config) -> dict[str, Any]:
-    """The settings that decide what was written, and the hash of each file that was read."""
+    """The settings that decide what was written, and the hash of each file, or data in memory, that was read."""
     settings = asdict(config)
     # Where it was written to decides nothing, and two runs of the same settings shall give the same bytes.
     for name in ("output", "overwrite", "signals", "workers", "engine"):
@@ -272,4 +273,5 @@ def provenance(config: Config) -> dict[str, Any]:
         *(path for name in (*config.decontaminate, *config.margins) for path in files_of(name)),
     ]
     hashes = [{"file": str(path), "sha256": files.sha256(path)} for path in read]
+    hashes += [{"file": str(each), "sha256": each.sha256} for each in config.sources if isinstance(each, InMemory)]
     return {"version": VERSION, "settings": settings, "inputs": hashes}

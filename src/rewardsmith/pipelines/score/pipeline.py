@@ -224,7 +224,7 @@ def score_window(
     rows: list[dict[str, Any]] = []
     waiting: list[tuple[dict[str, Any], list[int], Sequences]] = []
     for read in window:
-        row = dict(read.row or {})
+        row = row_of(read)
         rows.append(row)
         encoded = encoded_row(config, model, row, read, counts)
         if encoded is not None:
@@ -238,6 +238,16 @@ def score_window(
             row["best"] = max(range(len(values)), key=row["rewards"].__getitem__)
     counts.rows += len(rows)
     yield from rows
+
+
+def row_of(read: "Read") -> dict[str, Any]:
+    """The row that gets the rewards: as it was given, or a Record that was passed in memory as its row."""
+    from rewardsmith.data.formats.native import to_row
+    from rewardsmith.records import Record
+
+    if read.row is None and isinstance(read.item, Record):
+        return to_row(read.item)
+    return dict(read.row or {})
 
 
 def encoded_row(

@@ -27,6 +27,7 @@ from rewardsmith.files.reading import WRITE_AGAIN, read_object, refuse_types, ta
 from rewardsmith.pipelines.publish import card
 from rewardsmith.pipelines.train.config import Config
 from rewardsmith.progress import Progress
+from rewardsmith.settings.in_memory import InMemory
 
 if TYPE_CHECKING:
     from rewardsmith.model.reward_model import RewardModel
@@ -152,7 +153,7 @@ def save_settings(config: Config, splits: Splits, train: "Encoding", validation:
         {
             "understood": splits.understood,
             "hashes": splits.hashes(),
-            "files": [{"file": str(path), "sha256": sha256(path)} for path in data_files(config)],
+            "files": data_hashes(config),
             "quarantined": len(splits.quarantined),
             "not_taken": splits.not_taken,
             "records": {name: len(getattr(splits, name)) for name in ("train", "validation", "test")},
@@ -197,6 +198,13 @@ def fingerprint_of(
         "threads": torch.get_num_threads(),
         **versions(),
     }
+
+
+def data_hashes(config: Config) -> list[dict[str, str]]:
+    """What the data was read from, files and data in memory, each with the hash of its content."""
+    found = [{"file": str(path), "sha256": sha256(path)} for path in data_files(config)]
+    named = [*config.dataset, *config.validation, *config.test]
+    return found + [{"file": str(each), "sha256": each.sha256} for each in named if isinstance(each, InMemory)]
 
 
 def data_files(config: Config) -> list[Path]:
