@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from rewardsmith.bench import documented, workload
+from rewardsmith.bench import documented, sizes, tables, workload
 from rewardsmith.bench.timing import calls_for, interleaved
 from rewardsmith.cli import main
 from rewardsmith.commands import bench
@@ -98,7 +98,8 @@ def test_a_scoring_job_gives_rewards_of_different_texts():
 
 def test_the_command_measures_keeps_and_shows_every_cell(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(documented, "SIZES", (documented.Size(2, 2, 512, 32, steps_per_second=10, memory_mb=100),))
-    monkeypatch.setattr(bench, "BATCHES", (1, 4))
+    for module in (sizes, tables):
+        monkeypatch.setattr(module, "BATCHES", (1, 4))
     output = tmp_path / "bench.json"
     assert main(["bench", "--quick", "--device", "cpu", "-o", str(output), "--json"]) == 0
     figures = json.loads(capsys.readouterr().out)
@@ -121,7 +122,7 @@ def test_the_command_measures_keeps_and_shows_every_cell(tmp_path, monkeypatch, 
     assert "2 layers, 512 wide" in text
     assert "~10" in text
     assert "an Apple Silicon CPU (model not stated)" in text
-    with pytest.raises(OutputError, match="already there"):
+    with pytest.raises(OutputError, match="already exists"):
         bench.run(bench.Config(quick=True, output=output))
 
 

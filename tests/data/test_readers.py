@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import rewardsmith
 from rewardsmith.data.input import arrays, lines
 from rewardsmith.data.input.readers import files_of, read_file, read_objects
 from rewardsmith.data.input.rows import Raw
@@ -141,9 +142,12 @@ def test_csv_rows_with_quotes_line_breaks_and_damage(tmp_path):
         "invalid_utf8",
         None,
         "wrong_type",
-        "wrong_type",
+        None,
     ]
     assert [item.line for item in items] == [2, 5, 6, 7, 8, 9]
+    assert [bad.code for bad in rewardsmith.load(path).quarantined][
+        -1
+    ] == "wrong_type"  # messages written as text, without content
     assert items[3].row["margin"] is None
 
 
@@ -201,7 +205,7 @@ def test_sources_that_cannot_be_read_are_refused_in_one_line(tmp_path):
         with pytest.raises(DataError, match=words) as caught:
             files_of(tmp_path / name)
         assert "\n" not in str(caught.value)
-    with pytest.raises(DataError, match=r"write --map chosen=said\.best, repeat the flag"):
+    with pytest.raises(DataError, match=r"write --map chosen=said\.best, and repeat the flag"):
         files_of("chosen=said.best")
     with pytest.raises(DataError, match="UTF-16"):
         list(read_file(tmp_path / "utf16.jsonl"))

@@ -84,7 +84,7 @@ def test_something_is_left_to_train_on_beside_held_out_groups():
     names = ["a", "b", "c", "d"]
     for n in (0, 3, 4):
         with pytest.raises(
-            DataError, match=r"cannot hold out \d of 4 groups besides 1 for validation; expected 1 to 2"
+            DataError, match=r"cannot hold out \d of 4 groups in addition to 1 for validation; expected 1 to 2"
         ):
             hold_out(names, n, fractions=(0.8, 0.1, 0.1))
     assert hold_out(names, 3, fractions=(0.9, 0.0, 0.1)).test < frozenset(names)

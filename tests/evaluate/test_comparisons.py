@@ -37,7 +37,7 @@ def test_take_keeps_rows_together():
         ({"cluster": np.array([0.0, 1.0])}, "cluster is an array of float64; expected integer"),
         ({"category": np.array([1, 2])}, "expected text"),
         ({"preferred_length": np.ones(2)}, "only one of preferred_length and other_length"),
-        ({"preferred_text": ["a"], "other_text": ["b"]}, "preferred_text holds 1 texts; expected 2"),
+        ({"preferred_text": ["a"], "other_text": ["b"]}, "preferred_text has 1 texts; expected 2"),
         ({"preferred_reward": np.array([1.0, 0.0]), "other_reward": np.array([0.0, 1.0])}, r"margin\[1\] is -2.0, but"),
     ],
 )

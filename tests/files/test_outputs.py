@@ -167,7 +167,7 @@ def test_an_output_file_is_a_plain_file(tmp_path):
             with pytest.raises(OutputError, match=why):
                 check_output_file(tmp_path / name, overwrite=overwrite)
     for name in ("file", "dangling"):
-        with pytest.raises(OutputError, match="already there"):
+        with pytest.raises(OutputError, match="already exists"):
             check_output_file(tmp_path / name, overwrite=False)
         check_output_file(tmp_path / name, overwrite=True)
     with pytest.raises(OutputError, match="not a regular file"):

@@ -84,7 +84,7 @@ def test_trackers_run_nothing_of_the_current_folder(planted):
     assert done.returncode == 0, done.stderr
     assert untouched(planted) == ""
     assert [line for line in done.stderr.splitlines() if line.startswith("warning")] == []
-    assert done.stderr.count(": recording in ") == len(INSTALLED)
+    assert done.stderr.count(": recording to ") == len(INSTALLED)
 
 
 def test_workers_run_nothing_of_the_current_folder(planted):

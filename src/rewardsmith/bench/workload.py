@@ -36,7 +36,7 @@ def pairs(model: RewardModel, count: int) -> list[Record]:
     draw = random.Random(0)
     longest = model.contract.max_length
     around = len(model.encode(pair("x", "y", "z")).sequences[0]) - 2
-    prompt = int(PROMPT_SHARE * longest)
+    prompt = min(int(PROMPT_SHARE * longest), (longest - around) // 2)  # the answers have to differ, so they need room
     made = []
     for _ in range(count):
         question, *answers = (

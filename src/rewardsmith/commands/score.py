@@ -1,7 +1,8 @@
 """`rewardsmith score`: rewards for pairs, rankings or bare responses; each input row comes back with its rewards."""
 
 from rewardsmith.pipelines.score.config import Config as Config
-from rewardsmith.pipelines.score.pipeline import Result, score_source
+from rewardsmith.pipelines.score.pipeline import Result as Result
+from rewardsmith.pipelines.score.pipeline import score_source
 from rewardsmith.progress import SILENT, Progress
 
 

@@ -12,6 +12,7 @@ from rewardsmith import launch
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.terminal.bars import BarProgress
 from rewardsmith.terminal.lines import LineProgress
+from rewardsmith.terminal.notebook import NotebookProgress, notebook
 from rewardsmith.terminal.streams import (
     lasting_errors,
     leave,
@@ -21,7 +22,6 @@ from rewardsmith.terminal.streams import (
     wants_colour,
     write_anything,
 )
-from rewardsmith.terminal.notebook import NotebookProgress, notebook
 
 __all__ = [
     "lasting_errors",

@@ -42,6 +42,11 @@ def parsed(value: Any, name: str) -> Any:
         found = python_value(value)
     if is_messages(found):
         return checked(value, found)
+    if names_speakers_only(found):
+        raise RowError(
+            "wrong_type",
+            f"{name} is a list of messages without content, written as text; expected text, or whole messages",
+        )
     if found is None and BEGINS_AS_MESSAGES.match(value) and says_who_and_what(value):
         raise RowError(
             "wrong_type",
@@ -76,6 +81,14 @@ def is_messages(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return any(map(is_message, value)) and all(speaker_of(entry) is not None for entry in value)
     return isinstance(value, Mapping) and (is_message(value) or any(is_messages(value.get(name)) for name in INSIDE))
+
+
+def names_speakers_only(value: Any) -> bool:
+    """Whether a value is a list of objects that name who speaks in a conversation, and none says what."""
+    if not isinstance(value, list | tuple) or not value:
+        return False
+    speakers = [entry.get("role", entry.get("from")) if isinstance(entry, Mapping) else None for entry in value]
+    return all(isinstance(speaker, str) and speaker in ROLE_NAMES for speaker in speakers)
 
 
 def is_message(value: Any) -> bool:

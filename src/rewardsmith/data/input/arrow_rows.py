@@ -99,7 +99,8 @@ def arrow_batches(source: Any) -> Iterable[Any]:
             named = any(name is not None for name in source.index.names)
             batches: Iterable[Any] = pa.Table.from_pandas(source, preserve_index=named).to_batches()
             return batches
-        return pa.RecordBatchReader.from_stream(source)
+        stream: Iterable[Any] = pa.RecordBatchReader.from_stream(source)
+        return stream
     except (pa.ArrowException, ValueError, TypeError) as error:
         kind = type(source).__name__
         raise DataError(
