@@ -73,7 +73,7 @@ def test_tokens_that_nobody_has_a_row_for_are_refused(tmp_path):
     with pytest.raises(ModelError, match=r"adds 2 tokens \(260 'zebra', 261 '斑马'\), but neither"):
         load(tmp_path)
     adapt(tmp_path / "one", trainable_token_indices=[260])
-    with pytest.raises(ModelError, match=r"brings 1 tokens \(261 '斑马'\)"):
+    with pytest.raises(ModelError, match=r"adds 1 tokens \(261 '斑马'\)"):
         load(tmp_path / "one")
 
 

@@ -95,7 +95,7 @@ def test_a_value_head_and_its_bias_are_looked_at(tmp_path):
 
 def test_a_bias_of_several_values_is_no_bias_of_a_reward(folder):
     put(folder, score__bias=torch.ones(2))
-    refused(lambda: RewardModel.load(folder, device="cpu"), r"score.bias has the shape \[2\], a head with one output")
+    refused(lambda: RewardModel.load(folder, device="cpu"), r"score.bias has the shape \[2\], but a head with one output")
 
 
 def test_statistics_that_are_no_numbers_are_refused(tmp_path):
@@ -112,7 +112,7 @@ def test_huge_values_whose_sum_overflows_are_numbers():
 def test_an_empty_tensor_is_refused_and_never_drawn_anew(name, folder):
     put(folder, **{name.replace(".", "__"): torch.zeros(0)})
     for command in commands(folder):
-        refused(command, rf"holds 1 empty tensors \({name} has the shape \[0\]\).*ZeRO-3.*gather")
+        refused(command, rf"contains 1 empty tensors \({name} has the shape \[0\]\).*ZeRO-3.*gather")
 
 
 def test_an_empty_tensor_of_an_adapter_too(tmp_path):
@@ -121,7 +121,7 @@ def test_an_empty_tensor_of_an_adapter_too(tmp_path):
     path = tmp_path / "adapter" / "adapter_model.safetensors"
     weights = load_file(path)
     save_file({**weights, next(iter(weights)): torch.zeros(0, 4)}, path)
-    with pytest.raises(ModelError, match="holds 1 empty tensors"):
+    with pytest.raises(ModelError, match="contains 1 empty tensors"):
         RewardModel.load(tmp_path / "adapter", device="cpu")
 
 

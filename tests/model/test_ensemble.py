@@ -125,7 +125,7 @@ def test_the_way_from_data_to_a_score_with_its_spread(tmp_path, monkeypatch):
     assert min(row["reward_std"]) > 0
     taken = tmp_path / "taken.jsonl"
     taken.write_text(json.dumps({**json.loads(rows.read_text()), "reward_std": [0, 0]}) + "\n")
-    with pytest.raises(DataError, match="'reward_std' already"):
+    with pytest.raises(DataError, match="already has a column 'reward_std'"):
         command.run(command.Config(model=str(run), source=str(taken), output=tmp_path / "other.jsonl"))
 
 

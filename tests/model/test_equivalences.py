@@ -185,5 +185,5 @@ def test_rewards_that_are_not_finite_are_refused():
     model = tiny()
     with torch.no_grad():
         model.network.head.weight.fill_(float("nan"))
-    with pytest.raises(ModelError, match="not finite"):
+    with pytest.raises(ModelError, match="non-finite"):
         list(model.score_records([pair("q", "a", "b")]))
