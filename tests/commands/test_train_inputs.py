@@ -159,7 +159,7 @@ def test_texts_are_not_taken_for_lists_of_letters():
     model = tiny()
     with pytest.raises(rs.DataError, match="score got one text"):
         model.score("hello")
-    with pytest.raises(rs.DataError, match="rank got 'yes' as responses"):
+    with pytest.raises(rs.DataError, match="rank got one text"):
         model.rank("q", "yes")
 
 
