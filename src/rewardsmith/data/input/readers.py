@@ -171,11 +171,7 @@ def read_objects(source: Any, name: str | None = None) -> Iterator[InputRow]:
         source = source.collect()
     if hasattr(source, "__arrow_c_stream__"):
         return from_batches(name or "dataset", split_batches(arrow_batches(source)))
-    if isinstance(source, Mapping):
-        splits = ", ".join(map(str, source)) or "nothing"
-        raise DataError(f"a mapping with the keys {splits} is not a data source; expected rows; pass one of its values")
-    if not isinstance(source, Iterable) or isinstance(source, (str, bytes)):
-        raise DataError(f"{kind(source)} is not a data source; expected a path, a data set or a list of rows")
+    refuse_no_rows(source)
     name = name or ("rows" if isinstance(source, (list, tuple)) else "dataset")
     return (from_object(name, line, partial(itself, row)) for line, row in enumerate(source, 1))
 
@@ -184,3 +180,12 @@ def is_lazy(source: Any) -> bool:
     """Whether a source is a query of polars, which has no rows before it is collected."""
     kind = type(source)
     return kind.__name__ == "LazyFrame" and kind.__module__.startswith("polars")
+
+
+def refuse_no_rows(source: Any) -> None:
+    """DataError for an object that cannot be gone through row by row."""
+    if isinstance(source, Mapping):
+        splits = ", ".join(map(str, source)) or "nothing"
+        raise DataError(f"a mapping with the keys {splits} is not a data source; expected rows; pass one of its values")
+    if not isinstance(source, Iterable) or isinstance(source, (str, bytes)):
+        raise DataError(f"{kind(source)} is not a data source; expected a path, a data set or a list of rows")
