@@ -26,11 +26,10 @@ SECONDS_BETWEEN_UPDATES = 0.2
 
 def notebook() -> Any | None:
     """The shell of the notebook in which this runs (Jupyter, Colab, an editor's); None in a script or a terminal."""
-    if "IPython" not in sys.modules:
+    library = sys.modules.get("IPython")
+    if library is None:
         return None
-    from IPython import get_ipython
-
-    shell = get_ipython()
+    shell = library.get_ipython()
     kind = type(shell)
     return shell if kind.__name__ == "ZMQInteractiveShell" or "google.colab" in kind.__module__ else None
 
