@@ -95,7 +95,9 @@ def test_a_value_head_and_its_bias_are_looked_at(tmp_path):
 
 def test_a_bias_of_several_values_is_no_bias_of_a_reward(folder):
     put(folder, score__bias=torch.ones(2))
-    refused(lambda: RewardModel.load(folder, device="cpu"), r"score.bias has the shape \[2\], but a head with one output")
+    refused(
+        lambda: RewardModel.load(folder, device="cpu"), r"score.bias has the shape \[2\], but a head with one output"
+    )
 
 
 def test_statistics_that_are_no_numbers_are_refused(tmp_path):
