@@ -72,7 +72,7 @@ def test_a_backbone_for_a_new_head_says_which_code_is_not_run_and_is_saved_witho
 def test_code_that_the_flag_allows_but_that_is_no_classifier_is_not_passed_over(tmp_path):
     foreign.classifier(tmp_path)
     change(tmp_path, "config.json", auto_map={"AutoModelForCausalLM": "modeling.Custom"})
-    with pytest.raises(ModelError, match=r"auto_map: AutoModelForCausalLM\) but no .*; remove auto_map"):
+    with pytest.raises(ModelError, match=r"auto_map: AutoModelForCausalLM\) but not .*; remove auto_map"):
         RewardModel.load(tmp_path, device="cpu", trust_remote_code=True)
 
 

@@ -119,7 +119,7 @@ def test_an_embedded_model_that_is_not_installed_says_how(monkeypatch, tmp_path)
 
 
 def test_a_hub_name_that_cannot_be_reached_names_the_offline_choices():
-    with pytest.raises(ModelError, match=r"cannot fetch 'some-org/some-model'.*tiny, smollm2-135m"):
+    with pytest.raises(ModelError, match=r"no such folder 'some-org/some-model'.*tiny, smollm2-135m"):
         open_backbone("some-org/some-model")
 
 

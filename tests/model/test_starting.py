@@ -91,7 +91,7 @@ def test_a_run_killed_before_its_first_checkpoint_is_resumed_to_the_same_bits(tm
     (killed / "settings.json").write_bytes((whole / "settings.json").read_bytes())
     (killed / "metrics.jsonl").write_bytes(b"".join((whole / "metrics.jsonl").read_bytes().splitlines(True)[:3])[:-20])
     assert main([*arguments, "--output", str(killed), "--resume"]) == 0
-    assert "no checkpoint was written yet; training starts from the beginning" in capsys.readouterr().err
+    assert "no checkpoint has been written yet; training starts from the beginning" in capsys.readouterr().err
     for name in ("model/model.safetensors", "model/adapter/adapter_model.safetensors"):
         assert (whole / name).read_bytes() == (killed / name).read_bytes()
     assert "resume: false" in (killed / "config.yaml").read_text()

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from rewardsmith.commands import train
+from rewardsmith.files.atomic import JSON_OPTIONS
 from rewardsmith.track.trackers import TRACKERS
 
 INSTALLED = [
@@ -205,8 +206,17 @@ def read_trackio(store, state):
     assert f"report-{identity}" in used
     verdict = next(row["verdict"]["_value"] for row in rows if "verdict" in row)
     kept = {path.read_bytes() for path in (store / "trackio" / "artifacts").rglob("*") if path.is_file()}
-    files = {name for name in FILES if (store.parent / name).read_bytes() in kept}
+    files = {name for name in FILES if as_kept(store.parent / name) in kept}
     return Seen(points(rows), {name: str(value) for name, value in settings.items()}, verdict, files)
+
+
+def as_kept(path):
+    """A file as it was when the run ended; train.json says `finished` only after the trackers have it."""
+    if path.name != "train.json":
+        return path.read_bytes()
+    summary = json.loads(path.read_bytes())
+    assert summary.pop("finished")
+    return orjson.dumps(summary, option=JSON_OPTIONS) + b"\n"
 
 
 def read_swanlab(store, state):

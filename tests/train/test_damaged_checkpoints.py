@@ -133,7 +133,8 @@ def test_a_damaged_best_that_no_checkpoint_has_refuses_the_resume(run, whole, tm
     assert fit(run).run(resuming=True).state.best_step == 3
     harm(best / "weights.safetensors", tmp_path)
     with pytest.raises(
-        TrainingError, match=r"best, the weights of step 3, is damaged: weights.safetensors: other bytes .*--overwrite"
+        TrainingError,
+        match=r"best, the weights of step 3, is damaged: weights.safetensors: changed since it was written.*--overwrite",
     ):
         resumed(run)
 
@@ -171,7 +172,7 @@ def test_when_all_checkpoints_are_damaged_nothing_starts_anew(run, tmp_path):
         harm(path / "weights.safetensors", tmp_path)
     with pytest.raises(
         TrainingError,
-        match=r"no checkpoint in \S+ is whole: step-00000010 is damaged: weights.safetensors: other bytes .*; "
+        match=r"no checkpoint in \S+ is intact: step-00000010 is damaged: weights.safetensors: changed since it was written; "
         r"step-00000009 is damaged: .*; start again with --overwrite",
     ):
         resumed(run)
@@ -183,7 +184,9 @@ def test_when_all_checkpoints_are_gone_nothing_starts_anew(run, tmp_path):
     for path in steps(run):
         assert tmp_path in path.parents
         shutil.rmtree(path)
-    with pytest.raises(TrainingError, match=r"checkpoints of \S+ are lost: \S+metrics.jsonl goes beyond step 3, after"):
+    with pytest.raises(
+        TrainingError, match=r"checkpoints of \S+ are missing: \S+metrics.jsonl goes beyond step 3, after"
+    ):
         resumed(run)
     assert (run / "checkpoints" / "best" / "weights.safetensors").is_file()
 

@@ -153,11 +153,15 @@ def answers_to(
         if holds(shared, spoken_turns(prompt)):
             return with_system_of(prompt, shared), rest
     number = next(at for at, turns in enumerate(after) if not turns)
-    name, turns = names[number], answers[number]
+    raise refusal_of(prompt, answers[number], names[number])
+
+
+def refusal_of(prompt: Conversation, turns: Conversation, name: str) -> RowError:
+    """Why an answer says nothing after its prompt; RowError of its own where it is no response at all."""
     if not turns or turns in (prompt, spoken_turns(prompt)):
-        raise RowError("empty_response", f"{name} is empty; expected a response; drop the row")
+        return RowError("empty_response", f"{name} is empty; expected a response; drop the row")
     response(turns, name)
-    raise RowError(
+    return RowError(
         "prompt_conflict", f"{name} begins with a {turns[0].role} turn that is not the prompt; expected a response"
     )
 

@@ -216,9 +216,7 @@ def compare(row: Columns, answers: Sequence[Any]) -> list[Comparison]:
     count = len(answers)
     best = chosen_places(row, answers)
     if has_votes(row):
-        if count != 2:
-            raise RowError("wrong_length", f"votes need two responses; got {count}")
-        return [by_votes(votes_of(row), best[0] if best else None)]
+        return [voted(row, count, best)]
     found = ratings(row, count)
     ranks = rank_values(row, count)
     values = ranks if ranks is not None else found.get("overall")
@@ -229,6 +227,13 @@ def compare(row: Columns, answers: Sequence[Any]) -> list[Comparison]:
         overall = with_chosen(overall, best, count)
     others = [c for name, each in found.items() if name != "overall" for c in by_value(each, attribute=name)]
     return overall + others
+
+
+def voted(row: Columns, count: int, best: Sequence[int]) -> Comparison:
+    """The comparison of two responses by votes, beside the one that was chosen."""
+    if count != 2:
+        raise RowError("wrong_length", f"votes need two responses; got {count}")
+    return by_votes(votes_of(row), best[0] if best else None)
 
 
 def tied_choice(row: Columns, answers: Sequence[Any], found: Sequence[Comparison]) -> dict[str, int]:
