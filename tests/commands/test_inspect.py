@@ -1,5 +1,5 @@
 from builders import tiny
-from rewardsmith.commands.inspect import coloured
+from rewardsmith.pipelines.inspect import coloured
 from rewardsmith.scoring.token_texts import token_texts
 
 

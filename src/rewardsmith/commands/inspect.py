@@ -7,15 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from rewardsmith.data.splits.sources import Intake, read_records
 from rewardsmith.errors import DataError, UsageError
 from rewardsmith.language import say
+from rewardsmith.pipelines.inspect import Shown, coloured, joined, open_for_inspection, shown_responses
 from rewardsmith.progress import SILENT, Progress
-from rewardsmith.scoring.token_texts import token_texts
 
 if TYPE_CHECKING:
-    from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.records import Record
-
-
-SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,25 +35,6 @@ class Config:
             value = getattr(self, name)
             if value is not None and value < lowest:
                 raise UsageError(f"--{name.replace('_', '-')} {value}: expected at least {lowest}")
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One response as it is scored: its tokens as text, where the shared prefix ends, which token is pooled.
-
-    `answer_tokens` counts the last ones, over which a head that reads means averages; None for other heads. `tokens_cut`
-    are those cut from its end, `prompt_turns_cut` and `prompt_tokens_cut` what was cut from the prompt before it.
-    """
-
-    tokens: tuple[str, ...]
-    ids: tuple[int, ...]
-    prefix_tokens: int
-    pooled_token: str
-    tokens_cut: int
-    prompt_turns_cut: int
-    prompt_tokens_cut: int
-    answer_tokens: int | None
-    reward: float | None
 
 
 @dataclass(frozen=True)
@@ -131,58 +108,19 @@ def told(comparison: Mapping[str, Any]) -> str:
     return f"comparison by {attribute}: {i} over {j}, preference {preference}"
 
 
-def joined(tokens: Sequence[str]) -> str:
-    """Tokens as plain text."""
-    return "".join(tokens)
-
-
-def coloured(tokens: Sequence[str]) -> str:
-    """Tokens on two backgrounds in turn (ANSI colours), so that one sees where each begins.
-
-    A character made of several tokens is one field with their number behind it, as in 奖₂.
-    """
-    fields, parts = [], 0
-    for token in tokens:
-        parts += 1
-        if token:
-            fields.append(token + (str(parts).translate(SUBSCRIPTS) if parts > 1 else ""))
-            parts = 0
-    return "".join(f"\x1b[{44 + k % 2}m{field}\x1b[0m" for k, field in enumerate(fields))
-
-
 def run(config: Config, progress: Progress = SILENT) -> Result:
     """Render, tokenize and (where the model has a trained head) score one record."""
     record = pick(config, progress)
-    model, trained = open_for_inspection(config)
+    model, trained = open_for_inspection(config.model, config.max_length)
     for remark in model.remarks():
         progress.note(remark)
     encoded = model.encode(record)
-    from rewardsmith.scoring.trees import build_tree
-
-    tree = build_tree(encoded.sequences, share=model.network.packed)
     rewards = next(model.score_records([record])) if trained else None
-    responses = tuple(
-        Shown(
-            tokens=tuple(
-                token_texts(model.tokenizer, ids[: len(tree.prefix)])
-                + token_texts(model.tokenizer, ids[len(tree.prefix) :])
-            ),
-            ids=tuple(map(int, ids)),
-            prefix_tokens=len(tree.prefix),
-            pooled_token=model.tokenizer.decode([int(ids[-1])]),
-            tokens_cut=encoded.cuts.response_tokens[k],
-            prompt_turns_cut=encoded.cuts.prompt_turns[k],
-            prompt_tokens_cut=encoded.cuts.prompt_tokens[k],
-            answer_tokens=encoded.answers[k] if encoded.answers else None,
-            reward=None if rewards is None else float(rewards[k]),
-        )
-        for k, ids in enumerate(encoded.sequences)
-    )
     return Result(
         place=record.place,
         contract=model.contract.to_json(),
         contract_kind="inferred" if model.contract.inferred else "stored",
-        responses=responses,
+        responses=tuple(shown_responses(model, encoded, rewards)),
         comparisons=tuple(asdict(comparison) for comparison in record.comparisons),
         contents_not_shown=encoded.not_shown,
         special_tokens_in_text=encoded.forged,
@@ -198,27 +136,3 @@ def pick(config: Config, progress: Progress) -> "Record":
             f"({len(loaded.quarantined)} rows quarantined)"
         )
     return loaded.records[config.row - 1]
-
-
-def open_for_inspection(config: Config) -> "tuple[RewardModel, bool]":
-    """The model with its stored contract, or one inferred for a model that is not a reward model yet."""
-    import datetime
-    from dataclasses import replace
-
-    from rewardsmith.model.checkpoint.sidecar import Sidecar
-    from rewardsmith.model.inferred import describe_inferred, infer_contract, new_contract
-    from rewardsmith.model.loading.backbones import open_backbone
-    from rewardsmith.model.reward_model import RewardModel
-
-    backbone = open_backbone(config.model)
-    sidecar = Sidecar.load(backbone.folder) if backbone.folder else None
-    contract = sidecar.contract if sidecar else infer_contract(backbone)
-    if config.max_length is not None and sidecar is None:
-        contract = new_contract(backbone, max_length=config.max_length, date=datetime.date.today(), inferred=True)
-    elif config.max_length is not None:
-        contract = replace(contract, max_length=config.max_length, response_reserve=config.max_length // 2)
-    model = RewardModel.build(backbone, contract, device="cpu")
-    model.notes = backbone.notes
-    if sidecar is None and not backbone.head_is_new:
-        model.understood = describe_inferred(backbone, contract)
-    return model, not backbone.head_is_new
