@@ -1,15 +1,16 @@
 """How well wrong labels are found, and whether the estimated share is right: labels turned round at random, 10 to 40 %.
 
-    REWARDSMITH_DATA=… python benchmarks/label_noise.py [--sets builtin,ultrafeedback,hh,ukp] [--seeds 3] [--simulations 9]
+    REWARDSMITH_DATA=… python benchmarks/label_noise.py [--sets builtin,ultrafeedback,hh,ukp] [--seeds 3] [--simulations 100]
 
 Detectors are those of `prepare --label-noise` by default: TF-IDF, and a linear head on frozen features of an installed model
 (`rewardsmith models get minilm-l6`), both fitted out of fold on the labels with errors. Which labels were turned is used for
 scoring only. For each set and rate the ROC-AUC of finding the turned labels is given for a plain TF-IDF with folds by
 prompt, for the default's common margin, and as Phi(sqrt(2) Phi^-1(p)) with p the common margin's accuracy on the labels as
-they came; 95 % intervals by bootstrap over prompts, of differences on the same resamples. Labels that were wrong before
-count as right ones. `simulations` per set and rate, on at most 600 records each, count how often the interval of the share
-holds the share that was turned. `gold` rows judge by the gold reward of the built-in data with normal noise, in place of a
-strong model. Writes `benchmarks/results/label_noise.json`.
+they came; 95 % intervals by bootstrap over prompts, of differences on the same resamples. Labels that were wrong
+before count as right ones. `coverage`: how often the interval of the share holds the share that was turned, in simulations
+that turn other labels under the same margins for the true side (those that the detectors learned from labels with as many
+errors). `gold` rows judge by the gold reward of the built-in data with normal noise, in place of a strong model. Writes
+`benchmarks/results/label_noise.json`.
 """
 
 import argparse
@@ -44,7 +45,6 @@ from rewardsmith.records import Record
 RESULT = Path(__file__).parent / "results" / "label_noise.json"
 RATES = (0.1, 0.2, 0.3, 0.4)
 RESAMPLES = 200
-SIMULATED = 600
 
 
 def records_of(name: str, data: Path | None) -> list[Record]:
@@ -131,7 +131,9 @@ def figures(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def set_row(name: str, records: Sequence[Record], texts: FrozenTexts, share: float, seeds: int) -> dict[str, Any]:
+def set_row(
+    name: str, records: Sequence[Record], texts: FrozenTexts, share: float, *, seeds: int, simulations: int
+) -> dict[str, Any]:
     """One row of the table."""
     runs = [judged(records, texts, share, seed) for seed in range(seeds)]
     noises = [run["noise"] for run in runs]
@@ -148,20 +150,22 @@ def set_row(name: str, records: Sequence[Record], texts: FrozenTexts, share: flo
         "mean_wrong": [float(noise.wrong.mean()) for noise in noises],
         "called_wrong": [int(noise.suspect.sum()) for noise in noises],
         "rightly": [int((noise.suspect & run["flipped"]).sum()) for noise, run in zip(noises, runs, strict=True)],
+        "coverage": coverage(runs, share, simulations),
     }
 
 
-def coverage(
-    name: str, records: Sequence[Record], texts: FrozenTexts, share: float, simulations: int
-) -> dict[str, Any]:
-    """How often the share's interval holds what was turned."""
-    held, widths = 0, []
-    for seed in range(100, 100 + simulations):
-        run = judged(records[:SIMULATED], texts, share, seed)
-        interval = run["noise"].interval
-        held += float(run["flipped"].mean()) in interval
+def coverage(runs: Sequence[dict[str, Any]], share: float, simulations: int) -> dict[str, Any]:
+    """How often the share's interval holds what was turned, for labels drawn anew under the margins of each run."""
+    rng, held, widths = np.random.default_rng(0), 0, []
+    for number in range(simulations):
+        run = runs[number % len(runs)]
+        true_side = np.where(run["flipped"], -run["noise"].combined, run["noise"].combined)
+        flipped = rng.random(len(true_side)) < share
+        margins = np.where(flipped, -true_side, true_side)
+        interval = find_label_noise(margins[:, None], cluster=run["prompts"]).interval
+        held += float(flipped.mean()) in interval
         widths.append(interval.high - interval.low)
-    return {"set": name, "turned": share, "simulations": simulations, "held": held, "width": float(np.mean(widths))}
+    return {"simulations": simulations, "held": held, "width": float(np.mean(widths))}
 
 
 def gold_row(share: float, spread: float, noise: float) -> dict[str, Any]:
@@ -195,12 +199,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", default="builtin,ultrafeedback,hh,ukp")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--simulations", type=int, default=9, help="per set and rate; 0: none")
+    parser.add_argument("--simulations", type=int, default=100, help="per set and rate")
     arguments = parser.parse_args()
     folder = os.environ.get("REWARDSMITH_DATA")
     names = [name for name in arguments.sets.split(",") if name == "builtin" or folder]
     result = json.loads(RESULT.read_text()) if RESULT.is_file() else {}
-    result = {part: [row for row in result.get(part, []) if row["set"] not in names] for part in ("sets", "coverage")}
+    result = {"sets": [row for row in result.get("sets", []) if row["set"] not in names]}
     result["gold"] = [
         gold_row(share, spread, noise) for noise in (0.0, 1.0) for spread in (0.5, 1.0, 2.0) for share in (0.0, *RATES)
     ]
@@ -208,12 +212,9 @@ def main() -> None:
         records = records_of(name, Path(folder) if folder else None)
         texts = read(records)
         for share in RATES:
-            result["sets"].append(set_row(name, records, texts, share, arguments.seeds))
-            print(json.dumps(result["sets"][-1]), flush=True)
-            write_json(RESULT, result)
-        for share in RATES if arguments.simulations else ():
-            result["coverage"].append(coverage(name, records, texts, share, arguments.simulations))
-            print(json.dumps(result["coverage"][-1]), flush=True)
+            row = set_row(name, records, texts, share, seeds=arguments.seeds, simulations=arguments.simulations)
+            result["sets"].append(row)
+            print(json.dumps(row), flush=True)
             write_json(RESULT, result)
 
 
