@@ -33,7 +33,7 @@ TESTS = (
         "exit code 0, 1 or 2, one line, no traceback",
     ),
     Test(
-        "tests/data/test_every_row_counts.py",
+        "tests/data/input/test_every_row_counts.py",
         "REWARDSMITH_MUTATED_ROWS",
         25_000,
         "mutated rows as .jsonl, .jsonl.gz, .csv and .parquet ({cases:,} each)",
@@ -47,7 +47,7 @@ TESTS = (
         "no control token that the template did not write",
     ),
     Test(
-        "tests/quality/test_composed_rows.py",
+        "tests/quality/row/test_composed_rows.py",
         "REWARDSMITH_COMPOSED_ROWS",
         10_000,
         "clean Chinese, Japanese and Korean rows through --repair ({cases:,})",

@@ -34,7 +34,7 @@ EXPECTED = {
     "benchmark-samples/rm-bench-safety-response_filtered.json": (8, 0, 0),
 }
 LONG = {"ukp-convarg/strict.jsonl.gz", "ultrafeedback-noise/label_flip_20.truth.jsonl.gz"}
-"""What `tests/data/test_loading.py` reads in less time, and the truth of another file, which is no preference data."""
+"""What `tests/data/loading/test_loading.py` reads in less time, and the truth of another file, no preference data."""
 
 
 def source_of(name):

@@ -3,16 +3,16 @@
 import json
 import shutil
 
-import foreign
 import numpy as np
 import pytest
 import torch
-from families import FAMILIES
-from foreign import CONVERSATIONS
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM
 
+import foreign
 from builders import tiny
+from families import FAMILIES
+from foreign import CONVERSATIONS
 from rewardsmith.errors import ModelError
 from rewardsmith.model.loading.backbones import open_backbone
 from rewardsmith.model.loading.tiny import byte_tokenizer

@@ -1,12 +1,12 @@
 """An adapter that brings tokens gets the rows it was trained with, as peft gives them."""
 
-import foreign
 import numpy as np
 import pytest
 import torch
-from foreign import CONVERSATIONS
 from safetensors.torch import load_file, save_file
 
+import foreign
+from foreign import CONVERSATIONS
 from rewardsmith.errors import ModelError
 from rewardsmith.model.loading.value_heads import Choice
 from rewardsmith.model.reward_model import RewardModel

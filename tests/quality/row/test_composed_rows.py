@@ -1,13 +1,13 @@
 """Clean text is not changed: rows put together from Chinese, Japanese and Korean, signs, money, names and code.
 
-REWARDSMITH_COMPOSED_ROWS=10000 python -m pytest tests/quality/test_composed_rows.py
+REWARDSMITH_COMPOSED_ROWS=10000 python -m pytest tests/quality/row/test_composed_rows.py
 """
 
 import os
 
-import composed
 import pytest
 
+import composed
 from rewardsmith.quality.row.repair import loss_of, repaired
 
 ROWS = int(os.environ.get("REWARDSMITH_COMPOSED_ROWS", "500"))

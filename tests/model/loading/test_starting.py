@@ -2,12 +2,12 @@
 
 import json
 
-import foreign
 import orjson
 import pytest
 import torch
 from transformers import BertConfig, BertModel
 
+import foreign
 from builders import pair
 from rewardsmith import RewardModel
 from rewardsmith.cli import main

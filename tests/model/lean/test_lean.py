@@ -2,12 +2,12 @@
 
 from copy import deepcopy
 
-import families
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+import families
 from builders import pair, tiny
 from rewardsmith.model.lean.kernels import GatedProjection, Lookup, RmsNorm
 from rewardsmith.model.lean.swap import LeanGated, LeanLookup, LeanNorm, gathering, make_lean, make_plain

@@ -6,12 +6,12 @@ import shutil
 import struct
 import time
 
-import foreign
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+import foreign
 from builders import tiny
 from rewardsmith.commands import evaluate, import_, score, train
 from rewardsmith.errors import ModelError, RewardsmithError

@@ -1,6 +1,6 @@
 """Damaged and mutated rows in every kind of file: each comes out once, and what is refused says where, why and how it began.
 
-REWARDSMITH_MUTATED_ROWS=25000 python -m pytest tests/data/test_every_row_counts.py    # 100,000 rows
+REWARDSMITH_MUTATED_ROWS=25000 python -m pytest tests/data/input/test_every_row_counts.py    # 100,000 rows
 """
 
 import csv

@@ -1,6 +1,6 @@
 import pytest
-from near_pairs import pair
 
+from near_pairs import pair
 from rewardsmith.quality.cross_row.contamination import Benchmark, BenchmarkOrigin
 from rewardsmith.records import Message, Record, Response
 

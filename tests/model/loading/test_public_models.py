@@ -2,14 +2,14 @@
 
 import json
 
-import foreign
 import numpy as np
 import pytest
 import torch
-from foreign import CONVERSATIONS
 from safetensors.torch import load_file, save_file
 
+import foreign
 from builders import DATE, pair, tiny
+from foreign import CONVERSATIONS
 from rewardsmith.errors import ContractError, ModelError
 from rewardsmith.model.inferred import describe_start, new_contract
 from rewardsmith.model.loading.backbones import open_backbone

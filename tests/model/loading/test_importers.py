@@ -3,12 +3,12 @@
 import json
 import shutil
 
-import foreign
 import numpy as np
 import pytest
 import torch
-from foreign import CONVERSATIONS
 
+import foreign
+from foreign import CONVERSATIONS
 from rewardsmith.commands import import_
 from rewardsmith.errors import ModelError, OutputError, UsageError
 from rewardsmith.model.loading.value_heads import Choice

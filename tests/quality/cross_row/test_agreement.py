@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from near_pairs import pair
 
+from near_pairs import pair
 from rewardsmith.data.loading.load import iterate
 from rewardsmith.quality.cross_row.agreement import CYCLE, Judgements, OrderEffect
 from rewardsmith.records import Record

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from families import build
 
+from families import build
 from rewardsmith.model.forward.network import layer_stack
 from rewardsmith.scoring.trees import build_tree
 from rewardsmith.train.optimizer import freeze

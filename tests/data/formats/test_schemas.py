@@ -336,7 +336,7 @@ def test_arena_55k_and_labels_read_the_same_from_csv(tmp_path):
 
 
 EXAMPLE = re.compile(r"^```json ([\w-]+)\n(.*?)\n```$", flags=re.MULTILINE | re.DOTALL)
-PAGE = (Path(__file__).parents[2] / "docs" / "data-formats.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "data-formats.md").read_text(encoding="utf-8")
 
 
 def test_the_page_has_a_line_and_an_example_of_every_format():

@@ -2,8 +2,8 @@ import random
 from dataclasses import replace
 
 import pytest
-from near_pairs import pair, planted, sentence
 
+from near_pairs import pair, planted, sentence
 from rewardsmith.quality.cross_row.duplicates import NearDuplicates
 from rewardsmith.records import Comparison
 

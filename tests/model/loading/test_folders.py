@@ -3,9 +3,9 @@
 import json
 import shutil
 
-import foreign
 import pytest
 
+import foreign
 from rewardsmith.errors import ContractError, ModelError
 from rewardsmith.model.loading.backbones import open_backbone
 from rewardsmith.model.reward_model import RewardModel
