@@ -81,7 +81,8 @@ def masked(line):
 
 def test_the_readme_and_the_page_on_usage_run_from_top_to_bottom(tmp_path):
     runnable = [block for page in (ROOT / "README.md", DOCS / "usage.md") for block in blocks(page) if block.runs]
-    assert [block.language for block in runnable] == ["python", "bash", "python", "bash", "python"]
+    assert {block.language for block in runnable} == {"python", "bash"}
+    assert len(runnable) >= 5
     for block in runnable:
         output_of(block, tmp_path)
     rows = (tmp_path / "rewards.jsonl").read_text().splitlines()
