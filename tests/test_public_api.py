@@ -194,12 +194,14 @@ def test_a_function_has_every_option_of_its_command_with_the_same_default(name, 
         ("compare", ("a", "b"), {"zzz": 1}, "compare has no option 'zzz'. Known: a, b, seed, progress, lang."),
     ],
 )  # fmt: skip
-def test_an_unknown_option_is_refused_with_the_one_that_was_meant(name, arguments, wrong, meant):
+def test_an_unknown_option_is_refused_with_the_one_that_was_meant(name, arguments, wrong, meant, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # what is not refused would write here
     with pytest.raises(UsageError, match=re.escape(meant)):
         getattr(rewardsmith, name)(*arguments, **wrong)
 
 
-def test_an_unknown_option_is_refused_in_the_language_asked_for():
+def test_an_unknown_option_is_refused_in_the_language_asked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match=re.escape("train 没有选项 'epoch'。您是不是想用 'epochs'？")):
         rewardsmith.train("tiny", "synthetic:60", "out", epoch=1, lang="zh")
 

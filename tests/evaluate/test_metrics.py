@@ -17,6 +17,11 @@ def ones(n):
     return np.ones(n)
 
 
+def mean_of(values_of):
+    """The mean over the prompts that have a value; NaN where none has one."""
+    return lambda *arrays, **keys: metrics.mean_of_known(values_of(*arrays, **keys))
+
+
 def test_two_right_one_tie_one_wrong_is_five_eighths():
     margin, preference = np.array([1.0, 2.0, 0.0, -1.0]), ones(4)
     assert metrics.accuracy(margin, preference) == 2.5 / 4
@@ -130,8 +135,8 @@ def test_mean_tau_leaves_pairs_out_and_counts_constant_rewards_as_zero():
     quality = np.array([3.0, 2, 1, 2, 1, 3, 2, 1, 1, 1, 1])
     reward = np.array([3.0, 2, 1, 1, 2, 5, 5, 5, 1, 2, 3])
     # Group 0: 1. Group 1 has two responses, group 3 nothing to rank. Group 2: constant rewards, 0.
-    assert metrics.mean_kendall_tau(quality, reward, group=group) == 0.5
-    assert math.isnan(metrics.mean_kendall_tau(quality[3:5], reward[3:5], group=group[3:5]))
+    assert mean_of(metrics.kendall_values)(quality, reward, group=group) == 0.5
+    assert math.isnan(mean_of(metrics.kendall_values)(quality[3:5], reward[3:5], group=group[3:5]))
 
 
 @given(st.integers(0, 10_000))
@@ -142,17 +147,17 @@ def test_tau_of_all_pairs_is_tau_of_the_ranking(seed):
     rows = [(i, j) if quality[i] >= quality[j] else (j, i) for i in range(5) for j in range(i)]
     margin = np.array([reward[i] - reward[j] for i, j in rows])
     preference = np.array([0.5 if quality[i] == quality[j] else 1.0 for i, j in rows])
-    by_pairs = metrics.mean_kendall_tau_of_pairs(
+    by_pairs = mean_of(metrics.kendall_values_of_pairs)(
         margin, preference, group=np.zeros(10, dtype=int), responses=np.array(rows)
     )
     assert by_pairs == pytest.approx(
-        metrics.mean_kendall_tau(quality, reward, group=np.zeros(5, dtype=int)), nan_ok=True
+        mean_of(metrics.kendall_values)(quality, reward, group=np.zeros(5, dtype=int)), nan_ok=True
     )
 
 
 def test_tau_of_pairs_needs_three_responses():
     one_pair = {"group": np.zeros(1, dtype=int), "responses": np.array([[0, 1]])}
-    assert math.isnan(metrics.mean_kendall_tau_of_pairs(np.array([1.0]), ones(1), **one_pair))
+    assert math.isnan(mean_of(metrics.kendall_values_of_pairs)(np.array([1.0]), ones(1), **one_pair))
 
 
 def test_best_of_n_counts_prompts_with_one_best_response():

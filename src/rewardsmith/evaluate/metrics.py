@@ -198,13 +198,6 @@ def kendall_values(
     )
 
 
-def mean_kendall_tau(
-    quality: Float[np.ndarray, " N"], reward: Float[np.ndarray, " N"], *, group: Int[np.ndarray, " N"]
-) -> float:
-    """Tau-b per prompt (`group`), averaged over the prompts of three or more responses; see `kendall_values`."""
-    return mean_of_known(kendall_values(quality, reward, group=group))
-
-
 def kendall_values_of_pairs(
     margin: Float[np.ndarray, " N"],
     preference: Float[np.ndarray, " N"],
@@ -226,23 +219,6 @@ def kendall_values_of_pairs(
         tau = tau_of_signs(true, np.sign(margin[rows]).astype(np.float64), weight[rows]) if ranked else np.nan
         values.append(tau_or_nothing_ranked(tau) if ranked else np.nan)
     return np.array(values)
-
-
-def mean_kendall_tau_of_pairs(
-    margin: Float[np.ndarray, " N"],
-    preference: Float[np.ndarray, " N"],
-    *,
-    group: Int[np.ndarray, " N"],
-    responses: Int[np.ndarray, "N 2"],
-) -> float:
-    """Tau-b per prompt over the pairs that were compared, averaged; see `kendall_values_of_pairs`."""
-    return mean_of_known(kendall_values_of_pairs(margin, preference, group=group, responses=responses))
-
-
-def mean_of_known(value: Float[np.ndarray, " G"]) -> float:
-    """The mean without NaN; NaN for none."""
-    known = value[~np.isnan(value)]
-    return float(known.mean()) if known.size else float("nan")
 
 
 def tau_or_nothing_ranked(tau: float) -> float:
@@ -272,3 +248,9 @@ def best_of_n_accuracy(
 ) -> float:
     """Share of prompts (`group`) whose highest reward is that of the one best response; see `best_of_n_values`."""
     return mean_of_known(best_of_n_values(quality, reward, group=group))
+
+
+def mean_of_known(value: Float[np.ndarray, " G"]) -> float:
+    """The mean without NaN; NaN for none."""
+    known = value[~np.isnan(value)]
+    return float(known.mean()) if known.size else float("nan")

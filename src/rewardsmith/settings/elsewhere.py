@@ -41,7 +41,7 @@ NOTES = {
     "report": "the run is evaluated and a report is written by default",
     "duplicates": "duplicates are removed by default",
     "format": "the format is recognised from the columns",
-    "tokens": "token ids are made in this process and cached for the next run",
+    "tokens": "train makes token ids in one process and caches them for the next run",
 }
 """What else has to be said of a name, by its mark in other_options.txt."""
 
