@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from families import DECODERS, ENCODERS, FAMILIES, GROUPED, SEPARATE, SHARED, WINDOWED, build
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from builders import from_config
+from families import DECODERS, ENCODERS, FAMILIES, GROUPED, SEPARATE, SHARED, WINDOWED, build
 from rewardsmith.errors import ModelError
 from rewardsmith.model.equivalence.path_check import check_path
 from rewardsmith.model.equivalence.tree_support import self_check

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import foreign
 import pytest
-from foreign import CONVERSATIONS
 
+import foreign
 from builders import tiny
+from foreign import CONVERSATIONS
 from rewardsmith.commands import evaluate, import_, score, train
 from rewardsmith.errors import ModelError
 from rewardsmith.model.loading.backbones import open_backbone
