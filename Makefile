@@ -1,8 +1,9 @@
-# make demo    everything at once, offline, on the built-in data and model
+# make demo    everything at once, offline, on the built-in data and model; again replaces what the last one wrote
 # make dist    wheel and sdist in dist/, looked into and tried in an environment of their own
 # make test    format, types, import direction and all tests
 # make torture faults by the thousand: kills, stops, full disks, damaged files, mutated rows, large inputs; N=0.05 for a few
-# Each makes its own virtual environment in .venv on first use, and again when the requirements change.
+# Each makes the virtual environment .venv on first use, and installs again when the requirements change: demo the package
+# alone, the others what its development needs too.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -10,6 +11,7 @@ SHELL := /bin/bash
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+PACKAGE := .venv/.installed-package
 INSTALLED := .venv/.installed
 # The oldest transformers that a checkpoint of ours has to open in, as a library tree of its own: one environment
 # cannot hold two versions, so a test runs a subprocess with PYTHONPATH set to this folder.
@@ -24,8 +26,8 @@ N ?= 1
 help:
 	@sed -n 's/^# make /  make /p' Makefile
 
-demo: $(INSTALLED)
-	$(BIN)/rewardsmith demo $(DEMO_OPTIONS)
+demo: $(PACKAGE)
+	$(BIN)/rewardsmith demo --overwrite $(DEMO_OPTIONS)
 
 dist: $(INSTALLED)
 	$(BIN)/python scripts/make-dist dist
@@ -50,8 +52,12 @@ clean:
 	rm -rf dist .venv .oracles .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # pip reads the pinned torch from constraints.txt; -c (not -r) so that the environment stays what pyproject.toml asks for.
-$(INSTALLED): pyproject.toml constraints.txt scripts/make-venv
+$(PACKAGE): pyproject.toml constraints.txt scripts/make-venv
 	scripts/make-venv .venv
+	$(PIP) install -q -c constraints.txt -e .
+	@touch $@
+
+$(INSTALLED): $(PACKAGE)
 	$(PIP) install -q -c constraints.txt -e '.[dev]'
 	@touch $@
 

@@ -1,5 +1,6 @@
 """What is installed: wheel and sdist are whole, run on their own, and say the truth about themselves."""
 
+import json
 import re
 import subprocess
 import sys
@@ -113,3 +114,48 @@ def test_every_library_that_is_imported_is_asked_for():
 def test_every_requirement_has_a_lower_bound():
     extras = [line for name, extra in PROJECT["optional-dependencies"].items() if name != "dev" for line in extra]
     assert [line for line in [*PROJECT["dependencies"], *extras] if not re.search(r">=\d|\[", line)] == []
+
+
+def commands_of(target):
+    """What make would do for a target on a fresh checkout, line by line."""
+    done = subprocess.run(["make", "-n", "-B", target], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+def test_make_demo_installs_the_package_alone_and_make_test_what_development_needs():
+    (installing,) = [line for line in commands_of("demo") if "pip" in line]
+    assert installing.endswith("install -q -c constraints.txt -e .")
+    assert any(line.endswith("-e '.[dev]'") for line in commands_of("test"))
+
+
+def test_make_demo_can_be_run_again():
+    assert commands_of("demo")[-1].split()[:3] == [".venv/bin/rewardsmith", "demo", "--overwrite"]
+
+
+WITHOUT_EXTRAS = """
+import json, sys
+from importlib.machinery import PathFinder
+
+find, absent = PathFinder.find_spec, set(json.loads(sys.argv[1]))
+
+
+def without_extras(name, *rest):
+    return None if name.partition(".")[0] in absent else find(name, *rest)
+
+PathFinder.find_spec = staticmethod(without_extras)
+from rewardsmith import cli
+for more in (["--data-only"], []):  # the second replaces what the first has written
+    code = cli.main(["demo", "--overwrite", "--prompts", "150", "-o", sys.argv[2], *more])
+print(code, sorted(absent & set(sys.modules)))
+"""
+
+
+def test_the_demo_needs_no_extra(tmp_path):
+    modules = {"mlflow-skinny": "mlflow"}
+    extras = [line for lines in PROJECT["optional-dependencies"].values() for line in lines]
+    names = {re.match(r"[\w.-]+", line)[0] for line in extras} - {"rewardsmith", "setuptools"}
+    absent = json.dumps(sorted(modules.get(name, name).replace("-", "_").lower() for name in names))
+    command = [sys.executable, "-c", WITHOUT_EXTRAS, absent, str(tmp_path / "demo")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.splitlines()[-1] == "0 []"

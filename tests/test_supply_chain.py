@@ -1,7 +1,12 @@
-"""Train, resume, evaluate, score and diagnose in one process, watched: nothing is unpickled, and nobody is called."""
+"""Train, resume, evaluate, score and diagnose in one process, watched: nothing is unpickled, nobody is called, and no
+library writes to the screen.
+"""
 
+import os
+import re
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import orjson
 import pytest
@@ -42,6 +47,7 @@ codes = [cli.main(words) for words in (
     ["prepare", str(rows), "-o", str(folder / "data")],
     train,
     [*train, "--resume"],
+    *([[*train[:-1], str(folder / "adapted"), "--lora.r", "2", "--gradient-checkpointing"]] if sys.argv[3] else []),
     ["evaluate", str(run), str(rows), "-o", str(folder / "evaluated")],
     ["score", str(run), str(rows), "-o", str(folder / "scored.jsonl")],
     ["diagnose", str(run), "--overwrite"],
@@ -68,12 +74,14 @@ def watched(tmp_path_factory):
         {"prompt": f"{k} and {k}?", "chosen": f"That makes {2 * k}.", "rejected": f"No idea, {k}."} for k in range(80)
     ]
     (folder / "rows.jsonl").write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
-    command = [sys.executable, "-c", WATCHED, str(folder), str(folder / "seen.json")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    adapter = "peft" if find_spec("peft") else ""
+    command = [sys.executable, "-c", WATCHED, str(folder), str(folder / "seen.json"), adapter]
+    spoken = {**os.environ, "REWARDSMITH_LANG": "zh"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=spoken)
     assert done.returncode == 0, done.stderr[-3000:]
     seen = orjson.loads((folder / "seen.json").read_bytes())
-    assert seen["codes"] == [0] * 8, done.stderr[-3000:]
-    return folder, seen
+    assert seen["codes"] == [0] * (9 if adapter else 8), done.stderr[-3000:]
+    return folder, seen | {"screen": done.stderr}
 
 
 def test_nothing_is_unpickled(watched):
@@ -101,3 +109,10 @@ def test_a_run_holds_only_formats_that_cannot_run(watched):
     assert found <= allowed
     checkpoints = {path.name for path in (folder / "run" / "checkpoints").glob("*/*")}
     assert {path.rpartition(".")[2] for path in checkpoints} == {"safetensors", "json"}
+
+
+def test_only_lines_of_our_own_are_on_the_screen(watched):
+    """They are Chinese here, so that what torch, transformers, accelerate or deepspeed write stands out."""
+    lines = [line for line in watched[1]["screen"].splitlines() if line.strip()]
+    assert len(lines) > 20
+    assert [line for line in lines if not re.search("[\u4e00-\u9fff]", line)] == []

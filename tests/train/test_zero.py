@@ -15,6 +15,7 @@ from together_worker import fit
 from zero_worker import RUNS, STAGES
 
 from rewardsmith.errors import MissingExtraError, UsageError
+from rewardsmith.launch.installation import install_command
 from rewardsmith.model.lean.swap import make_plain
 from rewardsmith.pipelines.train.config import Config
 from rewardsmith.train.engines.deepspeed_config import SHIPPED, zero_settings
@@ -193,5 +194,5 @@ def test_without_the_package_the_extra_is_named(tmp_path, monkeypatch):
 
     monkeypatch.setattr(train_config, "find_spec", lambda name: None)
     config = Config(model="tiny", dataset=("synthetic:60",), output=tmp_path / "o", parallel="deepspeed")
-    with pytest.raises(MissingExtraError, match=re.escape("pip install 'rewardsmith[deepspeed]'")):
+    with pytest.raises(MissingExtraError, match=re.escape(install_command("deepspeed"))):
         train_config.check_engine(config, 2)

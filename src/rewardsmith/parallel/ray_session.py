@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rewardsmith.errors import MissingExtraError, WorkerError
+from rewardsmith.launch.installation import install_command
 from rewardsmith.launch.signals import kept
 
 OBJECT_STORE_BYTES = 256 << 20
@@ -62,7 +63,9 @@ def import_ray() -> Any:
         ray = importlib.import_module("ray")
         importlib.import_module("ray.data")
     except ImportError as error:
-        raise MissingExtraError("--engine ray needs the package ray: pip install 'rewardsmith[ray]'") from error
+        raise MissingExtraError(
+            f"--engine ray needs the package ray; install it with: {install_command('ray')}"
+        ) from error
     return ray
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
 from rewardsmith.errors import MissingExtraError, UsageError
+from rewardsmith.launch.installation import install_command
 from rewardsmith.launch.redaction import holds_secret, shown
 from rewardsmith.settings.values import nearest
 from rewardsmith.track.outcome import Outcome
@@ -143,5 +144,5 @@ def require(names: Sequence[str]) -> None:
         missing = [module for module in TRACKERS[name].modules if importlib.util.find_spec(module) is None]
         if missing:
             raise MissingExtraError(
-                f"--track {name} needs {', '.join(missing)}, not installed; pip install 'rewardsmith[{name}]'"
+                f"--track {name} needs {', '.join(missing)}, not installed; install it with: {install_command(name)}"
             )

@@ -1,6 +1,7 @@
 """LoRA and QLoRA: what learns, what is saved, and that every reader gets the same rewards."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ from transformers import AutoModelForSequenceClassification, BertConfig, GPT2Con
 import rewardsmith as rs
 from builders import from_config, pair, tiny
 from rewardsmith.errors import MissingExtraError, ModelError, UsageError
+from rewardsmith.launch.installation import install_command
 from rewardsmith.model.adapters.lora import LoraSettings, attach
 from rewardsmith.model.adapters.quantized import open_bitsandbytes
 from rewardsmith.model.loading.backbones import open_backbone
@@ -210,7 +212,8 @@ def test_a_missing_library_is_one_line_that_names_the_extra(name, extra, monkeyp
     monkeypatch.setitem(sys.modules, name, None)  # Python's own way to say: not to be had
     network, cpu = tiny().network, torch.device("cpu")
     action = {"peft": lambda: attach(network, RANK_2), "bitsandbytes": lambda: open_bitsandbytes("4bit", cpu)}[name]
-    with pytest.raises(MissingExtraError, match=rf"needs the package {name}: pip install 'rewardsmith\[{extra}\]'"):
+    expected = f"needs the package {name}; install it with: {install_command(extra)}"
+    with pytest.raises(MissingExtraError, match=re.escape(expected)):
         action()
 
 

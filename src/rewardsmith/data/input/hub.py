@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from rewardsmith.errors import DataError, MissingExtraError
+from rewardsmith.launch.installation import install_command
 
 NAME = re.compile(r"(?P<name>[\w-][\w.-]*/[\w-][\w.-]*)(?::(?P<config>[\w.+-]*)(?::(?P<split>[\w.+-]+))?)?")
 CAUSE_CHARS = 400
@@ -43,8 +44,8 @@ def stream(wanted: HubName, label: str) -> Any:
         from datasets import load_dataset
     except ImportError:
         raise MissingExtraError(
-            f"{label} is not a local file or folder; to read it from the Hugging Face Hub: pip install "
-            "'rewardsmith[hub]'"
+            f"{label} is not a local file or folder; reading it from the Hugging Face Hub needs the package datasets; "
+            f"install it with: {install_command('hub')}"
         ) from None
     try:
         return load_dataset(wanted.name, wanted.config, split=wanted.split, streaming=True)

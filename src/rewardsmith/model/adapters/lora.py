@@ -17,6 +17,7 @@ from jaxtyping import Float64
 from torch import Tensor, nn
 
 from rewardsmith.errors import MissingExtraError, ModelError, UsageError
+from rewardsmith.launch.installation import install_command
 from rewardsmith.model.adapters.quantized import compute_in, dequantize
 from rewardsmith.model.checkpoint.probes import REWARD_TOLERANCE
 from rewardsmith.model.forward.network import RewardNetwork, layer_stack
@@ -82,7 +83,9 @@ def attach(network: RewardNetwork, settings: LoraSettings, *, first_layer: int =
     try:
         from peft import LoraConfig, get_peft_model
     except ImportError as error:
-        raise MissingExtraError("--lora.r needs the package peft: pip install 'rewardsmith[lora]'") from error
+        raise MissingExtraError(
+            f"--lora.r needs the package peft; install it with: {install_command('lora')}"
+        ) from error
     hf = network.hf
     own = [name for name in own_modules(hf) if name not in HEADS]
     config = LoraConfig(

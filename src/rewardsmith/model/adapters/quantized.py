@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from rewardsmith.errors import MissingExtraError, ModelError, first_line
+from rewardsmith.launch.installation import install_command
 from rewardsmith.model.forward.network import layer_stack
 from rewardsmith.model.runtime.quiet import quiet_bitsandbytes
 
@@ -20,7 +21,7 @@ def open_bitsandbytes(bits: str, device: torch.device) -> Any:
         import bitsandbytes
     except ImportError as error:
         raise MissingExtraError(
-            f"--quantize {bits} needs the package bitsandbytes: pip install 'rewardsmith[qlora]'"
+            f"--quantize {bits} needs the package bitsandbytes; install it with: {install_command('qlora')}"
         ) from error
     try:
         probe = quantized(nn.Linear(64, 64, bias=False), bits, bitsandbytes, device)

@@ -6,6 +6,7 @@ from typing import Any
 
 from rewardsmith.errors import MissingExtraError, ModelError
 from rewardsmith.files.places import expanded
+from rewardsmith.launch.installation import install_command
 from rewardsmith.model.inspection.finite import refuse_values
 from rewardsmith.model.loading.folders import ADAPTER_WEIGHTS, ModelFolder
 from rewardsmith.model.runtime.quiet import quiet_bitsandbytes
@@ -62,7 +63,7 @@ def merge_adapter(hf: Any, folder: ModelFolder) -> Any:
         from peft import PeftConfig, PeftModel, set_peft_model_state_dict
     except ImportError as error:
         raise MissingExtraError(
-            "reading a LoRA adapter needs the package peft: pip install 'rewardsmith[lora]'"
+            f"reading a LoRA adapter needs the package peft; install it with: {install_command('lora')}"
         ) from error
     from safetensors.torch import load_file
 

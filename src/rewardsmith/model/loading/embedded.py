@@ -14,6 +14,7 @@ from rewardsmith.files import explained, sha256, write_folder
 from rewardsmith.files.kinds import INSTALLED
 from rewardsmith.files.places import models_folder
 from rewardsmith.launch.children import environment, python
+from rewardsmith.launch.installation import install_command
 from rewardsmith.model.checkpoint.intact import seal_model
 
 
@@ -41,7 +42,7 @@ def convert_gguf(unpacked: Path, target: Path) -> None:
         import gguf  # noqa: F401
     except ImportError as error:
         raise MissingExtraError(
-            "reading this model needs the package gguf: pip install 'rewardsmith[models]'"
+            f"reading this model needs the package gguf; install it with: {install_command('models')}"
         ) from error
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer

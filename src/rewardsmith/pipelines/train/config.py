@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from rewardsmith.errors import MissingExtraError, UsageError
+from rewardsmith.launch.installation import install_command
 from rewardsmith.model.loading.locating import check_name
 from rewardsmith.pipelines.publish.hub_names import check_hub_name
 from rewardsmith.settings.hardware import DtypeName, check_device
@@ -282,7 +283,7 @@ def refuse_uncuttable(config: Config) -> None:
     if config.engine == "deepspeed":
         if find_spec("deepspeed") is None:
             raise MissingExtraError(
-                "--parallel deepspeed needs the package deepspeed: pip install 'rewardsmith[deepspeed]'"
+                f"--parallel deepspeed needs the package deepspeed; install it with: {install_command('deepspeed')}"
             )
         zero_settings(config.deepspeed_config)
 

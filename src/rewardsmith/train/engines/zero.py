@@ -63,7 +63,7 @@ class Zero(Engine):
 
     def start(self, optimizer: torch.optim.Optimizer) -> Any:
         """Cut the network and the optimizer; returns ZeRO's optimizer, whose groups have the same learning rates."""
-        with quiet_deepspeed():
+        with started_quietly():
             deepspeed = import_deepspeed(self.network.device.type)
             self.wrapped, started, *_ = deepspeed.initialize(
                 model=self.network, optimizer=optimizer, config=self.settings, dist_init_required=False
@@ -112,7 +112,7 @@ def import_deepspeed(device: str) -> Any:
 
 
 @contextlib.contextmanager
-def quiet_deepspeed() -> Iterator[None]:
+def started_quietly() -> Iterator[None]:
     """Its log would go to the standard output, where results belong: it goes to the other, and holds errors only."""
     warnings.filterwarnings("ignore", ".*torch.distributed.* is deprecated", FutureWarning)  # its own calls
     with contextlib.redirect_stdout(sys.stderr):
