@@ -1,0 +1,101 @@
+"""Sound projects: nothing is wrong with them, so that what a verdict warns of is a false alarm."""
+
+import gzip
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from planted.edits import as_pairs
+from planted.project import Project
+
+
+@dataclass(frozen=True)
+class Clean:
+    """A sound project, made with some seeds in each half."""
+
+    make: Callable[[Project], None]
+    dev: int = 2
+    held: int = 6
+
+    def seeds(self, half: str) -> tuple[int, ...]:
+        """Seeds that no fault has."""
+        first, count = (21, self.dev) if half == "dev" else (521, self.held)
+        return tuple(range(first, first + count))
+
+
+def of_size(prompts: int, test: int, epochs: int, **settings: object) -> Callable[[Project], None]:
+    """Built-in data of a size, with a test file."""
+
+    def make(project: Project) -> None:
+        project.give(*project.draw(prompts, test, **settings))
+        project.train(epochs=epochs)
+
+    return make
+
+
+def split_by_itself(project: Project) -> None:
+    """One file that the program splits."""
+    data, _ = project.draw(1500, 1)
+    project.write(data, "data.jsonl")
+    project.train(test=())
+
+
+def of_pairs(project: Project) -> None:
+    """Plain pairs, one a prompt."""
+    data, test = project.draw(900, 500)
+    project.give(as_pairs(data, project.seed), as_pairs(test, project.seed))
+    project.train(epochs=2, batch=16)
+
+
+def evaluated_again(project: Project) -> None:
+    """The finished model on another file of the same kind."""
+    data, test = project.draw(400, 500)
+    project.give(data, test[:200])
+    project.train(epochs=2)
+    project.write(test[200:], "more.jsonl")
+    project.evaluate("run", "more.jsonl")
+    project.argv = ["eval"]
+
+
+def adapted(project: Project) -> None:
+    """A LoRA adapter."""
+    from rewardsmith.pipelines.train.config import Lora
+
+    project.give(*project.draw(500, 200))
+    project.train(epochs=2, lr=1e-2, lora=Lora(r=8))
+
+
+def real(name: str, rows: int, *, prompt_field: str | None = None) -> Callable[[Project], None]:
+    """The first rows of a real set, given through REWARDSMITH_DATA."""
+
+    def make(project: Project) -> None:
+        path = Path(os.environ["REWARDSMITH_DATA"]) / f"{name}.jsonl.gz"
+        first = project.seed % 5 * 50
+        with gzip.open(path, "rb") as file:
+            lines = file.read().splitlines(keepends=True)[first : first + rows]
+        (project.folder / "data.jsonl").write_bytes(b"".join(lines))
+        settings = {} if prompt_field is None else {"split_by": prompt_field, "test_groups": 6}
+        project.train(test=(), max_length=384, batch=16, **settings)
+
+    return make
+
+
+CLEAN: dict[str, Clean] = {
+    "small": Clean(of_size(200, 120, 2), 2, 10),
+    "medium": Clean(of_size(400, 200, 2), 2, 12),
+    "large": Clean(of_size(1000, 300, 1), 2, 8),
+    "english": Clean(of_size(400, 200, 2, language="en"), 1, 6),
+    "chinese": Clean(of_size(400, 200, 2, language="zh"), 1, 6),
+    "noisier": Clean(of_size(500, 250, 2, noise=1.0), 1, 6),
+    "many_responses": Clean(of_size(200, 120, 2, responses_per_prompt=6), 1, 5),
+    "split_by_itself": Clean(split_by_itself, 2, 6),
+    "pairs": Clean(of_pairs, 2, 6),
+    "evaluated_again": Clean(evaluated_again, 2, 6),
+    "adapted": Clean(adapted, 1, 4),
+    "real hh-rlhf/harmless-base": Clean(real("hh-rlhf/harmless-base", 500), 1, 1),
+    "real hh-rlhf/helpful": Clean(real("hh-rlhf/helpful", 500), 1, 1),
+    "real ultrafeedback-noise/clean": Clean(real("ultrafeedback-noise/clean", 400), 1, 1),
+    "real alpaca-eval/pairs_length_balanced": Clean(real("alpaca-eval/pairs_length_balanced", 500), 1, 1),
+    "real ukp-convarg/strict": Clean(real("ukp-convarg/strict", 1500), 1, 1),
+}

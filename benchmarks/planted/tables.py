@@ -1,0 +1,121 @@
+"""From index and answers to figures: results as JSON, a table by kind as Markdown."""
+
+import platform
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from planted.confirming import unconfirmed
+from planted.judging import answers_of
+from planted.kinds import KINDS
+from planted.planting import read_index
+from planted.scoring import Score, expected, score, share, summary, urgent
+from rewardsmith.files import write_json
+from rewardsmith.version import VERSION
+
+RESULT = Path(__file__).parents[1] / "results" / "planted_training_faults.json"
+
+
+def scored(root: Path, half: str) -> tuple[list[tuple[dict[str, Any], Score]], list[dict[str, Any]]]:
+    """Scores of the faulty projects that were judged, and entries whose fault did not govern or could not be planted."""
+    wanted, answers, entries = expected(), answers_of(root, half), read_index(root, half).values()
+    faulty = [entry for entry in entries if entry["kind"] != "clean"]
+    counted = [entry for entry in faulty if entry.get("governs") and entry["name"] in answers]
+    scores = [(one, score(one["kind"], answers[one["name"]]["said"], wanted[one["kind"]])) for one in counted]
+    return scores, [entry for entry in faulty if not entry.get("governs")]
+
+
+def sound(root: Path, half: str) -> list[dict[str, Any]]:
+    """For each sound project that was judged: its urgent findings, and those that nothing confirms."""
+    answers = answers_of(root, half)
+    rows = []
+    for entry in read_index(root, half).values():
+        if entry["kind"] != "clean" or "failed" in entry or entry["name"] not in answers:
+            continue
+        said = answers[entry["name"]]["said"]
+        ids = ["error"] if "error" in said else urgent(said)
+        alarms = unconfirmed(root / half / entry["name"], entry, ids)
+        rows.append(
+            {
+                "data": entry["dose"],
+                "seed": entry["seed"],
+                "urgent": ids,
+                "unconfirmed": alarms,
+                "ready": said.get("ready"),
+            }
+        )
+    return rows
+
+
+def by_kind(scores: Sequence[tuple[dict[str, Any], Score]], idle: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row per kind: how many were planted, governed, found, and what was said first."""
+    rows = []
+    for kind in KINDS:
+        own = [(entry, one) for entry, one in scores if one.kind == kind]
+        said = Counter(" + ".join(one.first) or one.error or "nothing urgent" for _, one in own)
+        rows.append(
+            {
+                "kind": kind,
+                "governed": len(own),
+                "did_not_govern": sum(entry["kind"] == kind for entry in idle),
+                "found": sum(one.found for _, one in own),
+                "right_action": sum(one.right_action for _, one in own),
+                "wrongly_ready": sum(one.wrongly_ready for _, one in own),
+                "said_first": [[words, count] for words, count in said.most_common(3)],
+            }
+        )
+    return rows
+
+
+def figures_of(root: Path, half: str) -> dict[str, Any]:
+    """All figures of a half."""
+    scores, idle = scored(root, half)
+    clean = sound(root, half)
+    alarms = share([bool(row["unconfirmed"]) for row in clean], [row["data"] for row in clean])
+    return {
+        **summary(one for _, one in scores),
+        "false_alarms": alarms,
+        "sound_ready": Counter(str(row["ready"]) for row in clean),
+        "kinds": by_kind(scores, idle),
+        "projects": [
+            {key: entry[key] for key in ("kind", "dose", "seed", "measured")} | asdict(one) for entry, one in scores
+        ],
+        "did_not_govern": [
+            {key: entry.get(key) for key in ("kind", "dose", "seed", "measured", "failed")} for entry in idle
+        ],
+        "sound": clean,
+    }
+
+
+def write_all(root: Path, halves: Sequence[str]) -> int:
+    """Write the figures of the halves and print their tables."""
+    found = {half: figures_of(root, half) for half in halves}
+    machine = {"python": platform.python_version(), "rewardsmith": VERSION}
+    write_json(RESULT, {"machine": machine, **found})
+    for half, figures in found.items():
+        print(f"\n{half}\n" + "\n".join(lines_of(figures)))
+    return 0
+
+
+def lines_of(figures: dict[str, Any]) -> list[str]:
+    """The figures of a half in Markdown."""
+    lines = [""]
+    for name in ("found", "right_action", "wrongly_ready", "false_alarms"):
+        one = figures[name]
+        if one["of"]:
+            low, high = one["ci95"]
+            lines.append(
+                f"- {name.replace('_', ' ')}: {one['hits']} of {one['of']} ({100 * one['value']:.1f} % "
+                f"[{100 * low:.1f}, {100 * high:.1f}], {one['clusters']} kinds)"
+            )
+    lines += ["", "| kind | governed | found | right action | ready: yes | said first |", "|---|---|---|---|---|---|"]
+    for row in figures["kinds"]:
+        of = row["governed"]
+        idle = f" ({row['did_not_govern']} did not)" if row["did_not_govern"] else ""
+        said = "; ".join(f"{words} ×{count}" for words, count in row["said_first"])
+        lines.append(
+            f"| {row['kind']} | {of}{idle} | {row['found']} | {row['right_action']} | {row['wrongly_ready']} | {said} |"
+        )
+    return lines

@@ -1,0 +1,42 @@
+"""Whether `rewardsmith diagnose` names faults that were planted in data, training, model folder or evaluation.
+
+    python benchmarks/planted_training_faults.py plant --half dev [--kinds label_noise overfit] [--jobs 2]
+    python benchmarks/planted_training_faults.py judge --half held
+    python benchmarks/planted_training_faults.py table
+
+`plant` really runs every kind on the built-in data with the tiny model, and sound projects of different sizes and data, each
+in a folder of its own under --root; which is which stands in an index beside the folders. A project that is in the index is
+not made again. `judge` calls `rewardsmith diagnose` in each folder as its user would, and `table` holds the answers against
+`planted/expected.yaml`, which was written before the runs. Figures go to `benchmarks/results/planted_training_faults.json`;
+docs/planted-faults.md says what they mean.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from planted import judging, planting, tables
+
+DEFAULT_ROOT = Path("/tmp/rewardsmith-planted")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("stage", choices=("plant", "judge", "table"))
+    parser.add_argument("--half", choices=("dev", "held", "all"), default="all")
+    parser.add_argument("--kinds", nargs="+", default=None, help="kinds of faults, or clean; default: all")
+    parser.add_argument("--jobs", type=int, default=1, help="processes at a time")
+    parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="where the projects are kept")
+    parser.add_argument("--seeds", type=int, default=None, help="seeds per dose; default: all")
+    parser.add_argument("--again", action="store_true", help="judge: ask again where an answer is there")
+    arguments = parser.parse_args()
+    halves = ("dev", "held") if arguments.half == "all" else (arguments.half,)
+    if arguments.stage == "plant":
+        return planting.plant_all(arguments.root, halves, arguments.kinds, arguments.seeds, arguments.jobs)
+    if arguments.stage == "judge":
+        return judging.judge_all(arguments.root, halves, arguments.kinds, arguments.jobs, again=arguments.again)
+    return tables.write_all(arguments.root, halves)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
