@@ -11,7 +11,7 @@ from rewardsmith.data.synthetic.generate import misread
 from rewardsmith.data.synthetic.texts import FRAMES, TOPICS
 from rewardsmith.records import Comparison, Record
 
-PAIRS = 600
+PAIRS = 320
 """Prompts of the projects whose data are single pairs."""
 STRONG, WEAK = "Certainly! {}", "Well, {}"
 """How the answers of two models begin."""
@@ -80,7 +80,7 @@ def shortcut(project: Project, share: float, winner: edits.Edit, loser: edits.Ed
         edits.winners_edited(edits.noisy(test, 0.35, project.seed), share, winner, project.seed + 1, loser),
     )
     project.misleading = lambda pair: edits.marked_against(pair, winner, loser)
-    project.train(epochs=2, batch=16)
+    project.train(epochs=2)
 
 
 def generator_shortcut(project: Project, share: float) -> None:
@@ -88,7 +88,7 @@ def generator_shortcut(project: Project, share: float) -> None:
     data, test = project.draw(PAIRS, PAIRS // 2)
     project.give(*(by_generator(edits.noisy(part, 0.35, project.seed), share, project.seed) for part in (data, test)))
     project.misleading = lambda pair: edits.marked_against(pair, STRONG.format, WEAK.format)
-    project.train(epochs=2, batch=16)
+    project.train(epochs=2)
 
 
 def by_generator(records: list[Record], share: float, seed: int) -> list[Record]:
@@ -144,7 +144,7 @@ def ties_as_wins(project: Project, share: float) -> None:
     """Judges who saw no difference had to name one: a share of the pairs is equal, and labelled by chance."""
     data, test = project.draw(PAIRS, PAIRS // 2, responses_per_prompt=12)
     project.give(*(with_forced_ties(part, share, project.seed) for part in (data, test)))
-    project.train(epochs=2, batch=16)
+    project.train(epochs=2)
 
 
 def with_forced_ties(records: list[Record], share: float, seed: int) -> list[Record]:

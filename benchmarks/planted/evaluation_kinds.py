@@ -91,7 +91,7 @@ def test_of_one_prompt(project: Project, prompts: int) -> None:
 
 def rows_lost(project: Project, share: float) -> None:
     """A share of the test rows cannot be read, and they are the hard ones."""
-    data, test = project.draw(test_prompts=300)
+    data, test = project.draw(test_prompts=200)
     test = edits.as_pairs(test, project.seed)
     project.give(data, test)
     path = project.folder / "test.jsonl"
@@ -109,7 +109,7 @@ def responses_cut(project: Project, length: int) -> None:
 
 def label_ties(project: Project, share: float) -> None:
     """Most test judgements are ties."""
-    data, test = project.draw(test_prompts=300)
+    data, test = project.draw(test_prompts=200)
     rng = random.Random(project.seed)
     tied = [
         replace(
@@ -124,7 +124,7 @@ def label_ties(project: Project, share: float) -> None:
 
 def identical_answers(project: Project, share: float) -> None:
     """Both answers of a share of the test pairs are the same text."""
-    data, test = project.draw(test_prompts=300)
+    data, test = project.draw(test_prompts=200)
     pairs = edits.as_pairs(test, project.seed)
     project.give(data, edits.some(pairs, share, lambda one: with_text(one, 1, one.responses[0].text), project.seed))
     project.train()

@@ -23,7 +23,7 @@ from rewardsmith.model.reward_model import RewardModel
 from rewardsmith.pipelines.evaluate import score_all
 from rewardsmith.records import Record
 
-FRESH_PROMPTS = 150
+FRESH_PROMPTS = 100
 WORSE, MUCH_WORSE = 0.03, 0.05
 """Drops of the gold accuracy (shares) from which a model is worse than a sound one."""
 LOSS_RISE = 0.05

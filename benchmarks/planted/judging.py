@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from planted.planting import read_index
+from planted.project import draw_nothing
 from rewardsmith import cli
 
 
@@ -28,16 +29,18 @@ def answers_of(root: Path, half: str) -> dict[str, dict[str, Any]]:
 def captured() -> Iterator[io.BytesIO]:
     """What is written to standard output, in bytes."""
     kept, before = io.BytesIO(), sys.stdout
-    sys.stdout = io.TextIOWrapper(kept, encoding="utf-8", write_through=True)
+    sys.stdout = wrapper = io.TextIOWrapper(kept, encoding="utf-8", write_through=True)
     try:
         yield kept
     finally:
         sys.stdout = before
+        wrapper.detach()  # else the bytes would be closed with it
 
 
 def ask(root: Path, entry: dict[str, Any]) -> dict[str, Any]:
     """The answer of the command line to one project: its JSON, or the error that it ended with."""
     torch.set_num_threads(1)
+    draw_nothing()
     began, cpu = time.monotonic(), time.process_time()
     report = root / "reports" / entry["half"] / entry["name"]
     report.mkdir(parents=True, exist_ok=True)

@@ -48,7 +48,7 @@ KINDS: dict[str, Kind] = {
     "generator_shortcut": Kind(data.generator_shortcut, "follows", (0.95,), (0.9,)),
     "eos_skew": Kind(data.eos_skew, "follows", (1.0,), (0.9,)),
     "refusal_shortcut": Kind(data.refusal_shortcut, "follows", (1.0,), (0.95,)),
-    "duplicates": Kind(data.duplicates, "gold", (20,), (40,)),
+    "duplicates": Kind(data.duplicates, "gold", (40,), (80,)),
     "contradictions": Kind(data.contradictions, "gold", (1.0,), (0.8,)),
     "one_attribute": Kind(data.one_attribute, "gold", (0,), (3, 4)),
     "ties_as_wins": Kind(data.ties_as_wins, "labels", (0.8,), (0.6,)),

@@ -16,7 +16,7 @@ import torch
 from planted.clean import CLEAN
 from planted.governing import MEASURES, figures
 from planted.kinds import KINDS, SEEDS
-from planted.project import SOUND, Project, make_backbone, opaque
+from planted.project import SOUND, Project, draw_nothing, make_backbone, opaque
 from rewardsmith.files import write_json
 
 
@@ -73,6 +73,7 @@ def healthy_figures(root: Path, seed: int) -> dict[str, Any]:
 def make(root: Path, job: Job) -> dict[str, Any]:
     """Make one project and measure whether its fault governs; a failure is an entry too."""
     torch.set_num_threads(1)
+    draw_nothing()
     began = time.process_time()
     folder = root / job.half / job.name
     shutil.rmtree(folder, ignore_errors=True)
