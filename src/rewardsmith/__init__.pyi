@@ -420,7 +420,8 @@ def train(
     A mapping of splits (a DatasetDict) as `dataset` brings its train, validation and test splits.
 
     Options:
-        model: Model to start from: tiny, smollm2-135m, minilm-l6, a folder, or a Hub name ORG/NAME.
+        model: Model to start from: tiny, smollm2-135m, minilm-l6, e5-multilingual, a folder, or a Hub name
+            ORG/NAME.
         dataset: Preference data: files, folders, the output of `prepare`, a Hub name, or synthetic:N; `a.jsonl:0.3`
             samples 30 %.
         output: Output folder of the run: model/, report.html, metrics.jsonl, checkpoints/.

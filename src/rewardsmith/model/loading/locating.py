@@ -9,7 +9,7 @@ from rewardsmith.errors import ModelError, UsageError
 from rewardsmith.files.manifest import read_manifest
 from rewardsmith.files.places import expanded, models_folder
 
-EMBEDDED = ("tiny", "smollm2-135m", "minilm-l6")
+EMBEDDED = ("tiny", "smollm2-135m", "minilm-l6", "e5-multilingual")
 HUB_FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "*.tiktoken", "*.py")
 
 
@@ -88,5 +88,5 @@ def unreachable(path: str, error: BaseException) -> str:
         return f"cannot open the model in {path}: {cause}"
     return (
         f"no such folder {path!r}, and it cannot be downloaded from the Hub ({cause}); available offline: "
-        "tiny, smollm2-135m, minilm-l6 (rewardsmith models get NAME), or a folder"
+        "tiny, smollm2-135m, minilm-l6, e5-multilingual (rewardsmith models get NAME), or a folder"
     )

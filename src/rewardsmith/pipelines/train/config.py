@@ -75,7 +75,7 @@ class Config:
     """Settings of `rewardsmith train`."""
 
     model: str
-    """Model to start from: tiny, smollm2-135m, minilm-l6, a folder, or a Hub name ORG/NAME."""
+    """Model to start from: tiny, smollm2-135m, minilm-l6, e5-multilingual, a folder, or a Hub name ORG/NAME."""
     dataset: tuple[str, ...]
     """Preference data: files, folders, the output of `prepare`, a Hub name, or synthetic:N; `a.jsonl:0.3` samples 30 %."""
     output: Path
