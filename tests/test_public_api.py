@@ -17,7 +17,7 @@ from rewardsmith import UsageError, api
 ROOT = Path(__file__).parents[1]
 COMMANDS = {
     **{"prepare": "prepare", "train": "train", "evaluate": "evaluate", "diagnose": "diagnose"},
-    **{"compare": "compare", "verify": "verify", "score": "score"},
+    **{"compare": "compare", "verify": "verify", "score": "score", "audit": "audit"},
 }
 LIBRARIES = "torch,transformers,safetensors,tokenizers,huggingface_hub,sklearn,scipy,pyarrow,matplotlib,jinja2,rich"
 """What mypy need not read to judge a script; with them it would take a minute."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict, overload
 
 from rewardsmith.api import Table, TokenIds
+from rewardsmith.commands.audit import Result as AuditResult
 from rewardsmith.commands.compare import Result as CompareResult
 from rewardsmith.commands.evaluate import Result as EvaluateResult
 from rewardsmith.data.loading.load import Loaded
@@ -48,6 +49,7 @@ __all__ = [
     "TrainingError",
     "UsageError",
     "__version__",
+    "audit",
     "compare",
     "compute_reward",
     "diagnose",
@@ -72,6 +74,70 @@ class _LoraFields(TypedDict, total=False):
     """Linear layers with an adapter, for example q_proj v_proj (default: all in the transformer blocks)."""
     dropout: float
     """Dropout probability of the adapter's input."""
+
+def audit(
+    model: str | Path | RewardModel,
+    sources: str | Path | Loaded | Table | Iterable[Any] = (),
+    *,
+    split: str | None = None,
+    attribute: str = "overall",
+    part: Literal["effects", "conformance", "best_of_n"]
+    | Sequence[Literal["effects", "conformance", "best_of_n"]] = (),
+    prompts: int = 300,
+    bound: float = 0.2,
+    rewrites: str | Path | None = None,
+    explain: int = 0,
+    text: str | None = None,
+    prompt: str = "",
+    method: Literal["prefix", "occlusion"] = "occlusion",
+    output: str | Path | None = None,
+    seed: int = 0,
+    dtype: Literal["auto", "fp32", "bf16", "fp16"] = "fp32",
+    device: str = "auto",
+    allow_mismatch: bool = False,
+    strict: bool = False,
+    overwrite: bool = False,
+    trust_remote_code: bool = False,
+    map: Mapping[str, str] | Sequence[str] = (),
+    progress: Progress | None = None,
+    lang: Literal["en", "zh"] | None = None,
+) -> AuditResult:
+    """`rewardsmith audit`: what a reward model rewards besides quality, and whether rewards depend on how they are computed.
+
+    Of a mapping of splits (a DatasetDict) as `sources`, the one named by `split` is read, by default test; without `sources`
+    conformance alone is checked. Nothing is written without `output`, unless `model` is a run folder.
+
+    Options:
+        model: Reward model: a folder, a run folder, or a Hub name.
+        sources: Data to audit on: files, folders, the output of `prepare` (its test split is read), or synthetic:N;
+            without any, conformance alone is checked.
+        split: Split of prepared or synthetic data: train, validation, test (default: test for prepared data, else
+            all data).
+        map: Column mapping, for example prompt=instruction or chosen=annotations.best.
+        attribute: Attribute to audit on if the data has several, such as helpful or safe.
+        part: Part of the audit; repeat the flag for several (default: all).
+        prompts: Number of prompts to audit, drawn by a hash of each prompt; 0 for all.
+        bound: Smallest effect that matters, in standard deviations of the reward within prompts; a bias is excluded
+            if its whole 95 % interval is below it.
+        rewrites: JSON Lines file with rewrites and rewrites of rewrites by a language model (RATE): attribute, has,
+            prompt, response, rewrite, rewrite_of_rewrite.
+        explain: Number of the most wrongly ordered comparisons whose responses are written to explained.jsonl with
+            the contribution of each word.
+        text: A response to show with the contribution of each token or word to its reward, instead of an audit.
+        prompt: With --text: the prompt before it.
+        method: With --text: occlusion (reward without each word) or prefix (reward after each token, decoders
+            only).
+        output: Output folder for audit.json and audit.md (default: the run folder if MODEL is one, which diagnose
+            reads).
+        seed: Random seed of the sample, the bootstrap and the tests.
+        dtype: Precision of the backbone: fp32, auto, bf16, fp16.
+        device: Device: auto, cpu, cuda, cuda:1, mps.
+        allow_mismatch: Audit even if the probes (conversations stored with their rewards to check the model) no
+            longer give the stored rewards.
+        strict: Stop at the first invalid row.
+        overwrite: Replace an existing audit in the output folder; other files are never deleted.
+        trust_remote_code: Allow execution of code that comes with a Hub model.
+    """
 
 def compare(
     a: str | Path,

@@ -11,17 +11,17 @@ that is not given is bars in a terminal or a notebook and nothing elsewhere; `SI
 decides as for the command line, and errors are in English. `say(result.to_text(), lang="zh")` translates the rest.
 """
 
-import contextlib
 import functools
 import inspect
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, overload
 
 import orjson
 
+from rewardsmith.commands import audit as audit_command
 from rewardsmith.commands import compare as compare_command
 from rewardsmith.commands import diagnose as diagnose_command
 from rewardsmith.commands import evaluate as evaluate_command
@@ -32,15 +32,16 @@ from rewardsmith.commands import verify as verify_command
 from rewardsmith.data.loading.load import Loaded
 from rewardsmith.data.loading.load import load as load_sources
 from rewardsmith.data.loading.objects import by_role, is_splits, one_split, sources_of, together
-from rewardsmith.errors import RewardsmithError, UsageError
-from rewardsmith.language import Language, language_of, say, speaking
+from rewardsmith.errors import UsageError
+from rewardsmith.language import Language
+from rewardsmith.language.raised import in_language
 from rewardsmith.progress import Progress
 from rewardsmith.records import Message, Turns
 from rewardsmith.settings import build
 from rewardsmith.settings.in_memory import InMemory
 from rewardsmith.settings.keywords import canonical, check_types, help_of, keywords_of, refuse_unknown, typed
 from rewardsmith.settings.values import shown
-from rewardsmith.terminal import progress_here
+from rewardsmith.terminal import shown_progress
 
 if TYPE_CHECKING:
     from rewardsmith.model.reward_model import RewardModel
@@ -73,18 +74,6 @@ class TokenIds(Protocol):
         """The ids as a list."""
 
 
-@contextlib.contextmanager
-def in_language(lang: Language | None) -> Iterator[None]:
-    """Speak `lang` inside the block, also in the messages of errors that leave it; None changes nothing."""
-    with speaking(None if lang is None else language_of(lang, "lang")):
-        try:
-            yield
-        except (RewardsmithError, UsageError) as error:
-            if lang is not None:
-                error.args = (say(error, lang), *error.args[1:])
-            raise
-
-
 def public(kind: type | None = None) -> Callable[[F], F]:
     """Make a public function: its messages are in `lang`, an unknown keyword is a UsageError with a suggestion.
 
@@ -111,15 +100,6 @@ def public(kind: type | None = None) -> Callable[[F], F]:
         return cast(F, call)
 
     return decorate
-
-
-def shown_progress(given: Any) -> Progress:
-    """The progress that was given, or what suits the place; UsageError for anything else."""
-    if given is None:
-        return progress_here()
-    if not isinstance(given, Progress) or isinstance(given, type):
-        raise UsageError(f"progress: got {shown(given)}, expected a Progress; pass rewardsmith.SILENT to show nothing")
-    return given
 
 
 def with_settings(signature: inspect.Signature, kind: type) -> inspect.Signature:
@@ -257,16 +237,40 @@ def evaluate(
     Of a mapping of splits (a DatasetDict) as `sources`, the one named by `split` is read, by default test.
     """
     kind = evaluate_command.Config
-    settings = with_data(kind, settings)
-    if is_splits(sources):
-        sources = one_split(cast(Mapping[str, Any], sources), settings.pop("split", None))
-    given = {
-        "model": opened_model(model, kind, settings),
-        "sources": sources_of(sources, "sources"),
-        "map": columns(map),
-    }
+    given, settings = of_model_on_data(kind, model, sources, map, with_data(kind, settings))
     assert progress is not None
     return evaluate_command.run(config_of(kind, given, settings), progress)
+
+
+@public(audit_command.Config)
+def audit(
+    model: "str | Path | RewardModel",
+    sources: Data = (),
+    *,
+    map: ColumnNames = (),
+    progress: Progress | None = None,
+    lang: Language | None = None,
+    **settings: Any,
+) -> audit_command.Result:
+    """`rewardsmith audit`: what a reward model rewards besides quality, and whether rewards depend on how they are computed.
+
+    Of a mapping of splits (a DatasetDict) as `sources`, the one named by `split` is read, by default test; without `sources`
+    conformance alone is checked. Nothing is written without `output`, unless `model` is a run folder.
+    """
+    kind = audit_command.Config
+    given, settings = of_model_on_data(kind, model, sources, map, settings)
+    assert progress is not None
+    return audit_command.run(config_of(kind, given, settings), progress)
+
+
+def of_model_on_data(
+    kind: type, model: Any, sources: Data, map: ColumnNames, settings: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(model, sources and map as their settings, the other settings); of splits, the one named by `split` is taken."""
+    if is_splits(sources):
+        sources = one_split(cast(Mapping[str, Any], sources), settings.pop("split", None))
+    named = () if isinstance(sources, tuple) and not sources else sources_of(sources, "sources")
+    return {"model": opened_model(model, kind, settings), "sources": named, "map": columns(map)}, settings
 
 
 @overload

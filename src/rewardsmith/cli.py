@@ -74,6 +74,12 @@ COMMANDS: dict[str, Command] = {
         JUDGEMENT,
         ("run",),
     ),
+    "audit": Command(
+        "rewardsmith.commands.audit",
+        "what a model rewards besides quality, and whether rewards depend on how they are computed",
+        JUDGEMENT,
+        ("model", "sources"),
+    ),
     "verify": Command(
         "rewardsmith.commands.verify",
         "check that a run or a model is unchanged since it was written",

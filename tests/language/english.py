@@ -15,6 +15,8 @@ BILINGUAL = {"Said", "TEXTS"}
 """What holds both languages itself."""
 
 NOT_SHOWN = {
+    *("audit/biases/attacks.py", "audit/biases/texts.py", "audit/wording.py"),
+    *("audit/edits/layout.py", "audit/edits/length.py", "audit/edits/tone.py"),
     *("data/synthetic/faults.py", "data/synthetic/texts.py", "files/kinds.py", "manual/guides.py"),
     *("quality/text/languages.py", "quality/text/refusals.py"),
     *("report/text.py", "report/card/code.py", "report/card/page.py"),

@@ -63,7 +63,8 @@ MIXED = {
 }
 """Chinese that would be a second word for a thing -> the one word for it."""
 
-DIAGNOSE = sorted((PACKAGE / "diagnose").rglob("*.py"))
+DIAGNOSE = sorted(path for name in ("audit", "diagnose") for path in (PACKAGE / name).rglob("*.py"))
+"""Modules whose sentences hold both languages."""
 CARDS = {language: PACKAGE / "report" / "templates" / f"card.{language}.md" for language in ("en", "zh")}
 NOT_NOUNS = {"info": "提示"}
 """Entries of TEXTS in which the word is another one: the label of a note."""

@@ -75,6 +75,7 @@ def below(folder: str, kind: Kind) -> str:
 
 REPORT = "report.html report.md report.json"
 EVALUATED = "evaluation.json comparisons.jsonl"
+AUDITED = "audit.json audit.md explained.jsonl"
 
 MODEL = Kind(
     "a model folder",
@@ -100,7 +101,7 @@ RUN = Kind(
     "settings.json",
     frozenset({"rewardsmith", "contract", "tokens_per_microbatch"}),
     f"""
-    settings.json manifest.json config.yaml metrics.jsonl train.json {EVALUATED} {REPORT} track/**
+    settings.json manifest.json config.yaml metrics.jsonl train.json {EVALUATED} {AUDITED} {REPORT} track/**
     data/quarantine.jsonl data/refused.jsonl data/data.json data/prepare.json data/quality.json
     {below("checkpoints/step-*", CHECKPOINT)} {below("checkpoints/best", CHECKPOINT)} {below("model", MODEL)}
     """,
@@ -120,6 +121,7 @@ EVALUATION = Kind(
     frozenset({"n", "accuracy", "records"}),
     f"manifest.json {EVALUATED} {REPORT}",
 )
+AUDIT = Kind("an audit", "audit.json", frozenset({"model", "effects", "conformance"}), AUDITED)
 DEMO = Kind(
     "a demo",
     "demo.json",
@@ -127,4 +129,4 @@ DEMO = Kind(
     f"demo.json data.jsonl {below('clean', PREPARED)} {below('run', RUN)}",
 )
 
-KINDS = (MODEL, INSTALLED, CHECKPOINT, RUN, PREPARED, EVALUATION, DEMO)
+KINDS = (MODEL, INSTALLED, CHECKPOINT, RUN, PREPARED, EVALUATION, AUDIT, DEMO)

@@ -98,6 +98,17 @@ GUIDES: Mapping[str, Guide] = {
         },
     ),
     "diagnose": Guide("diagnose runs/first", "docs/tutorial.md"),
+    "audit": Guide(
+        "audit runs/first data -o runs/first-audit",
+        "docs/audit.md",
+        {
+            DATA: ("split", "map", "attribute", "prompts", "rewrites", "strict"),
+            "Audit": ("part", "bound", "explain", "text", "prompt", "method", "seed"),
+            MODEL: ("allow_mismatch", "trust_remote_code"),
+            SPEED: ("device", "dtype"),
+            OUTPUT: ("output", "overwrite"),
+        },
+    ),
     "verify": Guide("verify runs/first", "docs/models.md"),
     "compare": Guide("compare runs/first runs/second", "docs/metrics.md"),
     "bench": Guide(

@@ -6,10 +6,12 @@ a terminal, `notebook` below a cell, `lines` writes for log files; `streams` kee
 
 import os
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
 from rewardsmith import launch
+from rewardsmith.errors import UsageError
 from rewardsmith.progress import SILENT, Progress
+from rewardsmith.settings.values import shown
 from rewardsmith.terminal.bars import BarProgress
 from rewardsmith.terminal.lines import LineProgress
 from rewardsmith.terminal.notebook import NotebookProgress, notebook
@@ -31,6 +33,7 @@ __all__ = [
     "progress_for",
     "progress_here",
     "show_bug",
+    "shown_progress",
     "wants_colour",
     "write_anything",
 ]
@@ -54,6 +57,15 @@ def progress_here() -> Progress:
     if (shell := notebook()) is not None:
         return NotebookProgress(shell)
     return BarProgress(sys.stderr) if sys.stderr is not None and redraws(sys.stderr) else SILENT
+
+
+def shown_progress(given: Any) -> Progress:
+    """The progress that was given, or what suits the place; UsageError for anything else."""
+    if given is None:
+        return progress_here()
+    if not isinstance(given, Progress) or isinstance(given, type):
+        raise UsageError(f"progress: got {shown(given)}, expected a Progress; pass rewardsmith.SILENT to show nothing")
+    return given
 
 
 def redraws(stream: TextIO) -> bool:

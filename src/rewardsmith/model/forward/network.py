@@ -144,6 +144,18 @@ class RewardNetwork(nn.Module):
         rows: Tensor = self(batch, head=False)
         return rows
 
+    def along(self, batch: PaddedRows) -> Float[Tensor, "R L"]:
+        """What the head gives at every token of a decoder's rows; at a row's last token that is its reward.
+
+        Attention is causal, so at token t this is the reward of the conversation that ends with token t. Not for a head with
+        a readout of its own, nor for encoders.
+        """
+        with self._mixed_precision():
+            hidden = self._hidden(batch).float()
+        with torch.autocast(self.device.type, enabled=False):
+            bias = None if self.head.bias is None else self.head.bias.float()
+            return F.linear(hidden, self.head.weight.float(), bias).squeeze(-1) + self.offset
+
     def _pooled(self, batch: Batch) -> Float[Tensor, "R H"]:
         if isinstance(batch, KnownFeatures):
             return batch.rows
