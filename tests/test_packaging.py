@@ -25,7 +25,7 @@ def built(tmp_path_factory):
     pytest.importorskip("setuptools", minversion="77")
     folder = tmp_path_factory.mktemp("dist")
     command = [sys.executable, str(ROOT / "scripts" / "make-dist"), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
 

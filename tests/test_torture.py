@@ -12,7 +12,7 @@ TORTURE = ROOT / "benchmarks" / "torture"
 
 def torture(*words):
     command = [sys.executable, str(TORTURE), *words]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=400)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1800)
 
 
 @pytest.mark.slow

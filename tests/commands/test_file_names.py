@@ -134,7 +134,7 @@ def test_chinese_is_written_under_any_locale(locale, tmp_path):
 
     def run(*words):
         command = [sys.executable, "-m", "rewardsmith", *words]
-        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, timeout=120)
+        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, timeout=600)
         assert b"Traceback" not in done.stderr, done.stderr.decode()
         return done.returncode, (done.stdout + done.stderr).decode()
 

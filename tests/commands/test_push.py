@@ -34,7 +34,7 @@ def rewardsmith(*words, address, home, token=TOKEN):
         environment["HF_TOKEN"] = token
     return subprocess.run(
         [sys.executable, "-m", "rewardsmith", *map(str, words)],
-        env=environment, capture_output=True, text=True, timeout=100, check=False,
+        env=environment, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
 
 

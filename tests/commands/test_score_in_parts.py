@@ -160,7 +160,7 @@ def on_ray(model, rows, victim):
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
     words = [str(model), str(rows), str(rows.parent / "ray.jsonl"), victim]
     return subprocess.run(
-        [sys.executable, "-c", RUN, *words], env=environment, capture_output=True, text=True, timeout=400
+        [sys.executable, "-c", RUN, *words], env=environment, capture_output=True, text=True, timeout=1200
     )
 
 

@@ -103,11 +103,11 @@ def test_a_python_path_that_means_the_current_folder_changes_nothing_for_what_is
     environment = {**children.environment(), "CANARY": str(planted.parent / "canary")}
     for module, words in (("json.tool", ["--help"]), ("rewardsmith.version", [])):
         done = subprocess.run(
-            children.python(module, *words), env=environment, capture_output=True, text=True, timeout=60, check=False
+            children.python(module, *words), env=environment, capture_output=True, text=True, timeout=300, check=False
         )
         assert done.returncode == 0, done.stderr
     child = [sys.executable, "-c", "import sys, orjson; print(sys.path)"]  # started by what we started
-    done = subprocess.run(child, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(child, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert str(planted) not in done.stdout
     assert untouched(planted) == ""

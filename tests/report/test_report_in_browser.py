@@ -24,7 +24,7 @@ def browse(folder, page, *options):
     path = folder / "page.html"
     path.write_text(page, encoding="utf-8")
     words = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}/profile", *options]
-    done = subprocess.run([*words, path.as_uri()], capture_output=True, check=True, timeout=120)
+    done = subprocess.run([*words, path.as_uri()], capture_output=True, check=True, timeout=600)
     return done.stdout.decode(errors="replace")
 
 
