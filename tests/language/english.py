@@ -19,7 +19,15 @@ NOT_SHOWN = {
     *("audit/edits/layout.py", "audit/edits/length.py", "audit/edits/tone.py"),
     *("data/synthetic/faults.py", "data/synthetic/texts.py", "files/kinds.py", "manual/guides.py"),
     *("quality/text/languages.py", "quality/text/refusals.py"),
-    *("report/text.py", "report/card/code.py", "report/card/page.py"),
+    *("report/words/run.py", "report/words/charts.py", "report/words/data.py", "report/words/comparison.py"),
+    *("report/card/code.py", "report/card/page.py", "report/safety.py"),
+    *(
+        "report/charts/svg.py",
+        "report/charts/axes.py",
+        "report/charts/xy.py",
+        "report/charts/rows.py",
+        "report/charts/flow.py",
+    ),
 }
 """Files whose literals are data, code or the hub's metadata, or hold both languages."""
 

@@ -11,12 +11,11 @@ from test_report_page import full_facts
 from rewardsmith.diagnose.compared import gather
 from rewardsmith.diagnose.facts import Facts
 from rewardsmith.diagnose.verdict import judge
-from rewardsmith.report.page import ERRORS_ON_PAPER, render_page
+from rewardsmith.report.run.errors import ERRORS_ON_PAPER
+from rewardsmith.report.run.page import render_page
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
-
-MARGIN, LENGTH, CATEGORY, PREFERRED, OTHER = 0, 1, 2, 4, 5
 
 
 def browse(folder, page, *options):
@@ -28,12 +27,21 @@ def browse(folder, page, *options):
     return done.stdout.decode(errors="replace")
 
 
-def acted(folder, page, script):
-    """What a script finds on the page once it has acted there: the value that it returns."""
+def acted(folder, page, script, width=1400):
+    """What a script finds on the page, `width` px wide, once it has acted there: the value that it returns.
+
+    The page lies in a frame, which may be as narrow as a phone; its policy, which would forbid the script, is taken out.
+    """
     free = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page)
-    asked = f"<script>document.body.textContent = '⟪' + JSON.stringify((() => {{ {script} }})()) + '⟫';</script></body>"
-    shown = browse(folder, free.replace("</body>", asked), "--dump-dom")
-    return json.loads(shown.split("⟪")[1].split("⟫")[0])
+    (folder / "inner.html").write_text(free, encoding="utf-8")
+    outer = f"""<body><iframe id="f" src="inner.html" width="{width}" height="2000"></iframe><script>
+      document.getElementById("f").addEventListener("load", (event) => {{
+        const window = event.target.contentWindow, document = window.document;
+        const found = (() => {{ {script} }})();
+        globalThis.document.body.textContent = "⟪" + JSON.stringify(found) + "⟫";
+      }});</script></body>"""
+    shown = browse(folder, f'<meta charset="utf-8">{outer}', "--dump-dom", "--allow-file-access-from-files")
+    return json.loads(shown.split("⟪")[-1].split("⟫")[0])
 
 
 def page_of(rewards, lengths=None, categories=None, text="bad answer"):
@@ -55,60 +63,114 @@ def page_of(rewards, lengths=None, categories=None, text="bad answer"):
     return render_page(judge(facts), facts)
 
 
-SORTED = """
-const heads = document.querySelectorAll('#errors thead button');
-const rows = () => [...document.querySelectorAll('#errors tbody tr')];
-const column = (k) => rows().map((row) => {
-  const cell = row.cells[k];
-  return k > 3 ? Number(cell.querySelector('small').textContent) : cell.firstChild.textContent;
-});
-const sorted = (k) => { heads[k].click(); return column(k); };
+ACTIONS = """
+const part = (id) => document.getElementById(id);
+const rows = () => [...part('list').children].filter((row) => !row.hidden);
+const values = (name) => rows().map((row) => row.dataset[name]);
+const set = (id, value, event) => { part(id).value = value; part(id).dispatchEvent(new window.Event(event)); };
+const by = (name) => { set('sort', name, 'change'); return values(name); };
+const open = () => rows().filter((row) => row.querySelector('.body').offsetHeight > 0).length;
 """
 
 
-def test_every_column_sorts_by_what_it_means(tmp_path):
+def numbers(texts):
+    return [float(text) for text in texts]
+
+
+def test_errors_sort_by_what_they_mean_in_both_directions(tmp_path):
     rewards = [-10.5, 9.0, -2.25, 100.0, 0.5, -9.0, 10.0]
     page = page_of(rewards, [12, 110, 19, 210, 8, 10, 12], [f"group {k}" for k in (10, 9, 2, 1, 100, 20, 3)])
-    script = (
-        SORTED
-        + f"""
-      return {{ rising: sorted({PREFERRED}), falling: sorted({PREFERRED}), other: sorted({OTHER}),
-                margin: sorted({MARGIN}), length: sorted({LENGTH}), category: sorted({CATEGORY}) }};"""
-    )
-    found = acted(tmp_path, page, script)
-    assert found["rising"] == sorted(rewards)
-    assert found["falling"] == sorted(rewards, reverse=True)
-    assert found["other"] == sorted(found["other"])
-    for name in ("margin", "length"):
-        values = [float(value) for value in found[name]]
-        assert values == sorted(values)
+    script = """
+      const rising = by('preferred');
+      part('direction').click();
+      const falling = by('preferred');
+      part('direction').click();
+      return { rising, falling, other: by('other'), margin: by('margin'), length: by('length'),
+        category: by('category') };"""
+    found = acted(tmp_path, page, ACTIONS + script)
+    assert numbers(found["rising"]) == sorted(rewards)
+    assert numbers(found["falling"]) == sorted(rewards, reverse=True)
+    for name in ("other", "margin", "length"):
+        assert numbers(found[name]) == sorted(numbers(found[name]))
     assert found["category"] == [f"group {k}" for k in (1, 2, 3, 9, 10, 20, 100)]
 
 
 def test_an_unknown_length_comes_last_in_both_directions(tmp_path):
     page = page_of([1.0, 2.0, 3.0], [12, None, 30])
-    found = acted(tmp_path, page, SORTED + f"return [sorted({LENGTH}), sorted({LENGTH})];")
-    assert [values[-1] for values in found] == ["–", "–"]
+    found = acted(
+        tmp_path, page, ACTIONS + "const up = by('length'); part('direction').click(); return [up, by('length')];"
+    )
+    assert [values[-1] for values in found] == ["nan", "nan"]
     assert found[0][:2] == found[1][1::-1]
 
 
-PRINTED = """
-const printed = [...document.querySelectorAll('#errors tbody tr')].filter((row) => !row.hidden)
-  .filter((row) => !row.classList.contains('not-on-paper')).length;
-const note = document.getElementById('on-paper');
-return [printed, note.hidden ? '' : note.textContent];
-"""
+def test_filters_narrow_the_list_and_count_what_is_left(tmp_path):
+    page = page_of([float(k) for k in range(25)], [12, 8] * 12 + [12], [f"group {k % 2}" for k in range(25)])
+    script = """
+      const told = () => [rows().length, part('matching').textContent];
+      const all = told();
+      set('search', 'GROUP 1', 'input'); const searched = told(); set('search', '', 'input');
+      set('category', 'group 0', 'change'); const chosen = told(); set('category', '', 'change');
+      set('longer', '1', 'change'); const longer = told(); set('longer', '', 'change');
+      set('least', '30', 'input'); const least = told();
+      set('search', 'nowhere', 'input');
+      return { all, searched, chosen, longer, least, none: [rows().length, part('none').hidden] };"""
+    found = acted(tmp_path, page, ACTIONS + script)
+    assert found["all"] == [25, "25 of 25"]
+    assert found["searched"] == [12, "12 of 25"]
+    assert found["chosen"] == [13, "13 of 25"]
+    assert found["longer"] == [12, "12 of 25"]
+    assert found["least"] == [15, "15 of 25"]  # margins -30 to -44
+    assert found["none"] == [0, False]
+
+
+def test_errors_open_and_close(tmp_path):
+    script = """
+      const before = open();
+      rows()[3].querySelector('button').click();
+      const two = [open(), rows()[3].querySelector('button').getAttribute('aria-expanded')];
+      rows()[3].querySelector('button').click();
+      part('toggle-all').click();
+      const all = open();
+      part('toggle-all').click();
+      return { before, two, all, none: open() };"""
+    found = acted(tmp_path, page_of([float(k) for k in range(9)]), ACTIONS + script)
+    assert found == {"before": 1, "two": [2, "true"], "all": 9, "none": 0}
 
 
 def test_ten_errors_go_on_paper_and_the_rest_is_counted(tmp_path):
     page = page_of([float(k) for k in range(25)], categories=[f"group {k % 2}" for k in range(25)])
-    click = f"document.querySelectorAll('#errors thead button')[{PREFERRED}].click();"
-    few = "const box = document.getElementById('filter'); box.value = 'group 1'; box.dispatchEvent(new Event('input'));"
-    none = few.replace("group 1", "comparisons.jsonl:7")
-    for act, shown in (("", 25), (click, 25), (few, 12), (none, 1)):
-        count, note = acted(tmp_path, page, act + PRINTED)
-        assert count == min(shown, ERRORS_ON_PAPER)
-        assert re.findall(r"\d+", note) == ([str(shown - ERRORS_ON_PAPER)] if shown > ERRORS_ON_PAPER else [])
+    script = """
+      const onPaper = () => rows().filter((row) => !row.classList.contains('not-on-paper')).length;
+      const printed = () => [onPaper(), part('on-paper').textContent];
+      const all = printed();
+      set('sort', 'preferred', 'change'); const sorted = printed();
+      set('search', 'comparisons.jsonl:7', 'input');
+      return [all, sorted, printed()];"""
+    found = acted(tmp_path, page, ACTIONS + script)
+    assert [count for count, _ in found] == [ERRORS_ON_PAPER, ERRORS_ON_PAPER, 1]
+    assert [re.findall(r"\d+", note) for _, note in found] == [["10", "25"], ["10", "25"], ["1", "25"]]
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("width", [360, 1400])
+def test_nothing_is_wider_than_the_screen(tmp_path, width, lang):
+    facts = full_facts(("a_word_that_is_long_" * 30, "好的回复" * 80))
+    page = render_page(judge(facts), facts, lang=lang)
+    script = (
+        "part('toggle-all').click(); const all = document.documentElement; return [all.scrollWidth, all.clientWidth];"
+    )
+    wide, room = acted(tmp_path, page, ACTIONS + script, width=width)
+    assert wide <= room <= width
+
+
+def test_the_policy_lets_the_page_run_and_nothing_else(tmp_path):
+    """Without the policy taken out: the page's own script has closed the errors, a foreign one does not run."""
+    page = page_of([1.0, 2.0], text="<script>document.title = 'taken'</script>")
+    foreign = "<script>document.title = 'taken'</script></body>"
+    shown = browse(tmp_path, page.replace("</body>", foreign), "--dump-dom")
+    assert 'class="error closed"' in shown
+    assert "<title>taken" not in shown
 
 
 def pages(folder, page):
@@ -121,6 +183,6 @@ def test_paper_has_the_wide_layout_and_few_sheets(tmp_path):
     """On paper of A4 the page is narrower than a phone's limit; 60 errors once took 52 sheets."""
     facts = full_facts(("good answer " * 60, "bad answer " * 80))
     page = render_page(judge(facts), facts)
-    assert page.count("<tr") > 50
+    assert page.count('<article class="error') > 50
     assert pages(tmp_path, page) <= 16
-    assert pages(tmp_path, page_of([float(k) for k in range(60)])) <= 4
+    assert pages(tmp_path, page_of([float(k) for k in range(60)])) <= 5

@@ -10,10 +10,12 @@ import pytest
 from rewardsmith.diagnose.compared import gather
 from rewardsmith.diagnose.facts import BaselineFacts, CurvePoint, Facts, GroupFacts, ReliabilityFacts
 from rewardsmith.diagnose.verdict import judge
-from rewardsmith.report.markdown import fenced, plain, render_markdown
-from rewardsmith.report.page import SHOWN_CHARACTERS, render_page
-from rewardsmith.report.text import TEXTS
-from rewardsmith.report.writing import write_report, xml_safe
+from rewardsmith.report.run.errors import CHARACTERS_IN_ALL, FEWEST_CHARACTERS, MOST_CHARACTERS, characters_each
+from rewardsmith.report.run.markdown import fenced, plain, render_markdown
+from rewardsmith.report.run.page import render_page
+from rewardsmith.report.safety import xml_safe
+from rewardsmith.report.text import PAIRS, TEXTS
+from rewardsmith.report.writing import write_report
 
 HOSTILE = "</td></table><script>alert(1)</script><img src=https://evil.example/x.png onerror=alert(2)>\"'&amp;{{ 7*7 }}"
 
@@ -85,7 +87,7 @@ def test_hostile_texts_stay_texts():
     facts = full_facts((HOSTILE, HOSTILE), name=HOSTILE)
     outline = Outline(render_page(judge(facts), facts))
     assert outline.tags.count("script") == 1
-    assert outline.tags.count("table") == 1
+    assert "table" not in outline.tags
     assert "img" not in outline.tags
     assert not [item for item in outline.attributes if item[1].startswith("on")]
     assert any("<script>alert(1)</script>" in text for text in outline.text)
@@ -103,40 +105,44 @@ def test_the_page_asks_for_nothing(page):
     assert not re.search(r"url\((?!#)", page)
 
 
-def test_the_policy_admits_this_pages_script_alone(page):
-    policy = next(value for _, name, value in Outline(page).attributes if name == "content" and "default-src" in value)
-    script = page.split("<script>")[1].split("</script>")[0]
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+def test_the_policy_admits_this_pages_script_and_style_alone(page):
+    outline = Outline(page)
+    policy = next(value for _, name, value in outline.attributes if name == "content" and "default-src" in value)
     assert "default-src 'none'" in policy
-    assert f"script-src 'sha256-{digest}';" in policy
+    assert "unsafe" not in policy
+    assert not [tag for tag, name, _ in outline.attributes if name == "style" or name.startswith("on")]
+    for element, source in (("script", "script-src"), ("style", "style-src")):
+        content = page.split(f"<{element}>")[1].split(f"</{element}>")[0]
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{source} 'sha256-{digest}'" in policy
 
 
 def test_every_plot_is_there_with_its_texts_as_text(page):
     assert page.count("<svg") == 7
-    texts = set(Outline(page).text)
-    assert {"loss (nats)", "ln 2 (chance)", "longer wins", "after temperature scaling", "wrong", "preferred"} <= texts
-    assert "$x_1$ (n = 100)" in texts
-    assert "font-family" not in page.split("<svg")[1] or "DejaVu" not in page.split("<svg")[1]
+    texts = {text.strip() for text in Outline(page).text}
+    assert {"loss (nats)", "ln 2 (chance)", "after temperature scaling", "wrong", "preferred"} <= texts
+    assert {"$x_1$", "n = 100", "longer wins (best baseline)"} <= texts
+
+
+def test_charts_are_named_for_those_who_cannot_see_them(page):
+    names = re.findall(r'<svg [^>]*role="img" aria-label="([^"]+)"', page)
+    assert len(names) == 7
+    assert {"Loss", "Reliability"} <= set(names)
 
 
 def test_chinese_is_text_and_has_fonts():
     facts = full_facts()
     page = render_page(judge(facts), facts, lang="zh")
-    texts = set(Outline(page).text)
+    texts = {text.strip() for text in Outline(page).text}
     assert 'lang="zh-Hans"' in page
-    assert {"损失（nat）", "好的回答 (n = 100)", "下一步"} & texts >= {"损失（nat）", "好的回答 (n = 100)"}
+    assert {"损失（nat）", "好的回答", "下一步"} <= texts
     for font in ("Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei"):
         assert font in page
 
 
-def test_no_colour_stand_in_is_left(page):
-    assert not re.search(r"#0[1-6]0[1-6]0[1-6]", page)
-    assert "DejaVu" not in page
-
-
 def test_a_long_curve_stays_small(page):
     assert len(page) < 400_000
-    assert "each point is the mean of 6 rows" in page
+    assert "each point is the mean of 12 rows" in page
 
 
 def test_the_same_facts_give_the_same_page(page):
@@ -145,10 +151,20 @@ def test_the_same_facts_give_the_same_page(page):
 
 
 def test_a_long_text_says_what_is_left_out():
-    facts = full_facts(("x" * (SHOWN_CHARACTERS + 1234), "y"))
+    facts = full_facts(("x" * 123_456, "y"))
     page = render_page(judge(facts), facts)
-    assert "1,234 more characters" in page
-    assert "x" * (SHOWN_CHARACTERS + 1) not in page
+    most = characters_each(len(facts.compared.worst))
+    assert f"{123_456 - most:,} more characters" in page
+    assert "x" * most in page
+    assert "x" * (most + 1) not in page
+
+
+@pytest.mark.parametrize("errors", [0, 1, 10, 100, 500])
+def test_few_errors_are_shown_in_full_and_many_stay_within_bounds(errors):
+    most = characters_each(errors)
+    assert FEWEST_CHARACTERS <= most <= MOST_CHARACTERS
+    assert most == FEWEST_CHARACTERS or 3 * errors * most <= CHARACTERS_IN_ALL
+    assert characters_each(1) == MOST_CHARACTERS
 
 
 @pytest.mark.parametrize("facts", [Facts(), Facts(train_loss=0.9, loss=0.5, accuracy=0.7), Facts(compared=gather([]))])
@@ -203,7 +219,7 @@ def test_control_characters_and_lone_surrogates_are_replaced():
 
 
 def test_every_text_is_there_in_both_languages():
-    assert TEXTS["en"].keys() == TEXTS["zh"].keys()
+    assert TEXTS["en"].keys() == TEXTS["zh"].keys() == PAIRS.keys()
     for key, english in TEXTS["en"].items():
         assert sorted(re.findall(r"{\w+}", english)) == sorted(re.findall(r"{\w+}", TEXTS["zh"][key])), key
         assert english.strip()
@@ -218,30 +234,39 @@ def test_tau_stands_beside_its_number_of_rankings():
     assert "Kendall" not in render_markdown(judge(Facts(n=9)), Facts(n=9))
 
 
-def cells_of(page):
-    """The attributes of each cell of the table of errors, row by row."""
-    rows = page.split("<tbody>")[1].split("</tbody>")[0].split("<tr")[1:]
-    return [[dict(re.findall(r'([a-z-]+)="([^"]*)"', cell)) for cell in row.split("<td")[1:]] for row in rows]
+def errors_of(page):
+    """The data attributes of each error, in the order of the page."""
+    return [dict(re.findall(r'data-([a-z]+)="([^"]*)"', row)) for row in page.split('<article class="error')[1:]]
 
 
-def test_every_number_of_the_table_has_a_value_to_sort_by(page):
-    for _, length, _, _, preferred, other in cells_of(page):
-        assert float(length["data-value"]) == -2
-        assert float(preferred["data-value"]) < float(other["data-value"])
+def test_every_error_has_its_numbers_to_sort_by(page):
+    errors = errors_of(page)
+    assert [float(one["margin"]) for one in errors] == sorted(float(one["margin"]) for one in errors)
+    for one in errors:
+        assert float(one["length"]) == -2
+        assert float(one["preferred"]) < float(one["other"])
+        assert float(one["preference"]) == 1
 
 
-def test_the_page_says_how_many_errors_paper_leaves_out():
-    def printed(count):
+def test_differences_are_marked_in_both_responses():
+    facts = full_facts(("Two cups of green tea, no sugar.", "Two cups of black tea, no sugar."))
+    page = render_page(judge(facts), facts)
+    assert "Two cups of <mark>green </mark>tea, no sugar." in page
+    assert "Two cups of <mark>black </mark>tea, no sugar." in page
+
+
+def test_paper_gets_ten_errors_and_says_how_many_there_are():
+    def printed(count, lang):
         rows = [(f"f:{k}", {"reward_i": float(k), "reward_j": k + 1.0}) for k in range(count)]
         facts = Facts(compared=gather(rows))
-        return [render_page(judge(facts), facts, lang=lang) for lang in ("en", "zh")]
+        return render_page(judge(facts), facts, lang=lang)
 
-    for page in printed(13):
-        assert page.count('<tr class="not-on-paper">') == 3
-        assert re.search(r'<p id="on-paper"[^>]*>[^<]*\b3\b', page.replace("另有 3 行", " 3 "))
-    for page in printed(10):
-        assert '<tr class="not-on-paper">' not in page
-        assert re.search(r'<p id="on-paper"[^>]* hidden>', page)
+    for lang in ("en", "zh"):
+        page = printed(13, lang)
+        assert page.count('<article class="error not-on-paper"') == 3
+        note = re.search(r'<p class="on-paper"[^>]*>([^<]*)</p>', page)[1]
+        assert set(re.findall(r"\d+", note)) == {"10", "13"}
+        assert "not-on-paper" not in printed(10, lang).split("</style>")[1].split("<script>")[0]
 
 
 @pytest.mark.parametrize("width", ["max-width", "min-width"])
@@ -251,6 +276,32 @@ def test_layouts_by_width_are_for_screens(page, width):
 
 def test_nothing_is_parted_or_cut_on_paper(page):
     rules = page.split("@media print {")[1].split("</style>")[0]
-    avoided = re.search(r"([^{}]*)\{ break-inside: avoid; \}", rules)[1]
-    assert {".finding", "figure", "tr"} <= {part.strip() for part in avoided.split(",")}
-    assert re.search(r"\.text \{ max-height: none; overflow: visible; \}", rules)
+    avoided = ",".join(re.findall(r"([^{}]*)\{ break-inside: avoid; \}", rules))
+    assert {".finding", "figure", "tr", ".error"} <= {part.strip() for part in avoided.split(",")}
+    assert "max-height" not in rules
+
+
+def ratio(one, other):
+    """The contrast of two colours by WCAG 2."""
+
+    def luminance(colour):
+        parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_texts_have_the_contrast_of_wcag_aa_in_light_and_dark(page):
+    assert ratio("#ffffff", "#000000") == pytest.approx(21)
+    themes = re.findall(r":root \{([^}]*--paper[^}]*)\}", page)
+    assert len(themes) == 2
+    for theme in themes:
+        colours = dict(re.findall(r"--([\w-]+): (#\w{6})", theme))
+        for name in ("ink", "soft", "critical", "warning", "info", "good", "a", "b", "d"):
+            for ground in ("paper", "panel"):
+                assert ratio(colours[name], colours[ground]) >= 4.5, (name, ground)
+        for ground in ("lacks-left", "lacks-right", "up1", "up2", "up3", "down1", "down2", "down3"):
+            assert ratio(colours["ink"], colours[ground]) >= 4.5, ground
+        assert ratio(colours["control"], colours["paper"]) >= 3

@@ -11,7 +11,7 @@ from rewardsmith.files.places import models_folder, user_home
 
 PACKAGES = (
     *("torch", "transformers", "tokenizers", "huggingface_hub", "safetensors", "numpy", "scipy", "scikit-learn"),
-    *("orjson", "pyarrow", "pyyaml", "cyclopts", "rich", "jinja2", "matplotlib", "ftfy", "jaxtyping"),
+    *("orjson", "pyarrow", "pyyaml", "cyclopts", "rich", "jinja2", "ftfy", "jaxtyping"),
     *("accelerate", "peft", "trl", "datasets", "gguf", "bitsandbytes"),
 )
 VARIABLES = (

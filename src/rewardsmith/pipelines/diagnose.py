@@ -73,6 +73,7 @@ def diagnose(
     from rewardsmith.diagnose.reading import facts_from_folder, facts_from_mapping
     from rewardsmith.diagnose.verdict import judge
     from rewardsmith.files.reading import read_object, taking_from
+    from rewardsmith.report.run.evidence import NO_EVIDENCE, read_evidence
     from rewardsmith.report.writing import report_paths, write_report
 
     lang = current()
@@ -86,7 +87,8 @@ def diagnose(
     for note in facts.notes:
         progress.note(note)
     verdict = judge(facts)
-    paths = write_report(verdict, facts, folder, lang=lang)
+    evidence = NO_EVIDENCE if single else read_evidence(run)
+    paths = write_report(verdict, facts, folder, evidence=evidence, lang=lang)
     if not single and output is None:
         card.refresh(run, facts=facts, progress=progress)
     said = verdict.to_json(lang)

@@ -4,6 +4,9 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rewardsmith.language import Language
+from rewardsmith.report.safety import content_policy, xml_safe
+
 if TYPE_CHECKING:
     from jinja2 import Environment
 
@@ -15,6 +18,22 @@ def render(name: str, /, **values: Any) -> str:
     return environment().get_template(name).render(**values)
 
 
+def render_html(name: str, lang: Language, /, *, script: str = "", **values: Any) -> str:
+    """A page: the template filled, with the style of all pages, the script of this one, and the policy that fits them."""
+    from markupsafe import Markup
+
+    style, code = read_template("page.css"), read_template(script) if script else ""
+    page = render(
+        name,
+        language="zh-Hans" if lang == "zh" else "en",
+        policy=content_policy(code, style),
+        style=Markup(style),
+        code=Markup(code),
+        **values,
+    )
+    return xml_safe(page)
+
+
 def read_template(name: str) -> str:
     """A file of `templates/` that is taken as it is: a style or a script."""
     return (TEMPLATES / name).read_text(encoding="utf-8")
@@ -24,11 +43,15 @@ def read_template(name: str) -> str:
 def environment() -> "Environment":
     """One for all templates, so that each is compiled once."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+    from markupsafe import Markup
 
-    return Environment(
+    made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=select_autoescape(["html"], default=False),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    # Charts are drawn by `report.charts`, which escapes its texts; the only markup that is taken as it is.
+    made.filters["chart"] = Markup
+    return made

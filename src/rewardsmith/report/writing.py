@@ -8,9 +8,10 @@ from rewardsmith.diagnose.facts import Facts
 from rewardsmith.diagnose.finding import Verdict
 from rewardsmith.files import write_json, write_text
 from rewardsmith.language import Language
-from rewardsmith.report.markdown import render_markdown
-from rewardsmith.report.page import TRAINING, render_page
-from rewardsmith.report.safety import xml_safe
+from rewardsmith.report.run.evidence import NO_EVIDENCE, Evidence
+from rewardsmith.report.run.figures import COST
+from rewardsmith.report.run.markdown import render_markdown
+from rewardsmith.report.run.page import render_page
 
 
 class ReportPaths(NamedTuple):
@@ -26,11 +27,13 @@ def report_paths(folder: Path) -> ReportPaths:
     return ReportPaths(folder / "report.html", folder / "report.md", folder / "report.json")
 
 
-def write_report(verdict: Verdict, facts: Facts, folder: Path, *, lang: Language = "en") -> ReportPaths:
+def write_report(
+    verdict: Verdict, facts: Facts, folder: Path, *, evidence: Evidence = NO_EVIDENCE, lang: Language = "en"
+) -> ReportPaths:
     """Write report.html, report.md and report.json into `folder`, replacing those there; OutputError if impossible."""
     paths = report_paths(folder)
-    page, text = render_page(verdict, facts, lang=lang), render_markdown(verdict, facts, lang=lang)
-    write_text(paths.html, xml_safe(page))
+    text = render_markdown(verdict, facts, lang=lang)
+    write_text(paths.html, render_page(verdict, facts, evidence=evidence, lang=lang))
     write_text(paths.markdown, text.encode("utf-8", "replace").decode())
     write_json(paths.json, report_object(verdict, facts, paths, lang))
     return paths
@@ -42,7 +45,7 @@ def report_object(verdict: Verdict, facts: Facts, paths: ReportPaths, lang: Lang
         **verdict.to_json(lang),
         "lang": lang,
         "numbers": facts.numbers(),
-        "training": {name: facts.training[name] for name in TRAINING if facts.training.get(name) is not None},
+        "training": {name: facts.training[name] for name in COST if facts.training.get(name) is not None},
         "by_category": [vars_of(group) for group in facts.by_category],
         "by_difficulty": {name: [vars_of(g) for g in groups] for name, groups in facts.by_difficulty.items()},
         "errors": facts.compared.errors if facts.compared else None,

@@ -177,7 +177,10 @@ class CrossRowChecks:
         """Figures for the quality report."""
         order = self.judgements.order
         share = order.changed / order.pairs if order.pairs else None
-        return {"order": {**asdict(order), "changed_share": share}}
+        content: dict[str, Any] = {"order": {**asdict(order), "changed_share": share}}
+        if self.search.threshold:
+            content["near_duplicates"] = self.near.summary()
+        return content
 
 
 def open_benchmark(paths: Iterable[str], overlap: float, progress: Progress) -> Benchmark | None:

@@ -124,7 +124,7 @@ class RowRouter:
         if final.measured:
             self.tally.reused += decision.reused
             self.writers.write("signals", decision.line)
-        self.tally.find(*final.found)
+        self.tally.find(*final.found, record=record)
         if final.gone is not None:
             return self.remove(final.gone)
         self.place(decision, record)

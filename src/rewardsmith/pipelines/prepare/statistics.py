@@ -1,9 +1,10 @@
 """What `rewardsmith prepare` counts while rows pass, and the quality report made of it.
 
 To add a part to `quality.json`: a function from the Tally to JSON values, a line in PARTS; to show it on the page: a line in
-`report.quality.sections.SECTIONS`.
+`report.quality.sections.SECTIONS` or `report.quality.charts.CHARTS`.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -28,6 +29,14 @@ SHOWN = (
     "compression",
 )
 SHOWN_TOO = ("agreement", "votes")
+LENGTHS = SHOWN[:4]
+SHARES = ("similarity", "repetition", "agreement")
+HISTOGRAMS = (*LENGTHS, *SHARES)
+"""Values whose distribution the quality page draws."""
+
+SHARE_BARS = 20
+EXCERPT = 400
+"""Characters of each text of a row that an example quotes; it says how many there are."""
 QUANTILES = {"min": 0.0, "p1": 0.01, "median": 0.5, "p99": 0.99, "max": 1.0}
 
 
@@ -52,6 +61,7 @@ class Tally:
     removed_examples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     quarantined_examples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     values: dict[str, Counter[float]] = field(default_factory=dict)
+    preferences: Counter[float] = field(default_factory=Counter)
     languages: Counter[str] = field(default_factory=Counter)
     understood: list[str] = field(default_factory=list)
     comparisons: int = 0
@@ -68,8 +78,11 @@ class Tally:
         if sentence not in self.understood:
             self.understood.append(sentence)
 
-    def find(self, *findings: RowFinding) -> None:
-        """Count the findings of one row, and the row once per kind; the first EXAMPLES of each kind are quoted."""
+    def find(self, *findings: RowFinding, record: Record | None = None) -> None:
+        """Count the findings of one row, and the row once per kind; the first EXAMPLES of each kind are quoted.
+
+        With its `record` an example quotes the texts as well.
+        """
         self.found_rows.update({finding.check for finding in findings})
         self.finding_rows.update({(finding.check, finding.severity) for finding in findings})
         for finding in findings:
@@ -78,7 +91,10 @@ class Tally:
             example: dict[str, Any] = {"place": finding.place, "detail": finding.detail}
             if finding.threshold is not None:
                 example |= {"value": finding.value, "threshold": finding.threshold}
-            quote(self.examples.setdefault(key, []), example)
+            examples = self.examples.setdefault(key, [])
+            if record is not None and len(examples) < EXAMPLES:
+                example["texts"] = quoted_texts(record)
+            quote(examples, example)
 
     def quarantine(self, row: Quarantined) -> None:
         """Count a row that cannot be used."""
@@ -99,6 +115,7 @@ class Tally:
         self.sample.add(record)
         self.comparisons += len(record.comparisons)
         self.ties += sum(comparison.is_tie for comparison in record.comparisons)
+        self.preferences.update(round(comparison.preference, 2) for comparison in record.comparisons)
         longer, unequal = longer_preferred(record, values.words)
         self.longer += longer
         self.unequal += unequal
@@ -113,6 +130,13 @@ def quote(examples: list[dict[str, Any]], example: dict[str, Any]) -> None:
     """Keep an example while there are fewer than EXAMPLES."""
     if len(examples) < EXAMPLES:
         examples.append(example)
+
+
+def quoted_texts(record: Record) -> list[dict[str, Any]]:
+    """The beginning of the prompt and of each response, with how many characters each has."""
+    prompt = "\n\n".join(f"{message.role}: {message.content}" for message in record.prompt)
+    named = [("prompt", prompt), *((f"response {k}", one.text) for k, one in enumerate(record.responses[:4], 1))]
+    return [{"name": name, "text": text[:EXCERPT], "characters": len(text)} for name, text in named]
 
 
 def counts(tally: Tally) -> dict[str, Any]:
@@ -136,6 +160,8 @@ def judgements(tally: Tally) -> dict[str, Any]:
         "ties": tally.ties,
         "longer_preferred": {"share": tally.longer / tally.unequal if tally.unequal else None, "of": tally.unequal},
         "languages": dict(sorted(tally.languages.items())),
+        "preferences": {f"{value:g}": count for value, count in sorted(tally.preferences.items())},
+        "histograms": {name: histogram(name, tally.values[name]) for name in HISTOGRAMS if name in tally.values},
         "values": {name: quantiles(tally.values[name]) for name in (*SHOWN, *SHOWN_TOO) if name in tally.values},
         "understood": tally.understood,
     }
@@ -220,6 +246,30 @@ def quantiles(counted: Counter[float]) -> dict[str, float]:
                 found[name] = value
                 break
     return found
+
+
+def histogram(name: str, counted: Counter[float]) -> list[tuple[float, float, int]]:
+    """(left edge, right edge, count) of each bar from the first to the last that is not empty.
+
+    Lengths are counted by half octaves, since they span several powers of ten; shares by twentieths.
+    """
+    bar_of = half_octave if name in LENGTHS else twentieth
+    bars: Counter[int] = Counter()
+    for value, count in counted.items():
+        bars[bar_of(value)] += count
+    edges = [2 ** (bar / 2) if name in LENGTHS else bar / SHARE_BARS for bar in range(min(bars), max(bars) + 2)]
+    counts = [bars[bar] for bar in range(min(bars), max(bars) + 1)]
+    return [(round(left, 4), round(right, 4), n) for left, right, n in zip(edges, edges[1:], counts, strict=False)]
+
+
+def half_octave(value: float) -> int:
+    """The bar of a length: 0 for 1, 2 for 2, 4 for 4; what is shorter than 1 counts below 1."""
+    return math.floor(2 * math.log2(value) + 1e-9) if value >= 1 else -1
+
+
+def twentieth(value: float) -> int:
+    """The bar of a share, 1 in the last."""
+    return min(math.floor(value * SHARE_BARS + 1e-9), SHARE_BARS - 1)
 
 
 def ordered_splits(tally: Tally) -> dict[str, int]:

@@ -5,7 +5,7 @@ What is found depends on the rows' content, never on their order; a second pass 
 
 import zlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,9 @@ from rewardsmith.records import Comparison, Record, Removed
 CHECK = "near_duplicate"
 OPPOSED = "near_contradiction"
 THRESHOLD = 0.8
+
+LARGEST = 10
+"""Clusters that the quality report names, the largest first."""
 
 
 class ClusterMember(NamedTuple):
@@ -89,6 +92,20 @@ class NearDuplicates:
     def place(self, item: int) -> str:
         """The place of a distinct item's first row."""
         return self.places[int(self.first[item])]
+
+    def summary(self) -> dict[str, Any]:
+        """How many clusters there are, how many rows are in one, and the largest of them with a row to look at."""
+        rows = np.flatnonzero(self.which >= 0)
+        cluster = self.found.cluster[self.which[rows]]
+        rows, cluster = rows[cluster >= 0], cluster[cluster >= 0]
+        names, first, sizes = np.unique(cluster, return_index=True, return_counts=True)
+        largest = sorted(zip((-sizes).tolist(), rows[first].tolist(), strict=True))[:LARGEST]
+        return {
+            "threshold": self.index.threshold,
+            "clusters": len(names),
+            "rows": len(rows),
+            "largest": [{"rows": -size, "place": self.places[row]} for size, row in largest],
+        }
 
     def findings(self, row: int, record: Record) -> list[RowFinding]:
         """What is to be said about a row: it is the near-duplicate of a row that is kept, or contradicts one."""

@@ -15,8 +15,8 @@ from rewardsmith.files import hash_text
 from rewardsmith.language import Language, say
 from rewardsmith.model.checkpoint.sidecar import Sidecar
 from rewardsmith.report.card.code import plain_transformers, rewardsmith_alone, spelled_tokens, with_rewardsmith
-from rewardsmith.report.markdown import plain
-from rewardsmith.report.page import rankings
+from rewardsmith.report.run.figures import rankings
+from rewardsmith.report.run.markdown import plain
 from rewardsmith.report.templating import render
 from rewardsmith.report.text import TEXTS
 from rewardsmith.scoring.left_out import LeftOut

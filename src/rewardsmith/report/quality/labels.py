@@ -11,13 +11,6 @@ def shortcuts_of(content: QualityFile) -> Mapping[str, Any]:
     return content.get("shortcuts") or {}
 
 
-def told(content: QualityFile) -> Section | None:
-    """What the labels can be predicted from, in words."""
-    rows = tuple((one["severity"], one["sentence"]) for one in shortcuts_of(content).get("findings", ()))
-    note = "A reward model learns the simplest feature that separates preferred from other responses."
-    return Section("Shortcuts", ("severity", "detail"), rows, note) if rows else None
-
-
 def features(content: QualityFile) -> Section | None:
     """Each feature's accuracy and AUC, the strongest first."""
     measured = shortcuts_of(content)
@@ -33,7 +26,7 @@ def features(content: QualityFile) -> Section | None:
         "0.5, the response with less is preferred. `joint` combines all features and is measured on prompts that it "
         "was not fitted on."
     )
-    return Section("Accuracy of simple features", heads, tuple(rows), note) if rows else None
+    return Section("Accuracy of simple features", heads, tuple(rows), note, folded=True) if rows else None
 
 
 def generators(content: QualityFile) -> Section | None:
@@ -44,7 +37,7 @@ def generators(content: QualityFile) -> Section | None:
 
 
 def constant(content: QualityFile) -> Section | None:
-    """Texts that stand under many prompts."""
+    """Words that stand under many prompts."""
     rows = tuple(
         (one["place"], one["prompts"], one["of"], one["won"], one["lost"], one["p_value"])
         for one in shortcuts_of(content).get("constant_answers", ())

@@ -5,7 +5,8 @@ import re
 from rewardsmith.diagnose.facts import Facts
 from rewardsmith.diagnose.finding import Verdict
 from rewardsmith.language import Language, say
-from rewardsmith.report.page import clipped, shown_figures
+from rewardsmith.report.run.errors import clipped
+from rewardsmith.report.run.figures import cost_figures, shown_figures
 from rewardsmith.report.text import TEXTS
 
 SHOWN_ERRORS = 20
@@ -37,7 +38,16 @@ def render_markdown(verdict: Verdict, facts: Facts, *, lang: Language = "en") ->
         f"## {texts['findings']}",
         *finding_parts(verdict, texts, lang),
         f"## {texts['figures']}",
-        "\n".join(["| | |", "|---|---|", *(f"| {plain(n)} | {plain(v)} |" for n, v in shown_figures(facts, texts))]),
+        "\n".join(
+            [
+                "| | |",
+                "|---|---|",
+                *(
+                    f"| {plain(n)} | {plain(v)} |"
+                    for n, v in [*shown_figures(facts, texts), *cost_figures(facts, texts)]
+                ),
+            ]
+        ),
         *error_parts(facts, texts),
     ]
     if facts.notes:
@@ -64,7 +74,7 @@ def error_parts(facts: Facts, texts: dict[str, str]) -> list[str]:
     if facts.compared is None or not facts.compared.worst:
         return [head, texts["no_errors"]]
     worst = facts.compared.worst[:SHOWN_ERRORS]
-    parts = [head, texts["worst_shown"].format(shown=len(worst), errors=facts.compared.errors)]
+    parts = [head, texts["errors_shown"].format(shown=len(worst), errors=facts.compared.errors)]
     for mistake in worst:
         parts.append(f"### {texts['margin']} {mistake.margin:.3f} ({plain(mistake.place)})")
         for name, text in (("prompt", mistake.prompt), ("preferred", mistake.preferred), ("other", mistake.other)):

@@ -1,0 +1,1 @@
+"""The report on one run: verdict, figures, charts and errors. Begin with `page`."""

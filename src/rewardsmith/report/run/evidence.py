@@ -1,0 +1,46 @@
+"""What lies beside the figures in a run folder and has a section of its own in the report."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rewardsmith.files.reading import read_object
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """`evaluation` is evaluation.json, `audit` audit.json; `hashes` holds (file, hash) of model and data."""
+
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
+    audit: Mapping[str, Any] = field(default_factory=dict)
+    hashes: tuple[tuple[str, str], ...] = ()
+
+
+NO_EVIDENCE = Evidence()
+
+
+def read_evidence(folder: Path) -> Evidence:
+    """What a run folder holds of it; DataError where a file is damaged."""
+    return Evidence(
+        evaluation=read_object(folder / "evaluation.json"),
+        audit=read_object(folder / "audit.json"),
+        hashes=(*hashes_of_model(folder / "model"), *hashes_of_data(folder / "data")),
+    )
+
+
+def hashes_of_model(folder: Path) -> list[tuple[str, str]]:
+    """The weights and the scoring contract, as the model's manifest has them."""
+    wanted = [(name, entry) for name, entry in read_object(folder / "manifest.json").items() if is_weight(name)]
+    return [(f"model/{name}", str(entry.get("xxh3_128"))) for name, entry in wanted if isinstance(entry, Mapping)]
+
+
+def is_weight(name: str) -> bool:
+    """Whether a file of a model decides its rewards: the weights, or how a text is scored."""
+    return name.endswith(".safetensors") or name == "reward.json"
+
+
+def hashes_of_data(folder: Path) -> list[tuple[str, str]]:
+    """The files that training read, by their last names, which show no folder of the machine."""
+    files = read_object(folder / "data.json").get("files") or ()
+    return [(Path(str(one.get("file"))).name, str(one.get("sha256"))) for one in files if isinstance(one, Mapping)]
