@@ -144,6 +144,8 @@ def compare(
     b: str | Path,
     *,
     seed: int = 0,
+    output: str | Path | None = None,
+    overwrite: bool = False,
     progress: Progress | None = None,
     lang: Literal["en", "zh"] | None = None,
 ) -> CompareResult:
@@ -153,6 +155,8 @@ def compare(
         a: Run folder, or the --output of evaluate.
         b: The other run or evaluation, on the same data.
         seed: Random seed of the bootstrap and the permutation test.
+        output: Output folder for comparison.html, comparison.md and comparison.json; default: none are written.
+        overwrite: Replace an existing comparison.
     """
 
 def compute_reward(

@@ -20,6 +20,7 @@ NOT_SHOWN = {
     *("data/synthetic/faults.py", "data/synthetic/texts.py", "files/kinds.py", "manual/guides.py"),
     *("quality/text/languages.py", "quality/text/refusals.py"),
     *("report/words/run.py", "report/words/charts.py", "report/words/data.py", "report/words/comparison.py"),
+    *("report/words/evidence.py",),
     *("report/card/code.py", "report/card/page.py", "report/safety.py"),
     *(
         "report/charts/svg.py",

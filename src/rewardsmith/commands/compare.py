@@ -1,10 +1,11 @@
 """`rewardsmith compare`: is model A better than model B on the same comparisons, or can that not be told?"""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from rewardsmith.language import current
 from rewardsmith.pipelines.compare import column, read_left_out, read_margins, refuse_relabelled
 from rewardsmith.progress import SILENT, Progress
 
@@ -22,6 +23,10 @@ class Config:
     """The other run or evaluation, on the same data."""
     seed: int = 0
     """Random seed of the bootstrap and the permutation test."""
+    output: Path | None = None
+    """Output folder for comparison.html, comparison.md and comparison.json; default: none are written."""
+    overwrite: bool = False
+    """Replace an existing comparison."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +54,12 @@ class Result:
     only_in_b: int
     left_out_a: Mapping[str, Any] = field(default_factory=dict)
     left_out_b: Mapping[str, Any] = field(default_factory=dict)
+    report: Path | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The fields by name, `ci` as a list."""
-        return {**asdict(self), "ci": list(self.ci)}
+        """The fields by name, `ci` as a list; `report` where one was written."""
+        content = {**asdict(self), "ci": list(self.ci)}
+        return {**content, "report": None if self.report is None else str(self.report)}
 
     def to_text(self) -> str:
         """The difference in words."""
@@ -73,6 +80,8 @@ class Result:
             lines.append(f"excluded: {self.only_in_a} comparisons only in A, {self.only_in_b} only in B")
         for name, account in (("A", self.left_out_a), ("B", self.left_out_b)):
             lines += [f"{name}: {sentence}" for sentence in left_out_from(account).sentences()]
+        if self.report is not None:
+            lines.append(f"→ {self.report}")
         return "\n".join(lines)
 
     def known(self) -> str:
@@ -84,6 +93,23 @@ class Result:
 
 
 def run(config: Config, progress: Progress = SILENT) -> Result:
+    """Pair the two evaluations comparison by comparison, test the difference of their accuracies, and write the report.
+
+    OutputError where a comparison is in `output` already and `overwrite` is not set.
+    """
+    from rewardsmith.report.comparison.writing import refuse_existing, write_comparison
+
+    if config.output is not None:
+        refuse_existing(config.output, overwrite=config.overwrite)
+    result = tested(config)
+    if config.output is None:
+        return result
+    content = {name: value for name, value in result.to_json().items() if name != "report"}
+    page = write_comparison(content, (config.a, config.b), config.output, lang=current())
+    return replace(result, report=page)
+
+
+def tested(config: Config) -> Result:
     """Pair the two evaluations comparison by comparison and test the difference of their accuracies."""
     import numpy as np
 

@@ -17,7 +17,7 @@ class CellTable:
 
 
 @dataclass(frozen=True, slots=True)
-class Examples:
+class FoldedTexts:
     """Texts that are shown when they are asked for, under a title."""
 
     title: str
@@ -54,7 +54,7 @@ class PageBlock:
     lines: Sequence[str] = ()
     plots: Sequence[Plot] = ()
     tables: Sequence[CellTable] = ()
-    examples: Sequence[Examples] = ()
+    examples: Sequence[FoldedTexts] = ()
     views: Sequence[TokenView] = ()
     remarks: Sequence[str] = ()
     folded: str = ""

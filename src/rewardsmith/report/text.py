@@ -5,7 +5,9 @@ from collections.abc import Mapping
 
 from rewardsmith.language import Language
 from rewardsmith.report.words.charts import CHARTS
+from rewardsmith.report.words.comparison import COMPARISON
 from rewardsmith.report.words.data import DATA
+from rewardsmith.report.words.evidence import EVIDENCE
 from rewardsmith.report.words.run import RUN
 
 Words = Mapping[str, str]
@@ -14,7 +16,7 @@ Words = Mapping[str, str]
 SEVERITY_COLOURS = {"critical": "1;31", "warning": "33", "info": "36", "good": "32"}
 """ANSI colours in a terminal, as on the page: red, yellow, cyan, green."""
 
-PAIRS = RUN | CHARTS | DATA
+PAIRS = RUN | CHARTS | DATA | EVIDENCE | COMPARISON
 """Every word by name, English and Chinese."""
 
 TEXTS: dict[Language, dict[str, str]] = {

@@ -1,15 +1,24 @@
-"""Sections made of what others measured: benchmark, bias audit, best-of-N, learning curve; each where its figures are."""
+"""Sections made of what others measured: benchmark, bias audit, best-of-N, conformance; each where its figures are."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from rewardsmith.language import Language
 from rewardsmith.report.blocks import PageBlock
+from rewardsmith.report.run.audit import best_of_n_block, conformance_block, effects_block, tokens_block
+from rewardsmith.report.run.benchmark import benchmark_block
 from rewardsmith.report.run.evidence import Evidence
+from rewardsmith.report.text import Words
 
-SECTIONS: tuple[Callable[[Evidence, Mapping[str, str], Language], PageBlock | None], ...] = ()
+SECTIONS: tuple[Callable[[Evidence, Words, Language], PageBlock | None], ...] = (
+    benchmark_block,
+    effects_block,
+    best_of_n_block,
+    tokens_block,
+    conformance_block,
+)
 """In the order of the page."""
 
 
-def extra_blocks(evidence: Evidence, texts: Mapping[str, str], lang: Language) -> list[PageBlock]:
+def extra_blocks(evidence: Evidence, texts: Words, lang: Language) -> list[PageBlock]:
     """The sections whose figures were measured."""
     return [block for build in SECTIONS if (block := build(evidence, texts, lang)) is not None]

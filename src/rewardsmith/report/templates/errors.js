@@ -23,13 +23,16 @@
     const x = number(a, name), y = number(b, name);
     return (Number.isNaN(x) - Number.isNaN(y)) || sign * (x - y) || 0;
   };
+  // A page has those of the controls that its rows have values for.
+  const value = (id) => (part(id) ? part(id).value : "");
   const matches = (row, index) => {
     const wanted = part("search").value.trim().toLowerCase();
-    const category = part("category") ? part("category").value : "";
-    const longer = Number(part("longer").value);
-    const least = Number(part("least").value) || 0;
+    const category = value("category"), right = value("right");
+    const longer = Number(value("longer"));
+    const least = Number(value("least")) || 0;
     return (!wanted || texts[index].includes(wanted))
       && (!category || row.dataset.category === category)
+      && (!right || row.dataset.right === right)
       && (!longer || Math.sign(number(row, "length")) === longer)
       && Math.abs(number(row, "margin")) >= least;
   };
@@ -63,8 +66,8 @@
     sort();
   });
   part("sort").addEventListener("change", sort);
-  for (const id of ["search", "least"]) part(id).addEventListener("input", update);
-  for (const id of ["category", "longer"]) if (part(id)) part(id).addEventListener("change", update);
+  for (const id of ["search", "least"]) if (part(id)) part(id).addEventListener("input", update);
+  for (const id of ["category", "longer", "right"]) if (part(id)) part(id).addEventListener("change", update);
   rows.forEach((row, index) => open(row, index === 0));
   part("controls").hidden = false;
   update();

@@ -1,0 +1,145 @@
+"""`comparison.html` and `comparison.md`: which of several runs is better, where, and on which comparisons they differ."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rewardsmith.language import Language, say
+from rewardsmith.report.blocks import CellTable
+from rewardsmith.report.charts.plot import Plot
+from rewardsmith.report.comparison import charts
+from rewardsmith.report.comparison.runs import EvaluatedRun, Flip
+from rewardsmith.report.run.audit import number, span_of, with_span
+from rewardsmith.report.run.differences import Passage, differences
+from rewardsmith.report.run.errors import characters_each, clipped
+from rewardsmith.report.run.markdown import plain
+from rewardsmith.report.templating import render_html
+from rewardsmith.report.text import TEXTS, Words
+
+FIGURES = ("accuracy", "auc", "nll", "brier", "ece", "ece_calibrated", "kendall_tau", "tie_rate")
+"""Figures of evaluation.json in the table, in its order."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownFlip:
+    """A flipped comparison as the page shows it."""
+
+    flip: Flip
+    prompt: str
+    preferred: tuple[Passage, ...]
+    other: tuple[Passage, ...]
+
+
+def pairs_of(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The figures of every two runs, named by letter; one pair where the content has no list of them."""
+    listed = content.get("pairs") or [content]
+    letters = {str(pair[side]) for pair in listed for side in ("a", "b") if side in pair}
+    named = all(len(letter) == 1 for letter in letters)
+    return [{**pair, **({} if named and "a" in pair else {"a": "A", "b": "B"})} for pair in listed]
+
+
+def settled(pair: Mapping[str, Any]) -> str | None:
+    """The letter of the better run, where both the interval and the test say so."""
+    span = span_of(pair["ci"])
+    if span is None or pair["p_value"] is None or pair["p_value"] >= 0.05 or span[0] <= 0 <= span[1]:
+        return None
+    return str(pair["a"] if span[0] > 0 else pair["b"])
+
+
+def headline(pairs: Sequence[Mapping[str, Any]], names: Mapping[str, str], texts: Words) -> str:
+    """Which run is better, or that this cannot be shown."""
+    if len(pairs) == 1:
+        better = settled(pairs[0])
+        if better is None:
+            return texts["compare_none"].format(a=names["A"], b=names["B"])
+        other = pairs[0]["b"] if better == pairs[0]["a"] else pairs[0]["a"]
+        return texts["compare_better"].format(better=names[better], other=names[str(other)])
+    count = sum(settled(pair) is not None for pair in pairs)
+    return texts["compare_several"].format(settled=count, pairs=len(pairs), runs=len(names))
+
+
+def render_comparison(
+    runs: Sequence[EvaluatedRun], pairs: Sequence[Mapping[str, Any]], flips: Sequence[Flip], *, lang: Language = "en"
+) -> str:
+    """The whole page as HTML text."""
+    texts = TEXTS[lang]
+    names = {run.letter: run.name for run in runs}
+    drawn = [
+        charts.differences(pairs, texts),
+        charts.accuracies(runs, texts),
+        *(charts.agreement(pair, texts) for pair in pairs),
+    ]
+    return render_html(
+        "comparison.html",
+        lang,
+        script="errors.js",
+        t=texts,
+        headline=headline(pairs, names, texts),
+        runs=runs,
+        sentences=[pair_sentence(pair, texts) for pair in pairs],
+        plots=[plot for plot in drawn if plot is not None],
+        categories=[plot for plot in [charts.by_category(runs, texts)] if isinstance(plot, Plot)],
+        figures=figures_table(runs, texts),
+        flips=[shown_flip(flip, texts, characters_each(len(flips))) for flip in flips],
+        flipped=pairs[0]["flipped"],
+        on_paper=10,
+    )
+
+
+def pair_sentence(pair: Mapping[str, Any], texts: Words) -> str:
+    """The test of one pair in words."""
+    value, ends = 100 * pair["accuracy_difference"], span_of(pair["ci"])
+    interval = "?" if ends is None else f"{100 * ends[0]:+.2f} … {100 * ends[1]:+.2f}"
+    return texts["compare_sentence"].format(
+        a=pair["a"],
+        b=pair["b"],
+        value=f"{value:+.2f}",
+        interval=interval,
+        p=number(pair["p_value"], 4),
+        test=say(str(pair["test"])),
+        n=f"{pair['n']:,}",
+        detectable=number(detectable(pair)),
+    )
+
+
+def detectable(pair: Mapping[str, Any]) -> float | None:
+    """The difference in percentage points that this data would show with 80 % power."""
+    found = pair.get("minimal_detectable")
+    return None if found is None else 100 * float(found)
+
+
+def figures_table(runs: Sequence[EvaluatedRun], texts: Words) -> CellTable:
+    """The figures of the runs beside each other."""
+    names = {"nll": "loss"}
+    rows = [
+        (
+            texts[names.get(name, name)],
+            *(with_span(run.evaluation.get(name), run.evaluation.get(f"{name}_ci"), 3) for run in runs),
+        )
+        for name in FIGURES
+        if any(run.evaluation.get(name) is not None for run in runs)
+    ]
+    heads = (texts["compare_figure"], *(f"{run.letter}: {run.name}" for run in runs))
+    return CellTable(heads, rows, tuple(range(1, len(heads))))
+
+
+def shown_flip(flip: Flip, texts: Words, most: int) -> ShownFlip:
+    """A flipped comparison with its texts as far as they are shown."""
+    found = differences(flip.preferred[:most], flip.other[:most])
+    rest = [Passage(clipped(text, texts, most)[min(len(text), most) :], False) for text in (flip.preferred, flip.other)]
+    return ShownFlip(flip, clipped(flip.prompt, texts, most), (*found.first, rest[0]), (*found.second, rest[1]))
+
+
+def markdown(runs: Sequence[EvaluatedRun], pairs: Sequence[Mapping[str, Any]], *, lang: Language = "en") -> str:
+    """The comparison for an issue or a card: headline, tests, figures."""
+    texts = TEXTS[lang]
+    table = figures_table(runs, texts)
+    lines = ["| " + " | ".join(map(plain, row)) + " |" for row in (table.heads, *table.rows)]
+    lines.insert(1, "|---" * len(table.heads) + "|")
+    parts = [
+        f"# {texts['compare_title']}",
+        f"**{plain(headline(pairs, {run.letter: run.name for run in runs}, texts))}**",
+        "\n".join(f"- {plain(pair_sentence(pair, texts))}" for pair in pairs),
+        "\n".join(lines),
+    ]
+    return ("\n\n".join(parts) + "\n").encode("utf-8", "replace").decode()

@@ -1,0 +1,229 @@
+"""The sections of a bias audit, from audit.json: effects with intervals, best-of-N, conformance, coloured texts."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rewardsmith.language import Language
+from rewardsmith.report.blocks import CellTable, ColouredPassage, FoldedTexts, PageBlock, TokenView
+from rewardsmith.report.charts.plot import Colour, Plot
+from rewardsmith.report.charts.rows import IntervalRow, interval_chart
+from rewardsmith.report.charts.xy import Frame, GuideLine, Series, legend_of, xy_chart
+from rewardsmith.report.run.evidence import Evidence
+from rewardsmith.report.text import Words
+
+MOST_EFFECTS = 24
+"""Effects in the chart; the table has all."""
+
+MOST_EXAMPLES = 3
+"""Examples of one effect that the page shows."""
+
+LEVELS = 3
+"""Steps of colour on each side of zero."""
+
+COLOURS: dict[str, Colour] = {"found": "b", "cannot_tell": "c", "excluded": "a"}
+
+
+def in_language(value: Any, lang: Language) -> str:
+    """A text that audit.json holds in both languages, or in one."""
+    return str(value.get(lang) or value.get("en") or "") if isinstance(value, Mapping) else str(value or "")
+
+
+def number(value: Any, digits: int = 2, *, signed: bool = False) -> str:
+    """A figure for a table, a dash where there is none."""
+    if value is None:
+        return "–"
+    return f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
+
+
+def span_of(ends: Any) -> tuple[float, float] | None:
+    """Two ends of an interval, None where one is unknown."""
+    return None if not ends or None in ends else (float(ends[0]), float(ends[1]))
+
+
+def with_span(value: Any, ends: Any, digits: int = 2, *, signed: bool = False) -> str:
+    """`+0.31 [+0.10, +0.52]`."""
+    span = span_of(ends)
+    text = number(value, digits, signed=signed)
+    if span is None:
+        return text
+    return f"{text} [{number(span[0], digits, signed=signed)}, {number(span[1], digits, signed=signed)}]"
+
+
+def effects_block(evidence: Evidence, texts: Words, lang: Language) -> PageBlock | None:
+    """Every effect that was measured, in standard deviations of the reward, and examples of those that were found."""
+    effects = evidence.audit.get("effects") or ()
+    known = [one for one in effects if one.get("effect_sd") is not None]
+    if not known:
+        return None
+    audit = evidence.audit
+    counts = {status: sum(one["status"] == status for one in effects) for status in COLOURS}
+    line = texts["audit_line"].format(
+        **counts, prompts=f"{audit.get('prompts') or 0:,}", source=audit.get("source") or "?"
+    )
+    return PageBlock(
+        "audit",
+        texts["audit"],
+        (line,),
+        (effects_chart(known, texts, lang),),
+        (effects_table(effects, texts, lang),),
+        examples_of(effects, texts, lang),
+        remarks=not_checked(audit.get("not_checked") or (), texts, lang),
+        folded=texts["show_table"].format(rows=len(effects)),
+    )
+
+
+def effects_chart(effects: Sequence[Mapping[str, Any]], texts: Words, lang: Language) -> Plot:
+    """The effects with their intervals around the range that counts as none."""
+    shown = effects[:MOST_EFFECTS]
+    rows = [effect_row(one, texts, lang) for one in shown]
+    bound = shown[0].get("bound")
+    within = None if bound is None else (-float(bound), float(bound))
+    picture = interval_chart(texts["audit_chart"], texts["audit_axis"], rows, guide=0.0, bound=within)
+    remarks = [texts["intervals_95"], *([] if bound is None else [texts["audit_bound"].format(bound=f"{bound:g}")])]
+    if len(shown) < len(effects):
+        remarks.append(texts["audit_shown"].format(shown=len(shown), effects=len(effects)))
+    return Plot("tall", texts["audit_chart"], picture, (), tuple(remarks))
+
+
+def effect_row(effect: Mapping[str, Any], texts: Words, lang: Language) -> IntervalRow:
+    """One effect, coloured by whether it was found, excluded or neither."""
+    label = in_language(effect.get("title"), lang) or str(effect["name"])
+    hover = with_span(effect["effect_sd"], effect.get("ci"), signed=True)
+    status = texts.get(f"status_{effect['status']}", effect["status"])
+    return IntervalRow(
+        label,
+        effect["effect_sd"],
+        span_of(effect.get("ci")),
+        COLOURS.get(effect["status"], "c"),
+        f"{status}: {hover}",
+        status,
+    )
+
+
+def effects_table(effects: Sequence[Mapping[str, Any]], texts: Words, lang: Language) -> CellTable:
+    """All effects with everything that was measured of them."""
+    heads = ("effect", "status", "effect_size", "flipped_share", "adjusted_p", "detectable", "sample_size")
+    rows = [
+        (
+            in_language(one.get("title"), lang) or str(one["name"]),
+            texts.get(f"status_{one['status']}", one["status"]),
+            with_span(one.get("effect_sd"), one.get("ci"), signed=True),
+            with_span(one.get("flipped"), one.get("flipped_ci"), 3),
+            number(one.get("p_adjusted"), 4),
+            number(one.get("mde")),
+            f"{one.get('n') or 0:,} / {one.get('prompts') or 0:,}",
+        )
+        for one in effects
+    ]
+    return CellTable(tuple(texts[f"audit_{head}"] for head in heads), rows, (2, 3, 4, 5, 6))
+
+
+def examples_of(effects: Sequence[Mapping[str, Any]], texts: Words, lang: Language) -> list[FoldedTexts]:
+    """Texts that the effects found moved most, before and after."""
+    groups = []
+    for effect in effects:
+        if effect["status"] == "found" and effect.get("examples"):
+            title = texts["audit_examples"].format(name=in_language(effect.get("title"), lang) or effect["name"])
+            shown = [example_text(one, texts) for one in effect["examples"][:MOST_EXAMPLES]]
+            groups.append(FoldedTexts(title, shown))
+    return groups
+
+
+def example_text(example: Any, texts: Words) -> str:
+    """A response before and after an edit with both rewards."""
+    if not isinstance(example, Mapping) or "before" not in example:
+        return str(example)
+    before = f"{texts['audit_before']} {number(example.get('reward_before'), 3)}\n{example['before']}"
+    after = f"{texts['audit_after']} {number(example.get('reward_after'), 3)}\n{example.get('after')}"
+    return f"{texts['prompt']}\n{example.get('prompt') or ''}\n\n{before}\n\n{after}"
+
+
+def not_checked(listed: Sequence[Any], texts: Words, lang: Language) -> list[str]:
+    """What was not measured, why, and what to bring."""
+    lines = []
+    for one in listed:
+        bring = in_language(one.get("bring"), lang)
+        line = f"{texts['not_checked']}{texts['colon']}{one.get('name')}{texts['colon']}{in_language(one.get('why'), lang)}"
+        lines.append(f"{line} {texts['to_measure']}{texts['colon']}{bring}" if bring else line)
+    return lines
+
+
+def conformance_block(evidence: Evidence, texts: Words, lang: Language) -> PageBlock | None:
+    """Whether the reward of a text stays the same however it is computed."""
+    checks = evidence.audit.get("conformance") or ()
+    if not checks:
+        return None
+    rows = [
+        (
+            in_language(one.get("title"), lang) or str(one["name"]),
+            texts.get(f"conformance_{one['status']}", str(one["status"])),
+            number(one.get("difference"), 5),
+            number(one.get("bound"), 5),
+            in_language(one.get("why"), lang),
+        )
+        for one in checks
+    ]
+    heads = tuple(texts[f"conformance_{name}"] for name in ("check", "status", "difference", "bound", "why"))
+    return PageBlock(
+        "conformance", texts["conformance"], (texts["conformance_line"],), (), (CellTable(heads, rows, (2, 3)),)
+    )
+
+
+def best_of_n_block(evidence: Evidence, texts: Words, lang: Language) -> PageBlock | None:
+    """What choosing the best of N by this reward gains in gold, with the recommended N."""
+    found = evidence.audit.get("best_of_n") or {}
+    curve = [point for point in found.get("curve") or () if point.get("gold") is not None]
+    if len(curve) < 2:
+        return None
+    recommended = found.get("recommended") or {}
+    plot = best_of_n_chart(curve, recommended.get("n"), found.get("prompts") or 0, texts)
+    lines = []
+    if recommended.get("n") is not None:
+        lines.append(texts["best_of_n_line"].format(n=recommended["n"], kl=number(recommended.get("kl"))))
+    return PageBlock("best-of-n", texts["best_of_n_chart"], lines, (plot,))
+
+
+def best_of_n_chart(curve: Sequence[Mapping[str, Any]], recommended: Any, prompts: int, texts: Words) -> Plot:
+    """The gold score of the best of N over N, with its interval."""
+    points = [(float(point["n"]), float(point["gold"])) for point in curve]
+    spans = [span_of(point.get("gold_ci")) or (point["gold"], point["gold"]) for point in curve]
+    hovers = [f"N = {point['n']}: {with_span(point['gold'], point.get('gold_ci'), 3)}" for point in curve]
+    series = [
+        Series(texts["best_of_n_interval"], points, "a", "band", spans=spans),
+        Series(texts["best_of_n_gold"], points, "a", "dots", hovers=hovers),
+    ]
+    guides = []
+    if recommended is not None:
+        guides.append(GuideLine(texts["best_of_n_recommended"], "d", x=float(recommended), mark="dashed"))
+    frame = Frame("N", texts["best_of_n_axis"], logarithmic=True, x_ticks=[x for x, _ in points])
+    picture = xy_chart(texts["best_of_n_chart"], frame, series, guides)
+    remarks = (texts["best_of_n_prompts"].format(prompts=f"{prompts:,}"), texts["logarithmic"])
+    return Plot("best-of-n", texts["best_of_n_chart"], picture, legend_of(series, guides), remarks)
+
+
+def tokens_block(evidence: Evidence, texts: Words, lang: Language) -> PageBlock | None:
+    """A text coloured by what each of its passages contributes to the reward."""
+    found = evidence.audit.get("attribution")
+    views = [
+        token_view(one, texts) for one in ([found] if isinstance(found, Mapping) else found or ()) if one.get("spans")
+    ]
+    return PageBlock("tokens", texts["tokens"], (texts["tokens_line"],), views=views) if views else None
+
+
+def token_view(found: Mapping[str, Any], texts: Words) -> TokenView:
+    """One text; the strongest passage has the strongest colour."""
+    spans = sorted(found["spans"], key=lambda span: span["start"])
+    most = max(abs(span["value"]) for span in spans) or 1.0
+    pieces, at = [], 0
+    for span in spans:
+        if span["start"] > at:
+            pieces.append(ColouredPassage(found["text"][at : span["start"]]))
+        level = round(LEVELS * span["value"] / most)
+        pieces.append(
+            ColouredPassage(found["text"][max(span["start"], at) : span["end"]], level, f"{span['value']:+.3f}")
+        )
+        at = max(at, span["end"])
+    pieces.append(ColouredPassage(found["text"][at:]))
+    title = texts["tokens_title"].format(reward=number(found.get("reward"), 3))
+    remark = texts.get(f"tokens_{found.get('method')}", str(found.get("method") or ""))
+    return TokenView(title, pieces, f"{remark} {texts['tokens_scale'].format(most=f'{most:.3f}')}")

@@ -1,0 +1,43 @@
+"""Words of the report on several runs: (English, Chinese)."""
+
+COMPARISON: dict[str, tuple[str, str]] = {
+    "compare_title": ("Comparison of reward models", "奖励模型对比"),
+    "compare_none": (
+        "No significant difference between {a} and {b}",
+        "{a} 与 {b} 之间没有显著差异",
+    ),
+    "compare_better": ("{better} is better than {other}", "{better} 优于 {other}"),
+    "compare_several": (
+        "{settled} of {pairs} differences between {runs} runs are significant",
+        "{runs} 个运行之间的 {pairs} 个差异中有 {settled} 个显著",
+    ),
+    "compare_sentence": (
+        "{a} − {b}: {value} points (95 %: {interval}), p = {p} ({test}), n = {n} shared comparisons; "
+        "a difference of {detectable} points would be found with 80 % power.",
+        "{a} − {b}：{value} 个百分点（95 %：{interval}），p = {p}（{test}），n = {n} 个共有的比较；"
+        "{detectable} 个百分点的差异能以 80 % 的功效检出。",
+    ),
+    "compare_differences": ("Differences in accuracy", "准确率差异"),
+    "compare_points": ("difference, percentage points", "差异，百分点"),
+    "compare_accuracies": ("Accuracy of each run", "各运行的准确率"),
+    "compare_flipped": (
+        "{a} and {b} disagree on {flipped} of {n} comparisons",
+        "{a} 与 {b} 在 {n} 个比较中的 {flipped} 个上不一致",
+    ),
+    "compare_only": ("only {run} is right", "仅 {run} 正确"),
+    "compare_results": ("Results", "结果"),
+    "compare_categories": ("Accuracy by category", "按类别的准确率"),
+    "compare_overlap": (
+        "overlapping intervals do not show that two runs are equal",
+        "区间重叠并不说明两个运行相同",
+    ),
+    "compare_figures": ("Figures", "数值"),
+    "compare_figure": ("figure", "指标"),
+    "compare_flips": ("Comparisons on which A and B disagree", "A 与 B 不一致的比较"),
+    "compare_flips_shown": (
+        "The {shown} of {flipped} whose margins differ most.",
+        "{flipped} 个中奖励差相差最大的 {shown} 个。",
+    ),
+    "compare_flips_none": ("A and B agree on every comparison.", "A 与 B 在所有比较上一致。"),
+    "compare_margins": ("Margins: A {a}, B {b}", "奖励差：A {a}，B {b}"),
+}

@@ -1,0 +1,129 @@
+"""Sections on benchmarks and audits: shown where they were measured, absent where not, their numbers as measured."""
+
+import re
+
+from test_report_page import HOSTILE, Outline
+
+from rewardsmith.diagnose.facts import Facts
+from rewardsmith.diagnose.verdict import judge
+from rewardsmith.report.run.audit import token_view
+from rewardsmith.report.run.evidence import Evidence, read_evidence
+from rewardsmith.report.run.extra_blocks import extra_blocks
+from rewardsmith.report.run.page import render_page
+from rewardsmith.report.text import TEXTS
+
+
+def effect(name, status, value, ends):
+    return {
+        **{"name": name, "family": "length", "title": {"en": f"the {name}", "zh": f"该{name}"}, "status": status},
+        **{"n": 600, "prompts": 300, "effect": 0.4, "effect_sd": value, "ci": ends, "bound": 0.1, "mde": 0.05},
+        **{"flipped": 0.125, "p": 0.001, "p_adjusted": 0.004},
+        "examples": [
+            {"prompt": HOSTILE, "before": "short", "after": "longer", "reward_before": 1.0, "reward_after": 2.0}
+        ],
+    }
+
+
+AUDIT = {
+    "source": "test.jsonl",
+    "prompts": 300,
+    "effects": [effect("padding", "found", 0.5, [0.4, 0.6]), effect("lists", "excluded", 0.01, [-0.02, 0.04])],
+    "best_of_n": {
+        "prompts": 120,
+        "curve": [{"n": n, "kl": 0.1 * n, "gold": 0.5 + 0.05 * n, "gold_ci": [0.4, 0.95]} for n in (1, 2, 4)],
+        "recommended": {"n": 2, "kl": 0.19},
+    },
+    "conformance": [
+        {"name": "batch", "title": {"en": "batch size", "zh": "批大小"}, "status": "holds", "difference": 1e-7}
+    ],
+    "not_checked": [
+        {"name": "language", "why": {"en": "one language", "zh": "单一语言"}, "bring": {"en": "more", "zh": "更多"}}
+    ],
+    "attribution": {
+        "text": "good but sad end",
+        "spans": [{"start": 0, "end": 4, "value": 0.9}, {"start": 9, "end": 12, "value": -0.3}],
+        **{"method": "occlusion", "reward": 1.5},
+    },
+}
+BENCHMARK = {
+    **{"name": "rm-bench", "score": 0.7, "ci": [0.65, 0.75], "items": 400, "truncated": {"prompt": 3, "response": 0}},
+    "sections": [{"name": "chat", "score": 0.8, "ci": [0.7, 0.9], "n": 100}, {"name": "code", "score": None, "n": 0}],
+    "missing": ["safety"],
+    "rule": "mean of four domains (utils.py)",
+    "leaderboard": [
+        {
+            **{"section": "", "best": 2, "worst": 3, "of": 4, "place": "rank 2 to 3 of 4"},
+            "published": [{"model": f"m{k}", "score": 0.9 - 0.1 * k, "source": "paper"} for k in range(3)],
+        }
+    ],
+}
+
+
+def blocks(evaluation=(), audit=(), lang="en"):
+    return extra_blocks(Evidence(dict(evaluation), dict(audit)), TEXTS[lang], lang)
+
+
+def test_what_was_not_measured_has_no_section():
+    assert blocks() == []
+    assert blocks({"benchmark": None}, {"effects": [], "best_of_n": None, "conformance": []}) == []
+
+
+def test_every_section_is_there_in_both_languages():
+    names = ["benchmark", "audit", "best-of-n", "tokens", "conformance"]
+    for lang in ("en", "zh"):
+        assert [block.name for block in blocks({"benchmark": BENCHMARK}, AUDIT, lang)] == names
+
+
+def test_effects_have_their_sizes_intervals_and_what_was_not_measured():
+    _, audit, *_ = blocks({"benchmark": BENCHMARK}, AUDIT)
+    first, second = audit.tables[0].rows
+    assert first[:5] == ("the padding", "found", "+0.50 [+0.40, +0.60]", "0.125", "0.0040")
+    assert second[1] == "excluded"
+    assert [group.title for group in audit.examples] == ["Examples: the padding"]
+    assert any("one language" in line and "more" in line for line in audit.remarks)
+    assert 'class="within"' in audit.plots[0].svg
+
+
+def test_a_benchmark_shows_its_score_gaps_and_neighbours():
+    (block,) = blocks({"benchmark": BENCHMARK})
+    text = " ".join(block.lines)
+    assert "0.700 [0.650, 0.750]" in text
+    assert "safety" in text
+    assert "3 prompts" in text
+    assert [row[1] for row in block.tables[0].rows] == ["m0", "m1", "m2"]
+    assert ">code<" not in block.plots[0].svg
+
+
+def test_best_of_n_is_drawn_over_n_with_the_recommendation():
+    block = next(one for one in blocks(audit=AUDIT) if one.name == "best-of-n")
+    assert "N up to 2" in block.lines[0]
+    assert {">1<", ">2<", ">4<"} <= set(re.findall(r">\d<", block.plots[0].svg))
+
+
+def test_a_coloured_text_is_whole_and_its_colours_follow_the_values():
+    view = token_view(AUDIT["attribution"], TEXTS["en"])
+    assert "".join(piece.text for piece in view.pieces) == "good but sad end"
+    assert [(piece.text, piece.level) for piece in view.pieces if piece.level] == [("good", 3), ("sad", -1)]
+
+
+def test_hostile_texts_of_an_audit_stay_texts():
+    audit = {**AUDIT, "source": HOSTILE, "attribution": {**AUDIT["attribution"], "text": HOSTILE}}
+    facts = Facts(n=10, accuracy=0.7)
+    outline = Outline(render_page(judge(facts), facts, evidence=Evidence({"benchmark": BENCHMARK}, audit)))
+    assert outline.tags.count("script") == 1
+    assert "img" not in outline.tags
+    assert any("<script>alert(1)</script>" in text for text in outline.text)
+
+
+def test_the_hashes_of_model_and_data_are_read(tmp_path):
+    for path, text in (
+        (
+            "model/manifest.json",
+            '{"model.safetensors": {"bytes": 3, "xxh3_128": "abc"}, "manifest.json": {"xxh3_128": "x"}}',
+        ),
+        ("data/data.json", '{"files": [{"file": "/home/someone/train.jsonl", "sha256": "def"}]}'),
+    ):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text)
+    assert read_evidence(tmp_path).hashes == (("model/model.safetensors", "abc"), ("train.jsonl", "def"))
+    assert read_evidence(tmp_path / "nothing").hashes == ()
