@@ -191,7 +191,10 @@ def test_a_function_has_every_option_of_its_command_with_the_same_default(name, 
         ("load", ("synthetic:3",), {"strct": True}, "Did you mean 'strict'?"),
         ("load_reward_model", ("a",), {"devise": "cpu"}, "Did you mean 'device'?"),
         ("compute_reward", (), {"promt": "a"}, "Did you mean 'prompt'?"),
-        ("compare", ("a", "b"), {"zzz": 1}, "compare has no option 'zzz'. Known: a, b, seed, output, overwrite, progress, lang."),
+        (
+            *("compare", ("a", "b"), {"zzz": 1}),
+            "compare has no option 'zzz'. Known: a, b, seed, output, overwrite, progress, lang.",
+        ),
     ],
 )  # fmt: skip
 def test_an_unknown_option_is_refused_with_the_one_that_was_meant(name, arguments, wrong, meant, tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardsmith.report.charts.axes import Scale, chosen_ticks, round_ticks, tick_label, widened
+from rewardsmith.report.charts.axes import AxisScale, chosen_ticks, round_ticks, tick_label, widened
 from rewardsmith.report.charts.flow import Stream, flow_chart
 from rewardsmith.report.charts.rows import BarRow, IntervalRow, bar_chart, interval_chart, shortened
 from rewardsmith.report.charts.xy import Frame, GuideLine, Series, xy_chart
@@ -41,14 +41,14 @@ def test_ticks_by_hand():
 
 
 def test_scales_map_ends_to_ends_and_logarithms_evenly():
-    plain = Scale(10, 20, 100, 0)
+    plain = AxisScale(10, 20, 100, 0)
     assert [plain(v) for v in (10, 15, 20, 99)] == [100, 50, 0, 0]
-    log = Scale(1, 100, 0, 10, logarithmic=True)
+    log = AxisScale(1, 100, 0, 10, logarithmic=True)
     assert [log(v) for v in (1, 10, 100)] == pytest.approx([0, 5, 10])
 
 
 def test_crowded_ticks_give_way_to_the_largest():
-    scale = Scale(1, 64, 0, 100, logarithmic=True)
+    scale = AxisScale(1, 64, 0, 100, logarithmic=True)
     kept = chosen_ticks([1, 2, 4, 8, 16, 32, 64], scale, apart=30)
     assert kept[-1] == 64
     places = [scale(v) for v in kept]

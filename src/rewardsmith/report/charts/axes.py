@@ -12,7 +12,7 @@ STEPS = (1, 2, 2.5, 5, 10)
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class AxisScale:
     """Values from `low` to `high` on units from `start` to `end`; logarithmic for positive values only."""
 
     low: float
@@ -50,7 +50,7 @@ def round_ticks(low: float, high: float, most: int = MOST_TICKS) -> list[float]:
     return [round(step * k, digits) for k in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
-def chosen_ticks(values: Sequence[float], scale: Scale, apart: float = 34) -> list[float]:
+def chosen_ticks(values: Sequence[float], scale: AxisScale, apart: float = 34) -> list[float]:
     """Those of the values that can be written beside each other, the largest always."""
     kept: list[float] = []
     for value in sorted(set(values), reverse=True):
@@ -72,7 +72,7 @@ class Axis:
     """A title, its scale, and the numbers written on it."""
 
     title: str
-    scale: Scale
+    scale: AxisScale
     ticks: Sequence[float]
 
 

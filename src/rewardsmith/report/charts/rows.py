@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rewardsmith.report.charts import svg
-from rewardsmith.report.charts.axes import Scale, round_ticks, tick_label, widened
+from rewardsmith.report.charts.axes import AxisScale, round_ticks, tick_label, widened
 from rewardsmith.report.charts.plot import Colour
 from rewardsmith.report.charts.xy import mark
 
@@ -62,7 +62,7 @@ def interval_chart(
     """Values with intervals below each other, with a vertical line at `guide` and a shaded range `bound`."""
     low, high = ends or reach(rows, guide, bound)
     room = max(svg.text_width(row.written) for row in rows) + RIGHT
-    scale = Scale(low, high, label_room([row.label for row in rows]), svg.WIDTH - room)
+    scale = AxisScale(low, high, label_room([row.label for row in rows]), svg.WIDTH - room)
     bottom = TOP + ROW * len(rows)
     drawn = []
     if bound is not None:
@@ -83,7 +83,7 @@ def reach(rows: Sequence[IntervalRow], guide: float | None, bound: tuple[float, 
     return widened(min(values), max(values))
 
 
-def value_axis(scale: Scale, title: str, bottom: float) -> list[str]:
+def value_axis(scale: AxisScale, title: str, bottom: float) -> list[str]:
     """Numbers and grid lines of a horizontal axis below rows."""
     drawn = []
     for value in round_ticks(scale.low, scale.high, 5):
@@ -94,7 +94,7 @@ def value_axis(scale: Scale, title: str, bottom: float) -> list[str]:
     return drawn
 
 
-def interval_row(row: IntervalRow, scale: Scale, y: float) -> str:
+def interval_row(row: IntervalRow, scale: AxisScale, y: float) -> str:
     """A name, an interval and its value."""
     parts = [svg.hover(row.label, *filter(None, [row.hover]))]
     parts.append(svg.text(shortened(row.label), scale.start - 8, y + 4, "end"))
@@ -110,7 +110,7 @@ def bar_chart(label: str, rows: Sequence[BarRow]) -> str:
     """Bars from zero, with what they count written behind them."""
     most = max(row.value for row in rows) or 1.0
     room = max(svg.text_width(row.written) for row in rows) + 8
-    scale = Scale(0.0, most, label_room([row.label for row in rows]), svg.WIDTH - room)
+    scale = AxisScale(0.0, most, label_room([row.label for row in rows]), svg.WIDTH - room)
     drawn = []
     for number, row in enumerate(rows):
         y = TOP + ROW * (number + 0.5)

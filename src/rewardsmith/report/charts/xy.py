@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rewardsmith.report.charts import svg
-from rewardsmith.report.charts.axes import Axis, Scale, chosen_ticks, frame, round_ticks, tick_label, widened
+from rewardsmith.report.charts.axes import Axis, AxisScale, chosen_ticks, frame, round_ticks, tick_label, widened
 from rewardsmith.report.charts.plot import Colour, LegendKey, Mark
 
 HEIGHT = 250
@@ -83,7 +83,7 @@ def legend_of(series: Iterable[Series], guides: Iterable[GuideLine] = ()) -> tup
     return (*(one.key for one in series), *(one.key for one in guides if one.label))
 
 
-def scales(axes: Frame, series: Sequence[Series], guides: Sequence[GuideLine]) -> tuple[Scale, Scale]:
+def scales(axes: Frame, series: Sequence[Series], guides: Sequence[GuideLine]) -> tuple[AxisScale, AxisScale]:
     """Both scales, over all points, spans and guides, where the frame does not fix them."""
     across = [value for one in series for value in across_values(one)]
     up = [value for one in series for value in up_values(one)]
@@ -91,8 +91,8 @@ def scales(axes: Frame, series: Sequence[Series], guides: Sequence[GuideLine]) -
     x_low, x_high = axes.x_ends or widened(min(across), max(across))
     y_low, y_high = axes.y_ends or widened(min(up), max(up))
     return (
-        Scale(x_low, x_high, LEFT, svg.WIDTH - RIGHT, logarithmic=axes.logarithmic),
-        Scale(y_low, y_high, HEIGHT - BOTTOM, TOP),
+        AxisScale(x_low, x_high, LEFT, svg.WIDTH - RIGHT, logarithmic=axes.logarithmic),
+        AxisScale(y_low, y_high, HEIGHT - BOTTOM, TOP),
     )
 
 
@@ -107,7 +107,7 @@ def up_values(one: Series) -> list[float]:
     return [*(y for _, y in one.points), *(end for span in one.spans for end in span), *zero]
 
 
-def guide_line(guide: GuideLine, x: Scale, y: Scale) -> str:
+def guide_line(guide: GuideLine, x: AxisScale, y: AxisScale) -> str:
     """A straight line through the whole chart."""
     if guide.y is not None:
         ends = (x.start, y(guide.y)), (x.end, y(guide.y))
@@ -124,13 +124,13 @@ def path(places: Iterable[tuple[float, float]]) -> str:
     return "M" + "L".join(f"{svg.attribute(x)} {svg.attribute(y)}" for x, y in places)
 
 
-def draw_line(one: Series, x: Scale, y: Scale) -> list[str]:
+def draw_line(one: Series, x: AxisScale, y: AxisScale) -> list[str]:
     """A line through the points."""
     classes = f"line {one.colour}{' dashed' if one.dashed else ''}"
     return [svg.element("path", d=path((x(a), y(b)) for a, b in one.points), class_=classes)] if one.points else []
 
 
-def draw_dots(one: Series, x: Scale, y: Scale) -> list[str]:
+def draw_dots(one: Series, x: AxisScale, y: AxisScale) -> list[str]:
     """A thin line, and on it points with their intervals, in the mark of the colour."""
     places = [(x(a), y(b)) for a, b in one.points]
     drawn = [svg.element("path", d=path(places), class_=f"line thin {one.colour}")] if len(places) > 1 else []
@@ -163,7 +163,7 @@ def mark(x: float, y: float, colour: Colour) -> str:
     return svg.element("circle", cx=x, cy=y, r=3.4, class_=f"dot {colour}")
 
 
-def draw_steps(one: Series, x: Scale, y: Scale) -> list[str]:
+def draw_steps(one: Series, x: AxisScale, y: AxisScale) -> list[str]:
     """The outline of a histogram, filled."""
     if not one.points:
         return []
@@ -174,7 +174,7 @@ def draw_steps(one: Series, x: Scale, y: Scale) -> list[str]:
     return [svg.element("path", svg.hover(one.label), d=f"{path(closed)}Z", class_=f"area {one.colour}")]
 
 
-def draw_band(one: Series, x: Scale, y: Scale) -> list[str]:
+def draw_band(one: Series, x: AxisScale, y: AxisScale) -> list[str]:
     """The area between the low and the high ends."""
     places = [x(across) for across, _ in one.points]
     low = [y(low) for low, _ in one.spans]
@@ -183,7 +183,7 @@ def draw_band(one: Series, x: Scale, y: Scale) -> list[str]:
     return [svg.element("path", d=f"{path(around)}Z", class_=f"band {one.colour}")] if around else []
 
 
-DRAWN: dict[SeriesKind, Callable[[Series, Scale, Scale], list[str]]] = {
+DRAWN: dict[SeriesKind, Callable[[Series, AxisScale, AxisScale], list[str]]] = {
     "line": draw_line,
     "dots": draw_dots,
     "steps": draw_steps,

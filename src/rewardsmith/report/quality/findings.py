@@ -68,7 +68,10 @@ def example_of(example: Mapping[str, Any], texts: Words, lang: Language) -> Quot
     return QuotedRow(
         example["place"],
         say(example["detail"], lang),
-        tuple((say(one["name"], lang), whole(one, texts)) for one in quoted),
+        tuple(
+            (texts["prompt"] if one["name"] == "prompt" else say(one["name"], lang), whole(one, texts))
+            for one in quoted
+        ),
     )
 
 

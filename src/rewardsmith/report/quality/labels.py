@@ -17,16 +17,23 @@ def features(content: QualityFile) -> Section | None:
     shown = [*measured.get("features", ()), *([measured["joint"]] if measured.get("joint") else ())]
     shown.sort(key=lambda one: (-abs((one["accuracy"] or 0.5) - 0.5), one["name"]))
     rows: list[tuple[Cell, ...]] = [
-        (one["name"], one["accuracy"], *one["accuracy_ci"], one["auc"], *one["auc_ci"], one["differing"])
-        for one in shown
+        (one["name"], with_ends(one, "accuracy"), with_ends(one, "auc"), one["differing"]) for one in shown
     ]
-    heads = ("feature", "accuracy", "from", "to", "AUC", "from", "to", "rows that differ")
+    heads = ("simple feature", "accuracy", "AUC", "rows that differ")
     note = (
         "How often the response with more of the feature is preferred, with 95 % intervals clustered by prompt; below "
         "0.5, the response with less is preferred. `joint` combines all features and is measured on prompts that it "
         "was not fitted on."
     )
     return Section("Accuracy of simple features", heads, tuple(rows), note, folded=True) if rows else None
+
+
+def with_ends(feature: Mapping[str, Any], name: str) -> str | None:
+    """`0.495 [0.484, 0.505]`; nothing where the figure is unknown."""
+    value, ends = feature[name], feature[f"{name}_ci"]
+    if value is None:
+        return None
+    return f"{value:.3f}" if None in ends else f"{value:.3f} [{ends[0]:.3f}, {ends[1]:.3f}]"
 
 
 def generators(content: QualityFile) -> Section | None:
