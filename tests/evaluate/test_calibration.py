@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 
 from rewardsmith.evaluate import calibration
 from rewardsmith.evaluate.metrics import nll, sigmoid
-from rewardsmith.evaluate.statistics import wilson
+from rewardsmith.evaluate.statistics import clustered_mean
 
 
 def calibrated(n, seed=0, scale=1.5):
@@ -159,7 +159,7 @@ def test_comparisons_of_one_prompt_are_one_trial_of_a_bin():
     margin, right = np.full(200, math.log(9)), np.repeat([1.0, 1.0, -1.0, 1.0], 50)
     alone = calibration.reliability(margin * right, np.ones(200), bins=1)[0]
     together = calibration.reliability(margin * right, np.ones(200), cluster=np.arange(200) // 10, bins=1)[0]
-    same = wilson(0.75, 20)
+    same = clustered_mean(np.repeat([1.0, 0.0], [15, 5]), np.ones(20), cluster=np.arange(20)).interval()
     assert (together.low, together.high) == (pytest.approx(same.low), pytest.approx(same.high))
     assert together.n == alone.n == 200
     assert alone.high - alone.low < together.high - together.low

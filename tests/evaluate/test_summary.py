@@ -68,7 +68,7 @@ def test_a_calibrated_model_is_seen_as_one():
     assert found.calibration.ece < 2 * found.calibration.noise_floor
     assert found.calibration.temperature == pytest.approx(1.0, rel=0.15)
     assert found.calibration.source == "5-fold by prompt"
-    assert (found.intervals.accuracy.method, found.too_few_prompts) == ("bootstrap", False)
+    assert (found.intervals.accuracy.method, found.too_few_prompts) == ("t", False)
     assert found.best_of_n_accuracy != found.best_of_n_accuracy
 
 
@@ -129,7 +129,9 @@ def test_a_rule_that_copies_the_model_has_no_difference():
     margin = np.array([3.0, -1.0, 2.0, 1.0] * 20)
     lengths = {"preferred_length": 10 + margin, "other_length": np.full(80, 10.0)}
     (length, *_) = summarize(minimal(margin, **lengths), resamples=100).baselines
-    assert (length.difference, length.difference_interval.low, length.difference_interval.high) == (0.0, 0.0, 0.0)
+    low, high = length.difference_interval.low, length.difference_interval.high
+    assert (length.difference, low) == (0.0, -high)  # no flip in 80 comparisons is not certain equality
+    assert 0.01 < high < 0.05
     assert length.accuracy == 0.75
 
 
@@ -186,9 +188,8 @@ def test_validation_without_a_decided_comparison_calibrates_nothing():
 
 def test_one_comparison():
     found = summarize(minimal([2.0])).to_json()
-    assert (found["n"], found["accuracy"], found["interval_method"]) == (1, 1.0, "wilson")
-    # Wilson for 1 of 1: 1 / (1 + z^2) = 0.2065.
-    assert found["accuracy_ci"] == [pytest.approx(0.2065, abs=1e-4), 1.0]
+    assert (found["n"], found["accuracy"], found["interval_method"]) == (1, 1.0, "t")
+    assert found["accuracy_ci"] == [0.0, 1.0]
 
 
 def test_a_constant_model_is_said_to_be_one():
@@ -248,9 +249,9 @@ def test_tau_of_compared_pairs_hears_their_weights():
 def test_the_interval_of_tau_covers_it():
     """100 draws of 40 weighted rankings, tau 1 with probability 0.7 and -1 else: the truth is 0.4."""
     rng, covered = np.random.default_rng(0), 0
-    for seed in range(100):
+    for _ in range(100):
         rankings = ranked(40, right=int((rng.random(40) < 0.7).sum()), weight=rng.choice([0.5, 1.0], 40))
-        covered += 0.4 in order_of(minimal([1.0]), rankings, seed=seed, resamples=300).tau.interval
+        covered += 0.4 in order_of(minimal([1.0]), rankings).tau.interval
     assert covered >= 88  # 95 are expected, with a standard deviation of 2.2
 
 

@@ -13,13 +13,10 @@ import numpy.typing as npt
 from rewardsmith.diagnose.intervals import Interval95
 from rewardsmith.errors import DataError
 from rewardsmith.evaluate.metrics import correctness, weighted_mean
-from rewardsmith.evaluate.statistics import Statistic, cluster_index, cluster_intervals, ratio_statistic
+from rewardsmith.evaluate.statistics import clustered_mean, group_gap
 
 WORST_KEPT = 100
 """Errors whose texts are kept for the report: as many as a person reads, and a page stays under a few megabytes."""
-
-RESAMPLES, SEED = 1000, 0
-"""Of the intervals here: enough for their ends to a point."""
 
 Numbers = npt.NDArray[np.float64]
 
@@ -90,27 +87,14 @@ class Compared:
 
     def interval(self, where: npt.NDArray[np.bool_]) -> Interval95:
         """95 % interval of that accuracy, over prompts."""
-        index, clusters = cluster_index(self.clusters[where])
-        value = ratio_statistic(correctness(self.margin[where]), self.weights[where], index=index)
-        return self._interval(value, clusters, (0.0, 1.0))
+        right, weight = correctness(self.margin[where]), self.weights[where]
+        found = clustered_mean(right, weight, cluster=self.clusters[where]).interval()
+        return Interval95(found.low, found.high)
 
     def difference(self, one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> Interval95:
         """95 % interval of the accuracy of `one` minus that of `other`, over prompts; one prompt may have both."""
-        index, clusters = cluster_index(self.clusters[one | other])
-        right, weight = correctness(self.margin[one | other]), self.weights[one | other]
-        first, second = (
-            ratio_statistic(right, np.where(side[one | other], weight, 0.0), index=index) for side in (one, other)
-        )
-        return self._interval(lambda counts: first(counts) - second(counts), clusters, (-1.0, 1.0))
-
-    def _interval(self, statistic: Statistic, clusters: int, bounds: tuple[float, float]) -> Interval95:
-        found = cluster_intervals(
-            {"value": statistic},
-            clusters=clusters,
-            rng=np.random.default_rng(SEED),
-            bounds={"value": bounds},
-            resamples=RESAMPLES,
-        )["value"]
+        right = correctness(self.margin)
+        found = group_gap(right, self.weights, cluster=self.clusters, one=one, other=other).interval()
         return Interval95(found.low, found.high)
 
 

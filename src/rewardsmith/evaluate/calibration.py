@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 
 from rewardsmith.evaluate.folds import fold_count, folds_of_clusters
 from rewardsmith.evaluate.metrics import decided, sigmoid
-from rewardsmith.evaluate.statistics import cluster_index, effective_size, wilson
+from rewardsmith.evaluate.statistics import clustered_mean
 
 BINS = 15
 """As in Guo et al. (2017), but of equal mass."""
@@ -28,7 +28,7 @@ TEMPERATURE_SPAN = 1e4
 
 @dataclass(frozen=True, slots=True)
 class ReliabilityBin:
-    """Comparisons of similar confidence: the range and mean of it, the share correct, and Wilson's 95 % interval.
+    """Comparisons of similar confidence: the range and mean of it, the share correct, and its 95 % interval.
 
     `lower`, `upper`, `confidence` lie in [0.5, 1], `accuracy` in [0, 1]; `n` counts rows.
     """
@@ -151,23 +151,21 @@ def reliability(
 ) -> tuple[ReliabilityBin, ...]:
     """The reliability table in ascending order of confidence, bins without a comparison left out.
 
-    The trials of the intervals are the prompts (`cluster`; None: each row is one) of a bin, with Kish's effective number
-    where they differ in weight: wide rather than narrow, since comparisons of one prompt tell at most as much as that.
+    The intervals keep the comparisons of a prompt (`cluster`; None: each row is one) together.
     """
     folded = fold(margin, preference, weight=weight, cluster=cluster, bins=bins)
     table = []
     for number in np.unique(folded.bin):
         rows = folded.bin == number
         confidence, weight_here = folded.confidence[rows], folded.weight[rows]
-        accuracy = float(folded.correct[rows] @ weight_here / weight_here.sum())
-        index, clusters = cluster_index(folded.cluster[rows])
-        spread = wilson(accuracy, effective_size(np.bincount(index, weight_here, clusters)))
+        share = clustered_mean(folded.correct[rows], weight_here, cluster=folded.cluster[rows])
+        spread = share.interval()
         table.append(
             ReliabilityBin(
                 lower=float(confidence.min()),
                 upper=float(confidence.max()),
                 confidence=float(confidence @ weight_here / weight_here.sum()),
-                accuracy=accuracy,
+                accuracy=share.value,
                 n=int(rows.sum()),
                 low=spread.low,
                 high=spread.high,

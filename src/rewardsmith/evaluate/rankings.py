@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 
 from rewardsmith.evaluate import metrics
 from rewardsmith.evaluate.comparisons import Comparisons, Rankings
-from rewardsmith.evaluate.statistics import Interval, cluster_index, cluster_intervals, no_interval, ratio_statistic
+from rewardsmith.evaluate.statistics import DIFFERENCE, SHARE, Interval, clustered_mean, no_interval
 
 FEWEST = 10
 """Rankings under which no figure is reported: the mean tau of ten random orders of three is beyond 0.4 once in 30 times."""
@@ -32,7 +32,6 @@ class Order:
     chance: float
 
 
-TAU, SHARE = (-1.0, 1.0), (0.0, 1.0)
 NOTHING = OfRankings(math.nan, no_interval(0), 0)
 
 
@@ -44,9 +43,7 @@ class PerRow:
     cluster: Int[np.ndarray, " N"]
     weight: Float[np.ndarray, " N"]
 
-    def mean(
-        self, value: Float[np.ndarray, " G"], bounds: tuple[float, float], *, seed: int, resamples: int
-    ) -> OfRankings:
+    def mean(self, value: Float[np.ndarray, " G"], bounds: tuple[float, float]) -> OfRankings:
         """The mean of one value per ranking (NaN: left out), each with the mean weight of its rows."""
         rows = metrics.rows_by_group(self.group)
         weight = np.array([self.weight[each].mean() for each in rows])
@@ -54,18 +51,11 @@ class PerRow:
         used = ~np.isnan(value) & (weight > 0)
         if not used.any():
             return NOTHING
-        index, clusters = cluster_index(cluster[used])
-        interval = cluster_intervals(
-            {"mean": ratio_statistic(value[used], weight[used], index=index)},
-            clusters=clusters,
-            rng=np.random.default_rng(seed),
-            bounds={"mean": bounds},
-            resamples=resamples,
-        )["mean"]
-        return OfRankings(metrics.weighted_mean(value[used], weight[used]), interval, int(used.sum()))
+        found = clustered_mean(value[used], weight[used], cluster=cluster[used], bounds=bounds)
+        return OfRankings(found.value, found.interval(), int(used.sum()))
 
 
-def order_of(used: Comparisons, rankings: Rankings | None, *, seed: int, resamples: int) -> Order:
+def order_of(used: Comparisons, rankings: Rankings | None) -> Order:
     """From `rankings`, else tau alone from the response ids of comparisons; NaN where responses cannot be told apart."""
     if rankings is not None:
         quality, reward, group = rankings.quality, rankings.reward, rankings.group
@@ -77,9 +67,9 @@ def order_of(used: Comparisons, rankings: Rankings | None, *, seed: int, resampl
         best = metrics.best_of_n_values(quality, reward, group=group)
         chance = metrics.best_of_n_values(quality, np.zeros_like(reward), group=group)
         return Order(
-            per_row.mean(metrics.kendall_values(quality, reward, group=group), TAU, seed=seed, resamples=resamples),
-            per_row.mean(best, SHARE, seed=seed, resamples=resamples),
-            per_row.mean(chance, SHARE, seed=seed, resamples=2).value,
+            per_row.mean(metrics.kendall_values(quality, reward, group=group), DIFFERENCE),
+            per_row.mean(best, SHARE),
+            per_row.mean(chance, SHARE).value,
         )
     if used.preferred_id is None or used.other_id is None:
         return Order(NOTHING, NOTHING, math.nan)
@@ -88,4 +78,4 @@ def order_of(used: Comparisons, rankings: Rankings | None, *, seed: int, resampl
         used.margin, used.preference, group=used.cluster, responses=responses, weight=used.weight
     )
     per_row = PerRow(used.cluster, used.cluster, used.weight)
-    return Order(per_row.mean(values, TAU, seed=seed, resamples=resamples), NOTHING, math.nan)
+    return Order(per_row.mean(values, DIFFERENCE), NOTHING, math.nan)

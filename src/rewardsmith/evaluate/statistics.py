@@ -1,243 +1,101 @@
-"""Intervals for any number that is measured on comparisons which come in clusters.
+"""Where every interval, gap and test comes from. Clusters are prompts, rows have weights, in all of them.
 
-Comparisons on one prompt are not independent, so the prompt is what is resampled. A `Statistic` takes how often each
-cluster was drawn, shape (B, C), one row per resample, and returns its B values: accuracies, areas under a curve and
-differences of models all get their interval the same way, and from the same draws.
+| what | called | from |
+|---|---|---|
+| an accuracy, any mean of values in [0, 1] or [-1, 1] | `clustered_mean` | summary, breakdown, rankings, diagnose |
+| one model minus another on the same comparisons | `paired_difference` | summary (baselines), compare |
+| one group of comparisons minus another | `group_gap` | breakdown (category against the rest), diagnose (length) |
+| the mean of sections | `macro_average` | benchmarks |
+| an area under a curve, a mean without bounds (NLL) | `cluster_intervals` of a `Statistic` | summary, shortcuts |
+| is there a difference, whatever the distribution | `sign_flip_p_value` | compare |
+| several tests at once | `holm`, `benjamini_hochberg` | breakdown, compare |
+| found, excluded, cannot tell | `equivalence` | diagnose |
+| what data of this size can tell | `minimal_detectable_difference`, `prompts_needed`, `noise_ceiling` | compare, diagnose |
+
+The first four return an estimate: `value`, `interval(level)`, `p_value(null)`, `standard_error`, `clusters`. How often their
+intervals contain the truth is measured in docs/metrics.md. The code is in `evaluate.inference`.
 """
 
-import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from statistics import NormalDist
+from rewardsmith.evaluate.inference.clustered import (
+    DIFFERENCE,
+    SHARE,
+    ClusteredMean,
+    clustered_mean,
+    paired_difference,
+)
+from rewardsmith.evaluate.inference.combined import Combination, group_gap, macro_average
+from rewardsmith.evaluate.inference.interval import (
+    FEW_CLUSTERS,
+    Estimate,
+    Interval,
+    cluster_index,
+    effective_size,
+    no_interval,
+    wilson,
+)
+from rewardsmith.evaluate.inference.planning import (
+    NoiseCeiling,
+    ceiling_ends,
+    minimal_detectable_difference,
+    noise_ceiling,
+    prompts_needed,
+)
+from rewardsmith.evaluate.inference.resampling import (
+    RESAMPLES,
+    Statistic,
+    at_a_bound,
+    auc_statistic,
+    bootstrap_intervals,
+    cluster_intervals,
+    jackknife_t_interval,
+    point_value,
+    ratio_statistic,
+    resampled_counts,
+)
+from rewardsmith.evaluate.inference.significance import (
+    Equivalence,
+    benjamini_hochberg,
+    binomial_p_value,
+    equivalence,
+    holm,
+    sign_flip_p_value,
+)
 
-import numpy as np
-from jaxtyping import Float, Int
-
-Statistic = Callable[[Float[np.ndarray, "B C"]], Float[np.ndarray, " B"]]
-
-FEW_CLUSTERS = 30
-"""Under so many the percentile bootstrap is too narrow (82 % instead of 95 % at 6 clusters, 94 % at 30)."""
-
-RESAMPLES = 2000
-"""The ends of a 95 % interval then rest on 50 resamples each."""
-
-BLOCK = 2_000_000
-"""Entries of one block of counts: 16 MB, so that memory does not grow with the number of resamples."""
-
-SAME = 1e-12
-"""A standard error that is rounding."""
-
-UNBOUNDED = (-math.inf, math.inf)
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """An interval of the given level, ends included; `method` is bootstrap, t, wilson or none (both ends NaN)."""
-
-    low: float
-    high: float
-    method: str
-    clusters: int
-    standard_error: float = math.nan
-
-    def __contains__(self, value: float) -> bool:
-        return self.low <= value <= self.high
-
-    @property
-    def too_few(self) -> bool:
-        """Whether there are too few clusters for the bootstrap, and to speak about other prompts at all."""
-        return self.clusters < FEW_CLUSTERS
-
-
-def cluster_index(cluster: Int[np.ndarray, " N"]) -> tuple[Int[np.ndarray, " N"], int]:
-    """(the number of each row's cluster, 0 to C - 1 in ascending order of the given numbers; C)."""
-    names, index = np.unique(cluster, return_inverse=True)
-    return np.asarray(index.reshape(-1)), int(names.size)
-
-
-def ratio_statistic(
-    value: Float[np.ndarray, " N"], weight: Float[np.ndarray, " N"], *, index: Int[np.ndarray, " N"]
-) -> Statistic:
-    """The weighted mean sum w x / sum w as a Statistic; NaN for a resample without weight."""
-    clusters = int(index.max()) + 1 if index.size else 0
-    top = np.bincount(index, np.where(weight > 0, weight * value, 0.0), clusters)
-    bottom = np.bincount(index, weight, clusters)
-
-    def statistic(counts: Float[np.ndarray, "B C"]) -> Float[np.ndarray, " B"]:
-        with np.errstate(invalid="ignore"):
-            return np.asarray((counts @ top) / (counts @ bottom))
-
-    return statistic
-
-
-def auc_statistic(
-    preferred_reward: Float[np.ndarray, " N"],
-    other_reward: Float[np.ndarray, " N"],
-    *,
-    weight: Float[np.ndarray, " N"],
-    index: Int[np.ndarray, " N"],
-) -> Statistic:
-    """`metrics.auc` as a Statistic; sorted once, so that a resample costs O(N)."""
-    order = np.argsort(other_reward)
-    left = np.searchsorted(other_reward[order], preferred_reward, side="left")
-    right = np.searchsorted(other_reward[order], preferred_reward, side="right")
-
-    def block(counts: Float[np.ndarray, "B C"]) -> Float[np.ndarray, " B"]:
-        rows = np.take(counts, index, axis=1) * weight
-        below = np.zeros((rows.shape[0], order.size + 1))
-        np.cumsum(np.take(rows, order, axis=1), axis=1, out=below[:, 1:])
-        wins = np.einsum("bn,bn->b", rows, np.take(below, left, axis=1) + np.take(below, right, axis=1)) / 2
-        with np.errstate(invalid="ignore"):
-            return np.asarray(wins / rows.sum(axis=1) ** 2)
-
-    def statistic(counts: Float[np.ndarray, "B C"]) -> Float[np.ndarray, " B"]:
-        size = max(1, BLOCK // max(1, order.size))
-        return np.concatenate([block(counts[start : start + size]) for start in range(0, len(counts), size)])
-
-    return statistic
-
-
-def resampled_counts(clusters: int, resamples: int, *, rng: np.random.Generator) -> Iterator[Float[np.ndarray, "B C"]]:
-    """How often each of `clusters` is drawn when as many are drawn with replacement; `resamples` rows, in blocks."""
-    size = max(1, BLOCK // clusters)
-    for start in range(0, resamples, size):
-        rows = min(size, resamples - start)
-        drawn = rng.integers(0, clusters, size=(rows, clusters)) + clusters * np.arange(rows)[:, None]
-        yield np.bincount(drawn.ravel(), minlength=rows * clusters).reshape(rows, clusters).astype(np.float64)
-
-
-def point_value(statistic: Statistic, clusters: int) -> float:
-    """The statistic on the data as they are: every cluster once."""
-    return float(statistic(np.ones((1, clusters)))[0]) if clusters else math.nan
-
-
-def cluster_intervals(
-    statistics: Mapping[str, Statistic],
-    *,
-    clusters: int,
-    rng: np.random.Generator,
-    bounds: Mapping[str, tuple[float, float]] | None = None,
-    resamples: int = RESAMPLES,
-    level: float = 0.95,
-) -> dict[str, Interval]:
-    """An interval for each statistic: from 30 clusters on the percentile bootstrap, under 30 a t-interval.
-
-    `bounds` names the range of statistics that have one, such as (0, 1) for a share; others are unbounded. See
-    `bootstrap_intervals`, `jackknife_t_interval` and `at_a_bound` for what is computed when.
-    """
-    bounds = bounds or {}
-    if clusters >= FEW_CLUSTERS:
-        found = bootstrap_intervals(statistics, clusters=clusters, rng=rng, resamples=resamples, level=level)
-    else:
-        found = {
-            name: jackknife_t_interval(statistic, clusters, level=level, bounds=bounds.get(name, UNBOUNDED))
-            for name, statistic in statistics.items()
-        }
-    for name, statistic in statistics.items():
-        safe = at_a_bound(point_value(statistic, clusters), clusters, bounds.get(name, UNBOUNDED), level=level)
-        found[name] = safe or found[name]
-    return found
-
-
-def bootstrap_intervals(
-    statistics: Mapping[str, Statistic],
-    *,
-    clusters: int,
-    rng: np.random.Generator,
-    resamples: int = RESAMPLES,
-    level: float = 0.95,
-) -> dict[str, Interval]:
-    """Percentile intervals over resampled clusters (Efron 1979; clusters: Davison & Hinkley 1997, section 3.8).
-
-    A resample on which a statistic is not defined (no weight drawn) does not enter its quantiles.
-    """
-    draws: dict[str, list[Float[np.ndarray, " _"]]] = {name: [] for name in statistics}
-    for counts in resampled_counts(clusters, resamples, rng=rng):
-        for name, statistic in statistics.items():
-            draws[name].append(statistic(counts))
-    found = {}
-    for name, blocks in draws.items():
-        values = np.concatenate(blocks)
-        values = values[~np.isnan(values)]
-        if values.size < 2:
-            found[name] = no_interval(clusters)
-            continue
-        low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-        found[name] = Interval(float(low), float(high), "bootstrap", clusters, float(values.std(ddof=1)))
-    return found
-
-
-def jackknife_t_interval(
-    statistic: Statistic,
-    clusters: int,
-    *,
-    level: float = 0.95,
-    bounds: tuple[float, float] = UNBOUNDED,
-) -> Interval:
-    """value +- t_{C-1} se, se from leaving out one cluster at a time (Efron & Tibshirani 1993, eq. 11.5).
-
-    For a plain mean of clusters of one size this is Student's interval over the cluster means. Cut to `bounds`. Where all
-    clusters show the same, which few may do by chance, the clusters count as trials (see `at_a_bound`).
-    """
-    if clusters < 2:
-        return no_interval(clusters)
-    without = statistic(1.0 - np.eye(clusters))
-    if np.isnan(without).any():
-        return no_interval(clusters)
-    error = math.sqrt((clusters - 1) / clusters * float(((without - without.mean()) ** 2).sum()))
-    from scipy.special import stdtrit
-
-    half = float(stdtrit(clusters - 1, (1 + level) / 2)) * error
-    value = point_value(statistic, clusters)
-    if error < SAME and math.isfinite(bounds[1] - bounds[0]):
-        return as_trials(value, clusters, bounds, level=level)
-    return Interval(max(bounds[0], value - half), min(bounds[1], value + half), "t", clusters, error)
-
-
-def at_a_bound(value: float, clusters: int, bounds: tuple[float, float], *, level: float = 0.95) -> Interval | None:
-    """Wilson's interval where resampling must fail: a share of exactly 0 or 1, or one cluster; None elsewhere.
-
-    All right on 20 prompts would give [1, 1]. The clusters then count as the trials: the variance of a bounded value is
-    at most that of a coin with the same mean, so this is wide rather than narrow.
-    """
-    low, high = bounds
-    if not math.isfinite(high - low) or math.isnan(value) or clusters == 0:
-        return None
-    return as_trials(value, clusters, bounds, level=level) if clusters == 1 or not low < value < high else None
-
-
-def as_trials(value: float, clusters: int, bounds: tuple[float, float], *, level: float) -> Interval:
-    """Wilson's interval of a bounded value, the clusters being the trials."""
-    low, high = bounds
-    share = wilson((value - low) / (high - low), clusters, level=level)
-    return Interval(low + (high - low) * share.low, low + (high - low) * share.high, "wilson", clusters)
-
-
-def wilson(share: float, n: int | float, *, level: float = 0.95) -> Interval:
-    """Score interval of a share in [0, 1] seen on `n` independent trials (Wilson 1927, JASA 22, 209-212).
-
-    `n` may be an effective number (not whole). With n = 0 both ends are NaN.
-    """
-    if n <= 0 or math.isnan(share):
-        return no_interval(0)
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return Interval(max(0.0, centre - half), min(1.0, centre + half), "wilson", int(n))
-
-
-def no_interval(clusters: int) -> Interval:
-    """Both ends NaN: the data do not carry an interval."""
-    return Interval(math.nan, math.nan, "none", clusters)
-
-
-def effective_size(weight: Float[np.ndarray, " N"]) -> float:
-    """(sum w)^2 / sum w^2, the number of equal weights that carry as much (Kish 1965); 0 for none."""
-    squares = float((weight**2).sum())
-    return float(weight.sum()) ** 2 / squares if squares > 0 else 0.0
-
-
-def minimal_detectable_difference(standard_error: float, *, power: float = 0.8, level: float = 0.95) -> float:
-    """(z_{(1+level)/2} + z_power) se: the true difference that a test of this level finds with this power."""
-    normal = NormalDist()
-    return (normal.inv_cdf((1 + level) / 2) + normal.inv_cdf(power)) * standard_error
+__all__ = [
+    "DIFFERENCE",
+    "FEW_CLUSTERS",
+    "RESAMPLES",
+    "SHARE",
+    "ClusteredMean",
+    "Combination",
+    "Equivalence",
+    "Estimate",
+    "Interval",
+    "NoiseCeiling",
+    "Statistic",
+    "at_a_bound",
+    "auc_statistic",
+    "benjamini_hochberg",
+    "binomial_p_value",
+    "bootstrap_intervals",
+    "ceiling_ends",
+    "cluster_index",
+    "cluster_intervals",
+    "clustered_mean",
+    "effective_size",
+    "equivalence",
+    "group_gap",
+    "holm",
+    "jackknife_t_interval",
+    "macro_average",
+    "minimal_detectable_difference",
+    "no_interval",
+    "noise_ceiling",
+    "paired_difference",
+    "point_value",
+    "prompts_needed",
+    "ratio_statistic",
+    "resampled_counts",
+    "sign_flip_p_value",
+    "wilson",
+]

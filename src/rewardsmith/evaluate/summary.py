@@ -18,16 +18,17 @@ from rewardsmith.evaluate.rankings import FEWEST, Order, order_of
 from rewardsmith.evaluate.statistics import (
     FEW_CLUSTERS,
     RESAMPLES,
+    SHARE,
     Interval,
-    Statistic,
     auc_statistic,
     cluster_index,
     cluster_intervals,
+    clustered_mean,
     no_interval,
+    paired_difference,
     ratio_statistic,
 )
 
-SHARE = (0.0, 1.0)
 NOTHING = Moments(math.nan, math.nan)
 
 
@@ -177,7 +178,7 @@ def summarize(
     judged = np.flatnonzero(comparisons.weight > 0)[~tied]
     others = [replace(rule, margin=rule.margin[judged]) for rule in more]
     rules = baselines(rows, validation=validation, training=training, more=others, seed=seed)
-    found = accuracy_intervals(rows, rules, seed=seed, resamples=resamples)
+    found = accuracy_intervals(rows, rules)
     margin, preference, weight = rows.margin, rows.preference, rows.weight
     return Summary(
         n=len(rows),
@@ -190,14 +191,18 @@ def summarize(
         auc=area(rows),
         nll=metrics.nll(used.margin, used.preference, weight=used.weight),
         brier=metrics.brier(used.margin, used.preference, weight=used.weight),
-        intervals=Intervals(found["accuracy"], found["auc"], nll_interval(used, seed=seed, resamples=resamples)),
+        intervals=Intervals(
+            found["accuracy"],
+            area_interval(rows, seed=seed, resamples=resamples),
+            nll_interval(used, seed=seed, resamples=resamples),
+        ),
         calibration=calibrate(rows, validation, seed=seed),
-        order=order_of(used, rankings, seed=seed, resamples=resamples),
+        order=order_of(used, rankings),
         margin=metrics.moments(margin, weight=weight),
         reward=reward_moments(used),
         baselines=tuple(baseline_result(rule, rows, found) for rule in rules),
-        by_category=by_category(used, seed=seed),
-        by_difficulty=by_difficulty(used, seed=seed),
+        by_category=by_category(used),
+        by_difficulty=by_difficulty(used),
     )
 
 
@@ -231,31 +236,34 @@ def baselines(
     return length, words, *more, constant(len(rows))
 
 
-def accuracy_intervals(
-    rows: Comparisons, rules: tuple[Baseline, ...], *, seed: int, resamples: int
-) -> dict[str, Interval]:
-    """Intervals of `accuracy`, `auc`, each rule's `NAME`, and `accuracy - NAME`, all from the same resamples."""
-    index, clusters = cluster_index(rows.cluster)
-    right = metrics.correctness(rows.margin)
-    statistics: dict[str, Statistic] = {"accuracy": ratio_statistic(right, rows.weight, index=index)}
-    bounds = {"accuracy": SHARE, "auc": SHARE}
-    if rows.preferred_reward is not None and rows.other_reward is not None:
-        statistics["auc"] = auc_statistic(rows.preferred_reward, rows.other_reward, weight=rows.weight, index=index)
+def accuracy_intervals(rows: Comparisons, rules: tuple[Baseline, ...]) -> dict[str, Interval]:
+    """Intervals of `accuracy`, of each rule's `NAME`, and of `accuracy - NAME` on the same comparisons."""
+    right, weight, cluster = metrics.correctness(rows.margin), rows.weight, rows.cluster
+    own = clustered_mean(right, weight, cluster=cluster).interval()
+    found = {"accuracy": own}
     for rule in rules:
-        if np.isnan(rule.margin).any():
-            continue
         by_rule = metrics.correctness(rule.margin)
-        statistics[rule.name] = ratio_statistic(by_rule, rows.weight, index=index)
-        statistics[f"accuracy - {rule.name}"] = ratio_statistic(right - by_rule, rows.weight, index=index)
-        bounds |= {rule.name: SHARE, f"accuracy - {rule.name}": (-1.0, 1.0)}
-    found = cluster_intervals(
-        statistics, clusters=clusters, rng=np.random.default_rng(seed), bounds=bounds, resamples=resamples
-    )
-    own, known = found["accuracy"], 0.5 if clusters else math.nan  # what a constant gets is not sampled
+        found[rule.name] = clustered_mean(by_rule, weight, cluster=cluster).interval()
+        found[f"accuracy - {rule.name}"] = paired_difference(right, by_rule, weight, cluster=cluster).interval()
+    known = 0.5 if len(rows) else math.nan  # what a constant gets is not sampled
     found["constant"] = replace(own, low=known, high=known)
     found["accuracy - constant"] = replace(own, low=own.low - 0.5, high=own.high - 0.5)
-    names = ["accuracy", "auc", *(name for rule in rules for name in (rule.name, f"accuracy - {rule.name}"))]
-    return {name: found.get(name, no_interval(clusters)) for name in names}
+    return found
+
+
+def area_interval(rows: Comparisons, *, seed: int, resamples: int) -> Interval:
+    """The interval of the area under the ROC curve; none where only margins are known."""
+    index, clusters = cluster_index(rows.cluster)
+    if rows.preferred_reward is None or rows.other_reward is None or not clusters:
+        return no_interval(clusters)
+    statistic = auc_statistic(rows.preferred_reward, rows.other_reward, weight=rows.weight, index=index)
+    return cluster_intervals(
+        {"auc": statistic},
+        clusters=clusters,
+        rng=np.random.default_rng(seed),
+        bounds={"auc": SHARE},
+        resamples=resamples,
+    )["auc"]
 
 
 def baseline_result(rule: Baseline, rows: Comparisons, found: Mapping[str, Interval]) -> BaselineResult:
@@ -332,6 +340,9 @@ def group_json(group: Group) -> dict[str, Any]:
         "accuracy": plain(group.accuracy),
         "accuracy_ci": ends(group.interval),
         "clusters": group.interval.clusters,
+        "gap": plain(group.gap),
+        "gap_ci": ends(group.gap_interval),
+        "p_value": plain(group.p_value),
     }
 
 

@@ -1,0 +1,187 @@
+"""The interval of a weighted mean of bounded values (right or wrong, a difference of such) that come in clusters.
+
+Three things make the usual interval too narrow, and each has its answer here, chosen by simulation (docs/metrics.md):
+
+- near 0 and 1, and where a handful of comparisons decides, a mean has a skewed distribution. So a few observations are
+  added at both bounds before the variance is taken: z^2 for a share (Agresti & Coull 1998, The American Statistician 52,
+  119-126), 2 for a difference of two shares on the same comparisons (Bonett & Price 2012, J. Educ. Behav. Stat. 37,
+  479-488). No difference in any comparison then still has an interval.
+- comparisons of one prompt resemble each other. Their effective number n lies between that of prompts (all answers of a
+  prompt alike) and that of comparisons (independent), both by Kish (1965); where, says the intraclass correlation.
+- with few prompts that correlation is hardly known. It is drawn towards 1 the more, the fewer prompts tell of it, and the
+  quantile is Student's with n degrees of freedom (for n that is estimated: Korn & Graubard 1998, Survey Methodology 24).
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from rewardsmith.evaluate.inference.interval import Z95, Interval, cluster_index, no_interval, touching_level
+
+SHARE, DIFFERENCE = (0.0, 1.0), (-1.0, 1.0)
+
+ADDED_TO_SHARE, ADDED_TO_DIFFERENCE = Z95**2, 2.0
+"""Observations added, half at each bound."""
+
+TELLING = 3.0
+"""So many telling prompts and the intraclass correlation is drawn half way to 1; ten times as many: by one hundredth."""
+
+UNEVEN = 1.25
+"""The variance between prompts as they are counts where it is larger than the intraclass correlation explains by this
+factor: large prompts that differ more than small ones do. Below it, its own noise would only make intervals wider."""
+
+SAME = 1e-12
+"""A variance that is rounding."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusteredMean:
+    """A weighted mean (`value`) of values within `bounds`, with what its interval needs.
+
+    `n` is the effective number of comparisons; `centre` and `spread` are mean and standard deviation with `added`
+    observations at the bounds. With no data all are NaN, `clusters` is 0.
+    """
+
+    value: float
+    centre: float
+    spread: float
+    n: float
+    added: float
+    clusters: int
+    bounds: tuple[float, float]
+
+    @property
+    def standard_error(self) -> float:
+        """The spread over the root of the effective number of observations, added ones counted."""
+        return self.spread / math.sqrt(self.n + self.added)
+
+    def interval(self, level: float = 0.95) -> Interval:
+        """centre -+ t_n(level) standard errors, cut to the bounds; it contains the value."""
+        if math.isnan(self.value):
+            return no_interval(self.clusters)
+        from scipy.special import stdtrit
+
+        half = float(stdtrit(self.n, (1 + level) / 2)) * self.standard_error
+        low, high = max(self.bounds[0], self.centre - half), min(self.bounds[1], self.centre + half)
+        return Interval(min(low, self.value), max(high, self.value), "t", self.clusters, self.standard_error)
+
+    def p_value(self, null: float = 0.0) -> float:
+        """Two-sided p-value of the true mean being `null`, from the interval that touches it."""
+        return touching_level(self.interval, null)
+
+
+@dataclass(frozen=True, eq=False)
+class Clusters:
+    """Rows by cluster: `index` of each row, and per cluster its `weight`, sum of squared weights and number of rows.
+
+    `at_worst` and `at_best` are the variance of a mean of values of variance 1 where all values of a cluster are alike,
+    and where all rows are independent.
+    """
+
+    index: Int[np.ndarray, " N"]
+    weight: Float[np.ndarray, " C"]
+    squares: Float[np.ndarray, " C"]
+    rows: Float[np.ndarray, " C"]
+    at_worst: float
+    at_best: float
+
+    @property
+    def size(self) -> int:
+        """How many clusters there are."""
+        return int(self.weight.size)
+
+
+def gather_clusters(weight: Float[np.ndarray, " N"], cluster: Int[np.ndarray, " N"]) -> Clusters:
+    """The clusters of rows of positive weight."""
+    index, size = cluster_index(cluster)
+    per = np.bincount(index, weight, size)
+    squares = np.bincount(index, weight**2, size)
+    total = float(per.sum())
+    return Clusters(
+        index,
+        per,
+        squares,
+        np.bincount(index, minlength=size).astype(np.float64),
+        float((per**2).sum()) / total**2,
+        float(squares.sum()) / total**2,
+    )
+
+
+def clustered_mean(
+    value: Float[np.ndarray, " N"],
+    weight: Float[np.ndarray, " N"],
+    *,
+    cluster: Int[np.ndarray, " N"],
+    bounds: tuple[float, float] = SHARE,
+    added: float | None = None,
+) -> ClusteredMean:
+    """The mean sum w x / sum w of values within `bounds`; rows of weight 0 play no part, one NaN makes all NaN.
+
+    `added` observations (None: as many as the bounds ask for) enter the interval, not the value. The same for every order
+    of the rows, every scale of the weights and every numbering of the clusters.
+    """
+    used = weight > 0
+    value, weight, cluster = value[used], weight[used], cluster[used]
+    if added is None:
+        added = ADDED_TO_SHARE if bounds[0] >= 0 else ADDED_TO_DIFFERENCE
+    if not value.size or np.isnan(value).any():
+        nothing = math.nan
+        return ClusteredMean(nothing, nothing, nothing, nothing, added, int(np.unique(cluster).size), bounds)
+    clusters = gather_clusters(weight, cluster)
+    total = float(weight.sum())
+    mean, square = float((weight * value).sum()) / total, float((weight * value**2).sum()) / total
+    _, spread = with_added(mean, square, 1 / clusters.at_worst, added, bounds)
+    n = effective_number(value - mean, weight, clusters, spread=spread)
+    centre, spread = with_added(mean, square, n, added, bounds)
+    return ClusteredMean(mean, centre, spread, n, added, clusters.size, bounds)
+
+
+def paired_difference(
+    first: Float[np.ndarray, " N"],
+    second: Float[np.ndarray, " N"],
+    weight: Float[np.ndarray, " N"],
+    *,
+    cluster: Int[np.ndarray, " N"],
+) -> ClusteredMean:
+    """The mean of `first - second`, two values in [0, 1] of each row: one model and another on the same comparisons."""
+    return clustered_mean(first - second, weight, cluster=cluster, bounds=DIFFERENCE)
+
+
+def with_added(mean: float, square: float, n: float, added: float, bounds: tuple[float, float]) -> tuple[float, float]:
+    """(mean, standard deviation) of n observations with these moments and `added` ones, half at each bound."""
+    low, high = bounds
+    centre = (n * mean + added * (low + high) / 2) / (n + added)
+    second = (n * square + added * (low**2 + high**2) / 2) / (n + added)
+    return centre, math.sqrt(max(0.0, second - centre**2))
+
+
+def effective_number(
+    residual: Float[np.ndarray, " N"], weight: Float[np.ndarray, " N"], clusters: Clusters, *, spread: float
+) -> float:
+    """How many independent rows the mean is worth: 1 / (r a + (1 - r) b) with r the intraclass correlation.
+
+    a and b are `at_worst` and `at_best` of the clusters. r is the mean product of two residuals of one cluster over their
+    variance, each cluster counted with its weight, corrected for the mean being estimated (moments, as in Kish 1965 and
+    Donner & Eliasziw 1991), then drawn towards 1 by 1 / (1 + (t / TELLING)^2), t = min(1, 4 spread^2) x clusters of
+    several rows: right answers alone tell nothing of how alike wrong ones are. `spread` is the standard deviation of the
+    values with observations added. The variance of the clusters as they are takes its place where UNEVEN says so.
+    """
+    worst, best = clusters.at_worst, clusters.at_best
+    several = clusters.rows > 1
+    total = float(clusters.weight.sum())
+    variance = float(weight @ residual**2) / total
+    if variance < SAME or not several.any():
+        return 1 / worst
+    sums = np.bincount(clusters.index, weight * residual, clusters.size)
+    own = np.bincount(clusters.index, (weight * residual) ** 2, clusters.size)
+    pairs = float(((clusters.weight**2 - clusters.squares) / clusters.weight)[several].sum())
+    alike = float(((sums**2 - own) / clusters.weight)[several].sum()) / pairs / variance
+    correlation = min(1.0, max(0.0, (alike + best) / (1 - worst + best)))
+    telling = min(1.0, 4 * spread**2) * float(several.sum())
+    correlation += (1 - correlation) / (1 + (telling / TELLING) ** 2)
+    modelled = correlation * worst + (1 - correlation) * best
+    share = clusters.weight / total
+    between = float(((sums / total) ** 2 / np.maximum(1 - share, SAME)).sum()) / variance
+    return 1 / min(worst, max(best, modelled, between / UNEVEN))

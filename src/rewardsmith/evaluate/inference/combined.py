@@ -1,0 +1,142 @@
+"""Differences of groups and averages over sections: several means, combined without a new variance for each case.
+
+MOVER (Zou & Donner 2008, Stat. Med. 27, 1693-1702; Newcombe 1998, Stat. Med. 17, 873-890, method 10, is its case of two
+independent shares): the distance from the value to an end of the combination's interval is the root of the summed squares
+of the distances of its parts, with twice their products times the correlation where parts share prompts.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from jaxtyping import Bool, Float, Int
+
+from rewardsmith.errors import DataError
+from rewardsmith.evaluate.inference.clustered import ClusteredMean, clustered_mean
+from rewardsmith.evaluate.inference.interval import Interval, cluster_index, no_interval, touching_level
+
+ADDED = 2.0
+"""Observations added to each part, as Agresti & Caffo (2000, The American Statistician 54, 280-288) do for two: what is
+added to a share alone would be too much where the parts' skewness cancels."""
+
+SHARED = 3.0
+"""Prompts in both parts at which half of their correlation counts where it makes an interval narrower."""
+
+
+@dataclass(frozen=True, eq=False)
+class Combination:
+    """sum c_k m_k of means m_k with the coefficients c, shape (K,), and the correlation of the means, shape (K, K)."""
+
+    parts: tuple[ClusteredMean, ...]
+    coefficients: Float[np.ndarray, " K"]
+    correlation: Float[np.ndarray, "K K"]
+    clusters: int
+
+    @property
+    def value(self) -> float:
+        """The combination of the values; NaN where a part has none."""
+        return float(self.coefficients @ np.array([part.value for part in self.parts]))
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The lowest and the highest combination that there can be."""
+        ends = np.array([part.bounds for part in self.parts]) * self.coefficients[:, None]
+        return float(ends.min(axis=1).sum()), float(ends.max(axis=1).sum())
+
+    @property
+    def standard_error(self) -> float:
+        """The root of the summed variances and covariances of the parts."""
+        return self._length(np.array([part.standard_error for part in self.parts]))
+
+    def interval(self, level: float = 0.95) -> Interval:
+        """The ends from the ends of the parts, cut to the bounds; both NaN where a part has no interval."""
+        found = [part.interval(level) for part in self.parts]
+        value, (lowest, highest) = self.value, self.bounds
+        if math.isnan(value):
+            return no_interval(self.clusters)
+        below = np.array([part.value - each.low for part, each in zip(self.parts, found, strict=True)])
+        above = np.array([each.high - part.value for part, each in zip(self.parts, found, strict=True)])
+        positive = self.coefficients > 0
+        low = value - self._length(np.where(positive, below, above))
+        high = value + self._length(np.where(positive, above, below))
+        return Interval(max(lowest, low), min(highest, high), "t", self.clusters, self.standard_error)
+
+    def p_value(self, null: float = 0.0) -> float:
+        """Two-sided p-value of the true combination being `null`, from the interval that touches it."""
+        return touching_level(self.interval, null)
+
+    def _length(self, distance: Float[np.ndarray, " K"]) -> float:
+        scaled = self.coefficients * distance
+        return math.sqrt(max(0.0, float(scaled @ self.correlation @ scaled)))
+
+
+def group_gap(
+    value: Float[np.ndarray, " N"],
+    weight: Float[np.ndarray, " N"],
+    *,
+    cluster: Int[np.ndarray, " N"],
+    one: Bool[np.ndarray, " N"],
+    other: Bool[np.ndarray, " N"],
+) -> Combination:
+    """The mean of the rows of `one` minus that of `other`, values in [0, 1]; a prompt may have rows in both."""
+    return combine(value, weight, cluster=cluster, groups=[one, other], coefficients=np.array([1.0, -1.0]))
+
+
+def macro_average(
+    value: Float[np.ndarray, " N"],
+    weight: Float[np.ndarray, " N"],
+    *,
+    cluster: Int[np.ndarray, " N"],
+    section: npt.NDArray[Any],
+    shares: Mapping[Any, float] | None = None,
+) -> Combination:
+    """The mean of the sections' means, values in [0, 1]: each section counts the same, or as `shares` >= 0 says.
+
+    Shares are scaled to add up to 1. Raises DataError where they do not name each section, or where none is above 0.
+    """
+    names = np.unique(section)
+    given = {str(name): 1.0 for name in names} if shares is None else {str(key): shares[key] for key in shares}
+    lacking = [str(name) for name in names if str(name) not in given]
+    if lacking:
+        raise DataError(f"no share for the sections {', '.join(lacking)}; expected one for each section")
+    share = np.array([given[str(name)] for name in names], dtype=np.float64)
+    if names.size and (share.min() < 0 or share.sum() <= 0):
+        raise DataError(f"the shares of the sections are {share.tolist()}; expected numbers >= 0, one of them above 0")
+    groups = [section == name for name in names]
+    return combine(value, weight, cluster=cluster, groups=groups, coefficients=share / max(share.sum(), 1e-300))
+
+
+def combine(
+    value: Float[np.ndarray, " N"],
+    weight: Float[np.ndarray, " N"],
+    *,
+    cluster: Int[np.ndarray, " N"],
+    groups: list[Bool[np.ndarray, " N"]],
+    coefficients: Float[np.ndarray, " K"],
+) -> Combination:
+    """The combination of the means of groups of rows, values in [0, 1], one coefficient for each group.
+
+    How the means of two groups move together is taken from the prompts that have rows in both, summed with their weight.
+    Few such prompts tell little, so what makes an interval narrower counts s / (s + SHARED) at s shared prompts.
+    """
+    used = weight > 0
+    groups = [group & used for group in groups]
+    added = ADDED if len(groups) > 1 else None
+    parts = tuple(clustered_mean(value[rows], weight[rows], cluster=cluster[rows], added=added) for rows in groups)
+    index, size = cluster_index(cluster)
+    pull = np.zeros((len(groups), size))
+    for row, (part, rows) in enumerate(zip(parts, groups, strict=True)):
+        if not math.isnan(part.value):
+            pull[row] = np.bincount(index[rows], weight[rows] * (value[rows] - part.value), size) / weight[rows].sum()
+    there = np.array([np.bincount(index[rows], minlength=size) > 0 for rows in groups]).reshape(len(groups), size)
+    together = (there.astype(np.float64) @ there.T.astype(np.float64)).astype(np.float64)
+    length = np.sqrt((pull**2).sum(axis=1))
+    correlation = pull @ pull.T / np.maximum(np.outer(length, length), 1e-300)
+    narrower = correlation * np.outer(coefficients, coefficients) < 0
+    correlation = np.where(narrower, correlation * together / (together + SHARED), correlation)
+    np.fill_diagonal(correlation, 1.0)
+    clusters = int(there.any(axis=0).sum()) if groups else 0
+    return Combination(parts, coefficients, correlation, clusters)
