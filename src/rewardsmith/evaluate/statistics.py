@@ -9,7 +9,7 @@
 | an area under a curve, a mean without bounds (NLL) | `cluster_intervals` of a `Statistic` | summary, shortcuts |
 | is there a difference, whatever the distribution | `sign_flip_p_value` | compare |
 | several tests at once | `holm`, `benjamini_hochberg` | breakdown, compare |
-| found, excluded, cannot tell | `equivalence` | diagnose |
+| found, excluded, inconclusive | `equivalence` | diagnose |
 | what data of this size can tell | `minimal_detectable_difference`, `prompts_needed`, `noise_ceiling` | compare, diagnose |
 
 The first four return an estimate: `value`, `interval(level)`, `p_value(null)`, `standard_error`, `clusters`. How often their

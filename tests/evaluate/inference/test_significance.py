@@ -41,10 +41,10 @@ def test_holm_rejects_no_more_than_benjamini_and_hochberg_and_no_less_than_bonfe
 def test_found_excluded_or_cannot_tell():
     assert equivalence(between(0.02, 0.30), 0.1) == "found"
     assert equivalence(between(-0.30, -0.02), 0.1) == "found"
-    assert equivalence(between(-0.005, 0.39), 0.1) == "cannot tell"
+    assert equivalence(between(-0.005, 0.39), 0.1) == "inconclusive"
     assert equivalence(between(-0.04, 0.06), 0.1) == "excluded"
     assert equivalence(between(0.02, 0.06), 0.1) == "excluded"
-    assert equivalence(between(math.nan, math.nan), 0.1) == "cannot tell"
+    assert equivalence(between(math.nan, math.nan), 0.1) == "inconclusive"
 
 
 def test_a_difference_at_the_bound_is_excluded_in_at_most_two_and_a_half_percent():

@@ -14,7 +14,7 @@ ENUMERATED = 14
 FLIPS = 9_999
 """Sampled sign patterns; with the observed one they make 10,000."""
 
-Equivalence = Literal["found", "excluded", "cannot tell"]
+Equivalence = Literal["found", "excluded", "inconclusive"]
 
 
 def equivalence(interval: Interval, bound: float) -> Equivalence:
@@ -26,7 +26,7 @@ def equivalence(interval: Interval, bound: float) -> Equivalence:
     """
     if max(abs(interval.low), abs(interval.high)) < bound:
         return "excluded"
-    return "found" if interval.low > 0 or interval.high < 0 else "cannot tell"
+    return "found" if interval.low > 0 or interval.high < 0 else "inconclusive"
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
