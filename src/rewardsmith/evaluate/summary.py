@@ -191,11 +191,7 @@ def summarize(
         auc=area(rows),
         nll=metrics.nll(used.margin, used.preference, weight=used.weight),
         brier=metrics.brier(used.margin, used.preference, weight=used.weight),
-        intervals=Intervals(
-            found["accuracy"],
-            area_interval(rows, seed=seed, resamples=resamples),
-            nll_interval(used, seed=seed, resamples=resamples),
-        ),
+        intervals=Intervals(found["accuracy"], *unbounded(rows, used, seed=seed, resamples=resamples)),
         calibration=calibrate(rows, validation, seed=seed),
         order=order_of(used, rankings),
         margin=metrics.moments(margin, weight=weight),
@@ -249,6 +245,11 @@ def accuracy_intervals(rows: Comparisons, rules: tuple[Baseline, ...]) -> dict[s
     found["constant"] = replace(own, low=known, high=known)
     found["accuracy - constant"] = replace(own, low=own.low - 0.5, high=own.high - 0.5)
     return found
+
+
+def unbounded(rows: Comparisons, used: Comparisons, *, seed: int, resamples: int) -> tuple[Interval, Interval]:
+    """The intervals of AUC and NLL, by bootstrap: the one is no mean, the other has no bounds."""
+    return area_interval(rows, seed=seed, resamples=resamples), nll_interval(used, seed=seed, resamples=resamples)
 
 
 def area_interval(rows: Comparisons, *, seed: int, resamples: int) -> Interval:
