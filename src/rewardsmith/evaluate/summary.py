@@ -11,10 +11,19 @@ from jaxtyping import Float
 from rewardsmith.evaluate import calibration, metrics
 from rewardsmith.evaluate.baselines import Baseline, Lengths, TextPairs, by_length, constant, longer, tfidf
 from rewardsmith.evaluate.breakdown import Group, by_category, by_difficulty
-from rewardsmith.evaluate.calibration import ReliabilityBin
 from rewardsmith.evaluate.comparisons import Comparisons, Rankings
+from rewardsmith.evaluate.figures import (
+    BaselineResult,
+    Calibration,
+    baseline_json,
+    calibration_json,
+    ends,
+    group_json,
+    order_json,
+    plain,
+)
 from rewardsmith.evaluate.metrics import Moments
-from rewardsmith.evaluate.rankings import FEWEST, Order, order_of
+from rewardsmith.evaluate.rankings import Order, order_of
 from rewardsmith.evaluate.statistics import (
     FEW_CLUSTERS,
     RESAMPLES,
@@ -33,45 +42,12 @@ NOTHING = Moments(math.nan, math.nan)
 
 
 @dataclass(frozen=True, slots=True)
-class BaselineResult:
-    """A rule without a reward model on the same comparisons; `difference` is the model's accuracy minus its own.
-
-    `direction` is "longer" or "shorter" of the rule by length.
-    """
-
-    name: str
-    accuracy: float
-    interval: Interval
-    difference: float
-    difference_interval: Interval
-    fitted_on: str
-    direction: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Intervals:
     """95 % intervals over prompts. Accuracy and AUC from decided comparisons, NLL with label ties."""
 
     accuracy: Interval
     auc: Interval
     nll: Interval
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """Errors in [0, 1]; `temperature` is fitted on `source`, never on the comparisons that it is judged on.
-
-    `source` is validation, "5-fold by prompt" (then `temperature` itself is fitted on all comparisons, and
-    `ece_calibrated` on held-out folds), or None where nothing could be fitted.
-    """
-
-    ece: float
-    ece_calibrated: float
-    noise_floor: float
-    temperature: float
-    source: str | None
-    raw: tuple[ReliabilityBin, ...]
-    calibrated: tuple[ReliabilityBin, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,79 +298,3 @@ def reward_moments(used: Comparisons) -> Moments:
         return NOTHING
     rewards: Float[np.ndarray, " M"] = np.concatenate([used.preferred_reward, used.other_reward])
     return metrics.moments(rewards, weight=np.concatenate([used.weight, used.weight]))
-
-
-def plain(value: float) -> float | None:
-    """A number for JSON: None where it is NaN."""
-    return None if math.isnan(value) else float(value)
-
-
-def ends(interval: Interval) -> list[float | None]:
-    """[low, high] for JSON."""
-    return [plain(interval.low), plain(interval.high)]
-
-
-def group_json(group: Group) -> dict[str, Any]:
-    """A bin's figures for JSON."""
-    return {
-        "n": group.n,
-        "accuracy": plain(group.accuracy),
-        "accuracy_ci": ends(group.interval),
-        "clusters": group.interval.clusters,
-        "gap": plain(group.gap),
-        "gap_ci": ends(group.gap_interval),
-        "p_value": plain(group.p_value),
-    }
-
-
-def order_json(found: Order) -> dict[str, Any]:
-    """Kendall's tau and best-of-N for JSON with their number of rankings, null for under FEWEST of them."""
-    figures: dict[str, Any] = {}
-    for name, one in (("kendall_tau", found.tau), ("best_of_n_accuracy", found.best)):
-        enough = one.n >= FEWEST
-        figures |= {
-            name: plain(one.value) if enough else None,
-            f"{name}_ci": ends(one.interval) if enough else [None, None],
-            f"{name}_n": one.n,
-        }
-    return figures | {"best_of_n_at_chance": plain(found.chance) if found.best.n >= FEWEST else None}
-
-
-def baseline_json(found: BaselineResult) -> dict[str, Any]:
-    """A rule's figures for JSON."""
-    return {
-        "accuracy": plain(found.accuracy),
-        "accuracy_ci": ends(found.interval),
-        "difference": plain(found.difference),
-        "difference_ci": ends(found.difference_interval),
-        "fitted_on": found.fitted_on,
-        **({} if found.direction is None else {"direction": found.direction}),
-    }
-
-
-def calibration_json(found: Calibration) -> dict[str, Any]:
-    """The calibration's figures for JSON."""
-    return {
-        "ece": plain(found.ece),
-        "ece_calibrated": plain(found.ece_calibrated),
-        "ece_noise_floor": plain(found.noise_floor),
-        "temperature": plain(found.temperature),
-        "temperature_source": found.source,
-        "reliability": {"raw": bins_json(found.raw), "calibrated": bins_json(found.calibrated)},
-    }
-
-
-def bins_json(table: tuple[ReliabilityBin, ...]) -> list[dict[str, Any]]:
-    """The bins of a reliability table for JSON."""
-    return [
-        {
-            "lower": row.lower,
-            "upper": row.upper,
-            "confidence": row.confidence,
-            "accuracy": row.accuracy,
-            "n": row.n,
-            "low": row.low,
-            "high": row.high,
-        }
-        for row in table
-    ]

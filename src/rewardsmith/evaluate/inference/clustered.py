@@ -73,7 +73,7 @@ class ClusteredMean:
 
 
 @dataclass(frozen=True, eq=False)
-class Clusters:
+class ClusteredRows:
     """Rows by cluster: `index` of each row, and per cluster its `weight`, sum of squared weights and number of rows.
 
     `at_worst` and `at_best` are the variance of a mean of values of variance 1 where all values of a cluster are alike,
@@ -93,13 +93,13 @@ class Clusters:
         return int(self.weight.size)
 
 
-def gather_clusters(weight: Float[np.ndarray, " N"], cluster: Int[np.ndarray, " N"]) -> Clusters:
+def gather_clusters(weight: Float[np.ndarray, " N"], cluster: Int[np.ndarray, " N"]) -> ClusteredRows:
     """The clusters of rows of positive weight."""
     index, size = cluster_index(cluster)
     per = np.bincount(index, weight, size)
     squares = np.bincount(index, weight**2, size)
     total = float(per.sum())
-    return Clusters(
+    return ClusteredRows(
         index,
         per,
         squares,
@@ -158,7 +158,7 @@ def with_added(mean: float, square: float, n: float, added: float, bounds: tuple
 
 
 def effective_number(
-    residual: Float[np.ndarray, " N"], weight: Float[np.ndarray, " N"], clusters: Clusters, *, spread: float
+    residual: Float[np.ndarray, " N"], weight: Float[np.ndarray, " N"], clusters: ClusteredRows, *, spread: float
 ) -> float:
     """How many independent rows the mean is worth: 1 / (r a + (1 - r) b) with r the intraclass correlation.
 

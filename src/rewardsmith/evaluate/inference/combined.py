@@ -6,7 +6,7 @@ of the distances of its parts, with twice their products times the correlation w
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,15 +98,20 @@ def macro_average(
     Shares are scaled to add up to 1. Raises DataError where they do not name each section, or where none is above 0.
     """
     names = np.unique(section)
-    given = {str(name): 1.0 for name in names} if shares is None else {str(key): shares[key] for key in shares}
-    lacking = [str(name) for name in names if str(name) not in given]
-    if lacking:
-        raise DataError(f"no share for the sections {', '.join(lacking)}; expected one for each section")
-    share = np.array([given[str(name)] for name in names], dtype=np.float64)
-    if names.size and (share.min() < 0 or share.sum() <= 0):
-        raise DataError(f"the shares of the sections are {share.tolist()}; expected numbers >= 0, one of them above 0")
+    share = np.ones(names.size) if shares is None else checked_shares(shares, [str(name) for name in names])
     groups = [section == name for name in names]
     return combine(value, weight, cluster=cluster, groups=groups, coefficients=share / max(share.sum(), 1e-300))
+
+
+def checked_shares(shares: Mapping[Any, float], names: Sequence[str]) -> Float[np.ndarray, " K"]:
+    """The share of each name, as given; see `macro_average`."""
+    given = {str(key): share for key, share in shares.items()}
+    if lacking := [name for name in names if name not in given]:
+        raise DataError(f"no share for the sections {', '.join(lacking)}; expected one for each section")
+    share = np.array([given[name] for name in names], dtype=np.float64)
+    if share.size and (share.min() < 0 or share.sum() <= 0):
+        raise DataError(f"the shares of the sections are {share.tolist()}; expected numbers >= 0, one of them above 0")
+    return share
 
 
 def combine(
