@@ -13,7 +13,6 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from rewardsmith.diagnose.finding import Said
-from rewardsmith.evaluate.paired import paired_p_value
 from rewardsmith.evaluate.statistics import (
     Interval,
     Statistic,
@@ -23,6 +22,7 @@ from rewardsmith.evaluate.statistics import (
     no_interval,
     point_value,
     ratio_statistic,
+    sign_flip_p_value,
 )
 
 EffectStatus = Literal["found", "excluded", "cannot_tell"]
@@ -189,7 +189,7 @@ def mean_with_interval(
 
 def p_value(value: Float[np.ndarray, " N"], cluster: Int[np.ndarray, " N"], *, seed: int) -> float:
     """Two-sided p-value of a mean of 0: the signs of whole clusters are flipped."""
-    return paired_p_value(value, np.ones(value.size), cluster=cluster, rng=np.random.default_rng(seed))[0]
+    return sign_flip_p_value(value, np.ones(value.size), cluster=cluster, rng=np.random.default_rng(seed))[0]
 
 
 def adjusted(effects: Sequence[Effect]) -> list[Effect]:
