@@ -97,6 +97,7 @@ def gather(
         training={**training, "parameters": parameters_in(folder)},
         data=data_of(run_folder),
         evaluation=evaluation,
+        audit=read_object(measured / "audit.json"),
         left_out=left_out_of(training, evaluation),
         facts=facts,
         verdict=None if facts is None else judge(facts),

@@ -15,6 +15,7 @@ from rewardsmith.files import hash_text
 from rewardsmith.language import Language, say
 from rewardsmith.model.checkpoint.sidecar import Sidecar
 from rewardsmith.report.card.code import plain_transformers, rewardsmith_alone, spelled_tokens, with_rewardsmith
+from rewardsmith.report.card.measured import audit_counts, benchmark_rows, effects_found
 from rewardsmith.report.run.figures import rankings
 from rewardsmith.report.run.markdown import plain
 from rewardsmith.report.templating import render
@@ -38,7 +39,7 @@ class ModelCard:
     """Everything a card is made of; what is not known stays empty, and the card says so.
 
     `config` is config.json, `settings` settings.json, `training` train.json, `data` data/data.json, `evaluation`
-    evaluation.json, `left_out` what of the data was not used as it was given (see
+    evaluation.json, `audit` audit.json, `left_out` what of the data was not used as it was given (see
     `diagnose.reading`). `facts` and `verdict` are None for a model that was not evaluated. `license` and `languages` (codes
     of ISO 639) are what a person stated.
     """
@@ -49,6 +50,7 @@ class ModelCard:
     training: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     evaluation: Mapping[str, Any] = field(default_factory=dict)
+    audit: Mapping[str, Any] = field(default_factory=dict)
     left_out: Mapping[str, LeftOut] = field(default_factory=dict)
     facts: Facts | None = None
     verdict: Verdict | None = None
@@ -181,6 +183,9 @@ def words(card: ModelCard, lang: Language) -> dict[str, Any]:
         "readout": card.sidecar.readout,
         **figures(card, texts, lang),
         **judgement(card, texts, lang),
+        "effects": effects_found(card.audit, lang),
+        "audited": audit_counts(card.audit),
+        "benchmarks": benchmark_rows(card.evaluation),
         **origin(card),
         "left_out": [plain(say(line, lang)) for line in left_out_lines(card)],
         "counted": "left_out" in card.training,

@@ -77,10 +77,12 @@ def interval_chart(
 
 
 def reach(rows: Sequence[IntervalRow], guide: float | None, bound: tuple[float, float] | None) -> tuple[float, float]:
-    """The ends of the axis: from the lowest to the highest of all that is drawn."""
+    """The ends of the axis: a little beyond the lowest and the highest of all that is drawn."""
     values = [value for row in rows for value in (row.value, *(row.span or ()))]
     values += [value for value in (guide, *(bound or ())) if value is not None]
-    return widened(min(values), max(values))
+    low, high = widened(min(values), max(values))
+    room = 0.04 * (high - low)
+    return low - room, high + room
 
 
 def value_axis(scale: AxisScale, title: str, bottom: float) -> list[str]:

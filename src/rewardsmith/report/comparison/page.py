@@ -96,7 +96,7 @@ def pair_sentence(pair: Mapping[str, Any], texts: Words) -> str:
         value=f"{value:+.2f}",
         interval=interval,
         p=number(pair["p_value"], 4),
-        test=say(str(pair["test"])),
+        test=texts.get(f"test_{pair['test']}", say(str(pair["test"]))),
         n=f"{pair['n']:,}",
         detectable=number(detectable(pair)),
     )

@@ -1,6 +1,9 @@
 """Words of the report on several runs: (English, Chinese)."""
 
 COMPARISON: dict[str, tuple[str, str]] = {
+    "test_sign_flip": ("sign-flip test by prompt", "按提示词的符号翻转检验"),
+    "test_sign_flip_exact": ("exact sign-flip test by prompt", "按提示词的精确符号翻转检验"),
+    "test_mcnemar": ("exact McNemar test", "McNemar 精确检验"),
     "compare_title": ("Comparison of reward models", "奖励模型对比"),
     "compare_none": (
         "No significant difference between {a} and {b}",
