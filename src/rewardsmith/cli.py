@@ -1,4 +1,4 @@
-"""The command line: a table of commands, from flags and YAML to a Config, and from a Result or an error to the screen.
+"""The command line: from flags and YAML to a Config, and from a Result or an error to the screen.
 
 Exit codes: 0 done, 1 data, model or machine at fault (one line on standard error; of `verify`, its result), 2 command line
 or YAML refused (one line, with a suggestion), 128 + N ended by signal N (130 Ctrl-C, 143 SIGTERM, 129 SIGHUP). A bug keeps
@@ -22,74 +22,9 @@ from rewardsmith.errors import RewardsmithError, UsageError
 from rewardsmith.language import Language, language_of, of_environment, say, shows_chinese, speaking
 from rewardsmith.launch.redaction import redacted
 from rewardsmith.launch.signals import number_of
-from rewardsmith.manual import Command, help_text, overview_of, screen
+from rewardsmith.manual import COMMANDS, help_text, overview_of, screen
 from rewardsmith.terminal import lasting_errors, leave, one_line, progress_for, wants_colour, write_anything
 
-DATA, MODEL, JUDGEMENT, OTHER = "Data", "Model", "Judgement", "Other"
-COMMANDS: dict[str, Command] = {
-    "demo": Command(
-        "rewardsmith.commands.demo", "the whole workflow offline, on synthetic data and a tiny model", "Start here"
-    ),
-    "prepare": Command(
-        "rewardsmith.commands.prepare",
-        ("load any format, check and split the data; every dropped row is listed"),
-        DATA,
-        ("sources",),
-    ),
-    "inspect": Command(
-        "rewardsmith.commands.inspect",
-        "show the input of the model: tokens, shared prefix, pooled token, truncation",
-        DATA,
-        ("source",),
-    ),
-    "train": Command("rewardsmith.commands.train", "train a reward model on a prepared or raw data set", MODEL),
-    "score": Command(
-        "rewardsmith.commands.score", "rewards for pairs, rankings or single responses", MODEL, ("model", "source")
-    ),
-    "card": Command("rewardsmith.commands.card", "write the model card, README.md beside the weights", MODEL, ("run",)),
-    "push": Command(
-        "rewardsmith.commands.push", "upload a model with its card to the Hugging Face hub", MODEL, ("model", "name")
-    ),
-    "import": Command(
-        "rewardsmith.commands.import_",
-        ("import a reward model of another program and store its scoring contract"),
-        MODEL,
-        ("model",),
-    ),
-    "models": Command(
-        "rewardsmith.commands.models",
-        ("models that need no download from the Hub; `models get NAME` installs one"),
-        MODEL,
-        ("action", "name"),
-    ),
-    "evaluate": Command(
-        "rewardsmith.commands.evaluate",
-        "accuracy, calibration and baselines, with intervals",
-        JUDGEMENT,
-        ("model", "sources"),
-    ),
-    "diagnose": Command(
-        "rewardsmith.commands.diagnose",
-        ("a report on a run: verdict, findings, plots and one next step"),
-        JUDGEMENT,
-        ("run",),
-    ),
-    "audit": Command(
-        "rewardsmith.commands.audit",
-        "what a model rewards besides quality, and whether rewards depend on how they are computed",
-        JUDGEMENT,
-        ("model", "sources"),
-    ),
-    "verify": Command(
-        "rewardsmith.commands.verify",
-        "check that a run or a model is unchanged since it was written",
-        JUDGEMENT,
-        ("place",),
-    ),
-    "compare": Command("rewardsmith.commands.compare", "paired test between two runs", JUDGEMENT, ("a", "b")),
-    "bench": Command("rewardsmith.commands.bench", "how fast this machine trains and scores, in tables", OTHER),
-    "version": Command("rewardsmith.commands.version", "versions of rewardsmith and of the software it uses", OTHER),
-}
 TOGETHER = ("train",)
 """Commands that several processes run together, started by torchrun or accelerate."""
 LANG_LINE = re.compile(rb"^lang: *['\"]?(en|zh)\b", re.MULTILINE)

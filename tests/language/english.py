@@ -18,6 +18,7 @@ NOT_SHOWN = {
     *("audit/biases/attacks.py", "audit/biases/texts.py", "audit/wording.py"),
     *("audit/edits/layout.py", "audit/edits/length.py", "audit/edits/tone.py"),
     *("data/synthetic/faults.py", "data/synthetic/texts.py", "files/kinds.py", "manual/guides.py"),
+    "manual/completion.py",
     *("quality/text/languages.py", "quality/text/refusals.py"),
     *("report/words/run.py", "report/words/charts.py", "report/words/data.py", "report/words/comparison.py"),
     *("report/words/evidence.py",),

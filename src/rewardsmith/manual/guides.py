@@ -111,6 +111,8 @@ GUIDES: Mapping[str, Guide] = {
     ),
     "verify": Guide("verify runs/first", "docs/models.md"),
     "compare": Guide("compare runs/first runs/second", "docs/metrics.md"),
+    "config": Guide("config train", "docs/usage.md"),
+    "completion": Guide("completion bash", "docs/usage.md"),
     "bench": Guide(
         "bench --quick -o bench.json",
         "docs/performance.md",

@@ -1,25 +1,17 @@
 """The overview of all commands, and the help of one: its options in groups, wrapped to the width of the screen."""
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from rewardsmith.language import display_width, padded, say, wrapped
 from rewardsmith.manual.guides import GUIDES
+from rewardsmith.manual.table import Command
 from rewardsmith.terminal import wants_colour
 
 if TYPE_CHECKING:
     from rewardsmith.settings import Setting
-
-
-@dataclass(frozen=True)
-class Command:
-    """A command's module (with Config and run), summary, group in the help, and which settings are positional."""
-
-    module: str
-    summary: str
-    group: str
-    positional: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,6 +38,12 @@ COMMON_OPTIONS = (
     ("--json", "Print a single JSON object to standard output."),
     ("-h, --help", "Show this help and exit."),
 )
+
+
+def kind_of(command: Command) -> type:
+    """The Config of a command; imports its module."""
+    kind: type = importlib.import_module(command.module).Config
+    return kind
 
 
 def position(setting: "Setting", command: Command) -> int:

@@ -209,6 +209,14 @@ def to_yaml(config: Any) -> str:
     return str(text)
 
 
+def inline(value: Any) -> str:
+    """A value of a setting as it stands behind `key: ` in YAML; lists in brackets."""
+    import yaml
+
+    text = yaml.dump([_plain(value)], Dumper=_dumper(), default_flow_style=True, allow_unicode=True, width=10_000)
+    return text.strip()[1:-1]
+
+
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value) if field.init}

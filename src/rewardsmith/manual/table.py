@@ -1,0 +1,92 @@
+"""The table of commands: the module of each, which is imported when the command is used, and how it is listed."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command's module (with Config and run), summary, group in the help, and which settings are positional."""
+
+    module: str
+    summary: str
+    group: str
+    positional: tuple[str, ...] = ()
+
+
+DATA, MODEL, JUDGEMENT, OTHER = "Data", "Model", "Judgement", "Other"
+COMMANDS: dict[str, Command] = {
+    "demo": Command(
+        "rewardsmith.commands.demo", "the whole workflow offline, on synthetic data and a tiny model", "Start here"
+    ),
+    "prepare": Command(
+        "rewardsmith.commands.prepare",
+        ("load any format, check and split the data; every dropped row is listed"),
+        DATA,
+        ("sources",),
+    ),
+    "inspect": Command(
+        "rewardsmith.commands.inspect",
+        "show the input of the model: tokens, shared prefix, pooled token, truncation",
+        DATA,
+        ("source",),
+    ),
+    "train": Command("rewardsmith.commands.train", "train a reward model on a prepared or raw data set", MODEL),
+    "score": Command(
+        "rewardsmith.commands.score", "rewards for pairs, rankings or single responses", MODEL, ("model", "source")
+    ),
+    "card": Command("rewardsmith.commands.card", "write the model card, README.md beside the weights", MODEL, ("run",)),
+    "push": Command(
+        "rewardsmith.commands.push", "upload a model with its card to the Hugging Face hub", MODEL, ("model", "name")
+    ),
+    "import": Command(
+        "rewardsmith.commands.import_",
+        ("import a reward model of another program and store its scoring contract"),
+        MODEL,
+        ("model",),
+    ),
+    "models": Command(
+        "rewardsmith.commands.models",
+        ("models that need no download from the Hub; `models get NAME` installs one"),
+        MODEL,
+        ("action", "name"),
+    ),
+    "evaluate": Command(
+        "rewardsmith.commands.evaluate",
+        "accuracy, calibration and baselines, with intervals",
+        JUDGEMENT,
+        ("model", "sources"),
+    ),
+    "diagnose": Command(
+        "rewardsmith.commands.diagnose",
+        ("a report on a run: verdict, findings, plots and one next step"),
+        JUDGEMENT,
+        ("run",),
+    ),
+    "audit": Command(
+        "rewardsmith.commands.audit",
+        "what a model rewards besides quality, and whether rewards depend on how they are computed",
+        JUDGEMENT,
+        ("model", "sources"),
+    ),
+    "verify": Command(
+        "rewardsmith.commands.verify",
+        "check that a run or a model is unchanged since it was written",
+        JUDGEMENT,
+        ("place",),
+    ),
+    "compare": Command("rewardsmith.commands.compare", "paired test between two runs", JUDGEMENT, ("a", "b")),
+    "config": Command(
+        "rewardsmith.manual.template",
+        "print a settings file with all options of a command",
+        OTHER,
+        ("command",),
+    ),
+    "completion": Command(
+        "rewardsmith.manual.completion",
+        "print the completion script for bash, zsh or fish",
+        OTHER,
+        ("shell",),
+    ),
+    "bench": Command("rewardsmith.commands.bench", "how fast this machine trains and scores, in tables", OTHER),
+    "version": Command("rewardsmith.commands.version", "versions of rewardsmith and of the software it uses", OTHER),
+}
