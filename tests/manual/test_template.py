@@ -15,7 +15,7 @@ from rewardsmith.settings import build, read_yaml, settings_of
 from rewardsmith.settings.fields import REQUIRED
 from rewardsmith.settings.values import element
 
-VALUES = {"command": "train", "shell": "bash", "output": "out"}
+VALUES = {"command": "train", "shell": "bash", "output": "out", "name": "org/name"}
 
 
 def given(name):
