@@ -43,7 +43,8 @@ def test_every_option_stands_there_once_with_its_help(name):
     text = template(name)
     comments = " ".join(line.strip().removeprefix("# ") for line in text.splitlines())
     for setting in settings_of(kind_of(cli.COMMANDS[name])):
-        assert len(re.findall(rf"^ *(?:# )?{setting.path[-1]}: ", text, flags=re.MULTILINE)) == 1, setting.key
+        indent = "  " * (len(setting.path) - 1)
+        assert len(re.findall(rf"^{indent}(?:# )?{setting.path[-1]}: ", text, flags=re.MULTILINE)) == 1, setting.key
         assert " ".join(setting.help.split()) in comments
     assert max(map(display_width, text.splitlines())) <= 104
 
