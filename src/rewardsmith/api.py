@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
 FILES = {"margins", "decontaminate", "deepspeed_config", "label_model"}
 """Settings whose texts may name files, for which a Path will do."""
+COMMAND_LINE = {"dry_run"}
+"""Settings that change what a command returns, which the function of the same name has not."""
 DATA = {"validation", "test"}
 """Settings beside the data of a command that are data too, where it has them."""
 
@@ -89,6 +91,7 @@ def public(kind: type | None = None) -> Callable[[F], F]:
         @functools.wraps(function)
         def call(*args: Any, **keywords: Any) -> Any:
             with in_language(keywords.get("lang")):
+                refuse_command_line(function.__name__, keywords)
                 refuse_unknown(function.__name__, keywords, known, kind)
                 if "progress" in known:
                     keywords["progress"] = shown_progress(keywords.get("progress"))
@@ -96,10 +99,18 @@ def public(kind: type | None = None) -> Callable[[F], F]:
 
         call.__signature__ = signature  # type: ignore[attr-defined]
         if kind is not None:
-            call.__doc__ = f"{inspect.getdoc(function)}\n\nOptions:\n{help_of(kind)}\n"
+            call.__doc__ = f"{inspect.getdoc(function)}\n\nOptions:\n{help_of(kind, COMMAND_LINE)}\n"
         return cast(F, call)
 
     return decorate
+
+
+def refuse_command_line(function: str, given: Iterable[str]) -> None:
+    """UsageError for a setting that only the command line has."""
+    for name in sorted(COMMAND_LINE.intersection(given)):
+        raise UsageError(
+            f"{name} is an option of the command line; run `rewardsmith {function} --{name.replace('_', '-')}`"
+        )
 
 
 def with_settings(signature: inspect.Signature, kind: type) -> inspect.Signature:
@@ -110,7 +121,7 @@ def with_settings(signature: inspect.Signature, kind: type) -> inspect.Signature
     options = [
         each.replace(annotation=Data) if each.name in DATA else each
         for each in keywords_of(kind, FILES)
-        if each.name not in signature.parameters
+        if each.name not in {*signature.parameters, *COMMAND_LINE}
     ]
     return signature.replace(parameters=[*named, *options, *rest])
 
@@ -192,7 +203,7 @@ def prepare(
     """`rewardsmith prepare`: check, split and write. Of several splits in `sources`, all rows are split anew."""
     given = {"sources": sources_of(sources, "sources"), "output": output, "map": columns(map)}
     assert progress is not None
-    return prepare_command.run(config_of(prepare_command.Config, given, settings), progress)
+    return prepare_command.prepare(config_of(prepare_command.Config, given, settings), progress)
 
 
 @public(train_command.Config)
@@ -219,7 +230,7 @@ def train(
     given = {"model": model, "output": output, "map": columns(map)}
     data = train_data(dataset, settings)
     assert progress is not None
-    return train_command.run(config_of(train_command.Config, given, settings, data), progress)
+    return train_command.train(config_of(train_command.Config, given, settings, data), progress)
 
 
 @public(evaluate_command.Config)

@@ -68,9 +68,11 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
 
 def shown(config: Config, progress: Progress) -> Result:
     """All stages one after the other; the output is claimed."""
-    from rewardsmith.commands import prepare, train
     from rewardsmith.files import prepare_output, write_json
     from rewardsmith.files.kinds import DEMO
+    from rewardsmith.pipelines.prepare.config import Config as PrepareConfig
+    from rewardsmith.pipelines.prepare.pipeline import prepare
+    from rewardsmith.pipelines.train.pipeline import train
     from rewardsmith.version import VERSION
 
     prepare_output(config.output, DEMO, overwrite=config.overwrite)
@@ -80,10 +82,10 @@ def shown(config: Config, progress: Progress) -> Result:
     progress.note(f"wrote {config.prompts} prompts to {raw}; highest accuracy a model can reach: {ceiling:.3f}")
     if config.data_only:
         return Result({"data": str(raw), "ceiling": ceiling}, say(f"wrote {raw}"))
-    cleaned = prepare.run(prepare.Config(sources=(str(raw),), output=config.output / "clean"), progress)
+    cleaned = prepare(PrepareConfig(sources=(str(raw),), output=config.output / "clean"), progress)
     for line in cleaned.to_text().splitlines():
         progress.note(line)
-    trained = train.run(training(config), progress)
+    trained = train(training(config), progress)
     example = use(config)
     report = config.output / "run" / "report.html"
     stages = {

@@ -1,12 +1,13 @@
 """`rewardsmith train`: preference data and a model in, a reward model with an honest evaluation out."""
 
+from rewardsmith.pipelines.dry_run.train import TrainPlan, plan_training
 from rewardsmith.pipelines.train.config import Config as Config
 from rewardsmith.pipelines.train.config import Lora as Lora
 from rewardsmith.pipelines.train.pipeline import Result as Result
-from rewardsmith.pipelines.train.pipeline import train
+from rewardsmith.pipelines.train.pipeline import train as train
 from rewardsmith.progress import SILENT, Progress
 
 
-def run(config: Config, progress: Progress = SILENT) -> Result:
-    """Train, evaluate on the test split, diagnose; returns what `train.json` holds."""
-    return train(config, progress)
+def run(config: Config, progress: Progress = SILENT) -> Result | TrainPlan:
+    """Train, evaluate on the test split, diagnose; returns what `train.json` holds. With --dry-run, the plan alone."""
+    return plan_training(config, progress) if config.dry_run else train(config, progress)

@@ -58,10 +58,11 @@ def _accepted(arm: Any, files: bool) -> Any:
     return several if length(arm) else one | several
 
 
-def help_of(kind: type) -> str:
-    """A paragraph per setting, for a docstring."""
+def help_of(kind: type, without: Collection[str] = ()) -> str:
+    """A paragraph per setting, for a docstring, except those `without`."""
     wrap = functools.partial(textwrap.fill, width=WIDTH, initial_indent="    ", subsequent_indent=" " * 8)
-    return "\n".join(wrap(f"{setting.key}: {setting.help}", break_on_hyphens=False) for setting in settings_of(kind))
+    settings = [setting for setting in settings_of(kind) if setting.key not in without]
+    return "\n".join(wrap(f"{setting.key}: {setting.help}", break_on_hyphens=False) for setting in settings)
 
 
 def refuse_unknown(function: str, given: Iterable[str], known: Collection[str], kind: type | None = None) -> None:

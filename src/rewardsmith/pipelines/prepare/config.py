@@ -66,6 +66,9 @@ class Config(LabelSettings, Limits):
     overwrite: bool = False
     """Replace the contents of the output folder."""
 
+    dry_run: bool = False
+    """Report what would be read and kept, from the first rows of large sources, and write nothing."""
+
     keep_duplicates: bool = False
     """Keep exact duplicates of earlier rows."""
 

@@ -266,7 +266,7 @@ def provenance(config: Config) -> dict[str, Any]:
     """The settings that decide what was written, and the hash of each file, or data in memory, that was read."""
     settings = asdict(config)
     # Where it was written to decides nothing, and two runs of the same settings shall give the same bytes.
-    for name in ("output", "overwrite", "signals", "workers", "engine"):
+    for name in ("output", "overwrite", "signals", "workers", "engine", "dry_run"):
         settings.pop(name)
     read = [
         *source_files(config),

@@ -191,6 +191,8 @@ class Config:
     """Resume the run in --output from its latest valid checkpoint."""
     overwrite: bool = False
     """Replace the output of an earlier run of this command in --output; other files are never deleted."""
+    dry_run: bool = False
+    """Report what would be read, the steps, the tokens cut, and estimates of time and memory, and write nothing."""
     trust_remote_code: bool = False
     """Allow execution of code that comes with a Hub model."""
     push_to_hub: str | None = None
