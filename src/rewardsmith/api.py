@@ -39,7 +39,16 @@ from rewardsmith.progress import Progress
 from rewardsmith.records import Message, Turns
 from rewardsmith.settings import build
 from rewardsmith.settings.in_memory import InMemory
-from rewardsmith.settings.keywords import canonical, check_types, help_of, keywords_of, refuse_unknown, typed
+from rewardsmith.settings.keywords import (
+    COMMAND_LINE,
+    canonical,
+    check_types,
+    help_of,
+    keywords_of,
+    refuse_command_line,
+    refuse_unknown,
+    typed,
+)
 from rewardsmith.settings.values import shown
 from rewardsmith.terminal import shown_progress
 
@@ -48,8 +57,6 @@ if TYPE_CHECKING:
 
 FILES = {"margins", "decontaminate", "deepspeed_config", "label_model"}
 """Settings whose texts may name files, for which a Path will do."""
-COMMAND_LINE = {"dry_run"}
-"""Settings that change what a command returns, which the function of the same name has not."""
 DATA = {"validation", "test"}
 """Settings beside the data of a command that are data too, where it has them."""
 
@@ -99,18 +106,10 @@ def public(kind: type | None = None) -> Callable[[F], F]:
 
         call.__signature__ = signature  # type: ignore[attr-defined]
         if kind is not None:
-            call.__doc__ = f"{inspect.getdoc(function)}\n\nOptions:\n{help_of(kind, COMMAND_LINE)}\n"
+            call.__doc__ = f"{inspect.getdoc(function)}\n\nOptions:\n{help_of(kind)}\n"
         return cast(F, call)
 
     return decorate
-
-
-def refuse_command_line(function: str, given: Iterable[str]) -> None:
-    """UsageError for a setting that only the command line has."""
-    for name in sorted(COMMAND_LINE.intersection(given)):
-        raise UsageError(
-            f"{name} is an option of the command line; run `rewardsmith {function} --{name.replace('_', '-')}`"
-        )
 
 
 def with_settings(signature: inspect.Signature, kind: type) -> inspect.Signature:

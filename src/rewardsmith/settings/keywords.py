@@ -24,6 +24,8 @@ from rewardsmith.settings.values import arms, from_yaml, is_optional, length, sh
 
 WIDTH = 112
 """Characters of a line in a docstring."""
+COMMAND_LINE = {"dry_run"}
+"""Settings that change what a command returns: the function of the same name has them not."""
 
 
 def keywords_of(kind: type, files: Collection[str] = ()) -> Iterator[inspect.Parameter]:
@@ -58,11 +60,19 @@ def _accepted(arm: Any, files: bool) -> Any:
     return several if length(arm) else one | several
 
 
-def help_of(kind: type, without: Collection[str] = ()) -> str:
-    """A paragraph per setting, for a docstring, except those `without`."""
+def help_of(kind: type) -> str:
+    """A paragraph per setting that a function has, for a docstring."""
     wrap = functools.partial(textwrap.fill, width=WIDTH, initial_indent="    ", subsequent_indent=" " * 8)
-    settings = [setting for setting in settings_of(kind) if setting.key not in without]
+    settings = [setting for setting in settings_of(kind) if setting.key not in COMMAND_LINE]
     return "\n".join(wrap(f"{setting.key}: {setting.help}", break_on_hyphens=False) for setting in settings)
+
+
+def refuse_command_line(function: str, given: Iterable[str]) -> None:
+    """UsageError for a setting that only the command line has."""
+    for name in sorted(COMMAND_LINE.intersection(given)):
+        raise UsageError(
+            f"{name} is an option of the command line; run `rewardsmith {function} --{name.replace('_', '-')}`"
+        )
 
 
 def refuse_unknown(function: str, given: Iterable[str], known: Collection[str], kind: type | None = None) -> None:
