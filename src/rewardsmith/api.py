@@ -39,16 +39,7 @@ from rewardsmith.progress import Progress
 from rewardsmith.records import Message, Turns
 from rewardsmith.settings import build
 from rewardsmith.settings.in_memory import InMemory
-from rewardsmith.settings.keywords import (
-    COMMAND_LINE,
-    canonical,
-    check_types,
-    help_of,
-    keywords_of,
-    refuse_command_line,
-    refuse_unknown,
-    typed,
-)
+from rewardsmith.settings.keywords import canonical, check_types, help_of, keywords_of, refuse_unknown, typed
 from rewardsmith.settings.values import shown
 from rewardsmith.terminal import shown_progress
 
@@ -98,7 +89,6 @@ def public(kind: type | None = None) -> Callable[[F], F]:
         @functools.wraps(function)
         def call(*args: Any, **keywords: Any) -> Any:
             with in_language(keywords.get("lang")):
-                refuse_command_line(function.__name__, keywords)
                 refuse_unknown(function.__name__, keywords, known, kind)
                 if "progress" in known:
                     keywords["progress"] = shown_progress(keywords.get("progress"))
@@ -120,7 +110,7 @@ def with_settings(signature: inspect.Signature, kind: type) -> inspect.Signature
     options = [
         each.replace(annotation=Data) if each.name in DATA else each
         for each in keywords_of(kind, FILES)
-        if each.name not in {*signature.parameters, *COMMAND_LINE}
+        if each.name not in signature.parameters
     ]
     return signature.replace(parameters=[*named, *options, *rest])
 

@@ -32,6 +32,8 @@ def keywords_of(kind: type, files: Collection[str] = ()) -> Iterator[inspect.Par
     """A keyword-only parameter for each field of a Config; `files` are the texts that name files, so a Path will do."""
     hints = typing.get_type_hints(kind)
     for field in dataclasses.fields(kind):
+        if field.name in COMMAND_LINE:
+            continue
         factory: Any = field.default_factory
         default = field.default if factory is REQUIRED else factory()
         yield inspect.Parameter(
@@ -75,11 +77,12 @@ def refuse_command_line(function: str, given: Iterable[str]) -> None:
         )
 
 
-def refuse_unknown(function: str, given: Iterable[str], known: Collection[str], kind: type | None = None) -> None:
+def refuse_unknown(function: str, given: Collection[str], known: Collection[str], kind: type | None = None) -> None:
     """UsageError for a keyword that is not one of `known`, with the one that was probably meant.
 
     Aliases of the settings of `kind` are accepted, as in YAML: `learning_rate` is `lr`.
     """
+    refuse_command_line(function, given)
     for name in given:
         if name in known or (kind is not None and name in names(kind)):
             continue

@@ -107,7 +107,7 @@ class TrainPlan:
         lines = [
             f"tokens: {tokens.tokens / max(1, tokens.used):,.0f} per record (measured on {tokens.records:,} of "
             f"{tokens.of:,} training records)",
-            *(tokens.lines or ("none of these records is cut or left out",)),
+            *(tokens.lines or ("none of these records is cut or excluded",)),
             f"time: about {duration(self.seconds)} for training and its evaluations (measured on a micro-batch of "
             f"{seen.tokens:,} tokens, {seen.tokens_per_second:,.0f} tokens/s on {seen.device})",
             f"parameters: {seen.trainable:,} of {seen.parameters:,} trainable",
