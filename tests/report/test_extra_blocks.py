@@ -79,7 +79,7 @@ def test_effects_have_their_sizes_intervals_and_what_was_not_measured():
     first, second = audit.tables[0].rows
     assert first[:5] == ("the padding", "found", "+0.50 [+0.40, +0.60]", "0.125", "0.0040")
     assert second[1] == "excluded"
-    assert [group.title for group in audit.examples] == ["Examples: the padding"]
+    assert [group.title for group in audit.examples] == ["Examples of 1 effects"]
     assert any("one language" in line and "more" in line for line in audit.remarks)
     assert 'class="within"' in audit.plots[0].svg
 

@@ -305,3 +305,15 @@ def test_texts_have_the_contrast_of_wcag_aa_in_light_and_dark(page):
         for ground in ("lacks-left", "lacks-right", "up1", "up2", "up3", "down1", "down2", "down3"):
             assert ratio(colours["ink"], colours[ground]) >= 4.5, ground
         assert ratio(colours["control"], colours["paper"]) >= 3
+
+
+def test_many_long_errors_give_a_page_of_bounded_size():
+    def rows():
+        for k in range(2000):
+            text = f"{k} long text " * 300
+            yield f"f:{k}", {"reward_i": 0.0, "reward_j": 1.0 + k, "prompt": text, "text_i": text, "text_j": text + "!"}
+
+    facts = Facts(n=2000, compared=gather(rows()))
+    page = render_page(judge(facts), facts)
+    assert len(page.encode()) < 5e6
+    assert "The 500 largest of 2,000 comparisons" in page

@@ -15,8 +15,8 @@ from rewardsmith.errors import DataError
 from rewardsmith.evaluate.metrics import correctness, weighted_mean
 from rewardsmith.evaluate.statistics import clustered_mean, group_gap
 
-WORST_KEPT = 100
-"""Errors whose texts are kept for the report: as many as a person reads, and a page stays under a few megabytes."""
+WORST_KEPT = 500
+"""Errors whose texts are kept for the report: enough to search and filter; the page decides how much of each it shows."""
 
 Numbers = npt.NDArray[np.float64]
 

@@ -14,7 +14,10 @@ from rewardsmith.report.text import Words
 MOST_EFFECTS = 24
 """Effects in the chart; the table has all."""
 
-MOST_EXAMPLES = 3
+ATTACK = "attack"
+"""The kind of an effect that compares a text without content with real responses."""
+
+MOST_EXAMPLES = 2
 """Examples of one effect that the page shows."""
 
 LEVELS = 3
@@ -33,6 +36,11 @@ def number(value: Any, digits: int = 2, *, signed: bool = False) -> str:
     if value is None:
         return "–"
     return f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
+
+
+def short(value: Any) -> str:
+    """A figure that may be tiny, with two digits; a dash where there is none."""
+    return "–" if value is None else f"{value:.2g}"
 
 
 def span_of(ends: Any) -> tuple[float, float] | None:
@@ -64,7 +72,7 @@ def effects_block(evidence: Evidence, texts: Words, lang: Language) -> PageBlock
         "audit",
         texts["audit"],
         (line,),
-        (effects_chart(known, texts, lang),),
+        effect_charts(known, texts, lang),
         (effects_table(effects, texts, lang),),
         examples_of(effects, texts, lang),
         remarks=not_checked(audit.get("not_checked") or (), texts, lang),
@@ -72,17 +80,27 @@ def effects_block(evidence: Evidence, texts: Words, lang: Language) -> PageBlock
     )
 
 
-def effects_chart(effects: Sequence[Mapping[str, Any]], texts: Words, lang: Language) -> Plot:
-    """The effects with their intervals around the range that counts as none."""
+def effect_charts(effects: Sequence[Mapping[str, Any]], texts: Words, lang: Language) -> list[Plot]:
+    """What moves the reward of a response, and beside it how texts without content compare with real responses."""
+    attacks = [one for one in effects if one.get("kind") == ATTACK]
+    others = [one for one in effects if one.get("kind") != ATTACK]
+    groups = (("audit_chart", others), ("audit_attacks", attacks))
+    return [effects_chart(name, listed, texts, lang) for name, listed in groups if listed]
+
+
+def effects_chart(name: str, effects: Sequence[Mapping[str, Any]], texts: Words, lang: Language) -> Plot:
+    """The effects with their intervals around the range that counts as none; an attack counts as none below it."""
     shown = effects[:MOST_EFFECTS]
     rows = [effect_row(one, texts, lang) for one in shown]
     bound = shown[0].get("bound")
     within = None if bound is None else (-float(bound), float(bound))
-    picture = interval_chart(texts["audit_chart"], texts["audit_axis"], rows, guide=0.0, bound=within)
-    remarks = [texts["intervals_95"], *([] if bound is None else [texts["audit_bound"].format(bound=f"{bound:g}")])]
+    picture = interval_chart(texts[name], texts["audit_axis"], rows, guide=0.0, bound=within)
+    remarks = [texts["intervals_95"]]
+    if bound is not None:
+        remarks.append(texts[f"{name}_bound"].format(bound=f"{bound:g}"))
     if len(shown) < len(effects):
         remarks.append(texts["audit_shown"].format(shown=len(shown), effects=len(effects)))
-    return Plot("tall", texts["audit_chart"], picture, (), tuple(remarks))
+    return Plot("tall", texts[name], picture, (), tuple(remarks))
 
 
 def effect_row(effect: Mapping[str, Any], texts: Words, lang: Language) -> IntervalRow:
@@ -120,13 +138,13 @@ def effects_table(effects: Sequence[Mapping[str, Any]], texts: Words, lang: Lang
 
 def examples_of(effects: Sequence[Mapping[str, Any]], texts: Words, lang: Language) -> list[FoldedTexts]:
     """Texts that the effects found moved most, before and after."""
-    groups = []
-    for effect in effects:
-        if effect["status"] == "found" and effect.get("examples"):
-            title = texts["audit_examples"].format(name=in_language(effect.get("title"), lang) or effect["name"])
-            shown = [example_text(one, texts) for one in effect["examples"][:MOST_EXAMPLES]]
-            groups.append(FoldedTexts(title, shown))
-    return groups
+    found = [one for one in effects if one["status"] == "found" and one.get("examples")]
+    shown = [
+        f"{in_language(effect.get('title'), lang) or effect['name']}\n\n{example_text(example, texts)}"
+        for effect in found
+        for example in effect["examples"][:MOST_EXAMPLES]
+    ]
+    return [FoldedTexts(texts["audit_examples"].format(effects=len(found)), shown)] if shown else []
 
 
 def example_text(example: Any, texts: Words) -> str:
@@ -143,9 +161,9 @@ def not_checked(listed: Sequence[Any], texts: Words, lang: Language) -> list[str
     lines = []
     for one in listed:
         bring = in_language(one.get("bring"), lang)
-        line = f"{texts['not_checked']}{texts['colon']}{one.get('name')}{texts['colon']}{in_language(one.get('why'), lang)}"
-        lines.append(f"{line} {texts['to_measure']}{texts['colon']}{bring}" if bring else line)
-    return lines
+        line = f"{texts['not_checked']}{texts['colon']}{in_language(one.get('why'), lang) or one.get('name')}{texts['stop']}"
+        lines.append(f"{line}{texts['to_measure']}{texts['colon']}{bring}{texts['stop']}" if bring else line)
+    return [line.rstrip() for line in lines]
 
 
 def conformance_block(evidence: Evidence, texts: Words, lang: Language) -> PageBlock | None:
@@ -157,8 +175,8 @@ def conformance_block(evidence: Evidence, texts: Words, lang: Language) -> PageB
         (
             in_language(one.get("title"), lang) or str(one["name"]),
             texts.get(f"conformance_{one['status']}", str(one["status"])),
-            number(one.get("difference"), 5),
-            number(one.get("bound"), 5),
+            short(one.get("difference")),
+            short(one.get("bound")),
             in_language(one.get("why"), lang),
         )
         for one in checks

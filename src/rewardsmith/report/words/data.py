@@ -39,7 +39,7 @@ DATA: dict[str, tuple[str, str]] = {
         "准确率 {accuracy}；95 %：{interval}；随机水平 0.5",
     ),
     "figure_records": ("{records} records in {splits} splits", "{records} 条记录，{splits} 个划分"),
-    "data_shortcuts": ("Simple features that predict the label", "能预测标签的简单特征"),
+    "data_shortcuts": ("Shortcuts: simple features that predict the label", "捷径：能预测标签的简单特征"),
     "shortcut_axis": (
         "share of comparisons whose preferred response has more of it",
         "偏好回复在该特征上更多的比较所占比例",

@@ -22,7 +22,12 @@ EVIDENCE: dict[str, tuple[str, str]] = {
     ),
     "audit_chart": ("What moves the reward although the meaning stays", "含义不变而改变奖励的因素"),
     "audit_axis": ("effect, standard deviations of the reward", "效应（奖励的标准差）"),
-    "audit_bound": (
+    "audit_attacks": ("Texts without content against real responses", "无内容的文本与真实回复相比"),
+    "audit_attacks_bound": (
+        "excluded only with the whole interval below −{bound}",
+        "整个区间低于 −{bound} 才算已排除",
+    ),
+    "audit_chart_bound": (
         "shaded: effects up to ±{bound} count as none; excluded only with the whole interval inside",
         "阴影：不超过 ±{bound} 的效应视为没有；整个区间在其内才算已排除",
     ),
@@ -34,7 +39,7 @@ EVIDENCE: dict[str, tuple[str, str]] = {
     "audit_adjusted_p": ("p (Holm)", "p（Holm）"),
     "audit_detectable": ("detectable", "可检出"),
     "audit_sample_size": ("n / prompts", "n / 提示词"),
-    "audit_examples": ("Examples: {name}", "示例：{name}"),
+    "audit_examples": ("Examples of {effects} effects", "{effects} 种效应的示例"),
     "audit_before": ("Before, reward", "修改前，奖励"),
     "audit_after": ("After, reward", "修改后，奖励"),
     "best_of_n_chart": ("Best of N", "best-of-N"),

@@ -90,6 +90,7 @@ RUN: dict[str, tuple[str, str]] = {
     "could_not": ("Not established", "未能确定"),
     "not_checked": ("Not measured", "未测量"),
     "limits": ("What this report establishes", "本报告能确定什么"),
+    "stop": (". ", "。"),
     "to_measure": ("To measure it", "如何测量"),
     "charts_training": ("Training", "训练"),
     "charts_results": ("Results", "结果"),
