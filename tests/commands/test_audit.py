@@ -1,6 +1,7 @@
 """`rewardsmith audit` from the command line: what it writes, says and refuses."""
 
 import json
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -8,10 +9,10 @@ import pytest
 import rewardsmith as rs
 from builders import tiny
 from rewardsmith.cli import main
-from rewardsmith.commands import audit
+from rewardsmith.commands import audit, train, verify
 from rewardsmith.errors import DataError, OutputError, UsageError
 from rewardsmith.files import check_output
-from rewardsmith.files.kinds import AUDIT
+from rewardsmith.files.kinds import AUDIT, RUN
 from rewardsmith.language import display_width, speaking
 from rewardsmith.model.reward_model import RewardModel
 
@@ -164,6 +165,20 @@ def test_an_existing_audit_is_not_replaced_unasked(result, model):
 def test_what_cannot_be_meant_is_refused(settings, message):
     with pytest.raises(UsageError, match=message):
         audit.Config(model="m", **settings)
+
+
+def test_without_an_output_the_audit_of_a_run_goes_into_the_run(tmp_path):
+    run = tmp_path / "run"
+    small = {"model": "tiny", "n_embd": 16, "n_layer": 1, "threads": 1, "max_steps": 2, "max_length": 256}
+    train.run(train.Config(dataset=("synthetic:100",), output=run, report=False, **small))
+    config = audit.Config(model=str(run), sources=("synthetic:12",), part=("best_of_n",), explain=1)
+    assert audit.run(config).folder == run
+    assert (run / "audit.json").is_file()
+    check_output(run, RUN, overwrite=True)
+    assert verify.run(verify.Config(place=run)).holds
+    with pytest.raises(OutputError, match="already exists"):
+        audit.run(config)
+    assert audit.run(replace(config, overwrite=True)).folder == run
 
 
 def test_data_without_a_usable_row_is_refused(model, tmp_path):

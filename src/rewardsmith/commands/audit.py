@@ -132,11 +132,13 @@ def check_folder(config: Config, folder: Path, *, in_run: bool) -> None:
 
 def audited(config: Config, folder: Path | None, progress: Progress) -> "BiasAudit":
     """The audit, written to the folder where there is one."""
+    from rewardsmith.audit.biases.rewrites import read_rewrites
     from rewardsmith.pipelines.audit.pipeline import PARTS, Plan, audit_model, explained, save
 
+    rewrites = read_rewrites(config.rewrites) if config.rewrites else ()
     model = opened(config, progress)
     records = read(config, progress)
-    plan = Plan(config.part or PARTS, config.bound, config.seed, config.rewrites)
+    plan = Plan(config.part or PARTS, config.bound, config.seed, rewrites)
     source = " ".join(config.sources)
     found = audit_model(model, records, plan, name=config.model, source=source, progress=progress)
     if folder is not None:

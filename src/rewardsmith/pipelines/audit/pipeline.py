@@ -9,9 +9,9 @@ import numpy as np
 
 from rewardsmith.audit.biases.built_in import built_in_effects
 from rewardsmith.audit.biases.counterfactual import counterfactual_effects, shifted
-from rewardsmith.audit.biases.generators import generator_effects
+from rewardsmith.audit.biases.generators import MOST, generator_effects
 from rewardsmith.audit.biases.observed import differences_of, length_account, observed_effects
-from rewardsmith.audit.biases.rewrites import read_rewrites, rewrite_effects
+from rewardsmith.audit.biases.rewrites import Rewritten, rewrite_effects
 from rewardsmith.audit.biases.texts import PARALLEL
 from rewardsmith.audit.effect import Effect, Scale, adjusted, reward_scale
 from rewardsmith.audit.over_optimisation import FEWEST_PROMPTS, FEWEST_RESPONSES, Candidates, best_of_n_account
@@ -39,7 +39,7 @@ class Plan:
     parts: Sequence[str]
     bound: float
     seed: int
-    rewrites: Path | None = None
+    rewrites: Sequence[Rewritten] = ()
 
 
 @dataclass(frozen=True)
@@ -141,10 +141,12 @@ def measured(data: Rewarded, score: Scorer, plan: Plan) -> tuple[list[Effect], d
             NotChecked("generator", why, Said("a column with the model of each response", "每条回复的模型名一列"))
         )
     elif more:
-        why = Said(f"{more} more generators, which have too few prompts", f"另有 {more} 个生成模型，其提示词过少")
+        why = Said(
+            f"{more} more generators: too few prompts, or beyond the {MOST} most frequent",
+            f"另有 {more} 个生成模型：提示词过少，或不在最常见的 {MOST} 个之内",
+        )
         missing.append(NotChecked("generator", why, Said("more responses of each", "它们各自更多的回复")))
-    if plan.rewrites is not None:
-        effects += rewrite_effects(read_rewrites(plan.rewrites), score, data.scale, **options)
+    effects += rewrite_effects(plan.rewrites, score, data.scale, **options)
     return effects, length, missing
 
 
