@@ -18,6 +18,8 @@ from rewardsmith.evaluate.statistics import (
     Statistic,
     cluster_index,
     cluster_intervals,
+    clustered_mean,
+    holm,
     minimal_detectable_difference,
     no_interval,
     point_value,
@@ -179,12 +181,19 @@ def mean_with_interval(
     seed: int,
     bounds: tuple[float, float] | None = None,
 ) -> tuple[float, Interval]:
-    """The mean over all rows and its interval, clusters kept together; NaN and none for no rows."""
+    """The mean over all rows and its interval, clusters kept together; NaN and none for no rows.
+
+    With `bounds` that of `clustered_mean`, for shares; without, the bootstrap, and below 30 clusters Student's t.
+    """
+    weight = np.ones(value.size)
+    if bounds is not None:
+        share = clustered_mean(value, weight, cluster=cluster, bounds=bounds)
+        return share.value, share.interval()
     index, clusters = cluster_index(cluster)
     if not clusters:
         return math.nan, no_interval(0)
-    statistic = ratio_statistic(value, np.ones(value.size), index=index)
-    return point_value(statistic, clusters), interval_of(statistic, clusters, seed=seed, bounds=bounds)
+    statistic = ratio_statistic(value, weight, index=index)
+    return point_value(statistic, clusters), interval_of(statistic, clusters, seed=seed)
 
 
 def p_value(value: Float[np.ndarray, " N"], cluster: Int[np.ndarray, " N"], *, seed: int) -> float:
@@ -193,13 +202,7 @@ def p_value(value: Float[np.ndarray, " N"], cluster: Int[np.ndarray, " N"], *, s
 
 
 def adjusted(effects: Sequence[Effect]) -> list[Effect]:
-    """The effects with p-values after Holm's correction (1979, Scand. J. Statist. 6, 65-70) over all that have one.
-
-    Sorted p-values are multiplied by m, m - 1, … and made monotone: all statements together are wrong with at most LEVEL.
-    """
-    order = sorted((k for k, one in enumerate(effects) if not math.isnan(one.p)), key=lambda k: effects[k].p)
-    result, running = list(effects), 0.0
-    for rank, k in enumerate(order):
-        running = max(running, min(1.0, (len(order) - rank) * effects[k].p))
-        result[k] = replace(effects[k], p_adjusted=running)
-    return result
+    """The effects with p-values after Holm's correction over all that have one: their statements together are wrong with a
+    probability of at most LEVEL."""
+    corrected = holm([one.p for one in effects])
+    return [replace(one, p_adjusted=p) for one, p in zip(effects, corrected, strict=True)]
