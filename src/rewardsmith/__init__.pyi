@@ -23,6 +23,7 @@ from rewardsmith.pipelines.diagnose import Diagnosis
 from rewardsmith.pipelines.prepare.result import Result as PrepareResult
 from rewardsmith.pipelines.score.pipeline import Result as ScoreResult
 from rewardsmith.pipelines.train.config import Lora
+from rewardsmith.pipelines.train.loss import LossSettings
 from rewardsmith.pipelines.train.pipeline import Result as TrainResult
 from rewardsmith.pipelines.verify import Verification
 from rewardsmith.progress import SILENT as SILENT
@@ -62,6 +63,33 @@ __all__ = [
     "train",
     "verify",
 ]
+
+class _LossSettingsFields(TypedDict, total=False):
+    """The loss function and its options; an option that the loss does not use is refused."""
+
+    name: str
+    """Loss function: bradley-terry, margin, scaled-margin, label-smoothing, soft-labels, rao-kupper, davidson, hinge,
+    focal, focal-ranking, symmetric, ramp, unbiased, gce, plackett-luce or regression (see docs/losses.md)."""
+    center: float | None
+    """Coefficient of the squared sum of the two rewards of a comparison, which keeps rewards near 0 (default: 0)."""
+    margin_scale: float | None
+    """margin, scaled-margin: factor of the margins of the data (default: 1)."""
+    smoothing: float | None
+    """label-smoothing: probability that a label is wrong, below 0.5 (default: 0.1)."""
+    prior_votes: float | None
+    """soft-labels: votes added to each side (default: 1; 0 takes the share of votes as it is)."""
+    tie_share: float | None
+    """rao-kupper, davidson: probability of a tie between equal rewards (default: 1/3)."""
+    hinge_lead: float | None
+    """hinge: lead of the preferred response from which on a comparison costs nothing (default: 1)."""
+    gamma: float | None
+    """focal, focal-ranking: exponent; larger values reduce the weight of comparisons already won (default: 2)."""
+    flip_rate: float | None
+    """unbiased: share of labels that are flipped, below 0.5 (default: 0.1)."""
+    power: float | None
+    """gce: exponent between bradley-terry (near 0) and symmetric (1) (default: 0.7)."""
+    top: int | None
+    """plackett-luce: number of first places of a ranking to learn from (default: all)."""
 
 class _LoraFields(TypedDict, total=False):
     """Settings of a LoRA adapter; without a rank there is none."""
@@ -437,7 +465,7 @@ def train(
     max_length: int | None = None,
     reasoning: Literal["omit", "think"] | None = None,
     frac: float = 1.0,
-    loss: str = "bradley-terry",
+    loss: LossSettings | _LossSettingsFields | str = ...,
     head_start: Literal["random", "probe"] = "random",
     heads: int = 1,
     merge_prompts: bool = False,
@@ -509,7 +537,22 @@ def train(
         reasoning: Reasoning stored separately from a response: omit, or think to put it before the response in
             think tags (default: that of the model, or omit).
         frac: Fraction of the training records to use, above 0 and at most 1.
-        loss: Loss function: bradley-terry.
+        loss: Loss function: bradley-terry, margin, scaled-margin, label-smoothing, soft-labels, rao-kupper,
+            davidson, hinge, focal, focal-ranking, symmetric, ramp, unbiased, gce, plackett-luce or regression (see
+            docs/losses.md).
+        loss.center: Coefficient of the squared sum of the two rewards of a comparison, which keeps rewards near 0
+            (default: 0).
+        loss.margin_scale: margin, scaled-margin: factor of the margins of the data (default: 1).
+        loss.smoothing: label-smoothing: probability that a label is wrong, below 0.5 (default: 0.1).
+        loss.prior_votes: soft-labels: votes added to each side (default: 1; 0 takes the share of votes as it is).
+        loss.tie_share: rao-kupper, davidson: probability of a tie between equal rewards (default: 1/3).
+        loss.hinge_lead: hinge: lead of the preferred response from which on a comparison costs nothing (default:
+            1).
+        loss.gamma: focal, focal-ranking: exponent; larger values reduce the weight of comparisons already won
+            (default: 2).
+        loss.flip_rate: unbiased: share of labels that are flipped, below 0.5 (default: 0.1).
+        loss.power: gce: exponent between bradley-terry (near 0) and symmetric (1) (default: 0.7).
+        loss.top: plackett-luce: number of first places of a ranking to learn from (default: all).
         head_start: Initialisation of a new head: random, or probe (a linear probe: the head is first fitted on the
             features of the untrained model).
         heads: Number of heads to fit on bootstrap samples of the prompts; the reward is their mean, and their

@@ -83,8 +83,14 @@ def trees_of(network: RewardNetwork, *, longest: int, count: int = PAIRS) -> lis
 
 def example_of(number: int, tree: TokenTree) -> Example:
     """A pair whose first response is preferred."""
-    one = np.ones(1, dtype=np.float32)
-    return Example(str(number), str(number), str(number), tree, np.array([0]), np.array([1]), one, one)
+    one, name = np.ones(1, dtype=np.float32), str(number)
+    nothing = np.full((5, 1), np.nan, dtype=np.float32)
+    return Example(
+        *(name, name, name, tree, np.array([0]), np.array([1]), one, one),
+        margin=nothing[0],
+        votes=nothing[:3].T,
+        ratings=nothing[3:, 0],
+    )
 
 
 def floor_of(network: RewardNetwork, trees: list[TokenTree]) -> Floor:

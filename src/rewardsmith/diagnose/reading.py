@@ -9,7 +9,7 @@ import numpy as np
 
 from rewardsmith.diagnose import parsing
 from rewardsmith.diagnose.compared import gather
-from rewardsmith.diagnose.facts import CurvePoint, DataFacts, DataFinding, Facts
+from rewardsmith.diagnose.facts import CHANCE_LOSS, CurvePoint, DataFacts, DataFinding, Facts
 from rewardsmith.errors import DataError, UsageError
 from rewardsmith.evaluate.metrics import moments
 from rewardsmith.files.manifest import refuse_changed
@@ -25,6 +25,8 @@ eval_loss nll_ci tie_rate auc auc_ci brier ece ece_calibrated ece_noise_floor te
 too_few_prompts reward_std baselines by_category by_difficulty reliability train_loss pairs epochs steps best_step
 stopped_early nll_at_chance left_out left_out_validation
 """
+SAME_LOSS = 1e-3
+"""Nats between two losses at equal rewards that are the same but for rounding."""
 OF_VALIDATION = {"val_acc", "val_accuracy", "eval_accuracy", "val_loss", "eval_loss"}
 """Names of figures that can only be those of validation data."""
 
@@ -127,8 +129,14 @@ def facts_from_folder(folder: Path) -> Facts:
 
 
 def training_figures(training: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures of train.json that Facts has a field for; its other figures stay in Facts.training."""
-    names = ("train_loss", "pairs", "epochs", "steps", "best_step", "stopped_early")
+    """The figures of train.json that Facts has a field for; its other figures stay in Facts.training.
+
+    A training loss that is not ln 2 at equal rewards is no cross-entropy of two outcomes, and compared with nothing.
+    """
+    names = ["pairs", "epochs", "steps", "best_step", "stopped_early"]
+    equal = parsing.number(training, "loss_at_equal_rewards")
+    if equal is None or abs(equal - CHANCE_LOSS) < SAME_LOSS:
+        names.append("train_loss")
     return {name: training[name] for name in names if name in training}
 
 

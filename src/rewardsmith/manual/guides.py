@@ -17,7 +17,7 @@ class Guide:
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-DATA, MODEL, HEAD, OPTIMISATION = "Data", "Model", "Head", "Optimisation"
+DATA, MODEL, HEAD, OPTIMISATION, LOSS = "Data", "Model", "Head", "Optimisation", "Loss"
 SPEED, RUN, OUTPUT, TRACKING = "Memory and speed", "Run", "Output", "Tracking"
 
 GUIDES: Mapping[str, Guide] = {
@@ -62,8 +62,12 @@ GUIDES: Mapping[str, Guide] = {
             ),
             HEAD: ("head_start", "heads", "question", "read_layers", "pooling", "dropout"),
             OPTIMISATION: (
-                *("lr", "warmup", "epochs", "max_steps", "batch", "loss"),
+                *("lr", "warmup", "epochs", "max_steps", "batch"),
                 *("weight_decay", "clip", "evals", "patience"),
+            ),
+            LOSS: (
+                *("loss", "loss.center", "loss.margin_scale", "loss.smoothing", "loss.prior_votes", "loss.tie_share"),
+                *("loss.hinge_lead", "loss.gamma", "loss.flip_rate", "loss.power", "loss.top"),
             ),
             SPEED: (
                 *("device", "dtype", "tokens_per_microbatch", "gradient_checkpointing", "activation_offload"),

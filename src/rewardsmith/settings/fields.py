@@ -79,6 +79,15 @@ def settings_of(kind: type) -> tuple[Setting, ...]:
     return tuple(_leaves(kind, ()))
 
 
+NAME = "name"
+"""The field of a nested Config that is set by the section's own word: `--loss hinge` beside `--loss.hinge-lead 2`."""
+
+
+def path_of(field: str, above: tuple[str, ...]) -> tuple[str, ...]:
+    """Where a field of a Config stands; of a nested one, `name` is the section itself."""
+    return above if above and field == NAME else (*above, field)
+
+
 def _leaves(kind: type, above: tuple[str, ...]) -> Iterator[Setting]:
     hints = typing.get_type_hints(kind, include_extras=True)
     documents = attribute_docs(kind)
@@ -86,7 +95,7 @@ def _leaves(kind: type, above: tuple[str, ...]) -> Iterator[Setting]:
         if not field.init:
             continue
         hint, help_text = _annotated(hints[field.name])
-        path = (*above, field.name)
+        path = path_of(field.name, above)
         if isinstance(hint, type) and dataclasses.is_dataclass(hint):
             yield from _leaves(hint, path)
             continue
@@ -133,6 +142,8 @@ def names(kind: type) -> dict[str, Setting]:
     found = {setting.key: setting for setting in settings_of(kind)}
     for setting in settings_of(kind):
         found.setdefault(setting.key.replace(".", "_"), setting)
+        if any(other.key.startswith(f"{setting.key}.") for other in settings_of(kind)):  # `loss: {name: hinge}`
+            found.setdefault(f"{setting.key}.{NAME}", setting)
     for alias, target in ALIASES.items():
         meant = found.get(target) or found.get(target.replace(".", "_"))
         if meant:
@@ -157,7 +168,7 @@ def _build(kind: type[C], values: Mapping[str, Any], above: tuple[str, ...]) -> 
     hints = typing.get_type_hints(kind)
     given: dict[str, Any] = {}
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]
-        path = (*above, field.name)
+        path = path_of(field.name, above)
         hint = hints[field.name]
         if isinstance(hint, type) and dataclasses.is_dataclass(hint):
             given[field.name] = _build(hint, values, path)

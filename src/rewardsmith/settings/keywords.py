@@ -18,7 +18,7 @@ from typing import Any
 
 from rewardsmith.errors import UsageError
 from rewardsmith.settings.elsewhere import suggestion
-from rewardsmith.settings.fields import REQUIRED, names, settings_of
+from rewardsmith.settings.fields import NAME, REQUIRED, names, settings_of
 from rewardsmith.settings.in_memory import InMemory
 from rewardsmith.settings.values import arms, from_yaml, is_optional, length, shown
 
@@ -54,7 +54,8 @@ def _accepted(arm: Any, files: bool) -> Any:
     if arm is Path or (files and arm is str):
         return str | Path
     if dataclasses.is_dataclass(arm):
-        return arm | Mapping[str, Any]  # type: ignore[operator]
+        named = any(field.name == NAME for field in dataclasses.fields(arm))
+        return arm | Mapping[str, Any] | str if named else arm | Mapping[str, Any]  # type: ignore[operator]
     if typing.get_origin(arm) is not tuple:
         return arm
     one = _accepted(typing.get_args(arm)[0], files)
@@ -118,15 +119,21 @@ def canonical(kind: type, given: Mapping[str, Any]) -> dict[str, Any]:
 def flattened(given: Mapping[str, Any], known: Collection[str]) -> Iterator[tuple[str, Any]]:
     """The keywords, the fields of a nested Config by dotted key."""
     for name, value in given.items():
-        if not any(key.startswith(name + ".") for key in known):
-            yield name, value
-            continue
+        inside = inside_of(name, known)
         fields = dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value  # type: ignore[arg-type]
-        if not isinstance(fields, Mapping):
+        if inside and isinstance(fields, Mapping):
+            refuse_unknown(name, fields, inside)
+            yield from ((inside[field], inner) for field, inner in fields.items())
+        elif inside and name not in known:  # a section without a word of its own, as loss="hinge" is
             raise UsageError(f"{name}: got {shown(value)}, expected a mapping of its settings to their values")
-        inside = {key.removeprefix(name + "."): key for key in known if key.startswith(name + ".")}
-        refuse_unknown(name, fields, inside)
-        yield from ((inside[field], inner) for field, inner in fields.items())
+        else:
+            yield name, value
+
+
+def inside_of(section: str, known: Collection[str]) -> dict[str, str]:
+    """The fields of a nested Config with their dotted keys; {} for a setting that is no section."""
+    inside = {key.removeprefix(section + "."): key for key in known if key.startswith(section + ".")}
+    return {NAME: section, **inside} if inside and section in known else inside
 
 
 def check_types(given: Mapping[str, tuple[Any, Any]]) -> None:

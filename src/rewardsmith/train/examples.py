@@ -18,13 +18,17 @@ from rewardsmith.scoring.token_cache import encode_records
 from rewardsmith.scoring.tokens import Encoded, Encoder
 from rewardsmith.scoring.trees import TokenTree, build_tree
 
+NO_VOTES = (np.nan, np.nan, np.nan)
+NOT_RATED = "no response of the row has a rating"
+
 
 @dataclass(frozen=True)
 class Example:
     """A record ready for training: its token tree, and its comparisons as arrays of length C.
 
     The weights of a record's comparisons share 1 (times their own weights), so that a ranking of ten responses counts
-    as much as a pair. `prompt_length` is the rendered text's shared part in tokens.
+    as much as a pair. `margin` and `votes` (for, against, undecided) are NaN where the data have none; of K responses,
+    `ratings` are NaN likewise.
     """
 
     id: str
@@ -35,6 +39,14 @@ class Example:
     other: Int64[np.ndarray, " C"]
     preference: Float32[np.ndarray, " C"]
     weight: Float32[np.ndarray, " C"]
+    margin: Float32[np.ndarray, " C"]
+    votes: Float32[np.ndarray, "C 3"]
+    ratings: Float32[np.ndarray, " K"]
+
+    @property
+    def lengths(self) -> Float32[np.ndarray, " K"]:
+        """Tokens of each answer; of the sequence where the tree does not know its answers."""
+        return np.array(self.tree.answers or [len(ids) for ids in self.tree.sequences], dtype=np.float32)
 
     @property
     def sequences(self) -> Sequences:
@@ -71,20 +83,23 @@ class Encoding:
 
 
 def encode_examples(
-    records: Sequence[Record], encoder: Encoder, *, share: bool, progress: Progress = SILENT
+    records: Sequence[Record], encoder: Encoder, *, share: bool, progress: Progress = SILENT, rated: bool = False
 ) -> Encoding:
     """Tokenize the records that hold a comparison; what cannot be trained on is refused with its reason.
+
+    With `rated` (a loss on ratings) the records that hold a rating instead; their comparisons are kept to measure by.
 
     A response longer than the contract allows is refused (cutting it would train on a text nobody wrote), and so is a
     comparison of responses that became the same tokens: its margin is 0 whatever the model learns.
     """
     result = Encoding([], [])
-    outcomes = encode_records([record for record in records if counting(record)], encoder, note=progress.note)
+    heard = has_rating if rated else counting
+    outcomes = encode_records([record for record in records if heard(record)], encoder, note=progress.note)
     with contextlib.closing(outcomes), progress.task("tokenizing", len(records), "records") as task:
         for record in records:
             task.advance()
-            outcome = next(outcomes) if counting(record) else None
-            reason = why_refused(record, outcome, encoder.contract.max_length)
+            outcome = next(outcomes) if heard(record) else None
+            reason = why_refused(record, outcome, encoder.contract.max_length, rated=rated)
             if reason is not None:
                 result.refused.append(refused(record, reason))
                 result.left_out.unused(record, *reason)
@@ -104,16 +119,23 @@ def counting(record: Record) -> list[Comparison]:
     return [comparison for comparison in record.comparisons if comparison.weight > 0]
 
 
-def why_refused(record: Record, outcome: Encoded | ContractError | None, limit: int) -> tuple[str, str] | None:
-    """(code, reason) where a record cannot be trained on; None as outcome: it holds no comparison that counts."""
+def has_rating(record: Record) -> bool:
+    """Whether one of the responses is rated, on the attribute that is followed."""
+    return any(value is not None for value in record.ratings.get("overall", ()))
+
+
+def why_refused(
+    record: Record, outcome: Encoded | ContractError | None, limit: int, *, rated: bool = False
+) -> tuple[str, str] | None:
+    """(code, reason) where a record cannot be trained on; None as outcome: it holds no comparison (rating) that counts."""
     if outcome is None:
-        return "no_comparison", NOT_COMPARED
+        return ("no_rating", NOT_RATED) if rated else ("no_comparison", NOT_COMPARED)
     if isinstance(outcome, ContractError):
         return "not_scorable", str(outcome)
     if outcome.overlong:
         longest = max(map(len, outcome.sequences)) + max(outcome.cuts.response_tokens)
         return "too_long", f"the conversation has {longest} tokens with this response, more than max_length {limit}"
-    if not told_apart(counting(record), outcome.sequences):
+    if not rated and not told_apart(counting(record), outcome.sequences):
         return "identical_tokens", "the responses have the same tokens, so a model cannot distinguish them"
     return None
 
@@ -132,12 +154,21 @@ def add_example(result: Encoding, record: Record, outcome: Encoded, *, share: bo
             prompt_id=record.prompt_id,
             place=record.place,
             tree=tree,
-            preferred=np.array([c.i for c in comparisons]),
-            other=np.array([c.j for c in comparisons]),
+            preferred=np.array([c.i for c in comparisons], dtype=np.int64),
+            other=np.array([c.j for c in comparisons], dtype=np.int64),
             preference=np.array([c.preference for c in comparisons], dtype=np.float32),
             weight=np.array([c.weight / len(comparisons) for c in comparisons], dtype=np.float32),
+            margin=np.array([np.nan if c.margin is None else c.margin for c in comparisons], dtype=np.float32),
+            votes=np.array([c.votes or NO_VOTES for c in comparisons], dtype=np.float32).reshape(-1, 3),
+            ratings=ratings_of(record),
         )
     )
+
+
+def ratings_of(record: Record) -> Float32[np.ndarray, " K"]:
+    """The rating of each response on the attribute that is followed, NaN where there is none."""
+    values = record.ratings.get("overall") or (None,) * len(record.responses)
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float32)
 
 
 def rank_by_hash(keys: Iterable[str], *, salt: str) -> list[int]:

@@ -17,20 +17,19 @@ import orjson
 import torch
 
 from rewardsmith.errors import TrainingError
-from rewardsmith.evaluate.metrics import accuracy, nll, over_decided
 from rewardsmith.files import hash_text, write_bytes
 from rewardsmith.launch.signals import Interrupted, deferred
 from rewardsmith.model.forward.network import RewardNetwork
 from rewardsmith.model.runtime.allocator import kept_memory
 from rewardsmith.model.runtime.processes import ALONE, Team
-from rewardsmith.model.scorer import score
 from rewardsmith.progress import SILENT, Progress, Task
 from rewardsmith.train import resume
 from rewardsmith.train.engines.engine import Parallel
 from rewardsmith.train.engines.select import start_engine
 from rewardsmith.train.examples import Example, steps_of_epoch
 from rewardsmith.train.fitting.probe import ProbeFigures, fit_head
-from rewardsmith.train.losses import LOSSES
+from rewardsmith.train.held_out import loss_at_equal_rewards, validation_figures
+from rewardsmith.train.losses import LN_2, choose
 from rewardsmith.train.optimizer import make_optimizer
 from rewardsmith.train.resume import lines_up_to
 from rewardsmith.train.schedule import learning_rate
@@ -39,7 +38,8 @@ from rewardsmith.train.step import Dropout, StepFigures, add_gradient
 COUNTED = {"comparisons", "tokens"}
 """Figures of a step that a bar does not show."""
 
-EXPLODED = 10.0  # a mean loss of 10 over EXPLODED_STEPS steps: margins of -10 on average, far from anything useful
+EXPLODED = 10.0 / LN_2
+"""Times the loss at equal rewards (at least ln 2), over EXPLODED_STEPS steps: margins of -10 under Bradley-Terry."""
 EXPLODED_STEPS = 10
 
 
@@ -51,6 +51,7 @@ class FitSettings:
     validation loss (0 = never). `keep` checkpoints to resume from stay on disk. `max_steps` ends the run, and its
     schedule, before the epochs do (0: nothing but the head's start). `head_start` "probe" fits the head to the untrained
     backbone first (see `train.probe`), as the mean of `heads` where they are several; "random" and "own" leave it as it is.
+    `loss_options` are those given for the loss (None: its defaults).
     """
 
     epochs: int
@@ -69,6 +70,7 @@ class FitSettings:
     head_start: str = "random"
     max_steps: int | None = None
     heads: int = 1
+    loss_options: Mapping[str, float] | None = None
 
     def total(self, per_epoch: int) -> int:
         """Optimizer steps of the whole run."""
@@ -94,12 +96,13 @@ class FitState:
 
 @dataclass(frozen=True)
 class FitResult:
-    """What training came to; `train_loss` is the mean over all steps of the run, `head` how the head was fitted."""
+    """What training came to: `head` says how the head was fitted, `equal` what the loss is at equal rewards."""
 
     state: FitState
     total_steps: int
     resumed_from: int | None
     head: ProbeFigures | None = None
+    equal: float | None = None
 
 
 class Fit:
@@ -136,7 +139,8 @@ class Fit:
         self.warmup = max(1, round(settings.warmup * self.total))
         self.state = FitState()
         self.head: ProbeFigures | None = None
-        self.loss = LOSSES[settings.loss]
+        self.loss = choose(settings.loss, settings.loss_options)
+        self.chance = loss_at_equal_rewards(self.loss, train)
         self.note: Callable[[str], None] = SILENT.note
 
     def run(self, *, resuming: bool = False, progress: Progress = SILENT) -> FitResult:
@@ -166,7 +170,7 @@ class Fit:
                     break
         self.engine.close()
         resume.load_best(self.network, self.checkpoints, self.state.best_step)
-        return FitResult(self.state, self.total, resumed, self.head)
+        return FitResult(self.state, self.total, resumed, self.head, self.chance)
 
     def _fit_head(self, progress: Progress) -> None:
         """Begin with a fitted head; its validation is the curve's point at step 0, and may turn out the best.
@@ -257,10 +261,11 @@ class Fit:
             "pairs_per_second": figures.comparisons / seconds,
         }
         self._log(row)
-        if len(state.recent) == EXPLODED_STEPS and sum(state.recent) / EXPLODED_STEPS > EXPLODED:
+        mean = sum(state.recent) / EXPLODED_STEPS
+        if len(state.recent) == EXPLODED_STEPS and mean > EXPLODED * max(LN_2, self.chance):
             raise TrainingError(
-                f"the loss diverged: mean {sum(state.recent) / EXPLODED_STEPS:.1f} over steps "
-                f"{state.step - EXPLODED_STEPS + 1} to {state.step} (chance level: 0.69); {self._advice()}"
+                f"the loss diverged: mean {mean:.1f} over steps {state.step - EXPLODED_STEPS + 1} to {state.step} (at "
+                f"equal rewards: {self.chance:.2f}); {self._advice()}"
             )
 
     def _due(self) -> bool:
@@ -273,15 +278,16 @@ class Fit:
         if not self.validation:
             return
         budget = self.settings.tokens_per_microbatch
-        figures = validation_figures(self.network, self.validation, budget, team=self.team)
+        figures = validation_figures(self.network, self.validation, budget, loss=self.loss, team=self.team)
         self._log({"step": state.step, "epoch": state.step / self.per_epoch, **figures})
         right = figures["eval_accuracy"]
         progress.note(
             f"step {state.step}/{self.total}: validation loss {figures['eval_loss']:.4f}, "
             f"accuracy {'–' if math.isnan(right) else f'{right:.4f}'}"
         )
-        if figures["eval_loss"] < state.best_loss:
-            state.best_loss, state.best_step, state.without_gain = figures["eval_loss"], state.step, 0
+        reached = figures.get("eval_objective", figures["eval_loss"])
+        if reached < state.best_loss:
+            state.best_loss, state.best_step, state.without_gain = reached, state.step, 0
             resume.save_best(
                 self.checkpoints / resume.BEST, self.network, {"step": state.step, **figures}, team=self.team
             )
@@ -364,25 +370,3 @@ def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
 def seed_of(seed: int, step: int, rank: int) -> int:
     """A seed of its own for every step and process."""
     return int(hash_text(f"{seed}:{step}:{rank}")[:15], 16)
-
-
-def validation_figures(
-    network: RewardNetwork, examples: Sequence[Example], budget: int, *, team: Team = ALONE
-) -> dict[str, float]:
-    """Loss, accuracy, mean margin and the rewards' mean and spread on the validation comparisons.
-
-    Accuracy and margin leave label ties out; they are NaN where there are no others.
-    """
-    rewards = list(score(network, [example.sequences for example in examples], budget=budget, team=team))
-    pairs = list(zip(rewards, examples, strict=True))
-    margin = np.concatenate([r[e.preferred] - r[e.other] for r, e in pairs])
-    preference = np.concatenate([e.preference for e in examples]).astype(np.float64)
-    weight = np.concatenate([e.weight for e in examples]).astype(np.float64)
-    every = np.concatenate(rewards)
-    return {
-        "eval_loss": nll(margin, preference, weight=weight),
-        "eval_accuracy": accuracy(margin, preference, weight=weight),
-        "eval_margin": over_decided(margin, preference, weight),
-        "eval_reward_mean": float(every.mean()),
-        "eval_reward_std": float(every.std()),
-    }

@@ -1,8 +1,9 @@
 """One optimizer step: the gradient as it is defined, however the step is cut into micro-batches.
 
-The loss of a step is sum(w * l) / sum(w) over all comparisons of its records. Micro-batches only bound memory: their
-losses are divided by the step's whole weight before backward, so any cut gives the same gradient. Several processes
-share the records; each knows the whole step, and so its weight and how many passes the others make.
+The loss of a step is sum(w * l) / sum(w) over all comparisons of its records (or rankings, or rated responses: the units
+of the loss). Micro-batches only bound memory: their losses are divided by the step's whole weight before backward, so any
+cut gives the same gradient. Several processes share the records; each knows the whole step, and so its weight and how many
+passes the others make.
 """
 
 import hashlib
@@ -22,7 +23,8 @@ from rewardsmith.model.forward.network import RewardNetwork
 from rewardsmith.model.runtime.processes import Team
 from rewardsmith.train.engines.engine import Engine, deal
 from rewardsmith.train.examples import Example
-from rewardsmith.train.losses import Loss
+from rewardsmith.train.labels import labels_of, total_weight, unit_places
+from rewardsmith.train.losses.loss import Loss, Unit
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def add_gradient(
     `examples` are the whole step's, of which each process of the engine's team computes its part. `scale` multiplies
     the loss before backward (fp16 needs that; the caller takes it out again).
     """
-    total = float(sum(example.weight.sum() for example in examples))
+    total = total_weight(examples, loss.unit)
     seen = Seen()
     passes, idle = passes_of(network, examples, budget, engine.team)
     for number, chosen in enumerate([*passes, *idle], start=1):
@@ -113,25 +115,22 @@ def add_gradient(
         with engine.passing(last=number == len(passes) + len(idle)):
             batch = network.collate([example.tree for example in chosen])
             scores = engine.rewards(batch, dropout.masks(chosen, network.head.in_features, network.device))
-            columns = comparison_columns(chosen, network.device)
-            preferred, other = scores[columns.preferred], scores[columns.other]
-            values = loss(preferred, other, columns.preference)
-            part = (columns.weight * values).sum() / total * counts
+            labels = labels_of(chosen, network.device, loss.unit)
+            values = loss.values(scores, labels)
+            part = (labels.unit_weight * values).sum() / total * counts
             engine.backward(scale(part * engine.weight))
         if counts:
-            seen.passes.append((part.detach(), values.detach(), (preferred - other).detach(), scores.detach()))
-            seen.places += [example.place for example in chosen for _ in example.preferred]
-            seen.preferences += [example.preference for example in chosen]
-            seen.weights += [example.weight for example in chosen]
-            seen.tokens += sum(cost(example.tree, packed=network.packed) for example in chosen)
+            margins = scores[labels.preferred] - scores[labels.other]
+            seen.passes.append((part.detach(), values.detach(), margins.detach(), scores.detach()))
+            seen.look_at(chosen, loss.unit, packed=network.packed)
     return seen
 
 
 @dataclass
 class Seen:
-    """What one process saw of a step, left on the device: of each pass its loss, the C comparisons' losses and margins, and
-    the R rewards; `places` are the comparisons' rows, preferences and weights what the data say of them. To look at one
-    of the others would make the host wait for the device.
+    """What one process saw of a step, left on the device: of each pass its loss, the losses of its U units, the margins of
+    its C comparisons, and the R rewards; `places` are the units' rows, preferences and weights what the data say of the
+    comparisons. To look at one of the others would make the host wait for the device.
     """
 
     passes: list[tuple[Tensor, Tensor, Tensor, Tensor]] = field(default_factory=list)
@@ -139,6 +138,13 @@ class Seen:
     preferences: list[np.ndarray] = field(default_factory=list)
     weights: list[np.ndarray] = field(default_factory=list)
     tokens: int = 0
+
+    def look_at(self, examples: Sequence[Example], unit: Unit, *, packed: bool) -> None:
+        """Note what the host knows of the examples of a pass."""
+        self.places += [place for example in examples for place in unit_places(example, unit)]
+        self.preferences += [example.preference for example in examples]
+        self.weights += [example.weight for example in examples]
+        self.tokens += sum(cost(example.tree, packed=packed) for example in examples)
 
     def read(self, team: Team, *more: Tensor) -> tuple[StepFigures, list[float]]:
         """The step's figures over the whole team, and the numbers `more`, with one copy from the device to the host.
@@ -198,32 +204,6 @@ def figures_of(parts: Sequence[StepPart]) -> StepFigures:
         reward_std=reward.std(correction=0).item(),
         comparisons=len(margin),
         tokens=sum(tokens),
-    )
-
-
-@dataclass(frozen=True)
-class BatchComparisons:
-    """The comparisons of several examples, response indices counted over the whole micro-batch."""
-
-    preferred: Tensor
-    other: Tensor
-    preference: Float[Tensor, " C"]
-    weight: Float[Tensor, " C"]
-
-
-def comparison_columns(examples: Sequence[Example], device: torch.device) -> BatchComparisons:
-    """Stack the comparisons of a micro-batch."""
-    offsets = np.cumsum([0, *(example.responses for example in examples)])[:-1]
-
-    def stacked(arrays: Sequence[np.ndarray]) -> Tensor:
-        return on_device(np.concatenate(arrays), device)
-
-    pairs = list(zip(examples, offsets, strict=True))
-    return BatchComparisons(
-        preferred=stacked([example.preferred + offset for example, offset in pairs]),
-        other=stacked([example.other + offset for example, offset in pairs]),
-        preference=stacked([example.preference for example in examples]),
-        weight=stacked([example.weight for example in examples]),
     )
 
 

@@ -10,6 +10,7 @@ from rewardsmith.errors import MissingExtraError, UsageError
 from rewardsmith.launch.installation import install_command
 from rewardsmith.model.loading.locating import check_name
 from rewardsmith.pipelines.publish.hub_names import check_hub_name
+from rewardsmith.pipelines.train.loss import LossSettings
 from rewardsmith.settings.hardware import DtypeName, check_device
 from rewardsmith.track.trackers import check_settings
 from rewardsmith.train.engines.deepspeed_config import zero_settings
@@ -106,8 +107,7 @@ class Config:
     (default: that of the model, or omit)."""
     frac: float = 1.0
     """Fraction of the training records to use, above 0 and at most 1."""
-    loss: str = "bradley-terry"
-    """Loss function: bradley-terry."""
+    loss: LossSettings = LossSettings()  # noqa: RUF009 - frozen, as Lora above
     head_start: Literal["random", "probe"] = "random"
     """Initialisation of a new head: random, or probe (a linear probe: the head is first fitted on the features of the
     untrained model)."""

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rewardsmith.data.splits.sources import Splits, input_files
-from rewardsmith.errors import OutputError, TrainingError, UsageError
+from rewardsmith.errors import OutputError, TrainingError
 from rewardsmith.files import check_output, claimed, refuse_inside, write_json
 from rewardsmith.files.kinds import RUN
 from rewardsmith.pipelines.publish import card, push
 from rewardsmith.pipelines.publish.hub_names import origin_of
 from rewardsmith.pipelines.train.config import Config, check_engine
 from rewardsmith.pipelines.train.frozen_cache import cached_outputs, done_in_words, heads_in_words
+from rewardsmith.pipelines.train.loss import ON_RATINGS, check_labels
 from rewardsmith.pipelines.train.run_folder import (
     begin_run,
     fingerprint_of,
@@ -163,11 +164,10 @@ def share(config: Config, summary: dict[str, Any], progress: Progress) -> None:
 
 def check_run(config: Config, *, processes: int) -> None:
     """Refuse what can be refused before any data is read; nothing is written yet, so a wrong word costs nothing."""
-    from rewardsmith.train.losses import LOSSES
+    from rewardsmith.train.losses import choose
 
     check_engine(config, processes)
-    if config.loss not in LOSSES:
-        raise UsageError(f"--loss {config.loss}: expected one of {', '.join(LOSSES)}")
+    choose(config.loss.name, config.loss.options)
     require(config.track)
     if config.resume:
         if not (config.output / "settings.json").is_file():
@@ -203,10 +203,12 @@ def encode_splits(
 ) -> "tuple[Encoding, Encoding]":
     """Training and validation records as examples; what of them is not used whole is noted."""
     from rewardsmith.train.examples import encode_examples, take_share
+    from rewardsmith.train.losses import choose
 
-    share = model.network.packed
-    train = encode_examples(splits.train, model.encoder, share=share, progress=progress)
-    validation = encode_examples(splits.validation, model.encoder, share=share)
+    share, loss = model.network.packed, choose(config.loss.name, config.loss.options)
+    rated = config.loss.name in ON_RATINGS
+    train = encode_examples(splits.train, model.encoder, share=share, progress=progress, rated=rated)
+    validation = encode_examples(splits.validation, model.encoder, share=share, rated=rated)
     for encoding, name in ((train, "train"), (validation, "validation")):
         encoding.left_out.read(*splits.read.get(name, (0, ())))
     if not train.examples:
@@ -214,6 +216,7 @@ def encode_splits(
     train.examples = take_share(train.examples, config.frac, seed=config.seed)
     for line in left_out_in_words(train.left_out, validation.left_out):
         progress.note(line)
+    check_labels(loss, config.loss.name, train.examples, progress)
     return train, validation
 
 
@@ -237,7 +240,8 @@ def fit_settings(config: Config, start: Start, train: "Encoding", team: "Team", 
         warmup=config.warmup,
         clip=config.clip,
         dropout=config.dropout,
-        loss=config.loss,
+        loss=config.loss.name,
+        loss_options=config.loss.options,
         seed=config.seed,
         tokens_per_microbatch=team.from_lead(lambda: microbatch_tokens(config, start, train.examples, progress)),
         eval_every=max(1, -(-between // config.evals)),

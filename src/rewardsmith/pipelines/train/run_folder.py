@@ -221,6 +221,17 @@ def heads_told(count: int, fitted: "FitResult") -> dict[str, Any] | None:
     return {"count": count} if agreement is None else asdict(agreement)
 
 
+def losses_in_summary(settings: "FitSettings", fitted: "FitResult") -> dict[str, Any]:
+    """Which loss was minimised, what it is at equal rewards, its mean over the run, and its best value on validation."""
+    best = None if fitted.state.best_step is None else fitted.state.best_loss
+    return {
+        "loss": {"name": settings.loss, **(settings.loss_options or {})},
+        "loss_at_equal_rewards": fitted.equal,
+        "train_loss": fitted.state.train_loss,
+        "best_validation_loss": best,
+    }
+
+
 def summarize_run(
     config: Config,
     settings: "FitSettings",
@@ -244,9 +255,8 @@ def summarize_run(
         "epochs": config.epochs,
         "records": len(train.examples),
         "pairs": state.comparisons,
-        "train_loss": state.train_loss,
+        **losses_in_summary(settings, fitted),
         "best_step": state.best_step,
-        "best_validation_loss": None if state.best_step is None else state.best_loss,
         "stopped_early": state.stopped_early,
         "resumed_from": fitted.resumed_from,
         "seconds": state.seconds,

@@ -17,6 +17,7 @@ from rewardsmith.data.splits.sources import (
 )
 from rewardsmith.errors import TrainingError, UsageError
 from rewardsmith.pipelines.train.config import Config
+from rewardsmith.pipelines.train.loss import ON_RATINGS
 from rewardsmith.pipelines.train.run_folder import stored_settings
 from rewardsmith.progress import Progress
 from rewardsmith.records import Record
@@ -50,19 +51,25 @@ def load_data(config: Config, progress: Progress) -> Splits:
     if splits.not_taken:
         progress.note(f"{splits.not_taken} rows were not sampled (shares and --max-per-source)")
     keep_one_attribute(splits, config.attribute, progress)
-    comparisons = [c for record in splits.train for c in record.comparisons]
+    if config.loss.name not in ON_RATINGS:
+        refuse_undecided(splits.train)
+    if config.merge_prompts:
+        splits.train = merge_prompts(splits.train)
+    return splits
+
+
+def refuse_undecided(records: Sequence[Record]) -> None:
+    """TrainingError for training data in which no response is preferred to another."""
+    comparisons = [c for record in records for c in record.comparisons]
     if not comparisons:
         raise TrainingError(
-            f"the training data contains no comparisons ({count_records(splits.train)}); expected chosen and rejected, "
-            "scores or rankings"
+            f"the training data contains no comparisons ({count_records(records)}); expected chosen and rejected, scores "
+            "or rankings"
         )
     if all(comparison.is_tie for comparison in comparisons):
         raise TrainingError(
             f"all {len(comparisons)} training comparisons are ties; expected at least one with a preferred response"
         )
-    if config.merge_prompts:
-        splits.train = merge_prompts(splits.train)
-    return splits
 
 
 def count_records(records: Sequence[Record]) -> str:

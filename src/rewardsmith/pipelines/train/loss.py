@@ -1,0 +1,128 @@
+"""The loss of `rewardsmith train`: its settings, and whether the data have what it needs."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Bool
+
+from rewardsmith.errors import TrainingError
+from rewardsmith.progress import Progress
+
+if TYPE_CHECKING:
+    from rewardsmith.train.examples import Example
+    from rewardsmith.train.losses.loss import Loss, Needs
+
+DEFAULT = "bradley-terry"
+ON_RATINGS = ("regression",)
+"""Losses that learn from ratings, and so from records without comparisons."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossSettings:
+    """The loss function and its options; an option that the loss does not use is refused."""
+
+    name: str = DEFAULT
+    """Loss function: bradley-terry, margin, scaled-margin, label-smoothing, soft-labels, rao-kupper, davidson, hinge,
+    focal, focal-ranking, symmetric, ramp, unbiased, gce, plackett-luce or regression (see docs/losses.md)."""
+    center: float | None = None
+    """Coefficient of the squared sum of the two rewards of a comparison, which keeps rewards near 0 (default: 0)."""
+    margin_scale: float | None = None
+    """margin, scaled-margin: factor of the margins of the data (default: 1)."""
+    smoothing: float | None = None
+    """label-smoothing: probability that a label is wrong, below 0.5 (default: 0.1)."""
+    prior_votes: float | None = None
+    """soft-labels: votes added to each side (default: 1; 0 takes the share of votes as it is)."""
+    tie_share: float | None = None
+    """rao-kupper, davidson: probability of a tie between equal rewards (default: 1/3)."""
+    hinge_lead: float | None = None
+    """hinge: lead of the preferred response from which on a comparison costs nothing (default: 1)."""
+    gamma: float | None = None
+    """focal, focal-ranking: exponent; larger values reduce the weight of comparisons already won (default: 2)."""
+    flip_rate: float | None = None
+    """unbiased: share of labels that are flipped, below 0.5 (default: 0.1)."""
+    power: float | None = None
+    """gce: exponent between bradley-terry (near 0) and symmetric (1) (default: 0.7)."""
+    top: int | None = None
+    """plackett-luce: number of first places of a ranking to learn from (default: all)."""
+
+    @property
+    def options(self) -> dict[str, float] | None:
+        """The options that were given; None where there are none."""
+        given = asdict(self)
+        given.pop("name")
+        return {name: float(value) for name, value in given.items() if value is not None} or None
+
+
+def check_labels(loss: "Loss", name: str, examples: "Sequence[Example]", progress: Progress) -> None:
+    """TrainingError where no training record has what the loss needs; a note where some have not.
+
+    Also where a margin is negative: by it the preferred response would be the worse one.
+    """
+    if loss.needs is None:
+        return
+    missing = np.concatenate([lacking(example, loss.needs) for example in examples])
+    count = int(missing.sum())
+    pairs_only = loss.needs == "rankings" and all(example.responses < 3 for example in examples)
+    if count == len(missing) or pairs_only:
+        comparisons = sum(len(example.preferred) for example in examples)
+        raise TrainingError(absent(loss.needs, name, comparisons))
+    if count:
+        progress.note(partly(loss.needs, count, len(missing)))
+    if loss.needs == "margins":
+        refuse_negative(examples, name)
+
+
+def absent(needs: "Needs", name: str, comparisons: int) -> str:
+    """Why a loss cannot be used on the data, and what can."""
+    if needs == "margins":
+        return (
+            f"--loss {name}: none of the {comparisons} training comparisons has a margin; expected a column margin, or "
+            "ratings of both responses; use --loss bradley-terry"
+        )
+    if needs == "votes":
+        return (
+            f"--loss {name}: none of the {comparisons} training comparisons has votes; expected how many judges preferred "
+            "each response; use --loss bradley-terry, which takes their share"
+        )
+    if needs == "ratings":
+        return f"--loss {name}: no response of the training data has a rating; use --loss bradley-terry"
+    return (
+        f"--loss {name}: no training record ranks 3 or more responses ({comparisons} comparisons); on pairs this loss "
+        "is --loss bradley-terry; --merge-prompts joins rows with the same prompt"
+    )
+
+
+def partly(needs: "Needs", count: int, total: int) -> str:
+    """What becomes of the units that lack what the loss needs."""
+    if needs == "margins":
+        return f"{count} of {total} training comparisons have no margin; they count as under bradley-terry"
+    if needs == "votes":
+        return f"{count} of {total} training comparisons have no votes; their target is the stated preference"
+    if needs == "ratings":
+        return f"{count} of {total} responses of the training records have no rating; they are not used"
+    return (
+        f"{count} of {total} training records are not used: they have no response that is compared with all others and "
+        "loses to none"
+    )
+
+
+def lacking(example: "Example", needs: "Needs") -> "Bool[np.ndarray, ' U']":
+    """Which units of a record lack what a loss needs: comparisons, responses, or the record as a ranking."""
+    from rewardsmith.train.labels import ranking_of
+
+    if needs == "rankings":
+        return np.array([not ranking_of(example)])
+    values = {"margins": example.margin, "votes": example.votes[:, 0], "ratings": example.ratings}[needs]
+    return np.asarray(np.isnan(values))
+
+
+def refuse_negative(examples: "Sequence[Example]", name: str) -> None:
+    """TrainingError for margins below 0."""
+    bad = [example.place for example in examples if (np.nan_to_num(example.margin) < 0).any()]
+    if bad:
+        raise TrainingError(
+            f"--loss {name}: {len(bad)} training records have a negative margin, first {bad[0]}; expected at least 0, since "
+            "a margin says by how much the preferred response is better"
+        )

@@ -1,0 +1,96 @@
+"""Losses: rewards and labels in, one value per comparison, rated response or ranking out. Begin in `loss`.
+
+`LOSSES` names them; `choose` binds the options that a run has given. Adding one: a file with a pure function and its
+`Loss`, a line here, a test, a row in docs/losses.md.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+
+from jaxtyping import Float
+from torch import Tensor
+
+from rewardsmith.errors import UsageError
+from rewardsmith.train.losses import (
+    bradley_terry,
+    focal,
+    hinge,
+    label_smoothing,
+    margin,
+    plackett_luce,
+    regression,
+    robust,
+    symmetric,
+    ties,
+    votes,
+)
+from rewardsmith.train.losses.centering import centering
+from rewardsmith.train.losses.loss import LN_2, Labels, Loss, Option
+
+__all__ = ["CENTER", "LN_2", "LOSSES", "Labels", "Loss", "choose"]
+
+LOSSES: Mapping[str, Loss] = {
+    "bradley-terry": bradley_terry.LOSS,
+    "margin": margin.LOSS,
+    "scaled-margin": margin.SCALED,
+    "label-smoothing": label_smoothing.LOSS,
+    "soft-labels": votes.LOSS,
+    "rao-kupper": ties.RAO_KUPPER,
+    "davidson": ties.DAVIDSON,
+    "hinge": hinge.LOSS,
+    "focal": focal.LOSS,
+    "focal-ranking": focal.RANKING,
+    "symmetric": symmetric.LOSS,
+    "ramp": symmetric.RAMP,
+    "unbiased": robust.UNBIASED,
+    "gce": robust.GENERALISED,
+    "plackett-luce": plackett_luce.LOSS,
+    "regression": regression.LOSS,
+}
+CENTER = Option(0.0, low=0.0)
+"""The coefficient of centring, which every loss on comparisons takes."""
+
+
+def choose(name: str, given: Mapping[str, float] | None = None) -> Loss:
+    """The loss of this name with its options (`gamma`, `center`, …); UsageError for a name or option that does not fit."""
+    if name not in LOSSES:
+        raise UsageError(f"--loss {name}: expected one of {', '.join(LOSSES)}")
+    loss, given = LOSSES[name], dict(given or {})
+    for option, value in given.items():
+        check_option(name, loss, option, value)
+    center = given.pop("center", 0.0)
+    values = partial(loss.values, **given) if given else loss.values
+    return replace(loss, values=partial(centered, values, center, loss.unit) if center else values)
+
+
+def check_option(name: str, loss: Loss, option: str, value: float) -> None:
+    """UsageError where the loss does not take the option, or not with this value."""
+    known = {**loss.options, **({} if loss.unit == "response" else {"center": CENTER})}
+    flag = flag_of(option)
+    if option in known:
+        if not known[option].allows(value):
+            raise UsageError(f"{flag} {value:g}: expected a number in {known[option].interval}")
+        return
+    users = [other for other, each in LOSSES.items() if option in each.options]
+    if not users:
+        raise UsageError(f"{flag} has no effect with --loss {name}; remove it")
+    raise UsageError(f"{flag} has no effect with --loss {name}; remove it or use --loss {' or '.join(users)}")
+
+
+def flag_of(option: str) -> str:
+    """How an option is written on the command line."""
+    return f"--loss.{option.replace('_', '-')}"
+
+
+def centered(
+    values: Callable[..., Tensor], center: float, unit: str, rewards: Float[Tensor, " R"], labels: Labels
+) -> Float[Tensor, " U"]:
+    """The loss plus the centring of its comparisons; of a ranking, their weighted mean."""
+    more = centering(rewards, labels)
+    if unit == "ranking":
+        weight, record = labels.weight.to(more), labels.record[labels.preferred]
+        empty = more.new_zeros(len(labels.unit_weight))
+        more = empty.index_add(0, record, weight * more) / empty.index_add(0, record, weight).clamp(min=1e-12)
+    result: Tensor = values(rewards, labels) + center * more
+    return result

@@ -1,0 +1,120 @@
+"""What a loss is: a function of rewards and labels with one value per unit, nothing averaged, and its options.
+
+A unit is a comparison, a rated response or a ranking. The step weighs and averages: sum(w * value) / sum(w) over all units
+of an optimizer step, where the units of a record share its weight, so that a ranking counts as much as a pair.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from rewardsmith.train.losses.rankings import Choices
+
+LN_2 = 0.6931471805599453
+
+Unit = Literal["comparison", "response", "ranking"]
+Needs = Literal["margins", "votes", "ratings", "rankings"]
+Outputs = Literal["rewards", "members", "features", "odin"]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What the data say of R responses and of the C comparisons between them, on the device of the rewards.
+
+    `preferred` and `other` are indices of responses, `preference` in [0.5, 1] is the share of judges for `preferred`,
+    `weight` what the comparison counts. `margin` (in the data's unit), `votes` (for, against, undecided) and `rating` are
+    NaN where the data have none. `length` counts the tokens of each response, `record` numbers the records. `choices` are
+    those of the records' rankings (None unless the loss is about them). `unit_weight` is what each unit of the loss counts.
+    """
+
+    preferred: Int64[Tensor, " C"]
+    other: Int64[Tensor, " C"]
+    preference: Float[Tensor, " C"]
+    weight: Float[Tensor, " C"]
+    margin: Float[Tensor, " C"]
+    votes: Float[Tensor, "C 3"]
+    rating: Float[Tensor, " R"]
+    length: Float[Tensor, " R"]
+    record: Int64[Tensor, " R"]
+    choices: Choices | None
+    unit_weight: Float[Tensor, " U"]
+
+
+@dataclass(frozen=True)
+class Option:
+    """A number that a loss takes: its default, and the range that it has to lie in (`open` ends are excluded)."""
+
+    default: float
+    low: float
+    high: float = float("inf")
+    open_low: bool = False
+    open_high: bool = False
+
+    def allows(self, value: float) -> bool:
+        """Whether the value lies in the range; NaN and infinity never do."""
+        above = value > self.low if self.open_low else value >= self.low
+        return above and (value < self.high if self.open_high else value <= self.high) and value != float("inf")
+
+    @property
+    def interval(self) -> str:
+        """The range as an interval: [0, 0.5), (0, ∞)."""
+        high = "∞)" if self.high == float("inf") else f"{self.high:g}{')' if self.open_high else ']'}"
+        return f"{'(' if self.open_low else '['}{self.low:g}, {high}"
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss and what it asks for.
+
+    `values(outputs, labels, **options)` gives one value per unit. `outputs` are the R rewards or, where `outputs` says so,
+    (R, O) columns of which the first is the reward. `couples`: its value for one unit depends on all units of the optimizer
+    step, so it has to see the whole step at once. `needs` names what the data must have. `held_out` is the loss that
+    validation uses in its place, from the rewards alone (None: itself).
+    """
+
+    values: Callable[..., Float[Tensor, " U"]]
+    unit: Unit = "comparison"
+    options: Mapping[str, Option] = field(default_factory=dict)
+    needs: Needs | None = None
+    couples: bool = False
+    outputs: Outputs = "rewards"
+    held_out: Callable[..., Float[Tensor, " U"]] | None = None
+
+
+Pairwise = Callable[..., Float[Tensor, " C"]]
+
+
+def on_differences(function: Pairwise, **named: str) -> Callable[..., Float[Tensor, " C"]]:
+    """A loss on rewards from one on differences: `function(difference, preference, …)`.
+
+    `named` gives further arguments from the labels: `margin="margin"` passes `labels.margin`.
+    """
+
+    def values(rewards: Float[Tensor, " R"], labels: Labels, **options: float) -> Float[Tensor, " C"]:
+        more = {name: getattr(labels, source) for name, source in named.items()}
+        return function(difference_of(rewards, labels), labels.preference, **more, **options)
+
+    return values
+
+
+def difference_of(rewards: Float[Tensor, " R"], labels: Labels) -> Float[Tensor, " C"]:
+    """Reward of the preferred response minus that of the other."""
+    return rewards[labels.preferred] - rewards[labels.other]
+
+
+def expected(
+    loss: Callable[[Float[Tensor, " C"]], Float[Tensor, " C"]],
+    difference: Float[Tensor, " C"],
+    preference: Float[Tensor, " C"],
+) -> Float[Tensor, " C"]:
+    """The mean over judges: those for the preferred response pay loss(d), the others loss(-d); a tie pays half of each."""
+    return preference * loss(difference) + (1 - preference) * loss(-difference)
+
+
+def known(values: Float[Tensor, " U"], otherwise: float) -> Float[Tensor, " U"]:
+    """The values, `otherwise` where the data have none."""
+    return torch.nan_to_num(values, nan=otherwise)
