@@ -69,7 +69,8 @@ class _LossSettingsFields(TypedDict, total=False):
 
     name: str
     """Loss function: bradley-terry, margin, scaled-margin, label-smoothing, soft-labels, rao-kupper, davidson, hinge,
-    focal, focal-ranking, symmetric, ramp, unbiased, gce, plackett-luce or regression (see docs/losses.md)."""
+    focal, focal-ranking, symmetric, ramp, unbiased, gce, plackett-luce, regression, uncertainty, contrastive or
+    odin (see docs/losses.md)."""
     center: float | None
     """Coefficient of the squared sum of the two rewards of a comparison, which keeps rewards near 0 (default: 0)."""
     margin_scale: float | None
@@ -90,6 +91,20 @@ class _LossSettingsFields(TypedDict, total=False):
     """gce: exponent between bradley-terry (near 0) and symmetric (1) (default: 0.7)."""
     top: int | None
     """plackett-luce: number of first places of a ranking to learn from (default: all)."""
+    members: int | None
+    """uncertainty: number of heads, whose mean is the reward (default: 4)."""
+    strength: float | None
+    """uncertainty: how much less a comparison counts on which the heads disagree (default: 1)."""
+    contrast: float | None
+    """contrastive: coefficient of the contrastive term (default: 0.1)."""
+    temperature: float | None
+    """contrastive: temperature of the similarities (default: 0.1)."""
+    view_dropout: float | None
+    """contrastive: dropout that makes the two views of a response (default: 0.1)."""
+    length_weight: float | None
+    """odin: coefficient of the correlations with length (default: 1)."""
+    orthogonal_weight: float | None
+    """odin: coefficient of the similarity of the two heads (default: 1)."""
 
 class _LoraFields(TypedDict, total=False):
     """Settings of a LoRA adapter; without a rank there is none."""
@@ -538,8 +553,8 @@ def train(
             think tags (default: that of the model, or omit).
         frac: Fraction of the training records to use, above 0 and at most 1.
         loss: Loss function: bradley-terry, margin, scaled-margin, label-smoothing, soft-labels, rao-kupper,
-            davidson, hinge, focal, focal-ranking, symmetric, ramp, unbiased, gce, plackett-luce or regression (see
-            docs/losses.md).
+            davidson, hinge, focal, focal-ranking, symmetric, ramp, unbiased, gce, plackett-luce, regression,
+            uncertainty, contrastive or odin (see docs/losses.md).
         loss.center: Coefficient of the squared sum of the two rewards of a comparison, which keeps rewards near 0
             (default: 0).
         loss.margin_scale: margin, scaled-margin: factor of the margins of the data (default: 1).
@@ -553,6 +568,13 @@ def train(
         loss.flip_rate: unbiased: share of labels that are flipped, below 0.5 (default: 0.1).
         loss.power: gce: exponent between bradley-terry (near 0) and symmetric (1) (default: 0.7).
         loss.top: plackett-luce: number of first places of a ranking to learn from (default: all).
+        loss.members: uncertainty: number of heads, whose mean is the reward (default: 4).
+        loss.strength: uncertainty: how much less a comparison counts on which the heads disagree (default: 1).
+        loss.contrast: contrastive: coefficient of the contrastive term (default: 0.1).
+        loss.temperature: contrastive: temperature of the similarities (default: 0.1).
+        loss.view_dropout: contrastive: dropout that makes the two views of a response (default: 0.1).
+        loss.length_weight: odin: coefficient of the correlations with length (default: 1).
+        loss.orthogonal_weight: odin: coefficient of the similarity of the two heads (default: 1).
         head_start: Initialisation of a new head: random, or probe (a linear probe: the head is first fitted on the
             features of the untrained model).
         heads: Number of heads to fit on bootstrap samples of the prompts; the reward is their mean, and their

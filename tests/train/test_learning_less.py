@@ -14,8 +14,9 @@ from rewardsmith.model.adapters.lora import LoraSettings, attach
 from rewardsmith.train.examples import encode_examples
 from rewardsmith.train.loop import Fit, FitSettings
 from rewardsmith.train.losses import LOSSES
+from rewardsmith.train.masks import Dropout
 from rewardsmith.train.optimizer import recompute_activations
-from rewardsmith.train.step import Dropout, accumulate
+from rewardsmith.train.step import accumulate
 
 SMALL = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 3, "num_attention_heads": 2}
 MODELS = {

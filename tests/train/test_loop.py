@@ -13,9 +13,10 @@ from rewardsmith.errors import TrainingError
 from rewardsmith.train.examples import encode_examples, steps_of_epoch, take_share
 from rewardsmith.train.loop import Fit, FitSettings
 from rewardsmith.train.losses import LOSSES
+from rewardsmith.train.masks import Dropout
 from rewardsmith.train.optimizer import freeze
 from rewardsmith.train.resume import is_whole
-from rewardsmith.train.step import Dropout, accumulate
+from rewardsmith.train.step import accumulate
 
 NO_DROPOUT = Dropout(0.0, 0, 0)
 LOSS = LOSSES["bradley-terry"]

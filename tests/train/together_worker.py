@@ -14,6 +14,7 @@ from transformers import BertConfig
 from builders import from_config, pair, ranking, tiny
 from rewardsmith.errors import ModelError, TrainingError
 from rewardsmith.model.adapters.lora import LoraSettings, attach
+from rewardsmith.model.heads import extra
 from rewardsmith.model.runtime.processes import ALONE, joined
 from rewardsmith.model.scorer import Sequences, score
 from rewardsmith.pipelines.train.frozen_cache import cache_states
@@ -21,9 +22,12 @@ from rewardsmith.progress import SILENT
 from rewardsmith.train import resume
 from rewardsmith.train.examples import encode_examples
 from rewardsmith.train.loop import Fit, FitSettings
+from rewardsmith.train.losses import choose
 from rewardsmith.train.optimizer import freeze, recompute_activations
 
 STEPS = {"epochs": 2, "eval_every": 3}
+LOSSES_OF = {"listwise": "plackett-luce", "odin": "odin", "members": "uncertainty"}
+"""Runs with a loss of their own."""
 
 
 def rows(n, *, start=0):
@@ -49,6 +53,10 @@ def make(kind):
         freeze(model.network, 1)
     if kind == "lora":
         model.adapter = attach(model.network, LoraSettings(r=2, alpha=4))
+    if kind in LOSSES_OF:
+        loss = choose(LOSSES_OF[kind])
+        extra.attach(model.network, loss.outputs, members=loss.members, seed=5)
+        return model, {"loss": LOSSES_OF[kind]}
     if kind == "half":
         model.network.autocast = torch.float16
     if kind == "bf16":
@@ -102,7 +110,8 @@ def run_all(folder, team):
     """All runs; returns what this process saw of them."""
     seen = {}
     for name in ("plain-ddp", "plain-fsdp", "probe-ddp", "probe-fsdp", "lora-ddp", "lora-fsdp", "half-ddp", "half-fsdp",
-                 "bert-ddp", "bert-fsdp", "frozen-ddp", "frozen-fsdp"):  # fmt: skip
+                 "bert-ddp", "bert-fsdp", "frozen-ddp", "frozen-fsdp", "listwise-ddp", "listwise-fsdp", "odin-ddp",
+                 "odin-fsdp", "members-ddp", "members-fsdp"):  # fmt: skip
         kind, parallel = name.split("-")
         trainer = fit(folder / name, kind, team=team, parallel=parallel)
         trainer.run()

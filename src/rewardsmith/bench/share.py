@@ -26,8 +26,9 @@ from rewardsmith.scoring.trees import TokenTree, build_tree
 from rewardsmith.train.budget import calibrate
 from rewardsmith.train.examples import Example
 from rewardsmith.train.losses import LOSSES
+from rewardsmith.train.masks import Dropout
 from rewardsmith.train.optimizer import make_optimizer
-from rewardsmith.train.step import Dropout, accumulate
+from rewardsmith.train.step import accumulate
 
 SIDE = 2048  # of the square matrices whose product is timed
 COPIED = 2**28  # bytes read and written again: more than any cache holds

@@ -17,8 +17,9 @@ from rewardsmith.records import Comparison, Message, Record, Response
 from rewardsmith.scoring.contract import make_contract
 from rewardsmith.train.examples import Example, encode_examples
 from rewardsmith.train.losses import LOSSES
+from rewardsmith.train.masks import Dropout
 from rewardsmith.train.optimizer import make_optimizer
-from rewardsmith.train.step import Dropout, accumulate
+from rewardsmith.train.step import accumulate
 
 PROMPT_SHARE = 3 / 8  # of a sequence; about what HH has
 

@@ -68,6 +68,8 @@ GUIDES: Mapping[str, Guide] = {
             LOSS: (
                 *("loss", "loss.center", "loss.margin_scale", "loss.smoothing", "loss.prior_votes", "loss.tie_share"),
                 *("loss.hinge_lead", "loss.gamma", "loss.flip_rate", "loss.power", "loss.top"),
+                *("loss.members", "loss.strength", "loss.contrast", "loss.temperature", "loss.view_dropout"),
+                *("loss.length_weight", "loss.orthogonal_weight"),
             ),
             SPEED: (
                 *("device", "dtype", "tokens_per_microbatch", "gradient_checkpointing", "activation_offload"),

@@ -23,7 +23,8 @@ from rewardsmith.model.forward.network import RewardNetwork, layer_stack
 from rewardsmith.model.scorer import DEFAULT_BUDGET
 from rewardsmith.train.examples import Example, steps_of_epoch
 from rewardsmith.train.losses import LOSSES
-from rewardsmith.train.step import Dropout, accumulate
+from rewardsmith.train.masks import Dropout
+from rewardsmith.train.step import accumulate
 
 CANDIDATES = {
     "cpu": (1024, 2048, 4096, 8192),

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from rewardsmith.model.forward.batches import on_device
 from rewardsmith.train.examples import Example
-from rewardsmith.train.losses.loss import Labels, Unit
-from rewardsmith.train.losses.rankings import Choice, Choices, choices_of, rows_of
+from rewardsmith.train.losses.loss import Annotations, Unit
+from rewardsmith.train.losses.rankings import Choices, Pick, choices_of, rows_of
 
 
-def labels_of(examples: Sequence[Example], device: torch.device, unit: Unit = "comparison") -> Labels:
+def labels_of(examples: Sequence[Example], device: torch.device, unit: Unit = "comparison") -> Annotations:
     """The labels of a micro-batch or a step; responses and comparisons are counted through all of its examples."""
     offsets = np.cumsum([0, *(example.responses for example in examples)])
     first = np.repeat(offsets[:-1], [len(example.preferred) for example in examples])
@@ -21,7 +21,7 @@ def labels_of(examples: Sequence[Example], device: torch.device, unit: Unit = "c
     def stacked(of: Callable[[Example], np.ndarray], moved: np.ndarray | int = 0) -> Tensor:
         return on_device(np.concatenate(list(map(of, examples))) + moved, device)
 
-    return Labels(
+    return Annotations(
         preferred=stacked(lambda example: example.preferred, first),
         other=stacked(lambda example: example.other, first),
         preference=stacked(lambda example: example.preference),
@@ -60,14 +60,14 @@ def unit_places(example: Example, unit: Unit) -> list[str]:
     return [example.place] * len(unit_weights(example, unit))
 
 
-def ranking_of(example: Example) -> list[Choice]:
+def ranking_of(example: Example) -> list[Pick]:
     """The choices that the record's ranking is made of."""
     return choices_of(example.preferred, example.other, example.preference, example.responses)
 
 
 def stacked_choices(examples: Sequence[Example], device: torch.device) -> Choices:
     """The choices of all rankings, padded to the widest."""
-    every: list[Choice] = []
+    every: list[Pick] = []
     record: list[int] = []
     rows: list[tuple[list[int], list[bool], list[float]]] = []
     offset = 0
@@ -82,7 +82,7 @@ def stacked_choices(examples: Sequence[Example], device: torch.device) -> Choice
     def table(column: int, kind: type) -> Tensor:
         return on_device(np.array([row[column] for row in rows], dtype=kind).reshape(-1, width), device)
 
-    def line(values: Sequence[float], kind: type) -> Tensor:
+    def line(values: Sequence[int | float], kind: type) -> Tensor:
         return on_device(np.array(values, dtype=kind), device)
 
     return Choices(

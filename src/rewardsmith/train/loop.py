@@ -30,10 +30,11 @@ from rewardsmith.train.examples import Example, steps_of_epoch
 from rewardsmith.train.fitting.probe import ProbeFigures, fit_head
 from rewardsmith.train.held_out import loss_at_equal_rewards, validation_figures
 from rewardsmith.train.losses import LN_2, choose
+from rewardsmith.train.masks import Dropout
 from rewardsmith.train.optimizer import make_optimizer
 from rewardsmith.train.resume import lines_up_to
 from rewardsmith.train.schedule import learning_rate
-from rewardsmith.train.step import Dropout, StepFigures, add_gradient
+from rewardsmith.train.step import StepFigures, add_gradient
 
 COUNTED = {"comparisons", "tokens"}
 """Figures of a step that a bar does not show."""

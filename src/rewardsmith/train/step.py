@@ -6,7 +6,6 @@ cut gives the same gradient. Several processes share the records; each knows the
 passes the others make.
 """
 
-import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,13 +17,24 @@ from torch import Tensor
 
 from rewardsmith.errors import TrainingError
 from rewardsmith.evaluate.metrics import accuracy, over_decided
-from rewardsmith.model.forward.batches import cost, micro_batches, on_device
+from rewardsmith.model.forward.batches import cost, micro_batches
 from rewardsmith.model.forward.network import RewardNetwork
 from rewardsmith.model.runtime.processes import Team
+from rewardsmith.train.coupled import (
+    all_outputs,
+    mean_of,
+    outputs_of,
+    random_state,
+    rows_of_examples,
+    set_random_state,
+    slopes_of,
+    step_labels,
+)
 from rewardsmith.train.engines.engine import Engine, deal
 from rewardsmith.train.examples import Example
 from rewardsmith.train.labels import labels_of, total_weight, unit_places
 from rewardsmith.train.losses.loss import Loss, Unit
+from rewardsmith.train.masks import Dropout
 
 
 @dataclass(frozen=True)
@@ -42,30 +52,6 @@ class StepFigures:
     reward_std: float
     comparisons: int
     tokens: int
-
-
-@dataclass(frozen=True)
-class Dropout:
-    """Head dropout at `rate`; every mask depends on (seed, epoch, record id, response), never on the order of calls."""
-
-    rate: float
-    seed: int
-    epoch: int
-
-    def masks(self, examples: Sequence[Example], width: int, device: torch.device) -> Float[Tensor, "R H"] | None:
-        """One mask per response, scaled by 1 / (1 - rate); None at rate 0."""
-        if self.rate <= 0:
-            return None
-        rows = [
-            np.random.default_rng(self._seed_of(example, k)).random(width, dtype=np.float32) >= self.rate
-            for example in examples
-            for k in range(example.responses)
-        ]
-        return on_device(np.stack(rows), device).to(torch.float32) / (1 - self.rate)
-
-    def _seed_of(self, example: Example, response: int) -> int:
-        text = f"{self.seed}:{self.epoch}:{example.id}:{response}"
-        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
 def unscaled(loss: Tensor) -> Tensor:
@@ -107,6 +93,8 @@ def add_gradient(
     `examples` are the whole step's, of which each process of the engine's team computes its part. `scale` multiplies
     the loss before backward (fp16 needs that; the caller takes it out again).
     """
+    if loss.couples:
+        return add_coupled_gradient(network, examples, loss, dropout=dropout, budget=budget, scale=scale, engine=engine)
     total = total_weight(examples, loss.unit)
     seen = Seen()
     passes, idle = passes_of(network, examples, budget, engine.team)
@@ -126,6 +114,40 @@ def add_gradient(
     return seen
 
 
+def add_coupled_gradient(
+    network: RewardNetwork,
+    examples: Sequence[Example],
+    loss: Loss,
+    *,
+    dropout: Dropout,
+    budget: int,
+    scale: Callable[[Tensor], Tensor],
+    engine: Engine,
+) -> "Seen":
+    """As `add_gradient`, for a loss that has to see the whole step (`train.coupled`); the host waits for the outputs."""
+    passes, idle = passes_of(network, examples, budget, engine.team)
+    every, labels = [*passes, *idle], step_labels(network, examples, loss, dropout)
+    if len(every) == engine.team.size == 1:
+        order = rows_of_examples(examples, every[0])
+        with engine.passing(last=True):
+            outputs = outputs_of(network, every[0], dropout, engine)[torch.argsort(torch.tensor(order))]
+            values = loss.values(outputs, labels)
+            whole = mean_of(values, labels)
+            engine.backward(scale(whole * engine.weight))
+        return Seen.of_step(engine.team, examples, passes, loss.unit, network, (whole, values, outputs.detach()))
+    outputs, states = all_outputs(network, every, examples, dropout=dropout, engine=engine, counting=len(passes))
+    whole, values, slopes = slopes_of(outputs, labels, loss)
+    now = random_state(network.device)
+    for number, (chosen, state) in enumerate(zip(every, states, strict=True), start=1):
+        set_random_state(network.device, state)
+        with engine.passing(last=number == len(every)):
+            again = outputs_of(network, chosen, dropout, engine)
+            part = (again * slopes[rows_of_examples(examples, chosen)]).sum() * (number <= len(passes))
+            engine.backward(scale(part * engine.weight))
+    set_random_state(network.device, now)
+    return Seen.of_step(engine.team, examples, passes, loss.unit, network, (whole, values, outputs))
+
+
 @dataclass
 class Seen:
     """What one process saw of a step, left on the device: of each pass its loss, the losses of its U units, the margins of
@@ -138,6 +160,31 @@ class Seen:
     preferences: list[np.ndarray] = field(default_factory=list)
     weights: list[np.ndarray] = field(default_factory=list)
     tokens: int = 0
+
+    @classmethod
+    def of_step(
+        cls,
+        team: Team,
+        examples: Sequence[Example],
+        passes: Sequence[Sequence[Example]],
+        unit: Unit,
+        network: RewardNetwork,
+        figures: tuple[Tensor, Tensor, Float[Tensor, "R O"]],
+    ) -> "Seen":
+        """Of a step whose loss, losses by unit and outputs every process knows whole: the first tells the losses,
+        each the comparisons of its own passes.
+        """
+        whole, values, outputs = figures
+        own = [example for chosen in passes for example in chosen]
+        seen = cls()
+        seen.look_at(own, unit, packed=network.packed)
+        seen.places = [place for example in examples for place in unit_places(example, unit)] if team.leads else []
+        rewards = outputs[rows_of_examples(examples, own), 0]
+        mine = labels_of(own, network.device, unit) if own else None
+        margins = rewards[:0] if mine is None else rewards[mine.preferred] - rewards[mine.other]
+        told = (whole.detach(), values.detach()) if team.leads else (whole.detach() * 0, values.detach()[:0])
+        seen.passes.append((*told, margins, rewards))
+        return seen
 
     def look_at(self, examples: Sequence[Example], unit: Unit, *, packed: bool) -> None:
         """Note what the host knows of the examples of a pass."""

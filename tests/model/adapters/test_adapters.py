@@ -21,8 +21,9 @@ from rewardsmith.model.loading.backbones import open_backbone
 from rewardsmith.model.loading.tiny import TinyConfig
 from rewardsmith.train.examples import encode_examples
 from rewardsmith.train.losses import LOSSES
+from rewardsmith.train.masks import Dropout
 from rewardsmith.train.optimizer import count_parameters, make_optimizer
-from rewardsmith.train.step import Dropout, accumulate
+from rewardsmith.train.step import accumulate
 
 pytest.importorskip("peft", reason="peft is not installed")
 NO_DROPOUT = Dropout(0.0, 0, 0)

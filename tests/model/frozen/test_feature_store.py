@@ -124,8 +124,9 @@ def test_more_than_the_limit_stays_in_memory_and_a_wrong_limit_is_refused(tmp_pa
 
 def test_training_on_known_features_is_training_on_texts(tmp_path):
     from rewardsmith.train.losses import LOSSES
+    from rewardsmith.train.masks import Dropout
     from rewardsmith.train.optimizer import freeze
-    from rewardsmith.train.step import Dropout, accumulate
+    from rewardsmith.train.step import accumulate
 
     gradients = []
     for known in (False, True):

@@ -12,7 +12,7 @@ from rewardsmith.train.losses.bradley_terry import bradley_terry
 from rewardsmith.train.losses.focal import focal, focal_ranking
 from rewardsmith.train.losses.hinge import hinge
 from rewardsmith.train.losses.label_smoothing import label_smoothing
-from rewardsmith.train.losses.loss import Labels
+from rewardsmith.train.losses.loss import Annotations
 from rewardsmith.train.losses.margin import margin, scaled_margin
 from rewardsmith.train.losses.regression import regression
 from rewardsmith.train.losses.robust import generalised_cross_entropy, unbiased
@@ -39,7 +39,7 @@ def votes(*counts):
 
 def labels(preferred, other, preference, *, count, margins=None, cast=None):
     size = len(preferred)
-    return Labels(
+    return Annotations(
         preferred=torch.tensor(preferred),
         other=torch.tensor(other),
         preference=torch.tensor(preference, dtype=torch.float64),
@@ -126,7 +126,7 @@ def test_a_constant_added_to_all_rewards_changes_nothing(name):
 
 def swapped(said):
     turned = said.votes[:, [1, 0, 2]]
-    return Labels(**{
+    return Annotations(**{
         **vars(said), "preferred": said.other, "other": said.preferred, "preference": 1 - said.preference, "votes": turned,
     })  # fmt: skip
 

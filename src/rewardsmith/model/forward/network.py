@@ -23,6 +23,7 @@ from rewardsmith.model.forward.batches import (
 )
 from rewardsmith.model.forward.lower_layers import LowerLayers
 from rewardsmith.model.forward.readout import LayerOutputs, Readout, last_places, pooled
+from rewardsmith.model.heads.extra import extra_of
 from rewardsmith.scoring.trees import TokenTree
 
 PLAIN_ATTENTION = "sdpa"
@@ -120,12 +121,12 @@ class RewardNetwork(nn.Module):
         return pad_rows(trees, self.pad_id, self.device)
 
     def forward(
-        self, batch: Batch, *, keep: Float[Tensor, "R H"] | None = None, head: bool = True
+        self, batch: Batch, *, keep: Float[Tensor, "R H"] | None = None, head: bool = True, wide: bool = False
     ) -> Float[Tensor, "R ..."]:
         """One reward per response; `keep` multiplies the pooled features (head dropout, already scaled).
 
-        With `head=False` the features themselves. All work goes through this one call, on which sharded weights are
-        gathered and freed again.
+        With `head=False` the features themselves; with `wide` (R, O) columns, the rewards and what `heads.extra` adds. All
+        work goes through this one call, on which sharded weights are gathered and freed again.
         """
         features = self._pooled(batch)
         if not head:
@@ -135,7 +136,10 @@ class RewardNetwork(nn.Module):
             features = features * keep
         with torch.autocast(self.device.type, enabled=False):
             bias = None if self.head.bias is None else self.head.bias.float()
-            return F.linear(features, self.head.weight.float(), bias).squeeze(-1) + self.offset
+            weight = self.head.weight.float()
+            rewards = F.linear(features, weight, bias).squeeze(-1) + self.offset
+            extra = extra_of(self) if wide else None
+            return rewards if extra is None else extra(rewards, features, weight)
 
     def features(self, batch: Batch) -> Float[Tensor, "R H"]:
         """What the head reads: what `readout` says, else the last token's hidden state (decoders) or the class's own

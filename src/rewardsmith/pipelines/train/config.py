@@ -290,8 +290,18 @@ def refuse_uncuttable(config: Config) -> None:
         zero_settings(config.deepspeed_config)
 
 
+def refuse_unused_loss(config: Config) -> None:
+    """UsageError for a loss that the direct fit of a head would leave without effect."""
+    if config.freeze_layers == -1 and config.head_start == "probe" and config.loss != LossSettings():
+        raise UsageError(
+            f"--loss {config.loss.name}: --freeze-layers -1 --head-start probe fits the head with bradley-terry; remove "
+            "--head-start probe, or --loss"
+        )
+
+
 def refuse_adapter_settings(config: Config) -> None:
     """UsageError for settings of an adapter, or of several heads, that exclude each other."""
+    refuse_unused_loss(config)
     if config.lora.r is not None and config.freeze_layers == -1:
         raise UsageError(
             "--freeze-layers -1 trains the head only, so --lora.r has no layers to adapt; remove one of them"

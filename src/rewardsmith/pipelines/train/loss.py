@@ -25,7 +25,8 @@ class LossSettings:
 
     name: str = DEFAULT
     """Loss function: bradley-terry, margin, scaled-margin, label-smoothing, soft-labels, rao-kupper, davidson, hinge,
-    focal, focal-ranking, symmetric, ramp, unbiased, gce, plackett-luce or regression (see docs/losses.md)."""
+    focal, focal-ranking, symmetric, ramp, unbiased, gce, plackett-luce, regression, uncertainty, contrastive or odin (see
+    docs/losses.md)."""
     center: float | None = None
     """Coefficient of the squared sum of the two rewards of a comparison, which keeps rewards near 0 (default: 0)."""
     margin_scale: float | None = None
@@ -46,6 +47,20 @@ class LossSettings:
     """gce: exponent between bradley-terry (near 0) and symmetric (1) (default: 0.7)."""
     top: int | None = None
     """plackett-luce: number of first places of a ranking to learn from (default: all)."""
+    members: int | None = None
+    """uncertainty: number of heads, whose mean is the reward (default: 4)."""
+    strength: float | None = None
+    """uncertainty: how much less a comparison counts on which the heads disagree (default: 1)."""
+    contrast: float | None = None
+    """contrastive: coefficient of the contrastive term (default: 0.1)."""
+    temperature: float | None = None
+    """contrastive: temperature of the similarities (default: 0.1)."""
+    view_dropout: float | None = None
+    """contrastive: dropout that makes the two views of a response (default: 0.1)."""
+    length_weight: float | None = None
+    """odin: coefficient of the correlations with length (default: 1)."""
+    orthogonal_weight: float | None = None
+    """odin: coefficient of the similarity of the two heads (default: 1)."""
 
     @property
     def options(self) -> dict[str, float] | None:

@@ -115,6 +115,7 @@ def train(config: Config, progress: Progress = SILENT) -> Result:
 
 def run_together(config: Config, team: "Team", device: str, progress: Progress) -> Result:
     """The run from data to report, each process with its part."""
+    from rewardsmith.model.heads.extra import detach
     from rewardsmith.model.runtime.devices import begin_peak_memory
     from rewardsmith.train.optimizer import count_parameters
 
@@ -137,8 +138,9 @@ def run_together(config: Config, team: "Team", device: str, progress: Progress) 
         with cached_outputs(start, train, validation, settings, progress, team):
             fitted = fit(config, settings, model, train, validation, fingerprint, team, progress)
         model = trained_model(config, start, fitted.state, team)
-        if fitted.head is not None and fitted.head.members is not None:
-            model.keep_heads(fitted.head.members)
+        members = detach(model.network) if fitted.head is None else fitted.head.members
+        if members is not None:
+            model.keep_heads(members)
         held = finish_model(config, model, splits, team, progress)
         precision = fingerprint["dtype"]
         summary = summarize_run(

@@ -31,9 +31,9 @@ class Engine:
         """What a loss is multiplied with, so that gradients are summed where the engine averages them."""
         return float(self.team.size)
 
-    def rewards(self, batch: Batch, keep: Tensor | None) -> Tensor:
-        """A forward pass that can be followed by a backward pass."""
-        rewards: Tensor = self.network(batch, keep=keep)
+    def rewards(self, batch: Batch, keep: Tensor | None, *, wide: bool = False) -> Tensor:
+        """A forward pass that can be followed by a backward pass; with `wide`, all columns (`model.heads.extra`)."""
+        rewards: Tensor = self.network(batch, keep=keep, wide=wide)
         return rewards
 
     def passing(self, *, last: bool) -> contextlib.AbstractContextManager[None]:
@@ -82,7 +82,7 @@ def unreached(network: RewardNetwork, example: Example) -> list[str]:
     was_training = network.training
     network.eval()  # draws no random number
     try:
-        network(network.collate([example.tree])).sum().backward()
+        network(network.collate([example.tree]), wide=True).sum().backward()
         return [name for name, p in network.named_parameters() if p.requires_grad and p.grad is None]
     finally:
         network.zero_grad(set_to_none=True)

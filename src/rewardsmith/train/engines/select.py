@@ -34,9 +34,9 @@ class Replicated(Engine):
                 network, broadcast_buffers=False, gradient_as_bucket_view=True, find_unused_parameters=bool(unused)
             )
 
-    def rewards(self, batch: Batch, keep: Tensor | None) -> Tensor:
+    def rewards(self, batch: Batch, keep: Tensor | None, *, wide: bool = False) -> Tensor:
         """As for one process, with DDP's hooks."""
-        rewards: Tensor = self.wrapped(batch, keep=keep)
+        rewards: Tensor = self.wrapped(batch, keep=keep, wide=wide)
         return rewards
 
     def passing(self, *, last: bool) -> contextlib.AbstractContextManager[None]:

@@ -73,9 +73,9 @@ class Zero(Engine):
                 deepspeed.zero.register_external_parameter(self.network, parameter)
         return started
 
-    def rewards(self, batch: Batch, keep: Tensor | None) -> Tensor:
+    def rewards(self, batch: Batch, keep: Tensor | None, *, wide: bool = False) -> Tensor:
         """As for one process, through DeepSpeed's engine."""
-        rewards: Tensor = self.wrapped(batch, keep=keep)
+        rewards: Tensor = self.wrapped(batch, keep=keep, wide=wide)
         return rewards
 
     @contextlib.contextmanager

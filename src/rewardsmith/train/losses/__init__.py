@@ -14,21 +14,24 @@ from torch import Tensor
 from rewardsmith.errors import UsageError
 from rewardsmith.train.losses import (
     bradley_terry,
+    contrastive,
     focal,
     hinge,
     label_smoothing,
     margin,
+    odin,
     plackett_luce,
     regression,
     robust,
     symmetric,
     ties,
+    uncertainty,
     votes,
 )
 from rewardsmith.train.losses.centering import centering
-from rewardsmith.train.losses.loss import LN_2, Labels, Loss, Option
+from rewardsmith.train.losses.loss import LN_2, Annotations, Loss, Option
 
-__all__ = ["CENTER", "LN_2", "LOSSES", "Labels", "Loss", "choose"]
+__all__ = ["CENTER", "LN_2", "LOSSES", "Annotations", "Loss", "choose"]
 
 LOSSES: Mapping[str, Loss] = {
     "bradley-terry": bradley_terry.LOSS,
@@ -47,7 +50,12 @@ LOSSES: Mapping[str, Loss] = {
     "gce": robust.GENERALISED,
     "plackett-luce": plackett_luce.LOSS,
     "regression": regression.LOSS,
+    "uncertainty": uncertainty.LOSS,
+    "contrastive": contrastive.LOSS,
+    "odin": odin.LOSS,
 }
+OF_THE_STEP = ("members", "view_dropout")
+"""Options that decide what a loss is given, not how it is computed."""
 CENTER = Option(0.0, low=0.0)
 """The coefficient of centring, which every loss on comparisons takes."""
 
@@ -59,9 +67,18 @@ def choose(name: str, given: Mapping[str, float] | None = None) -> Loss:
     loss, given = LOSSES[name], dict(given or {})
     for option, value in given.items():
         check_option(name, loss, option, value)
+    fixed = {name: loss.options[name].default for name in OF_THE_STEP if name in loss.options}
+    fixed |= {name: given.pop(name) for name in OF_THE_STEP if name in given}
     center = given.pop("center", 0.0)
     values = partial(loss.values, **given) if given else loss.values
-    return replace(loss, values=partial(centered, values, center, loss.unit) if center else values)
+    if center:
+        values = partial(centered, values, center, loss.unit)
+    return replace(
+        loss,
+        values=values,
+        members=int(fixed.get("members", 0)),
+        view_dropout=fixed.get("view_dropout", 0.0),
+    )
 
 
 def check_option(name: str, loss: Loss, option: str, value: float) -> None:
@@ -84,10 +101,10 @@ def flag_of(option: str) -> str:
 
 
 def centered(
-    values: Callable[..., Tensor], center: float, unit: str, rewards: Float[Tensor, " R"], labels: Labels
+    values: Callable[..., Tensor], center: float, unit: str, rewards: Float[Tensor, "R ..."], labels: Annotations
 ) -> Float[Tensor, " U"]:
     """The loss plus the centring of its comparisons; of a ranking, their weighted mean."""
-    more = centering(rewards, labels)
+    more = centering(rewards if rewards.dim() == 1 else rewards[:, 0], labels)
     if unit == "ranking":
         weight, record = labels.weight.to(more), labels.record[labels.preferred]
         empty = more.new_zeros(len(labels.unit_weight))

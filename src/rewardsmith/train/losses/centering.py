@@ -3,9 +3,9 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from rewardsmith.train.losses.loss import Labels
+from rewardsmith.train.losses.loss import Annotations
 
 
-def centering(rewards: Float[Tensor, " R"], labels: Labels) -> Float[Tensor, " C"]:
+def centering(rewards: Float[Tensor, " R"], labels: Annotations) -> Float[Tensor, " C"]:
     """(r_preferred + r_other)^2 per comparison (Eisenstein et al. 2023, arXiv 2312.09244, appendix A)."""
     return (rewards[labels.preferred] + rewards[labels.other]) ** 2

@@ -12,23 +12,25 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from rewardsmith.model.heads.extra import Outputs
 from rewardsmith.train.losses.rankings import Choices
 
 LN_2 = 0.6931471805599453
 
 Unit = Literal["comparison", "response", "ranking"]
 Needs = Literal["margins", "votes", "ratings", "rankings"]
-Outputs = Literal["rewards", "members", "features", "odin"]
 
 
 @dataclass(frozen=True)
-class Labels:
+class Annotations:
     """What the data say of R responses and of the C comparisons between them, on the device of the rewards.
 
     `preferred` and `other` are indices of responses, `preference` in [0.5, 1] is the share of judges for `preferred`,
     `weight` what the comparison counts. `margin` (in the data's unit), `votes` (for, against, undecided) and `rating` are
     NaN where the data have none. `length` counts the tokens of each response, `record` numbers the records. `choices` are
     those of the records' rankings (None unless the loss is about them). `unit_weight` is what each unit of the loss counts.
+    `views` are two masks of dropout for the features of each response (None unless the loss compares views), `resample`
+    counts each comparison in the bootstrap samples of M members (None unless there are such).
     """
 
     preferred: Int64[Tensor, " C"]
@@ -42,6 +44,8 @@ class Labels:
     record: Int64[Tensor, " R"]
     choices: Choices | None
     unit_weight: Float[Tensor, " U"]
+    views: Float[Tensor, "2 R F"] | None = None
+    resample: Float[Tensor, "C M"] | None = None
 
 
 @dataclass(frozen=True)
@@ -71,9 +75,11 @@ class Loss:
     """A loss and what it asks for.
 
     `values(outputs, labels, **options)` gives one value per unit. `outputs` are the R rewards or, where `outputs` says so,
-    (R, O) columns of which the first is the reward. `couples`: its value for one unit depends on all units of the optimizer
+    (R, O) columns of which the first is the reward (see `model.heads.extra`).
+    `couples`: its value for one unit depends on all units of the optimizer
     step, so it has to see the whole step at once. `needs` names what the data must have. `held_out` is the loss that
-    validation uses in its place, from the rewards alone (None: itself).
+    validation uses in its place, from the rewards alone (None: itself). `members` are those of an ensemble, `view_dropout`
+    the rate at which views are made, where the loss has such.
     """
 
     values: Callable[..., Float[Tensor, " U"]]
@@ -83,6 +89,8 @@ class Loss:
     couples: bool = False
     outputs: Outputs = "rewards"
     held_out: Callable[..., Float[Tensor, " U"]] | None = None
+    members: int = 0
+    view_dropout: float = 0.0
 
 
 Pairwise = Callable[..., Float[Tensor, " C"]]
@@ -94,14 +102,14 @@ def on_differences(function: Pairwise, **named: str) -> Callable[..., Float[Tens
     `named` gives further arguments from the labels: `margin="margin"` passes `labels.margin`.
     """
 
-    def values(rewards: Float[Tensor, " R"], labels: Labels, **options: float) -> Float[Tensor, " C"]:
+    def values(rewards: Float[Tensor, " R"], labels: Annotations, **options: float) -> Float[Tensor, " C"]:
         more = {name: getattr(labels, source) for name, source in named.items()}
         return function(difference_of(rewards, labels), labels.preference, **more, **options)
 
     return values
 
 
-def difference_of(rewards: Float[Tensor, " R"], labels: Labels) -> Float[Tensor, " C"]:
+def difference_of(rewards: Float[Tensor, " R"], labels: Annotations) -> Float[Tensor, " C"]:
     """Reward of the preferred response minus that of the other."""
     return rewards[labels.preferred] - rewards[labels.other]
 

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rewardsmith.train.losses.loss import Labels, Loss, Option
+from rewardsmith.train.losses.loss import Annotations, Loss, Option
 from rewardsmith.train.losses.rankings import Choices
 
 
@@ -26,7 +26,7 @@ def plackett_luce(
     return lost / empty.index_add(0, choices.record, weight).clamp(min=1.0)
 
 
-def values(rewards: Float[Tensor, " R"], labels: Labels, *, top: float = 0.0) -> Float[Tensor, " N"]:
+def values(rewards: Float[Tensor, " R"], labels: Annotations, *, top: float = 0.0) -> Float[Tensor, " N"]:
     """The loss of each record."""
     assert labels.choices is not None  # a loss on rankings gets them
     return plackett_luce(rewards, labels.choices, records=len(labels.unit_weight), top=top)

@@ -30,7 +30,7 @@ class Choices:
     record: Int64[Tensor, " S"]
 
 
-class Choice(NamedTuple):
+class Pick(NamedTuple):
     """One response picked among `tied`, which are equal, with `below` also there: met with probability `weight`."""
 
     tied: tuple[int, ...]
@@ -67,7 +67,7 @@ def levels_of(
 
 def choices_of(
     preferred: Int64[np.ndarray, " C"], other: Int64[np.ndarray, " C"], preference: Float[np.ndarray, " C"], count: int
-) -> list[Choice]:
+) -> list[Pick]:
     """The choices that a ranking is made of; [] where the comparisons order nothing.
 
     Equals are picked in an order that nobody knows: each subset of them that may remain is a choice, met with the
@@ -80,14 +80,12 @@ def choices_of(
         for size in range(len(level), 0, -1):
             if size + len(below) > 1:
                 share = 1 / math.comb(len(level), size)
-                found += [Choice(tied, below, share, pick) for tied in combinations(level, size)]
+                found += [Pick(tied, below, share, pick) for tied in combinations(level, size)]
             pick += 1
     return found
 
 
-def rows_of(
-    choices: Sequence[Choice], *, offset: int, width: int
-) -> Iterator[tuple[list[int], list[bool], list[float]]]:
+def rows_of(choices: Sequence[Pick], *, offset: int, width: int) -> Iterator[tuple[list[int], list[bool], list[float]]]:
     """Members, mask and chosen shares of each choice, padded to `width`; indices moved by `offset`."""
     for choice in choices:
         members = [*choice.tied, *choice.below]

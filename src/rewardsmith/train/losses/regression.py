@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rewardsmith.train.losses.loss import Labels, Loss
+from rewardsmith.train.losses.loss import Annotations, Loss
 
 
 def regression(rewards: Float[Tensor, " R"], rating: Float[Tensor, " R"]) -> Float[Tensor, " R"]:
@@ -16,7 +16,7 @@ def regression(rewards: Float[Tensor, " R"], rating: Float[Tensor, " R"]) -> Flo
     return torch.where(rated, (rewards - torch.nan_to_num(rating)) ** 2, torch.zeros_like(rewards))
 
 
-def values(rewards: Float[Tensor, " R"], labels: Labels) -> Float[Tensor, " R"]:
+def values(rewards: Float[Tensor, " R"], labels: Annotations) -> Float[Tensor, " R"]:
     """The loss of each response."""
     return regression(rewards, labels.rating)
 
