@@ -45,9 +45,10 @@ def measured(config: Config, start: Start, examples: Sequence["Example"]) -> Mea
     from rewardsmith.model.forward.batches import cost
     from rewardsmith.model.runtime.devices import begin_peak_memory, peak_memory
     from rewardsmith.model.scorer import DEFAULT_BUDGET
-    from rewardsmith.train.losses import LOSSES
+    from rewardsmith.train.losses import choose
+    from rewardsmith.train.masks import Dropout
     from rewardsmith.train.optimizer import count_parameters, make_optimizer
-    from rewardsmith.train.step import Dropout, accumulate
+    from rewardsmith.train.step import accumulate
 
     network = start.model.network
     costs = [cost(example.tree, packed=network.packed) for example in examples]
@@ -56,10 +57,11 @@ def measured(config: Config, start: Start, examples: Sequence["Example"]) -> Mea
     tokens = sum(cost(example.tree, packed=network.packed) for example in chosen)
     begin_peak_memory(network.device)
     optimizer = make_optimizer(network, lr=1e-6, weight_decay=0.0)
+    loss = choose(config.loss.name, config.loss.options)
     network.train()
     for _ in range(2):
         started = time.perf_counter()
-        accumulate(network, chosen, LOSSES[config.loss], dropout=Dropout(0.0, 0, 0), budget=budget)
+        accumulate(network, chosen, loss, dropout=Dropout(0.0, 0, 0), budget=budget)
         spent = time.perf_counter() - started
     started = time.perf_counter()
     optimizer.step()

@@ -20,6 +20,7 @@ from rewardsmith.pipelines.dry_run.measuring import Measured, measured
 from rewardsmith.pipelines.dry_run.sampling import refuse_downloads, sampled, share_to_read
 from rewardsmith.pipelines.dry_run.words import GIB, about, duration
 from rewardsmith.pipelines.train.config import Config
+from rewardsmith.pipelines.train.loss import ON_RATINGS
 from rewardsmith.pipelines.train.pipeline import check_run
 from rewardsmith.pipelines.train.setup import Start, load_data, open_model
 from rewardsmith.progress import Progress
@@ -234,7 +235,8 @@ def estimated(config: Config, plan: TrainPlan, splits: Splits, start: Start) -> 
     from rewardsmith.train.examples import encode_examples
 
     some = splits.train[:: max(1, len(splits.train) // TOKENIZED)]
-    encoding = encode_examples(some, start.model.encoder, share=start.model.network.packed)
+    rated = config.loss.name in ON_RATINGS
+    encoding = encode_examples(some, start.model.encoder, share=start.model.network.packed, rated=rated)
     tokens = tokens_of(encoding, len(some), len(splits.train))
     if not encoding.examples:
         return replace(plan, why=f"no training data: {encoding.left_out.in_one_line()}", notes=tuple(start.summary()))
