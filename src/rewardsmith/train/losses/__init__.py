@@ -29,7 +29,7 @@ from rewardsmith.train.losses import (
     votes,
 )
 from rewardsmith.train.losses.centering import centering
-from rewardsmith.train.losses.loss import LN_2, Annotations, Loss, Option
+from rewardsmith.train.losses.loss import LN_2, Annotations, Loss, LossOption
 
 __all__ = ["CENTER", "LN_2", "LOSSES", "Annotations", "Loss", "choose"]
 
@@ -56,7 +56,7 @@ LOSSES: Mapping[str, Loss] = {
 }
 OF_THE_STEP = ("members", "view_dropout")
 """Options that decide what a loss is given, not how it is computed."""
-CENTER = Option(0.0, low=0.0)
+CENTER = LossOption(0.0, low=0.0)
 """The coefficient of centring, which every loss on comparisons takes."""
 
 

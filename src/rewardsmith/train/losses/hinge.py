@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from rewardsmith.train.losses.loss import Loss, Option, expected, on_differences
+from rewardsmith.train.losses.loss import Loss, LossOption, expected, on_differences
 
 
 def hinge(
@@ -16,4 +16,4 @@ def hinge(
     return expected(lambda d: (hinge_lead - d).clamp(min=0), difference, preference)
 
 
-LOSS = Loss(on_differences(hinge), options={"hinge_lead": Option(1.0, low=0.0, open_low=True)})
+LOSS = Loss(on_differences(hinge), options={"hinge_lead": LossOption(1.0, low=0.0, open_low=True)})

@@ -49,7 +49,7 @@ class Annotations:
 
 
 @dataclass(frozen=True)
-class Option:
+class LossOption:
     """A number that a loss takes: its default, and the range that it has to lie in (`open` ends are excluded)."""
 
     default: float
@@ -84,7 +84,7 @@ class Loss:
 
     values: Callable[..., Float[Tensor, " U"]]
     unit: Unit = "comparison"
-    options: Mapping[str, Option] = field(default_factory=dict)
+    options: Mapping[str, LossOption] = field(default_factory=dict)
     needs: Needs | None = None
     couples: bool = False
     outputs: Outputs = "rewards"

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rewardsmith.train.losses.bradley_terry import bradley_terry
-from rewardsmith.train.losses.loss import Annotations, Loss, Option, difference_of, on_differences
+from rewardsmith.train.losses.loss import Annotations, Loss, LossOption, difference_of, on_differences
 
 
 def pearson(x: Float[Tensor, " R"], y: Float[Tensor, " R"]) -> Float[Tensor, ""]:
@@ -32,7 +32,7 @@ def odin(
 
 LOSS = Loss(
     odin,
-    options={"length_weight": Option(1.0, low=0.0), "orthogonal_weight": Option(1.0, low=0.0)},
+    options={"length_weight": LossOption(1.0, low=0.0), "orthogonal_weight": LossOption(1.0, low=0.0)},
     couples=True,
     outputs="odin",
     held_out=on_differences(bradley_terry),

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rewardsmith.train.losses.loss import Annotations, Loss, Option
+from rewardsmith.train.losses.loss import Annotations, Loss, LossOption
 from rewardsmith.train.losses.rankings import Choices
 
 
@@ -32,4 +32,4 @@ def values(rewards: Float[Tensor, " R"], labels: Annotations, *, top: float = 0.
     return plackett_luce(rewards, labels.choices, records=len(labels.unit_weight), top=top)
 
 
-LOSS = Loss(values, unit="ranking", options={"top": Option(0.0, low=0.0)}, needs="rankings")
+LOSS = Loss(values, unit="ranking", options={"top": LossOption(0.0, low=0.0)}, needs="rankings")

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from rewardsmith.train.losses.loss import Loss, Option, expected, on_differences
+from rewardsmith.train.losses.loss import Loss, LossOption, expected, on_differences
 
 
 def unbiased(
@@ -34,7 +34,7 @@ def generalised_cross_entropy(
     return expected(lambda d: -torch.expm1(power * F.logsigmoid(d)) / power, difference, preference)
 
 
-UNBIASED = Loss(on_differences(unbiased), options={"flip_rate": Option(0.1, low=0.0, high=0.5, open_high=True)})
+UNBIASED = Loss(on_differences(unbiased), options={"flip_rate": LossOption(0.1, low=0.0, high=0.5, open_high=True)})
 GENERALISED = Loss(
-    on_differences(generalised_cross_entropy), options={"power": Option(0.7, low=0.0, high=1.0, open_low=True)}
+    on_differences(generalised_cross_entropy), options={"power": LossOption(0.7, low=0.0, high=1.0, open_low=True)}
 )

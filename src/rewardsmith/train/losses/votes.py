@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rewardsmith.train.losses.bradley_terry import bradley_terry
-from rewardsmith.train.losses.loss import Loss, Option, on_differences
+from rewardsmith.train.losses.loss import Loss, LossOption, on_differences
 
 
 def soft_labels(
@@ -30,6 +30,6 @@ def soft_labels(
 
 LOSS = Loss(
     on_differences(soft_labels, votes="votes"),
-    options={"prior_votes": Option(1.0, low=0.0)},
+    options={"prior_votes": LossOption(1.0, low=0.0)},
     needs="votes",
 )
