@@ -7,7 +7,8 @@ from test_report_page import HOSTILE, Outline
 
 from rewardsmith.commands.compare import Config, run
 from rewardsmith.errors import OutputError
-from rewardsmith.report.comparison.page import headline, pairs_of, settled
+from rewardsmith.report.comparison.charts import category_differences
+from rewardsmith.report.comparison.page import headline, pair_sentence, pairs_of, settled
 from rewardsmith.report.comparison.runs import FLIPS_SHOWN, flips_of
 from rewardsmith.report.text import TEXTS
 
@@ -97,4 +98,26 @@ def test_a_run_is_called_better_only_where_interval_and_test_agree():
 
 def test_a_result_without_a_list_of_pairs_is_one_pair():
     content = {"accuracy_difference": 0.1, "ci": [0, 0.2], "p_value": 0.1}
-    assert [(one["a"], one["b"]) for one in pairs_of(content)] == [("A", "B")]
+    assert [(one["a"], one["b"], one["accuracy_difference"]) for one in pairs_of(content)] == [("A", "B", 0.1)]
+
+
+def test_pairs_of_several_runs_are_named_in_order_and_their_p_values_adjusted():
+    listed = [{"difference": 0.1 * k, "ci": [0, 1], "p_value": 0.01, "p_adjusted": 0.03, "n": 9} for k in range(3)]
+    pairs = pairs_of({"test": "sign_flip", "minimal_detectable": 0.02, "pairs": listed})
+    assert [(one["a"], one["b"], one["p_value"]) for one in pairs] == [
+        ("A", "B", 0.03),
+        ("A", "C", 0.03),
+        ("B", "C", 0.03),
+    ]
+    first, second = (pair_sentence(one, TEXTS["en"]) for one in pairs[:2])
+    assert "sign-flip" in first
+    assert "2.00 points" in first
+    assert "sign-flip" not in second
+    assert "seed" in pair_sentence({**pairs[1], "seeds_only": True}, TEXTS["en"])
+
+
+def test_differences_by_category_are_drawn_where_they_were_tested():
+    rows = [{"category": "math", "difference": 0.05, "ci": [0.01, 0.09], "p_value": 0.02}]
+    plot = category_differences({"a": "A", "b": "B", "by_category": rows}, TEXTS["en"])
+    assert ">p = 0.02<" in plot.svg
+    assert category_differences({"a": "A", "b": "B"}, TEXTS["en"]) is None

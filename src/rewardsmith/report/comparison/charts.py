@@ -105,3 +105,25 @@ def category_row(run: EvaluatedRun, place: int, name: str, texts: Words) -> Inte
         with_span(group["accuracy"], group.get("accuracy_ci"), 3),
         f"n = {group.get('n') or 0:,}",
     )
+
+
+def category_differences(pair: Mapping[str, Any], texts: Words) -> Plot | None:
+    """The difference in each category, in another colour where its p-value, adjusted over the categories, is small."""
+    known = [one for one in pair.get("by_category") or () if span_of(one.get("ci")) is not None]
+    if not known:
+        return None
+    rows = [difference_row(one) for one in known[:MOST_CATEGORIES]]
+    title = texts["compare_by_category"].format(a=pair["a"], b=pair["b"])
+    picture = interval_chart(title, texts["compare_points"], rows, guide=0.0)
+    return Plot("category-differences", title, picture, (), (texts["intervals_95"], texts["compare_adjusted"]))
+
+
+def difference_row(found: Mapping[str, Any]) -> IntervalRow:
+    """The difference of two runs in one category, in percentage points."""
+    low, high = (100 * float(end) for end in found["ci"])
+    value = 100 * float(found["difference"])
+    p_value = found.get("p_value")
+    colour: Colour = "b" if p_value is not None and p_value < 0.05 else "c"
+    hover = f"{value:+.2f} [{low:+.2f}, {high:+.2f}]"
+    written = "" if p_value is None else f"p = {p_value:.3g}"
+    return IntervalRow(short_label(str(found["category"])), value, (low, high), colour, hover, written)

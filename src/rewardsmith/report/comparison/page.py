@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 from rewardsmith.language import Language, say
 from rewardsmith.report.blocks import CellTable
-from rewardsmith.report.charts.plot import Plot
 from rewardsmith.report.comparison import charts
 from rewardsmith.report.comparison.runs import EvaluatedRun, Flip
 from rewardsmith.report.run.audit import number, span_of, with_span
@@ -15,6 +15,9 @@ from rewardsmith.report.run.errors import characters_each, clipped
 from rewardsmith.report.run.markdown import plain
 from rewardsmith.report.templating import render_html
 from rewardsmith.report.text import TEXTS, Words
+
+SURE = 0.05
+"""A run is called better where the p-value is below and the interval leaves out 0."""
 
 FIGURES = ("accuracy", "auc", "nll", "brier", "ece", "ece_calibrated", "kendall_tau", "tie_rate")
 """Figures of evaluation.json in the table, in its order."""
@@ -31,17 +34,30 @@ class ShownFlip:
 
 
 def pairs_of(content: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The figures of every two runs, named by letter; one pair where the content has no list of them."""
-    listed = content.get("pairs") or [content]
-    letters = {str(pair[side]) for pair in listed for side in ("a", "b") if side in pair}
-    named = all(len(letter) == 1 for letter in letters)
-    return [{**pair, **({} if named and "a" in pair else {"a": "A", "b": "B"})} for pair in listed]
+    """The figures of every two runs, named by letters in the order of the runs; A and B first.
+
+    The p-value is the one that is adjusted for the number of pairs, where there are several.
+    """
+    listed: list[Mapping[str, Any]] = list(content.get("pairs") or [{}])
+    runs = next(k for k in range(2, len(listed) + 3) if k * (k - 1) // 2 >= len(listed))
+    letters = combinations("ABCDEFGHIJKLMNOPQRSTUVWXYZ"[:runs], 2)
+    return [
+        pair_of({**(content if not k else {}), **pair}, first, second)
+        for k, (pair, (first, second)) in enumerate(zip(listed, letters, strict=False))
+    ]
+
+
+def pair_of(found: Mapping[str, Any], first: str, second: str) -> dict[str, Any]:
+    """The figures of one pair, under the names that the page uses."""
+    difference = found.get("difference", found.get("accuracy_difference"))
+    p_value = found["p_value"] if found.get("p_adjusted") is None else found["p_adjusted"]
+    return {**found, "a": first, "b": second, "accuracy_difference": difference, "p_value": p_value}
 
 
 def settled(pair: Mapping[str, Any]) -> str | None:
     """The letter of the better run, where both the interval and the test say so."""
     span = span_of(pair["ci"])
-    if span is None or pair["p_value"] is None or pair["p_value"] >= 0.05 or span[0] <= 0 <= span[1]:
+    if span is None or pair["p_value"] is None or pair["p_value"] >= SURE or span[0] <= 0 <= span[1]:
         return None
     return str(pair["a"] if span[0] > 0 else pair["b"])
 
@@ -67,7 +83,7 @@ def render_comparison(
     drawn = [
         charts.differences(pairs, texts),
         charts.accuracies(runs, texts),
-        *(charts.agreement(pair, texts) for pair in pairs),
+        *(charts.agreement(pair, texts) for pair in pairs if pair.get("only_a") is not None),
     ]
     return render_html(
         "comparison.html",
@@ -78,7 +94,9 @@ def render_comparison(
         runs=runs,
         sentences=[pair_sentence(pair, texts) for pair in pairs],
         plots=[plot for plot in drawn if plot is not None],
-        categories=[plot for plot in [charts.by_category(runs, texts)] if isinstance(plot, Plot)],
+        categories=[
+            plot for plot in (charts.by_category(runs, texts), charts.category_differences(pairs[0], texts)) if plot
+        ],
         figures=figures_table(runs, texts),
         flips=[shown_flip(flip, texts, characters_each(len(flips))) for flip in flips],
         flipped=pairs[0]["flipped"],
@@ -87,19 +105,22 @@ def render_comparison(
 
 
 def pair_sentence(pair: Mapping[str, Any], texts: Words) -> str:
-    """The test of one pair in words."""
+    """The test of one pair in words, what this data could have shown, and whether seeds alone tell the two apart."""
     value, ends = 100 * pair["accuracy_difference"], span_of(pair["ci"])
     interval = "?" if ends is None else f"{100 * ends[0]:+.2f} … {100 * ends[1]:+.2f}"
-    return texts["compare_sentence"].format(
+    said = texts["compare_sentence"].format(
         a=pair["a"],
         b=pair["b"],
         value=f"{value:+.2f}",
         interval=interval,
         p=number(pair["p_value"], 4),
-        test=texts.get(f"test_{pair['test']}", say(str(pair["test"]))),
         n=f"{pair['n']:,}",
-        detectable=number(detectable(pair)),
     )
+    if test := pair.get("test"):
+        said += texts["compare_test"].format(test=texts.get(f"test_{test}", say(str(test))))
+    if (points := detectable(pair)) is not None:
+        said += texts["compare_detectable"].format(points=number(points))
+    return said + (texts["compare_seeds"] if pair.get("seeds_only") else "")
 
 
 def detectable(pair: Mapping[str, Any]) -> float | None:

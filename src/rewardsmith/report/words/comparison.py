@@ -15,11 +15,20 @@ COMPARISON: dict[str, tuple[str, str]] = {
         "{runs} 个运行之间的 {pairs} 个差异中有 {settled} 个显著",
     ),
     "compare_sentence": (
-        "{a} − {b}: {value} points (95 %: {interval}), p = {p} ({test}), n = {n} shared comparisons; "
-        "a difference of {detectable} points would be found with 80 % power.",
-        "{a} − {b}：{value} 个百分点（95 %：{interval}），p = {p}（{test}），n = {n} 个共有的比较；"
-        "{detectable} 个百分点的差异能以 80 % 的功效检出。",
+        "{a} − {b}: {value} points (95 %: {interval}), p = {p}, n = {n} shared comparisons.",
+        "{a} − {b}：{value} 个百分点（95 %：{interval}），p = {p}，n = {n} 个共有的比较。",
     ),
+    "compare_test": (" Test: {test}.", "检验：{test}。"),
+    "compare_detectable": (
+        " With this data a difference of {points} points would be found with 80 % power.",
+        "以现有数据，{points} 个百分点的差异能以 80 % 的功效检出。",
+    ),
+    "compare_seeds": (
+        " Both are runs of one recipe and differ in their random seed only, so this does not favour a recipe.",
+        "两者是同一配方的运行，仅随机种子不同，因此这一差异不说明哪个配方更好。",
+    ),
+    "compare_by_category": ("{a} − {b} by category", "按类别的 {a} − {b}"),
+    "compare_adjusted": ("p-values adjusted over the categories", "p 值已按类别数校正"),
     "compare_differences": ("Differences in accuracy", "准确率差异"),
     "compare_points": ("difference, percentage points", "差异，百分点"),
     "compare_accuracies": ("Accuracy of each run", "各运行的准确率"),
