@@ -15,7 +15,7 @@ class Clean:
     """A sound project, made with some seeds in each half."""
 
     make: Callable[[Project], None]
-    dev: int = 2
+    dev: int = 1
     held: int = 6
 
     def seeds(self, half: str) -> tuple[int, ...]:
@@ -36,24 +36,24 @@ def of_size(prompts: int, test: int, epochs: int, **settings: object) -> Callabl
 
 def split_by_itself(project: Project) -> None:
     """One file that the program splits."""
-    data, _ = project.draw(1500, 1)
+    data, _ = project.draw(900, 1)
     project.write(data, "data.jsonl")
     project.train(test=())
 
 
 def of_pairs(project: Project) -> None:
     """Plain pairs, one a prompt."""
-    data, test = project.draw(900, 500)
+    data, test = project.draw(700, 300)
     project.give(as_pairs(data, project.seed), as_pairs(test, project.seed))
-    project.train(epochs=2, batch=16)
+    project.train(epochs=2)
 
 
 def evaluated_again(project: Project) -> None:
     """The finished model on another file of the same kind."""
-    data, test = project.draw(400, 500)
-    project.give(data, test[:200])
+    data, test = project.draw(300, 350)
+    project.give(data, test[:150])
     project.train(epochs=2)
-    project.write(test[200:], "more.jsonl")
+    project.write(test[150:], "more.jsonl")
     project.evaluate("run", "more.jsonl")
     project.argv = ["eval"]
 
@@ -62,7 +62,7 @@ def adapted(project: Project) -> None:
     """A LoRA adapter."""
     from rewardsmith.pipelines.train.config import Lora
 
-    project.give(*project.draw(500, 200))
+    project.give(*project.draw(400, 120))
     project.train(epochs=2, lr=1e-2, lora=Lora(r=8))
 
 
@@ -82,16 +82,16 @@ def real(name: str, rows: int, *, prompt_field: str | None = None) -> Callable[[
 
 
 CLEAN: dict[str, Clean] = {
-    "small": Clean(of_size(200, 120, 2), 2, 10),
-    "medium": Clean(of_size(400, 200, 2), 2, 12),
-    "large": Clean(of_size(1000, 300, 1), 2, 8),
+    "small": Clean(of_size(200, 120, 2), 1, 10),
+    "medium": Clean(of_size(400, 200, 2), 1, 12),
+    "large": Clean(of_size(700, 200, 1), 1, 8),
     "english": Clean(of_size(400, 200, 2, language="en"), 1, 6),
     "chinese": Clean(of_size(400, 200, 2, language="zh"), 1, 6),
     "noisier": Clean(of_size(500, 250, 2, noise=1.0), 1, 6),
     "many_responses": Clean(of_size(200, 120, 2, responses_per_prompt=6), 1, 5),
-    "split_by_itself": Clean(split_by_itself, 2, 6),
-    "pairs": Clean(of_pairs, 2, 6),
-    "evaluated_again": Clean(evaluated_again, 2, 6),
+    "split_by_itself": Clean(split_by_itself, 1, 6),
+    "pairs": Clean(of_pairs, 1, 6),
+    "evaluated_again": Clean(evaluated_again, 1, 6),
     "adapted": Clean(adapted, 1, 4),
     "real hh-rlhf/harmless-base": Clean(real("hh-rlhf/harmless-base", 500), 1, 1),
     "real hh-rlhf/helpful": Clean(real("hh-rlhf/helpful", 500), 1, 1),

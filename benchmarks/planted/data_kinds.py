@@ -15,6 +15,8 @@ PAIRS = 320
 """Prompts of the projects whose data are single pairs."""
 STRONG, WEAK = "Certainly! {}", "Well, {}"
 """How the answers of two models begin."""
+FORGETTING = {"epochs": 4, "lr": 6e-3}
+"""Settings of a training on one language or domain after which the model, which knew both, does worse on the other."""
 
 
 def label_noise(project: Project, share: float) -> None:
@@ -164,19 +166,19 @@ def other_language(project: Project, language: str) -> None:
     """Trained on one language, tested on another."""
     project.facts["like"] = {"language": language}
     project.give(
-        project.draw(400, 1, language=language)[0], project.draw(language={"en": "zh", "zh": "en"}[language])[1]
+        project.draw(300, 1, language=language)[0], project.draw(language={"en": "zh", "zh": "en"}[language])[1]
     )
-    project.train()
+    project.train(**FORGETTING)
 
 
 def other_domain(project: Project, topic: str) -> None:
     """Trained on one kind of request, tested on the other."""
     project.facts["like"] = {"topic": topic}
-    data, test = project.draw(600, 300)
+    data, test = project.draw(500, 200)
     project.give(
         [one for one in data if one.fields["topic"] == topic], [one for one in test if one.fields["topic"] != topic]
     )
-    project.train()
+    project.train(**FORGETTING)
 
 
 def damaged_text(project: Project, share: float) -> None:

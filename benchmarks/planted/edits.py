@@ -72,10 +72,9 @@ def with_prompt(record: Record, text: str) -> Record:
 
 
 def retyped(record: Record) -> Record:
-    """The prompt as another person types it: case, spaces and punctuation differ."""
+    """The prompt as another person types it: spaces and punctuation differ."""
     text = record.prompt[-1].content
-    other = text.upper() if text.upper() != text else text.replace(",", " , ")
-    return with_prompt(record, f"  {other} ")
+    return with_prompt(record, f" {text.replace(',', ' ,').rstrip('.。?')} !")
 
 
 def every_text(record: Record, edit: Edit) -> Record:

@@ -103,7 +103,7 @@ def rows_lost(project: Project, share: float) -> None:
 
 
 def responses_cut(project: Project, length: int) -> None:
-    """The limit in tokens is so short that answers lose their ends, in training and test."""
+    """The limit in tokens is so short that a good part of the conversations does not fit, in training and test."""
     project.healthy(max_length=length)
 
 

@@ -187,6 +187,13 @@ def lost(project: Project, healthy: Figures) -> tuple[bool, Figures]:
     return useless / rows >= LOST, {"share": useless / rows}
 
 
+def left_out(project: Project, healthy: Figures) -> tuple[bool, Figures]:
+    """At least a fifth of the test records, or of their responses, was refused or cut, as counted by the evaluation."""
+    parts = (reported(project).get("left_out") or {}).values()
+    most = max((part["count"] / part["of"] for part in parts if part["of"]), default=0.0)
+    return most >= LOST, {"share": most}
+
+
 Measure = Callable[[Project, Figures], tuple[bool, Figures]]
 MEASURES: Mapping[str, Measure] = {
     "gold": gold,
@@ -202,4 +209,5 @@ MEASURES: Mapping[str, Measure] = {
     "resumed": resumed,
     "small": small,
     "lost": lost,
+    "left_out": left_out,
 }

@@ -11,7 +11,7 @@ from typing import Any
 from planted import data_kinds, evaluation_kinds, model_kinds, training_kinds
 from planted.project import Project
 
-SEEDS = {"dev": (11, 12), "held": (511, 512, 513)}
+SEEDS = {"dev": (11, 12), "held": (511, 512)}
 RUN, EVALUATED = "run", "evaluated"
 MARKS = ("{} ✔", "** {}", "Certainly! {}", "{} 😊")
 
@@ -48,19 +48,19 @@ KINDS: dict[str, Kind] = {
     "generator_shortcut": Kind(data.generator_shortcut, "follows", (0.95,), (0.9,)),
     "eos_skew": Kind(data.eos_skew, "follows", (1.0,), (0.9,)),
     "refusal_shortcut": Kind(data.refusal_shortcut, "follows", (1.0,), (0.95,)),
-    "duplicates": Kind(data.duplicates, "gold", (40,), (80,)),
+    "duplicates": Kind(data.duplicates, "rewards", (40,), (80,)),
     "contradictions": Kind(data.contradictions, "gold", (1.0,), (0.8,)),
-    "one_attribute": Kind(data.one_attribute, "gold", (0,), (3, 4)),
+    "one_attribute": Kind(data.one_attribute, "rewards", (0,), (3, 4)),
     "ties_as_wins": Kind(data.ties_as_wins, "labels", (0.8,), (0.6,)),
     "other_language": Kind(data.other_language, "reported", ("en",), ("zh",)),
     "other_domain": Kind(data.other_domain, "reported", ("drinks",), ("tickets",)),
-    "damaged_text": Kind(data.damaged_text, "gold", (0.9,), (0.7,)),
+    "damaged_text": Kind(data.damaged_text, "rewards", (0.9,), (0.7,)),
     "prompt_lost": Kind(data.prompt_lost, "gold", ("Hello",), ("-",)),
     "columns_swapped": Kind(data.columns_swapped, "gold", (1.0,), (0.8,)),
-    "few_prompts_trained": Kind(data.few_prompts_trained, "gold", (6,), (4,)),
+    "few_prompts_trained": Kind(data.few_prompts_trained, "rewards", (6,), (4,)),
     "rate_too_high": Kind(training.rate_too_high, "gold", (0.5, 0.05), (5.0, 0.1)),
     "rate_too_low": Kind(training.rate_too_low, "gold", (1e-7,), (1e-6, 1e-8)),
-    "too_few_steps": Kind(training.too_few_steps, "gold", (2,), (1, 3)),
+    "too_few_steps": Kind(training.too_few_steps, "rewards", (2,), (1, 3)),
     "overfit": Kind(training.overfit, "overfit", (60,), (40, 80)),
     "weight_decay_too_high": Kind(training.weight_decay_too_high, "gold", (50.0,), (20.0,)),
     "dropout_too_high": Kind(training.dropout_too_high, "gold", (0.98,), (0.95,)),
@@ -71,7 +71,7 @@ KINDS: dict[str, Kind] = {
     "recovered_from_nan": Kind(training.recovered_from_nan, "nan", (3,), (1, 8)),
     "data_replaced": Kind(training.data_replaced, "replaced", (0.5,), (1.0,)),
     "resumed_with_other_data": Kind(training.resumed_with_other_data, "resumed", (300,), (200,)),
-    "head_not_saved": Kind(model.head_not_saved, "gold", (RUN, EVALUATED), (RUN, EVALUATED)),
+    "head_not_saved": Kind(model.head_not_saved, "rewards", (RUN, EVALUATED), (RUN, EVALUATED)),
     "head_scaled": Kind(model.head_scaled, "loss", ways(1e-6), ways(1e-5, 50.0)),
     "head_negated": Kind(model.head_negated, "gold", (RUN, EVALUATED), (RUN, EVALUATED)),
     "layer_removed": Kind(model.layer_removed, "gold", ways(1), ways(0)),
@@ -80,12 +80,12 @@ KINDS: dict[str, Kind] = {
     "adapter_twice": Kind(model.adapter_twice, "rewards", ways(8), ways(4)),
     "coarse_weights": Kind(model.coarse_weights, "rewards", ways("sign"), ways("e5m2")),
     "perturbed_allowed": Kind(model.perturbed_allowed, "gold", (0.5,), (0.8,)),
-    "template_changed": Kind(model.template_changed, "rewards", ways("plain"), ways("open")),
+    "template_changed": Kind(model.template_changed, "rewards", ways("answer_only"), ways("open")),
     "pad_token_changed": Kind(model.pad_token_changed, "rewards", ways("<|im_end|>"), ways(".")),
     "tokenizer_changed": Kind(model.tokenizer_changed, "gold", (RUN, EVALUATED), (RUN, EVALUATED)),
     "stale_weights": Kind(model.stale_weights, "rewards", (RUN, EVALUATED), (RUN, EVALUATED)),
     "margins_miscalibrated": Kind(model.margins_miscalibrated, "loss", (8.0,), (20.0, 0.05)),
-    "rewards_rounded": Kind(model.rewards_rounded, "rewards", (7,), (8,)),
+    "rewards_rounded": Kind(model.rewards_rounded, "resumed", (7,), (8,)),
     "test_inverted": Kind(evaluation.test_inverted, "reported", (1.0,), (1.0, 0.9)),
     "test_noisy": Kind(evaluation.test_noisy, "reported", (0.4,), (0.3,)),
     "exact_leak": Kind(evaluation.exact_leak, "reported", (1.0,), (1.0, 0.6)),
@@ -95,7 +95,7 @@ KINDS: dict[str, Kind] = {
     "test_too_small": Kind(evaluation.test_too_small, "small", (6,), (12, 20)),
     "test_of_one_prompt": Kind(evaluation.test_of_one_prompt, "small", (3,), (1, 5)),
     "rows_lost": Kind(evaluation.rows_lost, "lost", (0.29,), (0.4, 0.29)),
-    "responses_cut": Kind(evaluation.responses_cut, "gold", (64,), (80,)),
+    "responses_cut": Kind(evaluation.responses_cut, "left_out", (125,), (115,)),
     "label_ties": Kind(evaluation.label_ties, "lost", (0.7,), (0.6,)),
     "identical_answers": Kind(evaluation.identical_answers, "lost", (0.4,), (0.3,)),
     "category_failed": Kind(evaluation.category_failed, "reported", ("drinks",), ("tickets",)),

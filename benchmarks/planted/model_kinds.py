@@ -14,17 +14,19 @@ import torch
 from safetensors.torch import load_file
 
 from planted.project import Project, as_exported, edit_json, edit_weights
+from rewardsmith.errors import RewardsmithError
 from rewardsmith.pipelines.train.config import Lora
 
-PLAIN_TEMPLATE = (
-    "{% for message in messages %}{{ message['role'] + ': ' + message['content'] + '\\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
+ANSWER_TEMPLATE = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' }}"
+    "{{ message['content'] if message['role'] == 'assistant' else '…' }}{{ '<|im_end|>\\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
 OPEN_TEMPLATE = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '\\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
-TEMPLATES = {"plain": PLAIN_TEMPLATE, "open": OPEN_TEMPLATE}
+TEMPLATES = {"answer_only": ANSWER_TEMPLATE, "open": OPEN_TEMPLATE}
 Tensors = dict[str, Any]
 
 
@@ -216,4 +218,8 @@ def rewards_rounded(project: Project, decimals: int) -> None:
     model = project.folder / "run" / "model"
     (model / "manifest.json").unlink()
     edit_json(model / "reward.json", lambda sidecar: sidecar.update(offset=float(10**decimals), probes=[]))
-    finish(project, "evaluated", allow_mismatch=True)
+    try:
+        finish(project, "evaluated", allow_mismatch=True)
+        project.facts["refused"] = False
+    except RewardsmithError as error:
+        project.facts |= {"refused": True, "said": str(error)}

@@ -17,6 +17,7 @@ from planted.clean import CLEAN
 from planted.governing import MEASURES, figures
 from planted.kinds import KINDS, SEEDS
 from planted.project import SOUND, Project, draw_nothing, make_backbone, opaque
+from rewardsmith.errors import RewardsmithError
 from rewardsmith.files import write_json
 
 
@@ -79,20 +80,28 @@ def make(root: Path, job: Job) -> dict[str, Any]:
     shutil.rmtree(folder, ignore_errors=True)
     entry: dict[str, Any] = {"name": job.name, **asdict(job)}
     try:
-        if job.kind == "clean":
-            project = Project(folder, job.seed, root / "backbone")
-            CLEAN[job.dose].make(project)
-            governs, measured = False, {}
-        else:
-            kind, healthy = KINDS[job.kind], healthy_figures(root, job.seed)
-            project = Project(folder, job.seed, root / "backbone", root / "healthy" / str(job.seed))
-            kind.plant(project, job.dose)
-            governs, measured = MEASURES[kind.measure](project, healthy)
-            measured = {**measured, "healthy": healthy}
-        entry |= {"argv": project.argv, "governs": governs, "measured": measured}
+        entry |= planted(root, folder, job)
     except Exception:
         entry |= {"failed": traceback.format_exc(limit=-4)}
     return {**entry, "seconds": round(time.process_time() - began, 1)}
+
+
+def planted(root: Path, folder: Path, job: Job) -> dict[str, Any]:
+    """The project's entry: how its user asks, whether the fault governs, and what was measured."""
+    if job.kind == "clean":
+        project = Project(folder, job.seed, root / "backbone")
+        CLEAN[job.dose].make(project)
+        return {"argv": project.argv, "governs": False, "measured": {}}
+    kind, healthy = KINDS[job.kind], healthy_figures(root, job.seed)
+    project = Project(folder, job.seed, root / "backbone", root / "healthy" / str(job.seed))
+    try:
+        kind.plant(project, job.dose)
+        governs, measured = MEASURES[kind.measure](project, healthy)
+    except RewardsmithError as error:  # the program itself stopped it: a run without a model is what its user has
+        begun = (folder / "run" / "metrics.jsonl").is_file()
+        governs = begun and not (folder / "run" / "model").exists()
+        measured = {"stopped": str(error)}
+    return {"argv": project.argv, "governs": governs, "measured": {**measured, "healthy": healthy}}
 
 
 def plant_all(root: Path, halves: Sequence[str], kinds: Sequence[str] | None, seeds: int | None, processes: int) -> int:
@@ -106,6 +115,9 @@ def plant_all(root: Path, halves: Sequence[str], kinds: Sequence[str] | None, se
         for job in jobs_of(halves, kinds, seeds)
         if job.name not in known[job.half] or "failed" in known[job.half][job.name]
     ]
+    draw_nothing()
+    for seed in sorted({job.seed for job in waiting if job.kind != "clean"}):
+        healthy_figures(root, seed)  # before any process could begin the same
     failed = 0
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         for future in as_completed([pool.submit(make, root, job) for job in waiting]):

@@ -138,10 +138,10 @@ def draw_nothing() -> None:
     page.all_plots = lambda facts, texts: []
 
 
-def make_backbone(folder: Path) -> None:
+def make_backbone(folder: Path, *, prompts: int = BACKBONE_PROMPTS, epochs: int = BACKBONE_EPOCHS) -> None:
     """Train the tiny model once and keep it without its head, as a pretrained model is published."""
     scratch = folder.parent / f"{folder.name}-training"
-    made = generate(BACKBONE_PROMPTS, responses_per_prompt=RESPONSES, seed=BACKBONE_SEED, noise=0.25).records
+    made = generate(prompts, responses_per_prompt=RESPONSES, seed=BACKBONE_SEED, noise=0.25).records
     scratch.mkdir(parents=True)
     write_jsonl(scratch / "data.jsonl", rows_of(made))
     train.run(
@@ -149,7 +149,7 @@ def make_backbone(folder: Path) -> None:
             model="tiny",
             dataset=(str(scratch / "data.jsonl"),),
             output=scratch / "run",
-            epochs=BACKBONE_EPOCHS,
+            epochs=epochs,
             batch=8,
             lr=2e-3,
             block_size=384,
