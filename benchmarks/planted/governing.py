@@ -37,7 +37,8 @@ Margins = npt.NDArray[np.float64]
 
 def margins(model: RewardModel, records: Sequence[Record]) -> Margins:
     """Reward differences, preferred minus other, of all decided comparisons."""
-    return differences(score_all(model, records).rewards, records)
+    scored = score_all(model, records)
+    return differences(scored.rewards, scored.records)
 
 
 def differences(rewards: Sequence[Margins], records: Sequence[Record]) -> Margins:
@@ -70,12 +71,19 @@ def loss_of(margin: Margins) -> float:
 
 
 def figures(model_folder: Path, seed: int, **settings: Any) -> Figures:
-    """Accuracy against the gold order, and accuracy and loss against fresh labels."""
+    """Accuracy against the gold order, and accuracy and loss against fresh labels.
+
+    A model that refuses a fifth of them counts as always wrong.
+    """
     model = RewardModel.load(model_folder, allow_mismatch=True)
     records = fresh(seed, **settings)
-    rewards = score_all(model, records).rewards
-    labelled = differences(rewards, records)
-    gold = differences(rewards, fresh(seed, **{**settings, "noise": 0.0}))  # the same texts, judged without noise
+    scored = score_all(model, records)
+    if len(scored.records) < (1 - LOST) * len(records):
+        return {"gold": 0.0, "accuracy": 0.0, "loss": math.inf, "refused": scored.refused / len(records)}
+    places = {id(record): index for index, record in enumerate(records)}
+    judged = fresh(seed, **{**settings, "noise": 0.0})  # the same texts, judged without noise
+    labelled = differences(scored.rewards, scored.records)
+    gold = differences(scored.rewards, [judged[places[id(record)]] for record in scored.records])
     return {"gold": accuracy(gold), "accuracy": accuracy(labelled), "loss": loss_of(labelled)}
 
 
