@@ -19,6 +19,7 @@ from planted.project import NOISE
 from rewardsmith.commands import train
 from rewardsmith.data.formats.native import from_row
 from rewardsmith.data.synthetic.generate import generate
+from rewardsmith.files import write_json
 from rewardsmith.files.reading import read_object
 from rewardsmith.model.reward_model import RewardModel
 from rewardsmith.records import Record
@@ -220,7 +221,14 @@ CHECKS: dict[str, Callable[[Sound], bool]] = {
 }
 
 
-def unconfirmed(folder: Path, entry: dict[str, Any], ids: Iterable[str]) -> list[str]:
-    """Those findings that no check confirms: the false alarms."""
-    sound = Sound(folder, entry)
-    return [one for one in ids if one not in CHECKS or not CHECKS[one](sound)]
+def unconfirmed(root: Path, entry: dict[str, Any], ids: Iterable[str]) -> list[str]:
+    """Those findings that no check confirms: the false alarms. What a check answered is kept, as some train again."""
+    kept = root / "confirmed" / f"{entry['name']}.json"
+    known: dict[str, bool] = json.loads(kept.read_text()) if kept.is_file() else {}
+    sound = Sound(root / entry["half"] / entry["name"], entry)
+    for one in ids:
+        if one not in known:
+            known[one] = one in CHECKS and bool(CHECKS[one](sound))
+    kept.parent.mkdir(exist_ok=True)
+    write_json(kept, known)
+    return [one for one in ids if not known[one]]

@@ -36,7 +36,7 @@ def sound(root: Path, half: str) -> list[dict[str, Any]]:
             continue
         said = answers[entry["name"]]["said"]
         ids = ["error"] if "error" in said else urgent(said)
-        alarms = unconfirmed(root / half / entry["name"], entry, ids)
+        alarms = unconfirmed(root, entry, ids)
         rows.append(
             {
                 "data": entry["dose"],
