@@ -29,12 +29,16 @@ def main() -> int:
     parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="where the projects are kept")
     parser.add_argument("--seeds", type=int, default=None, help="seeds per dose; default: all")
     parser.add_argument("--again", action="store_true", help="judge: ask again where an answer is there")
+    parser.add_argument("--options", nargs=argparse.REMAINDER, default=[], help="judge: options of diagnose, last")
     arguments = parser.parse_args()
     halves = ("dev", "held") if arguments.half == "all" else (arguments.half,)
     if arguments.stage == "plant":
         return planting.plant_all(arguments.root, halves, arguments.kinds, arguments.seeds, arguments.jobs)
     if arguments.stage == "judge":
-        return judging.judge_all(arguments.root, halves, arguments.kinds, arguments.jobs, again=arguments.again)
+        more = arguments.options
+        return judging.judge_all(
+            arguments.root, halves, arguments.kinds, arguments.jobs, again=arguments.again, more=more
+        )
     return tables.write_all(arguments.root, halves)
 
 

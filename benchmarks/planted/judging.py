@@ -37,14 +37,14 @@ def captured() -> Iterator[io.BytesIO]:
         wrapper.detach()  # else the bytes would be closed with it
 
 
-def ask(root: Path, entry: dict[str, Any]) -> dict[str, Any]:
-    """The answer of the command line to one project: its JSON, or the error that it ended with."""
+def ask(root: Path, entry: dict[str, Any], more: Sequence[str] = ()) -> dict[str, Any]:
+    """The answer of the command line, given `more` options, to one project: its JSON, or the error that it ended with."""
     torch.set_num_threads(1)
     draw_nothing()
     began, cpu = time.monotonic(), time.process_time()
     report = root / "reports" / entry["half"] / entry["name"]
     report.mkdir(parents=True, exist_ok=True)
-    words = ["diagnose", *entry["argv"], "--output", str(report), "--overwrite", "--json"]
+    words = ["diagnose", *entry["argv"], "--output", str(report), "--overwrite", "--json", *more]
     with contextlib.chdir(root / entry["half"] / entry["name"]), captured() as written:
         code = cli.main(words)
     text = written.getvalue().decode()
@@ -57,7 +57,13 @@ def ask(root: Path, entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def judge_all(
-    root: Path, halves: Sequence[str], kinds: Sequence[str] | None, processes: int, *, again: bool = False
+    root: Path,
+    halves: Sequence[str],
+    kinds: Sequence[str] | None,
+    processes: int,
+    *,
+    again: bool = False,
+    more: Sequence[str] = (),
 ) -> int:
     """Ask about every project that was made and has no answer yet (or `again` about all)."""
     for half in halves:
@@ -71,7 +77,7 @@ def judge_all(
             ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool,
             (root / f"{half}-answers.jsonl").open("a", encoding="utf-8") as kept,
         ):
-            asked = {pool.submit(ask, root, entry): entry for entry in entries}
+            asked = {pool.submit(ask, root, entry, more): entry for entry in entries}
             for future in as_completed(asked):
                 kept.write(json.dumps(future.result(), ensure_ascii=False) + "\n")
                 kept.flush()

@@ -17,11 +17,11 @@ from planted.project import make_backbone  # noqa: E402
 
 SHOWN = {
     "marker_shortcut": "{} ✔",
-    "test_of_one_prompt": 3,
-    "rows_lost": 0.4,
-    "responses_cut": 64,
     "label_ties": 0.7,
-    "rate_too_high": 5.0,
+    "perturbed_allowed": 0.8,
+    "recovered_from_nan": 3,
+    "run_died": "SIGKILL",
+    "training_file_evaluated": 1,
 }
 
 
