@@ -20,8 +20,6 @@ SHOWN = {
     "label_ties": 0.7,
     "perturbed_allowed": 0.8,
     "recovered_from_nan": 3,
-    "run_died": "SIGKILL",
-    "training_file_evaluated": 1,
 }
 
 
