@@ -14,7 +14,6 @@ from typing import Any
 import torch
 
 from planted.planting import read_index
-from planted.project import draw_nothing
 from rewardsmith import cli
 
 
@@ -40,7 +39,6 @@ def captured() -> Iterator[io.BytesIO]:
 def ask(root: Path, entry: dict[str, Any], more: Sequence[str] = ()) -> dict[str, Any]:
     """The answer of the command line, given `more` options, to one project: its JSON, or the error that it ended with."""
     torch.set_num_threads(1)
-    draw_nothing()
     began, cpu = time.monotonic(), time.process_time()
     report = root / "reports" / entry["half"] / entry["name"]
     report.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ import torch
 from planted.clean import CLEAN
 from planted.governing import MEASURES, figures
 from planted.kinds import KINDS, SEEDS
-from planted.project import SOUND, Project, draw_nothing, make_backbone, opaque
+from planted.project import SOUND, Project, make_backbone, opaque
 from rewardsmith.errors import RewardsmithError
 from rewardsmith.files import write_json
 
@@ -74,7 +74,6 @@ def healthy_figures(root: Path, seed: int) -> dict[str, Any]:
 def make(root: Path, job: Job) -> dict[str, Any]:
     """Make one project and measure whether its fault governs; a failure is an entry too."""
     torch.set_num_threads(1)
-    draw_nothing()
     began = time.process_time()
     folder = root / job.half / job.name
     shutil.rmtree(folder, ignore_errors=True)
@@ -115,7 +114,6 @@ def plant_all(root: Path, halves: Sequence[str], kinds: Sequence[str] | None, se
         for job in jobs_of(halves, kinds, seeds)
         if job.name not in known[job.half] or "failed" in known[job.half][job.name]
     ]
-    draw_nothing()
     for seed in sorted({job.seed for job in waiting if job.kind != "clean"}):
         healthy_figures(root, seed)  # before any process could begin the same
     failed = 0

@@ -17,7 +17,6 @@ from rewardsmith.data.synthetic.generate import generate
 from rewardsmith.files import write_bytes, write_jsonl
 from rewardsmith.pipelines.train.config import Config as TrainConfig
 from rewardsmith.records import Record
-from rewardsmith.report import page
 
 BACKBONE_PROMPTS, BACKBONE_EPOCHS, BACKBONE_SEED = 8_000, 2, 7_771
 """The tiny model that all projects start from, as others start from a pretrained one: it can already compare a prompt with a
@@ -131,11 +130,6 @@ def as_exported(folder: Path) -> None:
     """Leave of a model folder what another program would have saved: no contract, no probes, no hashes."""
     for name in ("reward.json", "manifest.json", "README.md"):
         (folder / name).unlink(missing_ok=True)
-
-
-def draw_nothing() -> None:
-    """Reports without pictures in this process: a third of the time of so small a project, and no check reads them."""
-    page.all_plots = lambda facts, texts: []
 
 
 def make_backbone(folder: Path, *, prompts: int = BACKBONE_PROMPTS, epochs: int = BACKBONE_EPOCHS) -> None:
