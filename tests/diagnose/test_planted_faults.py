@@ -16,7 +16,7 @@ from planted.kinds import KINDS  # noqa: E402
 from planted.project import make_backbone  # noqa: E402
 
 SHOWN = {
-    "marker_shortcut": "{} ✔",
+    "test_too_small": 6,
     "label_ties": 0.7,
     "perturbed_allowed": 0.8,
     "recovered_from_nan": 3,
