@@ -83,10 +83,16 @@ def figures_of(root: Path, half: str) -> dict[str, Any]:
             {key: entry[key] for key in ("kind", "dose", "seed", "measured")} | asdict(one) for entry, one in scores
         ],
         "did_not_govern": [
-            {key: entry.get(key) for key in ("kind", "dose", "seed", "measured", "failed")} for entry in idle
+            {key: entry.get(key) for key in ("kind", "dose", "seed", "measured")} | {"failed": last_line(entry)}
+            for entry in idle
         ],
         "sound": clean,
     }
+
+
+def last_line(entry: dict[str, Any]) -> str | None:
+    """How planting failed, without the places of the traceback; None where it did not."""
+    return entry["failed"].strip().splitlines()[-1] if "failed" in entry else None
 
 
 def write_all(root: Path, halves: Sequence[str]) -> int:
