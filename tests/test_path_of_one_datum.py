@@ -1,6 +1,6 @@
 """The path of one datum as ARCHITECTURE.md tells it, against the code that runs at least once for every row.
 
-The page names every such file; a reader has at most 12 places to open for each command. A place is a package (a folder, and
+The page names every such file; a reader has at most 13 places to open for each command. A place is a package (a folder, and
 what lies below its subfolders), since the files in one are alike: one format, one check, one part of the contract each.
 """
 
@@ -21,7 +21,7 @@ PACKAGE = ROOT / "src" / "rewardsmith"
 SHARED = ("cli", "terminal", "manual", "errors", "records", "progress", "version")
 SHARED += ("files/", "language/", "settings/", "launch/", "report/templates/")
 SHARED += ("evaluate/inference/",)  # once a bin of a table, and there are at most 15: more of them in 25 rows than in 5
-MOST_PLACES = 12
+MOST_PLACES = 13
 SMALL = ("--n-layer", "1", "--n-embd", "32", "--batch", "32", "--epochs", "1", "--no-report")
 FEW, MANY = (
     5,
@@ -82,7 +82,7 @@ def words_of(command, folder, count):
         ],
         "evaluate": ["evaluate", model, data, "-o", out],
         "score": ["score", model, data, "-o", f"{out}.jsonl"],
-        "diagnose": ["diagnose", folder / f"evaluate{count}"],
+        "diagnose": ["diagnose", folder / f"evaluate{count}", "--no-measure"],
     }
     return [str(word) for word in [*words[command], "--overwrite"]]
 

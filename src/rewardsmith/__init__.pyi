@@ -19,7 +19,7 @@ from rewardsmith.errors import TrainingError as TrainingError
 from rewardsmith.errors import UsageError as UsageError
 from rewardsmith.language import say as say
 from rewardsmith.model.reward_model import RewardModel as RewardModel
-from rewardsmith.pipelines.diagnose import Diagnosis
+from rewardsmith.pipelines.diagnose.result import Diagnosis
 from rewardsmith.pipelines.prepare.result import Result as PrepareResult
 from rewardsmith.pipelines.score.pipeline import Result as ScoreResult
 from rewardsmith.pipelines.train.config import Lora
@@ -219,7 +219,10 @@ def compute_reward(
 def diagnose(
     run: str | Path,
     *,
+    data: str | Sequence[str] = (),
     output: str | Path | None = None,
+    measure: bool = True,
+    time_limit: float = 120.0,
     overwrite: bool = False,
     progress: Progress | None = None,
     lang: Literal["en", "zh"] | None = None,
@@ -227,10 +230,15 @@ def diagnose(
     """`rewardsmith diagnose`: the verdict on a run folder, and its report.
 
     Options:
-        run: Output folder of train or evaluate, or a JSON file with metrics such as train_loss, val_loss, val_acc,
-            n.
-        output: Output folder for report.html, report.md and report.json; default: the run folder, or the folder of
-            the JSON file.
+        run: Output folder of train or evaluate, a JSON file with metrics such as train_loss, val_loss, val_acc, n,
+            or, with --data, a model.
+        data: Preference data to evaluate the model on first; the evaluation is written to --output.
+        output: Output folder for report.html, report.md and report.json (default: the run folder, or that of the
+            JSON file).
+        measure: Measure causes if the model and its data can be opened: overlap of test and training data, rewards
+            of the saved model, a fitted linear head, wrong labels, whether 100 pairs can be learned. Results are
+            kept in measurements.json.
+        time_limit: Seconds after which no further measurement is started.
         overwrite: Replace an existing report.
     """
 

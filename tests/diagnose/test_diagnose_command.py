@@ -36,7 +36,8 @@ def test_the_text_names_headline_findings_and_next_action(figures, tmp_path):
     lines = text.splitlines()
     assert lines[0].startswith("Cannot be judged without n and baselines")
     assert any(line.startswith("[warning] no baseline to compare with") for line in lines)
-    assert lines[-2].startswith("Next action: Run `rewardsmith evaluate")
+    assert lines[-3].startswith("Next action: Measure accuracy, interval and baselines")
+    assert lines[-2].startswith("  $ rewardsmith evaluate MODEL TEST_DATA")
     with speaking("zh"):
         chinese = run(Config(figures, output=tmp_path / "zh")).to_text()
     assert chinese.startswith("缺少比较数 n、基线，无法判断")

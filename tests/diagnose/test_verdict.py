@@ -11,10 +11,14 @@ from rewardsmith.diagnose.compared import Compared
 from rewardsmith.diagnose.facts import BaselineFacts, CurvePoint, Facts
 from rewardsmith.diagnose.finding import SEVERITIES
 from rewardsmith.diagnose.intervals import Interval95
+from rewardsmith.diagnose.measured import BesideTraining, DataSide, Measured
 from rewardsmith.diagnose.reading import facts_from_mapping
 from rewardsmith.diagnose.verdict import CHECKS, DECIDED_BY, LABELS, judge
 
+SIDE = DataSide({"en": 1.0}, (5.0, 10.0, 20.0), 900, 2000, 0, 0.01)
+BESIDE = BesideTraining({"new": 2000}, None, (), None, {"comparisons": 2000}, SIDE, SIDE)
 GOOD = Facts(
+    measured=Measured(beside=BESIDE),
     split="test",
     n=2000,
     accuracy=0.72,
@@ -40,7 +44,7 @@ def test_seventy_percent_without_n_cannot_be_judged():
         "Cannot be judged without n and baselines; training loss 0.9122 is above chance level (ln 2 = 0.6931)."
     )
     assert "缺少比较数 n、基线" in verdict.headline.zh
-    assert "rewardsmith evaluate" in verdict.next_action.en
+    assert verdict.next_command.startswith("rewardsmith evaluate ")
     ids = {finding.id for finding in verdict.findings}
     assert {"no_sample_size", "no_baselines", "train_loss_above_chance", "loss_plausible"} <= ids
     assert not any(finding.severity == "good" for finding in verdict.findings)
@@ -79,10 +83,10 @@ def shortcut():
         (changed(curve=(CurvePoint(1, loss=float("nan")),)), "broken", False),
         (changed(tie_rate=0.9), "nothing_learned", False),
         (changed(accuracy=0.3, accuracy_interval=Interval95(0.28, 0.32)), "reversed", False),
-        (changed(split="train"), "cannot_judge", None),
+        (changed(split="train"), "cannot_judge", False),
         (changed(accuracy=None, accuracy_interval=None), "cannot_judge", None),
         (changed(baselines=()), "cannot_judge", None),
-        (changed(accuracy=0.99, accuracy_interval=Interval95(0.98, 1.0)), "suspicious", None),
+        (changed(accuracy=0.99, accuracy_interval=Interval95(0.98, 1.0)), "suspicious", False),
         (
             changed(baselines=(BaselineFacts("longer", 0.75, None, -0.03, Interval95(-0.05, -0.01)),)),
             "no_better_than_baseline",
@@ -122,12 +126,13 @@ def test_every_verdict_has_exactly_one_next_action_in_both_languages():
 
 def test_the_tables_fit_together():
     assert set(DECIDED_BY.values()) <= set(LABELS)
-    assert all(callable(check) for check in CHECKS.values())
+    assert all(callable(check) for check in CHECKS)
 
 
 def test_json_holds_the_promised_keys():
     said = judge(GOOD).to_json()
-    assert {"verdict", "headline", "ready", "next_action", "findings"} == set(said)
+    old = {"verdict", "headline", "ready", "next_action", "findings"}
+    assert old | {"ready_for", "next_command", "could_establish", "not_checked"} == set(said)
     for finding in said["findings"]:
         assert {"id", "severity", "evidence", "cause", "action"} <= set(finding)
 

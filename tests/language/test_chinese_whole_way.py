@@ -12,7 +12,7 @@ from rewardsmith import cli
 CHINESE = re.compile("[\u4e00-\u9fff]")
 PLACES_AND_TIMES = {
     *("seconds", "pairs_per_second", "tokens_per_second", "peak_process_bytes"),
-    *("output", "model_folder", "source"),
+    *("output", "model_folder", "source", "sources", "model"),
 }
 
 

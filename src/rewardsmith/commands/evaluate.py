@@ -17,7 +17,7 @@ from rewardsmith.data.splits.sources import (
     missing_attribute,
     read_records,
 )
-from rewardsmith.errors import DataError, UsageError
+from rewardsmith.errors import DataError, RewardsmithError, UsageError
 from rewardsmith.files import check_output, claimed, prepare_output, refuse_inside
 from rewardsmith.files.kinds import EVALUATION
 from rewardsmith.files.manifest import seal
@@ -91,7 +91,20 @@ class Result:
 
         summary = self.summary
         account, held = (left_out_from(summary.get(f"left_out{part}")) for part in ("", "_validation"))
-        return "\n".join([*table(summary), *account.lines(), *held.lines("validation data")])
+        lines = [*table(summary), *overlap_line(summary), *account.lines(), *held.lines("validation data")]
+        return "\n".join(lines)
+
+
+def overlap_line(summary: Mapping[str, Any]) -> list[str]:
+    """How many judged comparisons were trained on; nothing where the training data is not known."""
+    found = ((summary.get("training") or {}).get("overlap") or {}).get("comparisons")
+    if not found:
+        return []
+    pair, prompt, near = (found[kind] for kind in ("same_pair", "same_prompt", "near_prompt"))
+    return [
+        f"overlap with training data: {pair + prompt + near} of {sum(found.values())} comparisons (same pair {pair}, same "
+        f"prompt {prompt}, similar prompt {near})"
+    ]
 
 
 def run(config: Config, progress: Progress = SILENT) -> Result:
@@ -126,16 +139,42 @@ def evaluated(config: Config, progress: Progress) -> Result:
         model,
         records,
         validation=scored_validation(model, validation, read_for_validation) if validation else None,
+        trained_on=training_records(config, progress),
         read=read,
         split=split,
         source=", ".join(config.sources),
         progress=progress,
     )
-    evaluation = replace(evaluation, summary={**evaluation.summary, "attribute": config.attribute})
+    evaluation = replace(evaluation, summary={**evaluation.summary, **origin_of(config)})
     if config.output is not None:
         evaluation.save(config.output)
         seal(config.output)
     return Result(evaluation.summary, quarantined)
+
+
+def origin_of(config: Config) -> dict[str, Any]:
+    """What was evaluated on what, so that it can be read and scored again."""
+    return {
+        "model": str(config.model),
+        "sources": [str(source) for source in config.sources],
+        "map": list(config.map),
+        "attribute": config.attribute,
+    }
+
+
+def training_records(config: Config, progress: Progress) -> Sequence[Record]:
+    """What the model was trained on, where it lies in a run whose data is still there; why not is noted."""
+    from rewardsmith.pipelines.run_data import read_run_data, run_of
+
+    run = run_of(config.model)
+    if run is None:
+        progress.note(f"{config.model} is not in a run folder, so overlap with its training data is not checked")
+        return ()
+    try:
+        return read_run_data(run, progress).splits.train
+    except RewardsmithError as error:
+        progress.note(f"overlap with the training data is not checked: {error}")
+        return ()
 
 
 def check_inputs(config: Config, output: Path) -> None:

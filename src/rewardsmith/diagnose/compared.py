@@ -43,6 +43,7 @@ class Compared:
 
     `margin` is preferred minus other; at `preference` 0.5 the judges were undecided and neither is preferred.
     `worst` are the errors with the most negative margin, worst first, at most WORST_KEPT of the `errors` there are.
+    `texts` and `rewards` count the different responses to their prompts, and the different rewards that they got.
     `weight` >= 0 (None: all 1), where 0 takes a comparison out; `cluster` the number of its prompt (None: each its own).
     """
 
@@ -55,6 +56,8 @@ class Compared:
     errors: int = 0
     weight: Numbers | None = None
     cluster: npt.NDArray[np.int64] | None = None
+    texts: int = 0
+    rewards: int = 0
 
     @property
     def weights(self) -> Numbers:
@@ -148,6 +151,21 @@ def numbers_of(row: Mapping[str, Any], place: str) -> RowNumbers:
     )
 
 
+class Distinct:
+    """The different responses to their prompts, as hashes, and the different rewards that they got."""
+
+    def __init__(self) -> None:
+        self.texts: set[int] = set()
+        self.rewards: set[float] = set()
+
+    def add(self, row: Mapping[str, Any], numbers: RowNumbers) -> None:
+        """Take a comparison into account."""
+        for side, reward in (("text_i", numbers.preferred_reward), ("text_j", numbers.other_reward)):
+            if row.get(side) is not None and not math.isnan(reward):
+                self.texts.add(hash((row.get("prompt_id"), row[side])))
+                self.rewards.add(reward)
+
+
 def gather(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> Compared:
     """Read (place, row) pairs of `comparisons.jsonl` in one pass, keeping the texts of the worst errors.
 
@@ -159,10 +177,12 @@ def gather(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> Compared:
     cluster = array("q")
     worst: list[tuple[float, int, str, Mapping[str, Any]]] = []
     errors = 0
+    distinct = Distinct()
     for number, (place, row) in enumerate(rows):
         numbers = numbers_of(row, place)
         for column, value in zip(columns, numbers, strict=True):
             column.append(value)
+        distinct.add(row, numbers)
         cluster.append(prompts.setdefault(row.get("prompt_id") or place, len(prompts)))
         if numbers.margin < 0 and numbers.preference > 0.5 and numbers.weight > 0:
             errors += 1
@@ -171,7 +191,17 @@ def gather(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> Compared:
     found = tuple(mistake(place, row, -lead) for lead, _, place, row in sorted(worst, key=lambda e: (-e[0], -e[1])))
     margin_, preference_, preferred_, other_, length_, weight_ = (np.array(each, dtype=np.float64) for each in columns)
     return Compared(
-        margin_, preference_, preferred_, other_, length_, found, errors, weight_, np.array(cluster, dtype=np.int64)
+        margin_,
+        preference_,
+        preferred_,
+        other_,
+        length_,
+        found,
+        errors,
+        weight_,
+        np.array(cluster, dtype=np.int64),
+        len(distinct.texts),
+        len(distinct.rewards),
     )
 
 

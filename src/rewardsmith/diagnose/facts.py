@@ -10,6 +10,7 @@ from typing import Any
 
 from rewardsmith.diagnose.compared import Compared
 from rewardsmith.diagnose.intervals import Interval95, wilson
+from rewardsmith.diagnose.measured import Figures, Measured, Rule, ShareOfWrong
 from rewardsmith.scoring.left_out import LeftOut
 
 CHANCE_LOSS = math.log(2)
@@ -20,7 +21,8 @@ CHANCE_LOSS = math.log(2)
 class BaselineFacts:
     """A rule without a reward model: its accuracy in [0, 1], and the model's minus its own on the same pairs.
 
-    `fitted_on` says on what, as in evaluation.json; `direction` is "longer" or "shorter" of the rule by length.
+    `fitted_on` says on what, as in evaluation.json; `direction` is "longer" or "shorter" of the rule by length. `leads` and
+    `misleads` are the model's figures where the rule is right and wrong, `agreement` how often both prefer the same.
     """
 
     name: str
@@ -30,6 +32,9 @@ class BaselineFacts:
     difference_interval: Interval95 | None = None
     fitted_on: str = ""
     direction: str | None = None
+    leads: Figures | None = None
+    misleads: Figures | None = None
+    agreement: float | None = None
 
     @property
     def rule(self) -> str:
@@ -82,12 +87,30 @@ class DataFinding:
 
 @dataclass(frozen=True, slots=True)
 class DataFacts:
-    """What `prepare` counted: input rows, rows that could not be read, rows taken out, and findings per check."""
+    """What `prepare` counted: input rows, rows that could not be read, rows taken out, and findings per check.
+
+    `rule` is what simple features together predict of the labels, `wrong` the share of wrong labels.
+    """
 
     rows: int | None = None
     quarantined: int | None = None
     removed: int | None = None
     findings: tuple[DataFinding, ...] = ()
+    rule: Rule | None = None
+    wrong: ShareOfWrong | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEffect:
+    """One effect of audit.json: `status` found, excluded or cannot_tell; `size` in standard deviations of the reward."""
+
+    name: str
+    family: str
+    status: str
+    size: float | None
+    interval: Interval95 | None
+    n: int
+    flipped: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +122,8 @@ class Facts:
     `train_loss` is the mean over the whole training run; `kendall_tau_n` counts the rankings of `kendall_tau`.
     `curve` holds training rows, `passes` validation rows.
     `left_out` tells by data (training, validation, evaluated) what was not used as it was given.
+    `measured` was measured beside; `audit` are the effects of audit.json, None without one. `place` is the folder that is
+    judged and `model` that of the model, "" where not known; `died` says that it holds a run that did not end.
     `notes` lists what could not be read, `unread` the names in the input that nothing here knows.
     """
 
@@ -141,6 +166,11 @@ class Facts:
     left_out: Mapping[str, LeftOut] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
+    measured: Measured = field(default_factory=Measured)
+    audit: tuple[AuditEffect, ...] | None = None
+    place: str = ""
+    model: str = ""
+    died: bool = False
     notes: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
 

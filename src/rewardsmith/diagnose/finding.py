@@ -7,6 +7,7 @@ from typing import Any, Literal
 from rewardsmith.language import Language, cut
 
 Severity = Literal["critical", "warning", "info", "good"]
+FindingStatus = Literal["found", "excluded", "cannot_tell"]
 SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info", "good")
 """Most urgent first."""
 
@@ -36,7 +37,8 @@ def joined(statements: Iterable[Said]) -> Said:
 class Finding:
     """One answer about a run: a short title, the numbers behind it, why it is so, and what to do.
 
-    `id` names the answer, not the question; `numbers` are the figures of the evidence for machines.
+    `id` names the answer, not the question; `numbers` are the figures of the evidence for machines. `status` says whether
+    what was asked for is there, is excluded, or cannot be told; `command` is the action as a command line, if one does it.
     """
 
     id: str
@@ -46,26 +48,57 @@ class Finding:
     cause: Said = NOTHING
     action: Said = NOTHING
     numbers: Mapping[str, Any] = field(default_factory=dict)
+    status: FindingStatus = "found"
+    command: str = ""
 
     def to_json(self, lang: Language = "en") -> dict[str, Any]:
         """Plain JSON with the texts in one language."""
         return {
             "id": self.id,
             "severity": self.severity,
+            "status": self.status,
             "title": self.title.to(lang),
             "evidence": self.evidence.to(lang),
             "cause": self.cause.to(lang),
             "action": self.action.to(lang),
+            "command": self.command,
             "numbers": dict(self.numbers),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether one use of the model is justified: yes, no or unknown, and why not (empty for yes)."""
+
+    ready: Literal["yes", "no", "unknown"]
+    reasons: tuple[Said, ...]
+
+    def to_json(self, lang: Language = "en") -> dict[str, Any]:
+        """Plain JSON with the texts in one language."""
+        return {"ready": self.ready, "reasons": [said.to(lang) for said in self.reasons]}
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A question that stays open: what, why, and the command that answers it ("" where none does)."""
+
+    what: Said
+    why: Said
+    bring: str = ""
+
+    def to_json(self, lang: Language = "en") -> dict[str, str]:
+        """Plain JSON with the texts in one language."""
+        return {"what": self.what.to(lang), "why": self.why.to(lang), "bring": self.bring}
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The judgement on a run.
 
-    `label` is one of verdict.LABELS; `findings` come most severe first; `next_action` is the one thing to do now;
-    `ready` says whether best-of-N, DPO data or RL may use the model: None where that cannot be said.
+    `label` is one of verdict.LABELS; `findings` come most severe first, causes before what follows from them;
+    `next_action` is the one thing to do now and `next_command` the same as a command line, where one does it.
+    `ready` says whether best-of-N may use the model: None where that cannot be said; `ready_for` says it for each use.
+    `established` are the questions that were answered, `not_checked` those that stay open.
     """
 
     label: str
@@ -73,6 +106,10 @@ class Verdict:
     findings: tuple[Finding, ...]
     next_action: Said
     ready: bool | None
+    next_command: str = ""
+    ready_for: Mapping[str, Readiness] = field(default_factory=dict)
+    established: tuple[Said, ...] = ()
+    not_checked: tuple[Open, ...] = ()
 
     def to_json(self, lang: Language = "en") -> dict[str, Any]:
         """Plain JSON with the texts in one language."""
@@ -80,8 +117,12 @@ class Verdict:
             "verdict": self.label,
             "headline": self.headline.to(lang),
             "ready": self.ready,
+            "ready_for": {use: found.to_json(lang) for use, found in self.ready_for.items()},
             "next_action": self.next_action.to(lang),
+            "next_command": self.next_command,
             "findings": [finding.to_json(lang) for finding in self.findings],
+            "could_establish": [said.to(lang) for said in self.established],
+            "not_checked": [one.to_json(lang) for one in self.not_checked],
         }
 
 

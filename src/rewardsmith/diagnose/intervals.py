@@ -54,3 +54,8 @@ def pairs_needed(difference: float, half_width: float, n: int) -> int | None:
     difference is 0: no number of pairs tells equal things apart.
     """
     return None if difference == 0 else math.ceil(n * POWER_FACTOR * (half_width / difference) ** 2)
+
+
+def normal(share: float) -> float:
+    """The quantile of the standard normal distribution below which `share` of it lies."""
+    return NormalDist().inv_cdf(share)

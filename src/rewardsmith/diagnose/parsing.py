@@ -1,64 +1,15 @@
-"""Single values out of JSON objects that other stages wrote: checked, never coerced."""
+"""Facts out of JSON objects that other stages wrote: checked, never coerced."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from rewardsmith.diagnose.facts import BaselineFacts, CurvePoint, GroupFacts, ReliabilityFacts
+from rewardsmith.diagnose.facts import AuditEffect, BaselineFacts, CurvePoint, GroupFacts, ReliabilityFacts
 from rewardsmith.diagnose.intervals import Interval95
+from rewardsmith.diagnose.measured import figures_from
+from rewardsmith.diagnose.values import count, interval, mapping, number, share
 from rewardsmith.errors import DataError
 from rewardsmith.evaluate.rankings import FEWEST
-
-
-def number(row: Mapping[str, Any], *names: str) -> float | None:
-    """The first of `names` that is there and not null; NaN counts as null. DataError where it is not a number."""
-    for name in names:
-        value = row.get(name)
-        if value is None or (isinstance(value, float) and math.isnan(value)):
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise DataError(f"{name} is {value!r}; expected a number or null")
-        return float(value)
-    return None
-
-
-def share(row: Mapping[str, Any], *names: str) -> float | None:
-    """As `number`, within [0, 1]; DataError outside, as for a percentage."""
-    value = number(row, *names)
-    if value is not None and not 0 <= value <= 1:
-        raise DataError(f"{'/'.join(names)} is {value:g}; expected a share in [0, 1]; divide percentages by 100")
-    return value
-
-
-def count(row: Mapping[str, Any], *names: str) -> int | None:
-    """As `number`, a whole number >= 0; DataError otherwise."""
-    value = number(row, *names)
-    if value is None:
-        return None
-    if value < 0 or value != int(value):
-        raise DataError(f"{'/'.join(names)} is {value:g}; expected an integer >= 0")
-    return int(value)
-
-
-def interval(row: Mapping[str, Any], name: str) -> Interval95 | None:
-    """A pair [low, high] of numbers; None where absent or null at an end; DataError for another shape."""
-    value = row.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:
-        raise DataError(f"{name} is {value!r}; expected [low, high]")
-    low, high = (number({name: end}, name) for end in value)
-    return None if low is None or high is None else Interval95(low, high)
-
-
-def mapping(row: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """An object, empty where absent or null; DataError for another shape."""
-    value = row.get(name)
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise DataError(f"{name} is {value!r}; expected an object")
-    return value
 
 
 def kendall(row: Mapping[str, Any]) -> float | None:
@@ -79,7 +30,10 @@ def baselines(row: Mapping[str, Any]) -> tuple[BaselineFacts, ...]:
             said = str(figures.get("fitted_on") or ""), figures.get("direction")
             if said[1] not in (None, "longer", "shorter"):
                 raise DataError(f"direction is {said[1]!r}; expected longer or shorter")
-            found.append(BaselineFacts(str(name), accuracy, spread[0], number(figures, "difference"), spread[1], *said))
+            sides = figures_from(mapping(figures, "leads")), figures_from(mapping(figures, "misleads"))
+            agreement = share(figures, "agreement")
+            lead = number(figures, "difference")
+            found.append(BaselineFacts(str(name), accuracy, spread[0], lead, spread[1], *said, *sides, agreement))
     return tuple(found)
 
 
@@ -131,3 +85,16 @@ def point(row: Mapping[str, Any], prefix: str = "") -> CurvePoint:
         learning_rate=number(row, "learning_rate"),
         grad_norm=curve_number(row, "", "grad_norm"),
     )
+
+
+def audit_effects(row: Mapping[str, Any]) -> tuple[AuditEffect, ...]:
+    """The effects of audit.json; DataError where one has no known status."""
+    found = []
+    for effect in row.get("effects") or ():
+        status = effect.get("status")
+        if status not in ("found", "excluded", "cannot_tell"):
+            raise DataError(f"the status of an effect is {status!r}; expected found, excluded or cannot_tell")
+        name, family = str(effect.get("name")), str(effect.get("family") or "")
+        size, flipped = number(effect, "effect_sd", "effect"), number(effect, "flipped")
+        found.append(AuditEffect(name, family, status, size, interval(effect, "ci"), count(effect, "n") or 0, flipped))
+    return tuple(found)

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from rewardsmith.diagnose import parsing
+from rewardsmith.diagnose import parsing, values
 from rewardsmith.diagnose.compared import gather
 from rewardsmith.diagnose.facts import CHANCE_LOSS, CurvePoint, DataFacts, DataFinding, Facts
+from rewardsmith.diagnose.measured import Rule, ShareOfWrong, measured_from, rule_from
+from rewardsmith.diagnose.stored import stored_measurements
 from rewardsmith.errors import DataError, UsageError
 from rewardsmith.evaluate.metrics import moments
 from rewardsmith.files.manifest import refuse_changed
@@ -23,7 +25,7 @@ KNOWN_NAMES = """
 name split source mismatch n correct label_ties accuracy val_acc val_accuracy eval_accuracy accuracy_ci loss nll val_loss
 eval_loss nll_ci tie_rate auc auc_ci brier ece ece_calibrated ece_noise_floor temperature kendall_tau kendall_tau_n clusters
 too_few_prompts reward_std baselines by_category by_difficulty reliability train_loss pairs epochs steps best_step
-stopped_early nll_at_chance left_out left_out_validation
+stopped_early nll_at_chance left_out left_out_validation training model sources map
 """
 SAME_LOSS = 1e-3
 """Nats between two losses at equal rewards that are the same but for rounding."""
@@ -41,39 +43,39 @@ def facts_from_mapping(figures: Mapping[str, Any]) -> Facts:
     be what its name says, such as an accuracy of 70.63.
     """
     row = with_accuracy(figures)
-    bins = parsing.mapping(row, "reliability")
+    bins = values.mapping(row, "reliability")
     return Facts(
         name=str(row.get("name") or row.get("source") or ""),
         split=row.get("split") or ("validation" if OF_VALIDATION & row.keys() else None),
         mismatch=str(row["mismatch"]) if row.get("mismatch") else None,
-        n=parsing.count(row, "n"),
-        label_ties=parsing.count(row, "label_ties"),
-        accuracy=parsing.share(row, "accuracy", "val_acc", "val_accuracy", "eval_accuracy"),
-        accuracy_interval=parsing.interval(row, "accuracy_ci"),
-        loss=parsing.number(row, "nll", "val_loss", "eval_loss", "loss"),
-        loss_interval=parsing.interval(row, "nll_ci"),
-        tie_rate=parsing.share(row, "tie_rate"),
-        auc=parsing.share(row, "auc"),
-        brier=parsing.number(row, "brier"),
-        ece=parsing.share(row, "ece"),
-        ece_calibrated=parsing.share(row, "ece_calibrated"),
-        ece_noise_floor=parsing.share(row, "ece_noise_floor"),
-        temperature=parsing.number(row, "temperature"),
+        n=values.count(row, "n"),
+        label_ties=values.count(row, "label_ties"),
+        accuracy=values.share(row, "accuracy", "val_acc", "val_accuracy", "eval_accuracy"),
+        accuracy_interval=values.interval(row, "accuracy_ci"),
+        loss=values.number(row, "nll", "val_loss", "eval_loss", "loss"),
+        loss_interval=values.interval(row, "nll_ci"),
+        tie_rate=values.share(row, "tie_rate"),
+        auc=values.share(row, "auc"),
+        brier=values.number(row, "brier"),
+        ece=values.share(row, "ece"),
+        ece_calibrated=values.share(row, "ece_calibrated"),
+        ece_noise_floor=values.share(row, "ece_noise_floor"),
+        temperature=values.number(row, "temperature"),
         kendall_tau=parsing.kendall(row),
-        kendall_tau_n=parsing.count(row, "kendall_tau_n"),
-        clusters=parsing.count(row, "clusters"),
+        kendall_tau_n=values.count(row, "kendall_tau_n"),
+        clusters=values.count(row, "clusters"),
         too_few_prompts=row.get("too_few_prompts"),
-        reward_std=parsing.number(row, "reward_std"),
+        reward_std=values.number(row, "reward_std"),
         baselines=parsing.baselines(row),
         by_category=parsing.groups(row.get("by_category")),
-        by_difficulty={name: parsing.groups(group) for name, group in parsing.mapping(row, "by_difficulty").items()},
+        by_difficulty={name: parsing.groups(group) for name, group in values.mapping(row, "by_difficulty").items()},
         reliability=parsing.reliability(bins.get("raw")),
         reliability_calibrated=parsing.reliability(bins.get("calibrated")),
-        train_loss=parsing.number(row, "train_loss"),
-        train_pairs=parsing.count(row, "pairs"),
-        epochs=parsing.number(row, "epochs"),
-        steps=parsing.count(row, "steps"),
-        best_step=parsing.count(row, "best_step"),
+        train_loss=values.number(row, "train_loss"),
+        train_pairs=values.count(row, "pairs"),
+        epochs=values.number(row, "epochs"),
+        steps=values.count(row, "steps"),
+        best_step=values.count(row, "best_step"),
         stopped_early=row.get("stopped_early"),
         left_out=left_out_of({}, row),
         unread=tuple(sorted(row.keys() - KNOWN)),
@@ -83,7 +85,7 @@ def facts_from_mapping(figures: Mapping[str, Any]) -> Facts:
 def with_accuracy(figures: Mapping[str, Any]) -> dict[str, Any]:
     """The figures, with an accuracy from `correct` and `n` where only those are given."""
     row = dict(figures)
-    size, correct = parsing.count(row, "n"), parsing.count(row, "correct")
+    size, correct = values.count(row, "n"), values.count(row, "correct")
     if correct is not None and size:
         if correct > size:
             raise DataError(f"correct is {correct} of n {size}; expected at most n")
@@ -91,23 +93,17 @@ def with_accuracy(figures: Mapping[str, Any]) -> dict[str, Any]:
     return row
 
 
-def facts_from_folder(folder: Path) -> Facts:
-    """Read a run folder; files that are missing are named in `notes`.
+def facts_from_folder(folder: Path, *, running: bool = False) -> Facts:
+    """Read a run folder; files that are missing are named in `notes`, and a run that did not end is told by `died`.
 
-    Raises DataError where the folder does not exist, holds none of the files, or a file is damaged.
+    `running` says that the run is just being finished. Raises DataError where the folder does not exist, holds none of the
+    files, or a file is damaged.
     """
-    if not folder.is_dir():
-        raise DataError(f"no run folder at {folder}; expected a folder that rewardsmith train or evaluate wrote")
-    missing = [name for name in EXPECTED if not (folder / name).is_file()]
-    if len(set(EXPECTED[1:]) - set(missing)) == 0:
-        raise DataError(
-            f"{folder} contains none of {', '.join(EXPECTED[1:])}; pass the output folder of train or evaluate"
-        )
+    missing, is_run = missing_in(folder), (folder / "settings.json").is_file()
     refuse_changed(folder, [name for name in EXPECTED if name not in missing])
     training = read_object(folder / "train.json")
     evaluation = read_object(folder / "evaluation.json")
     curve, passes, notes = read_metrics(folder / "metrics.jsonl")
-    comparisons = folder / "comparisons.jsonl"
     with taking_from(folder / "train.json"):
         facts_from_mapping(training_figures(training))  # for its own sake: the file at fault is named
         left_out_of(training, {})
@@ -118,14 +114,46 @@ def facts_from_folder(folder: Path) -> Facts:
         name=str(evaluation.get("source") or folder.resolve().name),
         curve=curve,
         passes=passes,
-        compared=gather(read_lines(comparisons)) if comparisons.exists() else None,
-        data=read_data(folder / "data"),
         left_out=left_out_of(training, evaluation),
         settings=read_settings(folder / "config.yaml"),
         training=training,
         notes=(*(f"{name} is missing" for name in missing), *notes),
+        place=str(folder),
+        died=is_run and not running and not training.get("finished"),
     )
+    facts = with_files(facts, folder, evaluation)
     return with_last_pass(facts) if not evaluation else with_reward_spread(facts)
+
+
+def missing_in(folder: Path) -> list[str]:
+    """The files of EXPECTED that are not there; DataError where the folder holds nothing to judge."""
+    if not folder.is_dir():
+        raise DataError(f"no run folder at {folder}; expected a folder that rewardsmith train or evaluate wrote")
+    missing = [name for name in EXPECTED if not (folder / name).is_file()]
+    if not (folder / "settings.json").is_file() and set(EXPECTED[1:]) <= set(missing):
+        raise DataError(
+            f"{folder} contains none of {', '.join(EXPECTED[1:])}; pass the output folder of train or evaluate"
+        )
+    return missing
+
+
+def with_files(facts: Facts, folder: Path, evaluation: Mapping[str, Any]) -> Facts:
+    """Add what lies in files of its own: comparisons, what prepare found, measurements, the audit."""
+    comparisons, audit = folder / "comparisons.jsonl", folder / "audit.json"
+    with taking_from(audit):
+        effects = parsing.audit_effects(read_object(audit)) if audit.is_file() else None
+    stored = stored_measurements(folder)
+    with taking_from(folder / "evaluation.json"):
+        measured = measured_from(stored, evaluation.get("training"))
+    rows = values.mapping(stored, "rows")
+    return replace(
+        facts,
+        compared=gather(read_lines(comparisons)) if comparisons.exists() else None,
+        data=read_data(folder / "data") or (data_facts({}, rows) if rows else None),
+        measured=measured,
+        audit=effects,
+        model=str(folder / "model") if (folder / "model").is_dir() else str(evaluation.get("model") or ""),
+    )
 
 
 def training_figures(training: Mapping[str, Any]) -> dict[str, Any]:
@@ -134,7 +162,7 @@ def training_figures(training: Mapping[str, Any]) -> dict[str, Any]:
     A training loss that is not ln 2 at equal rewards is no cross-entropy of two outcomes, and compared with nothing.
     """
     names = ["pairs", "epochs", "steps", "best_step", "stopped_early"]
-    equal = parsing.number(training, "loss_at_equal_rewards")
+    equal = values.number(training, "loss_at_equal_rewards")
     if equal is None or abs(equal - CHANCE_LOSS) < SAME_LOSS:
         names.append("train_loss")
     return {name: training[name] for name in names if name in training}
@@ -238,13 +266,29 @@ def data_facts(prepared: Mapping[str, Any], quality: Mapping[str, Any]) -> DataF
     listed = quality.get("findings") or prepared.get("findings") or {}
     rows, quarantined, removed = (total(name, prepared, quality) for name in ("rows", "quarantined", "removed"))
     found = findings_of(listed, quality.get("filters") or ())
-    return DataFacts(rows, quarantined, removed, tuple(finding for finding in found if finding.count))
+    kept = tuple(finding for finding in found if finding.count)
+    wrong = share_of_wrong(values.mapping(quality, "label_noise"))
+    return DataFacts(rows, quarantined, removed, kept, joint_rule(values.mapping(quality, "shortcuts")), wrong)
+
+
+def joint_rule(shortcuts: Mapping[str, Any]) -> Rule | None:
+    """What `prepare` found of all simple features together, and which lead."""
+    leading = [one["id"] for one in shortcuts.get("findings") or () if one.get("id") != "joint"]
+    return rule_from({**values.mapping(shortcuts, "joint"), "n": shortcuts.get("n"), "features": leading[:3]})
+
+
+def share_of_wrong(row: Mapping[str, Any]) -> ShareOfWrong | None:
+    """The share of wrong labels that `prepare --label-noise` found."""
+    rate, spread = values.share(row, "rate"), values.interval(row, "rate_ci")
+    if rate is None or spread is None:
+        return None
+    return ShareOfWrong(values.count(row, "n") or 0, rate, spread, spread.low > 0.02)
 
 
 def findings_of(listed: Any, filters: Iterable[Mapping[str, Any]]) -> Iterator[DataFinding]:
     """What each check found: an object check -> figures, or a list of objects with `check`; `filters` know its rows."""
     named = listed.items() if isinstance(listed, Mapping) else [(one.get("check"), one) for one in listed]
-    most = {str(one.get("check")): parsing.count(one, "found") for one in filters}
+    most = {str(one.get("check")): values.count(one, "found") for one in filters}
     for check, figures in named:
         yield DataFinding(str(check), rows_hit(figures, most.get(str(check))), severity_of(figures))
 
@@ -254,9 +298,9 @@ def total(name: str, *reports: Mapping[str, Any]) -> int | None:
     for report in reports:
         value = report.get(name)
         if isinstance(value, Mapping):
-            return sum(parsing.count(value, reason) or 0 for reason in value)
+            return sum(values.count(value, reason) or 0 for reason in value)
         if value is not None:
-            return parsing.count(report, name)
+            return values.count(report, name)
     return None
 
 
@@ -271,8 +315,8 @@ def rows_hit(figures: Any, most: int | None) -> int:
     Reports of before name no rows; a bare number counts as it is.
     """
     if not isinstance(figures, Mapping):
-        return parsing.count({"count": figures}, "count") or 0
+        return values.count({"count": figures}, "count") or 0
     if figures.get("rows") is not None:
-        return parsing.count(figures, "rows") or 0
-    found = parsing.count(figures, "count", "n") or len(figures.get("examples") or ())
+        return values.count(figures, "rows") or 0
+    found = values.count(figures, "count", "n") or len(figures.get("examples") or ())
     return found if most is None else min(found, most)

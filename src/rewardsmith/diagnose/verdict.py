@@ -1,72 +1,123 @@
-"""From findings to one verdict: a label, a headline, one next action, and whether the model may be used."""
+"""From findings to one verdict: a label, a headline, one next action, what may be done with the model, what stays open."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from rewardsmith.diagnose.checks import calibration, curves, data_quality, learning, performance, slices
+from rewardsmith.diagnose.checks import (
+    calibration,
+    causes,
+    curves,
+    data_quality,
+    leakage,
+    learning,
+    model,
+    performance,
+    rewards,
+    shortcuts,
+    slices,
+)
 from rewardsmith.diagnose.facts import Facts
 from rewardsmith.diagnose.finding import SEVERITIES, Finding, Said, Verdict, joined
+from rewardsmith.diagnose.readiness import established, open_questions, readiness, usable
 
 Check = Callable[[Facts], Finding | None]
 
-CHECKS: dict[str, Check] = {
-    "finite": curves.not_finite,
-    "constant": learning.constant_rewards,
-    "model": data_quality.other_model,
-    "split": performance.split_used,
-    "learned": learning.learned,
-    "accuracy": performance.no_accuracy,
-    "sample": performance.sample_size,
-    "perfect": performance.perfect,
-    "baselines": performance.baselines,
-    "weak": performance.weak_signal,
-    "train_loss": learning.train_loss_above_chance,
-    "prompts": slices.few_prompts,
-    "length": slices.length_bias,
-    "overfit": curves.overfit,
-    "underfit": curves.underfit,
-    "unstable": curves.unstable,
-    "calibration": calibration.calibration,
-    "categories": slices.weak_categories,
-    "predicted_ties": slices.predicted_ties,
-    "label_ties": slices.label_ties,
-    "lost_rows": data_quality.lost_rows,
-    "left_out": data_quality.left_out,
-    "data": data_quality.data_findings,
-}
-"""Questions in the order in which they matter; each answers with one finding or has nothing to say."""
+CHECKS: tuple[Check, ...] = (
+    model.run_died,
+    model.model_unreadable,
+    model.other_model,
+    model.model_changed,
+    model.contract_changed,
+    model.data_changed,
+    rewards.not_finite,
+    leakage.measured_on_training_data,
+    leakage.overlap,
+    rewards.constant_rewards,
+    rewards.coarse_rewards,
+    data_quality.left_out,
+    data_quality.lost_rows,
+    data_quality.repeats,
+    data_quality.narrow_data,
+    data_quality.data_findings,
+    shortcuts.length_bias,
+    shortcuts.rule_followed,
+    data_quality.wrong_labels,
+    leakage.test_differs,
+    learning.reversed_labels,
+    slices.failing_categories,
+    causes.learning_rate_high,
+    rewards.reward_scale,
+    causes.learning_rate_low,
+    causes.too_much_held_back,
+    causes.too_few_steps,
+    causes.cannot_fit,
+    causes.head_not_trained,
+    curves.memorised,
+    causes.labels_look_random,
+    causes.labels_look_noisy,
+    curves.unstable,
+    performance.no_accuracy,
+    performance.sample_size,
+    slices.few_prompts,
+    shortcuts.rule_in_data,
+    learning.learned,
+    performance.perfect,
+    learning.worse_than_constant,
+    performance.baselines,
+    learning.train_loss_above_chance,
+    shortcuts.audited,
+    performance.weak_signal,
+    slices.weak_categories,
+    curves.overfit,
+    curves.underfit,
+    calibration.calibration,
+    rewards.predicted_ties,
+    model.pad_token_in_text,
+    slices.label_ties,
+    leakage.validation_only,
+)
+"""Questions, causes before what follows from them; each answers with one finding or has nothing to say."""
 
-LABELS: dict[str, tuple[Said, bool | None]] = {
-    "broken": (Said("Broken", "训练已损坏"), False),
-    "nothing_learned": (Said("Nothing was learned", "什么都没学到"), False),
-    "reversed": (Said("Prefers the wrong side", "偏好方向错误"), False),
-    "cannot_judge": (Said("Cannot be judged", "无法判断"), None),
-    "suspicious": (Said("Suspiciously perfect", "结果好得可疑"), None),
-    "no_better_than_baseline": (Said("No better than a simple baseline", "不优于简单基线"), False),
-    "undecided": (Said("Undecided", "尚无定论"), None),
-    "shortcut": (Said("Learned a shortcut", "学到的是捷径"), False),
-    "usable_with_care": (Said("Usable with care", "谨慎可用"), True),
-    "good": (Said("Good", "良好"), True),
+LABELS: dict[str, Said] = {
+    "unfinished": Said("Not finished", "训练未完成"),
+    "broken": Said("Broken", "已损坏"),
+    "nothing_learned": Said("Nothing was learned", "什么都没学到"),
+    "reversed": Said("Prefers the wrong side", "偏好方向错误"),
+    "cannot_judge": Said("Cannot be judged", "无法判断"),
+    "suspicious": Said("Suspiciously perfect", "结果好得可疑"),
+    "no_better_than_baseline": Said("No better than a simple baseline", "不优于简单基线"),
+    "undecided": Said("Undecided", "尚无定论"),
+    "shortcut": Said("Learned a shortcut", "学到的是捷径"),
+    "not_usable": Said("Not usable as it is", "目前不可用"),
+    "usable_with_care": Said("Usable with care", "谨慎可用"),
+    "good": Said("Good", "良好"),
 }
-"""Label -> its words and whether the next stage may use the model (None: cannot be said)."""
+"""Label -> its words."""
 
 DECIDED_BY: dict[str, str] = {
+    "run_died": "unfinished",
     "not_finite": "broken",
+    "model_unreadable": "broken",
+    "model_changed": "broken",
+    "contract_changed": "broken",
     "constant_rewards": "nothing_learned",
     "nothing_learned": "nothing_learned",
     "reversed": "reversed",
     "other_model": "cannot_judge",
     "measured_on_training_data": "cannot_judge",
+    "test_in_training": "cannot_judge",
+    "near_test_in_training": "cannot_judge",
     "no_accuracy": "cannot_judge",
     "no_sample_size": "cannot_judge",
     "no_baselines": "cannot_judge",
     "suspiciously_perfect": "suspicious",
     "no_better_than_baseline": "no_better_than_baseline",
     "length_shortcut": "shortcut",
+    "simple_shortcut": "shortcut",
+    "few_prompts": "undecided",
     "learning_unclear": "undecided",
     "baselines_open": "undecided",
-    "few_prompts": "undecided",
 }
-"""Finding -> the label it forces; the first in this order decides."""
+"""Finding -> the label it forces; the one that is ranked first decides."""
 
 WANTING: dict[str, Said] = {
     "other_model": Said("the model that was saved", "保存时的模型"),
@@ -77,65 +128,43 @@ WANTING: dict[str, Said] = {
 }
 """What is missing, for the headline of a run that cannot be judged."""
 
-NEXT_STAGE: dict[bool | None, Finding] = {
-    True: Finding(
-        "ready",
-        "good",
-        Said("ready for the next stage", "可以进入下一阶段"),
-        Said(
-            "It ranks held-out comparisons better than chance and better than every measured baseline. Read the "
-            "warnings first.",
-            "它在留出比较上的排序优于随机水平和所有已测量的基线；请先阅读警告。",
-        ),
-        Said("", ""),
-        Said(
-            "Use it for best-of-N and for DPO pairs first. For RL, add a KL penalty and monitor response length and a "
-            "second reward.",
-            "先用于 best-of-N 和 DPO 偏好对；用于 RL 时加上 KL 惩罚，并监控回复长度和另一个奖励。",
-        ),
+NEXT_STAGE: dict[bool | None, Said] = {
+    True: Said(
+        "Use it for best-of-N and for DPO pairs first, as far as it is ready for them. For RL, add a KL penalty and monitor "
+        "response length and a second reward.",
+        "先用于 best-of-N 和 DPO 偏好对（以各自是否就绪为准）；用于 RL 时加上 KL 惩罚，并监控回复长度和另一个奖励。",
     ),
-    False: Finding(
-        "not_ready",
-        "critical",
-        Said("not ready for best-of-N, DPO or RL", "尚不能用于 best-of-N、DPO 或 RL"),
-        Said("Blocked by the critical findings above.", "上面的严重问题解决之前不能使用。"),
-        Said(
-            "A policy optimised against this reward would learn to exploit its errors instead of following human "
-            "preferences.",
-            "用该奖励优化的策略会学会利用它的错误，而不是遵循人的偏好。",
-        ),
-        Said(
-            "Fix the first finding, then run `rewardsmith diagnose` again.",
-            ("先解决第一个问题，然后重新运行 `rewardsmith diagnose`。"),
-        ),
+    False: Said(
+        "Read the reasons why it is not ready, and train on more prompts or with a larger model.",
+        "阅读未就绪的原因，并用更多提示词或更大的模型训练。",
     ),
-    None: Finding(
-        "readiness_unknown",
-        "warning",
-        Said("readiness for best-of-N, DPO or RL is unknown", "是否可用于 best-of-N、DPO 或 RL 未知"),
-        Said("The figures that decide this are missing or too uncertain.", "缺少所需的数值，或数值过于不确定。"),
-        Said(
-            "An accuracy is meaningful only with n, an interval and baselines, measured on data not used in training.",
-            "准确率只有在未用于训练的数据上测量，并附有 n、区间和基线时才有意义。",
-        ),
-        Said(
-            "Follow the next action, then run `rewardsmith diagnose` again.",
-            "先执行下一步，然后重新运行 `rewardsmith diagnose`。",
-        ),
+    None: Said(
+        "Measure what is still open, then diagnose again.",
+        "先测量尚不清楚的部分，然后重新诊断。",
     ),
 }
 
 
 def judge(facts: Facts) -> Verdict:
     """Ask every question of CHECKS and sum the answers up in one verdict."""
-    answers = [finding for finding in (check(facts) for check in CHECKS.values()) if finding is not None]
-    label = label_of(answers)
-    ready = LABELS[label][1]
-    findings = by_severity([*answers, NEXT_STAGE[ready]])
-    return Verdict(label, headline(label, answers), findings, next_action(label, answers, ready), ready)
+    answers = by_severity([found for found in (check(facts) for check in CHECKS) if found is not None])
+    ready_for = readiness(facts, answers)
+    label, ready = label_of(answers), usable(ready_for)
+    action, command = next_step(label, answers, ready)
+    return Verdict(
+        label=label,
+        headline=headline(label, answers),
+        findings=answers,
+        next_action=action,
+        ready=ready,
+        next_command=command,
+        ready_for=ready_for,
+        established=established(answers),
+        not_checked=open_questions(facts, answers),
+    )
 
 
-def by_severity(findings: list[Finding]) -> tuple[Finding, ...]:
+def by_severity(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """Most severe first; equals keep the order of CHECKS."""
     return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
 
@@ -145,24 +174,26 @@ def is_urgent(finding: Finding) -> bool:
     return finding.severity in ("critical", "warning")
 
 
-def label_of(answers: list[Finding]) -> str:
-    """The label that the findings force, else how clean they are."""
-    ids = {finding.id for finding in answers}
-    forced = next((label for finding_id, label in DECIDED_BY.items() if finding_id in ids), None)
+def label_of(answers: Sequence[Finding]) -> str:
+    """The label that the first urgent finding forces, else how clean they are."""
+    urgent = [finding for finding in answers if is_urgent(finding)]
+    forced = next((DECIDED_BY[finding.id] for finding in urgent if finding.id in DECIDED_BY), None)
     if forced is not None:
         return forced
-    return "usable_with_care" if any(map(is_urgent, answers)) else "good"
+    if any(finding.severity == "critical" for finding in urgent):
+        return "not_usable"
+    return "usable_with_care" if urgent else "good"
 
 
-def deciding(label: str, answers: list[Finding]) -> list[Finding]:
-    """The findings that force the label, in the order of DECIDED_BY."""
-    by_id = {finding.id: finding for finding in answers}
-    return [by_id[finding_id] for finding_id, forced in DECIDED_BY.items() if forced == label and finding_id in by_id]
+def deciding(label: str, answers: Sequence[Finding]) -> list[Finding]:
+    """The urgent findings that force the label, in their order; for one that none forces, the first critical one."""
+    forcing = [f for f in answers if is_urgent(f) and DECIDED_BY.get(f.id) == label]
+    return forcing or [f for f in answers if f.severity == "critical"][:1]
 
 
-def headline(label: str, answers: list[Finding]) -> Said:
+def headline(label: str, answers: Sequence[Finding]) -> Said:
     """The label's words, what decided it, and the most severe other finding."""
-    words, reasons = LABELS[label][0], deciding(label, answers)
+    words, reasons = LABELS[label], deciding(label, answers)
     other = [finding.title for finding in beside(reasons, answers)[:1]]
     wanting = [WANTING[finding.id] for finding in reasons if finding.id in WANTING]
     if wanting:  # it names what decided already
@@ -178,12 +209,12 @@ def without(words: Said, wanting: list[Said]) -> Said:
     )
 
 
-def beside(reasons: list[Finding], answers: list[Finding]) -> list[Finding]:
+def beside(reasons: list[Finding], answers: Sequence[Finding]) -> list[Finding]:
     """What a headline may name besides the findings that decided: the urgent ones, most severe first.
 
     Where there are none, and none decided, what speaks for the model.
     """
-    urgent = [f for f in by_severity(answers) if is_urgent(f) and f not in reasons and f.id != "learning_unclear"]
+    urgent = [f for f in answers if is_urgent(f) and f not in reasons and f.id != "learning_unclear"]
     if reasons or urgent:
         return urgent
     return [finding for finding in answers if finding.id == "beats_baselines"]
@@ -197,10 +228,12 @@ def sentence(opening: Said, joint: Said, titles: list[Said]) -> Said:
     return Said(f"{opening.en}{joint.en}{because.en}.", f"{opening.zh}{joint.zh}{because.zh}。")
 
 
-def next_action(label: str, answers: list[Finding], ready: bool | None) -> Said:
-    """The one thing to do now: what the deciding finding asks for, else the first warning, else the next stage."""
-    urgent = filter(is_urgent, by_severity(answers))
-    for finding in (*deciding(label, answers), *urgent):
+def next_step(label: str, answers: Sequence[Finding], ready: bool | None) -> tuple[Said, str]:
+    """The one thing to do now, in words and as a command: what the first critical finding asks for, else the deciding one,
+    else the first warning, else the next stage.
+    """
+    critical = [finding for finding in answers if finding.severity == "critical"]
+    for finding in (*critical, *deciding(label, answers), *filter(is_urgent, answers)):
         if finding.action.en:
-            return finding.action
-    return NEXT_STAGE[ready].action
+            return finding.action, finding.command
+    return NEXT_STAGE[ready], ""

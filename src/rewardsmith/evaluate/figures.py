@@ -7,6 +7,7 @@ from typing import Any
 from rewardsmith.evaluate.breakdown import Group
 from rewardsmith.evaluate.calibration import ReliabilityBin
 from rewardsmith.evaluate.rankings import FEWEST, Order
+from rewardsmith.evaluate.sides import RuleSides
 from rewardsmith.evaluate.statistics import Interval
 
 
@@ -14,7 +15,7 @@ from rewardsmith.evaluate.statistics import Interval
 class BaselineResult:
     """A rule without a reward model on the same comparisons; `difference` is the model's accuracy minus its own.
 
-    `direction` is "longer" or "shorter" of the rule by length.
+    `direction` is "longer" or "shorter" of the rule by length; `sides` the model where the rule leads and misleads.
     """
 
     name: str
@@ -24,6 +25,7 @@ class BaselineResult:
     difference_interval: Interval
     fitted_on: str
     direction: str | None = None
+    sides: RuleSides | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ def baseline_json(found: BaselineResult) -> dict[str, Any]:
         "difference_ci": ends(found.difference_interval),
         "fitted_on": found.fitted_on,
         **({} if found.direction is None else {"direction": found.direction}),
+        **({} if found.sides is None else found.sides.to_json()),
     }
 
 

@@ -24,6 +24,7 @@ from rewardsmith.evaluate.figures import (
 )
 from rewardsmith.evaluate.metrics import Moments
 from rewardsmith.evaluate.rankings import Order, order_of
+from rewardsmith.evaluate.sides import sides_of
 from rewardsmith.evaluate.statistics import (
     FEW_CLUSTERS,
     RESAMPLES,
@@ -249,7 +250,14 @@ def baseline_result(rule: Baseline, rows: Comparisons, found: Mapping[str, Inter
     own = metrics.accuracy(rows.margin, rows.preference, weight=rows.weight)
     lead = f"accuracy - {rule.name}"
     return BaselineResult(
-        rule.name, accuracy, found[rule.name], own - accuracy, found[lead], rule.fitted_on, rule.direction
+        rule.name,
+        accuracy,
+        found[rule.name],
+        own - accuracy,
+        found[lead],
+        rule.fitted_on,
+        rule.direction,
+        sides_of(rule.margin, rows),
     )
 
 

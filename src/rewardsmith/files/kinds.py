@@ -74,7 +74,7 @@ def below(folder: str, kind: Kind) -> str:
 
 
 REPORT = "report.html report.md report.json"
-EVALUATED = "evaluation.json comparisons.jsonl"
+EVALUATED = "evaluation.json comparisons.jsonl measurements.json"
 AUDITED = "audit.json audit.md explained.jsonl"
 
 MODEL = Kind(

@@ -103,7 +103,6 @@ GUIDES: Mapping[str, Guide] = {
             OUTPUT: ("output", "overwrite"),
         },
     ),
-    "diagnose": Guide("diagnose runs/first", "docs/tutorial.md"),
     "audit": Guide(
         "audit runs/first data -o runs/first-audit",
         "docs/audit.md",
@@ -115,6 +114,7 @@ GUIDES: Mapping[str, Guide] = {
             OUTPUT: ("output", "overwrite"),
         },
     ),
+    "diagnose": Guide("diagnose runs/first", "docs/diagnosis.md"),
     "verify": Guide("verify runs/first", "docs/models.md"),
     "compare": Guide("compare runs/first runs/second", "docs/metrics.md"),
     "config": Guide("config train", "docs/usage.md"),

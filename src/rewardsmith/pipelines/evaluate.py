@@ -11,11 +11,13 @@ import numpy as np
 from rewardsmith.errors import DataError
 from rewardsmith.evaluate.baselines import Baseline, TextPairs
 from rewardsmith.evaluate.calibration import fit_temperature
-from rewardsmith.evaluate.comparisons import Comparisons, Rankings
+from rewardsmith.evaluate.comparisons import Comparisons
 from rewardsmith.evaluate.metrics import decided
 from rewardsmith.evaluate.summary import Summary, summarize
 from rewardsmith.files import write_json, write_jsonl
 from rewardsmith.model.checkpoint.sidecar import FittedTemperature, Normalizer
+from rewardsmith.pipelines.beside_training import beside_training, margins_of, sample_of
+from rewardsmith.pipelines.ranked_responses import Rewards, rankings_of
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.quality.shortcuts.rule import shortcut_rule
 from rewardsmith.quality.shortcuts.sample import Sample, features_of, row_of
@@ -29,12 +31,10 @@ if TYPE_CHECKING:
     from rewardsmith.model.runtime.processes import Team
 
 CATEGORY_FIELDS = ("category", "subset", "section", "topic")
-RANKING = 3
 LEARNED = 2_000
 """Comparisons that the rule of simple features is fitted on: a hundred times as many as it has coefficients."""
 QUANTILES = tuple(k / 100 for k in range(101))
 HEADLINE = ("n", "accuracy", "accuracy_ci", "auc", "nll", "ece", "ece_calibrated", "split", "source")
-Rewards = Sequence[np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -231,43 +231,6 @@ def strength_of(comparison: Comparison) -> float:
     return 2 * comparison.preference - 1 if comparison.votes is not None else float("nan")
 
 
-def rankings_of(records: Sequence[Record], rewards: Rewards) -> Rankings | None:
-    """Responses of records with three or more that are rated, or ranked by their comparisons, for Kendall's tau and
-    best-of-N; None where no record has them.
-
-    Two ratings hold no more than their comparison: tau over them is 2 x accuracy - 1. A ranking has the mean weight of its
-    comparisons.
-    """
-    rows: list[tuple[Any, ...]] = []
-    prompts: dict[str, int] = {}
-    for number, (record, values) in enumerate(zip(records, rewards, strict=True)):
-        given = record.ratings.get("overall", ())
-        ratings = wins_of(record) if all(rating is None for rating in given) else given
-        weight = float(np.mean([comparison.weight for comparison in record.comparisons] or [1.0]))
-        prompt = prompts.setdefault(record.prompt_id, len(prompts))
-        for rating, value in zip(ratings, values, strict=False) if len(ratings) >= RANKING else ():
-            if rating is not None:
-                rows.append((number, float(rating), float(value), weight, prompt))
-    if not rows:
-        return None
-    group, quality, reward, weights, clusters = map(np.array, zip(*rows, strict=True))
-    return Rankings(group, quality, reward, weights, clusters)
-
-
-def wins_of(record: Record) -> tuple[float | None, ...]:
-    """How many of a record's responses each one beats, a tie half: its quality where the row has ranks, or chosen and
-    rejected responses, and no ratings. Empty where these numbers do not order the two of each comparison as it does.
-    """
-    wins = [0.0] * len(record.responses)
-    compared = [False] * len(record.responses)
-    for c in record.comparisons:
-        compared[c.i] = compared[c.j] = True
-        wins[c.i] += 0.5 if c.is_tie else 1.0
-        wins[c.j] += 0.5 if c.is_tie else 0.0
-    ordered = all((wins[c.i] == wins[c.j]) if c.is_tie else (wins[c.i] > wins[c.j]) for c in record.comparisons)
-    return tuple(value if known else None for value, known in zip(wins, compared, strict=True)) if ordered else ()
-
-
 def training_texts(records: Sequence[Record]) -> TextPairs | None:
     """The response texts of decided training comparisons that have weight, for fitting the TF-IDF baseline on."""
     used = [(r, c) for r in records for c in r.comparisons if not c.is_tie and c.weight > 0]
@@ -334,6 +297,7 @@ def evaluate_records(
     *,
     validation: Scored | None = None,
     train: Sequence[Record] = (),
+    trained_on: Sequence[Record] | None = None,
     split: str,
     source: str = "",
     read: LeftOut | None = None,
@@ -344,6 +308,7 @@ def evaluate_records(
 
     Temperature and length's direction are fitted on `validation`, the other baselines on `train` (what the model learned
     from); where one is not given, five-fold by prompt, and the summary says so. `read` holds the rows that were read before.
+    The records are compared with those of `trained_on` (default: `train`), to which nothing is fitted.
     """
     scored = score_all(model, records, progress, team=team)
     rows = list(compared(scored.records, scored.rewards))
@@ -360,19 +325,43 @@ def evaluate_records(
         training=training_texts(known.training),
         more=[shortcuts_beside(rows, comparisons, known.training)],
     )
-    facts: dict[str, Any] = {
+    facts = origin(split, source, scored, left_out)
+    facts |= {
+        "fit_left_out": dict(known.left_out),
+        "training": training_beside(model, scored, train if trained_on is None else trained_on),
+        **({"left_out_validation": validation.left_out.to_json()} if validation else {}),
+        "contract": "inferred" if model.contract.inferred else "stored",
+        "mismatch": model.mismatch or None,
+    }
+    return Evaluation({**summary.to_json(), **facts}, rows)
+
+
+def origin(split: str, source: str, scored: Scored, left_out: LeftOut) -> dict[str, Any]:
+    """What was judged, and what of it was not used whole."""
+    return {
         "split": split,
         "source": source,
         "records": len(scored.records),
         "not_scorable": scored.refused,
         **{f"{text}s_cut": left_out.reason_count("cut", text) for text in ("prompt", "response")},
         "left_out": left_out.to_json(),
-        "fit_left_out": dict(known.left_out),
-        **({"left_out_validation": validation.left_out.to_json()} if validation else {}),
-        "contract": "inferred" if model.contract.inferred else "stored",
-        "mismatch": model.mismatch or None,
     }
-    return Evaluation({**summary.to_json(), **facts}, rows)
+
+
+def training_beside(model: "RewardModel", judged: Scored, train: Sequence[Record]) -> dict[str, Any] | None:
+    """What the training records tell about an evaluation; a sample of them is scored, by this process alone.
+
+    None where none are known.
+    """
+    if not train:
+        return None
+    sample = score_all(model, sample_of(train))
+    return beside_training(
+        judged.records,
+        margins_of(judged.records, judged.rewards),
+        train,
+        margins_of(sample.records, sample.rewards) if sample.records else None,
+    )
 
 
 def row_json(row: Row) -> dict[str, Any]:

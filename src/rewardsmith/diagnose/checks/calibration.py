@@ -2,11 +2,23 @@
 
 import math
 
+import numpy as np
+
+from rewardsmith.diagnose import commands
+from rewardsmith.diagnose.checks.rewards import COLD, HOT
+from rewardsmith.diagnose.checks.signals import design_effect
 from rewardsmith.diagnose.facts import CHANCE_LOSS, Facts, ReliabilityFacts
 from rewardsmith.diagnose.finding import Finding, Said, percent, shown
+from rewardsmith.evaluate.calibration import ece_noise_floor
+
+SCALE = COLD, HOT
+"""Temperatures between which margins can be spoken of as log odds at all."""
 
 ECE_EXCESS = 0.02
 """Calibration error above the noise floor that matters: two points of probability change hardly any decision."""
+
+ECE_LARGE = 0.05
+"""One that makes probabilities from these margins misleading."""
 
 FEWEST = 30
 """Comparisons under which nothing is said: two in each of fifteen bins are right by chance alone."""
@@ -33,17 +45,24 @@ def calibration(facts: Facts) -> Finding | None:
         return plausible_loss(facts)
     if facts.ece_noise_floor is None:
         return no_noise_floor(facts)
-    excess = facts.ece - facts.ece_noise_floor
-    numbers = {"ece": facts.ece, "noise_floor": facts.ece_noise_floor, "temperature": facts.temperature, "n": facts.n}
+    in_scale = SCALE[0] < (facts.temperature or 1.0) < SCALE[1]
+    return against_floor(facts, facts.ece, facts.ece_noise_floor) if in_scale else None  # else the scale is the finding
+
+
+def against_floor(facts: Facts, ece: float, floor: float) -> Finding:
+    """The calibration error against its noise floor, before and after the temperature."""
+    widened = math.sqrt(design_effect(facts))  # comparisons of one prompt err together
+    excess = ece - widened * floor
+    numbers = {"ece": ece, "noise_floor": floor, "temperature": facts.temperature, "n": facts.n}
     evidence = figures(facts)
     if excess <= ECE_EXCESS:
         title = Said("no miscalibration detected at this n", "在当前 n 下未发现校准偏差")
         return Finding("calibrated", "good", title, evidence, numbers=numbers)
-    mended = facts.ece_calibrated is not None and facts.ece_calibrated - facts.ece_noise_floor <= ECE_EXCESS
+    mended = facts.ece_calibrated is not None and facts.ece_calibrated - widened * floor_after(facts) <= ECE_EXCESS
     direction = confidence_direction(facts)
     return Finding(
         "miscalibrated",
-        "info" if mended else "warning",
+        "info" if mended or excess < ECE_LARGE else "warning",
         Said(f"the margins are {direction.en}", f"奖励差{direction.zh}"),
         evidence,
         Said(
@@ -53,12 +72,24 @@ def calibration(facts: Facts) -> Finding | None:
         TEMPERATURE
         if mended
         else Said(
-            "Temperature scaling does not fix this. Fit an isotonic regression on the validation split, or train with "
-            "label smoothing.",
-            "温度校准无法修正：在验证集上拟合保序回归，或使用标签平滑训练。",
+            "Temperature scaling does not fix this: fit the temperature on data like the test, or use the ranking only.",
+            "温度校准无法修正：在与测试集相似的数据上拟合温度，或只使用排序。",
         ),
         numbers,
+        command="" if mended else commands.evaluate(facts, commands.HELD_OUT, "--validation", "VALIDATION_DATA"),
     )
+
+
+def floor_after(facts: Facts) -> float:
+    """The noise floor of the margins divided by the temperature: that of the raw ones does not hold for them."""
+    raw, compared = facts.ece_noise_floor or 0.0, facts.compared
+    if compared is None or not facts.temperature or not compared.decided.any():
+        return raw
+    used = compared.decided
+    margin = compared.margin[used] / facts.temperature
+    rng = np.random.default_rng(0)
+    floor = ece_noise_floor(margin, compared.preference[used], weight=compared.weights[used], rng=rng)
+    return max(raw, floor)
 
 
 def figures(facts: Facts) -> Said:
@@ -74,13 +105,12 @@ def figures(facts: Facts) -> Said:
 
 
 def confidence_direction(facts: Facts) -> Said:
-    """Over- or underconfident, from the bins (confidence minus accuracy), else from the temperature (> 1: over)."""
+    """Over- or underconfident where bins (confidence minus accuracy) and temperature (> 1: over) say the same."""
     lean = mean_lean(facts.reliability)
-    if lean is None and facts.temperature is not None:
-        lean = facts.temperature - 1
-    if lean is None or lean == 0:
+    signs = {value > 0 for value in (lean, None if facts.temperature is None else facts.temperature - 1) if value}
+    if len(signs) != 1:
         return Said("miscalibrated", "存在校准偏差")
-    return Said("overconfident", "过度自信") if lean > 0 else Said("underconfident", "置信不足")
+    return Said("overconfident", "过度自信") if signs.pop() else Said("underconfident", "置信不足")
 
 
 def mean_lean(bins: tuple[ReliabilityFacts, ...]) -> float | None:
@@ -101,8 +131,10 @@ def no_noise_floor(facts: Facts) -> Finding:
             f"ECE {facts.ece or 0.0:.3f}，n = {shown(facts.n)}；已校准的模型也会因偶然得到大于 0 的 ECE。",
         ),
         Said("The noise floor was not measured.", "没有测量噪声下限。"),
-        Said("Run `rewardsmith evaluate`, which measures it.", "运行 `rewardsmith evaluate` 进行测量。"),
+        Said("Evaluate, which measures it.", "重新评估，其中会测量噪声下限。"),
         {"ece": facts.ece, "n": facts.n},
+        "cannot_tell",
+        commands.evaluate(facts),
     )
 
 
@@ -137,12 +169,9 @@ def plausible_loss(facts: Facts) -> Finding | None:
             "comparisons.",
             "过高：奖励差过度自信或尺度不当；过低：两个数值来自不同的比较。",
         ),
-        Said("", "")
-        if fits
-        else Said(
-            "Run `rewardsmith evaluate` for the reliability diagram.", "运行 `rewardsmith evaluate` 获取可靠性图。"
-        ),
+        Said("", "") if fits else Said("Evaluate, which draws the reliability diagram.", "重新评估以获取可靠性图。"),
         {"loss": facts.loss, "low": low, "high": high},
+        command="" if fits else commands.evaluate(facts),
     )
 
 

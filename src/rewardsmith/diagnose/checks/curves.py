@@ -1,12 +1,16 @@
-"""How the training went: numbers that are not finite, overfitting, underfitting, spikes."""
+"""How the training went: memorised pairs, overfitting, underfitting, spikes."""
 
 import math
 from collections.abc import Iterable
 from statistics import median
 
-from rewardsmith.diagnose.checks.learning import tail_loss
-from rewardsmith.diagnose.facts import CurvePoint, Facts
-from rewardsmith.diagnose.finding import Finding, Said, joined
+from rewardsmith.diagnose import commands
+from rewardsmith.diagnose.checks.rewards import slower
+from rewardsmith.diagnose.checks.signals import learned_state, sample_of, tail_loss, validation_of
+from rewardsmith.diagnose.facts import CHANCE_LOSS, CurvePoint, Facts
+from rewardsmith.diagnose.finding import Finding, Said, percent, span
+from rewardsmith.diagnose.intervals import Interval95
+from rewardsmith.diagnose.measured import Figures
 
 OVERFIT_RISE = 0.02
 """Nats by which held-out loss must rise after its minimum; smaller rises are within the noise of 1,000 pairs
@@ -28,46 +32,79 @@ SPIKE_WINDOW = 50
 GRADIENT_JUMP = 20
 """A gradient norm this many times its median is an event of its own, not batch noise."""
 
+SMALL_NORM = 0.05
+"""Median gradient norms under this are those of a run that has nothing more to learn; jumps are then told from this on."""
 
-def not_finite(facts: Facts) -> Finding | None:
-    """A loss, gradient or reward that is not a number: nothing after it can be trusted."""
-    steps = [row.step for row in facts.curve if bad(row.loss) or bad(row.grad_norm)]
-    steps += [row.step for row in facts.passes if bad(row.loss)]
-    unscored = facts.compared.unscored if facts.compared else 0
-    places = []
-    if steps:
-        places.append(
-            Said(
-                f"{len(steps)} rows of the training curve, first at step {min(steps)}",
-                f"训练训练训练训练曲线中有 {len(steps)} 行，最早在第 {min(steps)} 步",
-            )
-        )
-    if unscored:
-        places.append(Said(f"{unscored} comparisons without a reward", f"{unscored} 个比较没有奖励值"))
-    if not places:
+MEMORISED_GAP = 0.12
+"""Points of accuracy between training and held-out comparisons that no healthy run of a few epochs shows."""
+
+MEMORISED_RISE = 0.15
+"""Nats between their losses."""
+
+
+def memorised(facts: Facts) -> Finding | None:
+    """The model is far better on the comparisons it was trained on than on others."""
+    sample, held = sample_of(facts), facts.interval
+    if sample is None or held is None or not is_memorised(facts, sample, held):
         return None
-    where = joined(places)
+    own, loss, accuracy = sample.accuracy_interval or held, facts.loss or 0.0, facts.accuracy or 0.0
+    middle = on_validation(facts)
     return Finding(
-        "not_finite",
-        "critical",
-        Said("non-finite values (NaN or infinity)", "出现非有限值（NaN 或无穷）"),
-        Said(f"{where.en}.", f"{where.zh}。"),
+        "memorised",
+        "critical" if held.low <= 0.5 or above_chance(facts) else "warning",
+        Said("the model memorised its training pairs", "模型记住了训练数据"),
         Said(
-            "An optimizer step was too large, or half precision overflowed.",
-            ("优化器优化器优化器优化器步长过大，或半精度溢出。"),
+            f"Loss {sample.loss:.4f} on {sample.n:,} training comparisons{middle.en}, {loss:.4f} on held-out ones; accuracy "
+            f"{percent(sample.accuracy)} ({span(own.low, own.high)}) against {percent(accuracy)} "
+            f"({span(held.low, held.high)}).",
+            f"在 {sample.n:,} 个训练比较上损失 {sample.loss:.4f}{middle.zh}，在留出比较上 {loss:.4f}；准确率 "
+            f"{percent(sample.accuracy)}（{span(own.low, own.high)}）对 {percent(accuracy)}"
+            f"（{span(held.low, held.high)}）。",
         ),
         Said(
-            "Train again with a lower learning rate, warmup and gradient clipping, and with bf16 or fp32 instead of "
-            "fp16.",
-            "用更低的学习率、预热和梯度裁剪重新训练，并用 bf16 或 fp32 代替 fp16。",
+            "Too many epochs on too few prompts: what was learned does not carry over.",
+            "在太少的提示词上训练了太多轮：学到的东西无法推广。",
         ),
-        {"steps": steps[:20], "unscored": unscored},
+        Said(
+            "Train for fewer epochs with early stopping, and on more prompts.",
+            "减少训练轮数并使用早停，增加提示词数量。",
+        ),
+        {"train_loss": sample.loss, "loss": loss, "gap": sample.accuracy - accuracy},
+        command=commands.train(facts, "--epochs", fewer_epochs(facts), "--patience", "2"),
     )
 
 
-def bad(value: float | None) -> bool:
-    """Whether a value was written but is not a finite number."""
-    return value is not None and not math.isfinite(value)
+def on_validation(facts: Facts) -> Said:
+    """The validation loss as the middle of a sentence; "" where there is none."""
+    found = validation_of(facts)
+    if found is None:
+        return Said("", "")
+    return Said(f", {found[0]:.4f} on validation", f"，验证集 {found[0]:.4f}")
+
+
+def above_chance(facts: Facts) -> bool:
+    """Whether the held-out loss is above that of a constant reward with its whole interval."""
+    return facts.loss_interval is not None and facts.loss_interval.low > CHANCE_LOSS
+
+
+def is_memorised(facts: Facts, sample: Figures, held: Interval95) -> bool:
+    """Whether loss and accuracy on training comparisons are far better, beyond the intervals, than on held-out ones.
+
+    Where validation, which is split off the training data, is as good as training, the test is what differs.
+    """
+    own = sample.accuracy_interval
+    if own is None or sample.loss is None or facts.loss is None or facts.accuracy is None or held.high < 0.5:
+        return False
+    validation = validation_of(facts)
+    if validation is not None and validation[0] - sample.loss < MEMORISED_RISE:
+        return False
+    gap, rise = sample.accuracy - facts.accuracy, facts.loss - sample.loss
+    return gap >= MEMORISED_GAP and rise >= MEMORISED_RISE and own.low > held.high
+
+
+def fewer_epochs(facts: Facts) -> str:
+    """A quarter of the epochs, at least one."""
+    return str(max(1, round((facts.epochs or 1) / 4)))
 
 
 def finite_points(points: Iterable[tuple[int, float | None]]) -> list[tuple[int, float]]:
@@ -111,6 +148,7 @@ def overfit(facts: Facts) -> Finding | None:
             "使用留出集损失最低的检查点，减少训练轮数或增加提示词数量。",
         ),
         {"best_step": best_step, "best_loss": best_loss, "rise": rise, "passes": len(passes)},
+        command=commands.train(facts, "--epochs", fewer_epochs(facts), "--patience", "2"),
     )
 
 
@@ -136,12 +174,19 @@ def underfit(facts: Facts) -> Finding | None:
             "模型仍在学习时训练就结束了。",
         ),
         Said(
-            "Train longer (twice the epochs, with the learning rate decaying over the new length) or with a higher "
-            "learning rate.",
-            "延长训练（轮数加倍，并让学习率按新的长度衰减），或提高学习率。",
+            "Train for twice the epochs, with the learning rate decaying over the new length.",
+            "将训练轮数加倍，并让学习率按新的长度衰减。",
         ),
         {"last_loss": losses[-1], "fall": fall, "passes": len(losses)},
+        command=commands.train(facts, *longer(facts)),
     )
+
+
+def longer(facts: Facts) -> list[str]:
+    """The flags for a run of twice the length."""
+    if facts.settings.get("max_steps"):
+        return ["--max-steps", str(2 * int(facts.settings["max_steps"]))]
+    return ["--epochs", str(round(2 * facts.epochs))] if facts.epochs else []
 
 
 def unstable(facts: Facts) -> Finding | None:
@@ -149,13 +194,14 @@ def unstable(facts: Facts) -> Finding | None:
     spikes = loss_spikes(facts.curve)
     norms = finite_points((row.step, row.grad_norm) for row in facts.curve)
     usual = median([norm for _, norm in norms]) if norms else 0.0
-    jumps = [step for step, norm in norms if len(norms) >= SPIKE_WINDOW and norm > GRADIENT_JUMP * usual > 0]
+    bound = GRADIENT_JUMP * max(usual, SMALL_NORM)
+    jumps = [step for step, norm in norms if len(norms) >= SPIKE_WINDOW and norm > bound]
     if not spikes and not jumps:
         return None
     first = min(spikes + jumps)
     return Finding(
         "unstable",
-        "warning",
+        "critical" if learned_state(facts) == "no" else "warning",
         Said("the training was unstable", "训练不稳定"),
         Said(
             f"{len(spikes)} loss spikes and {len(jumps)} gradient jumps (over {GRADIENT_JUMP} times the median norm "
@@ -173,6 +219,7 @@ def unstable(facts: Facts) -> Finding | None:
             "降低学习率或延长预热，保持梯度裁剪，并检查该步所用的记录。",
         ),
         {"loss_spikes": spikes[:20], "gradient_jumps": jumps[:20]},
+        command=commands.train(facts, *slower(facts), "--warmup", "0.1"),
     )
 
 

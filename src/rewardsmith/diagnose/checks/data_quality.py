@@ -1,44 +1,33 @@
-"""What the numbers come from: the model that was measured, and what the data doctor found in the data."""
+"""What the data is worth: rows lost or cut, wrong labels, repeats and contradictions, and what `prepare` found."""
 
+from rewardsmith.diagnose import commands
 from rewardsmith.diagnose.facts import DataFinding, Facts
-from rewardsmith.diagnose.finding import Finding, Said, percent, short_label
+from rewardsmith.diagnose.finding import Finding, Said, Severity, percent, short_label, span
 from rewardsmith.language import say
 
 LOST_ROWS = 0.05
 """Share of unreadable rows above which the file was probably read with the wrong format."""
 
-HIT_ROWS = 0.02
-"""Share of rows hit by one check above which it can move an accuracy by points."""
+HIT_ROWS, HIT_MANY = 0.02, 0.3
+"""Shares of rows hit by one check above which it can move an accuracy by points, and above which it governs it."""
 
-LEFT_OUT = 0.05
-"""Share of the data, left out or cut, above which the figures may be about other data than was given."""
+NARROW = 60
+"""Different prompts under which a model learns those prompts and nothing else."""
+
+LEFT_OUT, LEFT_OUT_MANY = 0.05, 0.15
+"""Shares of the data, left out or cut, above which the figures may be, and are, about other data than was given."""
+
+WRONG, WRONG_MANY = 0.05, 0.2
+"""Lower ends of the share of wrong labels: human labels have some, a fifth and more leaves little to learn."""
+
+OPPOSED, OPPOSED_MANY = 0.02, 0.1
+"""Shares of training comparisons that contradict an earlier one: judges of one pair disagree now and then."""
+
+REPEATED, REPEATED_MANY = 0.1, 0.4
+"""Shares of training comparisons that repeat an earlier one."""
 
 NAMED = 5
 """Checks named in the sentence; the rest is counted."""
-
-
-def other_model(facts: Facts) -> Finding | None:
-    """The model was evaluated although its probes no longer gave the rewards that were stored with it."""
-    if facts.mismatch is None:
-        return None
-    return Finding(
-        "other_model",
-        "critical",
-        Said("the evaluated model differs from the model that was saved", "评估的模型与保存的模型不一致"),
-        Said(
-            f"Evaluated with --allow-mismatch: {facts.mismatch}.",
-            f"评估时使用了 --allow-mismatch：{say(facts.mismatch, 'zh')}。",
-        ),
-        Said(
-            "The weights, the tokenizer, the chat template or a library changed after the model was saved.",
-            "保存模型之后，权重、分词器、对话模板或某个库发生了变化。",
-        ),
-        Said(
-            "Restore the model from a backup, or use the library versions it was saved with, and evaluate again "
-            "without --allow-mismatch.",
-            "从备份恢复模型，或使用保存时的库版本，然后去掉 --allow-mismatch 重新评估。",
-        ),
-    )
 
 
 def lost_rows(facts: Facts) -> Finding | None:
@@ -61,6 +50,7 @@ def lost_rows(facts: Facts) -> Finding | None:
             "查看 data/quarantine.jsonl：其中有每行的文件、行号和原因。",
         ),
         {"quarantined": data.quarantined, "rows": data.rows},
+        command=commands.inspect(facts),
     )
 
 
@@ -69,14 +59,20 @@ def left_out(facts: Facts) -> Finding | None:
     if not facts.left_out:
         return None
     told = [f"{name}: {line}" for name, account in facts.left_out.items() for line in account.sentences(rows=True)]
+    most = max(account.share for account in facts.left_out.values())
     return Finding(
         "left_out",
-        "warning" if max(account.share for account in facts.left_out.values()) > LEFT_OUT else "info",
-        Said("part of the data was excluded, truncated or changed", "部分数据被排除、截断或更改"),
+        "critical" if most > LEFT_OUT_MANY else "warning" if most > LEFT_OUT else "info",
+        Said(
+            f"{percent(most)} of the data was excluded, truncated or changed",
+            f"{percent(most)} 的数据被排除、截断或更改",
+        ),
         Said(";\n".join(told) + ".", "；\n".join(say(line, "zh") for line in told) + "。"),
         Said(
-            "Rows cannot be read or do not fit into max_length, or the chat template rejects, shortens or omits texts.",
-            "有行无法读取或超出 max_length，或者对话模板拒绝、缩短或省略了文本。",
+            "Rows cannot be read or do not fit into max_length, or the chat template rejects, shortens or omits texts. "
+            "What is "
+            "left may differ from the whole.",
+            "有行无法读取或超出 max_length，或者对话模板拒绝、缩短或省略了文本。剩下的数据可能与全部数据不同。",
         ),
         Said(
             "Check the listed rows (more under left_out in train.json and evaluation.json) and fix them, raise "
@@ -85,6 +81,85 @@ def left_out(facts: Facts) -> Finding | None:
             "或换用其他对话模板。",
         ),
         {name: account.to_json() for name, account in facts.left_out.items()},
+        command=commands.train(facts, *longer_texts(facts)),
+    )
+
+
+def longer_texts(facts: Facts) -> list[str]:
+    """The flags for twice the length, where it is known."""
+    length = facts.settings.get("max_length")
+    return ["--max-length", str(2 * length)] if isinstance(length, int) else []
+
+
+def wrong_labels(facts: Facts) -> Finding | None:
+    """Wrong labels are shown to be in the data, and what accuracy they allow."""
+    prepared = facts.data.wrong if facts.data else None
+    found = prepared or facts.measured.wrong
+    if found is None or not found.shown:
+        return None
+    spread = found.interval
+    return Finding(
+        "label_noise",
+        "critical" if spread.low > WRONG_MANY else "warning" if spread.low > WRONG else "info",
+        Said(f"about {percent(found.rate)} of the labels are wrong", f"约 {percent(found.rate)} 的标签是错误的"),
+        Said(
+            f"{percent(found.rate)} ({span(spread.low, spread.high)}) of {found.n:,} "
+            f"{'training' if prepared else 'held-out'} labels; a model that is always right reaches "
+            f"{percent(1 - found.rate)} on such labels.",
+            f"{found.n:,} 个{'训练' if prepared else '留出'}标签中有 {percent(found.rate)}（"
+            f"{span(spread.low, spread.high)}）；"
+            f"在这样的标签上，始终正确的模型也只能达到 {percent(1 - found.rate)}。",
+        ),
+        Said(
+            "Annotators disagree, the labels were made by a weak judge, or some columns were swapped.",
+            "标注者意见不一、标签由较弱的评判者给出，或部分列被对调。",
+        ),
+        Said("Find the wrong labels, and soften or drop them.", "找出错误的标签，将其软化或删除。"),
+        {"rate": found.rate, "low": spread.low, "high": spread.high},
+        command=commands.prepare(facts, "--label-noise", "report"),
+    )
+
+
+def repeated(facts: Facts) -> tuple[int, float, float]:
+    """(training comparisons, share that repeats an earlier one, share that contradicts one); zeros where not known."""
+    counts = facts.measured.beside.repeats if facts.measured.beside else {}
+    total = counts.get("comparisons", 0)
+    again, opposed = (counts.get(name, 0) / max(total, 1) for name in ("repeated", "contradictory"))
+    return total, again, opposed
+
+
+def repeats(facts: Facts) -> Finding | None:
+    """Training comparisons that repeat, or contradict, an earlier one."""
+    total, again, opposed = repeated(facts)
+    if opposed < OPPOSED and again < REPEATED:
+        return None
+    many = opposed >= OPPOSED
+    grave = opposed >= OPPOSED_MANY or again >= REPEATED_MANY
+    return Finding(
+        "contradictions" if many else "duplicates",
+        "critical" if grave else "warning",
+        Said("the training labels contradict each other", "训练标签互相矛盾")
+        if many
+        else Said("many training comparisons are repeated", "许多训练比较重复出现"),
+        Said(
+            f"Of {total:,} training comparisons {percent(again)} repeat an earlier one with the same texts, and "
+            f"{percent(opposed)} contradict one.",
+            f"{total:,} 个训练比较中，{percent(again)} 与更早的比较文本相同，{percent(opposed)} 与更早的比较标签相反。",
+        ),
+        Said(
+            "Rows were copied or joined from several sources; opposite labels cancel each other, and at most "
+            f"{percent(1 - opposed / 2)} of them can be right together."
+            if many
+            else "Rows were copied, or joined from several sources: they weigh more than others, and the data contains "
+            "less than "
+            "it seems to.",
+            "行被复制或来自多个来源；相反的标签相互抵消。"
+            if many
+            else "行被复制或来自多个来源：它们的权重更大，数据的实际内容比看上去少。",
+        ),
+        Said("Remove repeated rows, and settle contradictions by votes.", "移除重复的行，并用投票解决矛盾。"),
+        {"repeated": again, "contradictory": opposed, "comparisons": total},
+        command=commands.prepare(facts, "--remove", "contradiction") if many else commands.prepare(facts),
     )
 
 
@@ -97,7 +172,7 @@ def data_findings(facts: Facts) -> Finding | None:
     of_en, of_zh = ("", "") if rows is None else (f" in {rows:,} rows", f"（共 {rows:,} 行）")
     return Finding(
         "data_findings",
-        "warning" if hits_many(ordered, rows) else "info",
+        severity_of(ordered, rows),
         Said("the data has quality problems", "数据存在质量问题"),
         Said(
             f"Rows found by each check{of_en}: {listed.en}.",
@@ -109,6 +184,7 @@ def data_findings(facts: Facts) -> Finding | None:
             "查看 data/quality.json 中的示例，修复或移除这些行。",
         ),
         {f.check: f.count for f in ordered},
+        command=commands.prepare(facts),
     )
 
 
@@ -121,7 +197,34 @@ def most_frequent(ordered: list[DataFinding]) -> Said:
     )
 
 
-def hits_many(findings: list[DataFinding], rows: int | None) -> bool:
-    """Whether one of the checks that warn hit a share of `rows` that can move an accuracy."""
+def severity_of(findings: list[DataFinding], rows: int | None) -> Severity:
+    """By the share of `rows` that one of the checks that warn hit: one that can move an accuracy, or one that governs it."""
     most = max((f.count for f in findings if f.severity == "warning"), default=0)
-    return rows is not None and rows > 0 and most / rows >= HIT_ROWS
+    if not rows:
+        return "info"
+    return "critical" if most / rows >= HIT_MANY else "warning" if most / rows >= HIT_ROWS else "info"
+
+
+def narrow_data(facts: Facts) -> Finding | None:
+    """Training on so few prompts that nothing can be said about others."""
+    found = facts.measured.beside
+    prompts = found.training.prompts if found else None
+    if prompts is None or prompts >= NARROW:
+        return None
+    return Finding(
+        "narrow_data",
+        "critical" if prompts < NARROW / 4 else "warning",
+        Said(f"trained on only {prompts} prompts", f"只在 {prompts} 个提示词上训练"),
+        Said(
+            f"The {found.training.comparisons if found else 0:,} training comparisons are about {prompts} different "
+            "prompts.",
+            f"{found.training.comparisons if found else 0:,} 个训练比较只涉及 {prompts} 个不同的提示词。",
+        ),
+        Said(
+            "The data is small, or the prompt column was lost or filled with one text when it was converted.",
+            "数据太少，或转换时提示词列丢失或被填成同一文本。",
+        ),
+        Said("Check the column mapping, and train on more prompts.", "检查列的映射，并增加训练提示词。"),
+        {"prompts": prompts},
+        command=commands.inspect(facts),
+    )

@@ -1,76 +1,23 @@
-"""Whether the model learned anything: loss and accuracy against chance level, constant rewards, the mean training loss."""
+"""Whether the model learned anything: accuracy and loss against chance level (1/2 and ln 2), with what n allows to say."""
 
-import math
-
-from rewardsmith.diagnose.facts import CHANCE_LOSS, CurvePoint, Facts
+from rewardsmith.diagnose import commands
+from rewardsmith.diagnose.checks.signals import AT_CHANCE, learned_state, tail_loss
+from rewardsmith.diagnose.facts import CHANCE_LOSS, Facts
 from rewardsmith.diagnose.finding import Finding, Said, percent, shown, span
 
-AT_CHANCE = 0.005
-"""A loss this close to ln 2 is chance: a calibrated model with 55 % accuracy already reaches 0.688 = ln 2 - 0.005."""
-
-SAME_REWARD_STD = 1e-4
-"""Rewards that spread less than this are one number: fp16 and bf16 already round more than that."""
-
-FEWEST = 6
-"""Under six independent comparisons all correct occurs by chance in 6 % of cases, two-sided (2 / 2 ** 5)."""
-
-CONSTANT_TIES = 0.5
-"""With half of all comparisons tied the model tells most responses apart by nothing."""
-
-
-def constant_rewards(facts: Facts) -> Finding | None:
-    """The same reward for every response."""
-    tied = facts.tie_rate is not None and facts.tie_rate >= CONSTANT_TIES
-    flat = facts.reward_std is not None and facts.reward_std < SAME_REWARD_STD
-    if not tied and not flat:
-        return None
-    ties = "" if facts.tie_rate is None else f"tie rate {percent(facts.tie_rate)}, n = {shown(facts.n)}"
-    spread = "" if facts.reward_std is None else f"reward std {facts.reward_std:.2g}"
-    numbers = "; ".join(filter(None, (ties, spread)))
-    return Finding(
-        "constant_rewards",
-        "critical",
-        Said("the rewards are constant", "奖励是常数"),
-        Said(f"Different responses get the same reward: {numbers}.", f"不同回复得到相同的奖励：{numbers}。"),
-        Said(
-            "The head reads a position that does not depend on the response (token 0 of a causal model, a pad token), "
-            "or the length limit removed every response.",
-            "奖励头读取的位置与回复无关（因果模型的第 0 个 token 或填充 token），或回复因长度限制全部被截断。",
-        ),
-        Said(
-            "Run `rewardsmith inspect` on one record and check which token is pooled and what was truncated.",
-            "对一条记录运行 `rewardsmith inspect`，检查池化的 token 以及被截断的内容。",
-        ),
-        {"tie_rate": facts.tie_rate, "reward_std": facts.reward_std},
-    )
+LABELS_NEXT = Said(
+    "Look at a training record: whether the scored text contains what the label is about.",
+    "查看一条训练记录：标签所依据的内容是否出现在被评分的文本中。",
+)
 
 
 def learned(facts: Facts) -> Finding | None:
-    """Whether accuracy and loss differ from chance level (0.5 and ln 2) at this n."""
+    """Whether accuracy and loss differ from chance level at this n: learned, reversed, nothing, or cannot tell."""
     if facts.accuracy is None and facts.loss is None and facts.train_loss is None:
         return None
-    interval = facts.interval
-    if interval is None or 0.5 in interval:  # without n the loss speaks alone
-        return nothing_learned(facts) if loss_at_chance(facts) else learning_unclear(facts)
-    if too_few(facts):
-        return learning_unclear(facts)
-    return learned_something(facts) if interval.low > 0.5 else learned_the_reverse(facts)
-
-
-def too_few(facts: Facts) -> bool:
-    """Whether so few comparisons, or prompts, may all be right (or wrong) by chance."""
-    return any(count is not None and count < FEWEST for count in (facts.n, facts.clusters))
-
-
-def loss_at_chance(facts: Facts) -> bool:
-    """Whether the loss (held-out, else training) is ln 2 or worse, or its interval holds ln 2."""
-    if facts.loss_interval is not None:
-        return facts.loss_interval.high >= CHANCE_LOSS
-    if facts.loss is not None:
-        return facts.loss > CHANCE_LOSS - AT_CHANCE
-    # A mean over a whole run says nothing against a held-out accuracy whose n is not known.
-    usable = facts.train_loss is not None and (facts.accuracy is None or facts.interval is not None)
-    return usable and abs((facts.train_loss or 0.0) - CHANCE_LOSS) <= AT_CHANCE
+    answers = {"yes": learned_something, "no": nothing_learned, "unknown": learning_unclear}
+    state = learned_state(facts)
+    return None if state == "reverse" else answers[state](facts)
 
 
 def measured(facts: Facts) -> Said:
@@ -94,6 +41,10 @@ def measured(facts: Facts) -> Said:
         tail_zh = f"，95 % 区间 {span(interval.low, interval.high)}" if interval else "，n 未知，因此没有区间"
         en.append(f"accuracy {percent(facts.accuracy)} at n = {shown(facts.n)}{tail_en}")
         zh.append(f"准确率 {percent(facts.accuracy)}，n = {shown(facts.n)}{tail_zh}")
+    sample = facts.measured.beside.sample if facts.measured.beside else None
+    if sample is not None and sample.loss is not None:
+        en.append(f"on {sample.n} training comparisons loss {sample.loss:.4f} and accuracy {percent(sample.accuracy)}")
+        zh.append(f"在 {sample.n} 个训练比较上损失 {sample.loss:.4f}，准确率 {percent(sample.accuracy)}")
     clause = "; ".join(en)
     return Said(clause[:1].upper() + clause[1:], "；".join(zh))
 
@@ -113,51 +64,74 @@ def figures(facts: Facts) -> dict[str, float | None]:
 
 
 def nothing_learned(facts: Facts) -> Finding:
-    """Loss at ln 2 and an accuracy that may be chance."""
+    """An accuracy that may be chance, and evidence that no useful one is hidden behind it."""
     said, interval = measured(facts), facts.interval
     tail = f" ({span(interval.low, interval.high)})" if interval else ""
-    return Finding(
-        "nothing_learned",
-        "critical",
+    near = facts.loss is None or abs(facts.loss - CHANCE_LOSS) <= 0.01
+    title = (
         Said(
             f"the loss is at ln 2 and the accuracy is consistent with chance{tail}",
             f"损失处于 ln 2，准确率与随机水平没有显著差异{tail}",
-        ),
+        )
+        if near
+        else Said(
+            f"the accuracy is consistent with chance{tail}, and a useful one is excluded",
+            f"准确率与随机水平没有显著差异{tail}，可排除有用的准确率",
+        )
+    )
+    return Finding(
+        "nothing_learned",
+        "critical",
+        title,
         Said(f"{said.en}.", f"{said.zh}。"),
         Said(
-            "Too few steps or pairs, a learning rate that is too low, rewards that do not depend on the response, or "
-            "random labels.",
-            "步数或偏好对太少、学习率过低、奖励与回复无关，或标签是随机的。",
+            "Too few steps or pairs, a learning rate that does not fit, rewards that do not depend on the response, or "
+            "labels "
+            "that follow nothing in the texts.",
+            "步数或偏好对太少、学习率不合适、奖励与回复无关，或标签与文本内容无关。",
         ),
-        Said(
-            "First check that the model can overfit 100 training pairs (loss near 0). If it cannot, raise the "
-            "learning rate and check the pooled token with `rewardsmith inspect`. Then train on more pairs and "
-            "evaluate on at least 400.",
-            "先确认模型能过拟合 100 个训练偏好对（损失接近 0）；若不能，提高学习率并用 `rewardsmith inspect` "
-            "检查池化的 token；然后用更多偏好对训练，并在至少 400 个偏好对上评估。",
+        LABELS_NEXT
+        if facts.measured.done
+        else Said(
+            "Let `diagnose` measure which of these it is: it trains a fresh model on 100 pairs and fits a linear head.",
+            "让 `diagnose` 测量是哪一种原因：它会用 100 个偏好对训练一个新模型，并拟合一个线性奖励头。",
         ),
         figures(facts),
+        command=commands.inspect(facts) if facts.measured.done else commands.diagnose(facts),
     )
 
 
-def learned_the_reverse(facts: Facts) -> Finding:
+def reversed_labels(facts: Facts) -> Finding | None:
     """An accuracy below one half beyond chance."""
+    if (facts.accuracy is None and facts.loss is None) or learned_state(facts) != "reverse":
+        return None
     said = measured(facts)
+    sample = facts.measured.beside.sample if facts.measured.beside else None
+    own = sample is not None and sample.accuracy_interval is not None and sample.accuracy_interval.low > 0.5
     return Finding(
         "reversed",
         "critical",
         Said("the model prefers the rejected responses", "模型偏好被拒绝的回复"),
         Said(f"{said.en}. The whole interval is below 50 %.", f"{said.zh}：整个区间低于 50 %。"),
         Said(
-            "Chosen and rejected are swapped in one of the two data sets, the sign of the reward is flipped, or the "
+            "It agrees with its training labels, so the labels of the two data sets contradict each other: chosen and "
+            "rejected "
+            "are swapped in one of them."
+            if own
+            else "Chosen and rejected are swapped in one of the two data sets, the sign of the reward is flipped, or the "
             "model learned a shortcut that predicts the opposite on this data.",
-            "其中一个数据集的 chosen 与 rejected 对调了，奖励的符号反了，或模型学到的捷径在这份数据上方向相反。",
+            "模型与训练标签一致，因此两个数据集的标签互相矛盾：其中一个的 chosen 与 rejected 对调了。"
+            if own
+            else "其中一个数据集的 chosen 与 rejected 对调了，奖励的符号反了，或模型学到的捷径在这份数据上方向相反。",
         ),
         Said(
-            "Read ten of the worst errors below. If their labels are right, find where the columns are swapped.",
-            "阅读下面最严重的十个错误：如果标签正确，找出列在哪里被对调。",
+            "Read ten of the worst errors below. If their labels are right, the training labels are swapped; if not, "
+            "those of "
+            "the test data are.",
+            "阅读下面最严重的十个错误：如果标签正确，则是训练标签被对调；否则是测试数据的标签被对调。",
         ),
         figures(facts),
+        command=commands.inspect(facts),
     )
 
 
@@ -182,14 +156,45 @@ def learning_unclear(facts: Facts) -> Finding:
         Said("it is unclear whether the model learned anything", "尚不清楚模型是否学到东西"),
         Said(f"{said.en}.", f"{said.zh}。"),
         Said(
-            "This accuracy is consistent with chance, or n is unknown.",
-            "该准确率与随机水平没有显著差异，或 n 未知。",
+            "This accuracy is consistent with chance and with a useful model, or n is unknown.",
+            "该准确率既可能是随机水平，也可能是有用的模型，或 n 未知。",
+        ),
+        Said("Evaluate on more held-out comparisons.", "在更多留出比较上评估。"),
+        figures(facts),
+        "cannot_tell",
+        commands.evaluate(facts),
+    )
+
+
+def worse_than_constant(facts: Facts) -> Finding | None:
+    """A held-out loss above ln 2 beyond its interval: probabilities from these margins are worse than 1/2 for everything."""
+    spread = facts.loss_interval
+    if facts.loss is None or facts.loss <= CHANCE_LOSS + AT_CHANCE:
+        return None
+    if spread is not None and spread.low <= CHANCE_LOSS:
+        return None
+    if spread is None and not facts.n:
+        return None
+    return Finding(
+        "worse_than_constant",
+        "critical" if facts.loss > 2 * CHANCE_LOSS or learned_state(facts) != "yes" else "warning",
+        Said(
+            f"the held-out loss {facts.loss:.3g} is worse than that of a constant reward (ln 2 = {CHANCE_LOSS:.3f})",
+            f"留出集损失 {facts.loss:.3g} 比常数奖励（ln 2 = {CHANCE_LOSS:.3f}）更差",
+        ),
+        Said(f"{measured(facts).en}.", f"{measured(facts).zh}。"),
+        Said(
+            "The margins are large where they are wrong: the model memorised its training pairs, was trained with too "
+            "high a "
+            "learning rate or too long, or judges data unlike that of its training.",
+            "奖励差在出错处很大：模型记住了训练数据、学习率过高或训练过久，或被评估的数据与训练数据不同。",
         ),
         Said(
-            "Evaluate on more held-out comparisons with `rewardsmith evaluate`.",
-            "用 `rewardsmith evaluate` 在更多留出比较上评估。",
+            "Train for fewer epochs, keep the checkpoint with the lowest validation loss, and stop early.",
+            "减少训练轮数，保留验证损失最低的检查点，并使用早停。",
         ),
         figures(facts),
+        command=commands.train(facts, "--epochs", "1", "--patience", "2"),
     )
 
 
@@ -214,29 +219,14 @@ def train_loss_above_chance(facts: Facts) -> Finding | None:
             f"平均训练损失 {loss:.4f}，比常数奖励的损失高 {loss - CHANCE_LOSS:.4f}{end_zh}。",
         ),
         Said(
-            "This is the mean over the run: the head was initialised with too large a scale (large random rewards), "
-            "or the first steps were too large. Dropout alone does not cause this.",
-            "这是整个训练的平均值：奖励头的初始化尺度过大（随机奖励很大），或最初几步的步长过大。仅有 dropout "
-            "不会造成这种情况。",
+            "This is the mean over the run: the scale of the initial head was too large (large random rewards), or the "
+            "learning rate is too high. Dropout alone does not cause this.",
+            "这是整个训练的平均值：奖励头的初始尺度过大（随机奖励很大），或学习率过高。仅有 dropout 不会造成这种情况。",
         ),
         Said(
-            "Check the first steps of the loss curve. Initialise the head near zero, and use a learning-rate warmup "
-            "or a lower learning rate.",
-            "查看损失曲线的开头；将奖励头初始化到接近零，并使用学习率预热或降低学习率。",
+            "Check the first steps of the loss curve, and start from a fitted head.",
+            "查看损失曲线的开头，并从拟合的奖励头开始训练。",
         ),
         {"train_loss": loss, "tail_loss": tail, "loss_at_chance": CHANCE_LOSS},
+        command=commands.train(facts, "--head-start", "probe"),
     )
-
-
-def tail_loss(curve: tuple[CurvePoint, ...]) -> float | None:
-    """Mean training loss of the last fifth of the rows; None under 10 finite rows."""
-    losses = finite_losses(curve)
-    if len(losses) < 10:
-        return None
-    tail = losses[-max(1, len(losses) // 5) :]
-    return sum(tail) / len(tail)
-
-
-def finite_losses(curve: tuple[CurvePoint, ...]) -> list[float]:
-    """The losses of a curve that are finite numbers, in order."""
-    return [row.loss for row in curve if row.loss is not None and math.isfinite(row.loss)]

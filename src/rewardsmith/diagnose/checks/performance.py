@@ -1,7 +1,18 @@
 """How good it is: for this n, against these baselines, on this split."""
 
+from rewardsmith.diagnose import commands
 from rewardsmith.diagnose.facts import BaselineFacts, Facts
-from rewardsmith.diagnose.finding import Finding, Said, Severity, joined, percent, shown, signed_span, span
+from rewardsmith.diagnose.finding import (
+    Finding,
+    FindingStatus,
+    Said,
+    Severity,
+    joined,
+    percent,
+    shown,
+    signed_span,
+    span,
+)
 from rewardsmith.diagnose.intervals import Interval95, pairs_needed, unpaired_difference, wilson
 from rewardsmith.evaluate.baselines import fitted_in_words, fitted_on_itself
 from rewardsmith.language import say
@@ -16,9 +27,12 @@ trait that gives the label away."""
 PERFECT_MIN_N = 30
 """Under 30 pairs an accuracy of 97 % is common by luck for a model at 90 %: 0.9 ** 30 = 4 %."""
 
-WEAK = 0.65
-"""Two annotators of open-ended answers agree on 65-80 % of the pairs; below that a reward follows the people who labelled
-less well than they follow each other, and more than a third of what it tells a policy is wrong."""
+WEAK = 0.4
+"""Share of the distance from chance level to the ceiling under which more than a third of what a reward tells a "
+"policy is wrong."""
+
+HUMAN = 0.8
+"""Two annotators of open-ended answers agree on 65-80 % of the pairs: the ceiling where none was measured."""
 
 NEGLIGIBLE = 0.005
 """Half a point: no data set of a usual size tells such a difference, so no number of pairs is named."""
@@ -32,9 +46,8 @@ BASELINE_NAMES = {
 }
 
 EVALUATE = Said(
-    "Run `rewardsmith evaluate MODEL TEST_DATA`, which measures accuracy, interval and baselines on held-out "
-    "comparisons.",
-    "运行 `rewardsmith evaluate MODEL TEST_DATA`，在留出比较上测量准确率、区间和基线。",
+    "Measure accuracy, interval and baselines on held-out comparisons.",
+    "在留出比较上测量准确率、区间和基线。",
 )
 
 
@@ -55,6 +68,8 @@ def no_accuracy(facts: Facts) -> Finding | None:
             "该运行没有评估过，或所有比较都是标签平局。",
         ),
         EVALUATE,
+        status="cannot_tell",
+        command=commands.evaluate(facts),
     )
 
 
@@ -63,31 +78,37 @@ def sample_size(facts: Facts) -> Finding | None:
     if facts.accuracy is None:
         return None
     if not facts.n and facts.accuracy_interval is None:
-        return no_sample_size(facts.accuracy)
+        return no_sample_size(facts, facts.accuracy)
     interval = facts.interval
     if interval is None or interval.half_width <= WIDE or not facts.n:
         return None
-    wanted = round(facts.n * (interval.half_width / 0.03) ** 2)
+    prompts = facts.clusters or facts.n
+    per_prompt = facts.n / prompts
+    wanted = round(prompts * (interval.half_width / 0.03) ** 2)
     return Finding(
         "few_pairs",
         "warning",
-        Said(f"n = {facts.n:,} is small", f"n = {facts.n:,} 太小"),
+        Said(f"n = {facts.n:,} comparisons are few", f"n = {facts.n:,} 个比较太少"),
         Said(
-            f"The accuracy {percent(facts.accuracy)} has the 95 % interval {span(interval.low, interval.high)}; an "
-            f"interval of ±3 points needs about {wanted:,} comparisons.",
-            f"准确率 {percent(facts.accuracy)} 的 95 % 区间为 {span(interval.low, interval.high)}；要使区间为 ±3 "
-            f"个百分点，约需 {wanted:,} 个比较。",
+            f"The accuracy {percent(facts.accuracy)} on {prompts:,} prompts has the 95 % interval "
+            f"{span(interval.low, interval.high)}; an interval of ±3 points needs about {wanted:,} prompts with "
+            f"{per_prompt:.1f} comparisons each.",
+            f"准确率 {percent(facts.accuracy)}（{prompts:,} 个提示词）的 95 % 区间为 "
+            f"{span(interval.low, interval.high)}；要使区间为 "
+            f"±3 个百分点，约需 {wanted:,} 个提示词，每个 {per_prompt:.1f} 个比较。",
         ),
-        Said("The interval shrinks with the square root of n.", "区间宽度随 n 的平方根缩小。"),
+        Said("The interval shrinks with the square root of the number of prompts.", "区间宽度随提示词数的平方根缩小。"),
         Said(
-            f"Evaluate on about {wanted:,} held-out comparisons before comparing models.",
-            f"比较模型之前，先在约 {wanted:,} 个留出比较上评估。",
+            f"Evaluate on about {wanted:,} prompts before comparing models.",
+            f"比较模型之前，先在约 {wanted:,} 个提示词上评估。",
         ),
         {"n": facts.n, "low": interval.low, "high": interval.high, "needed": wanted},
+        "cannot_tell",
+        commands.evaluate(facts),
     )
 
 
-def no_sample_size(accuracy: float) -> Finding:
+def no_sample_size(facts: Facts, accuracy: float) -> Finding:
     """An accuracy without n: what its interval would be for a few n."""
     examples = {n: wilson(accuracy, n) for n in (30, 300, 3000)}
     en = ", ".join(f"n = {n}: {span(i.low, i.high)}" for n, i in examples.items())
@@ -103,64 +124,59 @@ def no_sample_size(accuracy: float) -> Finding:
         Said("Only the accuracy was reported.", "只报告了准确率。"),
         EVALUATE,
         {"accuracy": accuracy},
+        "cannot_tell",
+        commands.evaluate(facts),
     )
 
 
+def ceiling_of(facts: Facts) -> tuple[float, bool]:
+    """The accuracy that labels like these allow, and whether it was measured; else the upper end of human agreement."""
+    wrong = (facts.data.wrong if facts.data else None) or facts.measured.wrong
+    if wrong is not None and wrong.shown:
+        return 1 - wrong.rate, True
+    return HUMAN, False
+
+
+def attained(facts: Facts, accuracy: float) -> float:
+    """How much of the distance from chance level to the ceiling an accuracy is."""
+    return (accuracy - 0.5) / max(ceiling_of(facts)[0] - 0.5, 0.01)
+
+
 def weak_signal(facts: Facts) -> Finding | None:
-    """Better than chance, but wrong too often to optimise against."""
+    """Better than chance, but far from what the labels allow: wrong too often to optimise against."""
     interval = facts.interval
     if facts.accuracy is None or interval is None or not facts.n:
         return None
-    if not (interval.low > 0.5 and facts.accuracy < WEAK):
+    if interval.low <= 0.5 or attained(facts, facts.accuracy) >= WEAK:
         return None
-    wrong = percent(1 - facts.accuracy)
+    ceiling, known = ceiling_of(facts)
+    top = percent(ceiling)
     return Finding(
         "weak_signal",
         "warning",
         Said("the signal is weak", "信号较弱"),
         Said(
-            f"Correct on {percent(facts.accuracy)} of n = {facts.n:,} comparisons "
-            f"({span(interval.low, interval.high)}), wrong on {wrong}.",
-            f"在 {facts.n:,} 个比较中正确率为 {percent(facts.accuracy)}（{span(interval.low, interval.high)}），"
-            f"错误率 {wrong}。",
+            f"Correct on {percent(facts.accuracy)} of n = {facts.n:,} comparisons ({span(interval.low, interval.high)}): "
+            f"{percent(attained(facts, facts.accuracy))} of the distance from chance level to {top}, "
+            + ("which the measured share of wrong labels allows." if known else "the upper end of human agreement."),
+            f"在 {facts.n:,} 个比较中正确率为 {percent(facts.accuracy)}（{span(interval.low, interval.high)}）："
+            f"从随机到 {top}"
+            + (
+                f"（由测得的错误标签比例决定的上限）的路程走了 {percent(attained(facts, facts.accuracy))}。"
+                if known
+                else f"（标注者一致率的上端）的路程走了 {percent(attained(facts, facts.accuracy))}。"
+            ),
         ),
         Said(
-            "Too little training, too small a model, too few prompts, or labels on which annotators disagree.",
-            "训练不足、模型太小、提示词太少，或标注者对标签有分歧。",
+            "Wrong labels, too little training, too small a model or too few prompts.",
+            "标签错误、训练不足、模型太小，或提示词太少。",
         ),
         Said(
-            "Train longer, on more prompts or with a larger model. If none helps, measure how often two annotators "
-            "agree on these pairs: no model can exceed that by much.",
-            "延长训练、增加提示词或换更大的模型；若都无效，先测量两位标注者在这些数据上的一致率，模型不可能明显超过它。",
+            "First measure how many labels are wrong: no model can be right on more than the rest.",
+            "先测量有多少标签是错误的：任何模型的正确率都不会超过其余部分。",
         ),
-        {"accuracy": facts.accuracy, "n": facts.n},
-    )
-
-
-def split_used(facts: Facts) -> Finding | None:
-    """Whether the numbers come from pairs that training or selection has seen."""
-    if facts.split == "train":
-        return Finding(
-            "measured_on_training_data",
-            "critical",
-            Said("evaluated on the training data", "在训练数据上评估"),
-            Said("The evaluated split is `train`.", "评估所用的划分是 `train`。"),
-            Said("A model can memorise its training pairs.", "模型可能记住了训练数据。"),
-            EVALUATE,
-        )
-    if facts.split != "validation" or facts.accuracy is None:
-        return None
-    return Finding(
-        "validation_only",
-        "info",
-        Said("evaluated on the validation split, not on the test split", "在验证集而非测试集上评估"),
-        Said("The evaluated split is `validation`.", "评估所用的划分是 `validation`。"),
-        Said(
-            "The checkpoint, early stopping and the temperature are chosen on this split, so its results are slightly "
-            "too optimistic.",
-            "检查点、早停和温度都依据该划分选定，因此结果略为乐观。",
-        ),
-        EVALUATE,
+        {"accuracy": facts.accuracy, "n": facts.n, "ceiling": ceiling},
+        command=commands.prepare(facts, "--label-noise", "report"),
     )
 
 
@@ -185,11 +201,11 @@ def perfect(facts: Facts) -> Finding | None:
             "测试数据或其提示词出现在训练数据中，或文本的某个特征（长度、生成模型、标记）泄露了标签。",
         ),
         Said(
-            "Run `rewardsmith prepare` on both files together to find shared prompts, and evaluate on data from "
-            "another source.",
-            "用 `rewardsmith prepare` 同时处理两个文件以查找重复的提示词，并在另一个来源上评估。",
+            "Look for simple features and shared prompts in the data, and evaluate on data from another source.",
+            "在数据中查找简单特征和重复的提示词，并在另一个来源上评估。",
         ),
         {"accuracy": facts.accuracy, "n": facts.n},
+        command=commands.prepare(facts),
     )
 
 
@@ -269,7 +285,11 @@ def baselines(facts: Facts) -> Finding | None:
     )
     finding_id, severity, title, cause, action = BASELINE_ANSWERS[worst]
     numbers = {b.name: {"accuracy": b.accuracy, "difference": b.difference} for b in facts.baselines}
-    return Finding(finding_id, severity, title, evidence, cause, action, numbers)
+    command = {"beats": "", "open": commands.evaluate(facts), "loses": commands.train(facts, "--head-start", "probe")}[
+        worst
+    ]
+    status: FindingStatus = "cannot_tell" if worst == "open" else "found"
+    return Finding(finding_id, severity, title, evidence, cause, action, numbers, status, command)
 
 
 BASELINE_ANSWERS: dict[str, tuple[str, Severity, Said, Said, Said]] = {
@@ -286,8 +306,8 @@ BASELINE_ANSWERS: dict[str, tuple[str, Severity, Said, Said, Said]] = {
         Said("not distinguishable from a simple baseline at this n", "在当前 n 下无法与简单基线区分"),
         Said("The difference is too small for this number of comparisons.", "相对于比较的数量，差异太小。"),
         Said(
-            "Evaluate on more held-out comparisons (the evidence gives the number), or train on more data first.",
-            "在更多留出比较上评估（所需数量见证据），或先用更多数据训练。",
+            "Evaluate on more held-out comparisons (the evidence gives the number).",
+            "在更多留出比较上评估（所需数量见证据）。",
         ),
     ),
     "loses": (
@@ -300,9 +320,9 @@ BASELINE_ANSWERS: dict[str, tuple[str, Severity, Said, Said, Said]] = {
             "模型学到的不多于一条简单规则：数据太少、主干太小，或标签本身遵循该规则。",
         ),
         Said(
-            "Train on more pairs or from a stronger backbone; if a rule by length is the one ahead, balance "
-            "the lengths first.",
-            "用更多数据或更强的主干训练；如果领先的是长度规则，先平衡长度。",
+            "Start from a fitted head, on more pairs or with a stronger backbone; if a rule by length is the one ahead, "
+            "balance the lengths first.",
+            "从拟合的奖励头开始，用更多数据或更强的主干训练；如果领先的是长度规则，先平衡长度。",
         ),
     ),
 }
@@ -326,4 +346,6 @@ def no_baselines(facts: Facts) -> Finding:
             "缺少基线，或缺少 n 而无法计算其区间。",
         ),
         EVALUATE,
+        status="cannot_tell",
+        command=commands.evaluate(facts),
     )

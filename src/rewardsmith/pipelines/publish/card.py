@@ -128,14 +128,14 @@ def training_of(folder: Path) -> dict[str, Any]:
 
 def evaluation_of(folder: Path) -> dict[str, Any]:
     """evaluation.json, with what the card takes from it."""
-    from rewardsmith.diagnose import parsing
+    from rewardsmith.diagnose import values
     from rewardsmith.diagnose.reading import left_out_of
     from rewardsmith.files.reading import read_object, taking_from
 
     path = folder / "evaluation.json"
     found = read_object(path)
     with taking_from(path):
-        parsing.interval(found, "auc_ci")
+        values.interval(found, "auc_ci")
         left_out_of({}, found)
     return found
 
@@ -152,18 +152,18 @@ def config_of(folder: Path) -> dict[str, Any]:
 
 def data_of(run_folder: Path) -> dict[str, Any]:
     """data/data.json, with what the card takes from it."""
-    from rewardsmith.diagnose import parsing
+    from rewardsmith.diagnose import values
     from rewardsmith.files.reading import read_object, taking_from
 
     path = run_folder / "data" / "data.json"
     found = read_object(path)
     with taking_from(path):
-        parsing.mapping(found, "hashes")
-        parsing.count(found, "quarantined")
-        records, encoding = parsing.mapping(found, "records"), parsing.mapping(found, "encoding")
+        values.mapping(found, "hashes")
+        values.count(found, "quarantined")
+        records, encoding = values.mapping(found, "records"), values.mapping(found, "encoding")
         for counts, names in ((records, list(records)), (encoding, ["refused", "prompts_cut"])):
             for name in names:
-                parsing.count(counts, name)
+                values.count(counts, name)
     return found
 
 

@@ -341,7 +341,7 @@ def evaluate_and_report(
 
     All processes score, the first alone judges.
     """
-    from rewardsmith.pipelines.diagnose import diagnose
+    from rewardsmith.pipelines.diagnose.pipeline import diagnose
     from rewardsmith.pipelines.evaluate import evaluate_records, score_all
     from rewardsmith.scoring.left_out import LeftOut
 
@@ -369,5 +369,5 @@ def evaluate_and_report(
     evaluation.save(config.output)
     summary["eval"] = evaluation.headline()
     write_json(config.output / "train.json", summary)
-    verdict = diagnose(config.output, overwrite=True)
+    verdict = diagnose(config.output, overwrite=True, running=True)
     return Result(summary, verdict.to_text())

@@ -1,0 +1,234 @@
+"""Whether the figures are about data that the model had not seen, and about data like that of its training."""
+
+from rewardsmith.diagnose import commands
+from rewardsmith.diagnose.checks.signals import validation_of
+from rewardsmith.diagnose.facts import Facts
+from rewardsmith.diagnose.finding import Finding, Said, Severity, joined, percent, span
+from rewardsmith.diagnose.intervals import Interval95
+from rewardsmith.diagnose.measured import BesideTraining, Figures
+
+SEEN_KINDS = ("same_pair", "same_prompt", "near_prompt")
+
+SEEN, SEEN_MANY = 0.01, 0.05
+"""Shares of judged comparisons that were trained on, from which it is a warning, and from which the figures are void."""
+
+SEEN_FEW, SEEN_NEAR = 0.02, 0.05
+"""Shares of judged comparisons whose prompt was trained on, exactly, and exactly or nearly, from which it is a warning:
+templates make some prompts alike by chance."""
+
+SEEN_PROMPTS = 0.2
+"""Share of judged comparisons whose prompt, with other responses, was trained on, from which the figures are void."""
+
+RARE, MANY = 0.02, 0.2
+"""A language is new where less than RARE of the training data, and more than MANY of the judged data, is in it."""
+
+NEW_WORDS, NEW_WORDS_MANY = 0.10, 0.30
+"""Share of unknown running words above that of training data itself, from which the test is about something else."""
+
+CARRIES = 0.12
+"""Points of accuracy that the test may lie under validation before it is called other data."""
+
+LENGTHS = 2.5
+"""Factor between the median lengths of responses."""
+
+
+def measured_on_training_data(facts: Facts) -> Finding | None:
+    """The judged split is the training split."""
+    if facts.split != "train":
+        return None
+    return Finding(
+        "measured_on_training_data",
+        "critical",
+        Said("evaluated on the training data", "在训练数据上评估"),
+        Said("The evaluated split is `train`.", "评估所用的划分是 `train`。"),
+        Said("A model can memorise its training pairs.", "模型可能记住了训练数据。"),
+        Said("Evaluate on data that was not used in training.", "在未用于训练的数据上评估。"),
+        command=commands.evaluate(facts),
+    )
+
+
+def validation_only(facts: Facts) -> Finding | None:
+    """The judged split is the one by which the checkpoint was chosen."""
+    if facts.split != "validation" or facts.accuracy is None:
+        return None
+    return Finding(
+        "validation_only",
+        "info",
+        Said("evaluated on the validation split, not on the test split", "在验证集而非测试集上评估"),
+        Said("The evaluated split is `validation`.", "评估所用的划分是 `validation`。"),
+        Said(
+            "The checkpoint, early stopping and the temperature are chosen on this split, so its results are slightly "
+            "too optimistic.",
+            "检查点、早停和温度都依据该划分选定，因此结果略为乐观。",
+        ),
+        Said("Evaluate on a test split.", "在测试集上评估。"),
+        command=commands.evaluate(facts),
+    )
+
+
+def overlap(facts: Facts) -> Finding | None:
+    """Judged comparisons whose texts or prompts were trained on, exactly or nearly."""
+    found = facts.measured.beside
+    total = sum(found.overlap.values()) if found else 0
+    if found is None or not total:
+        return None
+    pairs, prompts, near = (found.overlap.get(kind, 0) / total for kind in SEEN_KINDS)
+    near_only, all_ = pairs < SEEN and pairs + prompts < SEEN_FEW, pairs + prompts + near
+    if near_only and all_ < SEEN_NEAR:
+        return no_overlap(total, round(total * all_))
+    on_new = figures_on_new(found.new)
+    examples = "; ".join(found.examples[:3])
+    return Finding(
+        "near_test_in_training" if near_only else "test_in_training",
+        overlap_severity(pairs, all_),
+        Said("nearly the same prompts are in the training data", "训练数据中有几乎相同的提示词")
+        if near_only
+        else Said("test data is in the training data", "测试数据出现在训练数据中"),
+        Said(
+            f"Of {total:,} judged comparisons, {percent(pairs)} are training comparisons, {percent(prompts)} have a "
+            "training "
+            f"prompt with other responses, {percent(near)} a nearly equal one (for example {examples}).{on_new.en}",
+            f"{total:,} 个被评估的比较中，{percent(pairs)} 就是训练中的比较，{percent(prompts)} "
+            "的提示词与训练相同但回复不同，"
+            f"{percent(near)} 的提示词几乎相同（例如 {examples}）。{on_new.zh}",
+        ),
+        Said(
+            "The test file was taken from the same rows, or prompts occur in the source several times.",
+            "测试文件取自相同的行，或来源中同一提示词多次出现。",
+        ),
+        Said(
+            "Split by prompt (near duplicates together), and evaluate on the new test split.",
+            "按提示词划分（近似重复放在同一侧），并在新的测试集上评估。",
+        ),
+        {"same_pair": pairs, "same_prompt": prompts, "near_prompt": near, "n": total},
+        command=commands.prepare(facts, "--split-by", "near-prompt"),
+    )
+
+
+def overlap_severity(pairs: float, seen: float) -> Severity:
+    """By the shares of judged comparisons that were trained on, and whose prompt was, exactly or nearly."""
+    return "critical" if pairs >= SEEN_MANY or seen >= SEEN_PROMPTS else "warning"
+
+
+def figures_on_new(new: Figures | None) -> Said:
+    """The accuracy on the comparisons that were not trained on, as a sentence; "" where there are none."""
+    if new is None:
+        return Said("", "")
+    told = f"{new.n:,}", f"{percent(new.accuracy)}{within(new.accuracy_interval)}"
+    return Said(
+        f" On the {told[0]} new ones the accuracy is {told[1]}.", f"在 {told[0]} 个新的比较上准确率为 {told[1]}。"
+    )
+
+
+def within(interval: Interval95 | None) -> str:
+    """An interval in brackets; "" for none."""
+    return "" if interval is None else f" ({span(interval.low, interval.high)})"
+
+
+def no_overlap(total: int, seen: int) -> Finding:
+    """Looked for and not found."""
+    return Finding(
+        "overlap_excluded",
+        "good",
+        Said("the test data is not in the training data", "测试数据不在训练数据中"),
+        Said(
+            f"{seen} of {total:,} judged comparisons have a prompt that is, exactly or nearly, in the training data.",
+            f"{total:,} 个被评估的比较中，有 {seen} 个的提示词（完全或近似）出现在训练数据中。",
+        ),
+        numbers={"seen": seen, "n": total},
+        status="excluded",
+    )
+
+
+def beside_validation(facts: Facts) -> list[Said]:
+    """What was learned carries over to validation, which is like training, and not to the judged data."""
+    validation, interval = validation_of(facts), facts.interval
+    if validation is None or interval is None or facts.split == "validation" or facts.accuracy is None:
+        return []
+    if validation[1] - facts.accuracy < CARRIES or interval.high >= validation[1] - CARRIES / 2 or interval.high < 0.5:
+        return []
+    return [
+        Said(
+            f"accuracy {percent(validation[1])} on validation, which is split off the training data, and "
+            f"{percent(facts.accuracy)} ({span(interval.low, interval.high)}) on the test",
+            f"在从训练数据划分的验证集上准确率为 {percent(validation[1])}，在测试集上为 {percent(facts.accuracy)}"
+            f"（{span(interval.low, interval.high)}）",
+        )
+    ]
+
+
+def test_differs(facts: Facts) -> Finding | None:
+    """The judged data is of another language, about other things, or of another length than the training data."""
+    found = facts.measured.beside
+    if found is None:
+        return None
+    new, unknown = new_languages(found), more_unknown_words(found)
+    parts = [*language_parts(new), *word_parts(found), *length_parts(found), *beside_validation(facts)]
+    if not parts:
+        return None
+    listed = joined(parts)
+    return Finding(
+        "test_differs",
+        "critical" if max([*new.values(), 0.0]) >= 0.5 or unknown >= NEW_WORDS_MANY else "warning",
+        Said("the test data is unlike the training data", "测试数据与训练数据不同"),
+        Said(f"The test data differs: {listed.en}.", f"测试数据不同：{listed.zh}。"),
+        Said(
+            "It was collected for another language, topic or use than the model was trained for.",
+            "它来自与训练不同的语言、主题或用途。",
+        ),
+        Said(
+            "Evaluate on data like that of training, or train on data like that of the test.",
+            "在与训练数据相似的数据上评估，或用与测试数据相似的数据训练。",
+        ),
+        {"languages": new, "unknown_words": found.judged.unknown_words, "length_ratio": length_ratio(found)},
+        command=commands.evaluate(facts),
+    )
+
+
+def new_languages(found: BesideTraining) -> dict[str, float]:
+    """Languages of many judged records in which hardly any training record is, with their shares."""
+    known = found.training.languages
+    return {n: share for n, share in found.judged.languages.items() if share >= MANY and known.get(n, 0.0) < RARE}
+
+
+def language_parts(new: dict[str, float]) -> list[Said]:
+    """These languages as a clause."""
+    listed = ", ".join(f"{name} {percent(share)}" for name, share in new.items())
+    return [Said(f"languages hardly in training: {listed}", f"训练中几乎没有的语言：{listed}")] if new else []
+
+
+def more_unknown_words(found: BesideTraining) -> float:
+    """The share of unknown words of the judged data above that of training data."""
+    return (found.judged.unknown_words or 0.0) - (found.training.unknown_words or 0.0)
+
+
+def word_parts(found: BesideTraining) -> list[Said]:
+    """Unknown words as a clause, where they are many more than in training data itself."""
+    judged, own = found.judged.unknown_words or 0.0, found.training.unknown_words or 0.0
+    if judged - own < NEW_WORDS or judged <= 2 * own:
+        return []
+    return [
+        Said(
+            f"{percent(judged)} of its words are unknown to the training data (of other training data {percent(own)})",
+            f"其中 {percent(judged)} 的词不在训练数据中（其他训练数据为 {percent(own)}）",
+        )
+    ]
+
+
+def length_ratio(found: BesideTraining) -> float:
+    """The median length of judged responses over that of training responses; 1 where one is not known."""
+    judged, own = found.judged.words, found.training.words
+    return judged[1] / own[1] if judged and own and own[1] else 1.0
+
+
+def length_parts(found: BesideTraining) -> list[Said]:
+    """Lengths as a clause, where they differ by a factor."""
+    if 1 / LENGTHS < length_ratio(found) < LENGTHS:
+        return []
+    judged, own = f"{found.judged.words[1]:.0f}", f"{found.training.words[1]:.0f}"
+    return [
+        Said(
+            f"its responses have a median of {judged} words, those of training {own}",
+            f"其回复的词数中位数为 {judged}，训练数据为 {own}",
+        )
+    ]

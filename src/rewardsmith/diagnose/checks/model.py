@@ -1,0 +1,230 @@
+"""Whether the figures are about the model, the data and the run that they seem to be about."""
+
+from rewardsmith.diagnose import commands
+from rewardsmith.diagnose.facts import Facts
+from rewardsmith.diagnose.finding import Finding, Said, percent
+from rewardsmith.diagnose.measured import Rescored
+from rewardsmith.language import say
+
+SAME = 0.05
+"""Differences of rewards up to this share of their spread are the precision that they were computed in (bf16 has 8 bits)."""
+
+ALIKE = 0.98
+"""Correlation of old and new rewards from which the same model stands behind both, with another scale or precision."""
+
+UNRELATED = 0.3
+"""Correlation under which the head, or the whole model, is another one."""
+
+
+def run_died(facts: Facts) -> Finding | None:
+    """The run did not come to its end."""
+    if not facts.died:
+        return None
+    last = max((row.step for row in facts.curve), default=0)
+    return Finding(
+        "run_died",
+        "critical",
+        Said("the run did not finish", "训练没有完成"),
+        Said(
+            f"The folder contains a run whose end was never written; the last recorded step is {last}.",
+            f"该目录中的训练没有写入结束记录；最后记录的是第 {last} 步。",
+        ),
+        Said(
+            "The process was killed, ran out of memory, or is still running.",
+            "进程被终止、内存不足，或仍在运行。",
+        ),
+        Said("Resume it from its last checkpoint.", "从最后一个检查点继续训练。"),
+        {"last_step": last},
+        command=commands.resume(facts),
+    )
+
+
+def other_model(facts: Facts) -> Finding | None:
+    """The model was evaluated although its probes no longer gave the rewards that were stored with it."""
+    if facts.mismatch is None:
+        return None
+    return Finding(
+        "other_model",
+        "critical",
+        Said("the evaluated model differs from the model that was saved", "评估的模型与保存的模型不一致"),
+        Said(
+            f"Evaluated with --allow-mismatch: {facts.mismatch}.",
+            f"评估时使用了 --allow-mismatch：{say(facts.mismatch, 'zh')}。",
+        ),
+        Said(
+            "The weights, the tokenizer, the chat template or a library changed after the model was saved.",
+            "保存模型之后，权重、分词器、对话模板或某个库发生了变化。",
+        ),
+        Said(
+            "Restore the model from a backup, or use the library versions it was saved with, and evaluate again "
+            "without --allow-mismatch.",
+            "从备份恢复模型，或使用保存时的库版本，然后去掉 --allow-mismatch 重新评估。",
+        ),
+        command=commands.verify(facts),
+    )
+
+
+def model_unreadable(facts: Facts) -> Finding | None:
+    """The saved model cannot be opened as what was saved."""
+    error = facts.measured.model_error
+    if error is None:
+        return None
+    return Finding(
+        "model_unreadable",
+        "critical",
+        Said("the saved model cannot be opened as it was saved", "无法按保存时的状态打开模型"),
+        Said(f"Opening it failed: {error}.", f"打开失败：{say(error, 'zh')}。"),
+        Said(
+            "Files of the model folder were changed, replaced or lost after it was saved: weights are missing or unknown, "
+            "a layer was removed, or the tokenizer or template is another one.",
+            "模型目录在保存之后被更改、替换或丢失：权重缺失或多出、某一层被移除，或分词器、模板已不同。",
+        ),
+        Said(
+            "Find out which files changed, restore them from a backup, or train again.",
+            "找出哪些文件发生了变化，从备份恢复，或重新训练。",
+        ),
+        {"error": error},
+        command=commands.verify(facts),
+    )
+
+
+def model_changed(facts: Facts) -> Finding | None:
+    """The saved model gives other rewards than those of the evaluation."""
+    found = facts.measured.rescored
+    if found is None or found.largest <= SAME * max(found.spread, 1e-12):
+        return None
+    pattern = pattern_of(found)
+    if pattern == "rounded":
+        return None
+    cause = CAUSES[pattern]
+    now = "?" if found.accuracy_now is None else percent(found.accuracy_now)
+    before = "?" if found.accuracy_before is None else percent(found.accuracy_before)
+    correlation = "?" if found.correlation is None else f"{found.correlation:.3f}"
+    slope = "?" if found.slope is None else f"{found.slope:.3g}"
+    return Finding(
+        "model_changed",
+        "critical",
+        Said("the saved model does not give the rewards that were evaluated", "保存的模型给出的奖励与评估时的奖励不同"),
+        Said(
+            f"{found.n} held-out responses scored again: correlation with the evaluated rewards {correlation}, slope "
+            f"{slope}, "
+            f"largest difference {found.largest:.3g} (their standard deviation is {found.spread:.3g}); accuracy on them "
+            f"{before} then, {now} now.",
+            f"重新评分 {found.n} 条留出回复：与评估奖励的相关系数 {correlation}，斜率 {slope}，最大差异 "
+            f"{found.largest:.3g}（其标准差为 {found.spread:.3g}）；准确率当时 {before}，现在 {now}。",
+        ),
+        cause,
+        Said(
+            "Do not use this model folder: restore the one that was evaluated, or save and evaluate again.",
+            "不要使用该模型目录：恢复评估时的模型，或重新保存并评估。",
+        ),
+        {"pattern": pattern, "correlation": found.correlation, "slope": found.slope, "largest": found.largest},
+        command=commands.verify(facts),
+    )
+
+
+def pattern_of(found: Rescored) -> str:
+    """How the new rewards stand to the old ones: unrelated, scaled, offset, rounded, different."""
+    if found.correlation is None or found.slope is None:
+        return "unrelated"
+    if abs(found.correlation) < UNRELATED or found.correlation < 0:
+        return "unrelated"
+    if found.correlation < ALIKE:
+        return "different"
+    if abs(found.slope - 1) > 0.1:
+        return "scaled"
+    shift = found.offset is not None and abs(found.offset) > SAME * found.spread
+    return "offset" if shift else "rounded"
+
+
+CAUSES = {
+    "unrelated": Said(
+        "The rewards have nothing to do with each other: the reward head was not saved and is newly initialised, or the "
+        "weights are those of another model.",
+        "两组奖励毫无关系：奖励头没有保存而被重新初始化，或权重属于另一个模型。",
+    ),
+    "scaled": Said(
+        "The rewards are the same up to a scale: the head was multiplied, or an adapter was applied twice.",
+        "两组奖励只差一个比例：奖励头被缩放，或适配器被应用了两次。",
+    ),
+    "offset": Said(
+        "The rewards differ by a constant: a bias was added or lost.", "两组奖励相差一个常数：增加或丢失了偏置。"
+    ),
+    "different": Said(
+        "Part of the model is another one: an adapter applied twice or not at all, a layer removed, another precision, "
+        "another chat template, or another pooled token.",
+        "模型的一部分已不同：适配器被应用两次或未应用、移除了某一层、精度不同、对话模板或池化的 token 不同。",
+    ),
+}
+
+
+def contract_changed(facts: Facts) -> Finding | None:
+    """The model folder scores under another template or tokenizer than the run was trained with."""
+    changed = facts.measured.contract_changed
+    if not changed:
+        return None
+    listed_zh = "、".join({"contract": "评分约定", "tokenizer": "分词器"}.get(name, name) for name in changed)
+    return Finding(
+        "contract_changed",
+        "critical",
+        Said("the model scores other token sequences than it was trained on", "模型评分的 token 序列与训练时不同"),
+        Said(
+            f"Differs from the settings of the run: {', '.join(changed)} (chat template, special tokens, pad token, "
+            "length).",
+            f"与训练设置不同：{listed_zh}（对话模板、特殊 token、填充 token、长度）。",
+        ),
+        Said(
+            "The chat template, the tokenizer or the pad token of the model folder was changed after training.",
+            "训练之后更改了模型目录的对话模板、分词器或填充 token。",
+        ),
+        Said(
+            "Restore the template and tokenizer that the model was trained with.", "恢复训练时使用的对话模板和分词器。"
+        ),
+        {"changed": list(changed)},
+        command=commands.verify(facts),
+    )
+
+
+def pad_token_in_text(facts: Facts) -> Finding | None:
+    """The pad token stands in rendered texts, so programs that look for it pool another token."""
+    held = facts.measured.pad_in_text
+    if not held:
+        return None
+    return Finding(
+        "pad_token_in_text",
+        "warning",
+        Said("the pad token occurs in scored texts", "填充 token 出现在被评分的文本中"),
+        Said(f"It is in {percent(held)} of the sampled conversations.", f"它出现在 {percent(held)} 的抽样对话中。"),
+        Said(
+            "Programs that find the last token by the pad token (transformers, TRL) then pool an earlier one, and give "
+            "other "
+            "rewards.",
+            "按填充 token 寻找最后一个 token 的程序（transformers、TRL）会池化更早的 token，从而给出不同的奖励。",
+        ),
+        Said(
+            "Choose a pad token that no text contains, and train again.", "选择文本中不会出现的填充 token 并重新训练。"
+        ),
+        {"share": held},
+        command=commands.inspect(facts),
+    )
+
+
+def data_changed(facts: Facts) -> Finding | None:
+    """Files of the data no longer hold what the run was trained on."""
+    files, splits = facts.measured.data_changed, facts.measured.splits_changed
+    if not splits:  # a file that gives the same records and labels was only written anew
+        return None
+    listed = ", ".join(files or splits)
+    return Finding(
+        "data_changed",
+        "critical" if "train" in splits else "warning",
+        Said("the data changed since the run began", "训练开始之后数据发生了变化"),
+        Said(f"Changed: {listed}.", f"已更改：{listed}。"),
+        Said(
+            "The run was resumed or evaluated with other data than it was trained on, or the file was edited later.",
+            "继续训练或评估时使用了不同于训练时的数据，或文件后来被编辑过。",
+        ),
+        Said("Train again on the data as it is now.", "用现在的数据重新训练。"),
+        {"files": list(files), "splits": list(splits)},
+        command=commands.train(facts),
+    )

@@ -1,0 +1,258 @@
+"""What was measured beside the figures of a run, to tell causes apart: objects of evaluation.json and measurements.json.
+
+Everything is optional, as in `facts`; what was not measured is named with the reason.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rewardsmith.diagnose.intervals import Interval95
+from rewardsmith.diagnose.values import count, interval, mapping, number, share
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Accuracy in [0, 1] and loss in nats on `n` decided comparisons of `clusters` prompts."""
+
+    n: int
+    clusters: int
+    accuracy: float
+    accuracy_interval: Interval95 | None
+    loss: float | None
+    loss_interval: Interval95 | None
+
+
+@dataclass(frozen=True, slots=True)
+class DataSide:
+    """One of two kinds of data: shares of languages, the 10 %, 50 % and 90 % quantiles of words, counts, and the share of
+    running words that half of the training data does not know.
+    """
+
+    languages: Mapping[str, float]
+    words: tuple[float, ...]
+    prompts: int
+    comparisons: int
+    ties: int
+    unknown_words: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class BesideTraining:
+    """The judged data beside the training data.
+
+    `overlap` counts judged comparisons by kind (same_pair, same_prompt, near_prompt, new), `new` are the figures on the
+    new ones where others are there, `sample` those on training comparisons; `repeats` counts decided training comparisons,
+    those that repeat an earlier one, and those that contradict one.
+    """
+
+    overlap: Mapping[str, int]
+    new: Figures | None
+    examples: tuple[str, ...]
+    sample: Figures | None
+    repeats: Mapping[str, int]
+    training: DataSide
+    judged: DataSide
+
+
+@dataclass(frozen=True, slots=True)
+class Rescored:
+    """Held-out responses scored again by the saved model, beside the rewards that the evaluation holds.
+
+    `correlation`, `slope` and `offset` of the new rewards over the old ones, `largest` the largest difference, `spread` the
+    standard deviation of the old ones; accuracies on the same comparisons.
+    """
+
+    n: int
+    correlation: float | None
+    slope: float | None
+    offset: float | None
+    largest: float
+    spread: float
+    accuracy_before: float | None
+    accuracy_now: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FittedHead:
+    """A linear head fitted on the model's own features of training comparisons, and the model's own head, on the same
+    held-out comparisons; `difference` is fitted minus own accuracy.
+    """
+
+    pairs: int
+    fitted: Figures
+    own: Figures
+    difference: float
+    difference_interval: Interval95 | None
+
+
+@dataclass(frozen=True, slots=True)
+class HundredPairs:
+    """Training a fresh model on few pairs: what it reaches on those pairs themselves."""
+
+    pairs: int
+    steps: int
+    lr: float
+    accuracy: float
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class ShareOfWrong:
+    """The share of wrong labels among `n`, with its interval; `shown` where wrong labels are shown to be there."""
+
+    n: int
+    rate: float
+    interval: Interval95
+    shown: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How well a simple rule predicts training labels: accuracy with interval on `n` comparisons; `features` lead it."""
+
+    n: int
+    accuracy: float
+    interval: Interval95 | None
+    features: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NotMeasured:
+    """Something that could not be measured, why, and what would be needed (a command or data)."""
+
+    what: str
+    why: str
+    bring: str = ""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All of it."""
+
+    beside: BesideTraining | None = None
+    rescored: Rescored | None = None
+    model_error: str | None = None
+    contract_changed: tuple[str, ...] = ()
+    data_changed: tuple[str, ...] = ()
+    splits_changed: tuple[str, ...] = ()
+    pad_in_text: float | None = None
+    head: FittedHead | None = None
+    hundred: HundredPairs | None = None
+    wrong: ShareOfWrong | None = None
+    rule: Rule | None = None
+    done: tuple[str, ...] = ()
+    not_checked: tuple[NotMeasured, ...] = field(default=())
+
+
+def figures_from(row: Mapping[str, Any] | None) -> Figures | None:
+    """Figures of an object with n, clusters, accuracy, accuracy_ci, nll, nll_ci; None where n is 0."""
+    if not row or not count(row, "n"):
+        return None
+    accuracy = share(row, "accuracy")
+    if accuracy is None:
+        return None
+    spread = interval(row, "accuracy_ci"), interval(row, "nll_ci")
+    size = count(row, "n") or 0
+    return Figures(size, count(row, "clusters") or size, accuracy, spread[0], number(row, "nll"), spread[1])
+
+
+def beside_from(row: Mapping[str, Any] | None) -> BesideTraining | None:
+    """The object `training` of evaluation.json."""
+    if not row:
+        return None
+    overlap, profile = mapping(row, "overlap"), mapping(row, "profile")
+    unknown = mapping(row, "new_words")
+    examples = tuple(f"{judged} = {trained}" for judged, trained, *_ in overlap.get("examples") or ())
+    return BesideTraining(
+        overlap={name: count(mapping(overlap, "comparisons"), name) or 0 for name in mapping(overlap, "comparisons")},
+        new=figures_from(mapping(overlap, "new")),
+        examples=examples,
+        sample=figures_from(mapping(row, "sample")),
+        repeats={name: count(mapping(row, "repeats"), name) or 0 for name in mapping(row, "repeats")},
+        training=side_from(mapping(profile, "training"), number(unknown, "training")),
+        judged=side_from(mapping(profile, "judged"), number(unknown, "judged")),
+    )
+
+
+def side_from(row: Mapping[str, Any], unknown: float | None) -> DataSide:
+    """One side of the profile."""
+    languages = mapping(row, "languages")
+    counts = {name: count(languages, name) or 0 for name in languages}
+    total, words = sum(counts.values()) or 1, row.get("words")
+    shares = {name: number / total for name, number in counts.items()}
+    quantiles = tuple(float(value) for value in words) if isinstance(words, Sequence) else ()
+    prompts, comparisons, ties = (count(row, name) or 0 for name in ("prompts", "comparisons", "ties"))
+    return DataSide(shares, quantiles, prompts, comparisons, ties, unknown)
+
+
+def measured_from(row: Mapping[str, Any], beside: Mapping[str, Any] | None) -> Measured:
+    """What measurements.json holds, with the object `training` of the evaluation, which goes first."""
+    return Measured(
+        beside=beside_from(beside) or beside_from(mapping(row, "training")),
+        rescored=rescored_from(mapping(row, "rescored")),
+        model_error=str(row["model_error"]) if row.get("model_error") else None,
+        contract_changed=tuple(map(str, row.get("contract_changed") or ())),
+        data_changed=tuple(map(str, row.get("data_changed") or ())),
+        splits_changed=tuple(map(str, row.get("splits_changed") or ())),
+        pad_in_text=share(row, "pad_in_text"),
+        head=head_from(mapping(row, "head")),
+        hundred=hundred_from(mapping(row, "hundred")),
+        wrong=wrong_from(mapping(row, "wrong_labels")),
+        rule=rule_from(mapping(row, "rule")),
+        done=tuple(map(str, row.get("done") or ())),
+        not_checked=tuple(
+            NotMeasured(str(one.get("what")), str(one.get("why")), str(one.get("bring") or ""))
+            for one in row.get("not_checked") or ()
+        ),
+    )
+
+
+def rescored_from(row: Mapping[str, Any]) -> Rescored | None:
+    """The object `rescored`."""
+    if not row:
+        return None
+    return Rescored(
+        count(row, "n") or 0,
+        number(row, "correlation"),
+        number(row, "slope"),
+        number(row, "offset"),
+        number(row, "largest") or 0.0,
+        number(row, "spread") or 0.0,
+        share(row, "accuracy_before"),
+        share(row, "accuracy_now"),
+    )
+
+
+def head_from(row: Mapping[str, Any]) -> FittedHead | None:
+    """The object `head`."""
+    fitted, own = figures_from(mapping(row, "fitted")), figures_from(mapping(row, "own"))
+    if fitted is None or own is None:
+        return None
+    difference = fitted.accuracy - own.accuracy
+    return FittedHead(count(row, "pairs") or 0, fitted, own, difference, interval(row, "difference_ci"))
+
+
+def hundred_from(row: Mapping[str, Any]) -> HundredPairs | None:
+    """The object `hundred`."""
+    accuracy, loss = share(row, "accuracy"), number(row, "loss")
+    if accuracy is None or loss is None:
+        return None
+    return HundredPairs(count(row, "pairs") or 0, count(row, "steps") or 0, number(row, "lr") or 0.0, accuracy, loss)
+
+
+def wrong_from(row: Mapping[str, Any]) -> ShareOfWrong | None:
+    """The object `wrong_labels`."""
+    rate, spread = share(row, "rate"), interval(row, "rate_ci")
+    if rate is None or spread is None:
+        return None
+    return ShareOfWrong(count(row, "n") or 0, rate, spread, bool(row.get("shown")))
+
+
+def rule_from(row: Mapping[str, Any]) -> Rule | None:
+    """The object `rule`: the joint model of simple features on the training labels."""
+    accuracy = share(row, "accuracy")
+    if accuracy is None:
+        return None
+    names = tuple(map(str, row.get("features") or ()))
+    return Rule(count(row, "n") or 0, accuracy, interval(row, "accuracy_ci"), names)

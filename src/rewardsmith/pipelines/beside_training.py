@@ -1,0 +1,188 @@
+"""What a model was judged on beside what it was trained on: overlap, figures on both, and how the data differ."""
+
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from rewardsmith.evaluate import metrics
+from rewardsmith.evaluate.statistics import Interval, cluster_index, cluster_intervals, ratio_statistic
+from rewardsmith.quality.cross_row.minhash import units
+from rewardsmith.quality.cross_row.overlap import KINDS, NEW, digest, overlap_with, prompt_text
+from rewardsmith.quality.text.characters import length_in_words
+from rewardsmith.quality.text.languages import language_of
+from rewardsmith.records import Record
+
+SAMPLE = 400
+"""Training comparisons that are scored beside the judged ones: an accuracy to within five points."""
+
+READ = 2_000
+"""Records of each side whose languages, lengths and words are compared: shares to within about two points."""
+
+RESAMPLES = 1_000
+
+
+@dataclass(frozen=True, eq=False)
+class ComparedMargins:
+    """Comparisons with their margins, each array of shape (N,), and which record each is of, counted from 0."""
+
+    margin: Float[np.ndarray, " N"]
+    preference: Float[np.ndarray, " N"]
+    weight: Float[np.ndarray, " N"]
+    cluster: Int[np.ndarray, " N"]
+    record: Int[np.ndarray, " N"]
+
+    def figures(self, where: "np.ndarray | slice" = slice(None)) -> dict[str, Any]:
+        """n, prompts, accuracy and loss with 95 % intervals over prompts, of the decided comparisons of weight chosen."""
+        used = np.zeros(self.margin.size, bool)
+        used[where] = True
+        used &= (self.weight > 0) & metrics.decided(self.preference) & np.isfinite(self.margin)
+        if not used.any():
+            return {"n": 0, "clusters": 0, "accuracy": None, "accuracy_ci": None, "nll": None, "nll_ci": None}
+        margin, weight = self.margin[used], self.weight[used]
+        index, clusters = cluster_index(self.cluster[used])
+        values = {"accuracy": metrics.correctness(margin), "nll": metrics.nll_values(margin, self.preference[used])}
+        found = cluster_intervals(
+            {name: ratio_statistic(value, weight, index=index) for name, value in values.items()},
+            clusters=clusters,
+            rng=np.random.default_rng(0),
+            bounds={"accuracy": (0.0, 1.0)},
+            resamples=RESAMPLES,
+        )
+        told: dict[str, Any] = {"n": int(used.sum()), "clusters": clusters}
+        for name, value in values.items():
+            told |= {name: metrics.weighted_mean(value, weight), f"{name}_ci": ends(found[name])}
+        return told
+
+
+def margins_of(records: Sequence[Record], rewards: Sequence[np.ndarray]) -> ComparedMargins:
+    """The comparisons of records with the rewards of their responses, the prompts numbered."""
+    prompts: dict[str, int] = {}
+    values = [
+        (given[c.i] - given[c.j], c.preference, c.weight, prompts.setdefault(record.prompt_id, len(prompts)), number)
+        for number, (record, given) in enumerate(zip(records, rewards, strict=True))
+        for c in record.comparisons
+    ]
+    margin, preference, weight, cluster, record_number = np.array(values, dtype=np.float64).reshape(-1, 5).T
+    return ComparedMargins(margin, preference, weight, cluster.astype(np.int64), record_number.astype(np.int64))
+
+
+def ends(found: Interval) -> list[float] | None:
+    """[low, high]; None where there is no interval."""
+    return None if np.isnan(found.low) else [float(found.low), float(found.high)]
+
+
+def sample_of(records: Sequence[Record], seed: int = 0) -> list[Record]:
+    """Records with at most SAMPLE comparisons in all, evenly from the whole list, the same every time."""
+    usable = [record for record in records if any(not c.is_tie and c.weight > 0 for c in record.comparisons)]
+    order = np.random.default_rng(seed).permutation(len(usable))
+    chosen: list[Record] = []
+    count = 0
+    for at in order.tolist():
+        count += len(usable[at].comparisons)
+        if chosen and count > SAMPLE:
+            break
+        chosen.append(usable[at])
+    return chosen
+
+
+def beside_training(
+    judged: Sequence[Record], margins: ComparedMargins, training: Sequence[Record], trained: ComparedMargins | None
+) -> dict[str, Any]:
+    """The object `training` of evaluation.json; see docs/metrics.md.
+
+    `margins` are of the comparisons of `judged`, `trained` of a sample of the comparisons of `training` (None: not scored).
+    """
+    overlap = overlap_with(judged, training)
+    kinds = np.array([KINDS.index(kind) for kind in overlap.kinds], dtype=np.int64)
+    of_rows = kinds[margins.record]
+    new = of_rows == KINDS.index(NEW)
+    return {
+        "records": len(training),
+        "overlap": {
+            "records": {kind: overlap.kinds.count(kind) for kind in KINDS},
+            "comparisons": {kind: int((of_rows == at).sum()) for at, kind in enumerate(KINDS)},
+            "new": margins.figures(new) if not new.all() else None,
+            "examples": [list(example) for example in overlap.examples],
+        },
+        "sample": None if trained is None else trained.figures(),
+        "repeats": repeats_in(training),
+        "profile": {"training": profile_of(training), "judged": profile_of(judged)},
+        "new_words": new_words(judged, training),
+    }
+
+
+def spread_over(records: Sequence[Record]) -> Sequence[Record]:
+    """At most READ of the records, at even distances."""
+    step = max(1, -(-len(records) // READ))
+    return records[::step]
+
+
+def whole_text(record: Record) -> str:
+    """Prompt and responses."""
+    return "\n".join([prompt_text(record), *(response.text for response in record.responses)])
+
+
+def profile_of(records: Sequence[Record]) -> dict[str, Any]:
+    """Languages and how long the responses are, of at most READ records; ties and prompts of all."""
+    read = spread_over(records)
+    texts = [whole_text(record) for record in read]
+    words = [length_in_words(response.text) for record in read for response in record.responses]
+    comparisons = [c for record in records for c in record.comparisons]
+    return {
+        "languages": dict(Counter(map(language_of, texts)).most_common()),
+        "words": [float(value) for value in np.quantile(words, (0.1, 0.5, 0.9))] if words else None,
+        "prompts": len({record.prompt_id for record in records}),
+        "comparisons": len(comparisons),
+        "ties": sum(c.is_tie for c in comparisons),
+    }
+
+
+def repeats_in(records: Sequence[Record]) -> dict[str, int]:
+    """How many comparisons of texts there are, how many repeat an earlier one, and how many contradict one.
+
+    The same texts, case and punctuation aside, under the same prompt; a tie contradicts nothing.
+    """
+    seen: dict[Hashable, set[bool]] = {}
+    told = Counter[str]()
+    for record in records:
+        prompt = digest(prompt_text(record))
+        texts = [digest(response.text) for response in record.responses]
+        for c in record.comparisons:
+            if c.is_tie or texts[c.i] == texts[c.j]:
+                continue
+            key = prompt, *sorted((texts[c.i], texts[c.j])), c.attribute
+            known, side = seen.setdefault(key, set()), texts[c.i] < texts[c.j]
+            told["comparisons"] += 1
+            told["repeated"] += bool(known)
+            told["contradictory"] += (not side) in known
+            known.add(side)
+    return {name: told[name] for name in ("comparisons", "repeated", "contradictory")}
+
+
+def new_words(judged: Sequence[Record], training: Sequence[Record]) -> Mapping[str, float] | None:
+    """The share of running words that one half of the training records does not know: of the judged records, and of the
+    other half. None where there are too few records.
+    """
+    read = spread_over(training)
+    if len(read) < 20 or not judged:
+        return None
+    known = set(words_of(read[::2]))
+    return {"judged": unknown_share(spread_over(judged), known), "training": unknown_share(read[1::2], known)}
+
+
+def words_of(records: Sequence[Record]) -> Iterable[str]:
+    """All words of prompts and responses."""
+    for record in records:
+        yield from units(prompt_text(record))
+        for response in record.responses:
+            yield from units(response.text)
+
+
+def unknown_share(records: Sequence[Record], known: set[str]) -> float:
+    """The share of running words that are not among the known ones."""
+    words = list(words_of(records))
+    return sum(word not in known for word in words) / len(words) if words else 0.0

@@ -1,0 +1,1 @@
+"""A run, a model with data, or bare figures → measurements of causes → verdict → report. Begin with `pipeline`."""

@@ -1,0 +1,119 @@
+"""What can be measured on: the saved model, its data, the comparisons that were evaluated, each opened when asked for."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rewardsmith.data.splits.sources import (
+    Intake,
+    SplitRule,
+    follow_attribute,
+    is_prepared,
+    load_splits,
+    read_records,
+)
+from rewardsmith.errors import DataError, RewardsmithError
+from rewardsmith.files.reading import read_lines, read_object
+from rewardsmith.pipelines.run_data import RunData, read_run_data, run_of
+from rewardsmith.progress import SILENT, Progress
+from rewardsmith.records import Record
+
+if TYPE_CHECKING:
+    from rewardsmith.model.reward_model import RewardModel
+
+
+class CannotMeasure(RewardsmithError):
+    """Something that a measurement needs is not there; the message says what."""
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """A folder with an evaluation, and what belongs to it; every part is opened at most once.
+
+    `folder` is what is judged (a run, or the output of `evaluate`), `run` the run of the model, where it is known.
+    """
+
+    folder: Path
+    run: Path | None
+    progress: Progress = SILENT
+
+    @classmethod
+    def of(cls, folder: Path, progress: Progress = SILENT) -> "Workbench":
+        """The bench of a folder."""
+        run = run_of(folder)
+        if run is None and (model := read_object(folder / "evaluation.json").get("model")):
+            run = run_of(str(model))
+        return cls(folder, run, progress)
+
+    @functools.cached_property
+    def evaluation(self) -> Mapping[str, Any]:
+        """`evaluation.json`; empty where there is none."""
+        return read_object(self.folder / "evaluation.json")
+
+    @functools.cached_property
+    def rows(self) -> list[Mapping[str, Any]]:
+        """The rows of `comparisons.jsonl`, without the texts."""
+        path = self.folder / "comparisons.jsonl"
+        if not path.is_file():
+            raise CannotMeasure(f"{path} does not exist")
+        kept = ("id", "prompt_id", "i", "j", "reward_i", "reward_j", "margin", "preference", "weight")
+        return [{name: row.get(name) for name in kept} for _, row in read_lines(path)]
+
+    @functools.cached_property
+    def data(self) -> RunData:
+        """The data of the run; CannotMeasure where there is no run, or its data cannot be read any more."""
+        if self.run is None:
+            raise CannotMeasure("the model does not lie in a run folder, so its training data is unknown")
+        try:
+            return read_run_data(self.run)
+        except RewardsmithError as error:
+            raise CannotMeasure(f"the data of the run cannot be read again: {error}") from error
+
+    @functools.cached_property
+    def judged(self) -> Sequence[Record]:
+        """The records that were evaluated, read again."""
+        split = self.evaluation.get("split")
+        if self.folder == self.run and split in ("train", "validation", "test"):
+            return list(getattr(self.data.splits, str(split)))
+        sources = [str(name) for name in self.evaluation.get("sources") or ()]
+        if not sources:
+            raise CannotMeasure("evaluation.json does not name the data that was evaluated")
+        try:
+            return evaluated_records(self.evaluation, sources)
+        except RewardsmithError as error:
+            raise CannotMeasure(f"the evaluated data cannot be read again: {error}") from error
+
+    @functools.cached_property
+    def model_place(self) -> Path:
+        """The folder of the saved model."""
+        place = self.run / "model" if self.run is not None else Path(str(self.evaluation.get("model") or ""))
+        if not (place / "config.json").is_file():
+            raise CannotMeasure(f"{place} contains no model" if self.run else "the model that was evaluated is unknown")
+        return place
+
+    @functools.cached_property
+    def model(self) -> "RewardModel":
+        """The saved model; ModelError or ContractError where it cannot be opened."""
+        from rewardsmith.model.reward_model import RewardModel
+
+        return RewardModel.load(self.model_place)
+
+    @functools.cached_property
+    def prepared(self) -> bool:
+        """Whether `prepare` has looked at the training data before."""
+        return self.run is not None and (self.run / "data" / "quality.json").is_file()
+
+
+def evaluated_records(evaluation: Mapping[str, Any], sources: Sequence[str]) -> Sequence[Record]:
+    """The records that `evaluate` scored, from the names in evaluation.json."""
+    intake, split = Intake(map=tuple(map(str, evaluation.get("map") or ()))), evaluation.get("split")
+    if split in ("train", "validation", "test"):
+        whole = load_splits(sources, validation=(), test=(), rule=SplitRule(), intake=intake)
+        records: Sequence[Record] = getattr(whole, str(split))
+    elif len(sources) == 1 and is_prepared(Path(sources[0])):
+        raise DataError(f"the split of {sources[0]} that was evaluated is unknown")
+    else:
+        records = read_records(sources, intake).records
+    return follow_attribute(records, str(evaluation.get("attribute") or "overall"))

@@ -1,0 +1,98 @@
+"""Can this model learn anything at all from this data? A fresh one is trained on a hundred pairs, until it knows them."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rewardsmith.diagnose.checks.signals import TINY
+from rewardsmith.errors import RewardsmithError
+from rewardsmith.pipelines.beside_training import margins_of, sample_of
+from rewardsmith.pipelines.diagnose.bench import CannotMeasure, Workbench
+from rewardsmith.pipelines.evaluate import score_all
+from rewardsmith.pipelines.run_data import reachable, settings_of_run
+from rewardsmith.records import Record
+
+if TYPE_CHECKING:
+    from rewardsmith.train.loop import FitSettings
+
+PAIRS = 100
+BATCH, STEPS = 10, 400
+"""400 steps on 100 pairs, at the usual learning rate of the kind of training."""
+
+WORTH = 3e8
+"""Parameters above which a second training run is not started unasked."""
+
+
+def first_pairs(records: Sequence[Record]) -> list[Record]:
+    """The first records that hold PAIRS comparisons together."""
+    chosen: list[Record] = []
+    count = 0
+    for record in records:
+        if count >= PAIRS:
+            break
+        chosen.append(record)
+        count += len(record.comparisons)
+    return chosen
+
+
+def hundred_pairs(bench: Workbench) -> Mapping[str, Any]:
+    """Train the run's starting model, at the usual learning rate, on PAIRS training pairs; accuracy and loss on them.
+
+    CannotMeasure where the starting model is not there, or would take minutes.
+    """
+    from rewardsmith.pipelines.train.setup import open_model
+    from rewardsmith.train.examples import encode_examples
+    from rewardsmith.train.loop import Fit
+    from rewardsmith.train.optimizer import count_parameters
+
+    if bench.run is None:
+        raise CannotMeasure("the model does not lie in a run folder")
+    records = first_pairs(sample_of(bench.data.splits.train))
+    given = settings_of_run(bench.run)
+    name = given.model if given.model in ("tiny",) else reachable(given.model, [], bench.run)
+    config = replace(given, model=name, head_start="random", heads=1, quantize=None)
+    try:
+        start = open_model(config)
+    except RewardsmithError as error:
+        raise CannotMeasure(f"the model that training began with cannot be opened: {error}") from error
+    network = start.model.network
+    if (size := count_parameters(network).all) > WORTH:
+        raise CannotMeasure(f"training a model of {size:,} parameters again would take too long")
+    examples = encode_examples(records, start.model.encoder, share=network.packed).examples
+    if not examples:
+        raise CannotMeasure("no training pair can be used")
+    settings = usual_settings(start.kind, size, len(examples), network.device.type)
+    with tempfile.TemporaryDirectory(prefix="rewardsmith-hundred-") as folder:
+        trained = Fit(network, settings, train=examples, validation=(), folder=Path(folder), fingerprint={}).run()
+    network.eval()
+    if start.model.adapter is not None:
+        start.model.merge_adapter()
+    scored = score_all(start.model, records)
+    figures = margins_of(scored.records, scored.rewards).figures()
+    told = {"pairs": figures["n"], "steps": trained.state.step, "lr": settings.lr}
+    return {"hundred": {**told, "accuracy": figures["accuracy"], "loss": figures["nll"]}}
+
+
+def usual_settings(kind: str, size: int, examples: int, device: str) -> "FitSettings":
+    """STEPS steps on that many examples, at the usual rate of the kind of training for a model of that size."""
+    from rewardsmith.model.scorer import DEFAULT_BUDGET
+    from rewardsmith.train.loop import FitSettings
+    from rewardsmith.train.schedule import LEARNING_RATES
+
+    return FitSettings(
+        epochs=-(-STEPS // -(-examples // BATCH)),
+        batch=BATCH,
+        lr=LEARNING_RATES["tiny" if kind == "full" and size <= TINY else kind],
+        weight_decay=0.0,
+        warmup=0.1,
+        clip=1.0,
+        dropout=0.0,
+        loss="bradley-terry",
+        seed=0,
+        tokens_per_microbatch=DEFAULT_BUDGET.get(device, DEFAULT_BUDGET["cpu"]),
+        eval_every=10 * STEPS,
+        patience=0,
+        keep=1,
+    )

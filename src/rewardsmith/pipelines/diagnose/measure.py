@@ -1,0 +1,77 @@
+"""What `diagnose` measures by itself, within a time limit, and keeps in `measurements.json` so that it is measured once."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rewardsmith.diagnose.stored import MEASURED, VERSION, state_of, stored_measurements
+from rewardsmith.errors import RewardsmithError
+from rewardsmith.files import write_json
+from rewardsmith.pipelines.diagnose.bench import Workbench
+from rewardsmith.pipelines.diagnose.hundred_pairs import hundred_pairs
+from rewardsmith.pipelines.diagnose.measurements import MEASUREMENTS, Measurement
+from rewardsmith.progress import SILENT, Progress
+
+CONDITIONAL: dict[str, Measurement] = {"hundred": hundred_pairs}
+"""Made only where the others leave open why nothing was learned."""
+
+UNTOLD = 0.7
+"""Accuracy on training comparisons under which a run has not learned its own training data."""
+
+WHAT: dict[str, str] = {
+    "data": "whether the data is still what the run was trained on",
+    "contract": "whether the model scores under the contract it was trained with",
+    "model": "whether the saved model can be opened",
+    "rescored": "whether the saved model gives the rewards of the evaluation",
+    "training": "overlap with the training data and figures on it",
+    "rows": "damaged and unusual rows of the training data",
+    "rule": "how well simple features predict the training labels",
+    "head": "whether a linear head fitted on the model's features beats its own",
+    "wrong_labels": "the share of wrong labels",
+    "hundred": "whether the model can learn 100 pairs",
+}
+"""What each measurement tells, for the list of what was not checked."""
+
+
+def measured(folder: Path, *, seconds: float, progress: Progress = SILENT) -> Mapping[str, Any]:
+    """The measurements of a run folder, or of the output of `evaluate`: those that are stored, and the others made now.
+
+    A measurement that is not finished within `seconds` lets the next ones wait; each that was not made is named under
+    `not_checked` with the reason. Stored ones count as long as model, evaluation and data are the same files.
+    """
+    stored = stored_measurements(folder)
+    found = dict(stored)
+    done = set(map(str, found.pop("done", ())))
+    found.pop("not_checked", None)
+    bench = Workbench.of(folder, progress)
+    begin = time.monotonic()
+    missing: list[dict[str, str]] = []
+    for name, measurement in {**MEASUREMENTS, **CONDITIONAL}.items():
+        if name in done or (name in CONDITIONAL and not wanted(bench, found)):
+            continue
+        if time.monotonic() - begin > seconds:
+            missing.append(told(name, "the time limit was reached", "--time-limit"))
+            continue
+        try:
+            with progress.task(f"measuring: {name}", None, "steps"):
+                found |= measurement(bench)
+            done.add(name)
+        except RewardsmithError as error:
+            missing.append(told(name, str(error)))
+    found |= {"done": sorted(done), "not_checked": missing}
+    if found != stored:
+        write_json(folder / MEASURED, {"version": VERSION, "key": state_of(folder), **found})
+    return found
+
+
+def told(name: str, why: str, bring: str = "") -> dict[str, str]:
+    """An entry of `not_checked`."""
+    return {"what": WHAT[name], "why": why, "bring": bring}
+
+
+def wanted(bench: Workbench, found: Mapping[str, Any]) -> bool:
+    """Whether it is open why nothing was learned: the training comparisons themselves are not told apart."""
+    training = bench.evaluation.get("training") or found.get("training") or {}
+    accuracy = (training.get("sample") or {}).get("accuracy")
+    return accuracy is not None and accuracy < UNTOLD

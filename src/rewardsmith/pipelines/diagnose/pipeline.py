@@ -1,0 +1,93 @@
+"""A finished run → facts → verdict → report."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rewardsmith.errors import DataError, OutputError
+from rewardsmith.language import current
+from rewardsmith.pipelines.diagnose.result import Diagnosis as Diagnosis
+from rewardsmith.pipelines.publish import card
+from rewardsmith.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from rewardsmith.diagnose.finding import Verdict
+
+
+def diagnose(
+    run: Path,
+    *,
+    output: Path | None = None,
+    overwrite: bool = False,
+    seconds: float | None = None,
+    running: bool = False,
+    progress: Progress = SILENT,
+) -> Diagnosis:
+    """Read the run, measure what tells causes apart (for `seconds`; None: nothing), judge it, and write the report.
+
+    `running` says that the run is just being finished. Raises DataError where there is nothing to judge, OutputError where a
+    report is there and `overwrite` is not set.
+    """
+    from rewardsmith.diagnose.reading import facts_from_folder, facts_from_mapping
+    from rewardsmith.diagnose.verdict import judge
+    from rewardsmith.files.reading import read_object, taking_from
+    from rewardsmith.report.run.evidence import NO_EVIDENCE, read_evidence
+    from rewardsmith.report.writing import report_paths, write_report
+
+    lang = current()
+    single = run.is_file()
+    folder = output or (run.parent if single else run)
+    if not overwrite:
+        refuse_existing(report_paths(folder))
+    refuse_bare_model(run)
+    measure(run, seconds, progress)
+    with taking_from(run):
+        facts = facts_from_mapping(read_object(run)) if single else facts_from_folder(run, running=running)
+    for note in facts.notes:
+        progress.note(note)
+    verdict = judge(facts)
+    evidence = NO_EVIDENCE if single else read_evidence(run)
+    paths = write_report(verdict, facts, folder, evidence=evidence, lang=lang)
+    if not single and output is None:
+        card.refresh(run, facts=facts, progress=progress)
+    return diagnosis_of(verdict, paths.html)
+
+
+def diagnosis_of(verdict: "Verdict", report: Path) -> Diagnosis:
+    """The verdict in the language spoken, with the place of its report."""
+    lang = current()
+    said = verdict.to_json(lang)
+    return Diagnosis(
+        verdict=verdict.label,
+        headline=said["headline"],
+        ready=verdict.ready,
+        ready_for=said["ready_for"],
+        next_action=said["next_action"],
+        next_command=verdict.next_command,
+        findings=tuple(said["findings"]),
+        established=tuple(said["could_establish"]),
+        not_checked=tuple(said["not_checked"]),
+        report=report,
+        lang=lang,
+    )
+
+
+def refuse_existing(paths: Iterable[Path]) -> None:
+    """OutputError where a report is there."""
+    for path in paths:
+        if path.exists():
+            raise OutputError(f"{path} already exists; choose another output or pass --overwrite")
+
+
+def measure(run: Path, seconds: float | None, progress: Progress) -> None:
+    """Measure what is not stored yet, where there is an evaluation to measure beside."""
+    if seconds is not None and (run / "evaluation.json").is_file():
+        from rewardsmith.pipelines.diagnose.measure import measured
+
+        measured(run, seconds=seconds, progress=progress)
+
+
+def refuse_bare_model(place: Path) -> None:
+    """DataError for a model without figures, which needs data to be judged on."""
+    if (place / "reward.json").is_file() or ((place / "config.json").is_file() and not (place / "train.json").exists()):
+        raise DataError(f"{place} is a model without an evaluation; add --data SOURCE and --output FOLDER")
