@@ -13,7 +13,7 @@ from rewardsmith.diagnose.measured import (
     Figures,
     FittedHead,
     HundredPairs,
-    Measured,
+    MeasuredFacts,
     Rescored,
 )
 from rewardsmith.diagnose.verdict import judge
@@ -43,7 +43,7 @@ CHANCE = Facts(
     settings={"model": "tiny", "epochs": 2},
     training={"lr": 0.002, "parameters": 99_000},
     curve=tuple(CurvePoint(step, loss=0.693 + 0.01 * (-1) ** step) for step in range(1, 301)),
-    measured=Measured(
+    measured=MeasuredFacts(
         beside=beside(figures(0.51, 0.693)), hundred=HundredPairs(100, 400, 0.002, 0.98, 0.1), done=("data",)
     ),
 )
@@ -79,7 +79,7 @@ def test_no_setting_is_blamed_in_a_run_that_went_well():
         loss_interval=Interval95(0.4, 0.5),
         training={"lr": 0.05, "parameters": 99_000},
         curve=tuple(CurvePoint(step, loss=0.69 * 0.99**step) for step in range(1, 301)),
-        measured=Measured(beside=beside(figures(0.82, 0.42))),
+        measured=MeasuredFacts(beside=beside(figures(0.82, 0.42))),
     )
     assert causes.learning_rate_high(good) is None
     assert causes.labels_look_random(good) is None
@@ -87,7 +87,7 @@ def test_no_setting_is_blamed_in_a_run_that_went_well():
 
 def test_memorised_is_told_from_a_test_of_another_kind():
     memorised = replace(CHANCE, accuracy=0.55, accuracy_interval=Interval95(0.52, 0.58), loss=0.9)
-    memorised = replace(memorised, measured=Measured(beside=beside(figures(0.99, 0.03))))
+    memorised = replace(memorised, measured=MeasuredFacts(beside=beside(figures(0.99, 0.03))))
     assert curves.memorised(memorised).severity == "warning"
     above = replace(memorised, loss_interval=Interval95(0.8, 1.0))
     assert curves.memorised(above).severity == "critical"
@@ -107,7 +107,7 @@ def test_memorised_is_told_from_a_test_of_another_kind():
     ],
 )
 def test_overlap_by_its_share(overlap, finding_id, severity):
-    finding = leakage.overlap(Facts(measured=Measured(beside=beside(overlap=overlap))))
+    finding = leakage.overlap(Facts(measured=MeasuredFacts(beside=beside(overlap=overlap))))
     assert (finding.id, finding.severity) == (finding_id, severity)
 
 
@@ -122,13 +122,13 @@ def test_overlap_by_its_share(overlap, finding_id, severity):
     ],
 )
 def test_how_a_changed_model_differs(rescored, pattern):
-    finding = model.model_changed(Facts(measured=Measured(rescored=rescored)))
+    finding = model.model_changed(Facts(measured=MeasuredFacts(rescored=rescored)))
     assert finding.numbers["pattern"] == pattern
 
 
 def test_the_precision_of_the_machine_is_no_changed_model():
     assert (
-        model.model_changed(Facts(measured=Measured(rescored=Rescored(200, 1.0, 1.0, 0.0, 1e-6, 1.0, 0.8, 0.8))))
+        model.model_changed(Facts(measured=MeasuredFacts(rescored=Rescored(200, 1.0, 1.0, 0.0, 1e-6, 1.0, 0.8, 0.8))))
         is None
     )
 

@@ -7,7 +7,7 @@ from tests.diagnose.test_verdict import BESIDE, GOOD
 
 from rewardsmith.diagnose.facts import AuditEffect
 from rewardsmith.diagnose.intervals import Interval95
-from rewardsmith.diagnose.measured import Measured
+from rewardsmith.diagnose.measured import MeasuredFacts
 from rewardsmith.diagnose.verdict import judge
 
 AUDITED = replace(GOOD, audit=(AuditEffect("padding", "length", "excluded", 0.0, Interval95(-0.05, 0.05), 500, 0.01),))
@@ -50,9 +50,9 @@ def test_the_lower_end_of_the_interval_counts(accuracy, low, high, expected):
         {"mismatch": "the rewards of 8 probes differ"},
         {"died": True},
         {"loss": 209.0, "loss_interval": Interval95(150.0, 260.0)},
-        {"measured": Measured(beside=replace(BESIDE, overlap={"same_pair": 200, "new": 1800}))},
-        {"measured": Measured(beside=BESIDE, model_error="weights are missing")},
-        {"measured": Measured(beside=BESIDE, contract_changed=("contract",))},
+        {"measured": MeasuredFacts(beside=replace(BESIDE, overlap={"same_pair": 200, "new": 1800}))},
+        {"measured": MeasuredFacts(beside=BESIDE, model_error="weights are missing")},
+        {"measured": MeasuredFacts(beside=BESIDE, contract_changed=("contract",))},
     ],
 )
 def test_a_fault_that_voids_the_figures_forbids_all(changes):
@@ -61,14 +61,14 @@ def test_a_fault_that_voids_the_figures_forbids_all(changes):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"clusters": 12}, {"accuracy": None, "accuracy_interval": None}, {"baselines": ()}, {"measured": Measured()}],
+    [{"clusters": 12}, {"accuracy": None, "accuracy_interval": None}, {"baselines": ()}, {"measured": MeasuredFacts()}],
 )
 def test_what_is_not_measured_is_unknown(changes):
     assert set(ready(replace(AUDITED, **changes)).values()) == {"unknown"}
 
 
 def test_what_stays_open_is_listed_with_its_command():
-    verdict = judge(replace(GOOD, measured=Measured(), clusters=12, place="runs/x"))
+    verdict = judge(replace(GOOD, measured=MeasuredFacts(), clusters=12, place="runs/x"))
     told = {one.what.en: one.bring for one in verdict.not_checked}
     assert told["too few prompts"].startswith("rewardsmith evaluate ")
     assert "overlap of test and training data" in told

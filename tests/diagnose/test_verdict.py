@@ -11,14 +11,14 @@ from rewardsmith.diagnose.compared import Compared
 from rewardsmith.diagnose.facts import BaselineFacts, CurvePoint, Facts
 from rewardsmith.diagnose.finding import SEVERITIES
 from rewardsmith.diagnose.intervals import Interval95
-from rewardsmith.diagnose.measured import BesideTraining, DataSide, Measured
+from rewardsmith.diagnose.measured import BesideTraining, DataSide, MeasuredFacts
 from rewardsmith.diagnose.reading import facts_from_mapping
 from rewardsmith.diagnose.verdict import CHECKS, DECIDED_BY, LABELS, judge
 
 SIDE = DataSide({"en": 1.0}, (5.0, 10.0, 20.0), 900, 2000, 0, 0.01)
 BESIDE = BesideTraining({"new": 2000}, None, (), None, {"comparisons": 2000}, SIDE, SIDE)
 GOOD = Facts(
-    measured=Measured(beside=BESIDE),
+    measured=MeasuredFacts(beside=BESIDE),
     split="test",
     n=2000,
     accuracy=0.72,

@@ -10,7 +10,7 @@ from typing import Any
 
 from rewardsmith.diagnose.compared import Compared
 from rewardsmith.diagnose.intervals import Interval95, wilson
-from rewardsmith.diagnose.measured import Figures, Measured, Rule, ShareOfWrong
+from rewardsmith.diagnose.measured import Figures, MeasuredFacts, Rule, ShareOfWrong
 from rewardsmith.scoring.left_out import LeftOut
 
 CHANCE_LOSS = math.log(2)
@@ -166,7 +166,7 @@ class Facts:
     left_out: Mapping[str, LeftOut] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
-    measured: Measured = field(default_factory=Measured)
+    measured: MeasuredFacts = field(default_factory=MeasuredFacts)
     audit: tuple[AuditEffect, ...] | None = None
     place: str = ""
     model: str = ""

@@ -127,7 +127,7 @@ class NotMeasured:
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredFacts:
     """All of it."""
 
     beside: BesideTraining | None = None
@@ -186,9 +186,9 @@ def side_from(row: Mapping[str, Any], unknown: float | None) -> DataSide:
     return DataSide(shares, quantiles, prompts, comparisons, ties, unknown)
 
 
-def measured_from(row: Mapping[str, Any], beside: Mapping[str, Any] | None) -> Measured:
+def measured_from(row: Mapping[str, Any], beside: Mapping[str, Any] | None) -> MeasuredFacts:
     """What measurements.json holds, with the object `training` of the evaluation, which goes first."""
-    return Measured(
+    return MeasuredFacts(
         beside=beside_from(beside) or beside_from(mapping(row, "training")),
         rescored=rescored_from(mapping(row, "rescored")),
         model_error=str(row["model_error"]) if row.get("model_error") else None,

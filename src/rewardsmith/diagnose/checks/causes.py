@@ -180,7 +180,7 @@ def too_much_held_back(facts: Facts) -> Finding | None:
             return Finding(
                 name,
                 severity(facts),
-                Said(f"{name} = {value:g} holds the model back", f"{name} = {value:g} 妨碍了学习"),
+                Said(f"{name} = {value:g} prevents learning", f"{name} = {value:g} 妨碍了学习"),
                 Said(
                     f"{name} is {value:g}; {usual:g} is usual. {measured(facts).en}.",
                     f"{name} 为 {value:g}，通常为 {usual:g}。{measured(facts).zh}。",
