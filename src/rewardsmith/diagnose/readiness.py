@@ -34,7 +34,7 @@ that every error which can be reached is found."""
 FORBIDS: dict[str, tuple[str, ...]] = {
     "worse_than_constant": ("best_of_n", "dpo", "rl"),
     "length_bias": ("dpo", "rl"),
-    "shortcut_in_data": ("dpo", "rl"),
+    "shortcut_in_data": ("best_of_n", "dpo", "rl"),
     "test_in_training": ("best_of_n", "dpo", "rl"),
     "near_test_in_training": ("dpo", "rl"),
     "memorised": ("dpo", "rl"),

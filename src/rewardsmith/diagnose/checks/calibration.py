@@ -62,7 +62,7 @@ def against_floor(facts: Facts, ece: float, floor: float) -> Finding:
     direction = confidence_direction(facts)
     return Finding(
         "miscalibrated",
-        "info" if mended or excess < ECE_LARGE else "warning",
+        "info" if mended or after_excess(facts, widened) < ECE_LARGE else "warning",
         Said(f"the margins are {direction.en}", f"奖励差{direction.zh}"),
         evidence,
         Said(
@@ -78,6 +78,12 @@ def against_floor(facts: Facts, ece: float, floor: float) -> Finding:
         numbers,
         command="" if mended else commands.evaluate(facts, commands.HELD_OUT, "--validation", "VALIDATION_DATA"),
     )
+
+
+def after_excess(facts: Facts, widened: float) -> float:
+    """The calibration error that is left after the temperature, above its noise floor; the raw one where it is unknown."""
+    left = facts.ece if facts.ece_calibrated is None else facts.ece_calibrated
+    return (left or 0.0) - widened * floor_after(facts)
 
 
 def floor_after(facts: Facts) -> float:

@@ -46,9 +46,9 @@ CAN_FIT = 0.75
 
 def weak(facts: Facts) -> bool:
     """Whether the run shows that little was learned: not beyond chance, or its training comparisons hardly told apart."""
-    if learned_state(facts) in ("no", "unknown") and facts.accuracy is not None:
+    sample, state = sample_of(facts), learned_state(facts)
+    if state == "no" or (state == "unknown" and facts.accuracy is not None and sample is None):
         return True
-    sample = sample_of(facts)
     if sample is not None and sample.loss is not None:
         return sample.loss > CHANCE_LOSS - 3 * MOVED
     tail = tail_loss(facts.curve)

@@ -38,6 +38,9 @@ SMALL_NORM = 0.05
 MEMORISED_GAP = 0.12
 """Points of accuracy between training and held-out comparisons that no healthy run of a few epochs shows."""
 
+MANY_EPOCHS = 10
+"""Passes over the data from which a good validation, which may be a handful of pairs, does not speak against it."""
+
 MEMORISED_RISE = 0.15
 """Nats between their losses."""
 
@@ -87,6 +90,12 @@ def above_chance(facts: Facts) -> bool:
     return facts.loss_interval is not None and facts.loss_interval.low > CHANCE_LOSS
 
 
+def carries_over(facts: Facts, loss: float) -> bool:
+    """Whether validation is as good as training; after many passes that says nothing."""
+    validation = validation_of(facts)
+    return validation is not None and validation[0] - loss < MEMORISED_RISE and (facts.epochs or 0) <= MANY_EPOCHS
+
+
 def is_memorised(facts: Facts, sample: Figures, held: Interval95) -> bool:
     """Whether loss and accuracy on training comparisons are far better, beyond the intervals, than on held-out ones.
 
@@ -95,8 +104,7 @@ def is_memorised(facts: Facts, sample: Figures, held: Interval95) -> bool:
     own = sample.accuracy_interval
     if own is None or sample.loss is None or facts.loss is None or facts.accuracy is None or held.high < 0.5:
         return False
-    validation = validation_of(facts)
-    if validation is not None and validation[0] - sample.loss < MEMORISED_RISE:
+    if carries_over(facts, sample.loss):
         return False
     gap, rise = sample.accuracy - facts.accuracy, facts.loss - sample.loss
     return gap >= MEMORISED_GAP and rise >= MEMORISED_RISE and own.low > held.high

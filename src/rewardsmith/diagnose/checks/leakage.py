@@ -25,6 +25,9 @@ RARE, MANY = 0.02, 0.2
 NEW_WORDS, NEW_WORDS_MANY = 0.10, 0.30
 """Share of unknown running words above that of training data itself, from which the test is about something else."""
 
+MANY_EPOCHS = 10
+"""Passes over the data above which a good validation is no evidence."""
+
 CARRIES = 0.12
 """Points of accuracy that the test may lie under validation before it is called other data."""
 
@@ -145,6 +148,8 @@ def beside_validation(facts: Facts) -> list[Said]:
     validation, interval = validation_of(facts), facts.interval
     if validation is None or interval is None or facts.split == "validation" or facts.accuracy is None:
         return []
+    if (facts.epochs or 0) > MANY_EPOCHS:
+        return []  # validation is a few pairs then, or was memorised with the rest
     if validation[1] - facts.accuracy < CARRIES or interval.high >= validation[1] - CARRIES / 2 or interval.high < 0.5:
         return []
     return [

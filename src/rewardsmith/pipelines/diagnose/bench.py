@@ -88,9 +88,12 @@ class Workbench:
     @functools.cached_property
     def model_place(self) -> Path:
         """The folder of the saved model."""
-        place = self.run / "model" if self.run is not None else Path(str(self.evaluation.get("model") or ""))
-        if not (place / "config.json").is_file():
-            raise CannotMeasure(f"{place} contains no model" if self.run else "the model that was evaluated is unknown")
+        named = Path(str(self.evaluation.get("model") or self.run or ""))
+        place = next((folder for folder in (named / "model", named) if (folder / "config.json").is_file()), None)
+        if place is None:
+            raise CannotMeasure(
+                f"{named} contains no model" if named.name else "the model that was evaluated is unknown"
+            )
         return place
 
     @functools.cached_property

@@ -73,10 +73,14 @@ def model_again(bench: Workbench) -> MeasuredJson:
 
 
 def rescored(bench: Workbench) -> MeasuredJson:
-    """Held-out responses scored by the saved model, beside the rewards that the evaluation holds."""
-    known = evaluated_rewards(bench)
+    """Held-out responses scored by the saved model, beside the rewards that the run's own evaluation holds.
+
+    Where a model is judged on other data, this tells whether it is still the one that the run evaluated.
+    """
+    own = Workbench(bench.run, bench.run) if bench.run is not None else bench
+    known = evaluated_rewards(own)
     ids = {record for record, _ in known}
-    records = [record for record in bench.judged if record.id in ids]
+    records = [record for record in own.judged if record.id in ids]
     records = records[:: max(1, len(records) // RESCORED)][:RESCORED]
     if not records:
         raise CannotMeasure("none of the evaluated records is in the data any more")
