@@ -1,5 +1,6 @@
 """Sections on benchmarks and audits: shown where they were measured, absent where not, their numbers as measured."""
 
+import json
 import re
 
 from test_report_page import HOSTILE, Outline
@@ -9,8 +10,10 @@ from rewardsmith.diagnose.verdict import judge
 from rewardsmith.report.run.audit import token_view
 from rewardsmith.report.run.evidence import Evidence, read_evidence
 from rewardsmith.report.run.extra_blocks import extra_blocks
+from rewardsmith.report.run.markdown import limit_parts
 from rewardsmith.report.run.page import render_page
 from rewardsmith.report.text import TEXTS
+from rewardsmith.report.writing import write_report
 
 
 def effect(name, status, value, ends):
@@ -127,3 +130,26 @@ def test_the_hashes_of_model_and_data_are_read(tmp_path):
         (tmp_path / path).write_text(text)
     assert read_evidence(tmp_path).hashes == (("model/model.safetensors", "abc"), ("train.jsonl", "def"))
     assert read_evidence(tmp_path / "nothing").hashes == ()
+
+
+def test_the_same_is_in_the_text_and_in_the_numbers(tmp_path):
+    facts, evidence = Facts(n=10, accuracy=0.7), Evidence({"benchmark": BENCHMARK}, AUDIT)
+    paths = write_report(judge(facts), facts, tmp_path, evidence=evidence)
+    text, content = paths.markdown.read_text(encoding="utf-8"), json.loads(paths.json.read_text(encoding="utf-8"))
+    assert "| the padding | found | +0.50" in text
+    assert "0.700" in text
+    assert "<script>" not in text
+    assert content["benchmark"]["score"] == 0.7
+    assert content["audit"]["effects"][0]["examples"] == 1
+    assert HOSTILE not in json.dumps(content["audit"])
+    assert "benchmark" not in write_report(judge(facts), facts, tmp_path / "bare").json.read_text(encoding="utf-8")
+
+
+def test_what_stays_open_is_in_the_text_with_its_command():
+    open_question = {"what": "bias", "why": "no audit", "bring": "rewardsmith audit runs/a data"}
+    lines = limit_parts(
+        {"could_establish": ["it learned"], "could_not": None, "not_checked": [open_question]}, TEXTS["en"]
+    )
+    assert "it learned" in lines[1]
+    assert "`rewardsmith audit runs/a data`" in lines[2]
+    assert limit_parts(dict.fromkeys(("could_establish", "could_not", "not_checked")), TEXTS["en"]) == []

@@ -32,10 +32,10 @@ def write_report(
 ) -> ReportPaths:
     """Write report.html, report.md and report.json into `folder`, replacing those there; OutputError if impossible."""
     paths = report_paths(folder)
-    text = render_markdown(verdict, facts, lang=lang)
+    text = render_markdown(verdict, facts, evidence=evidence, lang=lang)
     write_text(paths.html, render_page(verdict, facts, evidence=evidence, lang=lang))
     write_text(paths.markdown, text.encode("utf-8", "replace").decode())
-    write_json(paths.json, report_object(verdict, facts, paths, lang))
+    write_json(paths.json, report_object(verdict, facts, paths, lang) | measured_object(evidence))
     return paths
 
 
@@ -55,6 +55,17 @@ def report_object(verdict: Verdict, facts: Facts, paths: ReportPaths, lang: Lang
     }
     cleaned: dict[str, Any] = without_nan(content)
     return cleaned
+
+
+def measured_object(evidence: Evidence) -> dict[str, Any]:
+    """`benchmark` and `audit` of report.json, where they were measured; without the texts of examples."""
+    content = {}
+    if evidence.evaluation.get("benchmark"):
+        content["benchmark"] = without_nan(evidence.evaluation["benchmark"])
+    if evidence.audit:
+        effects = [{**one, "examples": len(one.get("examples") or ())} for one in evidence.audit.get("effects") or ()]
+        content["audit"] = without_nan({**evidence.audit, "effects": effects})
+    return content
 
 
 def vars_of(group: Any) -> dict[str, Any]:

@@ -1,13 +1,19 @@
 """The report as Markdown: the same verdict, findings, figures and errors, without plots."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from rewardsmith.diagnose.facts import Facts
 from rewardsmith.diagnose.finding import Verdict
 from rewardsmith.language import Language, say
+from rewardsmith.report.blocks import PageBlock
 from rewardsmith.report.run.errors import clipped
+from rewardsmith.report.run.evidence import NO_EVIDENCE, Evidence
+from rewardsmith.report.run.extra_blocks import extra_blocks
 from rewardsmith.report.run.figures import cost_figures, shown_figures
-from rewardsmith.report.text import TEXTS
+from rewardsmith.report.run.page import readiness, with_all_keys
+from rewardsmith.report.text import TEXTS, Words
 
 SHOWN_ERRORS = 20
 """Errors written out in the Markdown file; the page has more."""
@@ -26,28 +32,22 @@ def fenced(text: str) -> str:
     return f"{fence}text\n{text}\n{fence}"
 
 
-def render_markdown(verdict: Verdict, facts: Facts, *, lang: Language = "en") -> str:
+def render_markdown(verdict: Verdict, facts: Facts, *, evidence: Evidence = NO_EVIDENCE, lang: Language = "en") -> str:
     """The whole report as Markdown text."""
-    texts = TEXTS[lang]
-    ready = texts[{True: "yes", False: "no", None: "unknown"}[verdict.ready]]
+    texts, said = TEXTS[lang], with_all_keys(verdict.to_json(lang))
+    figures = [*shown_figures(facts, texts), *cost_figures(facts, texts)]
     parts = [
         f"# {texts['title']}" + (f"{texts['colon']}{plain(facts.name)}" if facts.name else ""),
-        f"**{plain(verdict.headline.to(lang))}**",
-        f"{texts['ready']}{texts['colon']}{ready}",
-        f"{texts['next_action']}{texts['colon']}{plain(verdict.next_action.to(lang))}",
+        f"**{plain(said['headline'])}**",
+        "\n".join(ready_line(one, texts) for one in readiness(said, texts)),
+        f"{texts['next_action']}{texts['colon']}{plain(said['next_action'])}",
+        *([fenced(said["next_command"])] if said["next_command"] else []),
         f"## {texts['findings']}",
-        *finding_parts(verdict, texts, lang),
+        *(finding_part(finding, texts) for finding in said["findings"]),
+        *limit_parts(said, texts),
         f"## {texts['figures']}",
-        "\n".join(
-            [
-                "| | |",
-                "|---|---|",
-                *(
-                    f"| {plain(n)} | {plain(v)} |"
-                    for n, v in [*shown_figures(facts, texts), *cost_figures(facts, texts)]
-                ),
-            ]
-        ),
+        "\n".join(["| | |", "|---|---|", *(f"| {plain(n)} | {plain(v)} |" for n, v in figures)]),
+        *(part for block in extra_blocks(evidence, texts, lang) for part in block_parts(block)),
         *error_parts(facts, texts),
     ]
     if facts.notes:
@@ -55,17 +55,56 @@ def render_markdown(verdict: Verdict, facts: Facts, *, lang: Language = "en") ->
     return "\n\n".join(parts) + "\n"
 
 
-def finding_parts(verdict: Verdict, texts: dict[str, str], lang: Language) -> list[str]:
-    """One block per finding."""
-    blocks = []
-    for finding in verdict.findings:
-        lines = [f"- **[{texts[finding.severity]}] {plain(finding.title.to(lang))}** (`{finding.id}`)"]
-        lines.append(f"  {plain(finding.evidence.to(lang))}")
-        for name, said in (("why", finding.cause), ("do", finding.action)):
-            if said.to(lang):
-                lines.append(f"  {texts[name]}{texts['colon']}{plain(said.to(lang))}")
-        blocks.append("  \n".join(lines))
-    return blocks
+def ready_line(one: Mapping[str, Any], texts: Words) -> str:
+    """Whether the model may be used for a purpose, and why not."""
+    reasons = "; ".join(map(plain, one["reasons"]))
+    line = f"- {plain(one['name'])}{texts['colon']}{one['said']}"
+    return f"{line} ({reasons})" if reasons else line
+
+
+def finding_part(finding: Mapping[str, Any], texts: Words) -> str:
+    """A finding with its evidence, cause, action and command."""
+    lines = [f"- **[{texts[finding['severity']]}] {plain(finding['title'])}** (`{finding['id']}`)"]
+    lines.append(f"  {plain(finding['evidence'])}")
+    lines += [
+        f"  {texts[n]}{texts['colon']}{plain(finding[key])}"
+        for n, key in (("why", "cause"), ("do", "action"))
+        if finding[key]
+    ]
+    if finding["command"]:
+        lines.append(f"  `{finding['command']}`")
+    return "  \n".join(lines)
+
+
+def limit_parts(said: Mapping[str, Any], texts: Words) -> list[str]:
+    """What the report establishes, and what was not measured, with the command that measures it."""
+    parts = [f"## {texts['limits']}"]
+    for key in ("could_establish", "could_not"):
+        if said[key]:
+            parts.append(
+                "\n".join([f"{texts[key]}{texts['colon'].rstrip()}\n", *(f"- {plain(line)}" for line in said[key])])
+            )
+    if said["not_checked"]:
+        lines = [open_line(one, texts) for one in said["not_checked"]]
+        parts.append("\n".join([f"{texts['not_checked']}{texts['colon'].rstrip()}\n", *lines]))
+    return parts if len(parts) > 1 else []
+
+
+def open_line(one: Any, texts: Words) -> str:
+    """A question that stays open."""
+    if isinstance(one, str):
+        return f"- {plain(one)}"
+    bring = f" (`{one['bring']}`)" if one.get("bring") else ""
+    return f"- {plain(one['what'])}{texts['colon']}{plain(one['why'])}{bring}"
+
+
+def block_parts(block: PageBlock) -> list[str]:
+    """A section on a benchmark or an audit: its sentences and tables."""
+    parts = [f"## {block.title}", *map(plain, block.lines)]
+    for table in block.tables:
+        rows = ["| " + " | ".join(map(plain, row)) + " |" for row in (table.heads, *table.rows)]
+        parts.append("\n".join([rows[0], "|---" * len(table.heads) + "|", *rows[1:]]))
+    return [*parts, *map(plain, block.remarks)]
 
 
 def error_parts(facts: Facts, texts: dict[str, str]) -> list[str]:

@@ -100,7 +100,6 @@ RUN: dict[str, tuple[str, str]] = {
     "tokens_per_second": ("Tokens per second", "每秒 token 数"),
     "processes": ("Processes", "进程数"),
     "provenance": ("Files and hashes", "文件与哈希"),
-    "file": ("File", "文件"),
     "errors": ("Errors", "错误"),
     "errors_shown": (
         "The {shown} largest of {errors} comparisons that the model ranks opposite to the label. All are in "
@@ -125,7 +124,6 @@ RUN: dict[str, tuple[str, str]] = {
     "open_all": ("Open all", "全部展开"),
     "close_all": ("Close all", "全部收起"),
     "agreement": ("Share of judges for the preferred", "支持偏好回复的评判比例"),
-    "words_unit": ("{count} words", "{count} 词"),
     "unmarked": (
         "The two responses have hardly any words in common, so no differences are marked.",
         "两条回复几乎没有相同的文字，因此未标出差异。",
@@ -136,5 +134,4 @@ RUN: dict[str, tuple[str, str]] = {
         "已打印页面上 {all} 个错误中的 {shown} 个。全部错误见 comparisons.jsonl。",
     ),
     "not_used": ("Data not used as given", "未按原样使用的数据"),
-    "top": ("Back to the top", "返回顶部"),
 }
