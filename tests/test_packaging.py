@@ -39,7 +39,7 @@ def test_wheel_and_sdist_are_whole_and_the_wheel_runs_on_its_own(built):
 
 def test_the_wheel_brings_types_and_templates_and_neither_tests_nor_results(built):
     names = zipfile.ZipFile(next(built.glob("*.whl"))).namelist()
-    assert {"rewardsmith/py.typed", "rewardsmith/__init__.pyi", "rewardsmith/report/templates/page.html"} <= set(names)
+    assert {"rewardsmith/py.typed", "rewardsmith/__init__.pyi", "rewardsmith/report/templates/base.html"} <= set(names)
     tops = {name.partition("/")[0] for name in names}
     assert tops == {"rewardsmith", f"rewardsmith-{VERSION}.dist-info"}
 

@@ -1,6 +1,7 @@
 """Where rewardsmith keeps what it need not make again: installed models, and caches beside them; what `~` stands for."""
 
 import contextlib
+import difflib
 import os
 from pathlib import Path
 
@@ -30,3 +31,13 @@ def expanded(name: str) -> Path:
     with contextlib.suppress(RuntimeError):
         return path if path.exists() else path.expanduser()
     return path
+
+
+def near_name(path: Path) -> Path | None:
+    """What lies in the same folder as a path that is not there, under almost the same name; None where nothing does."""
+    try:
+        names = os.listdir(path.parent)
+    except (OSError, ValueError):
+        return None
+    found = difflib.get_close_matches(path.name, names, n=1, cutoff=0.75)
+    return path.parent / found[0] if found else None

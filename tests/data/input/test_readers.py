@@ -219,3 +219,13 @@ def test_a_folder_stands_for_its_data_files_in_order(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("{}")
     assert [str(path.relative_to(tmp_path)) for path in files_of(tmp_path)] == ["a.txt", "b.jsonl", "sub/a.jsonl.gz"]
+
+
+def test_a_file_that_is_not_there_is_answered_with_the_one_that_was_probably_meant(tmp_path):
+    (tmp_path / "pairs.jsonl").write_text("{}\n")
+    with pytest.raises(DataError, match=r"does not exist; did you mean .*/pairs\.jsonl\?"):
+        files_of(tmp_path / "piars.jsonl")
+    with pytest.raises(DataError, match="check the path"):
+        files_of(tmp_path / "something-else.csv")
+    with pytest.raises(DataError, match="check the path"):
+        files_of(tmp_path / "no-folder" / "pairs.jsonl")

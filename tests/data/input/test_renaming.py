@@ -68,3 +68,14 @@ def test_csv_cells_under_a_new_name_are_read_as_what_they_become(tmp_path):
     path.write_text('ask,answers,points\np,"[""a"", ""b""]","[1, 2]"\n')
     (record,) = load(path, map=["prompt=ask", "responses=answers", "scores=points"]).records
     assert record.ratings == {"overall": (1.0, 2.0)}
+
+
+@pytest.mark.parametrize(("wrong", "meant"), [("promt", "prompt"), ("choosen", "chosen"), ("rejeted", "rejected")])
+def test_a_misspelt_name_is_refused_with_the_one_that_was_meant(wrong, meant):
+    with pytest.raises(UsageError, match=f"unknown name '{wrong}'. Did you mean '{meant}'"):
+        parse_renames((f"{wrong}=q",))
+
+
+@pytest.mark.parametrize("name", ["topic", "prompts", "response_a", "reject", "source", "orig_instruction", "Prompt"])
+def test_other_names_are_columns_of_their_own(name):
+    assert parse_renames((f"{name}=q",))[0].target == name

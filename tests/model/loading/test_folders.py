@@ -8,6 +8,7 @@ import pytest
 import foreign
 from rewardsmith.errors import ContractError, ModelError
 from rewardsmith.model.loading.backbones import open_backbone
+from rewardsmith.model.loading.locating import locate
 from rewardsmith.model.reward_model import RewardModel
 
 
@@ -151,3 +152,9 @@ def test_a_pickled_value_head_is_not_opened(tmp_path):
     (tmp_path / "value_head.safetensors").rename(tmp_path / "value_head.bin")
     with pytest.raises(ModelError, match=r"no value_head.safetensors; only value_head.bin, a pickle"):
         RewardModel.load(tmp_path, device="cpu")
+
+
+def test_a_folder_that_is_not_there_is_answered_with_the_one_that_was_probably_meant(tmp_path):
+    (tmp_path / "runs" / "first").mkdir(parents=True)
+    with pytest.raises(ModelError, match=r"no such folder .*frist'; did you mean .*/runs/first\?"):
+        locate(str(tmp_path / "runs" / "frist"))

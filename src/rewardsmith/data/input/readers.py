@@ -25,6 +25,7 @@ from rewardsmith.data.input.lines import InputLine, lines, readable
 from rewardsmith.data.input.rows import InputRow, Raw, RowError, kind, parse, quarantined
 from rewardsmith.data.input.saved_datasets import is_beside_data, is_saved, saved_files
 from rewardsmith.errors import DataError
+from rewardsmith.files.places import near_name
 from rewardsmith.records import Document
 from rewardsmith.settings.file_names import not_utf8
 from rewardsmith.settings.in_memory import names_memory
@@ -133,6 +134,9 @@ def missing(path: Path) -> str:
             f"{path} does not exist, but {whole} does; only prepare and train accept a share; use the name without "
             "the share here"
         )
+    near = near_name(path)
+    if near is not None:
+        return f"{path} does not exist; did you mean {near}?"
     return f"{path} does not exist; expected a file or folder with data; check the path"
 
 

@@ -3,6 +3,7 @@ values of a label mean, `preferred=label:1=a,2=b`.
 """
 
 import contextlib
+import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -13,6 +14,11 @@ from rewardsmith.errors import DataError, UsageError
 
 LABEL = "preferred"
 """The new name whose values may be given a meaning: which of two responses is the better one."""
+USUAL = (
+    *("prompt", "chosen", "rejected", LABEL, "messages", "responses", "response"),
+    *("question", "instruction", "conversation"),
+)
+"""Names that most formats have."""
 RULE = re.compile(r"(.+?):((?:[^,]+=(?:a|b|tie))(?:,[^,]+=(?:a|b|tie))*)")
 
 
@@ -44,7 +50,20 @@ def parse(text: str) -> tuple[str, str]:
     target, separator, path = text.partition("=")
     if not (target and separator and path):
         raise UsageError(f"--map {text!r}: expected NAME=COLUMN, for example prompt=instruction")
+    refuse_misspelt(target, path)
     return target, path
+
+
+def refuse_misspelt(target: str, path: str) -> None:
+    """UsageError for a name that is almost that of a column which most formats have, and of none: `promt`.
+
+    A name that continues another (`prompts`, `response_a`) is one of its own.
+    """
+    close = difflib.get_close_matches(target, USUAL, n=1, cutoff=0.8)
+    if not close or target in USUAL or not target.isalpha() or not target.islower():
+        return
+    if not (target.startswith(close[0]) or close[0].startswith(target)):
+        raise UsageError(f"--map {target}={path}: unknown name {target!r}. Did you mean {close[0]!r}?")
 
 
 def with_rule(target: str, path: str) -> Rename:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from rewardsmith.errors import ModelError, UsageError
 from rewardsmith.files.manifest import read_manifest
-from rewardsmith.files.places import expanded, models_folder
+from rewardsmith.files.places import expanded, models_folder, near_name
 
 EMBEDDED = ("tiny", "smollm2-135m", "minilm-l6", "e5-multilingual")
 HUB_FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "*.tiktoken", "*.py")
@@ -28,6 +28,8 @@ def locate(name: str) -> str:
         return str(folder)
     if folder.is_file():
         raise ModelError(f"{name} is a file; pass the folder with config.json, weights and tokenizer")
+    if (near := near_name(folder)) is not None and near.is_dir():
+        raise ModelError(f"no such folder {name!r}; did you mean {near}?")
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
         refuse_without_network(name)
         return fetch(name)
