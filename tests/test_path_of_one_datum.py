@@ -101,7 +101,8 @@ def calls_with(folder, count):
 def on_the_way(tmp_path_factory):
     """The modules of each command with a function that runs for every row."""
     folder = tmp_path_factory.mktemp("path")
-    calls_with(folder, FEW)  # so that nothing is imported or made for the first time below
+    for command in COMMANDS:  # not watched, which takes long: nothing is imported or made for the first time below
+        assert main(words_of(command, folder, FEW)) == 0
     fewer, more = calls_with(folder, FEW), calls_with(folder, MANY)
     found = {}
     for command in COMMANDS:

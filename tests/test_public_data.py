@@ -100,10 +100,16 @@ def test_a_row_comes_back_with_all_that_it_had(model):
     assert row == {**ROWS[0], "mine": [1, {"a": None}]}
 
 
+@pytest.fixture(scope="module")
+def kept_of_file(file, tmp_path_factory):
+    """How many rows of the file are kept."""
+    return rs.prepare(file, tmp_path_factory.mktemp("prepared") / "data").kept
+
+
 @pytest.mark.parametrize("form", ["pandas", "loaded"])
-def test_prepare_and_train_take_every_form_and_tell_the_same_of_it(form, file, tmp_path):
+def test_prepare_and_train_take_every_form_and_tell_the_same_of_it(form, kept_of_file, tmp_path):
     made = rs.prepare(FORMS[form](), tmp_path / "data")
-    assert made.kept == rs.prepare(file, tmp_path / "from_file").kept == len(ROWS)
+    assert made.kept == kept_of_file == len(ROWS)
     told = json.loads((tmp_path / "data" / "prepare.json").read_text())
     (source,) = told["settings"]["sources"]
     assert "in memory (40 rows, sha256 " in source

@@ -75,8 +75,10 @@ LABEL_COLUMNS = (
 def label_columns_of(row: Columns) -> LabelColumns | None:
     """How a row says which of its two responses is better; None where it has no two responses and a label."""
     for found in LABEL_COLUMNS:
-        named = first_of(row, [found.prompt] if found.prompt else PROMPT_NAMES)
-        if named and all(row.get(name) is not None for name in (*found.answers, found.label)):
+        # The prompt last: it has many names, and most rows lack the label already.
+        if all(row.get(name) is not None for name in (found.label, *found.answers)) and first_of(
+            row, [found.prompt] if found.prompt else PROMPT_NAMES
+        ):
             return found
     return None
 

@@ -28,14 +28,20 @@ def locate(name: str) -> str:
         return str(folder)
     if folder.is_file():
         raise ModelError(f"{name} is a file; pass the folder with config.json, weights and tokenizer")
-    if (near := near_name(folder)) is not None and near.is_dir():
-        raise ModelError(f"no such folder {name!r}; did you mean {near}?")
+    refuse_misspelt(name, folder)
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
         refuse_without_network(name)
         return fetch(name)
     raise ModelError(
         f"unknown model {name!r}: no such folder; known models: {', '.join(EMBEDDED)}, or a Hub name ORG/NAME"
     )
+
+
+def refuse_misspelt(name: str, folder: Path) -> None:
+    """ModelError where a folder of almost the same name lies beside: then no hub is asked."""
+    near = near_name(folder)
+    if near is not None and near.is_dir():
+        raise ModelError(f"no such folder {name!r}; did you mean {near}?")
 
 
 def check_name(name: str) -> None:
