@@ -54,6 +54,7 @@ codes = [cli.main(words) for words in (
     ["card", str(run), "--overwrite"],
     ["compare", str(folder / "evaluated"), str(folder / "evaluated")],
 )]
+opened = sorted({"deepspeed", "mlflow", "ray", "wandb"} & set(sys.modules))
 probes = len(events["network"]), len(events["pickle.find_class"])
 import pickle, socket
 pickle.loads(pickle.dumps(Path("x")))  # the watch sees what it is for
@@ -62,7 +63,7 @@ try:
 except OSError:
     pass
 seen = len(events["network"]) - probes[0], len(events["pickle.find_class"]) - probes[1]
-Path(sys.argv[2]).write_text(json.dumps({"codes": codes, "events": events, "seen": seen}))
+Path(sys.argv[2]).write_text(json.dumps({"codes": codes, "events": events, "seen": seen, "opened": opened}))
 """
 
 
@@ -116,3 +117,8 @@ def test_only_lines_of_our_own_are_on_the_screen(watched):
     lines = [line for line in watched[1]["screen"].splitlines() if line.strip()]
     assert len(lines) > 20
     assert [line for line in lines if not re.search("[\u4e00-\u9fff]", line)] == []
+
+
+def test_no_large_library_is_opened_that_nobody_asked_for(watched):
+    """accelerate would open deepspeed to save a model, and that MLflow: longer than torch takes."""
+    assert watched[1]["opened"] == []

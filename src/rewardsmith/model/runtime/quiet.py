@@ -2,7 +2,9 @@
 
 import contextlib
 import logging
+import sys
 from collections.abc import Iterator
+from typing import Any
 
 
 def quiet_bitsandbytes() -> None:
@@ -12,17 +14,14 @@ def quiet_bitsandbytes() -> None:
 
 @contextlib.contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """No bars and no list of new weights while a model is opened or saved; both are as before afterwards.
-
-    To save a model transformers opens accelerate, and that opens deepspeed where it is installed, used or not.
-    """
+    """No bars and no list of new weights while a model is opened or saved; both are as before afterwards."""
     from transformers.utils import logging as transformers_logging
 
     level, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
-        with quiet_deepspeed():
+        with deepspeed_unopened():
             yield
     finally:
         transformers_logging.set_verbosity(level)
@@ -31,16 +30,19 @@ def quiet_transformers() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def quiet_deepspeed() -> Iterator[None]:
-    """Errors only from deepspeed's log, which it sets up and writes to as soon as it is imported."""
-    log = logging.getLogger("DeepSpeed")
-    log.addFilter(is_error)  # a level would be set anew by the import
+def deepspeed_unopened() -> Iterator[None]:
+    """While a model is saved, deepspeed counts as installed only where this process has opened it.
+
+    accelerate opens it to ask whether the model is one of its engines, which without it no model can be. That takes
+    longer than to open torch (it brings MLflow where that is installed), and its log goes to standard output.
+    """
+    other: Any = sys.modules.get("accelerate.utils.other")  # transformers has opened it where it is installed
+    asked = getattr(other, "is_deepspeed_available", None)
+    if asked is None:
+        yield
+        return
+    other.is_deepspeed_available = lambda: "deepspeed" in sys.modules
     try:
         yield
     finally:
-        log.removeFilter(is_error)
-
-
-def is_error(entry: logging.LogRecord) -> bool:
-    """Whether an entry of a log tells of an error."""
-    return entry.levelno >= logging.ERROR
+        other.is_deepspeed_available = asked
