@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
 from rewardsmith.evaluate import calibration
+from rewardsmith.evaluate.inference.noise_floor import calibrated_noise_floor, ece_noise_floor
 from rewardsmith.evaluate.metrics import nll, sigmoid
 from rewardsmith.evaluate.statistics import clustered_mean
 
@@ -61,13 +62,13 @@ def test_label_ties_and_zero_weights_play_no_part():
 
 def test_a_constant_model_is_calibrated():
     assert calibration.ece(np.zeros(50), np.ones(50)) == 0.0
-    assert calibration.ece_noise_floor(np.zeros(50), np.ones(50), rng=np.random.default_rng(0)) == 0.0
+    assert ece_noise_floor(np.zeros(50), np.ones(50), rng=np.random.default_rng(0)).limit == 0.0
 
 
 def test_nothing_gives_nan():
     nothing = np.zeros(0)
     assert math.isnan(calibration.ece(nothing, nothing))
-    assert math.isnan(calibration.ece_noise_floor(nothing, nothing, rng=np.random.default_rng(0)))
+    assert math.isnan(ece_noise_floor(nothing, nothing, rng=np.random.default_rng(0)).mean)
     assert math.isnan(calibration.fit_temperature(nothing, nothing))
     assert calibration.reliability(nothing, nothing) == ()
 
@@ -94,10 +95,10 @@ def test_equal_confidences_share_a_bin_in_any_order():
 def test_the_noise_floor_is_what_calibrated_models_show_on_average():
     seen = [calibration.ece(calibrated(300, seed), np.ones(300)) for seed in range(60)]
     margin = calibrated(300, 999)
-    floor = calibration.ece_noise_floor(margin, np.ones(300), rng=np.random.default_rng(1))
+    floor = ece_noise_floor(margin, np.ones(300), rng=np.random.default_rng(1)).mean
     assert floor == pytest.approx(np.mean(seen), rel=0.15)
-    large = calibration.ece_noise_floor(calibrated(30_000), np.ones(30_000), rng=np.random.default_rng(1), draws=20)
-    assert large == pytest.approx(floor / 10, rel=0.2)
+    large = ece_noise_floor(calibrated(30_000), np.ones(30_000), rng=np.random.default_rng(1), draws=20)
+    assert large.mean == pytest.approx(floor / 10, rel=0.2)
 
 
 @given(st.floats(0.2, 8.0))
@@ -163,3 +164,34 @@ def test_comparisons_of_one_prompt_are_one_trial_of_a_bin():
     assert (together.low, together.high) == (pytest.approx(same.low), pytest.approx(same.high))
     assert together.n == alone.n == 200
     assert alone.high - alone.low < together.high - together.low
+
+
+@pytest.mark.parametrize(("prompts", "size"), [(40, 1), (40, 5)])
+def test_a_calibrated_model_exceeds_its_limit_as_rarely_as_said(prompts, size):
+    rng, beyond, repeats = np.random.default_rng(prompts + size), 0, 200
+    cluster = np.repeat(np.arange(prompts), size)
+    for _ in range(repeats):
+        margin = np.abs(rng.normal(0, 1.5, cluster.size))
+        shared = rng.random(cluster.size) < math.sqrt(0.3 if size > 1 else 0.0)
+        number = np.where(shared, rng.random(prompts)[cluster], rng.random(cluster.size))
+        margin = np.where(number < 1 / (1 + np.exp(-margin)), margin, -margin)
+        limit = ece_noise_floor(margin, np.ones(margin.size), cluster=cluster, rng=rng, draws=200).limit
+        beyond += calibration.ece(margin, np.ones(margin.size)) > limit
+    # 5 % are expected, with a standard error of 1.5 %.
+    assert beyond / repeats <= 0.095
+
+
+def test_the_error_of_a_fitted_temperature_is_part_of_the_floor_after_it():
+    rng = np.random.default_rng(4)
+    scaled, everything = calibrated(60, 5), np.ones(60, dtype=bool)
+    fixed = ece_noise_floor(scaled, np.ones(60), rng=rng)
+    more = {"judged": everything, "weight": np.ones(60), "cluster": np.arange(60), "draws": 400}
+    apart = [(np.arange(60) % 5 != number, np.arange(60) % 5 == number) for number in range(5)]
+    by_folds = calibrated_noise_floor(scaled, np.ones(60), rng=rng, parts=apart, **more)
+    assert by_folds.limit > fixed.limit
+    large = calibrated(20_000, 6)
+    more = {"judged": np.ones(20_000, dtype=bool), "weight": np.ones(20_000), "cluster": np.arange(20_000), "draws": 30}
+    halves = [(np.arange(20_000) % 2 == number, np.arange(20_000) % 2 != number) for number in range(2)]
+    surer = calibrated_noise_floor(large, np.ones(20_000), rng=rng, parts=halves, **more)
+    plain = ece_noise_floor(large, np.ones(20_000), rng=rng, draws=30)
+    assert surer.mean == pytest.approx(plain.mean, rel=0.25)

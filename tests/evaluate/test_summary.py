@@ -65,7 +65,7 @@ def test_a_calibrated_model_is_seen_as_one():
     assert found.auc in found.intervals.auc
     assert found.nll in found.intervals.nll
     assert found.nll < found.to_json()["nll_at_chance"]
-    assert found.calibration.ece < 2 * found.calibration.noise_floor
+    assert found.calibration.ece < found.calibration.floor.limit
     assert found.calibration.temperature == pytest.approx(1.0, rel=0.15)
     assert found.calibration.source == "5-fold by prompt"
     assert (found.intervals.accuracy.method, found.too_few_prompts) == ("t", False)
@@ -76,7 +76,7 @@ def test_the_temperature_comes_from_validation():
     found = summarize(model(2000, heat=4.0), validation=model(2000, seed=1, heat=4.0), resamples=100)
     assert found.calibration.source == "validation"
     assert found.calibration.temperature == pytest.approx(4.0, rel=0.15)
-    assert found.calibration.ece > 3 * found.calibration.noise_floor
+    assert found.calibration.ece > 3 * found.calibration.floor.mean
     assert found.calibration.ece_calibrated < found.calibration.ece / 2
     assert len(found.calibration.calibrated) == len(found.calibration.raw) == 15
 

@@ -19,9 +19,6 @@ from rewardsmith.evaluate.statistics import clustered_mean
 BINS = 15
 """As in Guo et al. (2017), but of equal mass."""
 
-FLOOR_DRAWS = 200
-"""Simulated label sets; the mean of 200 is known to about 2 % of itself."""
-
 TEMPERATURE_SPAN = 1e4
 """The temperature is searched between the typical margin divided by this and times this."""
 
@@ -102,7 +99,7 @@ def ece(
     """Expected calibration error: sum over bins of (mass of bin / mass) |mean correct - mean confidence|, in [0, 1].
 
     Guo et al. 2017, eq. 3, with equal-mass bins (Nguyen & O'Connor 2015). Chance alone makes it positive
-    for a calibrated model: compare it with `ece_noise_floor`.
+    for a calibrated model: compare it with `inference.noise_floor`.
     """
     return binned_error(fold(margin, preference, weight=weight, bins=bins))
 
@@ -114,31 +111,6 @@ def binned_error(folded: Folded, correct: Float[np.ndarray, " N"] | None = None)
     outcome = folded.correct if correct is None else correct
     gaps = np.bincount(folded.bin, folded.weight * (outcome - folded.confidence), folded.bins)
     return float(np.abs(gaps).sum() / folded.weight.sum())
-
-
-def ece_noise_floor(
-    margin: Float[np.ndarray, " N"],
-    preference: Float[np.ndarray, " N"],
-    *,
-    rng: np.random.Generator,
-    weight: Float[np.ndarray, " N"] | None = None,
-    bins: int = BINS,
-    draws: int = FLOOR_DRAWS,
-) -> float:
-    """The mean calibration error of a perfectly calibrated model with these confidences, by chance alone.
-
-    Outcomes are drawn with the stated confidences (consistency resampling, Broecker & Smith 2007), one judge per
-    comparison and all independent: too high for soft labels of many judges, too low for prompts with many comparisons.
-    """
-    folded = fold(margin, preference, weight=weight, bins=bins)
-    if not folded.bin.size:
-        return float("nan")
-    tied = folded.confidence == 0.5
-    errors = []
-    for _ in range(draws):
-        drawn = (rng.random(tied.size) < folded.confidence).astype(np.float64)
-        errors.append(binned_error(folded, np.where(tied, 0.5, drawn)))
-    return float(np.mean(errors))
 
 
 def reliability(

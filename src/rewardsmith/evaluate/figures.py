@@ -6,6 +6,7 @@ from typing import Any
 
 from rewardsmith.evaluate.breakdown import Group
 from rewardsmith.evaluate.calibration import ReliabilityBin
+from rewardsmith.evaluate.inference.noise_floor import NoiseFloor
 from rewardsmith.evaluate.rankings import FEWEST, Order
 from rewardsmith.evaluate.sides import RuleSides
 from rewardsmith.evaluate.statistics import Interval
@@ -38,7 +39,8 @@ class Calibration:
 
     ece: float
     ece_calibrated: float
-    noise_floor: float
+    floor: NoiseFloor
+    floor_calibrated: NoiseFloor
     temperature: float
     source: str | None
     raw: tuple[ReliabilityBin, ...]
@@ -99,7 +101,10 @@ def calibration_json(found: Calibration) -> dict[str, Any]:
     return {
         "ece": plain(found.ece),
         "ece_calibrated": plain(found.ece_calibrated),
-        "ece_noise_floor": plain(found.noise_floor),
+        "ece_noise_floor": plain(found.floor.mean),
+        "ece_limit": plain(found.floor.limit),
+        "ece_calibrated_noise_floor": plain(found.floor_calibrated.mean),
+        "ece_calibrated_limit": plain(found.floor_calibrated.limit),
         "temperature": plain(found.temperature),
         "temperature_source": found.source,
         "reliability": {"raw": bins_json(found.raw), "calibrated": bins_json(found.calibrated)},

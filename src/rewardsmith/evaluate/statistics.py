@@ -21,6 +21,8 @@ from rewardsmith.evaluate.inference.clustered import (
     SHARE,
     ClusteredMean,
     clustered_mean,
+    gather_clusters,
+    intraclass_correlation,
     paired_difference,
 )
 from rewardsmith.evaluate.inference.combined import Combination, group_gap, macro_average
@@ -84,8 +86,10 @@ __all__ = [
     "clustered_mean",
     "effective_size",
     "equivalence",
+    "gather_clusters",
     "group_gap",
     "holm",
+    "intraclass_correlation",
     "jackknife_t_interval",
     "macro_average",
     "minimal_detectable_difference",

@@ -22,6 +22,8 @@ from rewardsmith.evaluate.figures import (
     order_json,
     plain,
 )
+from rewardsmith.evaluate.folds import fold_count, folds_of_clusters
+from rewardsmith.evaluate.inference.noise_floor import NO_FLOOR, NoiseFloor, calibrated_noise_floor, ece_noise_floor
 from rewardsmith.evaluate.metrics import Moments
 from rewardsmith.evaluate.rankings import Order, order_of
 from rewardsmith.evaluate.sides import sides_of
@@ -277,7 +279,7 @@ def nll_interval(used: Comparisons, *, seed: int, resamples: int) -> Interval:
 
 
 def calibrate(rows: Comparisons, validation: Comparisons | None, *, seed: int) -> Calibration:
-    """Calibration before and after the temperature, with the error that chance alone would show."""
+    """Calibration before and after the temperature, each with the error that chance alone would show."""
     margin, preference, weight = rows.margin, rows.preference, rows.weight
     if validation is not None:
         source: str | None = "validation"
@@ -289,14 +291,36 @@ def calibrate(rows: Comparisons, validation: Comparisons | None, *, seed: int) -
         scaled = calibration.cross_fitted_margin(margin, preference, cluster=rows.cluster, weight=weight, seed=seed)
     usable = not math.isnan(temperature) and not np.isnan(scaled).any()
     rng = np.random.default_rng(seed)
+    floor = ece_noise_floor(margin, preference, weight=weight, cluster=rows.cluster, rng=rng)
+    after = floor_after(rows, validation, temperature, seed=seed) if usable else NO_FLOOR
     return Calibration(
         ece=calibration.ece(margin, preference, weight=weight),
         ece_calibrated=calibration.ece(scaled, preference, weight=weight) if usable else math.nan,
-        noise_floor=calibration.ece_noise_floor(margin, preference, weight=weight, rng=rng),
+        floor=floor,
+        floor_calibrated=after,
         temperature=temperature if usable else math.nan,
         source=source if usable else None,
         raw=calibration.reliability(margin, preference, weight=weight, cluster=rows.cluster),
         calibrated=calibration.reliability(scaled, preference, weight=weight, cluster=rows.cluster) if usable else (),
+    )
+
+
+def floor_after(rows: Comparisons, validation: Comparisons | None, temperature: float, *, seed: int) -> NoiseFloor:
+    """The noise floor after the temperature, fitted anew as it was: on validation, else on the other folds."""
+    fold = folds_of_clusters(rows.cluster, seed=seed, folds=fold_count(rows.cluster))
+    margin, preference, weight, cluster = rows.margin, rows.preference, rows.weight, rows.cluster
+    judged = np.ones(len(rows), dtype=bool)
+    parts = [(fold != number, fold == number) for number in np.unique(fold)]
+    if validation is not None:
+        used = validation.take((validation.weight > 0) & metrics.decided(validation.preference))
+        margin, preference = np.concatenate([used.margin, margin]), np.concatenate([used.preference, preference])
+        weight = np.concatenate([used.weight, weight])
+        cluster = np.concatenate([used.cluster - used.cluster.max(initial=0) + cluster.min(initial=0) - 1, cluster])
+        judged = np.arange(margin.size) >= len(used)
+        parts = [(~judged, judged)]
+    rng = np.random.default_rng(seed)
+    return calibrated_noise_floor(
+        margin / temperature, preference, rng=rng, parts=parts, judged=judged, weight=weight, cluster=cluster
     )
 
 

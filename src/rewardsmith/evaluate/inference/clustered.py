@@ -162,26 +162,39 @@ def effective_number(
 ) -> float:
     """How many independent rows the mean is worth: 1 / (r a + (1 - r) b) with r the intraclass correlation.
 
-    a and b are `at_worst` and `at_best` of the clusters. r is the mean product of two residuals of one cluster over their
-    variance, each cluster counted with its weight, corrected for the mean being estimated (moments, as in Kish 1965 and
-    Donner & Eliasziw 1991), then drawn towards 1 by 1 / (1 + (t / TELLING)^2), t = min(1, 4 spread^2) x clusters of
-    several rows: right answers alone tell nothing of how alike wrong ones are. `spread` is the standard deviation of the
-    values with observations added. The variance of the clusters as they are takes its place where UNEVEN says so.
+    a and b are `at_worst` and `at_best` of the clusters. `spread` is the standard deviation of the values with observations
+    added. The variance of the clusters as they are takes the place of r where UNEVEN says so.
     """
     worst, best = clusters.at_worst, clusters.at_best
-    several = clusters.rows > 1
     total = float(clusters.weight.sum())
-    variance = float(weight @ residual**2) / total
-    if variance < SAME or not several.any():
+    variance = float((weight * residual**2).sum()) / total
+    correlation = intraclass_correlation(residual, weight, clusters, spread=spread)
+    if variance < SAME or correlation == 1:
         return 1 / worst
+    modelled = correlation * worst + (1 - correlation) * best
+    sums = np.bincount(clusters.index, weight * residual, clusters.size) / total
+    between = float((sums**2 / np.maximum(1 - clusters.weight / total, SAME)).sum()) / variance
+    return 1 / min(worst, max(best, modelled, between / UNEVEN))
+
+
+def intraclass_correlation(
+    residual: Float[np.ndarray, " N"], weight: Float[np.ndarray, " N"], clusters: ClusteredRows, *, spread: float
+) -> float:
+    """How alike the rows of a cluster are, in [0, 1], on the side of caution; 1 where nothing is known.
+
+    The mean product of two residuals of one cluster over their variance, each cluster counted with its weight, corrected for
+    the mean being estimated (moments, as Donner & Eliasziw 1991 do for categories), then drawn towards 1 by
+    1 / (1 + (t / TELLING)^2), t = min(1, 4 spread^2) x clusters of several rows: right answers alone say little of how
+    alike wrong ones are.
+    """
+    several = clusters.rows > 1
+    variance = float((weight * residual**2).sum()) / float(clusters.weight.sum())
+    if variance < SAME or not several.any():
+        return 1.0
     sums = np.bincount(clusters.index, weight * residual, clusters.size)
     own = np.bincount(clusters.index, (weight * residual) ** 2, clusters.size)
     pairs = float(((clusters.weight**2 - clusters.squares) / clusters.weight)[several].sum())
     alike = float(((sums**2 - own) / clusters.weight)[several].sum()) / pairs / variance
-    correlation = min(1.0, max(0.0, (alike + best) / (1 - worst + best)))
+    found = min(1.0, max(0.0, (alike + clusters.at_best) / (1 - clusters.at_worst + clusters.at_best)))
     telling = min(1.0, 4 * spread**2) * float(several.sum())
-    correlation += (1 - correlation) / (1 + (telling / TELLING) ** 2)
-    modelled = correlation * worst + (1 - correlation) * best
-    share = clusters.weight / total
-    between = float(((sums / total) ** 2 / np.maximum(1 - share, SAME)).sum()) / variance
-    return 1 / min(worst, max(best, modelled, between / UNEVEN))
+    return found + (1 - found) / (1 + (telling / TELLING) ** 2)
