@@ -1,9 +1,10 @@
-"""How often 95 % intervals contain the truth: accuracy, paired difference, gap of two groups, and the noise floor of ECE.
+"""How often 95 % intervals contain the truth: accuracy, paired difference, gap of two groups.
 
-    python benchmarks/coverage.py [--kinds accuracy paired gap ece] [--repeats 1000] [--output benchmarks/results/coverage.json]
+    python benchmarks/coverage.py [--kinds accuracy paired gap] [--repeats 1000] [--output FILE]
 
-Prompts 5 to 3,000 with 1, 3 or 10 comparisons each, or Pareto many (exponent 1.5, that mean, at least one); comparisons of one
-prompt correlated 0 or 0.3. For ECE: how often a calibrated model stays under the limit. Simulated, so no data are needed.
+Prompts 5 to 3,000 with 1, 3 or 10 comparisons each, or Pareto many (exponent 1.5, that mean, at least one); comparisons of
+one prompt correlated 0 or 0.3. Simulated, so no data are needed; writes results/coverage.json and prints docs/metrics.md's
+table.
 """
 
 import argparse
@@ -26,7 +27,7 @@ LOWEST, HIGHEST, MANY = 0.935, 0.975, 100
 
 @dataclass(frozen=True)
 class Cell:
-    """One simulated situation; `level` is the accuracy, the share of flipped comparisons, or unused (ece)."""
+    """One simulated situation; `level` is the accuracy, or the share of flipped comparisons (paired)."""
 
     kind: str
     prompts: int
@@ -109,9 +110,8 @@ def table(rows: list[dict]) -> str:
         found = [row["coverage"] for row in rows if (row["kind"], row["prompts"]) == (kind, prompts)]
         wide = sum(value > HIGHEST for value in found) if prompts >= MANY else "–"
         low = sum(value < LOWEST for value in found)
-        lines.append(
-            f"| {kind} | {prompts:,} | {len(found)} | {min(found):.3f} | {np.mean(found):.3f} | {max(found):.3f} | {low} | {wide} |"
-        )
+        spread = f"{min(found):.3f} | {np.mean(found):.3f} | {max(found):.3f}"
+        lines.append(f"| {kind} | {prompts:,} | {len(found)} | {spread} | {low} | {wide} |")
     return "\n".join(lines)
 
 
