@@ -186,6 +186,7 @@ def compare(
     a: str | Path,
     b: str | Path,
     *,
+    also: str | Path | Sequence[str | Path] = (),
     seed: int = 0,
     output: str | Path | None = None,
     overwrite: bool = False,
@@ -197,7 +198,8 @@ def compare(
     Options:
         a: Run folder, or the --output of evaluate.
         b: The other run or evaluation, on the same data.
-        seed: Random seed of the bootstrap and the permutation test.
+        also: Further runs or evaluations on the same data; each pair of all of them is compared.
+        seed: Random seed of the permutation test.
         output: Output folder for comparison.html, comparison.md and comparison.json; default: none are written.
         overwrite: Replace an existing comparison.
     """

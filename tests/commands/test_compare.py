@@ -97,3 +97,58 @@ def test_the_interval_covers_weighted_differences_of_prompts(tmp_path):
         alarms += found.p_value < 0.05
     assert covered >= 88  # 95 are expected, with a standard deviation of 2.2
     assert alarms <= 12
+
+
+def test_each_pair_of_several_is_compared_with_p_values_adjusted(tmp_path):
+    right = {"a": 90, "b": 80, "c": 50}
+    folders = [folder(tmp_path / name, [1.0] * n + [-1.0] * (100 - n)) for name, n in right.items()]
+    found = rs.compare(folders[0], folders[1], also=[folders[2]])
+    assert [(row["a"], row["b"]) for row in found.pairs] == [("A", "B"), ("A", "C"), ("B", "C")]
+    assert [row["accuracy_difference"] for row in found.pairs] == pytest.approx([0.1, 0.4, 0.3])
+    smallest = min(row["p_value"] for row in found.pairs)
+    assert min(row["p_adjusted"] for row in found.pairs) == pytest.approx(3 * smallest)
+    assert found.pairs[0]["p_value"] == found.p_value
+
+
+def test_flips_are_listed_largest_change_first(tmp_path):
+    first = folder(tmp_path / "a", [1.0, -1.0, 2.0, 1.0], preference=[1.0, 1.0, 1.0, 0.5])
+    second = folder(tmp_path / "b", [1.0, 0.5, -2.0, -1.0], preference=[1.0, 1.0, 1.0, 0.5])
+    found = rs.compare(first, second)
+    assert [(row["id"], row["margin_a"], row["margin_b"]) for row in found.flips] == [
+        ("r2", 2.0, -2.0),
+        ("r1", -1.0, 0.5),
+    ]
+    assert len(found.flips) == found.flipped
+
+
+def test_categories_are_tested_together(tmp_path):
+    """One of 20 categories differs; the others are coins, of which without a correction one would often differ too."""
+    rng = np.random.default_rng(0)
+    category = [f"c{number % 20:02}" for number in range(1000)]
+    one = [1.0 if name == "c07" or rng.random() < 0.7 else -1.0 for name in category]
+    two = [-1.0 if name == "c07" else 1.0 if rng.random() < 0.7 else -1.0 for name in category]
+    found = rs.compare(folder(tmp_path / "a", one, category=category), folder(tmp_path / "b", two, category=category))
+    assert [row["category"] for row in found.by_category if row["p_value"] < 0.05] == ["c07"]
+    assert "category c07" in found.to_text()
+    assert len(found.by_category) == 20
+
+
+@pytest.mark.parametrize(
+    ("settings", "alike"), [("lr: 0.1\nseed: 1\n", True), ("lr: 0.2\nseed: 1\n", False), ("lr: 0.1\n", False)]
+)
+def test_two_seeds_of_one_recipe_are_named_as_such(settings, alike, tmp_path):
+    first, second = folder(tmp_path / "a", [1.0] * 30), folder(tmp_path / "b", [1.0] * 10 + [-1.0] * 20)
+    (first / "config.yaml").write_text("lr: 0.1\noutput: a\n")
+    (second / "config.yaml").write_text(settings + "output: b\n")
+    found = rs.compare(first, second)
+    assert found.seeds_only is alike
+    assert ("random seed only" in found.to_text()) is alike
+
+
+def test_the_interval_and_the_p_value_are_one_statement(tmp_path):
+    rng = np.random.default_rng(1)
+    for number in range(40):
+        one, two = (np.sign(rng.normal(shift, 1, 30)).tolist() for shift in (0.6, 0.0))
+        found = rs.compare(folder(tmp_path / f"a{number}", one), folder(tmp_path / f"b{number}", two))
+        assert (found.p_value < 0.05) == (not found.ci[0] <= 0 <= found.ci[1])
+        assert ("better" in found.to_text()) == (found.p_value < 0.05)

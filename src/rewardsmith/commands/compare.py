@@ -1,16 +1,17 @@
 """`rewardsmith compare`: is model A better than model B on the same comparisons, or can that not be told?"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from rewardsmith.language import current
-from rewardsmith.pipelines.compare import column, read_left_out, read_margins, refuse_relabelled
+from rewardsmith.pipelines.compare import Paired, differ_in_seed_only, read_left_out, read_pair
 from rewardsmith.progress import SILENT, Progress
 
 SURE = 0.05
-"""A model is called better where the interval leaves 0 out and the test's p-value is below: few prompts never do both."""
+"""A model is called better where the p-value is below, which is where the interval leaves 0 out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +22,10 @@ class Config:
     """Run folder, or the --output of evaluate."""
     b: Path
     """The other run or evaluation, on the same data."""
+    also: tuple[Path, ...] = ()
+    """Further runs or evaluations on the same data; each pair of all of them is compared."""
     seed: int = 0
-    """Random seed of the bootstrap and the permutation test."""
+    """Random seed of the permutation test."""
     output: Path | None = None
     """Output folder for comparison.html, comparison.md and comparison.json; default: none are written."""
     overwrite: bool = False
@@ -34,9 +37,12 @@ class Result:
     """A minus B on the `n` comparisons that both have, weighted as they are; without label ties and those of weight 0.
 
     `accuracy_difference` is `accuracy_a - accuracy_b`, `ci` its 95 % interval, `p_value` of the paired test that `test`
-    names. On `flipped` comparisons one alone is right: `only_a` and `only_b` of them. `minimal_detectable` is the
-    difference that would be found with 80 % power; `only_in_a` and `only_in_b` count what was left out, `left_out_a` and
-    `left_out_b` repeat what each evaluation did not use as it was given.
+    names; the interval leaves out 0 exactly where the p-value is below 0.05. On `flipped` comparisons one alone is right:
+    `only_a` and `only_b` of them; `flips` lists them, largest change of margin first. `by_category` has the difference in
+    each category, p-values adjusted by Holm over the categories. `minimal_detectable` is the difference that would be found
+    with 80 % power; `only_in_a` and `only_in_b` count what was left out, `left_out_a` and `left_out_b` repeat what each
+    evaluation did not use as it was given. `seeds_only`: both are runs of one recipe with different seeds. `pairs` has each
+    pair of all compared (A and B first), `p_adjusted` by Holm over the pairs.
     """
 
     accuracy_difference: float
@@ -54,6 +60,10 @@ class Result:
     only_in_b: int
     left_out_a: Mapping[str, Any] = field(default_factory=dict)
     left_out_b: Mapping[str, Any] = field(default_factory=dict)
+    flips: Sequence[Mapping[str, Any]] = ()
+    by_category: Sequence[Mapping[str, Any]] = ()
+    seeds_only: bool = False
+    pairs: Sequence[Mapping[str, Any]] = ()
     report: Path | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -74,26 +84,47 @@ class Result:
             f"({self.test}): {self.known()}",
             f"{self.flipped} comparisons flipped: A alone right {self.only_a}, B alone right {self.only_b}",
         ]
+        if self.seeds_only:
+            lines.append(
+                "A and B differ in their random seed only: the interval covers other prompts, not other seeds, so do not "
+                "prefer one recipe on this difference"
+            )
         if self.minimal_detectable > 0 and math.isfinite(self.minimal_detectable):
             lines.append(f"with this data a difference of {self.minimal_detectable:.3f} would be found with 80 % power")
         if self.only_in_a or self.only_in_b:
             lines.append(f"excluded: {self.only_in_a} comparisons only in A, {self.only_in_b} only in B")
         for name, account in (("A", self.left_out_a), ("B", self.left_out_b)):
             lines += [f"{name}: {sentence}" for sentence in left_out_from(account).sentences()]
+        lines += self.more()
         if self.report is not None:
             lines.append(f"→ {self.report}")
         return "\n".join(lines)
 
+    def more(self) -> list[str]:
+        """A line for each category that differs, and for each pair beside A and B."""
+        lines = []
+        for row in self.by_category:
+            if row["p_value"] < SURE:
+                lines.append(
+                    f"category {row['category']}: A minus B {row['difference']:+.4f} [{row['ci'][0]:+.4f}, "
+                    f"{row['ci'][1]:+.4f}], p = {row['p_value']:.3g} (Holm over {len(self.by_category)} categories)"
+                )
+        for row in self.pairs[1:]:
+            lines.append(
+                f"{row['a']} minus {row['b']}: {row['accuracy_difference']:+.4f} [{row['ci'][0]:+.4f}, "
+                f"{row['ci'][1]:+.4f}] on {row['n']} comparisons, p = {row['p_adjusted']:.3g} (Holm over {len(self.pairs)} pairs)"
+            )
+        return lines
+
     def known(self) -> str:
-        """Which model is better, where both the interval and the test say so."""
-        low, high = self.ci
-        if self.p_value < SURE and (low > 0 or high < 0):
-            return "A is better" if low > 0 else "B is better"
+        """Which model is better, as the p-value and the interval say together."""
+        if self.p_value < SURE:
+            return "A is better" if self.accuracy_difference > 0 else "B is better"
         return "no significant difference"
 
 
 def run(config: Config, progress: Progress = SILENT) -> Result:
-    """Pair the two evaluations comparison by comparison, test the difference of their accuracies, and write the report.
+    """Pair the evaluations comparison by comparison, test the differences of their accuracies, and write the report.
 
     OutputError where a comparison is in `output` already and `overwrite` is not set.
     """
@@ -105,37 +136,23 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     if config.output is None:
         return result
     content = {name: value for name, value in result.to_json().items() if name != "report"}
-    page = write_comparison(content, (config.a, config.b), config.output, lang=current())
+    page = write_comparison(content, (config.a, config.b, *config.also), config.output, lang=current())
     return replace(result, report=page)
 
 
 def tested(config: Config) -> Result:
-    """Pair the two evaluations comparison by comparison and test the difference of their accuracies."""
-    import numpy as np
+    """Pair the evaluations comparison by comparison and test the differences of their accuracies."""
+    from rewardsmith.evaluate.statistics import holm
 
-    from rewardsmith.errors import DataError
-    from rewardsmith.evaluate.metrics import accuracy
-    from rewardsmith.evaluate.paired import compare_margins
-
-    first, second = read_margins(config.a), read_margins(config.b)
-    common = [key for key in first if key in second]
-    if not common:
-        raise DataError(
-            f"{config.a} and {config.b} have no comparison in common; evaluate both models on the same data"
-        )
-    sides = [[side[key] for key in common] for side in (first, second)]
-    refuse_relabelled(zip(*sides, strict=True))
-    margins = [column(side, "margin") for side in sides]
-    preference, weight = column(sides[0], "preference"), column(sides[0], "weight")
-    _, cluster = np.unique([str(row["prompt_id"]) for row in sides[0]], return_inverse=True)
-    found = compare_margins(
-        *margins, preference=preference, weight=weight, cluster=cluster, rng=np.random.default_rng(config.seed)
-    )
-    if not found.n:
-        raise DataError(
-            f"none of the {len(common)} comparisons that {config.a} and {config.b} share has a preferred response and "
-            "a weight above 0; expected at least one"
-        )
+    folders = [config.a, config.b, *config.also]
+    read = [
+        (one, other, read_pair(folders[one], folders[other])) for one, other in combinations(range(len(folders)), 2)
+    ]
+    pairs = [pair_json(folders, one, other, pair, seed=config.seed) for one, other, pair in read]
+    for row, adjusted in zip(pairs, holm([row["p_value"] for row in pairs]), strict=True):
+        row["p_adjusted"] = adjusted
+    pair = read[0][2]
+    found = pair.compare(seed=config.seed)
     return Result(
         accuracy_difference=found.difference,
         ci=(found.interval.low, found.interval.high),
@@ -143,13 +160,40 @@ def tested(config: Config) -> Result:
         test=found.test,
         flipped=found.flipped,
         n=found.n,
-        accuracy_a=accuracy(margins[0], preference, weight=weight),
-        accuracy_b=accuracy(margins[1], preference, weight=weight),
+        accuracy_a=pairs[0]["accuracy_a"],
+        accuracy_b=pairs[0]["accuracy_b"],
         only_a=found.only_first,
         only_b=found.only_second,
         minimal_detectable=found.minimal_detectable,
-        only_in_a=len(first) - len(common),
-        only_in_b=len(second) - len(common),
+        only_in_a=pair.only_in_a,
+        only_in_b=pair.only_in_b,
         left_out_a=read_left_out(config.a),
         left_out_b=read_left_out(config.b),
+        flips=pair.flips(),
+        by_category=pair.by_category(seed=config.seed),
+        seeds_only=differ_in_seed_only(config.a, config.b),
+        pairs=pairs,
     )
+
+
+def pair_json(folders: Sequence[Path], one: int, other: int, pair: Paired, *, seed: int) -> dict[str, Any]:
+    """One pair's figures; `a` and `b` are the letters of the folders in the order given: A, B, C, …"""
+    found = pair.compare(seed=seed)
+    return {
+        "a": chr(ord("A") + one),
+        "b": chr(ord("A") + other),
+        "path_a": str(folders[one]),
+        "path_b": str(folders[other]),
+        "n": found.n,
+        "accuracy_a": pair.accuracy("a"),
+        "accuracy_b": pair.accuracy("b"),
+        "accuracy_difference": found.difference,
+        "ci": [found.interval.low, found.interval.high],
+        "p_value": found.p_value,
+        "test": found.test,
+        "flipped": found.flipped,
+        "only_a": found.only_first,
+        "only_b": found.only_second,
+        "minimal_detectable": found.minimal_detectable,
+        "seeds_only": differ_in_seed_only(folders[one], folders[other]),
+    }

@@ -2,12 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+    from rewardsmith.evaluate.paired import PairedComparison
 
 Key = tuple[str, int, int, int]
 """Id of the record, the two responses, and which of its comparisons of these two, counted from 1 in file order.
@@ -23,9 +26,114 @@ COLUMNS: Mapping[str, tuple[type, ...]] = {
     "preference": NUMBER,
     "margin": (*NUMBER, type(None)),  # null is what JSON has for NaN, which compare_margins refuses in its own words
     "weight": NUMBER,
+    "category": (str, type(None)),
 }
-DEFAULTS: Mapping[str, float] = {"weight": 1.0}
+DEFAULTS: Mapping[str, Any] = {"weight": 1.0, "category": None}
 """What a row says that lacks a column; the other columns have to be there."""
+
+
+SEED_SETTINGS = frozenset({"seed", "output", "overwrite", "resume"})
+"""Settings in which two runs of one recipe may differ."""
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Two evaluations row by row: the comparisons that both have, and how many one of them has alone."""
+
+    a: Rows
+    b: Rows
+    only_in_a: int
+    only_in_b: int
+
+    def compare(self, *, seed: int, where: Sequence[int] | None = None) -> "PairedComparison":
+        """The models on all rows, or on those with these numbers."""
+        import numpy as np
+
+        from rewardsmith.evaluate.paired import compare_margins
+
+        one, two = (side if where is None else [side[number] for number in where] for side in (self.a, self.b))
+        _, cluster = np.unique([str(row["prompt_id"]) for row in one], return_inverse=True)
+        return compare_margins(
+            column(one, "margin"),
+            column(two, "margin"),
+            preference=column(one, "preference"),
+            weight=column(one, "weight"),
+            cluster=cluster,
+            rng=np.random.default_rng(seed),
+        )
+
+    def accuracy(self, side: Literal["a", "b"]) -> float:
+        """The weighted accuracy of one side."""
+        from rewardsmith.evaluate.metrics import accuracy
+
+        rows = self.a if side == "a" else self.b
+        return accuracy(column(rows, "margin"), column(rows, "preference"), weight=column(rows, "weight"))
+
+    def by_category(self, *, seed: int) -> list[dict[str, Any]]:
+        """The difference in each category with a decided comparison; p-values adjusted by Holm over the categories."""
+        from rewardsmith.evaluate.statistics import holm
+
+        groups: dict[str, list[int]] = {}
+        for number, row in enumerate(self.a):
+            if row["category"]:
+                groups.setdefault(row["category"], []).append(number)
+        found = {name: self.compare(seed=seed, where=groups[name]) for name in sorted(groups)}
+        found = {name: one for name, one in found.items() if one.n}
+        adjusted = holm([one.p_value for one in found.values()])
+        return [
+            {
+                "category": name,
+                "n": one.n,
+                "difference": one.difference,
+                "ci": [one.interval.low, one.interval.high],
+                "p_value": p_value,
+            }
+            for (name, one), p_value in zip(found.items(), adjusted, strict=True)
+        ]
+
+    def flips(self) -> list[dict[str, Any]]:
+        """The decided comparisons that one model ranks right and the other does not, largest change of margin first."""
+        import numpy as np
+
+        found = [
+            {name: one[name] for name in ("id", "prompt_id", "i", "j", "category", "weight")}
+            | {"margin_a": one["margin"], "margin_b": two["margin"]}
+            for one, two in zip(self.a, self.b, strict=True)
+            if one["preference"] != 0.5 and one["weight"] > 0 and np.sign(one["margin"]) != np.sign(two["margin"])
+        ]
+        return sorted(found, key=lambda row: -abs(row["margin_a"] - row["margin_b"]))
+
+
+def read_pair(a: Path, b: Path) -> Paired:
+    """The comparisons that two folders share; DataError where they share none, or label or weigh them differently."""
+    from rewardsmith.errors import DataError
+
+    first, second = read_margins(a), read_margins(b)
+    common = [key for key in first if key in second]
+    if not common:
+        raise DataError(f"{a} and {b} have no comparison in common; evaluate both models on the same data")
+    one, two = ([side[key] for key in common] for side in (first, second))
+    refuse_relabelled(zip(one, two, strict=True))
+    if not any(row["weight"] > 0 and row["preference"] != 0.5 for row in one):
+        raise DataError(
+            f"none of the {len(common)} comparisons that {a} and {b} share has a preferred response and "
+            "a weight above 0; expected at least one"
+        )
+    return Paired(one, two, len(first) - len(common), len(second) - len(common))
+
+
+def differ_in_seed_only(a: Path, b: Path) -> bool:
+    """Whether both are runs of one recipe with different seeds, by their config.yaml; False where one has none."""
+    from rewardsmith.settings.yaml_file import plain_values
+
+    paths = [folder / "config.yaml" for folder in (a, b)]
+    if not all(path.is_file() for path in paths):
+        return False
+    one, two = (plain_values(path.read_bytes(), path) for path in paths)
+    same = all(one.get(name) == two.get(name) for name in {*one, *two} - SEED_SETTINGS)
+    return same and one.get("seed") != two.get("seed")
 
 
 def column(rows: Sequence[Mapping[str, Any]], name: str) -> "npt.NDArray[np.float64]":

@@ -36,7 +36,7 @@ NO_FLOOR = NoiseFloor(math.nan, math.nan)
 
 
 @dataclass(frozen=True, eq=False)
-class Outcomes:
+class DrawnOutcomes:
     """What a calibrated model gets right: with its `confidence`, shape (N,), and as alike within a prompt as was seen.
 
     Each comparison takes the number of its prompt with probability sqrt(correlation), else one of its own, and is right
@@ -56,17 +56,17 @@ class Outcomes:
         return np.where(self.confidence == 0.5, 0.5, (number < self.confidence).astype(np.float64))
 
 
-def outcomes_of(folded: Folded) -> Outcomes:
+def outcomes_of(folded: Folded) -> DrawnOutcomes:
     """The stated confidences, and how alike the errors of a prompt are once the mean error of each bin is taken out."""
     clusters = gather_clusters(folded.weight, folded.cluster)
     if (clusters.rows == 1).all():
-        return Outcomes(folded.confidence, clusters.index, 0.0)
+        return DrawnOutcomes(folded.confidence, clusters.index, 0.0)
     mass = np.bincount(folded.bin, folded.weight, folded.bins)
     error = folded.correct - folded.confidence
     lean = np.bincount(folded.bin, folded.weight * error, folded.bins) / np.maximum(mass, 1e-300)
     spread = math.sqrt(float((folded.confidence * (1 - folded.confidence)).mean()))
     correlation = intraclass_correlation(error - lean[folded.bin], folded.weight, clusters, spread=spread)
-    return Outcomes(folded.confidence, clusters.index, correlation)
+    return DrawnOutcomes(folded.confidence, clusters.index, correlation)
 
 
 def ece_noise_floor(
@@ -81,7 +81,7 @@ def ece_noise_floor(
 ) -> NoiseFloor:
     """The floor of `calibration.ece` for a calibrated model with these margins.
 
-    Outcomes are drawn with the stated confidences (consistency resampling, Broecker & Smith 2007), those of a prompt as
+    DrawnOutcomes are drawn with the stated confidences (consistency resampling, Broecker & Smith 2007), those of a prompt as
     alike as was seen (`cluster`; None: each row is a prompt), one judge per comparison: too high for soft labels of many.
     """
     folded = fold(margin, preference, weight=weight, cluster=cluster, bins=bins)
