@@ -110,9 +110,10 @@ class Result:
                     f"{row['ci'][1]:+.4f}], p = {row['p_value']:.3g} (Holm over {len(self.by_category)} categories)"
                 )
         for row in self.pairs[1:]:
+            low, high = row["ci"]
             lines.append(
-                f"{row['a']} minus {row['b']}: {row['accuracy_difference']:+.4f} [{row['ci'][0]:+.4f}, "
-                f"{row['ci'][1]:+.4f}] on {row['n']} comparisons, p = {row['p_adjusted']:.3g} (Holm over {len(self.pairs)} pairs)"
+                f"{row['a']} minus {row['b']}: {row['accuracy_difference']:+.4f} [{low:+.4f}, {high:+.4f}] on {row['n']} "
+                f"comparisons, p = {row['p_adjusted']:.3g} (Holm over {len(self.pairs)} pairs)"
             )
         return lines
 
