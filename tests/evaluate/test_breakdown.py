@@ -104,3 +104,23 @@ def test_languages_are_groups_of_their_own_where_both_occur():
 @pytest.mark.parametrize("present", [["zh", "zh"], ["en", "other"], ["zh", "other"]])
 def test_without_both_languages_there_are_no_such_groups(present):
     assert by_category(build([1, -1], language=np.array(present))) == ()
+
+
+def test_twenty_three_equal_categories_rarely_alarm():
+    """Two comparisons of each prompt, all equally hard: without a correction one of 23 is off in about 70 %."""
+    rng, alarms = np.random.default_rng(0), 0
+    category = np.array([f"c{number // 2 % 23:02}" for number in range(920)])
+    for _ in range(20):
+        margin = np.where(rng.random(920) < 0.75, 1.0, -1.0)
+        found = by_category(build(margin, cluster=np.arange(920) // 2, category=category))
+        alarms += any(group.p_value < 0.05 for group in found)
+    assert alarms <= 3
+
+
+def test_a_category_that_is_worse_is_found_with_its_gap():
+    right = np.concatenate([np.tile([1.0, 1.0, 1.0, -1.0], 75), np.tile([1.0, -1.0, -1.0], 33)])
+    found = by_category(build(right, category=np.array(["a"] * 200 + ["b"] * 100 + ["worse"] * 99)))
+    worse = {group.label: group for group in found}["worse"]
+    assert worse.gap == pytest.approx(1 / 3 - 0.75)
+    assert worse.gap_interval.high < -0.25
+    assert worse.p_value < 1e-6

@@ -35,15 +35,13 @@ DEFAULTS: Mapping[str, Any] = {"weight": 1.0, "category": None}
 SEED_SETTINGS = frozenset({"seed", "output", "overwrite", "resume"})
 """Settings in which two runs of one recipe may differ."""
 
-Rows = Sequence[Mapping[str, Any]]
-
 
 @dataclass(frozen=True)
 class Paired:
     """Two evaluations row by row: the comparisons that both have, and how many one of them has alone."""
 
-    a: Rows
-    b: Rows
+    a: Sequence[Mapping[str, Any]]
+    b: Sequence[Mapping[str, Any]]
     only_in_a: int
     only_in_b: int
 

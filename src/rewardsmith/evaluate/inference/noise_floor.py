@@ -20,7 +20,7 @@ STEPS = 3
 FASTEST = 50.0
 """The temperature of drawn labels lies between the fitted one divided by this and times this."""
 
-Part = tuple[Bool[np.ndarray, " N"], Bool[np.ndarray, " N"]]
+FittedPart = tuple[Bool[np.ndarray, " N"], Bool[np.ndarray, " N"]]
 """Rows that a temperature is fitted on, and rows that it then scales."""
 
 
@@ -96,7 +96,7 @@ def calibrated_noise_floor(
     preference: Float[np.ndarray, " N"],
     *,
     rng: np.random.Generator,
-    parts: Sequence[Part],
+    parts: Sequence[FittedPart],
     judged: Bool[np.ndarray, " N"],
     weight: Float[np.ndarray, " N"],
     cluster: Int[np.ndarray, " N"],
