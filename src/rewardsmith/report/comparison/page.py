@@ -55,9 +55,9 @@ def pair_of(found: Mapping[str, Any], first: str, second: str) -> dict[str, Any]
 
 
 def settled(pair: Mapping[str, Any]) -> str | None:
-    """The letter of the better run, where both the interval and the test, adjusted for the number of pairs, say so."""
-    span, p_value = span_of(pair["ci"]), pair.get("p_adjusted", pair["p_value"])
-    if span is None or p_value is None or p_value >= SURE or span[0] <= 0 <= span[1]:
+    """The letter of the better run, where both the interval and the test say so."""
+    span = span_of(pair["ci"])
+    if span is None or pair["p_value"] is None or pair["p_value"] >= SURE or span[0] <= 0 <= span[1]:
         return None
     return str(pair["a"] if span[0] > 0 else pair["b"])
 
