@@ -9,7 +9,7 @@ from rewardsmith.diagnose.checks.rewards import COLD, HOT
 from rewardsmith.diagnose.checks.signals import design_effect
 from rewardsmith.diagnose.facts import CHANCE_LOSS, Facts, ReliabilityFacts
 from rewardsmith.diagnose.finding import Finding, Said, percent, shown
-from rewardsmith.evaluate.calibration import ece_noise_floor
+from rewardsmith.evaluate.inference.noise_floor import ece_noise_floor
 
 SCALE = COLD, HOT
 """Temperatures between which margins can be spoken of as log odds at all."""
@@ -95,7 +95,7 @@ def floor_after(facts: Facts) -> float:
     margin = compared.margin[used] / facts.temperature
     rng = np.random.default_rng(0)
     floor = ece_noise_floor(margin, compared.preference[used], weight=compared.weights[used], rng=rng)
-    return max(raw, floor)
+    return max(raw, floor.mean)
 
 
 def figures(facts: Facts) -> Said:
