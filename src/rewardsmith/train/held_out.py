@@ -60,4 +60,5 @@ def objective(loss: Loss, examples: Sequence[Example], rewards: Float[np.ndarray
 def loss_at_equal_rewards(loss: Loss, examples: Sequence[Example]) -> float:
     """The loss of a model that gives every response the reward 0: ln 2 under Bradley-Terry."""
     some = examples[:ENOUGH]
-    return objective(loss, some, np.zeros(sum(example.responses for example in some), dtype=np.float32))
+    ratings = np.concatenate([example.ratings for example in some])  # one for each response
+    return objective(loss, some, np.zeros_like(ratings))
