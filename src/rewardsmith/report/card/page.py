@@ -28,7 +28,10 @@ FRONT = re.compile(r"\A---\n(.*?\n)---\n", re.DOTALL)
 UNKNOWN = "unknown"
 """The hub's own word for a license that nobody stated."""
 
-BIASES = ("length_shortcut", "length_bias", "no_length_bias", "length_bias_unknown", "weak_categories")
+BIASES = (
+    *("length_shortcut", "length_bias", "no_length_bias", "length_bias_excluded", "length_bias_unknown"),
+    *("simple_shortcut", "generator_shortcut", "failing_category", "weak_categories", "audit_bias"),
+)
 READINESS = ("ready", "not_ready", "readiness_unknown")
 SHOWN_CATEGORIES = 20
 SHOWN_ELSEWHERE = ("model", "start_weights", "contract", "architecture")
