@@ -246,8 +246,9 @@ def diagnose(
 
 def evaluate(
     model: str | Path | RewardModel,
-    sources: str | Path | Loaded | Table | Iterable[Any],
+    sources: str | Path | Loaded | Table | Iterable[Any] = (),
     *,
+    benchmark: str | None = None,
     split: str | None = None,
     validation: str | Path | Loaded | Table | Iterable[Any] = (),
     attribute: str = "overall",
@@ -264,11 +265,16 @@ def evaluate(
 ) -> EvaluateResult:
     """`rewardsmith evaluate`: how good a reward model is on some data, with intervals and baselines.
 
-    Of a mapping of splits (a DatasetDict) as `sources`, the one named by `split` is read, by default test.
+    Of a mapping of splits (a DatasetDict) as `sources`, the one named by `split` is read, by default test. With
+    `benchmark` the sources are its files, and may be left out where it is on the hub.
 
     Options:
         model: Reward model: a folder, a run folder, or a Hub name.
-        sources: Preference data: files, folders, the output of `prepare` (its test split is read), or synthetic:N.
+        sources: Preference data: files, folders, the output of `prepare` (its test split is read), or synthetic:N;
+            with --benchmark the files of the benchmark (default: its data sets on the Hub).
+        benchmark: Score by the published rule of a benchmark: rewardbench, rewardbench-2, rm-bench, judgebench,
+            rmb, llmbar, hhh, ppe, m-rewardbench, if-rewardbench, cheemsbench, long-rewardbench, hh, pku-saferlhf,
+            shp, ultrafeedback, or custom.
         split: Split of prepared or synthetic data: train, validation, test (default: test for prepared data, else
             all data).
         validation: Data to fit the temperature and the length rule on (default: 5-fold cross-validation by prompt).

@@ -225,7 +225,7 @@ def train(
 @public(evaluate_command.Config)
 def evaluate(
     model: "str | Path | RewardModel",
-    sources: Data,
+    sources: Data = (),
     *,
     map: ColumnNames = (),
     progress: Progress | None = None,
@@ -234,7 +234,8 @@ def evaluate(
 ) -> evaluate_command.Result:
     """`rewardsmith evaluate`: how good a reward model is on some data, with intervals and baselines.
 
-    Of a mapping of splits (a DatasetDict) as `sources`, the one named by `split` is read, by default test.
+    Of a mapping of splits (a DatasetDict) as `sources`, the one named by `split` is read, by default test. With
+    `benchmark` the sources are its files, and may be left out where it is on the hub.
     """
     kind = evaluate_command.Config
     given, settings = of_model_on_data(kind, model, sources, map, with_data(kind, settings))

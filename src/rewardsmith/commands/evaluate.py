@@ -27,7 +27,7 @@ from rewardsmith.settings.hardware import DtypeName, check_device
 
 if TYPE_CHECKING:
     from rewardsmith.model.reward_model import RewardModel
-    from rewardsmith.pipelines.evaluate import Scored
+    from rewardsmith.pipelines.evaluate import Evaluation, Scored
     from rewardsmith.scoring.left_out import LeftOut
 
 
@@ -37,8 +37,12 @@ class Config:
 
     model: str
     """Reward model: a folder, a run folder, or a Hub name."""
-    sources: tuple[str, ...]
-    """Preference data: files, folders, the output of `prepare` (its test split is read), or synthetic:N."""
+    sources: tuple[str, ...] = ()
+    """Preference data: files, folders, the output of `prepare` (its test split is read), or synthetic:N; with --benchmark
+    the files of the benchmark (default: its data sets on the Hub)."""
+    benchmark: str | None = None
+    """Score by the published rule of a benchmark: rewardbench, rewardbench-2, rm-bench, judgebench, rmb, llmbar, hhh, ppe,
+    m-rewardbench, if-rewardbench, cheemsbench, long-rewardbench, hh, pku-saferlhf, shp, ultrafeedback, or custom."""
     split: str | None = None
     """Split of prepared or synthetic data: train, validation, test (default: test for prepared data, else all data)."""
     validation: tuple[str, ...] = ()
@@ -67,6 +71,20 @@ class Config:
         check_device(self.device)
         if self.split not in (None, "train", "validation", "test"):
             raise UsageError(f"--split {self.split}: expected train, validation or test")
+        if self.benchmark is None and not self.sources:
+            raise UsageError("SOURCES is missing; expected preference data, or --benchmark NAME")
+        if self.benchmark is not None:
+            self._check_benchmark()
+
+    def _check_benchmark(self) -> None:
+        """UsageError for a name that is unknown, data that only a path can tell, or a setting that a rule does not have."""
+        from rewardsmith.pipelines.benchmark.catalogue import sources_of
+
+        sources_of(str(self.benchmark), self.sources)
+        given = {"--split": self.split, "--validation": self.validation, "--map": self.map}
+        refused = [flag for flag, value in given.items() if value] + ["--attribute"] * (self.attribute != "overall")
+        if refused:
+            raise UsageError(f"{', '.join(refused)}: not used with --benchmark, whose rule decides; remove it")
 
 
 @dataclass(frozen=True)
@@ -86,12 +104,15 @@ class Result:
 
     def to_text(self) -> str:
         """The figures a person asks for first."""
+        from rewardsmith.pipelines.benchmark.result import benchmark_lines
         from rewardsmith.report.figures import table
         from rewardsmith.scoring.left_out import left_out_from
 
         summary = self.summary
+        benchmark = summary.get("benchmark")
+        own = benchmark_lines(benchmark) if benchmark else ()
         account, held = (left_out_from(summary.get(f"left_out{part}")) for part in ("", "_validation"))
-        lines = [*table(summary), *overlap_line(summary), *account.lines(), *held.lines("validation data")]
+        lines = [*own, *table(summary), *overlap_line(summary), *account.lines(), *held.lines("validation data")]
         return "\n".join(lines)
 
 
@@ -119,7 +140,6 @@ def evaluated(config: Config, progress: Progress) -> Result:
         check_inputs(config, config.output)
         check_output(config.output, EVALUATION, overwrite=config.overwrite)
     from rewardsmith.model.reward_model import RewardModel
-    from rewardsmith.pipelines.evaluate import evaluate_records
 
     model = RewardModel.load(
         config.model,
@@ -130,11 +150,29 @@ def evaluated(config: Config, progress: Progress) -> Result:
     )
     for remark in model.remarks():
         progress.note(remark)
+    evaluation, quarantined = (on_benchmark if config.benchmark else on_preferences)(config, model, progress)
+    evaluation = replace(evaluation, summary={**evaluation.summary, **origin_of(config)})
+    if config.output is not None:
+        prepare_output(config.output, EVALUATION, overwrite=config.overwrite)
+        evaluation.save(config.output)
+        seal(config.output)
+    return Result(evaluation.summary, quarantined)
+
+
+def on_benchmark(config: Config, model: "RewardModel", progress: Progress) -> "tuple[Evaluation, int]":
+    """The evaluation by a benchmark's rule, and how many rows could not be read."""
+    from rewardsmith.pipelines.benchmark.pipeline import evaluate_benchmark
+
+    return evaluate_benchmark(model, str(config.benchmark), config.sources, strict=config.strict, progress=progress)
+
+
+def on_preferences(config: Config, model: "RewardModel", progress: Progress) -> "tuple[Evaluation, int]":
+    """The evaluation on preference data, and how many rows could not be read."""
+    from rewardsmith.pipelines.evaluate import evaluate_records
+
     records, split, read = chosen_records(config, progress)
     quarantined = read["unreadable"].count
     validation, read_for_validation = validation_records(config, progress)
-    if config.output is not None:
-        prepare_output(config.output, EVALUATION, overwrite=config.overwrite)
     evaluation = evaluate_records(
         model,
         records,
@@ -145,11 +183,7 @@ def evaluated(config: Config, progress: Progress) -> Result:
         source=", ".join(config.sources),
         progress=progress,
     )
-    evaluation = replace(evaluation, summary={**evaluation.summary, **origin_of(config)})
-    if config.output is not None:
-        evaluation.save(config.output)
-        seal(config.output)
-    return Result(evaluation.summary, quarantined)
+    return evaluation, quarantined
 
 
 def origin_of(config: Config) -> dict[str, Any]:

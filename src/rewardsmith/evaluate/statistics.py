@@ -5,7 +5,8 @@
 | an accuracy, any mean of values in [0, 1] or [-1, 1] | `clustered_mean` | summary, breakdown, rankings, diagnose |
 | one model minus another on the same comparisons | `paired_difference` | summary (baselines), compare |
 | one group of comparisons minus another | `group_gap` | breakdown (category against the rest), diagnose (length) |
-| the mean of sections | `macro_average` | benchmarks |
+| the mean of sections | `macro_average` | |
+| a benchmark's score: averages of averages, values of several kinds | `combine_means` | benchmarks |
 | an area under a curve, a mean without bounds (NLL) | `cluster_intervals` of a `Statistic` | summary, shortcuts |
 | is there a difference, whatever the distribution | `sign_flip_p_value` | compare |
 | several tests at once | `holm`, `benjamini_hochberg` | breakdown, compare |
@@ -25,7 +26,7 @@ from rewardsmith.evaluate.inference.clustered import (
     intraclass_correlation,
     paired_difference,
 )
-from rewardsmith.evaluate.inference.combined import Combination, group_gap, macro_average
+from rewardsmith.evaluate.inference.combined import Combination, PartValues, combine_means, group_gap, macro_average
 from rewardsmith.evaluate.inference.interval import (
     FEW_CLUSTERS,
     Estimate,
@@ -74,6 +75,7 @@ __all__ = [
     "Estimate",
     "Interval",
     "NoiseCeiling",
+    "PartValues",
     "Statistic",
     "at_a_bound",
     "auc_statistic",
@@ -84,6 +86,7 @@ __all__ = [
     "cluster_index",
     "cluster_intervals",
     "clustered_mean",
+    "combine_means",
     "effective_size",
     "equivalence",
     "gather_clusters",

@@ -97,7 +97,7 @@ GUIDES: Mapping[str, Guide] = {
         "evaluate runs/first data -o runs/first-test",
         "docs/metrics.md",
         {
-            DATA: ("split", "validation", "map", "attribute", "strict"),
+            DATA: ("benchmark", "split", "validation", "map", "attribute", "strict"),
             MODEL: ("allow_mismatch", "trust_remote_code"),
             SPEED: ("device", "dtype"),
             OUTPUT: ("output", "overwrite"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rewardsmith.errors import DataError
+from rewardsmith.errors import ContractError, DataError
 from rewardsmith.evaluate.baselines import Baseline, TextPairs
 from rewardsmith.evaluate.calibration import fit_temperature
 from rewardsmith.evaluate.comparisons import Comparisons
@@ -94,7 +94,6 @@ def score_all(
 
     The processes of a `team` all have to call this, and share the work.
     """
-    from rewardsmith.errors import ContractError
     from rewardsmith.model.reward_model import sequences_of
     from rewardsmith.model.runtime.allocator import kept_memory
     from rewardsmith.model.runtime.processes import ALONE
@@ -293,7 +292,7 @@ def known_besides(
 
 def evaluate_records(
     model: "RewardModel",
-    records: Sequence[Record],
+    records: Sequence[Record] | Scored,
     *,
     validation: Scored | None = None,
     train: Sequence[Record] = (),
@@ -304,13 +303,13 @@ def evaluate_records(
     progress: Progress = SILENT,
     team: "Team | None" = None,
 ) -> Evaluation:
-    """Score `records` and judge the rewards.
+    """Score `records`, unless they come scored, and judge the rewards.
 
     Temperature and length's direction are fitted on `validation`, the other baselines on `train` (what the model learned
     from); where one is not given, five-fold by prompt, and the summary says so. `read` holds the rows that were read before.
     The records are compared with those of `trained_on` (default: `train`), to which nothing is fitted.
     """
-    scored = score_all(model, records, progress, team=team)
+    scored = records if isinstance(records, Scored) else score_all(model, records, progress, team=team)
     rows = list(compared(scored.records, scored.rewards))
     left_out = read or LeftOut()
     left_out.add(scored.left_out)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from jaxtyping import Bool, Float, Int
 
 from rewardsmith.errors import DataError
-from rewardsmith.evaluate.inference.clustered import ClusteredMean, clustered_mean
+from rewardsmith.evaluate.inference.clustered import SHARE, ClusteredMean, clustered_mean
 from rewardsmith.evaluate.inference.interval import Interval, cluster_index, no_interval, touching_level
 
 ADDED = 2.0
@@ -127,21 +127,57 @@ def combine(
     How the means of two groups move together is taken from the prompts that have rows in both, summed with their weight.
     Few such prompts tell little, so what makes an interval narrower counts s / (s + SHARED) at s shared prompts.
     """
-    used = weight > 0
-    groups = [group & used for group in groups]
-    added = ADDED if len(groups) > 1 else None
-    parts = tuple(clustered_mean(value[rows], weight[rows], cluster=cluster[rows], added=added) for rows in groups)
+    parts = [PartValues(value, np.where(group & (weight > 0), weight, 0.0)) for group in groups]
+    return combine_means(parts, cluster=cluster, coefficients=coefficients)
+
+
+@dataclass(frozen=True, eq=False)
+class PartValues:
+    """The values within `bounds` and the weights >= 0 of all rows, of which a part's mean takes those of weight above 0."""
+
+    value: Float[np.ndarray, " N"]
+    weight: Float[np.ndarray, " N"]
+    bounds: tuple[float, float] = SHARE
+
+
+def combine_means(
+    parts: Sequence[PartValues], *, cluster: Int[np.ndarray, " N"], coefficients: Float[np.ndarray, " K"]
+) -> Combination:
+    """The combination of the means of parts that may have other values for the same row, one coefficient for each part.
+
+    How two means move together, see `combine`. A benchmark's score may have hundreds of parts and each prompt lies in few
+    of them, so the sums by prompt are sparse.
+    """
+    from scipy.sparse import csr_array
+
+    added = ADDED if len(parts) > 1 else None
+    nothing = np.array([], dtype=np.int64)
+    means, rows, columns, pulls = [], [nothing], [nothing], [nothing.astype(np.float64)]
     index, size = cluster_index(cluster)
-    pull = np.zeros((len(groups), size))
-    for row, (part, rows) in enumerate(zip(parts, groups, strict=True)):
-        if not math.isnan(part.value):
-            pull[row] = np.bincount(index[rows], weight[rows] * (value[rows] - part.value), size) / weight[rows].sum()
-    there = np.array([np.bincount(index[rows], minlength=size) > 0 for rows in groups]).reshape(len(groups), size)
-    together = (there.astype(np.float64) @ there.T.astype(np.float64)).astype(np.float64)
-    length = np.sqrt((pull**2).sum(axis=1))
-    correlation = pull @ pull.T / np.maximum(np.outer(length, length), 1e-300)
+    for number, part in enumerate(parts):
+        used = part.weight > 0
+        value, weight = part.value[used], part.weight[used]
+        mean = clustered_mean(value, weight, cluster=cluster[used], bounds=part.bounds, added=added)
+        means.append(mean)
+        there, own = cluster_index(index[used])[0], np.unique(index[used])
+        pull = np.bincount(there, weight * (value - mean.value), own.size) / max(float(weight.sum()), 1e-300)
+        rows.append(np.full(own.size, number))
+        columns.append(own)
+        pulls.append(np.nan_to_num(pull))
+    place = (np.concatenate(rows), np.concatenate(columns))
+    pull = csr_array((np.concatenate(pulls), place), shape=(len(parts), size))
+    there = csr_array((np.ones(len(place[0])), place), shape=pull.shape)
+    correlation = correlation_of((pull @ pull.T).toarray(), (there @ there.T).toarray(), coefficients)
+    return Combination(tuple(means), coefficients, correlation, int(np.unique(place[1]).size))
+
+
+def correlation_of(
+    products: Float[np.ndarray, "K K"], together: Float[np.ndarray, "K K"], coefficients: Float[np.ndarray, " K"]
+) -> Float[np.ndarray, "K K"]:
+    """The correlation of means from the summed products of what prompts add to them, and how many they share."""
+    length = np.sqrt(np.diag(products))
+    correlation = products / np.maximum(np.outer(length, length), 1e-300)
     narrower = correlation * np.outer(coefficients, coefficients) < 0
     correlation = np.where(narrower, correlation * together / (together + SHARED), correlation)
     np.fill_diagonal(correlation, 1.0)
-    clusters = int(there.any(axis=0).sum()) if groups else 0
-    return Combination(parts, coefficients, correlation, clusters)
+    return np.asarray(correlation)

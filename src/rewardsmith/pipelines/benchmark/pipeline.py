@@ -1,0 +1,170 @@
+"""Items of a benchmark → their rewards → the benchmark's score, beside the usual figures of an evaluation."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rewardsmith.data.benchmarks.item import BenchmarkItem
+from rewardsmith.data.benchmarks.reading import read_items
+from rewardsmith.errors import DataError
+from rewardsmith.evaluate.benchmarks.items import BenchmarkItems
+from rewardsmith.pipelines.benchmark.catalogue import sources_of, to_download
+from rewardsmith.pipelines.benchmark.result import benchmark_json
+from rewardsmith.pipelines.benchmark.reward_store import RewardStore, reward_store
+from rewardsmith.pipelines.evaluate import Evaluation, Scored, evaluate_records
+from rewardsmith.progress import SILENT, Progress
+from rewardsmith.quality.text.characters import length_in_words
+from rewardsmith.records import Record
+from rewardsmith.scoring.left_out import LeftOut
+
+if TYPE_CHECKING:
+    from rewardsmith.model.reward_model import RewardModel
+    from rewardsmith.model.scorer import Sequences
+
+WINDOW = 128
+"""Items that are scored together: what a killed run loses at most, and enough to fill several forward passes."""
+
+
+@dataclass(frozen=True)
+class ScoredItems:
+    """The items that could be scored, their rewards, and what was not used whole; `kept` of them were known before."""
+
+    items: Sequence[BenchmarkItem]
+    rewards: Sequence[np.ndarray]
+    left_out: LeftOut
+    kept: int
+
+
+def evaluate_benchmark(
+    model: "RewardModel",
+    name: str,
+    sources: tuple[str, ...],
+    *,
+    strict: bool = False,
+    progress: Progress = SILENT,
+) -> tuple[Evaluation, int]:
+    """(the evaluation, with the benchmark's own score under `benchmark`; how many rows could not be read).
+
+    The usual figures are over the same comparisons, of the overall preference where there are several attributes.
+    """
+    try:
+        found = read_items(name, sources_of(name, sources), strict=strict, progress=progress)
+    except DataError as error:
+        raise error if sources else DataError(f"{error}; {to_download(name)}") from error
+    sources = sources_of(name, sources)
+    read = LeftOut()
+    read.read(found.rows, found.quarantined)
+    with reward_store(model, progress.note) as store:
+        scored = score_items(model, found.items, store, progress)
+    if scored.kept:
+        progress.note(f"the rewards of {scored.kept:,} of {len(scored.items):,} items were known from an earlier run")
+    arrays = as_arrays(scored.items, scored.rewards)
+    described = benchmark_json(name, arrays, lengths_of(scored.items), [read, scored.left_out])
+    main = main_part(scored)
+    evaluation = evaluate_records(
+        model, main, split="benchmark", source=", ".join(sources), read=read, progress=progress
+    )
+    return replace(evaluation, summary={**evaluation.summary, "benchmark": described}), len(found.quarantined)
+
+
+def score_items(
+    model: "RewardModel", items: Sequence[BenchmarkItem], store: RewardStore, progress: Progress = SILENT
+) -> ScoredItems:
+    """Rewards of all items that the scoring contract can render; what the store knows is not computed again."""
+    from rewardsmith.model.runtime.allocator import kept_memory
+
+    left_out = LeftOut()
+    kept: list[BenchmarkItem] = []
+    rewards: list[np.ndarray] = []
+    known = 0
+    with kept_memory(model.network.device.type), progress.task("scoring", len(items), "items") as task:
+        for start in range(0, len(items), WINDOW):
+            window = items[start : start + WINDOW]
+            ready = list(encoded(model, window, left_out))
+            before, values = scored_window(model, [sequences for _, sequences in ready], store)
+            known += before
+            kept += [item for item, _ in ready]
+            rewards += values
+            task.advance(len(window))
+    return ScoredItems(kept, rewards, left_out, known)
+
+
+def encoded(
+    model: "RewardModel", items: Iterable[BenchmarkItem], left_out: LeftOut
+) -> "Iterator[tuple[BenchmarkItem, Sequences]]":
+    """The items with their token ids; those that cannot be rendered are counted and left out."""
+    from rewardsmith.errors import ContractError
+    from rewardsmith.model.reward_model import sequences_of
+
+    for item in items:
+        try:
+            found = model.encode(item.record)
+        except ContractError as error:
+            left_out.unused(item.record, "not_scorable", str(error))
+            continue
+        left_out.used(item.record, found)
+        yield item, sequences_of(item.record, found)
+
+
+def scored_window(
+    model: "RewardModel", texts: "Sequence[Sequences]", store: RewardStore
+) -> tuple[int, list[np.ndarray]]:
+    """(how many were known; the rewards of each), what was not known being scored and kept."""
+    from rewardsmith.model.scorer import score
+
+    found = [store.find(each) for each in texts]
+    missing = [each for each, values in zip(texts, found, strict=True) if values is None]
+    computed = list(score(model.network, missing))
+    store.keep(missing, computed)
+    fresh = iter(computed)
+    return len(texts) - len(missing), [next(fresh) if values is None else values for values in found]
+
+
+def as_arrays(items: Sequence[BenchmarkItem], rewards: Sequence[np.ndarray]) -> BenchmarkItems:
+    """The items as a scoring rule reads them; prompts are numbered in order of appearance."""
+    sizes = [len(values) for values in rewards]
+    start = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    pairs = [first + decided_pairs(item.record) for first, item in zip(start, items, strict=False)]
+    better, worse = np.concatenate(pairs).T
+    units: dict[str, int] = {}
+    grades = [np.array(item.grades or [np.nan] * size) for item, size in zip(items, sizes, strict=True)]
+    return BenchmarkItems(
+        reward=np.concatenate(rewards).astype(np.float64),
+        item=np.repeat(np.arange(len(items)), sizes),
+        grade=np.concatenate(grades).astype(np.float64),
+        better=better,
+        worse=worse,
+        subset=np.array([item.subset for item in items], dtype=str),
+        part=np.array([item.part for item in items], dtype=str),
+        cluster=np.array([units.setdefault(item.unit or item.record.prompt_id, len(units)) for item in items]),
+    )
+
+
+def decided_pairs(record: Record) -> np.ndarray:
+    """(better, worse) of the comparisons that are no ties, shape (P, 2)."""
+    pairs = [(c.i, c.j) for c in record.comparisons if not c.is_tie]
+    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+
+
+def lengths_of(items: Sequence[BenchmarkItem]) -> np.ndarray:
+    """The length of every response in words, in the order of `as_arrays`."""
+    return np.array([length_in_words(each.text) for item in items for each in item.record.responses], dtype=np.float64)
+
+
+def main_part(scored: ScoredItems) -> Scored:
+    """The items' records with their rewards and their subset as category, one of each where attributes repeat them."""
+    first: dict[tuple[str, int, str], int] = {}
+    for at, item in enumerate(scored.items):
+        place = (item.record.source, item.record.line, item.record.id)
+        if place not in first or item.part == "overall":
+            first[place] = at
+    chosen = sorted(first.values())
+    records = [with_category(scored.items[at]) for at in chosen]
+    return Scored(records, [scored.rewards[at] for at in chosen], refused=0, left_out=scored.left_out)
+
+
+def with_category(item: BenchmarkItem) -> Record:
+    """The item's record, with its subset where evaluations look for a category."""
+    return replace(item.record, fields={**item.record.fields, "category": item.subset})
