@@ -21,9 +21,9 @@ from rewardsmith.evaluate.benchmarks.rm_bench import rm_bench
 from rewardsmith.evaluate.benchmarks.rmb import rmb
 from rewardsmith.evaluate.benchmarks.scores import Scores
 
-Rule = Callable[[BenchmarkItems], Scores]
+ScoringRule = Callable[[BenchmarkItems], Scores]
 
-BENCHMARKS: Mapping[str, Rule] = {
+BENCHMARKS: Mapping[str, ScoringRule] = {
     "rewardbench": rewardbench,
     "rewardbench-2": rewardbench_2,
     "rm-bench": rm_bench,
