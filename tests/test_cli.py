@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 
 import pytest
 
-from rewardsmith import cli
+from rewardsmith import cli, manual
 from rewardsmith.errors import DataError, UsageError
 from rewardsmith.progress import SILENT
 
@@ -88,7 +88,7 @@ def stub(monkeypatch):
     module = ModuleType("stub_command")
     module.Config, module.run = Config, made.run
     monkeypatch.setitem(sys.modules, "stub_command", module)
-    monkeypatch.setitem(cli.COMMANDS, "stub", cli.Command("stub_command", "stands in", "Test", ("sources",)))
+    monkeypatch.setitem(cli.COMMANDS, "stub", manual.Command("stub_command", "stands in", "Test", ("sources",)))
     return made
 
 
@@ -304,7 +304,7 @@ def test_sigint_in_a_real_process_gives_130(tmp_path):
         "def run(config, progress):\n    progress.note('ready')\n    time.sleep(config.seconds)\n"
     )
     code = (
-        "import sys; from rewardsmith import cli; cli.COMMANDS['sleeper'] = cli.Command('sleeper', 's', 'g'); "
+        "import sys; from rewardsmith import cli, manual; cli.COMMANDS['sleeper'] = manual.Command('sleeper', 's', 'g'); "
         "sys.exit(cli.main(['sleeper']))"
     )
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}

@@ -33,8 +33,8 @@ def run(config, progress):
 """
 PROGRAM = """
 import sys
-from rewardsmith import __main__, cli
-cli.COMMANDS["stub"] = cli.Command("stub", "s", "g")
+from rewardsmith import __main__, cli, manual
+cli.COMMANDS["stub"] = manual.Command("stub", "s", "g")
 sys.exit(__main__.main())
 """
 TRAIN = ["train", "--model", "tiny", "--dataset", "synthetic:60", "--batch", "7", "--threads", "1", "--no-report"]
