@@ -81,19 +81,25 @@ def grouped(name: str) -> dict[str, list["Setting"]]:
 
 
 def section_lines(settings: Iterable["Setting"]) -> Iterator[str]:
-    """The lines of some settings; those of a nested one (`lora.r`) stand below its name."""
+    """The lines of some settings; those of a nested one (`lora.r`) stand below its name.
+
+    Where that name is a setting itself (`loss`), which YAML cannot have twice, they stand beside it as `loss_center`.
+    """
+    settings = list(settings)
+    values = {setting.path for setting in settings}
     above: tuple[str, ...] = ()
     for setting in settings:
         yield ""
-        inner = setting.path[:-1]
+        inner = () if setting.path[:-1] in values else setting.path[:-1]
         if inner and inner != above:
             yield f"{'.'.join(inner)}:"
         above = inner
         indent = "  " if inner else ""
-        yield from (indent + line for line in setting_lines(setting))
+        key = setting.path[-1] if inner else "_".join(setting.path)
+        yield from (indent + line for line in setting_lines(setting, key))
 
 
-def setting_lines(setting: "Setting") -> Iterator[str]:
+def setting_lines(setting: "Setting", key: str) -> Iterator[str]:
     """The help of a setting as a comment, and its line: active with a default, a comment without one."""
     from rewardsmith.settings.fields import REQUIRED
     from rewardsmith.settings.values import element, placeholder
@@ -101,7 +107,6 @@ def setting_lines(setting: "Setting") -> Iterator[str]:
 
     required = setting.default is REQUIRED
     yield from comment(f"{say(setting.help)} {say('[required]') if required else ''}".strip())
-    key = setting.path[-1]
     if not required and setting.default not in (None, (), ""):
         yield f"{key}: {inline(setting.default)}"
         return
