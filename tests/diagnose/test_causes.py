@@ -103,12 +103,38 @@ def test_memorised_is_told_from_a_test_of_another_kind():
         ({"same_pair": 20, "new": 980}, "test_in_training", "warning"),
         ({"same_pair": 100, "new": 900}, "test_in_training", "critical"),
         ({"near_prompt": 60, "new": 940}, "near_test_in_training", "warning"),
-        ({"near_prompt": 10, "new": 990}, "overlap_excluded", "good"),
+        ({"near_prompt": 10, "new": 990}, "few_test_in_training", "info"),
+        ({"same_prompt": 1, "new": 99_999}, "few_test_in_training", "info"),
     ],
 )
 def test_overlap_by_its_share(overlap, finding_id, severity):
     finding = leakage.overlap(Facts(measured=MeasuredFacts(beside=beside(overlap=overlap))))
     assert (finding.id, finding.severity) == (finding_id, severity)
+
+
+def test_few_prompts_of_the_training_data_are_told_with_the_figures_without_them():
+    of = {"near_prompt": 120, "new": 4464}
+    found = replace(beside(overlap=of), new=figures(0.71, 0.6), examples=("a:1 = b:2",))
+    finding = leakage.overlap(Facts(measured=MeasuredFacts(beside=found)))
+    assert finding.status == "found"
+    for told in (
+        "120 of 4,584",
+        "2.6 %",
+        "120 nearly the same (for example a:1 = b:2)",
+        "On the 400 new ones",
+        "71.0 %",
+    ):
+        assert told in finding.evidence.en
+    for told in ("120", "4,584", "2.6 %", "71.0 %", "a:1 = b:2"):
+        assert told in finding.evidence.zh
+    without = leakage.overlap(Facts(measured=MeasuredFacts(beside=beside(overlap=of))))
+    assert "for example" not in without.evidence.en
+    assert "new ones" not in without.evidence.en
+
+
+def test_no_overlap_is_only_said_of_none():
+    finding = leakage.overlap(Facts(measured=MeasuredFacts(beside=beside(overlap={"new": 50}))))
+    assert (finding.status, finding.evidence.en.split(" judged")[0]) == ("excluded", "None of 50")
 
 
 @pytest.mark.parametrize(

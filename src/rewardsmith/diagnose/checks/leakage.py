@@ -3,7 +3,7 @@
 from rewardsmith.diagnose import commands
 from rewardsmith.diagnose.checks.signals import validation_of
 from rewardsmith.diagnose.facts import Facts
-from rewardsmith.diagnose.finding import Finding, Said, Severity, joined, percent, span
+from rewardsmith.diagnose.finding import NOTHING, Finding, Said, Severity, joined, percent, span
 from rewardsmith.diagnose.intervals import Interval95
 from rewardsmith.diagnose.measured import BesideTraining, Figures
 
@@ -70,7 +70,7 @@ def validation_only(facts: Facts) -> Finding | None:
 
 
 def overlap(facts: Facts) -> Finding | None:
-    """Judged comparisons whose texts or prompts were trained on, exactly or nearly."""
+    """Judged comparisons whose texts or prompts were trained on, exactly or nearly: none, few, or too many."""
     found = facts.measured.beside
     total = sum(found.overlap.values()) if found else 0
     if found is None or not total:
@@ -78,7 +78,7 @@ def overlap(facts: Facts) -> Finding | None:
     pairs, prompts, near = (found.overlap.get(kind, 0) / total for kind in SEEN_KINDS)
     near_only, all_ = pairs < SEEN and pairs + prompts < SEEN_FEW, pairs + prompts + near
     if near_only and all_ < SEEN_NEAR:
-        return no_overlap(total, round(total * all_))
+        return few_seen(found, total) if all_ else no_overlap(total)
     on_new = figures_on_new(found.new)
     examples = "; ".join(found.examples[:3])
     return Finding(
@@ -128,17 +128,38 @@ def within(interval: Interval95 | None) -> str:
     return "" if interval is None else f" ({span(interval.low, interval.high)})"
 
 
-def no_overlap(total: int, seen: int) -> Finding:
+def few_seen(found: BesideTraining, total: int) -> Finding:
+    """So few judged comparisons with a prompt that was trained on that the figures hardly depend on them."""
+    pairs, prompts, near = (found.overlap.get(kind, 0) for kind in SEEN_KINDS)
+    seen, on_new = pairs + prompts + near, figures_on_new(found.new)
+    examples = "; ".join(found.examples[:3])
+    such = Said(f" (for example {examples})", f"（例如 {examples}）") if examples else NOTHING
+    return Finding(
+        "few_test_in_training",
+        "info",
+        Said("a small part of the test data is in the training data", "少量测试数据出现在训练数据中"),
+        Said(
+            f"{seen:,} of {total:,} judged comparisons ({percent(seen / total)}) have a prompt that is in the training "
+            f"data: {pairs:,} with the same responses, {prompts:,} with other responses, {near:,} nearly the same"
+            f"{such.en}.{on_new.en}",
+            f"{total:,} 个被评估的比较中，有 {seen:,} 个（{percent(seen / total)}）的提示词出现在训练数据中：{pairs:,} "
+            f"个的回复也相同，{prompts:,} 个的回复不同，{near:,} 个的提示词几乎相同{such.zh}。{on_new.zh}",
+        ),
+        numbers={"same_pair": pairs, "same_prompt": prompts, "near_prompt": near, "seen": seen, "n": total},
+    )
+
+
+def no_overlap(total: int) -> Finding:
     """Looked for and not found."""
     return Finding(
         "overlap_excluded",
         "good",
         Said("the test data is not in the training data", "测试数据不在训练数据中"),
         Said(
-            f"{seen} of {total:,} judged comparisons have a prompt that is, exactly or nearly, in the training data.",
-            f"{total:,} 个被评估的比较中，有 {seen} 个的提示词（完全或近似）出现在训练数据中。",
+            f"None of {total:,} judged comparisons has a prompt that is, exactly or nearly, in the training data.",
+            f"{total:,} 个被评估的比较中，没有一个的提示词（完全或近似）出现在训练数据中。",
         ),
-        numbers={"seen": seen, "n": total},
+        numbers={"seen": 0, "n": total},
         status="excluded",
     )
 
