@@ -279,6 +279,21 @@ def test_calibration_is_judged_against_its_noise_floor():
     assert calibration.calibration(Facts(ece=0.06)).id == "calibration_unknown"
 
 
+def test_the_measured_limit_of_the_noise_floor_counts_and_is_not_widened_again():
+    alike = Facts(
+        n=600, accuracy=0.7, accuracy_interval=Interval95(0.55, 0.85), ece=0.13, ece_noise_floor=0.05, temperature=2.0
+    )  # comparisons of a prompt err together: the interval is four times that of independent ones
+    assert calibration.calibration(alike).id == "calibrated"
+    limited = replace(alike, ece_limit=0.09, ece_calibrated=0.06, ece_calibrated_noise_floor=0.04)
+    found = calibration.calibration(replace(limited, ece_calibrated_limit=0.07))
+    assert (found.id, found.severity, found.numbers["limit"]) == ("miscalibrated", "info", 0.09)
+    assert "by chance up to 0.090" in found.evidence.en
+    assert "0.090" in found.evidence.zh
+    unmended = replace(limited, ece_calibrated=0.12, ece_calibrated_limit=0.07)
+    assert calibration.calibration(unmended).severity == "warning"
+    assert calibration.calibration(replace(limited, ece_limit=0.14)).id == "calibrated"
+
+
 def test_a_temperature_that_mends_it_makes_it_a_note():
     mended = Facts(ece=0.1, ece_noise_floor=0.01, ece_calibrated=0.02, temperature=2.0)
     not_mended = Facts(ece=0.1, ece_noise_floor=0.01, ece_calibrated=0.08, temperature=2.0)

@@ -27,6 +27,21 @@ def test_the_three_figures_of_a_training_log_are_enough():
     assert (facts.n, facts.interval, facts.split) == (None, None, "validation")
 
 
+def test_the_limits_of_the_calibration_error_are_read():
+    names = (
+        "ece",
+        "ece_noise_floor",
+        "ece_limit",
+        "ece_calibrated",
+        "ece_calibrated_noise_floor",
+        "ece_calibrated_limit",
+    )
+    figures = {name: 0.01 * at for at, name in enumerate(names, start=1)}
+    facts = facts_from_mapping(figures)
+    assert {name: getattr(facts, name) for name in names} == figures
+    assert facts.unread == ()
+
+
 def test_correct_of_n_is_an_accuracy():
     assert facts_from_mapping({"correct": 3, "n": 4}).accuracy == 0.75
 

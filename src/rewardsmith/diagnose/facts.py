@@ -142,6 +142,9 @@ class Facts:
     ece: float | None = None
     ece_calibrated: float | None = None
     ece_noise_floor: float | None = None
+    ece_limit: float | None = None
+    ece_calibrated_noise_floor: float | None = None
+    ece_calibrated_limit: float | None = None
     temperature: float | None = None
     kendall_tau: float | None = None
     kendall_tau_n: int | None = None

@@ -23,14 +23,24 @@ EXPECTED = ("config.yaml", "train.json", "metrics.jsonl", "evaluation.json", "co
 
 KNOWN_NAMES = """
 name split source mismatch n correct label_ties accuracy val_acc val_accuracy eval_accuracy accuracy_ci loss nll val_loss
-eval_loss nll_ci tie_rate auc auc_ci brier ece ece_calibrated ece_noise_floor temperature kendall_tau kendall_tau_n clusters
-too_few_prompts reward_std baselines by_category by_difficulty reliability train_loss pairs epochs steps best_step
-stopped_early nll_at_chance left_out left_out_validation training model sources map
+eval_loss nll_ci tie_rate auc auc_ci brier ece ece_calibrated ece_noise_floor ece_limit ece_calibrated_noise_floor
+ece_calibrated_limit temperature kendall_tau kendall_tau_n clusters too_few_prompts reward_std baselines by_category
+by_difficulty reliability train_loss pairs epochs steps best_step stopped_early
+nll_at_chance left_out left_out_validation training model sources map
 """
 SAME_LOSS = 1e-3
 """Nats between two losses at equal rewards that are the same but for rounding."""
 OF_VALIDATION = {"val_acc", "val_accuracy", "eval_accuracy", "val_loss", "eval_loss"}
 """Names of figures that can only be those of validation data."""
+
+CALIBRATION_ERRORS = (
+    "ece",
+    "ece_noise_floor",
+    "ece_limit",
+    "ece_calibrated",
+    "ece_calibrated_noise_floor",
+    "ece_calibrated_limit",
+)
 
 KNOWN = frozenset(KNOWN_NAMES.split())
 """Names of figures that a mapping may hold; others are listed in Facts.unread."""
@@ -57,9 +67,7 @@ def facts_from_mapping(figures: Mapping[str, Any]) -> Facts:
         tie_rate=values.share(row, "tie_rate"),
         auc=values.share(row, "auc"),
         brier=values.number(row, "brier"),
-        ece=values.share(row, "ece"),
-        ece_calibrated=values.share(row, "ece_calibrated"),
-        ece_noise_floor=values.share(row, "ece_noise_floor"),
+        **calibration_errors(row),
         temperature=values.number(row, "temperature"),
         kendall_tau=parsing.kendall(row),
         kendall_tau_n=values.count(row, "kendall_tau_n"),
@@ -80,6 +88,11 @@ def facts_from_mapping(figures: Mapping[str, Any]) -> Facts:
         left_out=left_out_of({}, row),
         unread=tuple(sorted(row.keys() - KNOWN)),
     )
+
+
+def calibration_errors(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The calibration errors and what chance alone gives."""
+    return {name: values.share(row, name) for name in CALIBRATION_ERRORS}
 
 
 def with_accuracy(figures: Mapping[str, Any]) -> dict[str, Any]:

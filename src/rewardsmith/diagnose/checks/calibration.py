@@ -8,8 +8,8 @@ from rewardsmith.diagnose import commands
 from rewardsmith.diagnose.checks.rewards import COLD, HOT
 from rewardsmith.diagnose.checks.signals import design_effect
 from rewardsmith.diagnose.facts import CHANCE_LOSS, Facts, ReliabilityFacts
-from rewardsmith.diagnose.finding import Finding, Said, percent, shown
-from rewardsmith.evaluate.inference.noise_floor import ece_noise_floor
+from rewardsmith.diagnose.finding import NOTHING, Finding, Said, percent, shown
+from rewardsmith.evaluate.inference.noise_floor import NoiseFloor, ece_noise_floor
 
 SCALE = COLD, HOT
 """Temperatures between which margins can be spoken of as log odds at all."""
@@ -50,19 +50,19 @@ def calibration(facts: Facts) -> Finding | None:
 
 
 def against_floor(facts: Facts, ece: float, floor: float) -> Finding:
-    """The calibration error against its noise floor, before and after the temperature."""
-    widened = math.sqrt(design_effect(facts))  # comparisons of one prompt err together
-    excess = ece - widened * floor
-    numbers = {"ece": ece, "noise_floor": floor, "temperature": facts.temperature, "n": facts.n}
+    """The calibration error against what chance gives a calibrated model, before and after the temperature."""
+    chance = by_chance(facts, floor, facts.ece_limit)
+    numbers = {"ece": ece, "noise_floor": floor, "limit": chance.limit, "temperature": facts.temperature, "n": facts.n}
     evidence = figures(facts)
-    if excess <= ECE_EXCESS:
+    if not exceeds(ece, chance):
         title = Said("no miscalibration detected at this n", "在当前 n 下未发现校准偏差")
         return Finding("calibrated", "good", title, evidence, numbers=numbers)
-    mended = facts.ece_calibrated is not None and facts.ece_calibrated - widened * floor_after(facts) <= ECE_EXCESS
+    left, after = ece if facts.ece_calibrated is None else facts.ece_calibrated, chance_after(facts)
+    mended = facts.ece_calibrated is not None and not exceeds(left, after)
     direction = confidence_direction(facts)
     return Finding(
         "miscalibrated",
-        "info" if mended or after_excess(facts, widened) < ECE_LARGE else "warning",
+        "info" if mended or left - after.mean < ECE_LARGE else "warning",
         Said(f"the margins are {direction.en}", f"奖励差{direction.zh}"),
         evidence,
         Said(
@@ -80,10 +80,25 @@ def against_floor(facts: Facts, ece: float, floor: float) -> Finding:
     )
 
 
-def after_excess(facts: Facts, widened: float) -> float:
-    """The calibration error that is left after the temperature, above its noise floor; the raw one where it is unknown."""
-    left = facts.ece if facts.ece_calibrated is None else facts.ece_calibrated
-    return (left or 0.0) - widened * floor_after(facts)
+def by_chance(facts: Facts, floor: float, limit: float | None) -> NoiseFloor:
+    """The error of a calibrated model by chance. The measured limit keeps the comparisons of a prompt together; where it is
+    not known, the floor is taken for one of independent comparisons and widened by how much they err together.
+    """
+    if limit is not None:
+        return NoiseFloor(floor, max(floor, limit))
+    widened = math.sqrt(design_effect(facts)) * floor
+    return NoiseFloor(widened, widened)
+
+
+def exceeds(error: float, chance: NoiseFloor) -> bool:
+    """Whether an error is more than chance, and by enough to matter."""
+    return error > max(chance.limit, chance.mean + ECE_EXCESS)
+
+
+def chance_after(facts: Facts) -> NoiseFloor:
+    """The same for the error that is left after the temperature."""
+    floor = facts.ece_calibrated_noise_floor
+    return by_chance(facts, floor_after(facts) if floor is None else floor, facts.ece_calibrated_limit)
 
 
 def floor_after(facts: Facts) -> float:
@@ -99,14 +114,15 @@ def floor_after(facts: Facts) -> float:
 
 
 def figures(facts: Facts) -> Said:
-    """Calibration error, noise floor, temperature and n as one sentence."""
+    """Calibration error, noise floor and its limit, temperature and n as one sentence."""
     after = "?" if facts.ece_calibrated is None else f"{facts.ece_calibrated:.3f}"
     heat = "?" if facts.temperature is None else f"{facts.temperature:.2f}"
+    limit, ece, floor = facts.ece_limit, f"{facts.ece or 0.0:.3f}", f"{facts.ece_noise_floor or 0.0:.3f}"
+    up_to = NOTHING if limit is None else Said(f" (by chance up to {limit:.3f})", f"（偶然情况下最高 {limit:.3f}）")
     return Said(
-        f"ECE {facts.ece or 0.0:.3f}, noise floor {facts.ece_noise_floor or 0.0:.3f}, after temperature scaling (T = "
-        f"{heat}): {after} (n = {shown(facts.n)}).",
-        f"ECE {facts.ece or 0.0:.3f}，噪声下限 {facts.ece_noise_floor or 0.0:.3f}，温度校准（T = {heat}）之后：{after}（n = "
-        f"{shown(facts.n)}）。",
+        f"ECE {ece}, noise floor {floor}{up_to.en}, after temperature scaling (T = {heat}): {after} (n = "
+        f"{shown(facts.n)}).",
+        f"ECE {ece}，噪声下限 {floor}{up_to.zh}，温度校准（T = {heat}）之后：{after}（n = {shown(facts.n)}）。",
     )
 
 

@@ -78,7 +78,7 @@ def overlap(facts: Facts) -> Finding | None:
     pairs, prompts, near = (found.overlap.get(kind, 0) / total for kind in SEEN_KINDS)
     near_only, all_ = pairs < SEEN and pairs + prompts < SEEN_FEW, pairs + prompts + near
     if near_only and all_ < SEEN_NEAR:
-        return few_seen(found, total) if all_ else no_overlap(total)
+        return few_seen(found, total)
     on_new = figures_on_new(found.new)
     examples = "; ".join(found.examples[:3])
     return Finding(
@@ -129,8 +129,10 @@ def within(interval: Interval95 | None) -> str:
 
 
 def few_seen(found: BesideTraining, total: int) -> Finding:
-    """So few judged comparisons with a prompt that was trained on that the figures hardly depend on them."""
+    """No judged comparison with a prompt that was trained on, or so few that the figures hardly depend on them."""
     pairs, prompts, near = (found.overlap.get(kind, 0) for kind in SEEN_KINDS)
+    if not pairs + prompts + near:
+        return no_overlap(total)
     seen, on_new = pairs + prompts + near, figures_on_new(found.new)
     examples = "; ".join(found.examples[:3])
     such = Said(f" (for example {examples})", f"（例如 {examples}）") if examples else NOTHING
