@@ -1,6 +1,7 @@
 """500 responses to one prompt are 124,750 comparisons of 500 texts: each text is looked at once."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,10 @@ import pytest
 from builders import ranking, tiny
 from rewardsmith.commands import score
 from rewardsmith.evaluate import baselines
+from rewardsmith.evaluate.summary import summarize
 from rewardsmith.pipelines import evaluate
+from rewardsmith.records import Comparison
+from rewardsmith.report.figures import table
 
 K = 60
 
@@ -68,3 +72,14 @@ def test_500_responses_get_their_rewards_in_the_order_of_the_row(tmp_path):
     turns = [[{"role": "user", "content": "q"}, {"role": "assistant", "content": answers[k]}] for k in (0, 250, 499)]
     np.testing.assert_allclose([row["rewards"][k] for k in (0, 250, 499)], model.score(turns), atol=1e-5)
     assert row["best"] == int(np.argmax(row["rewards"]))
+
+
+def test_votes_of_a_comparison_reach_the_ceiling_undecided_ones_left_out():
+    record = ranking("q", "one", "two")
+    voted = replace(record, comparisons=(Comparison(0, 1, 0.625, votes=(2, 1, 1)), Comparison(0, 1)))
+    found = evaluate.comparisons_of(list(evaluate.compared([voted], [np.array([1.0, 0.0])])))
+    assert (found.preferring.tolist(), found.votes.tolist()) == ([2, 0], [3, 0])
+    lines = table({**summarize(found, resamples=50).to_json()})
+    assert any(
+        "two annotators agree in 33.3 % (n = 1 comparisons" in line and "0.500 to 0.500" in line for line in lines
+    )

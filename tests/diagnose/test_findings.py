@@ -22,6 +22,7 @@ from rewardsmith.diagnose.compared import Compared
 from rewardsmith.diagnose.facts import (
     CHANCE_LOSS,
     BaselineFacts,
+    CeilingFacts,
     CurvePoint,
     DataFacts,
     DataFinding,
@@ -92,6 +93,19 @@ CASES = [
     # 0.4 of the way from 0.5 to 0.8 is 0.62.
     (performance.weak_signal, Facts(accuracy=0.61, n=900), "weak_signal", Facts(accuracy=0.6201, n=900)),
     (performance.weak_signal, Facts(accuracy=0.61, n=900), "weak_signal", Facts(accuracy=0.51, n=900)),
+    # A ceiling of 0.63: 0.4 of the way from 0.5 is 0.552; too few votes tell of no ceiling.
+    (
+        performance.weak_signal,
+        Facts(accuracy=0.55, n=3000, noise_ceiling=CeilingFacts(0.63, 0.63, 0.755, 900)),
+        "weak_signal",
+        Facts(accuracy=0.5521, n=3000, noise_ceiling=CeilingFacts(0.63, 0.63, 0.755, 900)),
+    ),
+    (
+        performance.weak_signal,
+        Facts(accuracy=0.61, n=900, noise_ceiling=CeilingFacts(0.63, 0.63, 0.755, 29)),
+        "weak_signal",
+        Facts(accuracy=0.61, n=900, noise_ceiling=CeilingFacts(0.63, 0.63, 0.755, 30)),
+    ),
     (performance.sample_size, Facts(accuracy=0.7, n=200), "few_pairs", Facts(accuracy=0.7, n=400)),
     (
         leakage.measured_on_training_data,

@@ -6,6 +6,7 @@ import numpy as np
 import orjson
 import pytest
 
+from rewardsmith.errors import DataError
 from rewardsmith.evaluate.baselines import Baseline, TextPairs
 from rewardsmith.evaluate.comparisons import Comparisons, Rankings
 from rewardsmith.evaluate.metrics import sigmoid
@@ -275,3 +276,27 @@ def test_ten_thousand_comparisons_take_seconds():
     summarize(comparisons)
     # About 6 s on one core, most of it intervals; the limit leaves room for slow and busy machines.
     assert time.process_time() - start < 30
+
+
+def test_the_ceiling_comes_from_votes_label_ties_included():
+    # 3:0 always agree, 2:1 in one of three pairs, 2:2 in two of six, 1:0 tells nothing, the last has the weight 0.
+    votes = {"preferring": np.array([3, 2, 2, 1, 0]), "votes": np.array([3, 3, 4, 1, 0])}
+    labels = {"preference": np.array([1.0, 2 / 3, 0.5, 1.0, 1.0]), "weight": np.array([1.0, 1.0, 1.0, 1.0, 0.0])}
+    found = summarize(minimal([1.0, 2.0, 1.0, -1.0, 1.0], **votes, **labels), resamples=50).to_json()["noise_ceiling"]
+    assert (found["agreement"], found["n"]) == (pytest.approx(5 / 9), 3)
+    assert found["low"] == pytest.approx(5 / 9)
+    assert found["high"] == pytest.approx((1 + math.sqrt(1 / 9)) / 2)
+    assert found["agreement_ci"][0] < 5 / 9 < found["agreement_ci"][1]
+    assert summarize(minimal([1.0, -1.0]), resamples=50).to_json()["noise_ceiling"] is None
+
+
+def test_annotators_as_in_hh_set_a_ceiling_of_63_to_75_percent():
+    # 63 of 100 pairs of annotators agree.
+    votes = {"preferring": np.array([2] * 63 + [1] * 37), "votes": np.full(100, 2)}
+    found = summarize(minimal(np.ones(100), **votes), resamples=50).to_json()["noise_ceiling"]
+    assert [found[name] for name in ("agreement", "low", "high")] == pytest.approx([0.63, 0.63, 0.755], abs=1e-4)
+
+
+def test_more_votes_for_one_than_there_are_is_refused():
+    with pytest.raises(DataError, match=r"preferring\[1\] is 3; expected 0 to 2"):
+        minimal([1.0, 1.0], preferring=np.array([1, 3]), votes=np.array([1, 2]))

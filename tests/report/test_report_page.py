@@ -9,6 +9,7 @@ import pytest
 
 from rewardsmith.diagnose.compared import gather
 from rewardsmith.diagnose.facts import BaselineFacts, CurvePoint, Facts, GroupFacts, ReliabilityFacts
+from rewardsmith.diagnose.reading import facts_from_mapping
 from rewardsmith.diagnose.verdict import judge
 from rewardsmith.report.run.errors import CHARACTERS_IN_ALL, FEWEST_CHARACTERS, MOST_CHARACTERS, characters_each
 from rewardsmith.report.run.markdown import fenced, plain, render_markdown
@@ -317,3 +318,16 @@ def test_many_long_errors_give_a_page_of_bounded_size():
     page = render_page(judge(facts), facts)
     assert len(page.encode()) < 5e6
     assert "The 500 largest of 2,000 comparisons" in page
+
+
+def test_the_ceiling_stands_beside_the_agreement_it_is_from():
+    facts = facts_from_mapping(
+        {"accuracy": 0.61, "n": 900, "noise_ceiling": {"agreement": 0.63, "low": 0.63, "high": 0.6755, "n": 1200}}
+    )
+    for lang, words in (
+        ("en", "two annotators agree in 63.0 %; n = 1,200"),
+        ("zh", "两名标注者的一致率 63.0 %；n = 1,200"),
+    ):
+        text = render_markdown(judge(facts), facts, lang=lang)
+        assert "63.0–67.5 %" in text
+        assert words in text

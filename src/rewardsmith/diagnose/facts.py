@@ -43,6 +43,16 @@ class BaselineFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class CeilingFacts:
+    """The highest accuracy that the labels allow is in [low, high]; two annotators agree on `agreement` of n comparisons."""
+
+    agreement: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
 class GroupFacts:
     """The accuracy in [0, 1] on `n` comparisons that share a label (a category, a length bin)."""
 
@@ -148,6 +158,7 @@ class Facts:
     temperature: float | None = None
     kendall_tau: float | None = None
     kendall_tau_n: int | None = None
+    noise_ceiling: CeilingFacts | None = None
     clusters: int | None = None
     too_few_prompts: bool | None = None
     reward_std: float | None = None

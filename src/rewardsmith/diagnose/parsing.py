@@ -4,7 +4,14 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from rewardsmith.diagnose.facts import AuditEffect, BaselineFacts, CurvePoint, GroupFacts, ReliabilityFacts
+from rewardsmith.diagnose.facts import (
+    AuditEffect,
+    BaselineFacts,
+    CeilingFacts,
+    CurvePoint,
+    GroupFacts,
+    ReliabilityFacts,
+)
 from rewardsmith.diagnose.intervals import Interval95
 from rewardsmith.diagnose.measured import figures_from
 from rewardsmith.diagnose.values import count, interval, mapping, number, share
@@ -16,6 +23,17 @@ def kendall(row: Mapping[str, Any]) -> float | None:
     """Kendall's tau; None where it is known to come from too few rankings."""
     rankings = count(row, "kendall_tau_n")
     return None if rankings is not None and rankings < FEWEST else number(row, "kendall_tau")
+
+
+def noise_ceiling(row: Mapping[str, Any]) -> CeilingFacts | None:
+    """The ceiling that the annotators' disagreement sets; None where it is not known."""
+    found = mapping(row, "noise_ceiling")
+    agreement, low, high = (share(found, name) for name in ("agreement", "low", "high"))
+    if agreement is None or low is None or high is None:
+        return None
+    if low > high:
+        raise DataError(f"noise_ceiling has low {low:g} above high {high:g}; expected low <= high")
+    return CeilingFacts(agreement, low, high, count(found, "n") or 0)
 
 
 def baselines(row: Mapping[str, Any]) -> tuple[BaselineFacts, ...]:

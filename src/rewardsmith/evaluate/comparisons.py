@@ -26,6 +26,8 @@ KINDS = {
     "label_strength": "f",
     "preferred_id": "iu",
     "other_id": "iu",
+    "preferring": "iu",
+    "votes": "iu",
 }
 """The numpy kinds that an array may have: f float, i and u integer, U text."""
 
@@ -39,6 +41,7 @@ TOGETHER = (
     ("preferred_length", "other_length"),
     ("preferred_id", "other_id"),
     ("preferred_text", "other_text"),
+    ("preferring", "votes"),
 )
 
 
@@ -51,7 +54,8 @@ class Comparisons:
     one are not independent); `category` a name; `language` zh, en or other; rewards as raw logits; lengths in words, a
     CJK character one word; `turns` of the prompt; `label_strength` >= 0 in the source's unit (its margin or votes), NaN
     where it does not tell. `preferred_id`, `other_id` identify responses within their cluster, which Kendall's tau
-    needs; the texts are the responses', for the TF-IDF baseline. Raises DataError where an array does not fit.
+    needs; the texts are the responses', for the TF-IDF baseline. `preferring` of `votes` annotators who decided prefer
+    the preferred response, 0 of 0 where the source does not tell. Raises DataError where an array does not fit.
     """
 
     margin: Array
@@ -68,6 +72,8 @@ class Comparisons:
     label_strength: Array | None = None
     preferred_id: Array | None = None
     other_id: Array | None = None
+    preferring: Array | None = None
+    votes: Array | None = None
     preferred_text: Sequence[str] | None = None
     other_text: Sequence[str] | None = None
 
@@ -91,6 +97,17 @@ class Comparisons:
         if (self.weight < 0).any():
             row = int(np.argmax(self.weight < 0))
             raise DataError(f"weight[{row}] is {self.weight[row]}; expected a number >= 0")
+        if self.preferring is not None and self.votes is not None:
+            wrong = (self.preferring < 0) | (self.preferring > self.votes)
+            if wrong.any():
+                row = int(np.argmax(wrong))
+                raise DataError(
+                    f"preferring[{row}] is {self.preferring[row]}; expected 0 to {self.votes[row]}, the votes"
+                )
+        self._check_margins()
+
+    def _check_margins(self) -> None:
+        """DataError where a margin is not the difference of the rewards."""
         if self.preferred_reward is not None and self.other_reward is not None:
             difference = self.preferred_reward.astype(np.float64) - self.other_reward.astype(np.float64)
             scale = np.maximum(1.0, np.maximum(np.abs(self.preferred_reward), np.abs(self.other_reward)))

@@ -9,7 +9,7 @@ from rewardsmith.evaluate.calibration import ReliabilityBin
 from rewardsmith.evaluate.inference.noise_floor import NoiseFloor
 from rewardsmith.evaluate.rankings import FEWEST, Order
 from rewardsmith.evaluate.sides import RuleSides
-from rewardsmith.evaluate.statistics import Interval
+from rewardsmith.evaluate.statistics import Interval, NoiseCeiling
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,19 @@ def calibration_json(found: Calibration) -> dict[str, Any]:
         "temperature": plain(found.temperature),
         "temperature_source": found.source,
         "reliability": {"raw": bins_json(found.raw), "calibrated": bins_json(found.calibrated)},
+    }
+
+
+def ceiling_json(found: NoiseCeiling | None) -> dict[str, Any] | None:
+    """The ceiling that the annotators' disagreement sets, for JSON; None where no comparison has two votes."""
+    if found is None:
+        return None
+    return {
+        "agreement": plain(found.agreement.value),
+        "agreement_ci": ends(found.agreement.interval()),
+        "low": plain(found.low),
+        "high": plain(found.high),
+        "n": found.n,
     }
 
 

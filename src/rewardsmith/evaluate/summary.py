@@ -17,6 +17,7 @@ from rewardsmith.evaluate.figures import (
     Calibration,
     baseline_json,
     calibration_json,
+    ceiling_json,
     ends,
     group_json,
     order_json,
@@ -32,11 +33,13 @@ from rewardsmith.evaluate.statistics import (
     RESAMPLES,
     SHARE,
     Interval,
+    NoiseCeiling,
     auc_statistic,
     cluster_index,
     cluster_intervals,
     clustered_mean,
     no_interval,
+    noise_ceiling,
     paired_difference,
     ratio_statistic,
 )
@@ -58,7 +61,7 @@ class Summary:
     """The evaluation of one model; NaN = cannot be said from these comparisons. See docs/metrics.md for each number.
 
     `n` counts decided comparisons, `label_ties` undecided ones, `zero_weight` rows that were given the weight 0 and
-    play no part. `clusters` counts the prompts of the decided comparisons.
+    play no part. `clusters` counts the prompts of the decided comparisons. `ceiling` is None without votes.
     """
 
     n: int
@@ -74,6 +77,7 @@ class Summary:
     intervals: Intervals
     calibration: Calibration
     order: Order
+    ceiling: NoiseCeiling | None
     margin: Moments
     reward: Moments
     baselines: tuple[BaselineResult, ...]
@@ -118,6 +122,7 @@ class Summary:
             "brier": plain(self.brier),
             **calibration_json(self.calibration),
             **order_json(self.order),
+            "noise_ceiling": ceiling_json(self.ceiling),
             "margin_mean": plain(self.margin.mean),
             "margin_std": plain(self.margin.std),
             "reward_mean": plain(self.reward.mean),
@@ -173,6 +178,7 @@ def summarize(
         intervals=Intervals(found["accuracy"], *unbounded(rows, used, seed=seed, resamples=resamples)),
         calibration=calibrate(rows, validation, seed=seed),
         order=order_of(used, rankings),
+        ceiling=ceiling_of(used),
         margin=metrics.moments(margin, weight=weight),
         reward=reward_moments(used),
         baselines=tuple(baseline_result(rule, rows, found) for rule in rules),
@@ -322,6 +328,14 @@ def floor_after(rows: Comparisons, validation: Comparisons | None, temperature: 
     return calibrated_noise_floor(
         margin / temperature, preference, rng=rng, parts=parts, judged=judged, weight=weight, cluster=cluster
     )
+
+
+def ceiling_of(used: Comparisons) -> NoiseCeiling | None:
+    """The ceiling from the annotators' votes, label ties included: without them agreement would look better than it is."""
+    if used.preferring is None or used.votes is None:
+        return None
+    preferring, votes = used.preferring.astype(np.float64), used.votes.astype(np.float64)
+    return noise_ceiling(preferring, votes, used.weight, cluster=used.cluster)
 
 
 def reward_moments(used: Comparisons) -> Moments:

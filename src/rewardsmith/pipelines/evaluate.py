@@ -156,6 +156,8 @@ COLUMNS: dict[str, type] = {
     "label_strength": np.float64,
     "preferred_id": np.int64,
     "other_id": np.int64,
+    "preferring": np.int64,
+    "votes": np.int64,
 }
 """The arrays of `Comparisons` that have a value for every comparison, in the order of `Numbering.values_of`."""
 
@@ -176,6 +178,7 @@ class Numbering:
         """One value per column of COLUMNS."""
         record, comparison = row.record, row.comparison
         preferred, other = (row.text(index) for index in row.indices)
+        for_preferred, for_other, _ = comparison.votes or (0, 0, 0)
         if record.id not in self.languages:
             self.languages[record.id] = language_of(words_of(record))
         return (
@@ -192,6 +195,8 @@ class Numbering:
             strength_of(comparison),
             self.texts.setdefault((record.prompt_id, preferred), len(self.texts)),
             self.texts.setdefault((record.prompt_id, other), len(self.texts)),
+            for_preferred,
+            for_preferred + for_other,
         )
 
 

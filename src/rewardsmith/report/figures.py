@@ -26,8 +26,18 @@ def table(summary: Mapping[str, Any]) -> list[str]:
     for name, label in (("kendall_tau", "Kendall tau-b"), ("best_of_n_accuracy", "best of N")):
         if summary.get(name) is not None:
             rows.append((label, interval(summary, name), f"n = {summary.get(f'{name}_n')} rankings"))
+    if ceiling := summary.get("noise_ceiling"):
+        rows.append(
+            ("ceiling by annotators", f"{number(ceiling['low'])} to {number(ceiling['high'])}", agreeing(ceiling))
+        )
     lines = [f"{padded(say(label), 22)} {say(figure)}   {say(remark)}".rstrip() for label, figure, remark in rows]
     return [*lines, *baseline_lines(summary.get("baselines", {}))]
+
+
+def agreeing(ceiling: Mapping[str, Any]) -> str:
+    """How often two annotators agree, from which the ceiling follows."""
+    percent = f"{100 * ceiling['agreement']:.1f}"
+    return f"two annotators agree in {percent} % (n = {ceiling['n']} comparisons with two votes or more)"
 
 
 def baseline_lines(baselines: Mapping[str, Any]) -> Iterator[str]:

@@ -34,6 +34,9 @@ WEAK = 0.4
 HUMAN = 0.8
 """Two annotators of open-ended answers agree on 65-80 % of the pairs: the ceiling where none was measured."""
 
+ENOUGH_VOTED = 30
+"""Comparisons with two votes or more from which a ceiling by annotators is taken."""
+
 NEGLIGIBLE = 0.005
 """Half a point: no data set of a usual size tells such a difference, so no number of pairs is named."""
 
@@ -142,14 +145,28 @@ def attained(facts: Facts, accuracy: float) -> float:
     return (accuracy - 0.5) / max(ceiling_of(facts)[0] - 0.5, 0.01)
 
 
+def least_ceiling(facts: Facts) -> tuple[float, Said]:
+    """The lowest ceiling that labels like these can have, and where it is from."""
+    ceiling, known = ceiling_of(facts)
+    by_votes = facts.noise_ceiling
+    if by_votes is not None and by_votes.n >= ENOUGH_VOTED and by_votes.low < ceiling:
+        return by_votes.low, Said(
+            "the least that the agreement of the annotators allows", "由标注者一致率决定的上限的最低值"
+        )
+    if known:
+        return ceiling, Said("which the measured share of wrong labels allows", "由测得的错误标签比例决定的上限")
+    return ceiling, Said("the upper end of human agreement", "标注者一致率的上端")
+
+
 def weak_signal(facts: Facts) -> Finding | None:
     """Better than chance, but far from what the labels allow: wrong too often to optimise against."""
     interval = facts.interval
     if facts.accuracy is None or interval is None or not facts.n:
         return None
-    if interval.low <= 0.5 or attained(facts, facts.accuracy) >= WEAK:
+    ceiling, origin = least_ceiling(facts)
+    share = (facts.accuracy - 0.5) / max(ceiling - 0.5, 0.01)
+    if interval.low <= 0.5 or share >= WEAK:
         return None
-    ceiling, known = ceiling_of(facts)
     top = percent(ceiling)
     return Finding(
         "weak_signal",
@@ -157,15 +174,9 @@ def weak_signal(facts: Facts) -> Finding | None:
         Said("the signal is weak", "信号较弱"),
         Said(
             f"Correct on {percent(facts.accuracy)} of n = {facts.n:,} comparisons ({span(interval.low, interval.high)}): "
-            f"{percent(attained(facts, facts.accuracy))} of the distance from chance level to {top}, "
-            + ("which the measured share of wrong labels allows." if known else "the upper end of human agreement."),
+            f"{percent(share)} of the distance from chance level to {top}, {origin.en}.",
             f"在 {facts.n:,} 个比较中正确率为 {percent(facts.accuracy)}（{span(interval.low, interval.high)}）："
-            f"从随机到 {top}"
-            + (
-                f"（由测得的错误标签比例决定的上限）的路程走了 {percent(attained(facts, facts.accuracy))}。"
-                if known
-                else f"（标注者一致率的上端）的路程走了 {percent(attained(facts, facts.accuracy))}。"
-            ),
+            f"从随机到 {top}（{origin.zh}）的路程走了 {percent(share)}。",
         ),
         Said(
             "Wrong labels, too little training, too small a model or too few prompts.",

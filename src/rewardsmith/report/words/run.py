@@ -50,6 +50,8 @@ RUN: dict[str, tuple[str, str]] = {
     "temperature": ("Temperature", "温度"),
     "kendall_tau": ("Kendall τ", "Kendall τ"),
     "rankings": ("n = {n} rankings", "n = {n} 个排序"),
+    "noise_ceiling": ("Ceiling by annotators", "标注者一致率决定的上限"),
+    "annotators_agree": ("two annotators agree in {agreement}; n = {n}", "两名标注者的一致率 {agreement}；n = {n}"),
     "tie_rate": ("Predicted ties", "预测平局"),
     "label_ties": ("Label ties", "标签平局"),
     "train_pairs": ("Comparisons seen in training", "训练中见过的比较"),
