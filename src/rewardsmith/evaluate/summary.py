@@ -152,9 +152,8 @@ def summarize(
     """Measure one model on `comparisons`.
 
     The temperature and the direction of the rule by length are fitted on `validation`, the TF-IDF baseline on `training`;
-    where one is not given, by 5 folds over prompts, and the result says so. `more` are further rules, with a margin for
-    each of the comparisons. Kendall's tau and best-of-N come from `rankings`, else tau alone from the response ids. The
-    same seed and comparisons give the same numbers.
+    where one is not given, by 5 folds over prompts, and the result says so. `more` are further rules. Kendall's tau and
+    best-of-N come from `rankings`, else tau alone from the response ids. The same seed gives the same numbers.
     """
     used = comparisons.take(comparisons.weight > 0)
     tied = ~metrics.decided(used.preference)
