@@ -1,5 +1,6 @@
 """Causes told apart: the same symptom with another measurement is another finding."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -157,6 +158,27 @@ def test_the_precision_of_the_machine_is_no_changed_model():
         model.model_changed(Facts(measured=MeasuredFacts(rescored=Rescored(200, 1.0, 1.0, 0.0, 1e-6, 1.0, 0.8, 0.8))))
         is None
     )
+
+
+@pytest.mark.parametrize(
+    ("training", "settings", "rate"),
+    [
+        ({"lr": 0.01, "parameters": 99_000}, {"model": "tiny"}, "0.001"),
+        ({"lr": 1e20, "parameters": 99_000}, {"model": "tiny"}, "0.002"),
+        ({}, {"model": "org/name", "lr": 1e-4}, "1e-05"),
+        ({}, {"model": "org/name"}, "5e-06"),
+    ],
+)
+def test_a_run_that_a_loss_without_a_number_stopped_is_trained_again_with_a_lower_rate(training, settings, rate):
+    curve = (CurvePoint(1, loss=0.7, learning_rate=5e-5), CurvePoint(2, loss=math.nan, learning_rate=5e-5))
+    facts = Facts(died=True, place="runs/a", curve=curve, training=training, settings=settings)
+    verdict = judge(facts)
+    assert (verdict.label, verdict.findings[0].id) == ("broken", "not_finite")
+    assert f"--output runs/a-again --lr {rate} --dtype fp32" in verdict.next_command
+    assert "--resume" not in verdict.next_command
+    assert "the run stopped there" in verdict.findings[0].evidence.en
+    killed = judge(replace(facts, curve=(*curve, CurvePoint(3, loss=0.7))))
+    assert "run_died" in [finding.id for finding in killed.findings]
 
 
 def test_a_head_times_a_millionth_is_a_scale_and_not_a_constant():

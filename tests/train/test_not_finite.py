@@ -3,6 +3,7 @@
 import hashlib
 import math
 
+import orjson
 import pytest
 import torch
 
@@ -54,7 +55,10 @@ def run_into(trainer, poison):
     assert bytes_of(trainer.checkpoints) == before
     assert f"step {GOOD_STEPS + 1}: " in str(caught.value)
     assert f"the last valid checkpoint is {kept}" in str(caught.value)
-    assert len((trainer.metrics).read_bytes().splitlines()) == GOOD_STEPS + 1  # steps, and one validation
+    *good, stop = trainer.metrics.read_bytes().splitlines()
+    assert len(good) == GOOD_STEPS + 1  # steps, and one validation
+    told = orjson.loads(stop)
+    assert (told["step"], told["loss"], told["grad_norm"]) == (GOOD_STEPS + 1, None, None)
     return str(caught.value)
 
 

@@ -233,9 +233,11 @@ class Fit:
         try:  # the only time in a step that the host waits for the device
             figures, (norm,) = seen.read(self.team, clipped)
         except TrainingError as error:
+            self._log_stop(rate)
             raise TrainingError(f"step {self.state.step + 1}: {error}; {self._advice()}") from error
         norm = self.engine.update(self.optimizer, self.scaler, norm)
         if not (np.isfinite(norm) or self.scaler.is_enabled()):
+            self._log_stop(rate)
             places = ", ".join(sorted({example.place for example in examples}))
             raise TrainingError(
                 f"step {self.state.step + 1}: the gradient is not finite, rows {places}; {self._advice()}"
@@ -338,6 +340,13 @@ class Fit:
             return
         with self.metrics.open("ab") as file:
             file.write(orjson.dumps(row) + b"\n")
+
+    def _log_stop(self, rate: float) -> None:
+        """The step that ended the run, as a row without a loss: the diagnosis tells from it why there is no end."""
+        step = self.state.step + 1
+        self._log(
+            {"step": step, "epoch": step / self.per_epoch, "loss": None, "learning_rate": rate, "grad_norm": None}
+        )
 
     def _trim_metrics(self, step: int) -> None:
         """Drop rows that were written after the checkpoint, so that no step is logged twice."""

@@ -1,6 +1,7 @@
 """Whether the figures are about the model, the data and the run that they seem to be about."""
 
 from rewardsmith.diagnose import commands
+from rewardsmith.diagnose.checks.signals import stopped_by_nan
 from rewardsmith.diagnose.facts import Facts
 from rewardsmith.diagnose.finding import Finding, Said, percent
 from rewardsmith.diagnose.measured import Rescored
@@ -17,8 +18,8 @@ UNRELATED = 0.3
 
 
 def run_died(facts: Facts) -> Finding | None:
-    """The run did not come to its end."""
-    if not facts.died:
+    """The run did not come to its end; one that a loss without a number ended is another finding: resumed, it ends again."""
+    if not facts.died or stopped_by_nan(facts):
         return None
     last = max((row.step for row in facts.curve), default=0)
     return Finding(

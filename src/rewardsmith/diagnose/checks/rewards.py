@@ -1,10 +1,9 @@
 """Whether the rewards are usable numbers: finite, different for different texts, at a scale that means something."""
 
-import math
-
 import numpy as np
 
 from rewardsmith.diagnose import commands
+from rewardsmith.diagnose.checks.signals import bad, learning_rate, stopped_by_nan, usual_rate
 from rewardsmith.diagnose.facts import Facts
 from rewardsmith.diagnose.finding import Finding, Said, joined, percent, shown
 
@@ -32,6 +31,9 @@ SEPARATED = 0.97
 WIDE = 30.0
 """A standard deviation of rewards above which sigma(margin) is 0 or 1 for most pairs."""
 
+SLOWER = 10
+"""How many times lower a learning rate is advised where the loss or the rewards left all bounds: the next worth trying."""
+
 NARROW = 1e-3
 """One under which sigma(margin) is 1/2 for all pairs, in bf16 exactly."""
 
@@ -53,6 +55,8 @@ def not_finite(facts: Facts) -> Finding | None:
         places.append(Said(f"{unscored} comparisons without a reward", f"{unscored} 个比较没有奖励值"))
     if not places:
         return None
+    if stopped_by_nan(facts):
+        places.append(Said("the run stopped there", "训练在此停止"))
     where = joined(places)
     return Finding(
         "not_finite",
@@ -81,14 +85,9 @@ def bad_steps(facts: Facts) -> list[int]:
 
 
 def slower(facts: Facts) -> list[str]:
-    """The flags for a third of the learning rate, where it is known."""
-    rate = facts.training.get("lr")
-    return ["--lr", f"{rate / 3:.2g}"] if isinstance(rate, float) else []
-
-
-def bad(value: float | None) -> bool:
-    """Whether a value was written but is not a finite number."""
-    return value is not None and not math.isfinite(value)
+    """The flags for a tenth of the learning rate, or for the usual one where that is lower; none where it is not known."""
+    rate, usual = learning_rate(facts), usual_rate(facts)
+    return [] if rate is None else ["--lr", f"{min(rate / SLOWER, usual or rate):.2g}"]
 
 
 def size_of_rewards(facts: Facts) -> float | None:

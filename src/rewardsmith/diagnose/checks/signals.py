@@ -86,12 +86,22 @@ def head_loss(curve: tuple[CurvePoint, ...]) -> float | None:
     return fmean(losses[: max(1, len(losses) // 5)]) if len(losses) >= 10 else None
 
 
+def bad(value: float | None) -> bool:
+    """Whether a value was written but is not a finite number."""
+    return value is not None and not math.isfinite(value)
+
+
+def stopped_by_nan(facts: Facts) -> bool:
+    """Whether a run without an end has a last step whose loss or gradient is not a finite number."""
+    return facts.died and bool(facts.curve) and (bad(facts.curve[-1].loss) or bad(facts.curve[-1].grad_norm))
+
+
 def learning_rate(facts: Facts) -> float | None:
-    """The peak learning rate of the run."""
+    """The peak learning rate of the run, as it was set, else the highest that a step was taken with."""
     for given in (facts.training.get("lr"), facts.settings.get("lr")):
         if isinstance(given, float | int) and not isinstance(given, bool):
             return float(given)
-    return None
+    return max((row.learning_rate for row in facts.curve if row.learning_rate), default=None)
 
 
 def usual_rate(facts: Facts) -> float | None:
