@@ -5,6 +5,7 @@ import orjson
 import pytest
 
 import rewardsmith as rs
+from rewardsmith.cli import main
 from rewardsmith.errors import DataError
 
 
@@ -108,6 +109,12 @@ def test_each_pair_of_several_is_compared_with_p_values_adjusted(tmp_path):
     smallest = min(row["p_value"] for row in found.pairs)
     assert min(row["p_adjusted"] for row in found.pairs) == pytest.approx(3 * smallest)
     assert found.pairs[0]["p_value"] == found.p_value
+
+
+def test_further_runs_are_named_behind_the_first_two(tmp_path, capsys):
+    folders = [folder(tmp_path / name, [1.0] * n + [-1.0] * (40 - n)) for name, n in (("a", 30), ("b", 25), ("c", 20))]
+    assert main(["compare", *map(str, folders), "--json"]) == 0
+    assert len(orjson.loads(capsys.readouterr().out)["pairs"]) == 3
 
 
 def test_flips_are_listed_largest_change_first(tmp_path):

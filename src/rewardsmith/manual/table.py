@@ -74,7 +74,7 @@ COMMANDS: dict[str, Command] = {
         JUDGEMENT,
         ("place",),
     ),
-    "compare": Command("rewardsmith.commands.compare", "paired test between two runs", JUDGEMENT, ("a", "b")),
+    "compare": Command("rewardsmith.commands.compare", "paired test between runs", JUDGEMENT, ("a", "b", "also")),
     "config": Command(
         "rewardsmith.manual.template",
         "print a settings file with all options of a command",

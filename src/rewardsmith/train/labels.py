@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
+from rewardsmith.errors import TrainingError
 from rewardsmith.model.forward.batches import on_device
 from rewardsmith.train.examples import Example
 from rewardsmith.train.losses.loss import Annotations, Unit
@@ -61,8 +62,11 @@ def unit_places(example: Example, unit: Unit) -> list[str]:
 
 
 def ranking_of(example: Example) -> list[Pick]:
-    """The choices that the record's ranking is made of."""
-    return choices_of(example.preferred, example.other, example.preference, example.responses)
+    """The choices that the record's ranking is made of; TrainingError, with its row, where too many responses are tied."""
+    try:
+        return choices_of(example.preferred, example.other, example.preference, example.responses)
+    except TrainingError as error:
+        raise TrainingError(f"{example.place}: {error}") from None
 
 
 def stacked_choices(examples: Sequence[Example], device: torch.device) -> Choices:

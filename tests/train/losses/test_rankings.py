@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from rewardsmith.errors import TrainingError
 from rewardsmith.train.losses.bradley_terry import bradley_terry
 from rewardsmith.train.losses.plackett_luce import plackett_luce
 from rewardsmith.train.losses.rankings import Choices, choices_of, levels_of, rows_of
@@ -123,3 +124,9 @@ def test_what_the_comparisons_leave_open_is_no_order():
 def test_repeated_comparisons_of_a_pair_count_by_their_mean():
     twice = [(0, 1, 1.0), (1, 0, 1.0), (0, 2, 1.0), (1, 2, 1.0)]
     assert levels_of(*columns(twice), 3) == ([[0, 1], [2]], [])
+
+
+def test_more_ties_than_all_orders_allow_are_refused_with_what_to_do():
+    first, second = map(np.array, zip(*combinations(range(11), 2), strict=True))
+    with pytest.raises(TrainingError, match=r"11 responses of one ranking .* at most 10.* --loss davidson"):
+        choices_of(first, second, np.full(len(first), 0.5), 11)

@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from rewardsmith.errors import TrainingError
+
 MOST_TIED = 10
 """Responses tied with each other in one ranking; every subset of them is a choice, 1,023 for ten."""
 
@@ -72,8 +74,14 @@ def choices_of(
 
     Equals are picked in an order that nobody knows: each subset of them that may remain is a choice, met with the
     probability 1 over the number of subsets of its size. So a tie is both orders at half weight, never one at random.
+    TrainingError where more than MOST_TIED responses are equal.
     """
     levels, unordered = levels_of(preferred, other, preference, count)
+    if (tied := max(map(len, levels), default=0)) > MOST_TIED:
+        raise TrainingError(
+            f"{tied} responses of one ranking are tied with each other; --loss plackett-luce averages over all orders of at "
+            f"most {MOST_TIED}. Remove the ranking, or use --loss davidson, which takes ties as they are"
+        )
     found, pick = [], 0
     for number, level in enumerate(levels):
         below = (*(i for later in levels[number + 1 :] for i in later), *unordered)
