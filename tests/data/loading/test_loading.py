@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 import schemas as s
-from rewardsmith.data.loading.load import iterate, load
+from rewardsmith.data.loading.load import iterate, load, reading
 from rewardsmith.errors import DataError
 from rewardsmith.records import Record
 
@@ -152,3 +152,15 @@ def test_data_frames_are_read_through_arrow_with_their_nested_columns(library):
     assert loaded.records == tuple(record.at("dataset", n) for n, record in enumerate(load(rows).records, 1))
     missing = load(frames.DataFrame({"prompt": ["p", None], "chosen": ["a", "a"], "rejected": ["b", "b"]}))
     assert [bad.code for bad in missing.quarantined] == ["missing_field"]
+
+
+@pytest.mark.parametrize(
+    ("sources", "label"),
+    [
+        (["data/pairs.jsonl"], "reading pairs.jsonl"),
+        ([Path("a.csv"), "b.jsonl", "folder"], "reading a.csv and 2 more"),
+        ([[{"chosen": "a", "rejected": "b"}]], "reading"),
+    ],
+)
+def test_a_bar_names_its_file(sources, label):
+    assert reading(sources) == label

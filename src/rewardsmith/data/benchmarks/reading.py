@@ -1,12 +1,12 @@
 """Sources → items of one benchmark, and the rows that could not be read; no row is lost."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rewardsmith.data.benchmarks import labelled, ppe, rankings, rewardbench, rewardbench_2, rm_bench, rmb
 from rewardsmith.data.benchmarks.item import BenchmarkItem, names_of
 from rewardsmith.data.input.rows import InputRow, Raw, RowError, none_usable, quarantined
-from rewardsmith.data.loading.load import iterate, open_source
+from rewardsmith.data.loading.load import iterate, open_source, reading
 from rewardsmith.data.splits.sources import following
 from rewardsmith.errors import DataError
 from rewardsmith.progress import SILENT, Progress
@@ -41,11 +41,11 @@ class Items:
     quarantined: list[Quarantined] = field(default_factory=list)
 
 
-def read_items(benchmark: str, sources: Iterable[str], *, strict: bool = False, progress: Progress = SILENT) -> Items:
+def read_items(benchmark: str, sources: Sequence[str], *, strict: bool = False, progress: Progress = SILENT) -> Items:
     """All items of the sources; DataError where there is none, and with `strict` for the first bad row."""
     found = Items()
     reader = READERS.get(benchmark)
-    with progress.task("reading", None, "rows") as task:
+    with progress.task(reading(sources), None, "rows") as task:
         for source in sources:
             rows = general(source, progress) if reader is None else own_layout(reader, source)
             for each in rows:

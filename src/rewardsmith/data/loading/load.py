@@ -3,11 +3,12 @@ Quarantined or Removed; none is lost.
 """
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from os import PathLike, fspath
+from pathlib import Path
 from typing import Any
 
 from rewardsmith.data.formats import recognised_with_nulls
@@ -59,6 +60,14 @@ def nothing(text: str) -> None:
     """Say nothing."""
 
 
+def reading(sources: Sequence[Any]) -> str:
+    """The label of a bar over the rows of these sources: the first file or folder by name, and how many more there are."""
+    named = [Path(source).name or str(source) for source in sources if isinstance(source, str | Path)]
+    if not named:
+        return "reading"
+    return f"reading {named[0]} and {len(named) - 1} more" if len(named) > 1 else f"reading {named[0]}"
+
+
 def load(
     *sources: Any,
     strict: bool = False,
@@ -77,7 +86,7 @@ def load(
     understood: list[str] = []
     counts: Counter[type] = Counter()
     columns = parse_renames(map)
-    with progress.task("reading", None, "rows") as task:
+    with progress.task(reading(sources), None, "rows") as task:
         read = partial(iterate, strict=strict, note=understood.append, columns=columns, mix=mix)
         for item in chain.from_iterable(read(source) for source in sources):
             counts[type(item)] += 1

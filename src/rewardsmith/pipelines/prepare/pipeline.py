@@ -18,7 +18,7 @@ from rewardsmith.data.input.hub import looks_like_hub_name
 from rewardsmith.data.input.readers import files_of
 from rewardsmith.data.input.rows import by_reason, none_usable
 from rewardsmith.data.loading.chunks import ChunkReader, Notes, read
-from rewardsmith.data.loading.load import Loadable
+from rewardsmith.data.loading.load import Loadable, reading
 from rewardsmith.data.loading.mixing import CHECK as NOT_TAKEN
 from rewardsmith.data.loading.mixing import Mix, parse_source
 from rewardsmith.data.splits.splitter import (
@@ -146,7 +146,7 @@ def reader_of(config: Config) -> ChunkReader:
 
 def items(config: Config, progress: Progress) -> Iterator[Loadable]:
     """The rows of all sources, up to `max_rows`."""
-    with progress.task("reading", config.max_rows, "rows") as task:
+    with progress.task(reading(config.sources), config.max_rows, "rows") as task:
         for chunk in reader_of(config).chunks(config.sources, config.max_rows):
             found, _ = read(chunk, strict=config.strict)
             task.advance(len(found))
@@ -182,7 +182,7 @@ def check_rows(
     chunks = reader_of(config).chunks(config.sources, config.max_rows)
     notes = Notes(tally.note)
     with (
-        progress.task("reading", config.max_rows, "rows") as task,
+        progress.task(reading(config.sources), config.max_rows, "rows") as task,
         spread(check_chunk, settings, chunks, engine=config.engine, workers=config.workers) as results,
     ):
         for chunk, result in results:
@@ -206,7 +206,7 @@ def route_rows(spool: IO[bytes], router: RowRouter, tally: Tally, progress: Prog
     With the default fractions an empty validation or test split of few rows is noted: such data is prepared to be looked
     at, or to be evaluated on.
     """
-    with progress.task("writing", tally.rows, "rows") as task:
+    with progress.task("writing the splits", tally.rows, "rows") as task:
         for decisions in chunks_in(spool):
             for decision in decisions:
                 router.route(decision)
