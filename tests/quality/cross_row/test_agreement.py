@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from near_pairs import pair
 from rewardsmith.data.loading.load import iterate
+from rewardsmith.language import say
 from rewardsmith.quality.cross_row.agreement import CYCLE, Judgements, OrderEffect
-from rewardsmith.records import Record
+from rewardsmith.quality.cross_row.cycles import USUAL_WRONG
+from rewardsmith.records import Comparison, Message, Record, Response
 
 
 def looked(rows, counted=None):
@@ -33,6 +35,42 @@ def test_a_circle_names_the_rows_that_form_it():
     (finding,) = found.findings(1, rows[1])
     assert finding.detail.endswith("form a cycle: f:2 > f:3 > f:1")
     assert found.findings(3, rows[3]) == []
+
+
+def ranked(*order, prompt="p", line=1, swapped=()):
+    """A record whose responses are all compared: an earlier one of `order` wins, but for the pairs `swapped`."""
+    pairs = [(a, b) if (a, b) not in swapped else (b, a) for a, b in itertools.combinations(order, 2)]
+    responses = tuple(Response((Message("assistant", f"{number}"),)) for number in range(len(order)))
+    comparisons = tuple(Comparison(a, b, 1.0) for a, b in pairs)
+    return Record((Message("user", prompt),), responses, comparisons).at("f", line)
+
+
+def test_a_circle_inside_one_record_names_its_responses():
+    row = ranked(0, 2, 1, swapped=[(0, 1)])
+    (finding,) = looked([row]).findings(0, row)
+    assert finding.detail == "its responses form a preference cycle: 0 > 2 > 1 > 0"
+    assert say(finding.detail, "zh") == "其回复的偏好构成循环：0 > 2 > 1 > 0"
+
+
+def test_as_few_circles_as_wrong_labels_give_are_a_note():
+    # four responses have 4 triples; swapping first and third makes one of them circular: 1 of 4 rows x 4
+    circular = ranked(0, 1, 2, 3, swapped=[(0, 2)])
+    rows = [circular, *(ranked(0, 1, 2, 3, prompt=f"p{at}", line=at) for at in range(2, 12))]
+    found = looked(rows)
+    assert (found.triples.all, found.triples.circular) == (44, 1)
+    assert [one.severity for one in found.findings(0, circular)] == ["info"]
+    all_circular = [ranked(0, 1, 2, prompt=f"p{at}", line=at, swapped=[(0, 2)]) for at in range(12)]
+    found = looked(all_circular)
+    assert found.triples == (12, 12)
+    assert [one.severity for one in found.findings(3, all_circular[3])] == ["warning"]
+
+
+def test_the_share_of_circular_triples_by_wrong_labels_alone():
+    rng, circular = np.random.default_rng(0), 0
+    for at in range(4000):
+        wrong = [pair for pair in ((0, 1), (0, 2), (1, 2)) if rng.random() < USUAL_WRONG]
+        circular += looked([ranked(0, 1, 2, prompt=f"p{at}", swapped=wrong)]).triples.circular
+    assert circular / 4000 == pytest.approx(USUAL_WRONG * (1 - USUAL_WRONG), abs=0.015)
 
 
 def test_the_shortest_circle_through_a_row_is_told():

@@ -4,14 +4,14 @@ Memory holds a few numbers per comparison, never a text.
 """
 
 from array import array
-from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from rewardsmith.quality.cross_row.cycles import Triples, circles, triples
 from rewardsmith.quality.cross_row.minhash import U64, Indices
 from rewardsmith.quality.row.checks import CONTRADICTION, RowFinding, digest
 from rewardsmith.quality.row.fingerprints import Fingerprint, Places, fingerprint_of
@@ -19,14 +19,6 @@ from rewardsmith.records import Record
 
 CYCLE = "preference_cycle"
 ORDER = "order_changes_verdict"
-
-
-class Edge(NamedTuple):
-    """One response preferred to another by most rows that compare the two, and the first of these rows."""
-
-    better: int
-    worse: int
-    row: int
 
 
 @dataclass(frozen=True)
@@ -130,8 +122,10 @@ class Judgements:
         row, tie, shown = columns.row.astype(np.int64), columns.tie.astype(np.bool_), columns.shown_first
         different = (better != worse) & counted[row]
         decided = different & ~tie
-        self.circles, self.beside = circles(better[decided], worse[decided], row[decided])
-        self.contradicted = contradictions(better[decided], worse[decided], row[decided])
+        verdicts = better[decided], worse[decided], row[decided]
+        self.circles, self.beside = circles(*verdicts)
+        self.triples = triples(*verdicts) if self.circles else Triples(0, 0)
+        self.contradicted = contradictions(*verdicts)
         ordered = different & (shown >= 0)
         self.order, self.turned = order_effect(
             better[ordered], worse[ordered], row[ordered], tie[ordered], shown[ordered] == 1
@@ -143,14 +137,9 @@ class Judgements:
         if row in self.contradicted:
             detail = f"{self.places[self.contradicted[row]]} prefers the other response of the same pair"
             found.append(RowFinding(CONTRADICTION, "warning", record.place, detail))
-        circle = self.circles.get(row)
-        if circle is not None:
-            places = " > ".join(self.places[other] for other in circle)
-            detail = f"one of {len(circle)} preferences that form a cycle: {places}"
-            found.append(RowFinding(CYCLE, "warning", record.place, detail))
-        elif row in self.beside:
-            detail = f"contradicts {self.places[self.beside[row]]}, which is part of a preference cycle"
-            found.append(RowFinding(CYCLE, "warning", record.place, detail))
+        if (detail := self.cycle(row, record)) is not None:
+            severity = "info" if self.triples.circular and self.triples.as_by_noise else "warning"
+            found.append(RowFinding(CYCLE, severity, record.place, detail))
         if row in self.turned:
             detail = (
                 f"{self.places[self.turned[row]]} has the same two responses in the other order with the opposite "
@@ -158,6 +147,31 @@ class Judgements:
             )
             found.append(RowFinding(ORDER, "warning", record.place, detail))
         return found
+
+    def cycle(self, row: int, record: Record) -> str | None:
+        """The preference cycle that a row is part of, in words; None for none."""
+        circle = self.circles.get(row)
+        if circle is None:
+            if row not in self.beside:
+                return None
+            return f"contradicts {self.places[self.beside[row]]}, which is part of a preference cycle"
+        if set(circle) == {row} and (within := circle_within(record)):
+            return f"its responses form a preference cycle: {' > '.join(map(str, within))}"
+        places = " > ".join(self.places[other] for other in circle)
+        return f"one of {len(circle)} preferences that form a cycle: {places}"
+
+
+def circle_within(record: Record) -> tuple[int, ...]:
+    """The numbers of the responses on a shortest circle inside a record, the first again at the end; () without one."""
+    columns = comparison_columns([record], [fingerprint_of(record)])
+    _, node = np.unique(np.concatenate([columns.better, columns.worse]), return_inverse=True)
+    better, worse = node.reshape(2, -1).astype(np.int64)
+    decided = (better != worse) & ~columns.tie.astype(np.bool_)
+    found, _ = circles(better[decided], worse[decided], np.flatnonzero(decided))
+    if not found:
+        return ()
+    first = [record.comparisons[at].i for at in min(found.values(), key=len)]
+    return (*first, first[0])
 
 
 def contradictions(better: Indices, worse: Indices, row: Indices) -> dict[int, int]:
@@ -177,78 +191,6 @@ def contradictions(better: Indices, worse: Indices, row: Indices) -> dict[int, i
     for each, opposite in zip(row[against].tolist(), first[other[against]].tolist(), strict=True):
         found[each] = min(opposite, found.get(each, opposite))
     return found
-
-
-def circles(better: Indices, worse: Indices, row: Indices) -> tuple[dict[int, tuple[int, ...]], dict[int, int]]:
-    """For each row that takes part in a circle of preferences, a shortest one through it: its rows, in their order; and
-    for each row that speaks against a preference of a circle, a row that has it.
-
-    Of each two responses the majority of the rows counts, and none where they are even (such pairs are contradictions,
-    not circles). What is left is a graph in which every strongly connected component of more than one response holds a
-    circle of three or more, and each of its preferences is part of one (Condorcet 1785). The rows against them belong to
-    it: without the majority they would count, and could form another circle.
-    """
-    edges = inside_components(majority(better, worse, row))
-    onward: dict[int, list[Edge]] = {}
-    for edge in edges:
-        onward.setdefault(edge.better, []).append(edge)
-    found: dict[int, tuple[int, ...]] = {}
-    beside: dict[int, int] = {}
-    decided = {(edge.better, edge.worse): edge for edge in edges}
-    for a, b, each in zip(better.tolist(), worse.tolist(), row.tolist(), strict=True):
-        if (b, a) in decided:
-            beside[each] = decided[b, a].row
-        if (a, b) not in decided:
-            continue
-        circle = (each, *(step.row for step in way(onward, b, a)))
-        if each not in found or len(circle) < len(found[each]):
-            found[each] = circle
-    return found, beside
-
-
-def majority(better: Indices, worse: Indices, row: Indices) -> tuple[Indices, Indices, Indices]:
-    """(better, worse, first row) of each two responses on which a majority of rows agrees."""
-    low, high = np.minimum(better, worse), np.maximum(better, worse)
-    names, pair = np.unique(low << 32 | high, return_inverse=True)
-    lead = np.bincount(pair, np.where(better < worse, 1, -1), minlength=len(names)) * 1.0
-    agrees = np.where(better < worse, 1, -1) * lead[pair] > 0
-    first = np.full(len(names), np.iinfo(np.int64).max)
-    np.minimum.at(first, pair[agrees], row[agrees])
-    clear = lead != 0
-    names, lead, first = names[clear], lead[clear], first[clear]
-    low, high = names >> 32, names & 0xFFFFFFFF
-    return np.where(lead > 0, low, high), np.where(lead > 0, high, low), first
-
-
-def inside_components(graph: tuple[Indices, Indices, Indices]) -> list[Edge]:
-    """The edges whose two ends lie in one strongly connected component."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    better, worse, _ = graph
-    if not len(better):
-        return []
-    count = int(max(better.max(), worse.max())) + 1
-    links = coo_array((np.ones(len(better), np.int8), (better, worse)), (count, count))
-    _, label = connected_components(links, directed=True, connection="strong")
-    inside = label[better] == label[worse]
-    return [Edge(*each) for each in zip(*(part[inside].tolist() for part in graph), strict=True)]
-
-
-def way(onward: dict[int, list[Edge]], start: int, goal: int) -> Iterable[Edge]:
-    """A shortest way from one response to another along the edges, which has to exist."""
-    came: dict[int, Edge] = {}
-    waiting = deque([start])
-    while goal not in came:
-        for edge in onward[waiting.popleft()]:
-            if edge.worse not in came and edge.worse != start:
-                came[edge.worse] = edge
-                waiting.append(edge.worse)
-    steps = []
-    while goal != start:
-        steps.append(came[goal])
-        goal = came[goal].better
-    return reversed(steps)
 
 
 def order_effect(
