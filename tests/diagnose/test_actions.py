@@ -83,6 +83,12 @@ def test_names_with_spaces_stay_whole():
     assert shlex.split(commands.prepare(RUN))[2] == "a b.jsonl"
 
 
+def test_an_evaluation_by_itself_sends_to_its_model():
+    alone = Facts(place="results/test", model="models/other")
+    assert commands.verify(alone) == "rewardsmith verify models/other"
+    assert commands.audit(alone).split()[2:] == ["models/other", commands.HELD_OUT, "--output", "results/test-audit"]
+
+
 def test_every_flag_of_a_check_is_tried_here():
     """The literal flags in the checks' calls, so that none is forgotten in FLAGS."""
     tried = {word for call in FLAGS for word in call if word.startswith("--")}

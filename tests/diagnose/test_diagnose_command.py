@@ -6,6 +6,8 @@ import sys
 import pytest
 
 import rewardsmith
+from builders import tiny
+from rewardsmith.cli import main
 from rewardsmith.commands.diagnose import Config, run
 from rewardsmith.errors import DataError, OutputError, UsageError
 from rewardsmith.language import speaking
@@ -76,6 +78,49 @@ def test_a_report_is_not_overwritten_unless_asked(figures):
     with pytest.raises(OutputError, match="pass --overwrite"):
         run(Config(figures))
     run(Config(figures, overwrite=True))
+
+
+@pytest.fixture(scope="module")
+def model_and_data(tmp_path_factory):
+    """A saved model in no run folder, and a file of pairs."""
+    place = tmp_path_factory.mktemp("bare")
+    tiny(seed=1, max_length=64).save(place / "model")
+    rows = [
+        {"prompt": f"Is {k} an even number?", "chosen": f"It is {k % 2 == 0}.", "rejected": "No."} for k in range(40)
+    ]
+    (place / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return place / "model", place / "pairs.jsonl"
+
+
+def test_a_model_outside_of_a_run_is_evaluated_on_a_file_and_judged(model_and_data, tmp_path, capsys):
+    model, data = map(str, model_and_data)
+    out = str(tmp_path / "out")
+    assert main(["diagnose", model]) == 1
+    assert "add --data SOURCE" in capsys.readouterr().err
+    assert main(["diagnose", model, "--data", data, "--output", out, "--json"]) == 0
+    shown = capsys.readouterr()
+    said = json.loads(shown.out)
+    assert "is missing" not in shown.err
+    names = {"evaluation.json", "comparisons.jsonl", "measurements.json", "report.html", "report.md", "report.json"}
+    assert names <= {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"best_of_n", "dpo", "rl"} == said["ready_for"].keys()
+    commands = [one["bring"] for one in said["not_checked"]] + [one["command"] for one in said["findings"]]
+    audits = [command for command in commands if command.startswith("rewardsmith audit")]
+    assert audits == [f"rewardsmith audit {model} TEST_DATA --output {out}-audit"]
+    measured = json.loads((tmp_path / "out" / "measurements.json").read_text())
+    assert measured["rescored"]["n"] == 80
+    assert measured["rescored"]["largest"] == pytest.approx(0, abs=1e-5)
+
+    assert main(["diagnose", model, "--data", data, "--output", out]) == 1
+    assert "--overwrite" in capsys.readouterr().err
+    assert main(["diagnose", out, "--overwrite", "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert [one["id"] for one in again["findings"]] == [one["id"] for one in said["findings"]]
+
+
+def test_data_without_a_place_for_the_evaluation_is_refused(model_and_data, capsys):
+    assert main(["diagnose", *map(str, (model_and_data[0], "--data", model_and_data[1]))]) == 2
+    assert "--data needs --output" in capsys.readouterr().err
 
 
 def test_an_unknown_language_is_refused(figures):

@@ -92,6 +92,8 @@ def test_an_evaluation_is_read_whole(tmp_path):
     assert [(g.label, g.n) for g in facts.by_category] == [("安全", 4)]
     assert facts.by_difficulty["turns"][0].interval == Interval95(0.4, 0.9)
     assert facts.reliability[0].interval == Interval95(0.2, 0.8)
+    assert facts.notes == ("comparisons.jsonl is missing",)
+    facts = facts_from_folder(write(tmp_path, metrics_jsonl=lines({"step": 1, "loss": 0.7})))
     assert "train.json is missing" in facts.notes
 
 

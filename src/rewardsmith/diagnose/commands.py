@@ -71,8 +71,8 @@ def inspect(facts: Facts) -> str:
 
 
 def verify(facts: Facts) -> str:
-    """Check files, settings and probes."""
-    return line("verify", facts.place or model_of(facts))
+    """Check files, settings and probes, of the run or else of the model that was evaluated."""
+    return line("verify", facts.place if is_run(facts) else model_of(facts))
 
 
 def diagnose(facts: Facts, *flags: Any) -> str:
@@ -81,5 +81,7 @@ def diagnose(facts: Facts, *flags: Any) -> str:
 
 
 def audit(facts: Facts, data: str = HELD_OUT) -> str:
-    """Look for biases of the reward; the result goes into the run folder."""
-    return line("audit", facts.place or model_of(facts), data)
+    """Look for biases of the reward; the result goes into the run folder, or for another model into a folder beside."""
+    if is_run(facts):
+        return line("audit", facts.place, data)
+    return line("audit", model_of(facts), data, "--output", beside(facts, "audit"))

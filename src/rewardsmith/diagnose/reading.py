@@ -21,6 +21,9 @@ from rewardsmith.scoring.left_out import LeftOut, left_out_from
 EXPECTED = ("config.yaml", "train.json", "metrics.jsonl", "evaluation.json", "comparisons.jsonl")
 """The files of a run folder that the verdict reads; at least one of the last four has to be there."""
 
+OF_A_RUN = ("config.yaml", "train.json", "metrics.jsonl")
+"""Those that the output of `evaluate` never has: where none is there, none is missing."""
+
 KNOWN_NAMES = """
 name split source mismatch n correct label_ties accuracy val_acc val_accuracy eval_accuracy accuracy_ci loss nll val_loss
 eval_loss nll_ci tie_rate auc auc_ci brier ece ece_calibrated ece_noise_floor ece_limit ece_calibrated_noise_floor
@@ -131,7 +134,7 @@ def facts_from_folder(folder: Path, *, running: bool = False) -> Facts:
         left_out=left_out_of(training, evaluation),
         settings=read_settings(folder / "config.yaml"),
         training=training,
-        notes=(*(f"{name} is missing" for name in missing), *notes),
+        notes=(*(f"{name} is missing" for name in lacking(missing)), *notes),
         place=str(folder),
         died=is_run and not running and not training.get("finished"),
     )
@@ -149,6 +152,12 @@ def missing_in(folder: Path) -> list[str]:
             f"{folder} contains none of {', '.join(EXPECTED[1:])}; pass the output folder of train or evaluate"
         )
     return missing
+
+
+def lacking(missing: list[str]) -> list[str]:
+    """Those of the missing files that should be there: of an evaluation by itself none of OF_A_RUN."""
+    alone = set(OF_A_RUN) <= set(missing)
+    return [name for name in missing if not (alone and name in OF_A_RUN)]
 
 
 def with_files(facts: Facts, folder: Path, evaluation: Mapping[str, Any]) -> Facts:

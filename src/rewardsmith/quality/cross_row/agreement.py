@@ -137,9 +137,9 @@ class Judgements:
         if row in self.contradicted:
             detail = f"{self.places[self.contradicted[row]]} prefers the other response of the same pair"
             found.append(RowFinding(CONTRADICTION, "warning", record.place, detail))
-        if (detail := self.cycle(row, record)) is not None:
+        if (told := self.cycle(row, record)) is not None:
             severity = "info" if self.triples.circular and self.triples.as_by_noise else "warning"
-            found.append(RowFinding(CYCLE, severity, record.place, detail))
+            found.append(RowFinding(CYCLE, severity, record.place, told))
         if row in self.turned:
             detail = (
                 f"{self.places[self.turned[row]]} has the same two responses in the other order with the opposite "
