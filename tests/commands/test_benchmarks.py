@@ -149,6 +149,7 @@ def test_a_damaged_store_of_rewards_is_begun_again(model, rows, tmp_path):
     ("changes", "what"),
     [
         ({"benchmark": "rewardbench-3"}, "unknown benchmark; expected one of rewardbench"),
+        ({"benchmark": "rmbench"}, "Did you mean 'rm-bench'?"),
         ({"benchmark": "rmb", "sources": ()}, "download github.com/Zhou-Zoey"),
         ({"benchmark": "rm-bench", "split": "test"}, "--split"),
         ({"benchmark": "rm-bench", "map": ("a=b",)}, "--map"),

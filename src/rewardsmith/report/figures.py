@@ -1,10 +1,14 @@
 """The figures of an evaluation as lines for a terminal."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rewardsmith.evaluate.baselines import fitted_in_words
 from rewardsmith.language import padded, say
+
+MOST_HEAT = 100
+"""A temperature so many times the margins' standard deviation makes every preference 0.5 to within 0.01."""
 
 
 def table(summary: Mapping[str, Any]) -> list[str]:
@@ -18,8 +22,7 @@ def table(summary: Mapping[str, Any]) -> list[str]:
         ("NLL (chance 0.693)", interval(summary, "nll"), f"Brier {number(summary.get('brier'))}"),
         (
             "ECE",
-            f"{number(summary.get('ece'))} before and {number(summary.get('ece_calibrated'))} after temperature "
-            f"scaling (T = {number(summary.get('temperature'))})",
+            calibrated(summary),
             fitted_in_words(str(summary.get("temperature_source") or "")),
         ),
     ]
@@ -32,6 +35,15 @@ def table(summary: Mapping[str, Any]) -> list[str]:
         )
     lines = [f"{padded(say(label), 22)} {say(figure)}   {say(remark)}".rstrip() for label, figure, remark in rows]
     return [*lines, *baseline_lines(summary.get("baselines", {}))]
+
+
+def calibrated(summary: Mapping[str, Any]) -> str:
+    """Calibration error before and after the temperature; none is named where the best one lies beyond MOST_HEAT."""
+    before, temperature = number(summary.get("ece")), summary.get("temperature")
+    if temperature is not None and temperature > MOST_HEAT * (summary.get("margin_std") or math.inf):
+        return f"{before} before temperature scaling; no temperature fits, since the margins do not predict the labels"
+    after = number(summary.get("ece_calibrated"))
+    return f"{before} before and {after} after temperature scaling (T = {number(temperature)})"
 
 
 def agreeing(ceiling: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ from rewardsmith.evaluate.benchmarks.rewardbench_2 import rewardbench_2
 from rewardsmith.evaluate.benchmarks.rm_bench import rm_bench
 from rewardsmith.evaluate.benchmarks.rmb import rmb
 from rewardsmith.evaluate.benchmarks.scores import Scores
+from rewardsmith.settings.values import nearest
 
 ScoringRule = Callable[[BenchmarkItems], Scores]
 
@@ -72,7 +73,8 @@ def described(name: str) -> Described:
     """The benchmark of this name; UsageError where there is none."""
     if name in BENCHMARKS:
         return catalogue()[name]
-    raise UsageError(f"--benchmark {name}: unknown benchmark; expected one of {', '.join(BENCHMARKS)}")
+    hint = nearest(name.lower(), BENCHMARKS)
+    raise UsageError(f"--benchmark {name}: unknown benchmark; expected one of {', '.join(BENCHMARKS)}.{hint}")
 
 
 def sources_of(name: str, given: tuple[str, ...]) -> tuple[str, ...]:
