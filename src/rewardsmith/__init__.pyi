@@ -187,6 +187,7 @@ def compare(
     b: str | Path,
     *,
     also: str | Path | Sequence[str | Path] = (),
+    seeds: bool = False,
     seed: int = 0,
     output: str | Path | None = None,
     overwrite: bool = False,
@@ -199,6 +200,8 @@ def compare(
         a: Run folder, or the --output of evaluate.
         b: The other run or evaluation, on the same data.
         also: Further runs or evaluations on the same data; each pair of all of them is compared.
+        seeds: Compare two recipes, each run with several seeds: runs that differ in the seed only are of one
+            recipe.
         seed: Random seed of the permutation test.
         output: Output folder for comparison.html, comparison.md and comparison.json; default: none are written.
         overwrite: Replace an existing comparison.

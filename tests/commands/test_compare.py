@@ -159,3 +159,56 @@ def test_the_interval_and_the_p_value_are_one_statement(tmp_path):
         found = rs.compare(folder(tmp_path / f"a{number}", one), folder(tmp_path / f"b{number}", two))
         assert (found.p_value < 0.05) == (not found.ci[0] <= 0 <= found.ci[1])
         assert ("better" in found.to_text()) == (found.p_value < 0.05)
+
+
+def seeded(path, lr, seed, right):
+    """A run of 100 comparisons, `right` of them right, with a config.yaml."""
+    found = folder(path, [1.0] * right + [-1.0] * (100 - right))
+    (found / "config.yaml").write_text(f"lr: {lr}\nseed: {seed}\noutput: {path.name}\nrun_name: null\n")
+    return found
+
+
+def test_runs_of_two_recipes_are_told_apart_by_their_settings(tmp_path):
+    one, two = (seeded(tmp_path / f"a{seed}", 0.1, seed, 80 + seed) for seed in (1, 3))
+    three, four = (seeded(tmp_path / f"b{seed}", 0.2, seed, 50 + seed) for seed in (1, 3))
+    found = rs.compare(one, three, also=[two, four], seeds=True, output=tmp_path / "out")
+    first, second = found.seeds["recipes"]
+    assert (first["runs"], first["letters"]) == ([str(one), str(two)], ["A", "C"])
+    assert second["letters"] == ["B", "D"]
+    assert first["accuracy"] == pytest.approx(0.82)
+    assert first["seed_sd"] == pytest.approx(0.02 / 2**0.5)
+    assert found.seeds["difference"] == pytest.approx(0.3)
+    assert found.seeds["ci"][0] > 0
+    assert found.seeds["p_value"] < 0.05
+    assert "p = " in found.to_text()
+    assert "recipe 1 is better" in found.to_text()
+    assert orjson.loads((tmp_path / "out/comparison.json").read_bytes())["seeds"] == found.seeds
+    for name in ("comparison.html", "comparison.md"):
+        assert "recipe A, C is better than recipe B, D" in (tmp_path / "out" / name).read_text()
+    assert rs.compare(one, three).seeds is None
+
+
+def test_what_are_not_two_recipes_with_several_seeds_is_refused(tmp_path):
+    one, two = (seeded(tmp_path / f"a{seed}", 0.1, seed, 80) for seed in (1, 2))
+    other, third = seeded(tmp_path / "b1", 0.2, 1, 70), seeded(tmp_path / "c1", 0.3, 1, 70)
+    again, plain = seeded(tmp_path / "again", 0.1, 1, 80), folder(tmp_path / "plain", [1.0] * 100)
+    for runs, told in (
+        ((one, other, two), "single run .* another --seed"),
+        ((one, two), "of 1 recipes"),
+        ((one, two, other, third), "of 3 recipes"),
+        ((one, two, again), "same seed; remove"),
+        ((one, two, plain), "contains no config.yaml"),
+    ):
+        with pytest.raises(DataError, match=told):
+            rs.compare(runs[0], runs[1], also=runs[2:], seeds=True)
+
+
+def test_recipes_without_a_common_comparison_or_margin_are_refused(tmp_path):
+    runs = [seeded(tmp_path / f"r{lr}{seed}", lr, seed, 80) for lr in (1, 2) for seed in (1, 2)]
+    rows = (runs[3] / "comparisons.jsonl").read_bytes()
+    (runs[3] / "comparisons.jsonl").write_bytes(rows.replace(b'"margin":1.0', b'"margin":null'))
+    with pytest.raises(DataError, match="has no margin; evaluate"):
+        rs.compare(runs[0], runs[2], also=[runs[1], runs[3]], seeds=True)
+    (runs[3] / "comparisons.jsonl").write_bytes(rows.replace(b'"id":"r', b'"id":"s'))
+    with pytest.raises(DataError, match="no comparison in common"):
+        rs.compare(runs[0], runs[2], also=[runs[1], runs[3]], seeds=True)

@@ -24,6 +24,8 @@ class Config:
     """The other run or evaluation, on the same data."""
     also: tuple[Path, ...] = ()
     """Further runs or evaluations on the same data; each pair of all of them is compared."""
+    seeds: bool = False
+    """Compare two recipes, each run with several seeds: runs that differ in the seed only are of one recipe."""
     seed: int = 0
     """Random seed of the permutation test."""
     output: Path | None = None
@@ -42,7 +44,8 @@ class Result:
     each category, p-values adjusted by Holm over the categories. `minimal_detectable` is the difference that would be found
     with 80 % power; `only_in_a` and `only_in_b` count what was left out, `left_out_a` and `left_out_b` repeat what each
     evaluation did not use as it was given. `seeds_only`: both are runs of one recipe with different seeds. `pairs` has each
-    pair of all compared (A and B first), `p_adjusted` by Holm over the pairs.
+    pair of all compared (A and B first), `p_adjusted` by Holm over the pairs. `seeds`, where asked for, has the first recipe
+    minus the second over other prompts and other seeds.
     """
 
     accuracy_difference: float
@@ -64,6 +67,7 @@ class Result:
     by_category: Sequence[Mapping[str, Any]] = ()
     seeds_only: bool = False
     pairs: Sequence[Mapping[str, Any]] = ()
+    seeds: Mapping[str, Any] | None = None
     report: Path | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -101,8 +105,8 @@ class Result:
         return "\n".join(lines)
 
     def more(self) -> list[str]:
-        """A line for each category that differs, and for each pair beside A and B."""
-        lines = []
+        """The recipes where asked for, a line for each category that differs, and for each pair beside A and B."""
+        lines = [] if self.seeds is None else recipe_lines(self.seeds)
         for row in self.by_category:
             if row["p_value"] < SURE:
                 lines.append(
@@ -122,6 +126,24 @@ class Result:
         if self.p_value < SURE:
             return "A is better" if self.accuracy_difference > 0 else "B is better"
         return "no significant difference"
+
+
+def recipe_lines(seeds: Mapping[str, Any]) -> list[str]:
+    """Each recipe's mean accuracy, and the difference of the two in words."""
+    lines = [
+        f"recipe {number} ({', '.join(one['letters'])}): accuracy {one['accuracy']:.4f}, standard deviation over seeds "
+        f"{one['seed_sd']:.4f}"
+        for number, one in enumerate(seeds["recipes"], start=1)
+    ]
+    known = "no significant difference"
+    if seeds["p_value"] < SURE:
+        known = "recipe 1 is better" if seeds["difference"] > 0 else "recipe 2 is better"
+    low, high = seeds["ci"]
+    return [
+        *lines,
+        f"recipe 1 minus recipe 2 {seeds['difference']:+.4f} [{low:+.4f}, {high:+.4f}] over other prompts and seeds, "
+        f"p = {seeds['p_value']:.3g}: {known}",
+    ]
 
 
 def run(config: Config, progress: Progress = SILENT) -> Result:
@@ -144,8 +166,10 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
 def tested(config: Config) -> Result:
     """Pair the evaluations comparison by comparison and test the differences of their accuracies."""
     from rewardsmith.evaluate.statistics import holm
+    from rewardsmith.pipelines.compare_seeds import compare_recipes
 
     folders = [config.a, config.b, *config.also]
+    seeds = compare_recipes(folders) if config.seeds else None
     read = [
         (one, other, read_pair(folders[one], folders[other])) for one, other in combinations(range(len(folders)), 2)
     ]
@@ -174,6 +198,7 @@ def tested(config: Config) -> Result:
         by_category=pair.by_category(seed=config.seed),
         seeds_only=differ_in_seed_only(config.a, config.b),
         pairs=pairs,
+        seeds=seeds,
     )
 
 

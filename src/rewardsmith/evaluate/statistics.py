@@ -4,6 +4,7 @@
 |---|---|---|
 | an accuracy, any mean of values in [0, 1] or [-1, 1] | `clustered_mean` | summary, breakdown, rankings, diagnose |
 | one model minus another on the same comparisons | `paired_difference` | summary (baselines), compare |
+| one recipe minus another, several seeds each | `seed_difference` | compare |
 | one group of comparisons minus another | `group_gap` | breakdown (category against the rest), diagnose (length) |
 | the mean of sections | `macro_average` | |
 | a benchmark's score: averages of averages, values of several kinds | `combine_means` | benchmarks |
@@ -11,9 +12,10 @@
 | is there a difference, whatever the distribution | `sign_flip_p_value` | compare |
 | several tests at once | `holm`, `benjamini_hochberg` | breakdown, compare |
 | found, excluded, inconclusive | `equivalence` | diagnose |
-| what data of this size can tell | `minimal_detectable_difference`, `prompts_needed`, `noise_ceiling` | compare, diagnose |
+| what data of this size can tell | `minimal_detectable_difference`, `prompts_needed` | compare |
+| what the labels allow | `noise_ceiling` | summary |
 
-The first four return an estimate: `value`, `interval(level)`, `p_value(null)`, `standard_error`, `clusters`. How often their
+The first five return an estimate: `value`, `interval(level)`, `p_value(null)`, `standard_error`, `clusters`. How often their
 intervals contain the truth is measured in docs/metrics.md. The code is in `evaluate.inference`.
 """
 
@@ -55,6 +57,7 @@ from rewardsmith.evaluate.inference.resampling import (
     ratio_statistic,
     resampled_counts,
 )
+from rewardsmith.evaluate.inference.seeds import SeedDifference, seed_difference
 from rewardsmith.evaluate.inference.significance import (
     Equivalence,
     benjamini_hochberg,
@@ -76,6 +79,7 @@ __all__ = [
     "Interval",
     "NoiseCeiling",
     "PartValues",
+    "SeedDifference",
     "Statistic",
     "at_a_bound",
     "auc_statistic",
@@ -103,6 +107,7 @@ __all__ = [
     "prompts_needed",
     "ratio_statistic",
     "resampled_counts",
+    "seed_difference",
     "sign_flip_p_value",
     "wilson",
 ]

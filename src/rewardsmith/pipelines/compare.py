@@ -124,14 +124,20 @@ def read_pair(a: Path, b: Path) -> Paired:
 
 def differ_in_seed_only(a: Path, b: Path) -> bool:
     """Whether both are runs of one recipe with different seeds, by their config.yaml; False where one has none."""
+    one, two = recipe_and_seed(a), recipe_and_seed(b)
+    return one is not None and two is not None and one[0] == two[0] and one[1] != two[1]
+
+
+def recipe_and_seed(folder: Path) -> tuple[dict[str, Any], Any] | None:
+    """The settings of a run that are not its own, without those that are null, and its seed; None without a config.yaml."""
     from rewardsmith.settings.yaml_file import plain_values
 
-    paths = [folder / "config.yaml" for folder in (a, b)]
-    if not all(path.is_file() for path in paths):
-        return False
-    one, two = (plain_values(path.read_bytes(), path) for path in paths)
-    same = all(one.get(name) == two.get(name) for name in {*one, *two} - SEED_SETTINGS)
-    return same and one.get("seed") != two.get("seed")
+    path = folder / "config.yaml"
+    if not path.is_file():
+        return None
+    settings = plain_values(path.read_bytes(), path)
+    recipe = {name: value for name, value in settings.items() if value is not None and name not in SEED_SETTINGS}
+    return recipe, settings.get("seed")
 
 
 def column(rows: Sequence[Mapping[str, Any]], name: str) -> "npt.NDArray[np.float64]":

@@ -62,8 +62,19 @@ def settled(pair: Mapping[str, Any]) -> str | None:
     return str(pair["a"] if span[0] > 0 else pair["b"])
 
 
-def headline(pairs: Sequence[Mapping[str, Any]], names: Mapping[str, str], texts: Words) -> str:
-    """Which run is better, or that this cannot be shown."""
+def headline(
+    pairs: Sequence[Mapping[str, Any]],
+    names: Mapping[str, str],
+    texts: Words,
+    seeds: Mapping[str, Any] | None = None,
+) -> str:
+    """Which run, or which recipe, is better, or that this cannot be shown."""
+    if seeds is not None:
+        one, two = (recipe_name(recipe, texts) for recipe in seeds["recipes"])
+        better = settled({**seeds, "a": one, "b": two})
+        if better is None:
+            return texts["compare_none"].format(a=one, b=two)
+        return texts["compare_better"].format(better=better, other=two if better == one else one)
     if len(pairs) == 1:
         better = settled(pairs[0])
         if better is None:
@@ -75,9 +86,14 @@ def headline(pairs: Sequence[Mapping[str, Any]], names: Mapping[str, str], texts
 
 
 def render_comparison(
-    runs: Sequence[EvaluatedRun], pairs: Sequence[Mapping[str, Any]], flips: Sequence[Flip], *, lang: Language = "en"
+    runs: Sequence[EvaluatedRun],
+    pairs: Sequence[Mapping[str, Any]],
+    flips: Sequence[Flip],
+    *,
+    lang: Language = "en",
+    seeds: Mapping[str, Any] | None = None,
 ) -> str:
-    """The whole page as HTML text."""
+    """The whole page as HTML text; `seeds` has the difference of two recipes."""
     texts = TEXTS[lang]
     names = {run.letter: run.name for run in runs}
     drawn = [
@@ -90,9 +106,9 @@ def render_comparison(
         lang,
         script="errors.js",
         t=texts,
-        headline=headline(pairs, names, texts),
+        headline=headline(pairs, names, texts, seeds),
         runs=runs,
-        sentences=[pair_sentence(pair, texts) for pair in pairs],
+        sentences=sentences(pairs, seeds, texts),
         plots=[plot for plot in drawn if plot is not None],
         categories=[
             plot for plot in (charts.by_category(runs, texts), charts.category_differences(pairs[0], texts)) if plot
@@ -123,6 +139,22 @@ def pair_sentence(pair: Mapping[str, Any], texts: Words) -> str:
     return said + (texts["compare_seeds"] if pair.get("seeds_only") else "")
 
 
+def sentences(pairs: Sequence[Mapping[str, Any]], seeds: Mapping[str, Any] | None, texts: Words) -> list[str]:
+    """The difference of the recipes first, then that of each pair."""
+    said = [pair_sentence(pair, texts) for pair in pairs]
+    if seeds is None:
+        return said
+    one, two = (recipe_name(recipe, texts) for recipe in seeds["recipes"])
+    found = pair_sentence({**seeds, "a": one, "b": two, "accuracy_difference": seeds["difference"]}, texts)
+    spread = [f"{100 * recipe['seed_sd']:.2f}" for recipe in seeds["recipes"]]
+    return [found + texts["compare_over_seeds"].format(first=spread[0], second=spread[1]), *said]
+
+
+def recipe_name(recipe: Mapping[str, Any], texts: Words) -> str:
+    """A recipe by the letters of its runs."""
+    return texts["compare_recipe"].format(runs=", ".join(recipe["letters"]))
+
+
 def detectable(pair: Mapping[str, Any]) -> float | None:
     """The difference in percentage points that this data would show with 80 % power."""
     found = pair.get("minimal_detectable")
@@ -151,7 +183,13 @@ def shown_flip(flip: Flip, texts: Words, most: int) -> ShownFlip:
     return ShownFlip(flip, clipped(flip.prompt, texts, most), (*found.first, rest[0]), (*found.second, rest[1]))
 
 
-def markdown(runs: Sequence[EvaluatedRun], pairs: Sequence[Mapping[str, Any]], *, lang: Language = "en") -> str:
+def markdown(
+    runs: Sequence[EvaluatedRun],
+    pairs: Sequence[Mapping[str, Any]],
+    *,
+    lang: Language = "en",
+    seeds: Mapping[str, Any] | None = None,
+) -> str:
     """The comparison for an issue or a card: headline, tests, figures."""
     texts = TEXTS[lang]
     table = figures_table(runs, texts)
@@ -159,8 +197,8 @@ def markdown(runs: Sequence[EvaluatedRun], pairs: Sequence[Mapping[str, Any]], *
     lines.insert(1, "|---" * len(table.heads) + "|")
     parts = [
         f"# {texts['compare_title']}",
-        f"**{plain(headline(pairs, {run.letter: run.name for run in runs}, texts))}**",
-        "\n".join(f"- {plain(pair_sentence(pair, texts))}" for pair in pairs),
+        f"**{plain(headline(pairs, {run.letter: run.name for run in runs}, texts, seeds))}**",
+        "\n".join(f"- {plain(sentence)}" for sentence in sentences(pairs, seeds, texts)),
         "\n".join(lines),
     ]
     return ("\n\n".join(parts) + "\n").encode("utf-8", "replace").decode()

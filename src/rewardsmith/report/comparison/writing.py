@@ -27,7 +27,7 @@ def write_comparison(
     runs = evaluated_runs(folders)
     pairs = pairs_of(content)
     flips = flips_of(folders[0], folders[1])
-    write_text(output / "comparison.html", render_comparison(runs, pairs, flips, lang=lang))
-    write_text(output / "comparison.md", markdown(runs, pairs, lang=lang))
+    write_text(output / "comparison.html", render_comparison(runs, pairs, flips, lang=lang, seeds=content.get("seeds")))
+    write_text(output / "comparison.md", markdown(runs, pairs, lang=lang, seeds=content.get("seeds")))
     write_json(output / "comparison.json", dict(content))
     return output / "comparison.html"

@@ -27,6 +27,11 @@ COMPARISON: dict[str, tuple[str, str]] = {
         " Both are runs of one recipe and differ in their random seed only, so this does not favour a recipe.",
         "两者是同一配方的运行，仅随机种子不同，因此这一差异不说明哪个配方更好。",
     ),
+    "compare_recipe": ("recipe {runs}", "配方 {runs}"),
+    "compare_over_seeds": (
+        " Over other prompts and other seeds; standard deviation over seeds {first} and {second} points.",
+        "涵盖换提示词与换种子的波动；种子间的标准差为 {first} 与 {second} 个百分点。",
+    ),
     "compare_by_category": ("{a} − {b} by category", "按类别的 {a} − {b}"),
     "compare_adjusted": ("p-values adjusted over the categories", "p 值已按类别数校正"),
     "compare_differences": ("Differences in accuracy", "准确率差异"),
