@@ -1,6 +1,7 @@
 """Runs of two recipes with several seeds each → the difference of the recipes, over other prompts and other seeds."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -81,15 +82,20 @@ def shared_rows(folders: Sequence[Path]) -> list[list[dict[str, Any]]]:
     common = [key for key in read[0] if all(key in other for other in read[1:])]
     for other in read[1:]:
         refuse_relabelled((read[0][key], other[key]) for key in common)
-    used = [key for key in common if read[0][key]["weight"] > 0 and read[0][key]["preference"] != 0.5]
+    used = [key for key in common if is_used(read[0][key])]
     if not used:
         raise DataError(
             "the runs have no comparison in common that has a preferred response and a weight above 0; evaluate all of them "
             "on the same data"
         )
     rows = [[side[key] for key in used] for side in read]
-    refuse_without_margin(row for side in rows for row in side)
+    refuse_without_margin(chain(*rows))
     return rows
+
+
+def is_used(row: Mapping[str, Any]) -> bool:
+    """Whether a comparison is decided and has weight."""
+    return bool(row["weight"] > 0 and row["preference"] != 0.5)
 
 
 def refuse_without_margin(rows: Iterable[Mapping[str, Any]]) -> None:
