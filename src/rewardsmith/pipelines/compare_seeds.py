@@ -46,23 +46,8 @@ def compare_recipes(folders: Sequence[Path]) -> dict[str, Any]:
 
 
 def two_recipes(folders: Sequence[Path]) -> tuple[list[int], list[int]]:
-    """The numbers of the runs of each recipe; runs whose config.yaml differ in the seed only are of one."""
-    recipes: list[tuple[dict[str, Any], dict[Any, int]]] = []
-    for number, folder in enumerate(folders):
-        told = recipe_and_seed(folder)
-        if told is None:
-            raise DataError(
-                f"{folder} contains no config.yaml, which --seeds needs; pass run folders of rewardsmith train"
-            )
-        seeds = next((seeds for recipe, seeds in recipes if recipe == told[0]), None)
-        if seeds is None:
-            seeds = {}
-            recipes.append((told[0], seeds))
-        if told[1] in seeds:
-            same = folders[seeds[told[1]]]
-            raise DataError(f"{same} and {folder} are runs of one recipe with the same seed; remove one of them")
-        seeds[told[1]] = number
-    groups = [list(seeds.values()) for _, seeds in recipes]
+    """The numbers of the runs of each recipe; DataError where there are not two recipes with two runs or more."""
+    groups = recipes_of(folders)
     listed = "; ".join(", ".join(str(folders[number]) for number in group) for group in groups)
     if len(groups) != 2:
         raise DataError(
@@ -76,20 +61,40 @@ def two_recipes(folders: Sequence[Path]) -> tuple[list[int], list[int]]:
     return groups[0], groups[1]
 
 
+def recipes_of(folders: Sequence[Path]) -> list[list[int]]:
+    """The numbers of the runs by recipe: those whose config.yaml differ in the seed only are of one."""
+    recipes: list[tuple[dict[str, Any], dict[Any, int]]] = []
+    for number, folder in enumerate(folders):
+        found = recipe_and_seed(folder)
+        if found is None:
+            raise DataError(
+                f"{folder} contains no config.yaml, which --seeds needs; pass run folders of rewardsmith train"
+            )
+        recipe, seed = found
+        seeds = next((seeds for known, seeds in recipes if known == recipe), None)
+        if seeds is None:
+            seeds = {}
+            recipes.append((recipe, seeds))
+        if seed in seeds:
+            same = folders[seeds[seed]]
+            raise DataError(f"{same} and {folder} are runs of one recipe with the same seed; remove one of them")
+        seeds[seed] = number
+    return [list(seeds.values()) for _, seeds in recipes]
+
+
 def shared_rows(folders: Sequence[Path]) -> list[list[dict[str, Any]]]:
     """The decided comparisons of positive weight that all folders have, for each folder in the same order."""
     read = [read_margins(folder) for folder in folders]
-    common = [key for key in read[0] if all(key in other for other in read[1:])]
-    for other in read[1:]:
-        refuse_relabelled((read[0][key], other[key]) for key in common)
-    used = [key for key in common if is_used(read[0][key])]
-    if not used:
+    shared = set.intersection(*map(set, read))
+    common = [key for key in read[0] if key in shared]
+    refuse_relabelled((read[0][key], other[key]) for other in read[1:] for key in common)
+    rows = [[side[key] for key in common if is_used(read[0][key])] for side in read]
+    refuse_without_margin(chain(*rows))
+    if not rows[0]:
         raise DataError(
             "the runs have no comparison in common that has a preferred response and a weight above 0; evaluate all of them "
             "on the same data"
         )
-    rows = [[side[key] for key in used] for side in read]
-    refuse_without_margin(chain(*rows))
     return rows
 
 
