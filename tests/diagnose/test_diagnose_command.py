@@ -10,7 +10,7 @@ from builders import tiny
 from rewardsmith.cli import main
 from rewardsmith.commands.diagnose import Config, run
 from rewardsmith.errors import DataError, OutputError, UsageError
-from rewardsmith.language import speaking
+from rewardsmith.language import display_width, speaking
 from rewardsmith.report.text import TEXTS, coloured_severities
 
 SEED_FIGURES = {"train_loss": 0.9122, "val_loss": 0.5590, "val_acc": 0.7063}
@@ -55,6 +55,21 @@ def test_a_terminal_sees_each_severity_in_its_colour(figures, language):
     marked = re.findall(r"^\x1b\[([\d;]+)m\[(.+?)\]\x1b\[0m ", coloured, re.MULTILINE)
     assert [label for _, label in marked] == labels
     assert len({colour for colour, _ in marked}) == len(set(labels)) > 1
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_terminal_gets_lines_of_80_columns_and_commands_whole(figures, language):
+    with speaking(language):
+        result = run(Config(figures))
+    lines = result.to_text().splitlines()
+    assert [line for line in lines if display_width(line) > 80 and not line.lstrip().startswith(("$", "→"))] == []
+    finding = max(result.findings, key=lambda one: display_width(one["evidence"]))
+    assert display_width(finding["evidence"]) > 80
+    at = next(at for at, line in enumerate(lines) if line.endswith(finding["title"]))
+    assert re.match(r" {4}\S", lines[at + 1])
+    assert re.match(r" {6}\S", lines[at + 2])
+    for one in result.findings:
+        assert "".join(one["evidence"].split()) in "".join(result.to_text().split())
 
 
 def test_a_label_inside_a_text_keeps_its_colour():

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from rewardsmith.language import Language
+from rewardsmith.language import Language, wrapped
+
+WIDTH = 80
+"""Columns that the text for the terminal is wrapped to; commands stay on one line, so that they can be copied."""
 
 REASONS = 2
 """Reasons shown per use in the terminal; report.md has all."""
@@ -55,11 +58,11 @@ class Diagnosis:
         from rewardsmith.report.text import TEXTS
 
         texts = TEXTS[self.lang]
-        lines = [self.headline, ""]
+        lines = [*hanging(self.headline), ""]
         for finding in self.findings:
             lines += finding_lines(finding, texts)
         lines += ["", *readiness_lines(self.ready_for, texts), *open_lines(self.not_checked, texts)]
-        lines += ["", f"{texts['next_action']}{texts['colon']}{self.next_action}"]
+        lines += ["", *hanging(f"{texts['next_action']}{texts['colon']}{self.next_action}")]
         lines += [f"  $ {self.next_command}"] if self.next_command else []
         return "\n".join([*lines, f"→ {self.report}"])
 
@@ -70,16 +73,20 @@ class Diagnosis:
         return coloured_severities(self.to_text())
 
 
+def hanging(text: str, *, indent: int = 0) -> list[str]:
+    """The text in lines of at most WIDTH columns, indented, all but the first by two more."""
+    first, *others = wrapped(text, WIDTH - indent - 2)
+    return [" " * indent + first, *(" " * (indent + 2) + line for line in others)]
+
+
 def finding_lines(finding: Mapping[str, Any], texts: Mapping[str, str]) -> list[str]:
     """A finding: its title; the evidence; for one that is urgent also why, what to do, and the command."""
-    lines = [f"[{texts[finding['severity']]}] {finding['title']}"]
-    lines += [f"    {line}" for line in finding["evidence"].split("\n")]
+    lines = hanging(f"[{texts[finding['severity']]}] {finding['title']}")
+    for line in finding["evidence"].split("\n"):
+        lines += hanging(line, indent=4)
     if finding["severity"] in ("critical", "warning"):
-        lines += [
-            f"    {texts[name]}{texts['colon']}{finding[key]}"
-            for name, key in (("why", "cause"), ("do", "action"))
-            if finding[key]
-        ]
+        for name, key in (("why", "cause"), ("do", "action")):
+            lines += hanging(f"{texts[name]}{texts['colon']}{finding[key]}", indent=4) if finding[key] else []
         lines += [f"    $ {finding['command']}"] if finding["command"] else []
     return lines
 
@@ -91,7 +98,7 @@ def readiness_lines(ready_for: Mapping[str, Mapping[str, Any]], texts: Mapping[s
         reasons = list(found["reasons"])
         more = f" (+{len(reasons) - REASONS})" if len(reasons) > REASONS else ""
         why = f" – {'; '.join(reasons[:REASONS])}{more}" if reasons else ""
-        lines.append(f"{texts['ready_for']} {texts[use]}{texts['colon']}{texts[found['ready']]}{why}")
+        lines += hanging(f"{texts['ready_for']} {texts[use]}{texts['colon']}{texts[found['ready']]}{why}")
     return lines
 
 
@@ -101,6 +108,6 @@ def open_lines(not_checked: tuple[Mapping[str, str], ...], texts: Mapping[str, s
         return []
     lines = ["", f"{texts['could_not']}{texts['colon'].rstrip()}"]
     for one in not_checked:
-        lines.append(f"  - {one['what']}{texts['colon']}{one['why']}")
+        lines += hanging(f"- {one['what']}{texts['colon']}{one['why']}", indent=2)
         lines += [f"    $ {one['bring']}"] if one["bring"] else []
     return lines
