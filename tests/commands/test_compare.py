@@ -7,6 +7,7 @@ import pytest
 import rewardsmith as rs
 from rewardsmith.cli import main
 from rewardsmith.errors import DataError
+from rewardsmith.language import say, speaking
 
 
 def folder(path, margins, **columns):
@@ -212,3 +213,13 @@ def test_recipes_without_a_common_comparison_or_margin_are_refused(tmp_path):
     (runs[3] / "comparisons.jsonl").write_bytes(rows.replace(b'"id":"r', b'"id":"s'))
     with pytest.raises(DataError, match="no comparison in common"):
         rs.compare(runs[0], runs[2], also=[runs[1], runs[3]], seeds=True)
+
+
+def test_which_recipe_is_better_is_said_in_chinese_too(tmp_path):
+    one, two = (seeded(tmp_path / f"a{seed}", 0.1, seed, 80) for seed in (1, 3))
+    three, four = (seeded(tmp_path / f"b{seed}", 0.2, seed, 50) for seed in (1, 3))
+    found = rs.compare(one, three, also=[two, four], seeds=True)
+    with speaking("zh"):
+        told = [say(line) for line in found.to_text().splitlines()]
+    assert any(line.endswith("：配方 1 更好") for line in told)
+    assert any(line.startswith("配方 2（B, D）：准确率 0.5000") for line in told)

@@ -80,6 +80,4 @@ def test_votes_of_a_comparison_reach_the_ceiling_undecided_ones_left_out():
     found = evaluate.comparisons_of(list(evaluate.compared([voted], [np.array([1.0, 0.0])])))
     assert (found.preferring.tolist(), found.votes.tolist()) == ([2, 0], [3, 0])
     lines = table({**summarize(found, resamples=50).to_json()})
-    assert any(
-        "two annotators agree in 33.3 % (n = 1 comparisons" in line and "0.500 to 0.500" in line for line in lines
-    )
+    assert any("two agree in 33.3 % (n = 1 comparisons" in line and "0.500 to 0.500" in line for line in lines)

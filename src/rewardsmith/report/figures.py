@@ -49,7 +49,7 @@ def calibrated(summary: Mapping[str, Any]) -> str:
 def agreeing(ceiling: Mapping[str, Any]) -> str:
     """How often two annotators agree, from which the ceiling follows."""
     percent = f"{100 * ceiling['agreement']:.1f}"
-    return f"two annotators agree in {percent} % (n = {ceiling['n']} comparisons with two votes or more)"
+    return f"on the label of one annotator; two agree in {percent} % (n = {ceiling['n']} comparisons with two votes or more)"
 
 
 def baseline_lines(baselines: Mapping[str, Any]) -> Iterator[str]:

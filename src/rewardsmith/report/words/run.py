@@ -50,7 +50,7 @@ RUN: dict[str, tuple[str, str]] = {
     "temperature": ("Temperature", "温度"),
     "kendall_tau": ("Kendall τ", "Kendall τ"),
     "rankings": ("n = {n} rankings", "n = {n} 个排序"),
-    "noise_ceiling": ("Ceiling by annotators", "标注者一致率决定的上限"),
+    "noise_ceiling": ("Ceiling on the label of one annotator", "针对单个标注者标签的上限"),
     "annotators_agree": ("two annotators agree in {agreement}; n = {n}", "两名标注者的一致率 {agreement}；n = {n}"),
     "tie_rate": ("Predicted ties", "预测平局"),
     "label_ties": ("Label ties", "标签平局"),
