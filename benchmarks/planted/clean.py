@@ -66,17 +66,16 @@ def adapted(project: Project) -> None:
     project.train(epochs=2, lr=1e-2, lora=Lora(r=8))
 
 
-def real(name: str, rows: int, *, prompt_field: str | None = None) -> Callable[[Project], None]:
-    """The first rows of a real set, given through REWARDSMITH_DATA."""
+def real(name: str, rows: int, *, step: int = 1) -> Callable[[Project], None]:
+    """Rows of a real set, given through REWARDSMITH_DATA: the first, or every `step`th where they are sorted by prompt."""
 
     def make(project: Project) -> None:
         path = Path(os.environ["REWARDSMITH_DATA"]) / f"{name}.jsonl.gz"
         first = project.seed % 5 * 50
         with gzip.open(path, "rb") as file:
-            lines = file.read().splitlines(keepends=True)[first : first + rows]
+            lines = file.read().splitlines(keepends=True)[first : first + rows * step : step]
         (project.folder / "data.jsonl").write_bytes(b"".join(lines))
-        settings = {} if prompt_field is None else {"split_by": prompt_field, "test_groups": 6}
-        project.train(test=(), max_length=384, batch=16, **settings)
+        project.train(test=(), max_length=384, batch=16)
 
     return make
 
@@ -97,5 +96,5 @@ CLEAN: dict[str, Clean] = {
     "real hh-rlhf/helpful": Clean(real("hh-rlhf/helpful", 500), 1, 1),
     "real ultrafeedback-noise/clean": Clean(real("ultrafeedback-noise/clean", 400), 1, 1),
     "real alpaca-eval/pairs_length_balanced": Clean(real("alpaca-eval/pairs_length_balanced", 500), 1, 1),
-    "real ukp-convarg/strict": Clean(real("ukp-convarg/strict", 1500), 1, 1),
+    "real ukp-convarg/strict": Clean(real("ukp-convarg/strict", 1500, step=7), 1, 1),
 }

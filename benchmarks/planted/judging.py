@@ -63,13 +63,16 @@ def judge_all(
     again: bool = False,
     more: Sequence[str] = (),
 ) -> int:
-    """Ask about every project that was made and has no answer yet (or `again` about all)."""
+    """Ask about every sound project and every governing one that has no answer yet (or `again` about all of them)."""
     for half in halves:
         known = {} if again else answers_of(root, half)
         entries = [
             entry
             for entry in read_index(root, half).values()
-            if "failed" not in entry and entry["name"] not in known and (kinds is None or entry["kind"] in kinds)
+            if "failed" not in entry
+            and (entry["kind"] == "clean" or entry["governs"])  # what did not govern is not counted
+            and entry["name"] not in known
+            and (kinds is None or entry["kind"] in kinds)
         ]
         with (
             ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool,

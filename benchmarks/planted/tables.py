@@ -1,8 +1,9 @@
 """From index and answers to figures: results as JSON, a table by kind as Markdown."""
 
+import json
 import platform
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from rewardsmith.files import write_json
 from rewardsmith.version import VERSION
 
 RESULT = Path(__file__).parents[1] / "results" / "planted_training_faults.json"
+BEFORE = RESULT.with_stem("planted_training_faults_before")
+"""The same figures of the verdict as it was when the benchmark was written."""
 
 
 def scored(root: Path, half: str) -> tuple[list[tuple[dict[str, Any], Score]], list[dict[str, Any]]]:
@@ -102,7 +105,26 @@ def write_all(root: Path, halves: Sequence[str]) -> int:
     write_json(RESULT, {"machine": machine, **found})
     for half, figures in found.items():
         print(f"\n{half}\n" + "\n".join(lines_of(figures)))
+    print("\n" + "\n".join(beside(json.loads(BEFORE.read_text(encoding="utf-8")), found)))
     return 0
+
+
+def beside(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Both verdicts kind by kind: found in each half, and called ready although they should stop in all halves together."""
+    head = [f"{half}, {when}" for half in now for when in ("before", "now")]
+    lines = [f"| kind | {' | '.join(head)} | ready before | ready now |", "|---" * (len(head) + 3) + "|"]
+    for kind in KINDS:
+        rows = {
+            (half, when): next((row for row in figures[half]["kinds"] if row["kind"] == kind), None)
+            for half in now
+            for when, figures in (("before", before), ("now", now))
+        }
+        cells = [f"{row['found']} of {row['governed']}" if row and row["governed"] else "–" for row in rows.values()]
+        ready = [
+            sum(rows[half, when]["wrongly_ready"] for half in now if rows[half, when]) for when in ("before", "now")
+        ]
+        lines.append(f"| {kind} | {' | '.join(cells)} | {ready[0]} | {ready[1]} |")
+    return lines
 
 
 def lines_of(figures: dict[str, Any]) -> list[str]:
