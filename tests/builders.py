@@ -1,7 +1,9 @@
 """Small things that many tests build: records, the tiny model, tiny models of other families."""
 
 import datetime
+from importlib.metadata import PackageNotFoundError, version
 
+import pytest
 import torch
 
 from rewardsmith.model.forward.network import kind_of
@@ -55,3 +57,14 @@ def from_config(config, *, max_length: int = 128, seed: int = 0) -> RewardModel:
     choose_pad_token(tokenizer, kind)
     contract = make_contract(tokenizer, kind, max_length=max_length, date=DATE)
     return RewardModel.build(Backbone(hf, tokenizer, kind, True, None), contract, device="cpu")
+
+
+def needs_setuptools():
+    """Skip where the environment has no setuptools that can build the package; asked without importing it, since it puts a
+    distutils of its own into the process."""
+    try:
+        found = int(version("setuptools").split(".")[0])
+    except PackageNotFoundError:
+        found = 0
+    if found < 77:
+        pytest.skip("setuptools 77 is not installed")

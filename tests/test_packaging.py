@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from builders import needs_setuptools
 from rewardsmith.version import VERSION
 
 ROOT = Path(__file__).parents[1]
@@ -22,7 +23,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    pytest.importorskip("setuptools", minversion="77")
+    needs_setuptools()
     folder = tmp_path_factory.mktemp("dist")
     command = [sys.executable, str(ROOT / "scripts" / "make-dist"), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
@@ -118,7 +119,9 @@ def test_every_requirement_has_a_lower_bound():
 
 def commands_of(target):
     """What make would do for a target on a fresh checkout, line by line."""
-    done = subprocess.run(["make", "-n", "-B", target], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["make", "--no-print-directory", "-n", "-B", target], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     return done.stdout.splitlines()
 
 

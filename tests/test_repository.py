@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from builders import needs_setuptools
 from rewardsmith.version import VERSION
 
 ROOT = Path(__file__).parents[1]
@@ -78,7 +79,7 @@ def test_what_the_dockerfile_copies_is_there_and_not_ignored():
 
 
 def test_a_wheel_can_be_built_from_what_the_dockerfile_copies(tmp_path):
-    pytest.importorskip("setuptools", minversion="77")
+    needs_setuptools()
     for name in copied():
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))

@@ -187,7 +187,7 @@ def test_diagnose_report_and_card_say_it(run, capsys):
     said = output(capsys, "diagnose", run, "--overwrite")
     report = json.loads((run / "report.json").read_text())
     (finding,) = [finding for finding in report["findings"] if finding["id"] == "left_out"]
-    assert finding["severity"] == "warning"
+    assert finding["severity"] == "critical"  # more than a fifth was not used
     assert counts(finding["numbers"]["evaluated data"]) == COUNTS
     card = (run / "model" / "README.md").read_text().replace("\\", "")
     for name, lines in (("training data", TRAINED), ("evaluated data", EVALUATED)):

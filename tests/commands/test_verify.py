@@ -130,7 +130,7 @@ def test_settings_that_contradict_each_other_are_named(run):
 def test_a_config_that_cannot_be_read_or_was_changed_is_named(run):
     path = run / "config.yaml"
     text = path.read_text()
-    path.write_text(text.replace("loss: bradley-terry", "loss: hinge").replace("threads: 1", "threads: 2"))
+    path.write_text(text.replace("name: bradley-terry", "name: hinge").replace("threads: 1", "threads: 2"))
     assert [fault[2] for fault in faults(rs.verify(run, part="settings"))] == [
         "loss is 'hinge', but 'bradley-terry' in settings.json",
         "threads is 2, but 1 in settings.json",

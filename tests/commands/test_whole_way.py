@@ -174,7 +174,7 @@ def newest(folder: Path) -> int:
         (["--dataset", "synthetic:60", "--lr", "fast"], 2, "lr"),
         (["--dataset", "synthetic:60", "--epochs", "0"], 2, "at least 1"),
         (["--dataset", "synthetic:60", "--frac", "2"], 2, "frac"),
-        (["--dataset", "synthetic:60", "--loss", "hinge"], 2, "bradley-terry"),
+        (["--dataset", "synthetic:60", "--loss", "bradley"], 2, "bradley-terry"),
         (["--dataset", "synthetic:60", "--config", "typo.yaml"], 2, "Did you mean 'lr'"),
         (["--dataset", "synthetic:60", "--device", "cuda:7"], 1, "cuda:7"),
         (["--dataset", "synthetic:60", "--resume"], 1, "contains no run to resume"),

@@ -43,5 +43,5 @@ def test_a_reward_that_is_the_length_is_no_reward(tmp_path):
     (tmp_path / "evaluation.json").write_text(json.dumps(evaluation))
     (tmp_path / "comparisons.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     verdict = judge(facts_from_folder(tmp_path))
-    assert (verdict.label, verdict.ready) == ("no_better_than_baseline", False)
+    assert (verdict.label, verdict.ready) == ("shortcut", False)
     assert {"length_shortcut", "learned"} <= {finding.id for finding in verdict.findings}

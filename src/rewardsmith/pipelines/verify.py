@@ -232,9 +232,10 @@ def differing_config(place: Path, stored: Mapping[str, Any]) -> Iterator[Fault]:
     except UsageError as error:
         yield Fault("config.yaml", str(error))
         return
-    for name in (*AS_GIVEN, *(name for name in FOUND_OUT if getattr(given, name) is not None)):
-        if name in stored and stored[name] != getattr(given, name):
-            yield Fault("config.yaml", f"{name} is {getattr(given, name)!r}, but {stored[name]!r} in settings.json")
+    used = {**{name: getattr(given, name) for name in (*AS_GIVEN, *FOUND_OUT)}, "loss": given.loss.name}
+    for name, value in used.items():
+        if name in stored and stored[name] != value and not (name in FOUND_OUT and value is None):
+            yield Fault("config.yaml", f"{name} is {value!r}, but {stored[name]!r} in settings.json")
 
 
 def differing_checkpoints(place: Path, stored: Mapping[str, Any]) -> Iterator[Fault]:
