@@ -5,6 +5,7 @@ Everything is optional, as in `facts`; what was not measured is named with the r
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from rewardsmith.diagnose.intervals import Interval95
@@ -163,7 +164,9 @@ def beside_from(row: Mapping[str, Any] | None) -> BesideTraining | None:
         return None
     overlap, profile = mapping(row, "overlap"), mapping(row, "profile")
     unknown = mapping(row, "new_words")
-    examples = tuple(f"{judged} = {trained}" for judged, trained, *_ in overlap.get("examples") or ())
+    # The last name alone: the sentence stands in the model card, which tells nothing of the machine's folders.
+    twins = [(Path(str(judged)).name, Path(str(trained)).name) for judged, trained, *_ in overlap.get("examples") or ()]
+    examples = tuple(f"{judged} = {trained}" for judged, trained in twins)
     return BesideTraining(
         overlap={name: count(mapping(overlap, "comparisons"), name) or 0 for name in mapping(overlap, "comparisons")},
         new=figures_from(mapping(overlap, "new")),

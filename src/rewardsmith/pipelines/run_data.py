@@ -13,7 +13,7 @@ from rewardsmith.data.splits.sources import (
     follow_attribute,
     load_splits,
 )
-from rewardsmith.errors import DataError, RewardsmithError
+from rewardsmith.errors import DataError, RewardsmithError, UsageError
 from rewardsmith.files import sha256
 from rewardsmith.files.reading import read_object
 from rewardsmith.progress import SILENT, Progress
@@ -78,7 +78,7 @@ def settings_of_run(run: Path) -> "Config":
 
     try:
         config: Config = build(Config, read_yaml(run / "config.yaml", Config))
-    except RewardsmithError as error:
+    except (RewardsmithError, UsageError) as error:
         raise DataError(f"the settings of the run cannot be read: {error}") from error
     return replace(config, resume=False)
 

@@ -40,6 +40,9 @@ def diagnose(
     if not overwrite:
         refuse_existing(report_paths(folder))
     refuse_bare_model(run)
+    if not single:
+        with taking_from(run):  # a damaged file ends it before anything is measured
+            facts_from_folder(run, running=running)
     measure(run, seconds, progress)
     with taking_from(run):
         facts = facts_from_mapping(read_object(run)) if single else facts_from_folder(run, running=running)
