@@ -160,6 +160,7 @@ def test_data_frames_are_read_through_arrow_with_their_nested_columns(library):
         (["data/pairs.jsonl"], "reading pairs.jsonl"),
         ([Path("a.csv"), "b.jsonl", "folder"], "reading a.csv and 2 more"),
         ([[{"chosen": "a", "rejected": "b"}]], "reading"),
+        (["https://host/rows.jsonl?token=secret"], "reading"),
     ],
 )
 def test_a_bar_names_its_file(sources, label):

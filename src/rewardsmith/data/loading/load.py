@@ -61,8 +61,13 @@ def nothing(text: str) -> None:
 
 
 def reading(sources: Sequence[Any]) -> str:
-    """The label of a bar over the rows of these sources: the first file or folder by name, and how many more there are."""
-    named = [Path(source).name or str(source) for source in sources if isinstance(source, str | Path)]
+    """The label of a bar over the rows of these sources: the first file or folder by name, and how many more there are.
+
+    An address is not named, since it may carry a password or token.
+    """
+    named = [
+        Path(each).name or str(each) for each in sources if isinstance(each, str | Path) and "://" not in str(each)
+    ]
     if not named:
         return "reading"
     return f"reading {named[0]} and {len(named) - 1} more" if len(named) > 1 else f"reading {named[0]}"
