@@ -250,4 +250,5 @@ def test_ray_writes_the_same_bytes(sources):
     assert result.returncode == 0, result.stderr
     assert orjson.loads(result.stdout) | {"output": ""} == orjson.loads(orjson.dumps(alone[0]))
     assert bytes_of(sources / "ray") == alone[1]
-    assert all(line.startswith(("reading a.jsonl and 2 more: ", "writing the splits: ")) for line in result.stderr.splitlines())
+    bars = ("reading a.jsonl and 2 more: ", "writing the splits: ")
+    assert all(line.startswith(bars) for line in result.stderr.splitlines())
