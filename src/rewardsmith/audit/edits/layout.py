@@ -62,8 +62,11 @@ def one_paragraph(text: str) -> str | None:
     """All in one paragraph."""
     if "\n" not in text.strip() or BLOCK.search(text):
         return None
-    gap = "" if speech_of(text) == "zh" else " "
-    return gap.join(line.strip() for line in text.strip().split("\n") if line.strip())
+    lines = [line.strip() for line in text.strip().split("\n") if line.strip()]
+    if speech_of(text) != "zh":
+        return " ".join(lines)
+    # Chinese needs no space, but words and numbers of two lines must not become one.
+    return re.sub(r"(?<=[^\W\u3000-\u9fff])\n(?=[^\W\u3000-\u9fff])", " ", "\n".join(lines)).replace("\n", "")
 
 
 def plain(text: str) -> str | None:
