@@ -135,6 +135,10 @@ def test_a_config_that_cannot_be_read_or_was_changed_is_named(run):
         "loss is 'hinge', but 'bradley-terry' in settings.json",
         "threads is 2, but 1 in settings.json",
     ]
+    path.write_text(text.replace("center: null", "center: 0.1"))
+    assert [fault[2] for fault in faults(rs.verify(run, part="settings"))] == [
+        "loss_options is {'center': 0.1}, but None in settings.json"
+    ]
     path.write_text(text + "learning_rat: 1\n")
     ((_, name, what),) = faults(rs.verify(run, part="settings"))
     assert name == "config.yaml"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from rewardsmith.data.splits.splitter import check_split
 from rewardsmith.errors import OutputError, UsageError
 from rewardsmith.files import check_output, claimed, prepare_output, refuse_inside
 from rewardsmith.files.kinds import AUDIT, RUN
@@ -73,8 +74,7 @@ class Config:
 
     def __post_init__(self) -> None:
         check_device(self.device)
-        if self.split not in (None, "train", "validation", "test"):
-            raise UsageError(f"--split {self.split}: expected train, validation or test")
+        check_split(self.split)
         if not 0 < self.bound < float("inf"):
             raise UsageError(f"--bound {self.bound}: expected a number above 0")
         for name in ("prompts", "explain"):

@@ -10,9 +10,6 @@ from rewardsmith.language import current
 from rewardsmith.pipelines.compare import Paired, differ_in_seed_only, read_left_out, read_pair
 from rewardsmith.progress import SILENT, Progress
 
-SURE = 0.05
-"""A model is called better where the p-value is below, which is where the interval leaves 0 out."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
@@ -108,7 +105,7 @@ class Result:
         """The recipes where asked for, a line for each category that differs, and for each pair beside A and B."""
         lines = [] if self.seeds is None else recipe_lines(self.seeds)
         for row in self.by_category:
-            if row["p_value"] < SURE:
+            if differ(row["p_value"]):
                 lines.append(
                     f"category {row['category']}: A minus B {row['difference']:+.4f} [{row['ci'][0]:+.4f}, "
                     f"{row['ci'][1]:+.4f}], p = {row['p_value']:.3g} (Holm over {len(self.by_category)} categories)"
@@ -123,7 +120,7 @@ class Result:
 
     def known(self) -> str:
         """Which model is better, as the p-value and the interval say together."""
-        if self.p_value < SURE:
+        if differ(self.p_value):
             return "A is better" if self.accuracy_difference > 0 else "B is better"
         return "no significant difference"
 
@@ -136,7 +133,7 @@ def recipe_lines(seeds: Mapping[str, Any]) -> list[str]:
         for number, one in enumerate(seeds["recipes"], start=1)
     ]
     known = "no significant difference"
-    if seeds["p_value"] < SURE:
+    if differ(seeds["p_value"]):
         known = "recipe 1 is better" if seeds["difference"] > 0 else "recipe 2 is better"
     low, high = seeds["ci"]
     return [
@@ -223,3 +220,10 @@ def pair_json(folders: Sequence[Path], one: int, other: int, pair: Paired, *, se
         "minimal_detectable": found.minimal_detectable,
         "seeds_only": differ_in_seed_only(folders[one], folders[other]),
     }
+
+
+def differ(p_value: float) -> bool:
+    """Whether a test shows a difference, which is where its interval leaves out 0."""
+    from rewardsmith.evaluate.paired import LEVEL
+
+    return p_value < LEVEL

@@ -17,6 +17,7 @@ from rewardsmith.data.splits.sources import (
     missing_attribute,
     read_records,
 )
+from rewardsmith.data.splits.splitter import check_split
 from rewardsmith.errors import DataError, RewardsmithError, UsageError
 from rewardsmith.files import check_output, claimed, prepare_output, refuse_inside
 from rewardsmith.files.kinds import EVALUATION
@@ -69,8 +70,7 @@ class Config:
 
     def __post_init__(self) -> None:
         check_device(self.device)
-        if self.split not in (None, "train", "validation", "test"):
-            raise UsageError(f"--split {self.split}: expected train, validation or test")
+        check_split(self.split)
         if self.benchmark is None and not self.sources:
             raise UsageError("SOURCES is missing; expected preference data, or --benchmark NAME")
         if self.benchmark is not None:

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rewardsmith.data.splits.sources import (
-    SPLITS,
     Intake,
     SplitRule,
     Splits,
     follow_attribute,
     load_splits,
 )
+from rewardsmith.data.splits.splitter import SPLITS
 from rewardsmith.errors import DataError, RewardsmithError, UsageError
 from rewardsmith.files import sha256
 from rewardsmith.files.reading import read_object

@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from rewardsmith.data.splits.splitter import SPLITS
 from rewardsmith.errors import DataError, UsageError
 from rewardsmith.progress import SILENT, Progress, Task
 from rewardsmith.records import Quarantined, Record
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from rewardsmith.data.loading.load import Loaded
     from rewardsmith.data.loading.mixing import Mix
 
-SPLITS: tuple[Literal["train", "validation", "test"], ...] = ("train", "validation", "test")
 FRACTIONS = (0.8, 0.1, 0.1)
 OWN_FILES = "add data, or pass separate files with --validation and --test"
 

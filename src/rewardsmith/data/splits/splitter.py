@@ -21,6 +21,12 @@ NEAR_PROMPT = "near-prompt"
 """What stands in place of a field to split by, to keep openings that are nearly the same on one side."""
 
 
+def check_split(name: str | None) -> None:
+    """UsageError for an option --split that names no split."""
+    if name is not None and name not in SPLITS:
+        raise UsageError(f"--split {name}: expected train, validation or test")
+
+
 def group_of(record: Record, by: str | None = None) -> str:
     """What keeps rows together: the field `by`, else system turn and first user turn, case and spacing evened out.
 

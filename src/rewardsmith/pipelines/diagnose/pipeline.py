@@ -40,9 +40,6 @@ def diagnose(
     if not overwrite:
         refuse_existing(report_paths(folder))
     refuse_bare_model(run)
-    if not single:
-        with taking_from(run):  # a damaged file ends it before anything is measured
-            facts_from_folder(run, running=running)
     measure(run, seconds, progress)
     with taking_from(run):
         facts = facts_from_mapping(read_object(run)) if single else facts_from_folder(run, running=running)
@@ -83,10 +80,14 @@ def refuse_existing(paths: Iterable[Path]) -> None:
 
 
 def measure(run: Path, seconds: float | None, progress: Progress) -> None:
-    """Measure what is not stored yet, where there is an evaluation to measure beside."""
+    """Measure what is not stored yet, where there is an evaluation to measure beside; not beside damaged files."""
     if seconds is not None and (run / "evaluation.json").is_file():
+        from rewardsmith.diagnose.reading import facts_from_folder
+        from rewardsmith.files.reading import taking_from
         from rewardsmith.pipelines.diagnose.measure import measured
 
+        with taking_from(run):
+            facts_from_folder(run)
         measured(run, seconds=seconds, progress=progress)
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from rewardsmith import launch
 from rewardsmith.data.input.renaming import parse_renames
 from rewardsmith.data.loading.mixing import Mix
-from rewardsmith.data.splits.sources import SPLITS, Splits, WithoutNotes, is_prepared
+from rewardsmith.data.splits.sources import Splits, WithoutNotes, is_prepared
+from rewardsmith.data.splits.splitter import SPLITS
 from rewardsmith.errors import UsageError
 from rewardsmith.files.places import expanded, models_folder
 from rewardsmith.model.loading.locating import EMBEDDED

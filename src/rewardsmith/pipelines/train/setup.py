@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rewardsmith.data.splits.sources import (
-    SPLITS,
     Intake,
     SplitRule,
     Splits,
@@ -15,6 +14,7 @@ from rewardsmith.data.splits.sources import (
     load_splits,
     missing_attribute,
 )
+from rewardsmith.data.splits.splitter import SPLITS
 from rewardsmith.errors import TrainingError, UsageError
 from rewardsmith.pipelines.train.config import Config
 from rewardsmith.pipelines.train.loss import ON_RATINGS
