@@ -23,6 +23,7 @@ from rewardsmith.pipelines.diagnose.result import Diagnosis
 from rewardsmith.pipelines.prepare.result import Result as PrepareResult
 from rewardsmith.pipelines.score.pipeline import Result as ScoreResult
 from rewardsmith.pipelines.train.config import Lora
+from rewardsmith.pipelines.train.head import HeadSettings
 from rewardsmith.pipelines.train.loss import LossSettings
 from rewardsmith.pipelines.train.pipeline import Result as TrainResult
 from rewardsmith.pipelines.verify import Verification
@@ -105,6 +106,12 @@ class _LossSettingsFields(TypedDict, total=False):
     """odin: coefficient of the correlations with length (default: 1)."""
     orthogonal_weight: float | None
     """odin: coefficient of the similarity of the two heads (default: 1)."""
+
+class _HeadSettingsFields(TypedDict, total=False):
+    """The reward head and its options; an option that the head does not use is refused."""
+
+    name: str
+    """Reward head: scalar or odin (see docs/heads.md)."""
 
 class _LoraFields(TypedDict, total=False):
     """Settings of a LoRA adapter; without a rank there is none."""
@@ -500,6 +507,7 @@ def train(
     reasoning: Literal["omit", "think"] | None = None,
     frac: float = 1.0,
     loss: LossSettings | _LossSettingsFields | str = ...,
+    head: HeadSettings | _HeadSettingsFields | str = ...,
     head_start: Literal["random", "probe"] = "random",
     heads: int = 1,
     merge_prompts: bool = False,
@@ -594,6 +602,7 @@ def train(
         loss.view_dropout: contrastive: dropout that makes the two views of a response (default: 0.1).
         loss.length_weight: odin: coefficient of the correlations with length (default: 1).
         loss.orthogonal_weight: odin: coefficient of the similarity of the two heads (default: 1).
+        head: Reward head: scalar or odin (see docs/heads.md).
         head_start: Initialisation of a new head: random, or probe (a linear probe: the head is first fitted on the
             features of the untrained model).
         heads: Number of heads to fit on bootstrap samples of the prompts; the reward is their mean, and their

@@ -10,10 +10,8 @@ from safetensors.torch import load_file, save_file
 import rewardsmith as rs
 from builders import pair, tiny
 from rewardsmith.commands import score as command
-from rewardsmith.errors import ContractError, DataError, ModelError, UsageError
+from rewardsmith.errors import ContractError, DataError, UsageError
 from rewardsmith.model.ensemble import FILE, HeadEnsemble
-from rewardsmith.model.reward_model import sequences_of
-from rewardsmith.model.scorer import score
 from rewardsmith.scoring.trees import build_tree
 
 TEXTS = ["A good answer.", "nothing", "The sum of two and two is four."]
@@ -39,10 +37,10 @@ def features_of(model):
 def test_the_reward_is_the_mean_of_the_heads_and_the_spread_their_standard_deviation():
     model, weights = three_heads()
     by_head = features_of(model) @ weights.T
-    found = model.spread(TEXTS)
+    found = model.score_with_columns(TEXTS)
     np.testing.assert_allclose(found.rewards, by_head.mean(axis=1), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(
-        found.std, np.sqrt(((by_head - by_head.mean(axis=1)[:, None]) ** 2).mean(axis=1)), rtol=1e-5
+        found.columns["std"], np.sqrt(((by_head - by_head.mean(axis=1)[:, None]) ** 2).mean(axis=1)), rtol=1e-5
     )
     np.testing.assert_array_equal(found.rewards, model.score(TEXTS))  # the very same bits as without the spread
 
@@ -50,11 +48,10 @@ def test_the_reward_is_the_mean_of_the_heads_and_the_spread_their_standard_devia
 def test_every_response_has_its_own_in_the_order_of_the_record():
     model, _ = three_heads()
     record = pair("Which?", TEXTS[0], TEXTS[2])
-    sequences = [sequences_of(record, model.encode(record))]
-    (found,) = model.heads.spreads(model.network, sequences)
-    np.testing.assert_array_equal(found.rewards, next(score(model.network, sequences)))
-    assert found.std.shape == (2,)
-    assert found.std[0] != found.std[1]
+    (found,) = model.outputs([record])
+    np.testing.assert_array_equal(found.rewards, next(model.score_records([record])))
+    assert found.columns["std"].shape == (2,)
+    assert found.columns["std"][0] != found.columns["std"][1]
 
 
 def test_a_folder_with_heads_opens_with_them_and_a_folder_with_one_head_without(tmp_path):
@@ -62,14 +59,14 @@ def test_a_folder_with_heads_opens_with_them_and_a_folder_with_one_head_without(
     model.save(tmp_path / "three")
     tiny().save(tmp_path / "one")
     again = rs.RewardModel.load(tmp_path / "three")
-    assert again.heads.weights.shape == weights.shape
-    np.testing.assert_allclose(again.spread(TEXTS).std, model.spread(TEXTS).std, rtol=1e-6)
+    assert again.head.weights.shape == weights.shape
+    before, after = (each.score_with_columns(TEXTS).columns["std"] for each in (model, again))
+    np.testing.assert_allclose(after, before, rtol=1e-6)
     names = [{path.name for path in (tmp_path / name).iterdir()} for name in ("three", "one")]
     assert names[0] - names[1] == {"heads"}  # apart from model.safetensors, which others would load with it
     one = rs.RewardModel.load(tmp_path / "one")
-    assert one.heads is None
-    with pytest.raises(ModelError, match="this model has one head"):
-        one.spread(TEXTS)
+    assert one.head is None
+    assert one.score_with_columns(TEXTS).columns == {}
 
 
 def test_a_sidecar_of_before_has_one_head(tmp_path):
@@ -79,7 +76,7 @@ def test_a_sidecar_of_before_has_one_head(tmp_path):
     assert stored.pop("heads") == 1
     path.write_text(json.dumps(stored))
     (tmp_path / "old" / "manifest.json").unlink()  # nor was there one
-    assert rs.RewardModel.load(tmp_path / "old").heads is None
+    assert rs.RewardModel.load(tmp_path / "old").head is None
 
 
 def test_heads_that_are_missing_cut_or_of_another_model_are_refused_in_one_line(tmp_path):
@@ -116,7 +113,7 @@ def test_the_way_from_data_to_a_score_with_its_spread(tmp_path, monkeypatch):
     assert 0.3 < told["agreement"] <= 1
     assert "3 heads on " in result.to_text()
     model = rs.RewardModel.load(run)
-    assert len({row.numpy().tobytes() for row in model.heads.weights}) == 3
+    assert len({row.numpy().tobytes() for row in model.head.weights}) == 3
     rows = tmp_path / "rows.jsonl"
     rows.write_text(json.dumps({"prompt": "Which?", "chosen": TEXTS[0], "rejected": TEXTS[1]}) + "\n")
     command.run(command.Config(model=str(run), source=str(rows), output=tmp_path / "out.jsonl"))

@@ -14,7 +14,7 @@ from transformers import BertConfig
 from builders import from_config, pair, ranking, tiny
 from rewardsmith.errors import ModelError, TrainingError
 from rewardsmith.model.adapters.lora import LoraSettings, attach
-from rewardsmith.model.heads import extra
+from rewardsmith.model.heads import attach_outputs
 from rewardsmith.model.runtime.processes import ALONE, joined
 from rewardsmith.model.scorer import Sequences, score
 from rewardsmith.pipelines.train.frozen_cache import cache_states
@@ -55,7 +55,7 @@ def make(kind):
         model.adapter = attach(model.network, LoraSettings(r=2, alpha=4))
     if kind in LOSSES_OF:
         loss = choose(LOSSES_OF[kind])
-        extra.attach(model.network, loss.outputs, members=loss.members, seed=5)
+        attach_outputs(model.network, loss.outputs, members=loss.members, seed=5)
         return model, {"loss": LOSSES_OF[kind]}
     if kind == "half":
         model.network.autocast = torch.float16

@@ -86,7 +86,7 @@ MODEL = Kind(
     model.safetensors model-*-of-*.safetensors model.safetensors.index.json
     tokenizer.json tokenizer_config.json special_tokens_map.json added_tokens.json
     chat_template.jinja additional_chat_templates/*.jinja vocab.json vocab.txt merges.txt *.model *.tiktoken *.py
-    adapter/adapter_config.json adapter/adapter_model.safetensors heads/weights.safetensors
+    adapter/adapter_config.json adapter/adapter_model.safetensors heads/*.safetensors
     """,
 )
 INSTALLED = Kind("an installed model", "config.json", frozenset({"model_type"}), f"{MODEL.holds} *.txt *.json")

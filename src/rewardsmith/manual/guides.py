@@ -60,7 +60,7 @@ GUIDES: Mapping[str, Guide] = {
                 ),
                 *("n_layer", "n_head", "n_embd", "block_size", "trust_remote_code"),
             ),
-            HEAD: ("head_start", "heads", "question", "read_layers", "pooling", "dropout"),
+            HEAD: ("head", "head_start", "heads", "question", "read_layers", "pooling", "dropout"),
             OPTIMISATION: (
                 *("lr", "warmup", "epochs", "max_steps", "batch"),
                 *("weight_decay", "clip", "evals", "patience"),

@@ -5,51 +5,48 @@ own head is the ensemble's mean and opens everywhere as before; the heads lie be
 weights looks. Their spread depends on the sample of prompts alone (bootstrap), not on what all of them share.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
-import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Float64
+from jaxtyping import Float
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from rewardsmith.errors import ContractError
-from rewardsmith.model.forward.batches import Batch, KnownFeatures
 from rewardsmith.model.forward.network import RewardNetwork
+from rewardsmith.model.heads.head import CLOSE, FOLDER
 from rewardsmith.model.inspection.finite import refuse_values
-from rewardsmith.model.scorer import RecordRewards, Sequences, computed, finite
 
-FILE = Path("heads") / "weights.safetensors"
-CLOSE = 1e-5  # relative to the largest weight of a head; all are stored in fp32
-
-
-class Spread(NamedTuple):
-    """The rewards of one record's responses, and the standard deviation of each over the heads (divided by their number)."""
-
-    rewards: RecordRewards
-    std: RecordRewards
+FILE = Path(FOLDER) / "weights.safetensors"
 
 
 @dataclass(frozen=True)
 class HeadEnsemble:
-    """The weights of M heads, one row each."""
+    """The weights of M heads, one row each; as a `ColumnSource` it gives the spread over them."""
 
     weights: Float[Tensor, "M F"]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The standard deviation over the heads (divided by their number)."""
+        return ("std",)
 
     def mean(self) -> Float[Tensor, " F"]:
         """The head whose rewards are the mean of theirs."""
         mean: Tensor = self.weights.double().mean(dim=0)
         return mean
 
-    def save(self, folder: Path) -> None:
-        """Write the file beside a model."""
+    def tensors(self) -> Mapping[str, Tensor]:
+        """The weights."""
+        return {"weights": self.weights.float().cpu().contiguous()}
+
+    def save(self, folder: Path, reward: Float[Tensor, "1 F"]) -> None:
+        """Write the file beside a model, whose reward head is the mean of these."""
         (folder / FILE).parent.mkdir(exist_ok=True)
-        save_file({"weights": self.weights.float().cpu().contiguous()}, folder / FILE)
+        save_file(dict(self.tensors()), folder / FILE)
 
     @classmethod
     def load(cls, folder: Path, network: RewardNetwork, count: int) -> "HeadEnsemble":
@@ -76,18 +73,7 @@ class HeadEnsemble:
             )
         return ensemble
 
-    def spreads(
-        self, network: RewardNetwork, records: Iterable[Sequences], *, budget: int | None = None
-    ) -> Iterator[Spread]:
-        """Rewards of every record, as `scorer.score` gives them, with their spread over the heads."""
-        heads = self.weights.to(network.device).float()
-
-        def both(batch: Batch) -> Float64[np.ndarray, "R 2"]:
-            features = network.features(batch).float()
-            with torch.autocast(network.device.type, enabled=False):
-                std = F.linear(features, heads).double().std(dim=1, correction=0)
-            rewards = network(KnownFeatures(features)).double()
-            return torch.stack([rewards, std], dim=1).cpu().numpy()  # type: ignore[no-any-return]
-
-        for values in computed(network, records, both, budget=budget):
-            yield Spread(finite(values)[:, 0], values[:, 1])
+    def values(self, rewards: Float[Tensor, " R"], features: Float[Tensor, "R F"]) -> Float[Tensor, "R C"]:
+        """The spread of each response."""
+        by_head = F.linear(features, self.weights.to(features))
+        return by_head.double().std(dim=1, correction=0, keepdim=True)

@@ -20,16 +20,18 @@ from rewardsmith.model.checkpoint.hf_folder import save_hf_folder
 from rewardsmith.model.checkpoint.intact import model_faults, seal_model
 from rewardsmith.model.checkpoint.probes import PROBE_CONVERSATIONS, find_mismatch
 from rewardsmith.model.checkpoint.sidecar import Probe, Sidecar
-from rewardsmith.model.ensemble import HeadEnsemble, Spread
+from rewardsmith.model.ensemble import HeadEnsemble
 from rewardsmith.model.equivalence.path_check import check_path
 from rewardsmith.model.equivalence.tree_support import self_check, why_alone, why_not
 from rewardsmith.model.forward.network import RewardNetwork
+from rewardsmith.model.heads import open_head
+from rewardsmith.model.heads.head import ColumnHead, ColumnSource
 from rewardsmith.model.inferred import describe_inferred, infer_contract, refuse_headless
 from rewardsmith.model.lean.swap import make_lean
 from rewardsmith.model.loading.backbones import NO_CHOICE, Backbone, open_backbone
 from rewardsmith.model.loading.value_heads import Choice
 from rewardsmith.model.runtime.devices import autocast_dtype, choose_device
-from rewardsmith.model.scorer import RecordRewards, Sequences, score
+from rewardsmith.model.scorer import Outputs, RecordRewards, Sequences, outputs, score
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Conversation, Message, Record, Response, Turns
 from rewardsmith.scoring.contract import ScoringContract
@@ -48,9 +50,9 @@ class RewardModel:
 
     `why_separate` says why prefixes are not shared, None where they are; `understood` what a model that came without
     `reward.json` was taken for, "" for one with it. `adapter` is the LoRA adapter in training, `adapter_files` what is
-    saved of it once `merge_adapter` has merged it. `heads` are those that the network's head is the mean of, if it is one.
-    `mismatch` says in what a model that was opened with `allow_mismatch` is not the one that was saved; `notes` what of a
-    model was left out.
+    saved of it once `merge_adapter` has merged it. `head` gives the columns beside the reward (see `model.heads`), None for
+    a scalar head. `mismatch` says in what a model that was opened with `allow_mismatch` is not the one that was saved;
+    `notes` what of a model was left out.
     """
 
     network: RewardNetwork
@@ -60,7 +62,7 @@ class RewardModel:
     adapter: Adapter | None = None
     adapter_files: AdapterFiles | None = None
     understood: str = ""
-    heads: HeadEnsemble | None = None
+    head: ColumnSource | None = None
     mismatch: str = ""
     notes: tuple[str, ...] = ()
 
@@ -76,6 +78,7 @@ class RewardModel:
             "device": network.device,
             "max_length": self.contract.max_length,
             "heads": self.sidecar.heads,
+            **({"columns": "+".join(self.columns)} if self.columns else {}),
             "mismatch": bool(self.mismatch),
         }
         return (
@@ -86,6 +89,11 @@ class RewardModel:
         """What a person should know of the model as it was opened, one line each."""
         mismatch = f"{self.mismatch}; its rewards are not those of the saved model" if self.mismatch else ""
         return [line for line in (self.understood, *self.notes, mismatch) if line]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of what the model gives beside the reward of a response; () for a scalar head."""
+        return () if self.head is None else self.head.columns
 
     @property
     def contract(self) -> ScoringContract:
@@ -143,7 +151,10 @@ class RewardModel:
         """Be the model that was saved with this sidecar in `folder`; what differs is refused, or kept in `mismatch`."""
         self.sidecar = sidecar
         if sidecar.heads > 1 and folder is not None:
-            self.heads = HeadEnsemble.load(folder, self.network, sidecar.heads)
+            self.head = HeadEnsemble.load(folder, self.network, sidecar.heads)
+        elif sidecar.head is not None and folder is not None:
+            opened = open_head(folder, sidecar.head, self.network.head.weight)
+            self.head = opened.to(self.network.device)
         self.network.eval()
         damage = listed(model_faults(folder)) if allow_mismatch and folder else ""
         found = find_mismatch(self.encoder, self.network, sidecar)
@@ -193,8 +204,13 @@ class RewardModel:
 
     def keep_heads(self, weights: Float[np.ndarray, "M F"]) -> None:
         """Keep the heads that the network's own is the mean of; they are saved with it."""
-        self.heads = HeadEnsemble(torch.from_numpy(weights).float())
-        self.sidecar = replace(self.sidecar, heads=len(weights))
+        self.head = HeadEnsemble(torch.from_numpy(weights).float())
+        self.sidecar = replace(self.sidecar, heads=len(weights), head=None)
+
+    def keep_head(self, head: ColumnHead) -> None:
+        """Give the columns of this head beside the reward from now on; it is saved with the model."""
+        self.head = head.eval()
+        self.sidecar = replace(self.sidecar, heads=1, head=head.info)
 
     def merge_adapter(self) -> float:
         """Merge the adapter in training into the network; returns the largest change of a probe's reward.
@@ -208,14 +224,6 @@ class RewardModel:
         changed = merge(self.adapter, self.network, lambda: self.score(probes))
         self.adapter = None
         return changed
-
-    def spread(self, conversations: Iterable[Turns]) -> Spread:
-        """As `score`, with the standard deviation of each reward over the model's heads; ModelError where it has one."""
-        if self.heads is None:
-            raise ModelError("this model has one head, so the spread of its rewards is unknown; train it with --heads")
-        records = [one_response(conversation) for conversation in several(conversations, "spread")]
-        found = list(self.heads.spreads(self.network, [sequences_of(r, self.encode(r)) for r in records]))
-        return Spread(np.array([one.rewards[0] for one in found]), np.array([one.std[0] for one in found]))
 
     def encode(self, record: Record) -> Encoded:
         """The token ids that are scored for every response of `record`, and what was cut."""
@@ -240,6 +248,25 @@ class RewardModel:
         """
         records = [one_response(conversation) for conversation in several(conversations, "score")]
         return np.array([float(rewards[0]) for rewards in self.score_records(records)])
+
+    def outputs(
+        self,
+        records: Iterable[Record],
+        *,
+        budget: int | None = None,
+    ) -> Iterator[Outputs]:
+        """As `score_records`, with the named columns that the model gives beside each reward (see `columns`)."""
+        sequences = (sequences_of(record, self.encode(record)) for record in records)
+        return outputs(self.network, sequences, self.head, budget=budget)
+
+    def score_with_columns(self, conversations: Iterable[Turns]) -> Outputs:
+        """As `score`, with the named columns: an array of N numbers each."""
+        records = [one_response(conversation) for conversation in several(conversations, "score_with_columns")]
+        found = list(self.outputs(records))
+        return Outputs(
+            np.array([float(one.rewards[0]) for one in found]),
+            {name: np.array([float(one.columns[name][0]) for one in found]) for name in self.columns},
+        )
 
     def rank(self, prompt: Turns, responses: Sequence[str]) -> list[tuple[int, float]]:
         """(index, reward) of every response to one prompt, best first; equal rewards keep their order."""
@@ -296,8 +323,8 @@ class RewardModel:
     def _fill(self, folder: Path, sidecar: Sidecar) -> None:
         save_hf_folder(self.network.hf, self.tokenizer, sidecar.contract, folder)
         sidecar.save(folder)
-        if self.heads is not None:
-            self.heads.save(folder)
+        if self.head is not None:
+            self.head.save(folder, self.network.head.weight)
         if self.adapter_files is not None:
             named = sidecar.training.get("base_model") or {}  # as a stranger may know it: the folder may go to a hub
             self.adapter_files.write(folder / "adapter", base=named.get("hub") or named.get("name"))

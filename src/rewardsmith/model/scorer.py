@@ -1,6 +1,6 @@
 """Many records to rewards: equal texts are scored once, texts with the same prompt share it, bins hold a token budget."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Float32, Float64
 
 from rewardsmith.errors import ModelError
-from rewardsmith.model.forward.batches import Batch, cost, micro_batches
+from rewardsmith.model.forward.batches import Batch, KnownFeatures, cost, micro_batches
 from rewardsmith.model.forward.network import RewardNetwork
+from rewardsmith.model.heads.head import ColumnSource
 from rewardsmith.model.runtime.processes import ALONE, Team
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.scoring.trees import Ids, TokenTree, build_tree
@@ -47,6 +48,16 @@ class Text:
         return self.ids.tobytes() + b"|" + str(self.answer).encode()
 
 
+@dataclass(frozen=True)
+class Outputs:
+    """What a model gives for the responses of one record: their rewards, and columns beside them by name (see
+    `model.heads`); each of all has one number per response.
+    """
+
+    rewards: RecordRewards
+    columns: Mapping[str, RecordRewards]
+
+
 def score(
     network: RewardNetwork,
     records: Iterable[Sequences],
@@ -70,6 +81,31 @@ def score(
         for values in computed(network, records, rewards, budget=budget, team=team):
             task.advance()
             yield finite(values)
+
+
+def outputs(
+    network: RewardNetwork,
+    records: Iterable[Sequences],
+    source: ColumnSource | None,
+    *,
+    budget: int | None = None,
+    team: Team = ALONE,
+) -> Iterator[Outputs]:
+    """The rewards of every record, the same bits as `score` gives, with the columns of `source` (None: no columns)."""
+    names = () if source is None else source.columns
+
+    def columns(batch: Batch) -> Float64[np.ndarray, "R O"]:
+        features = network.features(batch).float()
+        rewards = network(KnownFeatures(features))
+        found = [rewards.double()[:, None]]
+        if source is not None:
+            with torch.autocast(network.device.type, enabled=False):
+                found.append(source.values(rewards, features).double())
+        return torch.cat(found, dim=1).cpu().numpy()  # type: ignore[no-any-return]
+
+    for values in computed(network, records, columns, budget=budget, team=team):
+        rewards, *others = finite(values).T
+        yield Outputs(rewards, dict(zip(names, others, strict=True)))
 
 
 def finite(rewards: np.ndarray) -> np.ndarray:

@@ -234,6 +234,7 @@ def differing_config(place: Path, stored: Mapping[str, Any]) -> Iterator[Fault]:
         return
     used = {**{name: getattr(given, name) for name in (*AS_GIVEN, *FOUND_OUT)}, "loss": given.loss.name}
     used["loss_options"] = given.loss.options
+    used["head"] = {"name": given.head.name, **(given.head.options or {})}
     for name, value in used.items():
         if name in stored and stored[name] != value and not (name in FOUND_OUT and value is None):
             yield Fault("config.yaml", f"{name} is {value!r}, but {stored[name]!r} in settings.json")

@@ -142,8 +142,9 @@ def names(kind: type) -> dict[str, Setting]:
     found = {setting.key: setting for setting in settings_of(kind)}
     for setting in settings_of(kind):
         found.setdefault(setting.key.replace(".", "_"), setting)
-        if any(other.key.startswith(f"{setting.key}.") for other in settings_of(kind)):  # `loss: {name: hinge}`
-            found.setdefault(f"{setting.key}.{NAME}", setting)
+    for section, hint in typing.get_type_hints(kind).items():
+        if dataclasses.is_dataclass(hint) and section in found:  # `loss: {name: hinge}`
+            found.setdefault(f"{section}.{NAME}", found[section])
     for alias, target in ALIASES.items():
         meant = found.get(target) or found.get(target.replace(".", "_"))
         if meant:

@@ -175,5 +175,5 @@ def test_of_a_hub_model_all_that_its_manifest_lists_is_fetched(saved, tmp_path, 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
     monkeypatch.setattr(locating, "refuse_without_network", lambda name: None)
     model = RewardModel.load("org/several-heads", device="cpu")
-    assert len(model.heads.weights) == 3
+    assert len(model.head.weights) == 3
     assert not (tmp_path / "cache" / "onnx").exists()

@@ -9,7 +9,7 @@ import torch
 from test_formulas import some
 
 from builders import pair, ranking, tiny
-from rewardsmith.model.heads import extra
+from rewardsmith.model.heads import attach_outputs, extra
 from rewardsmith.train.coupled import draws
 from rewardsmith.train.examples import encode_examples
 from rewardsmith.train.losses import LOSSES, choose
@@ -130,7 +130,7 @@ def rows():
 def gradient(name, budget, *, dropout=NO_DROPOUT, model_dropout=0.0):
     model = tiny(head_scale=20.0)
     loss = choose(name)
-    extra.attach(model.network, loss.outputs, members=loss.members, seed=3)
+    attach_outputs(model.network, loss.outputs, members=loss.members, seed=3)
     if model_dropout:
         model.network.hf.base_model.layers[0].mlp.register_forward_hook(
             lambda module, inputs, output: torch.nn.functional.dropout(output, model_dropout)
@@ -160,7 +160,7 @@ def test_the_sum_over_micro_batches_by_themselves_would_be_another_gradient():
     """The negative control: correlations within each pass are others than that over the step."""
     _, whole = gradient("odin", 10**6)
     model = tiny(head_scale=20.0)
-    extra.attach(model.network, "odin", members=0, seed=3)
+    attach_outputs(model.network, "odin", seed=3)
     with torch.no_grad():
         getattr(model.network.hf, extra.NAME).weight.mul_(30)
     for example in encode_examples(rows(), model.encoder, share=True).examples:
@@ -174,7 +174,7 @@ def test_the_second_pass_draws_the_dropout_of_the_first():
     assert torch.equal(first, second)
     model = tiny()
     network = model.network
-    extra.attach(network, "odin", members=0, seed=3)
+    attach_outputs(network, "odin", seed=3)
     drawn = []
     network.hf.base_model.layers[0].mlp.register_forward_hook(
         lambda module, inputs, output: drawn.append(torch.rand(1).item()) or output
@@ -190,8 +190,8 @@ def test_the_members_of_an_ensemble_have_the_reward_head_as_their_mean_and_leave
     model = tiny(head_scale=20.0)
     network = model.network
     before = network.head.weight.detach().clone()
-    extra.attach(network, "members", members=5, seed=1)
-    members = extra.detach(network)
+    attach_outputs(network, "members", members=5, seed=1)
+    members = extra.detach(network).weights(network.head.weight)
     assert members.shape == (5, network.head.in_features)
     assert np.allclose(members.mean(axis=0), before[0].numpy(), atol=1e-6)
     assert np.abs(members - members.mean(axis=0)).max() > 0

@@ -9,7 +9,7 @@ import pytest
 
 from builders import pair, ranking, tiny
 from rewardsmith.errors import TrainingError
-from rewardsmith.model.heads import extra
+from rewardsmith.model.heads import attach_outputs
 from rewardsmith.pipelines.train.loss import check_labels
 from rewardsmith.progress import SILENT
 from rewardsmith.records import Message, Record, Response
@@ -40,7 +40,7 @@ def rows(n, *, start=0):
 def fit(folder, name, options=None, **changes):
     model = tiny(seed=1)
     loss = choose(name, options)
-    extra.attach(model.network, loss.outputs, members=loss.members, seed=0)
+    attach_outputs(model.network, loss.outputs, members=loss.members, seed=0)
     rated = loss.needs == "ratings"
     train, held = (
         encode_examples(each, model.encoder, share=True, rated=rated).examples for each in (rows(12), rows(4, start=50))

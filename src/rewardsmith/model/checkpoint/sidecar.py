@@ -9,6 +9,7 @@ from rewardsmith.errors import ContractError, DataError
 from rewardsmith.files import write_json
 from rewardsmith.files.reading import read_object, refuse_types, taking_from
 from rewardsmith.model.forward.readout import Readout
+from rewardsmith.model.heads.head import HeadInfo
 from rewardsmith.scoring.contract import ScoringContract
 
 SIDECAR = "reward.json"
@@ -47,7 +48,8 @@ class Sidecar:
 
     `offset` is added to every logit: the bias of an imported value head, for which a decoder's head has no place.
     `readout` says what a head reads that is not the class's own (the last layer, pooled its way). `heads` above 1: the
-    head is the mean of as many, which lie beside it (see `ensemble`).
+    head is the mean of as many, which lie beside it (see `ensemble`). `head` names what gives columns beside the reward (see
+    `heads`), None for a scalar head.
     """
 
     contract: ScoringContract
@@ -59,6 +61,7 @@ class Sidecar:
     offset: float = 0.0
     readout: Readout | None = None
     heads: int = 1
+    head: HeadInfo | None = None
 
     def save(self, folder: Path) -> None:
         """Write `reward.json` atomically."""
@@ -71,6 +74,7 @@ class Sidecar:
             "offset": self.offset,
             "readout": None if self.readout is None else self.readout.to_json(),
             "heads": self.heads,
+            "head": None if self.head is None else self.head.to_json(),
             "probed_on": self.probed_on,
             "probes": [asdict(probe) for probe in self.probes],
             "training": dict(self.training),
@@ -96,7 +100,9 @@ def read_sidecar(value: Mapping[str, Any]) -> Sidecar:
     """From its JSON form; whatever is missing or of another type raises."""
     if value["version"] != SIDECAR_VERSION:
         raise ContractError(f"version {value['version']!r}; this program reads {SIDECAR_VERSION}")
-    refuse_types(value, {"probed_on": str, "offset": float, "heads": int, "training": Mapping | None})
+    refuse_types(
+        value, {"probed_on": str, "offset": float, "heads": int, "head": Mapping | None, "training": Mapping | None}
+    )
     return Sidecar(
         contract=ScoringContract.from_json(value["contract"]),
         probes=tuple(read_probe(probe) for probe in value["probes"]),
@@ -107,6 +113,7 @@ def read_sidecar(value: Mapping[str, Any]) -> Sidecar:
         offset=float(value.get("offset", 0.0)),
         readout=Readout.from_json(value.get("readout")),
         heads=value.get("heads", 1),
+        head=HeadInfo.from_json(value.get("head")),
     )
 
 

@@ -131,7 +131,7 @@ def fitted_head(bench: Workbench) -> MeasuredJson:
     """A linear head fitted on the model's features of training comparisons, against the model's own head."""
     from rewardsmith.train.fitting.linear import fit_pair_features
 
-    if bench.model.heads is not None:
+    if bench.model.sidecar.heads > 1:
         raise CannotMeasure("the model has several heads")
     train = pair_features_of(bench, bench.data.splits.train, HEAD_PAIRS)
     held = pair_features_of(bench, bench.judged, HEAD_JUDGED)

@@ -100,7 +100,8 @@ def fingerprint(model: "RewardModel", settings: Mapping[str, Any]) -> str:
     for name, tensor in sorted(model.network.hf.state_dict().items()):
         digest.update(name.encode())
         digest.update(bytes_of(tensor))
-    if model.heads is not None:
-        digest.update(bytes_of(model.heads.weights))
+    for name, tensor in sorted(({} if model.head is None else model.head.tensors()).items()):
+        digest.update(name.encode())
+        digest.update(bytes_of(tensor))
     digest.update(repr([model.network.offset, model.network.readout]).encode())
     return digest.hexdigest()

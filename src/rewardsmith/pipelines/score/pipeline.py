@@ -18,7 +18,7 @@ from rewardsmith.progress import SILENT, Progress
 if TYPE_CHECKING:
     from rewardsmith.data.loading.understanding import Read
     from rewardsmith.model.reward_model import RewardModel
-    from rewardsmith.model.scorer import RecordRewards, Sequences
+    from rewardsmith.model.scorer import Sequences
     from rewardsmith.records import Quarantined
     from rewardsmith.scoring.left_out import LeftOut
     from rewardsmith.scoring.truncation import Cuts
@@ -221,6 +221,8 @@ def score_window(
     config: Config, model: "RewardModel", window: "Sequence[Read]", counts: RowCounts
 ) -> Iterator[dict[str, Any]]:
     """Score a stretch of rows; what cannot be scored gets an `error` in its place."""
+    from rewardsmith.model.scorer import outputs
+
     rows: list[dict[str, Any]] = []
     waiting: list[tuple[dict[str, Any], list[int], Sequences]] = []
     for read in window:
@@ -229,15 +231,21 @@ def score_window(
         encoded = encoded_row(config, model, row, read, counts)
         if encoded is not None:
             waiting.append((row, *encoded))
-    for (row, order, _), (values, std) in zip(waiting, rewards_of(config, model, [w[2] for w in waiting]), strict=True):
-        row["rewards"] = [float(values[index]) for index in order]
-        if std is not None:
-            row["reward_std"] = [float(std[index]) for index in order]
-        counts.responses += len(values)
+    found = outputs(model.network, [w[2] for w in waiting], model.head, budget=config.tokens_per_batch)
+    for (row, order, _), values in zip(waiting, found, strict=True):
+        row["rewards"] = [float(values.rewards[index]) for index in order]
+        for name, column in values.columns.items():
+            row[field_of(name)] = [float(column[index]) for index in order]
+        counts.responses += len(values.rewards)
         if config.best_of:
-            row["best"] = max(range(len(values)), key=row["rewards"].__getitem__)
+            row["best"] = max(range(len(order)), key=row["rewards"].__getitem__)
     counts.rows += len(rows)
     yield from rows
+
+
+def field_of(column: str) -> str:
+    """The field of a row that holds a column of the model: `reward_std`, `reward_cost`."""
+    return f"reward_{column}"
 
 
 def row_of(read: "Read") -> dict[str, Any]:
@@ -275,10 +283,9 @@ def encoded_row(
         return None
     order = source_order(item, hashed_order=read.hashed_order)
     cut, mismatch = encoded.cuts.any, bool(model.mismatch)
-    written = {
-        "rewards": True, "reward_std": model.heads is not None, "best": config.best_of, "cut": cut, "mismatch": mismatch,
-    }  # fmt: skip
-    refuse_taken(row, item.place, [name for name, used in written.items() if used])
+    written = {"rewards": True, "best": config.best_of, "cut": cut, "mismatch": mismatch}
+    fields = [name for name, used in written.items() if used]
+    refuse_taken(row, item.place, [*fields, *map(field_of, model.columns)])
     if cut:
         row["cut"] = cuts_json(encoded.cuts, order)
     if mismatch:
@@ -292,19 +299,6 @@ def without_response(item: Any) -> "Quarantined":
     from rewardsmith.records import Quarantined
 
     return Quarantined(item.source, item.line, "plain_text", "plain text contains no responses to score", "")
-
-
-def rewards_of(
-    config: Config, model: "RewardModel", sequences: "Sequence[Sequences]"
-) -> "Iterator[tuple[RecordRewards, RecordRewards | None]]":
-    """Each record's rewards, and their spread over the heads where the model has several."""
-    from rewardsmith.model.scorer import score
-
-    if model.heads is not None:
-        yield from model.heads.spreads(model.network, sequences, budget=config.tokens_per_batch)
-        return
-    for rewards in score(model.network, sequences, budget=config.tokens_per_batch):
-        yield rewards, None
 
 
 def fail(row: dict[str, Any], place: str, reason: str, counts: RowCounts) -> None:

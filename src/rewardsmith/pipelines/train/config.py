@@ -10,6 +10,7 @@ from rewardsmith.errors import MissingExtraError, UsageError
 from rewardsmith.launch.installation import install_command
 from rewardsmith.model.loading.locating import check_name
 from rewardsmith.pipelines.publish.hub_names import check_hub_name
+from rewardsmith.pipelines.train.head import SCALAR, HeadSettings, loss_for
 from rewardsmith.pipelines.train.loss import LossSettings
 from rewardsmith.settings.hardware import DtypeName, check_device
 from rewardsmith.track.trackers import check_settings
@@ -108,6 +109,7 @@ class Config:
     frac: float = 1.0
     """Fraction of the training records to use, above 0 and at most 1."""
     loss: LossSettings = LossSettings()  # noqa: RUF009 - frozen, as Lora above
+    head: HeadSettings = HeadSettings()  # noqa: RUF009 - frozen, as Lora above
     head_start: Literal["random", "probe"] = "random"
     """Initialisation of a new head: random, or probe (a linear probe: the head is first fitted on the features of the
     untrained model)."""
@@ -211,6 +213,7 @@ class Config:
         check_device(self.device)
         check_name(self.model)
         refuse_numbers(self)
+        object.__setattr__(self, "loss", loss_for(self.head, self.loss))
         refuse_ignored(self)
         if self.resume and self.overwrite:
             raise UsageError("--resume and --overwrite cannot be combined; resume the run or start it again")
@@ -293,6 +296,11 @@ def refuse_uncuttable(config: Config) -> None:
 def refuse_unused_loss(config: Config) -> None:
     """UsageError for a loss that the direct fit of a head would leave without effect."""
     if config.freeze_layers == -1 and config.head_start == "probe" and config.loss != LossSettings():
+        if config.head.name != SCALAR:
+            raise UsageError(
+                f"--head {config.head.name}: --freeze-layers -1 --head-start probe fits a scalar head; remove "
+                "--head-start probe, or --head"
+            )
         raise UsageError(
             f"--loss {config.loss.name}: --freeze-layers -1 --head-start probe fits the head with bradley-terry; remove "
             "--head-start probe, or --loss"
@@ -311,5 +319,7 @@ def refuse_adapter_settings(config: Config) -> None:
             f"--heads {config.heads}: several heads can only be fitted directly; add --freeze-layers -1 --head-start "
             "probe"
         )
+    if config.heads > 1 and config.head.name != SCALAR:
+        raise UsageError(f"--heads {config.heads} fits scalar heads; remove --heads, or --head {config.head.name}")
     if config.quantize and config.lora.r is None:
         raise UsageError(f"--quantize {config.quantize} freezes the backbone; add a trainable adapter: --lora.r 16")

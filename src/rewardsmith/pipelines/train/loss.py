@@ -1,7 +1,7 @@
 """The loss of `rewardsmith train`: its settings, and whether the data have what it needs."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +9,7 @@ from jaxtyping import Bool
 
 from rewardsmith.errors import TrainingError
 from rewardsmith.progress import Progress
+from rewardsmith.settings.options import NamedSettings
 
 if TYPE_CHECKING:
     from rewardsmith.train.examples import Example
@@ -20,7 +21,7 @@ ON_RATINGS = ("regression",)
 
 
 @dataclass(frozen=True, kw_only=True)
-class LossSettings:
+class LossSettings(NamedSettings):
     """The loss function and its options; an option that the loss does not use is refused."""
 
     name: str = DEFAULT
@@ -61,13 +62,6 @@ class LossSettings:
     """odin: coefficient of the correlations with length (default: 1)."""
     orthogonal_weight: float | None = None
     """odin: coefficient of the similarity of the two heads (default: 1)."""
-
-    @property
-    def options(self) -> dict[str, float] | None:
-        """The options that were given; None where there are none."""
-        given = asdict(self)
-        given.pop("name")
-        return {name: float(value) for name, value in given.items() if value is not None} or None
 
 
 def check_labels(loss: "Loss", name: str, examples: "Sequence[Example]", progress: Progress) -> None:

@@ -115,7 +115,6 @@ def train(config: Config, progress: Progress = SILENT) -> Result:
 
 def run_together(config: Config, team: "Team", device: str, progress: Progress) -> Result:
     """The run from data to report, each process with its part."""
-    from rewardsmith.model.heads.extra import detach
     from rewardsmith.model.runtime.devices import begin_peak_memory
     from rewardsmith.train.optimizer import count_parameters
 
@@ -138,9 +137,7 @@ def run_together(config: Config, team: "Team", device: str, progress: Progress) 
         with cached_outputs(start, train, validation, settings, progress, team):
             fitted = fit(config, settings, model, train, validation, fingerprint, team, progress)
         model = trained_model(config, start, fitted.state, team)
-        members = detach(model.network) if fitted.head is None else fitted.head.members
-        if members is not None:
-            model.keep_heads(members)
+        keep_outputs(config, model, fitted)
         held = finish_model(config, model, splits, team, progress)
         precision = fingerprint["dtype"]
         summary = summarize_run(
@@ -166,10 +163,12 @@ def share(config: Config, summary: dict[str, Any], progress: Progress) -> None:
 
 def check_run(config: Config, *, processes: int) -> None:
     """Refuse what can be refused before any data is read; nothing is written yet, so a wrong word costs nothing."""
+    from rewardsmith.model.heads import describe_head
     from rewardsmith.train.losses import choose
 
     check_engine(config, processes)
     choose(config.loss.name, config.loss.options)
+    describe_head(config.head.name, config.head.options)
     require(config.track)
     if config.resume:
         if not (config.output / "settings.json").is_file():
@@ -295,6 +294,21 @@ def trained_model(config: Config, start: Start, state: "FitState", team: "Team")
     checkpoints = config.output / "checkpoints"
     load_weights(model.network, final_weights(checkpoints, best_step=state.best_step, last_step=state.step))
     return model
+
+
+def keep_outputs(config: Config, model: "RewardModel", fitted: "FitResult") -> None:
+    """Take what the loss needed beside the reward out of the network; what belongs to the finished model stays with it."""
+    from rewardsmith.model.heads.extra import detach
+    from rewardsmith.model.heads.head import ColumnHead
+    from rewardsmith.model.heads.members import Members
+
+    made = detach(model.network)
+    if isinstance(made, Members):
+        model.keep_heads(made.weights(model.network.head.weight))
+    elif isinstance(made, ColumnHead) and made.info.name == config.head.name:
+        model.keep_head(made)
+    if fitted.head is not None and fitted.head.members is not None:
+        model.keep_heads(fitted.head.members)
 
 
 def finish_model(config: Config, model: "RewardModel", splits: Splits, team: "Team", progress: Progress) -> "Scored":

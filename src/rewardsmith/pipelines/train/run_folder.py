@@ -184,6 +184,7 @@ def fingerprint_of(
         if config.lora.r
         else None,
         "quantize": config.quantize,
+        "head": {"name": config.head.name, **(config.head.options or {})},
         "gradient_checkpointing": config.gradient_checkpointing,
         "activation_offload": config.activation_offload,
         "contract": hash_text(json.dumps(model.contract.to_json(), sort_keys=True))[:16],

@@ -165,7 +165,7 @@ def read_model(config: Config, *, date: datetime.date | None = None) -> Opened:
 
 def ready_model(config: Config, opened: Opened, *, device: str | None = None) -> Start:
     """Check the model that was read, bring it to its device, let learn what the settings say."""
-    from rewardsmith.model.heads import extra
+    from rewardsmith.model.heads import attach_outputs, describe_head
     from rewardsmith.model.inferred import describe_start
     from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.train.losses import choose
@@ -186,7 +186,8 @@ def ready_model(config: Config, opened: Opened, *, device: str | None = None) ->
         notes.append(prepare_probe(model) if head == "probe" else KEPT_HEAD)
     kind = prepare_to_learn(config, model)
     loss = choose(config.loss.name, config.loss.options)
-    extra.attach(model.network, loss.outputs, members=loss.members, seed=config.seed)
+    described = describe_head(config.head.name, config.head.options)
+    attach_outputs(model.network, loss.outputs, described, members=loss.members, seed=config.seed)
     return Start(model, kind, head, tuple(filter(None, notes)), opened.date, config.freeze_layers)
 
 

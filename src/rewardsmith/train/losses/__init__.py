@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rewardsmith.errors import UsageError
+from rewardsmith.settings.options import NumberOption, check_option
 from rewardsmith.train.losses import (
     bradley_terry,
     contrastive,
@@ -29,7 +30,7 @@ from rewardsmith.train.losses import (
     votes,
 )
 from rewardsmith.train.losses.centering import centering
-from rewardsmith.train.losses.loss import LN_2, Annotations, Loss, LossOption
+from rewardsmith.train.losses.loss import LN_2, Annotations, Loss
 
 __all__ = ["CENTER", "LN_2", "LOSSES", "Annotations", "Loss", "choose"]
 
@@ -56,7 +57,7 @@ LOSSES: Mapping[str, Loss] = {
 }
 OF_THE_STEP = ("members", "view_dropout")
 """Options that decide what a loss is given, not how it is computed."""
-CENTER = LossOption(0.0, low=0.0)
+CENTER = NumberOption(0.0, low=0.0)
 """The coefficient of centring, which every loss on comparisons takes."""
 
 
@@ -66,7 +67,7 @@ def choose(name: str, given: Mapping[str, float] | None = None) -> Loss:
         raise UsageError(f"--loss {name}: expected one of {', '.join(LOSSES)}")
     loss, given = LOSSES[name], dict(given or {})
     for option, value in given.items():
-        check_option(name, loss, option, value)
+        check_option("loss", name, known_options(), option, value)
     fixed = {name: loss.options[name].default for name in OF_THE_STEP if name in loss.options}
     fixed |= {name: given.pop(name) for name in OF_THE_STEP if name in given}
     center = given.pop("center", 0.0)
@@ -81,23 +82,12 @@ def choose(name: str, given: Mapping[str, float] | None = None) -> Loss:
     )
 
 
-def check_option(name: str, loss: Loss, option: str, value: float) -> None:
-    """UsageError where the loss does not take the option, or not with this value."""
-    known = {**loss.options, **({} if loss.unit == "response" else {"center": CENTER})}
-    flag = flag_of(option)
-    if option in known:
-        if not known[option].allows(value):
-            raise UsageError(f"{flag} {value:g}: expected a number in {known[option].interval}")
-        return
-    users = [other for other, each in LOSSES.items() if option in each.options]
-    if not users:
-        raise UsageError(f"{flag} has no effect with --loss {name}; remove it")
-    raise UsageError(f"{flag} has no effect with --loss {name}; remove it or use --loss {' or '.join(users)}")
-
-
-def flag_of(option: str) -> str:
-    """How an option is written on the command line."""
-    return f"--loss.{option.replace('_', '-')}"
+def known_options() -> dict[str, dict[str, NumberOption]]:
+    """The options of every loss, that of centring among them."""
+    return {
+        name: {**loss.options, **({"center": CENTER} if loss.unit in ("comparison", "ranking") else {})}
+        for name, loss in LOSSES.items()
+    }
 
 
 def centered(

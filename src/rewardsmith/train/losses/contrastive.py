@@ -5,8 +5,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from rewardsmith.settings.options import NumberOption
 from rewardsmith.train.losses.bradley_terry import bradley_terry
-from rewardsmith.train.losses.loss import Annotations, Loss, LossOption, difference_of, on_differences
+from rewardsmith.train.losses.loss import Annotations, Loss, difference_of, on_differences
 
 
 def info_nce(first: Float[Tensor, "R F"], second: Float[Tensor, "R F"], *, temperature: float) -> Float[Tensor, " R"]:
@@ -37,9 +38,9 @@ def contrastive(
 LOSS = Loss(
     contrastive,
     options={
-        "contrast": LossOption(0.1, low=0.0),
-        "temperature": LossOption(0.1, low=0.0, open_low=True),
-        "view_dropout": LossOption(0.1, low=0.0, high=1.0, open_low=True, open_high=True),
+        "contrast": NumberOption(0.1, low=0.0),
+        "temperature": NumberOption(0.1, low=0.0, open_low=True),
+        "view_dropout": NumberOption(0.1, low=0.0, high=1.0, open_low=True, open_high=True),
     },
     couples=True,
     outputs="features",

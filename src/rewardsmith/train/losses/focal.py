@@ -4,7 +4,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from rewardsmith.train.losses.loss import Loss, LossOption, expected, on_differences
+from rewardsmith.settings.options import NumberOption
+from rewardsmith.train.losses.loss import Loss, expected, on_differences
 
 
 def focal(
@@ -28,6 +29,6 @@ def focal_ranking(
     return expected(one, difference, preference)
 
 
-GAMMA = {"gamma": LossOption(2.0, low=0.0)}
+GAMMA = {"gamma": NumberOption(2.0, low=0.0)}
 LOSS = Loss(on_differences(focal), options=GAMMA)
 RANKING = Loss(on_differences(focal_ranking), options=GAMMA)

@@ -3,7 +3,8 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from rewardsmith.train.losses.loss import Loss, LossOption, expected, on_differences
+from rewardsmith.settings.options import NumberOption
+from rewardsmith.train.losses.loss import Loss, expected, on_differences
 
 
 def hinge(
@@ -16,4 +17,4 @@ def hinge(
     return expected(lambda d: (hinge_lead - d).clamp(min=0), difference, preference)
 
 
-LOSS = Loss(on_differences(hinge), options={"hinge_lead": LossOption(1.0, low=0.0, open_low=True)})
+LOSS = Loss(on_differences(hinge), options={"hinge_lead": NumberOption(1.0, low=0.0, open_low=True)})

@@ -3,8 +3,9 @@
 from jaxtyping import Float
 from torch import Tensor
 
+from rewardsmith.settings.options import NumberOption
 from rewardsmith.train.losses.bradley_terry import bradley_terry
-from rewardsmith.train.losses.loss import Loss, LossOption, on_differences
+from rewardsmith.train.losses.loss import Loss, on_differences
 
 
 def label_smoothing(
@@ -19,5 +20,5 @@ def label_smoothing(
 
 LOSS = Loss(
     on_differences(label_smoothing),
-    options={"smoothing": LossOption(0.1, low=0.0, high=0.5, open_high=True)},
+    options={"smoothing": NumberOption(0.1, low=0.0, high=0.5, open_high=True)},
 )

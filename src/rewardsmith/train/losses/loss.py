@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from rewardsmith.model.heads.extra import Outputs
+from rewardsmith.model.heads.extra import OutputKind
+from rewardsmith.settings.options import NumberOption
 from rewardsmith.train.losses.rankings import Choices
 
 LN_2 = 0.6931471805599453
@@ -49,28 +50,6 @@ class Annotations:
 
 
 @dataclass(frozen=True)
-class LossOption:
-    """A number that a loss takes: its default, and the range that it has to lie in (`open` ends are excluded)."""
-
-    default: float
-    low: float
-    high: float = float("inf")
-    open_low: bool = False
-    open_high: bool = False
-
-    def allows(self, value: float) -> bool:
-        """Whether the value lies in the range; NaN and infinity never do."""
-        above = value > self.low if self.open_low else value >= self.low
-        return above and (value < self.high if self.open_high else value <= self.high) and value != float("inf")
-
-    @property
-    def interval(self) -> str:
-        """The range as an interval: [0, 0.5), (0, ∞)."""
-        high = "∞)" if self.high == float("inf") else f"{self.high:g}{')' if self.open_high else ']'}"
-        return f"{'(' if self.open_low else '['}{self.low:g}, {high}"
-
-
-@dataclass(frozen=True)
 class Loss:
     """A loss and what it asks for.
 
@@ -84,10 +63,10 @@ class Loss:
 
     values: Callable[..., Float[Tensor, " U"]]
     unit: Unit = "comparison"
-    options: Mapping[str, LossOption] = field(default_factory=dict)
+    options: Mapping[str, NumberOption] = field(default_factory=dict)
     needs: Needs | None = None
     couples: bool = False
-    outputs: Outputs = "rewards"
+    outputs: OutputKind = "rewards"
     held_out: Callable[..., Float[Tensor, " U"]] | None = None
     members: int = 0
     view_dropout: float = 0.0

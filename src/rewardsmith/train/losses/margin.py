@@ -3,8 +3,9 @@
 from jaxtyping import Float
 from torch import Tensor
 
+from rewardsmith.settings.options import NumberOption
 from rewardsmith.train.losses.bradley_terry import bradley_terry
-from rewardsmith.train.losses.loss import Loss, LossOption, known, on_differences
+from rewardsmith.train.losses.loss import Loss, known, on_differences
 
 
 def margin(
@@ -37,6 +38,6 @@ def scaled_margin(
     return known(margin_scale * margin, 1.0) * bradley_terry(difference, preference)
 
 
-SCALE = {"margin_scale": LossOption(1.0, low=0.0)}
+SCALE = {"margin_scale": NumberOption(1.0, low=0.0)}
 LOSS = Loss(on_differences(margin, margin="margin"), options=SCALE, needs="margins")
 SCALED = Loss(on_differences(scaled_margin, margin="margin"), options=SCALE, needs="margins")

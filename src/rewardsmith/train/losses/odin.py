@@ -4,8 +4,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from rewardsmith.settings.options import NumberOption
 from rewardsmith.train.losses.bradley_terry import bradley_terry
-from rewardsmith.train.losses.loss import Annotations, Loss, LossOption, difference_of, on_differences
+from rewardsmith.train.losses.loss import Annotations, Loss, difference_of, on_differences
 
 
 def pearson(x: Float[Tensor, " R"], y: Float[Tensor, " R"]) -> Float[Tensor, ""]:
@@ -32,7 +33,7 @@ def odin(
 
 LOSS = Loss(
     odin,
-    options={"length_weight": LossOption(1.0, low=0.0), "orthogonal_weight": LossOption(1.0, low=0.0)},
+    options={"length_weight": NumberOption(1.0, low=0.0), "orthogonal_weight": NumberOption(1.0, low=0.0)},
     couples=True,
     outputs="odin",
     held_out=on_differences(bradley_terry),

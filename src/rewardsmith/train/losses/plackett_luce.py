@@ -4,7 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rewardsmith.train.losses.loss import Annotations, Loss, LossOption
+from rewardsmith.settings.options import NumberOption
+from rewardsmith.train.losses.loss import Annotations, Loss
 from rewardsmith.train.losses.rankings import Choices
 
 
@@ -32,4 +33,4 @@ def values(rewards: Float[Tensor, " R"], labels: Annotations, *, top: float = 0.
     return plackett_luce(rewards, labels.choices, records=len(labels.unit_weight), top=top)
 
 
-LOSS = Loss(values, unit="ranking", options={"top": LossOption(0.0, low=0.0)}, needs="rankings")
+LOSS = Loss(values, unit="ranking", options={"top": NumberOption(0.0, low=0.0)}, needs="rankings")

@@ -5,7 +5,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from rewardsmith.train.losses.loss import Loss, LossOption, expected, on_differences
+from rewardsmith.settings.options import NumberOption
+from rewardsmith.train.losses.loss import Loss, expected, on_differences
 
 
 def unbiased(
@@ -34,7 +35,7 @@ def generalised_cross_entropy(
     return expected(lambda d: -torch.expm1(power * F.logsigmoid(d)) / power, difference, preference)
 
 
-UNBIASED = Loss(on_differences(unbiased), options={"flip_rate": LossOption(0.1, low=0.0, high=0.5, open_high=True)})
+UNBIASED = Loss(on_differences(unbiased), options={"flip_rate": NumberOption(0.1, low=0.0, high=0.5, open_high=True)})
 GENERALISED = Loss(
-    on_differences(generalised_cross_entropy), options={"power": LossOption(0.7, low=0.0, high=1.0, open_low=True)}
+    on_differences(generalised_cross_entropy), options={"power": NumberOption(0.7, low=0.0, high=1.0, open_low=True)}
 )

@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from rewardsmith.train.losses.loss import Loss, LossOption, on_differences
+from rewardsmith.settings.options import NumberOption
+from rewardsmith.train.losses.loss import Loss, on_differences
 
 
 def rao_kupper(
@@ -66,6 +67,6 @@ def log_or_floor(value: float) -> float:
     return math.log(value) if value > 0 else -1e4
 
 
-TIE_SHARE = {"tie_share": LossOption(1 / 3, low=0.0, high=1.0, open_low=True, open_high=True)}
+TIE_SHARE = {"tie_share": NumberOption(1 / 3, low=0.0, high=1.0, open_low=True, open_high=True)}
 RAO_KUPPER = Loss(on_differences(rao_kupper, votes="votes"), options=TIE_SHARE)
 DAVIDSON = Loss(on_differences(davidson, votes="votes"), options=TIE_SHARE)

@@ -4,8 +4,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from rewardsmith.settings.options import NumberOption
 from rewardsmith.train.losses.bradley_terry import bradley_terry
-from rewardsmith.train.losses.loss import Annotations, Loss, LossOption, on_differences
+from rewardsmith.train.losses.loss import Annotations, Loss, on_differences
 
 
 def agreement_weights(
@@ -38,7 +39,7 @@ def uncertainty(outputs: Float[Tensor, "R O"], labels: Annotations, *, strength:
 
 LOSS = Loss(
     uncertainty,
-    options={"strength": LossOption(1.0, low=0.0), "members": LossOption(4.0, low=2.0, high=64.0)},
+    options={"strength": NumberOption(1.0, low=0.0), "members": NumberOption(4.0, low=2.0, high=64.0)},
     couples=True,
     outputs="members",
     held_out=on_differences(bradley_terry),

@@ -4,8 +4,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from rewardsmith.settings.options import NumberOption
 from rewardsmith.train.losses.bradley_terry import bradley_terry
-from rewardsmith.train.losses.loss import Loss, LossOption, on_differences
+from rewardsmith.train.losses.loss import Loss, on_differences
 
 
 def soft_labels(
@@ -30,6 +31,6 @@ def soft_labels(
 
 LOSS = Loss(
     on_differences(soft_labels, votes="votes"),
-    options={"prior_votes": LossOption(1.0, low=0.0)},
+    options={"prior_votes": NumberOption(1.0, low=0.0)},
     needs="votes",
 )
