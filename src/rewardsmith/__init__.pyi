@@ -411,6 +411,7 @@ def score(
     output: None = None,
     *,
     best_of: bool = False,
+    per_token: bool = False,
     tokens_per_batch: int | None = None,
     dtype: Literal["auto", "fp32", "bf16", "fp16"] = "fp32",
     device: str = "auto",
@@ -435,6 +436,8 @@ def score(
             row.
         map: Column mapping, for example prompt=instruction; the output keeps the original names.
         best_of: Add `best`, the index of the response with the highest reward.
+        per_token: Add `per_token`: for each response the ids and texts of its tokens and the value at each, as a
+            critic gives them.
         tokens_per_batch: Tokens per forward pass (default by device).
         dtype: Precision of the backbone: fp32, auto, bf16, fp16.
         device: Device: auto, cpu, cuda, cuda:1, mps.
@@ -454,6 +457,7 @@ def score(
     output: str | Path,
     *,
     best_of: bool = False,
+    per_token: bool = False,
     tokens_per_batch: int | None = None,
     dtype: Literal["auto", "fp32", "bf16", "fp16"] = "fp32",
     device: str = "auto",
@@ -478,6 +482,8 @@ def score(
             row.
         map: Column mapping, for example prompt=instruction; the output keeps the original names.
         best_of: Add `best`, the index of the response with the highest reward.
+        per_token: Add `per_token`: for each response the ids and texts of its tokens and the value at each, as a
+            critic gives them.
         tokens_per_batch: Tokens per forward pass (default by device).
         dtype: Precision of the backbone: fp32, auto, bf16, fp16.
         device: Device: auto, cpu, cuda, cuda:1, mps.

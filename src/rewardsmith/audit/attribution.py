@@ -98,7 +98,7 @@ def by_prefix(model: RewardModel, record: Record, index: int) -> Attribution | N
     try:
         with torch.inference_mode():
             batch = pad_rows([build_tree([ids])], network.pad_id, network.device)
-            along = [float(value) for value in network.along(batch)[0].double().cpu()]
+            along = [float(value) for value in network.along(batch)[1][0].double().cpu()]
     finally:
         network.packed = packed
         network.use_attention()

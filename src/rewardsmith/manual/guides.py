@@ -86,7 +86,7 @@ GUIDES: Mapping[str, Guide] = {
             DATA: ("map", "strict"),
             MODEL: ("allow_mismatch", "trust_remote_code"),
             SPEED: ("device", "dtype", "tokens_per_batch", "engine", "workers"),
-            OUTPUT: ("output", "best_of", "overwrite"),
+            OUTPUT: ("output", "best_of", "per_token", "overwrite"),
         },
     ),
     "card": Guide("card runs/first --license apache-2.0", "docs/sharing.md"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from rewardsmith.model.loading.backbones import NO_CHOICE, Backbone, open_backbo
 from rewardsmith.model.loading.value_heads import Choice
 from rewardsmith.model.runtime.devices import autocast_dtype, choose_device
 from rewardsmith.model.scorer import Outputs, RecordRewards, Sequences, outputs, score
+from rewardsmith.model.token_values import values_of_ids
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Conversation, Message, Record, Response, Turns
 from rewardsmith.scoring.contract import ScoringContract
@@ -225,6 +227,11 @@ class RewardModel:
         self.adapter = None
         return changed
 
+    @cached_property
+    def answering(self) -> Encoder:
+        """The encoder, or one like it that also counts the tokens of each answer."""
+        return self.encoder if self.encoder.answers else Encoder(self.tokenizer, self.contract, answers=True)
+
     def encode(self, record: Record) -> Encoded:
         """The token ids that are scored for every response of `record`, and what was cut."""
         return self.encoder.encode(record)
@@ -267,6 +274,16 @@ class RewardModel:
             np.array([float(one.rewards[0]) for one in found]),
             {name: np.array([float(one.columns[name][0]) for one in found]) for name in self.columns},
         )
+
+    def values(self, prompt: Turns, response_ids: Any, *, before: bool = False) -> Float64[np.ndarray, " T"]:
+        """The value at each of T response tokens, as a critic gives it: that of the text which ends with the token.
+
+        `response_ids` are ids of this model's own tokenizer, behind `prompt` and what the template writes before a
+        response. With `before` the values of the states before each token, as PPO's advantages take them. ModelError for a
+        model without values per token (an encoder, or a head that pools in two ways); DataError for ids that do not fit.
+        """
+        opening = self.encoder.opening(as_messages(prompt, role="user"))
+        return values_of_ids(self.network, opening, response_ids, limit=self.contract.max_length, before=before)
 
     def rank(self, prompt: Turns, responses: Sequence[str]) -> list[tuple[int, float]]:
         """(index, reward) of every response to one prompt, best first; equal rewards keep their order."""

@@ -97,6 +97,12 @@ class Encoder:
         """Token ids of one conversation as it is, without any cut."""
         return self._tokenize([conversation])[0].ids
 
+    def opening(self, prompt: Conversation) -> Ids:
+        """Token ids of a prompt with what the template writes before a response, without any cut: where one begins."""
+        conversation = (*self._with_user(spoken(prompt, self.contract.reasoning)), Message("assistant", "x"))
+        (one,) = self._tokenize([conversation])
+        return one.ids[: len(one.ids) - self._answer_length(conversation, one)]
+
     def _with_user(self, prompt: Conversation) -> Conversation:
         needs_user = not any(message.role == "user" for message in prompt) and self.contract.bare_needs_user
         return (*prompt, Message("user", "")) if needs_user else prompt

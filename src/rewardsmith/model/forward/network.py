@@ -135,11 +135,9 @@ class RewardNetwork(nn.Module):
         if keep is not None:
             features = features * keep
         with torch.autocast(self.device.type, enabled=False):
-            bias = None if self.head.bias is None else self.head.bias.float()
-            weight = self.head.weight.float()
-            rewards = F.linear(features, weight, bias).squeeze(-1) + self.offset
+            rewards = self._read(features)
             extra = extra_of(self) if wide else None
-            return rewards if extra is None else extra(rewards, features, weight)
+            return rewards if extra is None else extra(rewards, features, self.head.weight.float())
 
     def features(self, batch: Batch) -> Float[Tensor, "R H"]:
         """What the head reads: what `readout` says, else the last token's hidden state (decoders) or the class's own
@@ -148,17 +146,23 @@ class RewardNetwork(nn.Module):
         rows: Tensor = self(batch, head=False)
         return rows
 
-    def along(self, batch: PaddedRows) -> Float[Tensor, "R L"]:
-        """What the head gives at every token of a decoder's rows; at a row's last token that is its reward.
+    def along(self, batch: TextBatch) -> tuple[Float[Tensor, "R F"], Float[Tensor, "rows tokens"]]:
+        """The features that the head reads, in fp32, and what it gives at every token of a decoder's rows.
 
-        Attention is causal, so at token t this is the reward of the conversation that ends with token t. Not for a head with
-        a readout of its own, nor for encoders.
+        Attention is causal, so the value at a token is that of the conversation that ends there; the reward is the value at
+        the last token, or the mean of the answer's values, as the head pools. Not for encoders, nor for a head that pools
+        in two ways.
         """
         with self._mixed_precision():
-            hidden = self._hidden(batch).float()
+            states = self._states(batch)
+            features = self._pool(batch, states).float()
+        return features, self._read(torch.cat([state.float() for state in states], dim=-1))
+
+    def _read(self, features: Float[Tensor, "... F"]) -> Float[Tensor, "..."]:
+        """The head, in fp32."""
         with torch.autocast(self.device.type, enabled=False):
             bias = None if self.head.bias is None else self.head.bias.float()
-            return F.linear(hidden, self.head.weight.float(), bias).squeeze(-1) + self.offset
+            return F.linear(features, self.head.weight.float(), bias).squeeze(-1) + self.offset
 
     def _pooled(self, batch: Batch) -> Float[Tensor, "R H"]:
         if isinstance(batch, KnownFeatures):
@@ -169,14 +173,22 @@ class RewardNetwork(nn.Module):
             return torch.cat([self._batch_features(batch.row(index)) for index in range(len(batch.ids))])
 
     def _batch_features(self, batch: TextBatch) -> Float[Tensor, "R H"]:
-        if self.readout is not None and self._outputs is not None:
-            states = self._outputs.take(self._hidden(batch))
+        if self.readout is None and isinstance(batch, PaddedRows) and self.kind == "encoder":
+            return self._own_pooling(batch)
+        return self._pool(batch, self._states(batch))
+
+    def _states(self, batch: TextBatch) -> list[Tensor]:
+        """The outputs of the layers that the head reads, in order."""
+        hidden = self._hidden(batch)
+        return [hidden] if self._outputs is None else self._outputs.take(hidden)
+
+    def _pool(self, batch: TextBatch, states: Sequence[Tensor]) -> Float[Tensor, "R F"]:
+        """The features of each response from the states that the head reads."""
+        if self.readout is not None:
             return pooled(states, batch, self.readout, last_places(batch, self.kind))
         if isinstance(batch, PackedTrees):
-            return torch.index_select(self._hidden(batch)[0], 0, batch.pooled)
-        if self.kind == "decoder":
-            return last_of_rows(self._hidden(batch), batch.mask)
-        return self._own_pooling(batch)
+            return torch.index_select(states[0][0], 0, batch.pooled)
+        return last_of_rows(states[0], batch.mask)
 
     def _hidden(self, batch: TextBatch) -> Float[Tensor, "rows tokens H"]:
         """The backbone's output."""

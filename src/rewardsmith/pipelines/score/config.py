@@ -22,6 +22,8 @@ class Config:
     """Column mapping, for example prompt=instruction; the output keeps the original names."""
     best_of: bool = False
     """Add `best`, the index of the response with the highest reward."""
+    per_token: bool = False
+    """Add `per_token`: for each response the ids and texts of its tokens and the value at each, as a critic gives them."""
     tokens_per_batch: int | None = None
     """Tokens per forward pass (default by device)."""
     dtype: DtypeName = "fp32"

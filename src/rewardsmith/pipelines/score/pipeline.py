@@ -13,6 +13,7 @@ from rewardsmith.files import check_output_file, claimed, refuse_inside
 from rewardsmith.pipelines.score.config import Config
 from rewardsmith.pipelines.score.counts import RowCounts
 from rewardsmith.pipelines.score.parts import Parts, counts_of, fingerprint, part
+from rewardsmith.pipelines.score.per_token import COLUMN, outputs_and_tokens
 from rewardsmith.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 WINDOW = 1024  # rows looked at together; bounds memory, and what a killed run loses
 WAVE = 64
 """Windows that are sent to Ray at a time; bounds memory."""
-DECIDING = ("map", "best_of", "tokens_per_batch", "dtype", "device")
+DECIDING = ("map", "best_of", "per_token", "tokens_per_batch", "dtype", "device")
 """Settings that may change a part."""
 
 
@@ -113,16 +114,20 @@ def scored_rows(config: Config, progress: Progress) -> Result:
 
 
 def open_model(config: Config) -> "RewardModel":
-    """The reward model as the settings say."""
+    """The reward model as the settings say; ModelError where its tokens have no values and these are asked for."""
     from rewardsmith.model.reward_model import RewardModel
+    from rewardsmith.model.token_values import refuse_without_values
 
-    return RewardModel.load(
+    model = RewardModel.load(
         config.model,
         device=config.device,
         dtype=config.dtype,
         allow_mismatch=config.allow_mismatch,
         trust_remote_code=config.trust_remote_code,
     )
+    if config.per_token:
+        refuse_without_values(model.network, "--per-token")
+    return model
 
 
 @contextlib.contextmanager
@@ -221,8 +226,6 @@ def score_window(
     config: Config, model: "RewardModel", window: "Sequence[Read]", counts: RowCounts
 ) -> Iterator[dict[str, Any]]:
     """Score a stretch of rows; what cannot be scored gets an `error` in its place."""
-    from rewardsmith.model.scorer import outputs
-
     rows: list[dict[str, Any]] = []
     waiting: list[tuple[dict[str, Any], list[int], Sequences]] = []
     for read in window:
@@ -231,14 +234,16 @@ def score_window(
         encoded = encoded_row(config, model, row, read, counts)
         if encoded is not None:
             waiting.append((row, *encoded))
-    found = outputs(model.network, [w[2] for w in waiting], model.head, budget=config.tokens_per_batch)
-    for (row, order, _), values in zip(waiting, found, strict=True):
+    found = found_of(config, model, [w[2] for w in waiting])
+    for (row, order, _), (values, tokens) in zip(waiting, found, strict=True):
         row["rewards"] = [float(values.rewards[index]) for index in order]
         for name, column in values.columns.items():
             row[field_of(name)] = [float(column[index]) for index in order]
+        if tokens is not None:
+            row[COLUMN] = [tokens[index] for index in order]
         counts.responses += len(values.rewards)
         if config.best_of:
-            row["best"] = max(range(len(order)), key=row["rewards"].__getitem__)
+            row["best"] = highest(row["rewards"])
     counts.rows += len(rows)
     yield from rows
 
@@ -246,6 +251,11 @@ def score_window(
 def field_of(column: str) -> str:
     """The field of a row that holds a column of the model: `reward_std`, `reward_cost`."""
     return f"reward_{column}"
+
+
+def highest(rewards: Sequence[float]) -> int:
+    """The index of the highest reward, the first of equal ones."""
+    return max(range(len(rewards)), key=rewards.__getitem__)
 
 
 def row_of(read: "Read") -> dict[str, Any]:
@@ -276,15 +286,15 @@ def encoded_row(
         return None
     counts.left_out.read(1, ())
     try:
-        encoded = model.encode(item)
+        encoded = (model.answering if config.per_token else model.encoder).encode(item)
     except ContractError as error:
         counts.left_out.unused(item, "not_scorable", str(error))
         fail(row, item.place, str(error), counts)
         return None
     order = source_order(item, hashed_order=read.hashed_order)
     cut, mismatch = encoded.cuts.any, bool(model.mismatch)
-    written = {"rewards": True, "best": config.best_of, "cut": cut, "mismatch": mismatch}
-    fields = [name for name, used in written.items() if used]
+    used = {"rewards": True, "best": config.best_of, COLUMN: config.per_token, "cut": cut, "mismatch": mismatch}
+    fields = [name for name, writes in used.items() if writes]
     refuse_taken(row, item.place, [*fields, *map(field_of, model.columns)])
     if cut:
         row["cut"] = cuts_json(encoded.cuts, order)
@@ -299,6 +309,20 @@ def without_response(item: Any) -> "Quarantined":
     from rewardsmith.records import Quarantined
 
     return Quarantined(item.source, item.line, "plain_text", "plain text contains no responses to score", "")
+
+
+def found_of(
+    config: Config, model: "RewardModel", sequences: "Sequence[Sequences]"
+) -> "Iterator[tuple[Outputs, list[dict[str, Any]] | None]]":
+    """What the model gives for each record, and its tokens where they are asked for."""
+    from rewardsmith.model.scorer import outputs
+
+    budget = config.tokens_per_batch
+    if config.per_token:
+        yield from outputs_and_tokens(model, sequences, budget)
+        return
+    for found in outputs(model.network, sequences, model.head, budget=budget):
+        yield found, None
 
 
 def fail(row: dict[str, Any], place: str, reason: str, counts: RowCounts) -> None:
