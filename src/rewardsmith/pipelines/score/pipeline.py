@@ -19,7 +19,7 @@ from rewardsmith.progress import SILENT, Progress
 if TYPE_CHECKING:
     from rewardsmith.data.loading.understanding import Read
     from rewardsmith.model.reward_model import RewardModel
-    from rewardsmith.model.scorer import Sequences
+    from rewardsmith.model.scorer import Outputs, Sequences
     from rewardsmith.records import Quarantined
     from rewardsmith.scoring.left_out import LeftOut
     from rewardsmith.scoring.truncation import Cuts
@@ -236,11 +236,7 @@ def score_window(
             waiting.append((row, *encoded))
     found = found_of(config, model, [w[2] for w in waiting])
     for (row, order, _), (values, tokens) in zip(waiting, found, strict=True):
-        row["rewards"] = [float(values.rewards[index]) for index in order]
-        for name, column in values.columns.items():
-            row[field_of(name)] = [float(column[index]) for index in order]
-        if tokens is not None:
-            row[COLUMN] = [tokens[index] for index in order]
+        row.update(fields_of(values, tokens, order))
         counts.responses += len(values.rewards)
         if config.best_of:
             row["best"] = highest(row["rewards"])
@@ -251,6 +247,17 @@ def score_window(
 def field_of(column: str) -> str:
     """The field of a row that holds a column of the model: `reward_std`, `reward_cost`."""
     return f"reward_{column}"
+
+
+def fields_of(
+    values: "Outputs", tokens: list[dict[str, Any]] | None, order: Sequence[int]
+) -> Iterator[tuple[str, list[Any]]]:
+    """What a row gets, one entry for each of its responses in its order."""
+    yield "rewards", [float(values.rewards[index]) for index in order]
+    for name, column in values.columns.items():
+        yield field_of(name), [float(column[index]) for index in order]
+    if tokens is not None:
+        yield COLUMN, [tokens[index] for index in order]
 
 
 def highest(rewards: Sequence[float]) -> int:
