@@ -108,7 +108,8 @@ def values_of_ids(
     ids = checked_ids(response, network.hf.get_input_embeddings().num_embeddings)
     if len(opening) + len(ids) > limit:
         raise DataError(
-            f"prompt and response have {len(opening)} + {len(ids)} tokens, more than max_length {limit}; shorten one"
+            f"the prompt has {len(opening)} tokens and the response {len(ids)}, together more than max_length {limit}; "
+            "shorten one of them"
         )
     if before and not len(opening):
         raise DataError(
