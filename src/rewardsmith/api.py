@@ -383,7 +383,7 @@ def compute_reward(
     scored under the reward model's own contract, so policy and reward model may have different vocabularies. `prompt`
     is text or messages. `device` moves the reward model first if it lies elsewhere.
     """
-    from rewardsmith.model.reward_model import as_messages
+    from rewardsmith.model.conversations import as_messages
     from rewardsmith.model.runtime.devices import choose_device
 
     check_types({"device": (device, str | None)})

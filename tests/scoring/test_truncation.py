@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from builders import DATE, pair, tiny
 from rewardsmith.errors import ContractError
 from rewardsmith.files import hash_text
+from rewardsmith.model.conversations import one_response
 from rewardsmith.model.loading.tiny import byte_tokenizer
-from rewardsmith.model.reward_model import one_response
 from rewardsmith.records import Message, Record, Response
 from rewardsmith.scoring.contract import ScoringContract, make_contract
 from rewardsmith.scoring.tokens import Encoder

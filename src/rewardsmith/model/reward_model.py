@@ -1,6 +1,6 @@
 """A reward model as its users hold it: load, score, rank, save."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float64
 
-from rewardsmith.data.formats.dialogues import reasoning_of
 from rewardsmith.errors import ContractError, DataError, ModelError
 from rewardsmith.files import write_folder
 from rewardsmith.files.kinds import MODEL
@@ -21,6 +20,7 @@ from rewardsmith.model.checkpoint.hf_folder import save_hf_folder
 from rewardsmith.model.checkpoint.intact import model_faults, seal_model
 from rewardsmith.model.checkpoint.probes import PROBE_CONVERSATIONS, find_mismatch
 from rewardsmith.model.checkpoint.sidecar import Probe, Sidecar
+from rewardsmith.model.conversations import as_messages, one_response, several
 from rewardsmith.model.ensemble import HeadEnsemble
 from rewardsmith.model.equivalence.path_check import check_path
 from rewardsmith.model.equivalence.tree_support import self_check, why_alone, why_not
@@ -369,45 +369,3 @@ def own_contract(path: str | Path) -> ContractError:
 def sequences_of(record: Record, encoded: Encoded) -> Sequences:
     """What the scorer takes of an encoded record."""
     return Sequences(record.prompt_id, encoded.sequences, encoded.answers)
-
-
-def several(values: Any, function: str) -> Iterable[Any]:
-    """Conversations or texts one by one; DataError for one text, and for rows, of which only column names would come."""
-    if isinstance(values, (str, bytes)):
-        raise DataError(f"{function} got one text; expected a list: {function}([text])")
-    table = any(hasattr(values, name) for name in ("columns", "column_names", "records"))
-    if table or isinstance(values, (Mapping, Set)) or not isinstance(values, Iterable):
-        raise DataError(
-            f"{function} got {shown(values)}; expected a list of conversations or texts; pass one column as a list, or "
-            "score whole rows with rewardsmith.score(model, rows)"
-        )
-    return values
-
-
-def as_messages(turns: Turns, *, role: str) -> Conversation:
-    """A conversation from text (one message of `role`), messages, or role/content mappings."""
-    if isinstance(turns, str):
-        return (Message(role, turns),)
-    if isinstance(turns, Mapping) or not isinstance(turns, Iterable):
-        raise DataError(
-            f"got {shown(turns)} as a conversation; expected text or a list of messages with 'role' and 'content'; "
-            "score whole rows with rewardsmith.score(model, rows)"
-        )
-    messages = []
-    for turn in turns:
-        if isinstance(turn, Message):
-            messages.append(turn)
-        elif isinstance(turn, Mapping) and isinstance(turn.get("role"), str) and isinstance(turn.get("content"), str):
-            messages.append(Message(turn["role"], turn["content"], reasoning_of(turn, [], "the message")))
-        else:
-            raise DataError(f"expected a message with text 'role' and 'content', got {str(turn)[:80]!r}")
-    return tuple(messages)
-
-
-def one_response(turns: Turns) -> Record:
-    """A conversation as a record with one response: its last message, which must be the assistant's."""
-    messages = as_messages(turns, role="assistant")
-    if not messages or messages[-1].role != "assistant":
-        found = messages[-1].role if messages else "nothing"
-        raise DataError(f"a conversation to score must end with an assistant turn, got {found}")
-    return Record(messages[:-1], (Response(messages[-1:]),))
