@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from planted.edits import as_pairs
 from planted.project import Project
@@ -17,10 +18,11 @@ class Clean:
     make: Callable[[Project], None]
     dev: int = 1
     held: int = 6
+    fresh: int = 2
 
     def seeds(self, half: str) -> tuple[int, ...]:
         """Seeds that no fault has."""
-        first, count = (21, self.dev) if half == "dev" else (521, self.held)
+        first, count = {"dev": (21, self.dev), "held": (521, self.held), "fresh": (921, self.fresh)}[half]
         return tuple(range(first, first + count))
 
 
@@ -66,8 +68,9 @@ def adapted(project: Project) -> None:
     project.train(epochs=2, lr=1e-2, lora=Lora(r=8))
 
 
-def real(name: str, rows: int, *, step: int = 1) -> Callable[[Project], None]:
+def real(name: str, rows: int, *, step: int = 1, **settings: object) -> Callable[[Project], None]:
     """Rows of a real set, given through REWARDSMITH_DATA: the first, or every `step`th where they are sorted by prompt."""
+    settings = {"max_length": 512, "epochs": 2, **settings}
 
     def make(project: Project) -> None:
         path = Path(os.environ["REWARDSMITH_DATA"]) / f"{name}.jsonl.gz"
@@ -75,10 +78,13 @@ def real(name: str, rows: int, *, step: int = 1) -> Callable[[Project], None]:
         with gzip.open(path, "rb") as file:
             lines = file.read().splitlines(keepends=True)[first : first + rows * step : step]
         (project.folder / "data.jsonl").write_bytes(b"".join(lines))
-        project.train(test=(), max_length=384, batch=16)
+        project.train(test=(), **settings)
 
     return make
 
+
+FROZEN: dict[str, Any] = {"freeze_layers": -1, "head_start": "probe", "lr": 5e-4}
+"""A head alone, on layers that stay as they are."""
 
 CLEAN: dict[str, Clean] = {
     "small": Clean(of_size(200, 120, 2), 1, 10),
@@ -92,9 +98,12 @@ CLEAN: dict[str, Clean] = {
     "pairs": Clean(of_pairs, 1, 6),
     "evaluated_again": Clean(evaluated_again, 1, 6),
     "adapted": Clean(adapted, 1, 4),
-    "real hh-rlhf/harmless-base": Clean(real("hh-rlhf/harmless-base", 500), 1, 1),
-    "real hh-rlhf/helpful": Clean(real("hh-rlhf/helpful", 500), 1, 1),
-    "real ultrafeedback-noise/clean": Clean(real("ultrafeedback-noise/clean", 400), 1, 1),
-    "real alpaca-eval/pairs_length_balanced": Clean(real("alpaca-eval/pairs_length_balanced", 500), 1, 1),
+    "real hh-rlhf/harmless-base": Clean(real("hh-rlhf/harmless-base", 700), 1, 1),
+    "real hh-rlhf/helpful": Clean(real("hh-rlhf/helpful", 700), 1, 1),
+    "real ultrafeedback-noise/clean": Clean(real("ultrafeedback-noise/clean", 400, max_length=1024), 1, 1, 1),
+    "real alpaca-eval/pairs_length_balanced": Clean(real("alpaca-eval/pairs_length_balanced", 800), 1, 1, 1),
     "real ukp-convarg/strict": Clean(real("ukp-convarg/strict", 1500, step=7), 1, 1),
+    "real, frozen hh-rlhf/harmless-base": Clean(real("hh-rlhf/harmless-base", 900, **FROZEN), 0, 0),
+    "real, frozen hh-rlhf/helpful": Clean(real("hh-rlhf/helpful", 600, **FROZEN), 0, 0),
+    "real, frozen ukp-convarg/strict": Clean(real("ukp-convarg/strict", 900, step=11, **FROZEN), 0, 0),
 }

@@ -34,7 +34,7 @@ class Sound:
 
     def __init__(self, folder: Path, entry: dict[str, Any]) -> None:
         self.folder, self.entry = folder, entry
-        self.real = str(entry["dose"]).startswith("real ")
+        self.real = str(entry["dose"]).startswith("real")
 
     @cached_property
     def summary(self) -> dict[str, Any]:

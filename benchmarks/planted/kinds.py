@@ -1,7 +1,8 @@
 """The kinds of planted faults: how each is made, in which doses, and how it is measured that it governs the model.
 
 Rules of the verdict are tuned on the doses and seeds of `dev` only; those of `held` are drawn with other seeds, and where a
-kind has degrees, with other doses.
+kind has degrees, with other doses. Once the answers on `held` had been read and rules were changed for what they missed, a
+third half, `fresh`, with seeds and doses of its own took its place.
 """
 
 from collections.abc import Callable
@@ -11,23 +12,27 @@ from typing import Any
 from planted import data_kinds, evaluation_kinds, model_kinds, training_kinds
 from planted.project import Project
 
-SEEDS = {"dev": (11, 12), "held": (511, 512)}
+SEEDS = {"dev": (11, 12), "held": (511, 512), "fresh": (911, 912)}
 RUN, EVALUATED = "run", "evaluated"
 MARKS = ("{} ✔", "** {}", "Certainly! {}", "{} 😊")
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of fault. `measure` names the entry of `governing.MEASURES` that has to confirm it."""
+    """One kind of fault. `measure` names the entry of `governing.MEASURES` that has to confirm it.
+
+    `fresh` are the doses of the half that was planted after the answers on `held` had been read; none: the first of `held`.
+    """
 
     plant: Callable[[Project, Any], None]
     measure: str
     dev: tuple[Any, ...]
     held: tuple[Any, ...]
+    fresh: tuple[Any, ...] = ()
 
     def doses(self, half: str) -> tuple[Any, ...]:
         """The doses of one half."""
-        return self.dev if half == "dev" else self.held
+        return {"dev": self.dev, "held": self.held, "fresh": self.fresh or self.held[:1]}[half]
 
 
 def ways(*values: Any) -> tuple[Any, ...]:
@@ -38,66 +43,66 @@ def ways(*values: Any) -> tuple[Any, ...]:
 data, training, model, evaluation = data_kinds, training_kinds, model_kinds, evaluation_kinds
 
 KINDS: dict[str, Kind] = {
-    "label_noise": Kind(data.label_noise, "labels", (0.4, 0.1), (0.25, 0.35, 0.1)),
+    "label_noise": Kind(data.label_noise, "labels", (0.4, 0.1), (0.25, 0.35, 0.1), (0.3,)),
     "random_labels": Kind(data.random_labels, "gold", (0.5,), (0.5,)),
-    "flipped_labels": Kind(data.flipped_labels, "gold", (1.0,), (1.0, 0.9)),
+    "flipped_labels": Kind(data.flipped_labels, "gold", (1.0,), (1.0, 0.9), (0.95,)),
     "category_flipped": Kind(data.category_flipped, "gold", ("drinks",), ("tickets",)),
-    "length_shortcut": Kind(data.length_shortcut, "follows", (0.95,), (1.0, 0.9)),
-    "brevity_shortcut": Kind(data.brevity_shortcut, "follows", (0.95,), (1.0,)),
-    "marker_shortcut": Kind(data.marker_shortcut, "follows", MARKS[:2], MARKS[2:]),
-    "generator_shortcut": Kind(data.generator_shortcut, "follows", (0.95,), (0.9,)),
-    "eos_skew": Kind(data.eos_skew, "follows", (1.0,), (0.9,)),
-    "refusal_shortcut": Kind(data.refusal_shortcut, "follows", (1.0,), (0.95,)),
-    "duplicates": Kind(data.duplicates, "rewards", (40,), (80,)),
-    "contradictions": Kind(data.contradictions, "gold", (1.0,), (0.8,)),
-    "one_attribute": Kind(data.one_attribute, "rewards", (0,), (3, 4)),
-    "ties_as_wins": Kind(data.ties_as_wins, "labels", (0.8,), (0.6,)),
+    "length_shortcut": Kind(data.length_shortcut, "follows", (0.95,), (1.0, 0.9), (0.93,)),
+    "brevity_shortcut": Kind(data.brevity_shortcut, "follows", (0.95,), (1.0,), (0.93,)),
+    "marker_shortcut": Kind(data.marker_shortcut, "follows", MARKS[:2], MARKS[2:], ("{} (end)",)),
+    "generator_shortcut": Kind(data.generator_shortcut, "follows", (0.95,), (0.9,), (0.93,)),
+    "eos_skew": Kind(data.eos_skew, "follows", (1.0,), (0.9,), (0.95,)),
+    "refusal_shortcut": Kind(data.refusal_shortcut, "follows", (1.0,), (0.95,), (0.97,)),
+    "duplicates": Kind(data.duplicates, "rewards", (40,), (80,), (60,)),
+    "contradictions": Kind(data.contradictions, "gold", (1.0,), (0.8,), (0.9,)),
+    "one_attribute": Kind(data.one_attribute, "rewards", (0,), (3, 4), (1, 2)),
+    "ties_as_wins": Kind(data.ties_as_wins, "labels", (0.8,), (0.6,), (0.7,)),
     "other_language": Kind(data.other_language, "reported", ("en",), ("zh",)),
     "other_domain": Kind(data.other_domain, "reported", ("drinks",), ("tickets",)),
-    "damaged_text": Kind(data.damaged_text, "rewards", (0.9,), (0.7,)),
+    "damaged_text": Kind(data.damaged_text, "rewards", (0.9,), (0.7,), (0.8,)),
     "prompt_lost": Kind(data.prompt_lost, "gold", ("Hello",), ("-",)),
-    "columns_swapped": Kind(data.columns_swapped, "gold", (1.0,), (0.8,)),
-    "few_prompts_trained": Kind(data.few_prompts_trained, "rewards", (6,), (4,)),
-    "rate_too_high": Kind(training.rate_too_high, "gold", (0.5, 0.05), (5.0, 0.1)),
-    "rate_too_low": Kind(training.rate_too_low, "gold", (1e-7,), (1e-6, 1e-8)),
-    "too_few_steps": Kind(training.too_few_steps, "rewards", (2,), (1, 3)),
-    "overfit": Kind(training.overfit, "overfit", (60,), (40, 80)),
-    "weight_decay_too_high": Kind(training.weight_decay_too_high, "gold", (50.0,), (20.0,)),
-    "dropout_too_high": Kind(training.dropout_too_high, "gold", (0.98,), (0.95,)),
+    "columns_swapped": Kind(data.columns_swapped, "gold", (1.0,), (0.8,), (0.9,)),
+    "few_prompts_trained": Kind(data.few_prompts_trained, "rewards", (6,), (4,), (5,)),
+    "rate_too_high": Kind(training.rate_too_high, "gold", (0.5, 0.05), (5.0, 0.1), (1.0, 0.2)),
+    "rate_too_low": Kind(training.rate_too_low, "gold", (1e-7,), (1e-6, 1e-8), (3e-7,)),
+    "too_few_steps": Kind(training.too_few_steps, "rewards", (2,), (1, 3), (4,)),
+    "overfit": Kind(training.overfit, "overfit", (60,), (40, 80), (50,)),
+    "weight_decay_too_high": Kind(training.weight_decay_too_high, "gold", (50.0,), (20.0,), (30.0,)),
+    "dropout_too_high": Kind(training.dropout_too_high, "gold", (0.98,), (0.95,), (0.97,)),
     "untrained_backbone": Kind(training.untrained_backbone, "gold", (2,), (1,)),
-    "head_exploded": Kind(training.head_exploded, "loss", (300.0,), (1000.0, 100.0)),
+    "head_exploded": Kind(training.head_exploded, "loss", (300.0,), (1000.0, 100.0), (500.0,)),
     "run_died": Kind(training.run_died, "died", ("SIGKILL",), ("SIGTERM", "SIGKILL")),
     "not_finite": Kind(training.not_finite, "died", (1e12,), (1e20,)),
-    "recovered_from_nan": Kind(training.recovered_from_nan, "nan", (3,), (1, 8)),
-    "data_replaced": Kind(training.data_replaced, "replaced", (0.5,), (1.0,)),
+    "recovered_from_nan": Kind(training.recovered_from_nan, "nan", (3,), (1, 8), (5,)),
+    "data_replaced": Kind(training.data_replaced, "replaced", (0.5,), (1.0,), (0.8,)),
     "resumed_with_other_data": Kind(training.resumed_with_other_data, "resumed", (300,), (200,)),
-    "head_not_saved": Kind(model.head_not_saved, "rewards", (RUN, EVALUATED), (RUN, EVALUATED)),
-    "head_scaled": Kind(model.head_scaled, "loss", ways(1e-6), ways(1e-5, 50.0)),
-    "head_negated": Kind(model.head_negated, "gold", (RUN, EVALUATED), (RUN, EVALUATED)),
-    "layer_removed": Kind(model.layer_removed, "gold", ways(1), ways(0)),
-    "layer_untrained": Kind(model.layer_untrained, "gold", ways(1), ways(0)),
-    "embeddings_redrawn": Kind(model.embeddings_redrawn, "gold", (RUN, EVALUATED), (RUN, EVALUATED)),
-    "adapter_twice": Kind(model.adapter_twice, "rewards", ways(8), ways(4)),
-    "coarse_weights": Kind(model.coarse_weights, "rewards", ways("sign"), ways("e5m2")),
-    "perturbed_allowed": Kind(model.perturbed_allowed, "gold", (0.5,), (0.8,)),
+    "head_not_saved": Kind(model.head_not_saved, "rewards", (RUN, EVALUATED), (RUN, EVALUATED), (RUN, EVALUATED)),
+    "head_scaled": Kind(model.head_scaled, "loss", ways(1e-6), ways(1e-5, 50.0), ways(1e-4)),
+    "head_negated": Kind(model.head_negated, "gold", (RUN, EVALUATED), (RUN, EVALUATED), (RUN, EVALUATED)),
+    "layer_removed": Kind(model.layer_removed, "gold", ways(1), ways(0), ways(0)),
+    "layer_untrained": Kind(model.layer_untrained, "gold", ways(1), ways(0), ways(0)),
+    "embeddings_redrawn": Kind(model.embeddings_redrawn, "gold", (RUN, EVALUATED), (RUN, EVALUATED), (RUN, EVALUATED)),
+    "adapter_twice": Kind(model.adapter_twice, "rewards", ways(8), ways(4), ways(6)),
+    "coarse_weights": Kind(model.coarse_weights, "rewards", ways("sign"), ways("e5m2"), ways("e5m2")),
+    "perturbed_allowed": Kind(model.perturbed_allowed, "gold", (0.5,), (0.8,), (0.6,)),
     "template_changed": Kind(model.template_changed, "rewards", ways("answer_only"), ways("open")),
-    "pad_token_changed": Kind(model.pad_token_changed, "rewards", ways("<|im_end|>"), ways(".")),
-    "tokenizer_changed": Kind(model.tokenizer_changed, "gold", (RUN, EVALUATED), (RUN, EVALUATED)),
-    "stale_weights": Kind(model.stale_weights, "rewards", (RUN, EVALUATED), (RUN, EVALUATED)),
-    "margins_miscalibrated": Kind(model.margins_miscalibrated, "loss", (8.0,), (20.0, 0.05)),
+    "pad_token_changed": Kind(model.pad_token_changed, "rewards", ways("<|im_end|>"), ways("."), ways(",")),
+    "tokenizer_changed": Kind(model.tokenizer_changed, "gold", (RUN, EVALUATED), (RUN, EVALUATED), (RUN, EVALUATED)),
+    "stale_weights": Kind(model.stale_weights, "rewards", (RUN, EVALUATED), (RUN, EVALUATED), (RUN, EVALUATED)),
+    "margins_miscalibrated": Kind(model.margins_miscalibrated, "loss", (8.0,), (20.0, 0.05), (15.0, 0.03)),
     "rewards_rounded": Kind(model.rewards_rounded, "resumed", (7,), (8,)),
-    "test_inverted": Kind(evaluation.test_inverted, "reported", (1.0,), (1.0, 0.9)),
-    "test_noisy": Kind(evaluation.test_noisy, "reported", (0.4,), (0.3,)),
-    "exact_leak": Kind(evaluation.exact_leak, "reported", (1.0,), (1.0, 0.6)),
-    "near_leak": Kind(evaluation.near_leak, "reported", (1.0,), (1.0, 0.6)),
-    "training_file_evaluated": Kind(evaluation.training_file_evaluated, "reported", (25,), (40,)),
-    "benchmark_contaminated": Kind(evaluation.benchmark_contaminated, "reported", (1.0,), (0.8,)),
-    "test_too_small": Kind(evaluation.test_too_small, "small", (6,), (12, 20)),
-    "test_of_one_prompt": Kind(evaluation.test_of_one_prompt, "small", (3,), (1, 5)),
-    "rows_lost": Kind(evaluation.rows_lost, "lost", (0.29,), (0.4, 0.29)),
-    "responses_cut": Kind(evaluation.responses_cut, "left_out", (125,), (115,)),
-    "label_ties": Kind(evaluation.label_ties, "lost", (0.7,), (0.6,)),
-    "identical_answers": Kind(evaluation.identical_answers, "lost", (0.4,), (0.3,)),
+    "test_inverted": Kind(evaluation.test_inverted, "reported", (1.0,), (1.0, 0.9), (0.95,)),
+    "test_noisy": Kind(evaluation.test_noisy, "reported", (0.4,), (0.3,), (0.35,)),
+    "exact_leak": Kind(evaluation.exact_leak, "reported", (1.0,), (1.0, 0.6), (0.8,)),
+    "near_leak": Kind(evaluation.near_leak, "reported", (1.0,), (1.0, 0.6), (0.8,)),
+    "training_file_evaluated": Kind(evaluation.training_file_evaluated, "reported", (25,), (40,), (30,)),
+    "benchmark_contaminated": Kind(evaluation.benchmark_contaminated, "reported", (1.0,), (0.8,), (0.9,)),
+    "test_too_small": Kind(evaluation.test_too_small, "small", (6,), (12, 20), (9,)),
+    "test_of_one_prompt": Kind(evaluation.test_of_one_prompt, "small", (3,), (1, 5), (2,)),
+    "rows_lost": Kind(evaluation.rows_lost, "lost", (0.29,), (0.4, 0.29), (0.35,)),
+    "responses_cut": Kind(evaluation.responses_cut, "left_out", (125,), (115,), (120,)),
+    "label_ties": Kind(evaluation.label_ties, "lost", (0.7,), (0.6,), (0.65,)),
+    "identical_answers": Kind(evaluation.identical_answers, "lost", (0.4,), (0.3,), (0.35,)),
     "category_failed": Kind(evaluation.category_failed, "reported", ("drinks",), ("tickets",)),
-    "prompt_lost_in_test": Kind(evaluation.fell_out_with_prompt, "reported", (0.6,), (0.4,)),
+    "prompt_lost_in_test": Kind(evaluation.fell_out_with_prompt, "reported", (0.6,), (0.4,), (0.5,)),
 }

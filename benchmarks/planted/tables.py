@@ -111,17 +111,18 @@ def write_all(root: Path, halves: Sequence[str]) -> int:
 
 def beside(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Both verdicts kind by kind: found in each half, and called ready although they should stop in all halves together."""
-    head = [f"{half}, {when}" for half in now for when in ("before", "now")]
+    known = {"before": before, "now": now}
+    columns = [(half, when) for half in now for when in known if half in known[when]]
+    head = [f"{half}, {when}" for half, when in columns]
     lines = [f"| kind | {' | '.join(head)} | ready before | ready now |", "|---" * (len(head) + 3) + "|"]
     for kind in KINDS:
         rows = {
-            (half, when): next((row for row in figures[half]["kinds"] if row["kind"] == kind), None)
-            for half in now
-            for when, figures in (("before", before), ("now", now))
+            (half, when): next((row for row in known[when][half]["kinds"] if row["kind"] == kind), None)
+            for half, when in columns
         }
         cells = [f"{row['found']} of {row['governed']}" if row and row["governed"] else "–" for row in rows.values()]
         ready = [
-            sum(rows[half, when]["wrongly_ready"] for half in now if rows[half, when]) for when in ("before", "now")
+            sum(row["wrongly_ready"] for (_, when), row in rows.items() if row and when == wanted) for wanted in known
         ]
         lines.append(f"| {kind} | {' | '.join(cells)} | {ready[0]} | {ready[1]} |")
     return lines

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from rewardsmith.diagnose.checks import causes, curves, leakage, model, rewards, shortcuts
+from rewardsmith.diagnose.checks import leakage, model, rewards, shortcuts
+from rewardsmith.diagnose.checks.training import causes, curves
 from rewardsmith.diagnose.facts import BaselineFacts, CurvePoint, Facts
 from rewardsmith.diagnose.intervals import Interval95
 from rewardsmith.diagnose.measured import (

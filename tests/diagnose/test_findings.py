@@ -9,7 +9,6 @@ import pytest
 
 from rewardsmith.diagnose.checks import (
     calibration,
-    curves,
     data_quality,
     leakage,
     learning,
@@ -18,6 +17,7 @@ from rewardsmith.diagnose.checks import (
     shortcuts,
     slices,
 )
+from rewardsmith.diagnose.checks.training import curves
 from rewardsmith.diagnose.compared import Compared
 from rewardsmith.diagnose.facts import (
     CHANCE_LOSS,

@@ -18,6 +18,9 @@ from rewardsmith.evaluate.statistics import clustered_mean, group_gap
 WORST_KEPT = 500
 """Errors whose texts are kept for the report: enough to search and filter; the page decides how much of each it shows."""
 
+FEWEST_ROUNDED = 20
+"""Rewards from which all of them being short numbers is no accident: one in fp32 is with odds of 1 to 65,536."""
+
 Numbers = npt.NDArray[np.float64]
 
 
@@ -58,6 +61,26 @@ class Compared:
     cluster: npt.NDArray[np.int64] | None = None
     texts: int = 0
     rewards: int = 0
+
+    @property
+    def effective(self) -> float:
+        """As how many comparisons of equal weight they count: (sum of weights)^2 / sum of their squares (Kish 1965)."""
+        weights = self.weights[self.decided]
+        squares = float((weights**2).sum())
+        return float(weights.sum()) ** 2 / squares if squares else 0.0
+
+    @property
+    def rounded_to(self) -> str:
+        """The low precision that all rewards can be written in without loss, bf16 or fp16; "" where they are finer."""
+        rewards = np.concatenate([self.preferred_reward, self.other_reward])
+        rewards = rewards[np.isfinite(rewards) & (rewards != 0)].astype(np.float32)
+        if rewards.size < FEWEST_ROUNDED:
+            return ""
+        if not (rewards.view(np.uint32) & 0xFFFF).any():
+            return "bf16"
+        with np.errstate(over="ignore"):
+            halves = rewards.astype(np.float16).astype(np.float32)
+        return "fp16" if (halves == rewards).all() else ""
 
     @property
     def weights(self) -> Numbers:

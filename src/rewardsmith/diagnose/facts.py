@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rewardsmith.diagnose.compared import Compared
+from rewardsmith.diagnose.finding import Said
 from rewardsmith.diagnose.intervals import Interval95, wilson
 from rewardsmith.diagnose.measured import Figures, MeasuredFacts, Rule, ShareOfWrong
 from rewardsmith.scoring.left_out import LeftOut
@@ -112,7 +113,10 @@ class DataFacts:
 
 @dataclass(frozen=True, slots=True)
 class AuditEffect:
-    """One effect of audit.json: `status` found, excluded or cannot_tell; `size` in standard deviations of the reward."""
+    """One effect of audit.json: `status` found, excluded or cannot_tell; `size` in standard deviations of the reward.
+
+    `words` are the title in English and Chinese, where the file has one.
+    """
 
     name: str
     family: str
@@ -121,24 +125,34 @@ class AuditEffect:
     interval: Interval95 | None
     n: int
     flipped: float | None
+    words: Said | None = None
+
+    @property
+    def title(self) -> Said:
+        """The title, else the name, in both languages."""
+        return self.words or Said(self.name, self.name)
 
 
 @dataclass(frozen=True, eq=False)
 class Facts:
     """Everything the verdict may use. Losses are in nats, accuracies and error rates in [0, 1].
 
-    `mismatch` says in what the model was not the one that was saved, where it was evaluated all the same.
+    `attribute` is the one that was judged. `mismatch` says in what the model was not the one that was saved, where it was
+    evaluated all the same.
     `loss` and `accuracy` are measured on held-out comparisons (`split` says which, `n` how many without label ties);
     `train_loss` is the mean over the whole training run; `kendall_tau_n` counts the rankings of `kendall_tau`.
     `curve` holds training rows, `passes` validation rows.
     `left_out` tells by data (training, validation, evaluated) what was not used as it was given.
     `measured` was measured beside; `audit` are the effects of audit.json, None without one. `place` is the folder that is
-    judged and `model` that of the model, "" where not known; `died` says that it holds a run that did not end.
+    judged and `model` that of the model, "" where not known; `died` says that it holds a run that did not end, and `ended`
+    with which error, "" where it could not tell. `disagreements` are places where two files of the folder contradict each
+    other.
     `notes` lists what could not be read, `unread` the names in the input that nothing here knows.
     """
 
     name: str = ""
     split: str | None = None
+    attribute: str = ""
     mismatch: str | None = None
     n: int | None = None
     label_ties: int | None = None
@@ -185,6 +199,8 @@ class Facts:
     place: str = ""
     model: str = ""
     died: bool = False
+    ended: str = ""
+    disagreements: tuple[Said, ...] = ()
     notes: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
 

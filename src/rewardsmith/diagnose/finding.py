@@ -51,6 +51,11 @@ class Finding:
     status: FindingStatus = "found"
     command: str = ""
 
+    @property
+    def urgent(self) -> bool:
+        """Whether somebody has to do something about it."""
+        return self.severity in ("critical", "warning")
+
     def to_json(self, lang: Language = "en") -> dict[str, Any]:
         """Plain JSON with the texts in one language."""
         return {

@@ -3,7 +3,7 @@
 Everything is optional, as in `facts`; what was not measured is named with the reason.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,9 @@ class Figures:
 class DataSide:
     """One of two kinds of data: shares of languages, the 10 %, 50 % and 90 % quantiles of words, counts, and the share of
     running words that half of the training data does not know.
+
+    `prompt_words` are such quantiles of prompts, `same_prompt` the share of records with the most frequent prompt, and
+    `shapes` shares of the roles of their turns.
     """
 
     languages: Mapping[str, float]
@@ -36,6 +39,9 @@ class DataSide:
     comparisons: int
     ties: int
     unknown_words: float | None
+    prompt_words: tuple[float, ...] = ()
+    same_prompt: float = 0.0
+    shapes: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,7 @@ class BesideTraining:
 
     `overlap` counts judged comparisons by kind (same_pair, same_prompt, near_prompt, new), `new` are the figures on the
     new ones where others are there, `sample` those on training comparisons; `repeats` counts decided training comparisons,
-    those that repeat an earlier one, and those that contradict one.
+    those that repeat an earlier one, and those that contradict one, and `judged_repeats` the same of the judged data.
     """
 
     overlap: Mapping[str, int]
@@ -54,6 +60,7 @@ class BesideTraining:
     repeats: Mapping[str, int]
     training: DataSide
     judged: DataSide
+    judged_repeats: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +68,8 @@ class Rescored:
     """Held-out responses scored again by the saved model, beside the rewards that the evaluation holds.
 
     `correlation`, `slope` and `offset` of the new rewards over the old ones, `largest` the largest difference, `spread` the
-    standard deviation of the old ones; accuracies on the same comparisons.
+    standard deviation of the old ones; accuracies on the same comparisons. `by` says how the run of the old ones is known
+    (see pipelines/diagnose/origins): where it is "alike", the old ones may be those of another model.
     """
 
     n: int
@@ -72,6 +80,7 @@ class Rescored:
     spread: float
     accuracy_before: float | None
     accuracy_now: float | None
+    by: str = "inside"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +129,48 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class NotMeasured:
-    """Something that could not be measured, why, and what would be needed (a command or data)."""
+    """Something that could not be measured, why, and what would be needed (a command or data).
+
+    `name` is that of the measurement; `failed` says that something was refused or broke while it was measured, where
+    else only something that it needs is not there.
+    """
 
     what: str
     why: str
     bring: str = ""
+    name: str = ""
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FieldGroups:
+    """Figures on comparisons by the value of one field of their records; `trained` says that these were trained on."""
+
+    field: str
+    trained: bool
+    values: Mapping[str, Figures]
+
+
+@dataclass(frozen=True, slots=True)
+class OtherTemplate:
+    """Held-out comparisons under another chat template: `moved` is the mean change of a margin over the standard deviation
+    of margins, `difference` the accuracy under it minus that under the model's own, with its interval, on `n` comparisons.
+    """
+
+    name: str
+    n: int
+    moved: float
+    difference: float
+    interval: Interval95 | None
 
 
 @dataclass(frozen=True)
 class MeasuredFacts:
-    """All of it."""
+    """All of it.
+
+    `origin` says by what the run of the model is known, `refused` which share of its held-out texts the saved model refuses
+    beyond those that the evaluation could not score, and `refusal` the first reason.
+    """
 
     beside: BesideTraining | None = None
     rescored: Rescored | None = None
@@ -137,7 +178,13 @@ class MeasuredFacts:
     contract_changed: tuple[str, ...] = ()
     data_changed: tuple[str, ...] = ()
     splits_changed: tuple[str, ...] = ()
+    validation_in_test: float = 0.0
+    groups: tuple[FieldGroups, ...] = ()
+    templates: tuple[OtherTemplate, ...] = ()
     pad_in_text: float | None = None
+    origin: str = ""
+    refused: float = 0.0
+    refusal: str = ""
     head: FittedHead | None = None
     hundred: HundredPairs | None = None
     wrong: ShareOfWrong | None = None
@@ -175,6 +222,9 @@ def beside_from(row: Mapping[str, Any] | None) -> BesideTraining | None:
         repeats={name: count(mapping(row, "repeats"), name) or 0 for name in mapping(row, "repeats")},
         training=side_from(mapping(profile, "training"), number(unknown, "training")),
         judged=side_from(mapping(profile, "judged"), number(unknown, "judged")),
+        judged_repeats={
+            name: count(mapping(row, "judged_repeats"), name) or 0 for name in mapping(row, "judged_repeats")
+        },
     )
 
 
@@ -186,7 +236,20 @@ def side_from(row: Mapping[str, Any], unknown: float | None) -> DataSide:
     shares = {name: number / total for name, number in counts.items()}
     quantiles = tuple(float(value) for value in words) if isinstance(words, Sequence) else ()
     prompts, comparisons, ties = (count(row, name) or 0 for name in ("prompts", "comparisons", "ties"))
-    return DataSide(shares, quantiles, prompts, comparisons, ties, unknown)
+    shapes, read = mapping(row, "shapes"), row.get("prompt_words")
+    number_of = {name: count(shapes, name) or 0 for name in shapes}
+    records = sum(number_of.values()) or 1
+    return DataSide(
+        shares,
+        quantiles,
+        prompts,
+        comparisons,
+        ties,
+        unknown,
+        tuple(float(value) for value in read) if isinstance(read, Sequence) else (),
+        share(row, "same_prompt") or 0.0,
+        {name: value / records for name, value in number_of.items()},
+    )
 
 
 def measured_from(row: Mapping[str, Any], beside: Mapping[str, Any] | None) -> MeasuredFacts:
@@ -198,14 +261,26 @@ def measured_from(row: Mapping[str, Any], beside: Mapping[str, Any] | None) -> M
         contract_changed=tuple(map(str, row.get("contract_changed") or ())),
         data_changed=tuple(map(str, row.get("data_changed") or ())),
         splits_changed=tuple(map(str, row.get("splits_changed") or ())),
+        validation_in_test=share(row, "validation_in_test") or 0.0,
+        groups=tuple(groups_from(row.get("groups") or ())),
+        templates=tuple(templates_from(row.get("templates") or ())),
         pad_in_text=share(row, "pad_in_text"),
+        origin=str(row.get("origin") or ""),
+        refused=max(0.0, (share(row, "refused") or 0.0) - (share(row, "refused_before") or 0.0)),
+        refusal=str(row.get("refusal") or ""),
         head=head_from(mapping(row, "head")),
         hundred=hundred_from(mapping(row, "hundred")),
         wrong=wrong_from(mapping(row, "wrong_labels")),
         rule=rule_from(mapping(row, "rule")),
         done=tuple(map(str, row.get("done") or ())),
         not_checked=tuple(
-            NotMeasured(str(one.get("what")), str(one.get("why")), str(one.get("bring") or ""))
+            NotMeasured(
+                str(one.get("what")),
+                str(one.get("why")),
+                str(one.get("bring") or ""),
+                str(one.get("name") or ""),
+                bool(one.get("failed")),
+            )
             for one in row.get("not_checked") or ()
         ),
     )
@@ -224,6 +299,7 @@ def rescored_from(row: Mapping[str, Any]) -> Rescored | None:
         number(row, "spread") or 0.0,
         share(row, "accuracy_before"),
         share(row, "accuracy_now"),
+        str(row.get("by") or "inside"),
     )
 
 
@@ -234,6 +310,26 @@ def head_from(row: Mapping[str, Any]) -> FittedHead | None:
         return None
     difference = fitted.accuracy - own.accuracy
     return FittedHead(count(row, "pairs") or 0, fitted, own, difference, interval(row, "difference_ci"))
+
+
+def groups_from(rows: Sequence[Mapping[str, Any]]) -> Iterator[FieldGroups]:
+    """The list `groups`."""
+    for row in rows:
+        told = {name: figures_from(mapping(mapping(row, "values"), name)) for name in mapping(row, "values")}
+        yield FieldGroups(
+            str(row.get("field")),
+            bool(row.get("trained")),
+            {name: figures for name, figures in told.items() if figures is not None},
+        )
+
+
+def templates_from(rows: Sequence[Mapping[str, Any]]) -> Iterator[OtherTemplate]:
+    """The list `templates`."""
+    for row in rows:
+        moved, difference = number(row, "moved"), number(row, "difference")
+        if moved is not None and difference is not None:
+            spread = interval(row, "difference_ci")
+            yield OtherTemplate(str(row.get("template")), count(row, "n") or 0, moved, difference, spread)
 
 
 def hundred_from(row: Mapping[str, Any]) -> HundredPairs | None:

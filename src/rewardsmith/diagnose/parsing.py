@@ -12,6 +12,7 @@ from rewardsmith.diagnose.facts import (
     GroupFacts,
     ReliabilityFacts,
 )
+from rewardsmith.diagnose.finding import Said
 from rewardsmith.diagnose.intervals import Interval95
 from rewardsmith.diagnose.measured import figures_from
 from rewardsmith.diagnose.values import count, interval, mapping, number, share
@@ -114,5 +115,8 @@ def audit_effects(row: Mapping[str, Any]) -> tuple[AuditEffect, ...]:
             raise DataError(f"the status of an effect is {status!r}; expected found, excluded or cannot_tell")
         name, family = str(effect.get("name")), str(effect.get("family") or "")
         size, flipped = number(effect, "effect_sd", "effect"), number(effect, "flipped")
-        found.append(AuditEffect(name, family, status, size, interval(effect, "ci"), count(effect, "n") or 0, flipped))
+        title, size_of = effect.get("title"), count(effect, "n") or 0
+        both = isinstance(title, Mapping) and {"en", "zh"} <= title.keys()
+        words = Said(str(title["en"]), str(title["zh"])) if both else None
+        found.append(AuditEffect(name, family, status, size, interval(effect, "ci"), size_of, flipped, words))
     return tuple(found)

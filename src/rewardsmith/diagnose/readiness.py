@@ -10,6 +10,7 @@ from rewardsmith.diagnose import commands
 from rewardsmith.diagnose.checks.performance import attained, ceiling_of
 from rewardsmith.diagnose.facts import Facts
 from rewardsmith.diagnose.finding import Finding, Open, Readiness, Said, percent
+from rewardsmith.diagnose.measured import NotMeasured
 from rewardsmith.language import say
 
 
@@ -57,6 +58,11 @@ FORBIDS: dict[str, tuple[str, ...]] = {
     "audit_bias": ("dpo", "rl"),
     "test_differs": ("best_of_n", "dpo", "rl"),
     "data_changed": ("best_of_n", "dpo", "rl"),
+    "test_is_validation": ("best_of_n", "dpo", "rl"),
+    "few_rows_weigh": ("best_of_n", "dpo", "rl"),
+    "other_template": ("best_of_n", "dpo", "rl"),
+    "test_repeats": ("rl",),
+    "underfit": ("rl",),
 }
 """Warnings that exclude a use; every critical finding excludes all."""
 
@@ -72,6 +78,11 @@ LEAVES_OPEN: dict[str, tuple[str, ...]] = {
     "audit_open": ("rl",),
 }
 """Findings under which a use stays unknown."""
+
+
+ESSENTIAL = ("data", "model", "rescored", "training")
+"""Measurements without which it is not known that the figures are about this model and about data it has not seen. Any other
+leaves a use open only where something was refused or broke while it was made."""
 
 
 def readiness(facts: Facts, findings: Sequence[Finding]) -> dict[str, Readiness]:
@@ -135,9 +146,15 @@ def missing(use: str, facts: Facts) -> list[Said]:
         found.append(
             Said("overlap with the training data was not checked", "没有检查与训练数据的重叠"),
         )
+    found += [unmeasured(one) for one in facts.measured.not_checked if one.failed or one.name in ESSENTIAL]
     if use == "rl" and facts.audit is None:
         found.append(Said("no bias audit was made", "没有进行偏差审计"))
     return found
+
+
+def unmeasured(one: NotMeasured) -> Said:
+    """A measurement that was not made, as a reason."""
+    return Said(f"not established: {one.what} ({one.why})", f"未能确定：{say(one.what, 'zh')}（{say(one.why, 'zh')}）")
 
 
 def usable(ready: Mapping[str, Readiness]) -> bool | None:
@@ -152,7 +169,8 @@ def established(findings: Sequence[Finding]) -> tuple[Said, ...]:
 
 def open_questions(facts: Facts, findings: Sequence[Finding]) -> tuple[Open, ...]:
     """What could not be told, and what would tell it."""
-    found = [Open(f.title, f.cause, f.command) for f in findings if f.status == "cannot_tell"]
+    # What is urgent stands among the findings already.
+    found = [Open(f.title, f.cause, f.command) for f in findings if f.status == "cannot_tell" and not f.urgent]
     measured = facts.measured
     for one in measured.not_checked:
         why = Said(one.why, say(one.why, "zh"))

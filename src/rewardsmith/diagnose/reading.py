@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rewardsmith.diagnose import parsing, values
+from rewardsmith.diagnose.checks.consistency import disagreements
 from rewardsmith.diagnose.compared import gather
 from rewardsmith.diagnose.facts import CHANCE_LOSS, CurvePoint, DataFacts, DataFinding, Facts
 from rewardsmith.diagnose.measured import Rule, ShareOfWrong, measured_from, rule_from
@@ -29,7 +30,7 @@ name split source mismatch n correct label_ties accuracy val_acc val_accuracy ev
 eval_loss nll_ci tie_rate auc auc_ci brier ece ece_calibrated ece_noise_floor ece_limit ece_calibrated_noise_floor
 ece_calibrated_limit temperature kendall_tau kendall_tau_n clusters too_few_prompts reward_std baselines by_category
 by_difficulty reliability train_loss pairs epochs steps best_step stopped_early
-noise_ceiling nll_at_chance left_out left_out_validation training model sources map
+noise_ceiling nll_at_chance attribute left_out left_out_validation training model sources map
 """
 SAME_LOSS = 1e-3
 """Nats between two losses at equal rewards that are the same but for rounding."""
@@ -60,6 +61,7 @@ def facts_from_mapping(figures: Mapping[str, Any]) -> Facts:
     return Facts(
         name=str(row.get("name") or row.get("source") or ""),
         split=row.get("split") or ("validation" if OF_VALIDATION & row.keys() else None),
+        attribute=str(row.get("attribute") or ""),
         mismatch=str(row["mismatch"]) if row.get("mismatch") else None,
         n=values.count(row, "n"),
         label_ties=values.count(row, "label_ties"),
@@ -118,7 +120,10 @@ def facts_from_folder(folder: Path, *, running: bool = False) -> Facts:
     """
     missing, is_run = missing_in(folder), (folder / "settings.json").is_file()
     refuse_changed(folder, [name for name in EXPECTED if name not in missing])
-    training = read_object(folder / "train.json")
+    ended = read_object(folder / "ended.json")
+    training = read_object(folder / "train.json") or {
+        name: ended[name] for name in ("lr", "parameters") if name in ended
+    }
     evaluation = read_object(folder / "evaluation.json")
     curve, passes, notes = read_metrics(folder / "metrics.jsonl")
     with taking_from(folder / "train.json"):
@@ -137,8 +142,10 @@ def facts_from_folder(folder: Path, *, running: bool = False) -> Facts:
         notes=(*(f"{name} is missing" for name in lacking(missing)), *notes),
         place=str(folder),
         died=is_run and not running and not training.get("finished"),
+        ended=str(ended.get("message") or ""),
     )
     facts = with_files(facts, folder, evaluation)
+    facts = replace(facts, disagreements=disagreements(facts, read_object(folder / "settings.json"), evaluation))
     return with_last_pass(facts) if not evaluation else with_reward_spread(facts)
 
 

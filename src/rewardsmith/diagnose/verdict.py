@@ -4,9 +4,8 @@ from collections.abc import Callable, Sequence
 
 from rewardsmith.diagnose.checks import (
     calibration,
-    causes,
-    curves,
     data_quality,
+    groups,
     leakage,
     learning,
     model,
@@ -15,6 +14,7 @@ from rewardsmith.diagnose.checks import (
     shortcuts,
     slices,
 )
+from rewardsmith.diagnose.checks.training import causes, curves, diverging
 from rewardsmith.diagnose.facts import Facts
 from rewardsmith.diagnose.finding import SEVERITIES, Finding, Said, Verdict, joined
 from rewardsmith.diagnose.readiness import established, open_questions, readiness, usable
@@ -27,8 +27,12 @@ CHECKS: tuple[Check, ...] = (
     model.other_model,
     model.model_changed,
     model.contract_changed,
+    model.origin_unknown,
     model.data_changed,
+    model.files_disagree,
     rewards.not_finite,
+    causes.learning_rate_high,
+    diverging.diverged,
     leakage.measured_on_training_data,
     leakage.overlap,
     rewards.constant_rewards,
@@ -38,25 +42,30 @@ CHECKS: tuple[Check, ...] = (
     data_quality.repeats,
     data_quality.narrow_data,
     data_quality.data_findings,
+    causes.learning_rate_low,
+    causes.too_much_held_back,
+    causes.too_few_steps,
     shortcuts.length_bias,
     shortcuts.rule_followed,
     data_quality.wrong_labels,
     leakage.test_differs,
+    leakage.test_is_validation,
     learning.reversed_labels,
     slices.failing_categories,
-    causes.learning_rate_high,
+    groups.failing_groups,
+    model.other_template,
     rewards.reward_scale,
-    causes.learning_rate_low,
-    causes.too_much_held_back,
-    causes.too_few_steps,
     causes.cannot_fit,
     causes.head_not_trained,
     curves.memorised,
     causes.labels_look_random,
     causes.labels_look_noisy,
     curves.unstable,
+    curves.falls_back,
     performance.no_accuracy,
     slices.few_prompts,
+    slices.few_rows_weigh,
+    slices.test_repeats,
     performance.sample_size,
     shortcuts.rule_in_data,
     learning.learned,
@@ -99,6 +108,7 @@ DECIDED_BY: dict[str, str] = {
     "model_unreadable": "broken",
     "model_changed": "broken",
     "contract_changed": "broken",
+    "files_disagree": "broken",
     "constant_rewards": "nothing_learned",
     "nothing_learned": "nothing_learned",
     "reversed": "reversed",
@@ -118,6 +128,20 @@ DECIDED_BY: dict[str, str] = {
     "baselines_open": "undecided",
 }
 """Finding -> the label it forces; the one that is ranked first decides."""
+
+WITHHOLDS = ("origin_unknown",)
+"""Findings that ask for nothing, and under which nothing can be called good."""
+
+OF_TRAINING = (
+    "learning_rate_high",
+    "learning_rate_low",
+    "weight_decay",
+    "dropout",
+    "too_few_steps",
+    "head_not_trained",
+    "underfit",
+)
+"""Findings that name what to change in the training."""
 
 WANTING: dict[str, Said] = {
     "other_model": Said("the model that was saved", "保存时的模型"),
@@ -169,25 +193,22 @@ def by_severity(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
 
 
-def is_urgent(finding: Finding) -> bool:
-    """Whether somebody has to do something about it."""
-    return finding.severity in ("critical", "warning")
-
-
 def label_of(answers: Sequence[Finding]) -> str:
     """The label that the first urgent finding forces, else how clean they are."""
-    urgent = [finding for finding in answers if is_urgent(finding)]
+    urgent = [finding for finding in answers if finding.urgent]
     forced = next((DECIDED_BY[finding.id] for finding in urgent if finding.id in DECIDED_BY), None)
     if forced is not None:
         return forced
     if any(finding.severity == "critical" for finding in urgent):
         return "not_usable"
+    if any(finding.id in WITHHOLDS for finding in answers):
+        return "undecided"
     return "usable_with_care" if urgent else "good"
 
 
 def deciding(label: str, answers: Sequence[Finding]) -> list[Finding]:
     """The urgent findings that force the label, in their order; for one that none forces, the first critical one."""
-    forcing = [f for f in answers if is_urgent(f) and DECIDED_BY.get(f.id) == label]
+    forcing = [f for f in answers if f.urgent and DECIDED_BY.get(f.id) == label]
     return forcing or [f for f in answers if f.severity == "critical"][:1]
 
 
@@ -214,7 +235,7 @@ def beside(reasons: list[Finding], answers: Sequence[Finding]) -> list[Finding]:
 
     Where there are none, and none decided, what speaks for the model.
     """
-    urgent = [f for f in answers if is_urgent(f) and f not in reasons and f.id != "learning_unclear"]
+    urgent = [f for f in answers if f.urgent and f not in reasons and f.id != "learning_unclear"]
     if reasons or urgent:
         return urgent
     return [finding for finding in answers if finding.id == "beats_baselines"]
@@ -229,11 +250,14 @@ def sentence(opening: Said, joint: Said, titles: list[Said]) -> Said:
 
 
 def next_step(label: str, answers: Sequence[Finding], ready: bool | None) -> tuple[Said, str]:
-    """The one thing to do now, in words and as a command: what the first critical finding asks for, else the deciding one,
-    else the first warning, else the next stage.
+    """The one thing to do now, in words and as a command: what the first critical finding asks for, else a warning about
+    the training itself (more data to judge a model on does not mend it), else the deciding one, else the first warning, else
+    the next stage.
     """
-    critical = [finding for finding in answers if finding.severity == "critical"]
-    for finding in (*critical, *deciding(label, answers), *filter(is_urgent, answers)):
+    urgent = [finding for finding in answers if finding.urgent]
+    critical = [finding for finding in urgent if finding.severity == "critical"]
+    training = [finding for finding in urgent if finding.id in OF_TRAINING]
+    for finding in (*critical, *training, *deciding(label, answers), *urgent):
         if finding.action.en:
             return finding.action, finding.command
     return NEXT_STAGE[ready], ""

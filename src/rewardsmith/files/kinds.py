@@ -101,7 +101,7 @@ RUN = Kind(
     "settings.json",
     frozenset({"rewardsmith", "contract", "tokens_per_microbatch"}),
     f"""
-    settings.json manifest.json config.yaml metrics.jsonl train.json {EVALUATED} {AUDITED} {REPORT} track/**
+    settings.json manifest.json config.yaml metrics.jsonl train.json ended.json {EVALUATED} {AUDITED} {REPORT} track/**
     data/quarantine.jsonl data/refused.jsonl data/data.json data/prepare.json data/quality.json
     {below("checkpoints/step-*", CHECKPOINT)} {below("checkpoints/best", CHECKPOINT)} {below("model", MODEL)}
     """,

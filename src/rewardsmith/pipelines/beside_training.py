@@ -22,6 +22,9 @@ SAMPLE = 400
 READ = 2_000
 """Records of each side whose languages, lengths and words are compared: shares to within about two points."""
 
+SHAPES = 20
+"""Kinds of conversation (the roles of their turns) that are counted, the most frequent first."""
+
 RESAMPLES = 1_000
 
 
@@ -110,6 +113,7 @@ def beside_training(
         },
         "sample": None if trained is None else trained.figures(),
         "repeats": repeats_in(training),
+        "judged_repeats": repeats_in(judged),
         "profile": {"training": profile_of(training), "judged": profile_of(judged)},
         "new_words": new_words(judged, training),
     }
@@ -127,14 +131,21 @@ def whole_text(record: Record) -> str:
 
 
 def profile_of(records: Sequence[Record]) -> dict[str, Any]:
-    """Languages and how long the responses are, of at most READ records; ties and prompts of all."""
+    """Languages, how long prompts and responses are, and the roles of the prompt's turns, of at most READ records; ties and
+    prompts of all.
+    """
     read = spread_over(records)
     texts = [whole_text(record) for record in read]
     words = [length_in_words(response.text) for record in read for response in record.responses]
+    prompt_lengths = [length_in_words(prompt_text(record)) for record in read]
+    same = max(Counter(record.prompt_id for record in records).values(), default=0)
     comparisons = [c for record in records for c in record.comparisons]
     return {
         "languages": dict(Counter(map(language_of, texts)).most_common()),
         "words": [float(value) for value in np.quantile(words, (0.1, 0.5, 0.9))] if words else None,
+        "prompt_words": [float(value) for value in np.quantile(prompt_lengths, (0.1, 0.5, 0.9))] if read else None,
+        "same_prompt": same / len(records) if records else 0.0,
+        "shapes": dict(Counter(" ".join(turn.role for turn in record.prompt) for record in read).most_common(SHAPES)),
         "prompts": len({record.prompt_id for record in records}),
         "comparisons": len(comparisons),
         "ties": sum(c.is_tie for c in comparisons),

@@ -41,6 +41,13 @@ def run_of(model: str | Path) -> Path | None:
     return next((folder for folder in (place, place.parent) if (folder / "data" / "data.json").is_file()), None)
 
 
+def identity_of(run: Path) -> str:
+    """What the `reward.json` of a run's model calls the run: the beginning of the hash of its settings, which hold hashes
+    of its data and of the weights that it began with, and no name of a folder's owner.
+    """
+    return sha256(run / "settings.json")[:16]
+
+
 def read_run_data(run: Path, progress: Progress = SILENT) -> RunData:
     """Read the data of the run in the folder `run` again, split as it was.
 

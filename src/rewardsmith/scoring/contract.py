@@ -90,6 +90,19 @@ class ScoringContract:
         return contract
 
 
+def contract_in_short(contract: ScoringContract) -> dict[str, str | int]:
+    """What of a contract decides which tokens are scored, as a run keeps it: a model saved by another program loses it.
+
+    The tokenizer as the first 16 digits of its hash, as in `settings.json`.
+    """
+    return {
+        "template": hash_text(contract.template)[:16],
+        "tokenizer": contract.tokenizer_hash[:16],
+        "pad_token_id": contract.pad_token_id,
+        "max_length": contract.max_length,
+    }
+
+
 def make_contract(
     tokenizer: Any,
     kind: str,

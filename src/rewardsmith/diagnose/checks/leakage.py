@@ -1,11 +1,13 @@
 """Whether the figures are about data that the model had not seen, and about data like that of its training."""
 
+from collections.abc import Iterator
+
 from rewardsmith.diagnose import commands
 from rewardsmith.diagnose.checks.signals import validation_of
 from rewardsmith.diagnose.facts import Facts
 from rewardsmith.diagnose.finding import NOTHING, Finding, Said, Severity, joined, percent, span
 from rewardsmith.diagnose.intervals import Interval95
-from rewardsmith.diagnose.measured import BesideTraining, Figures
+from rewardsmith.diagnose.measured import BesideTraining, DataSide, Figures
 
 SEEN_KINDS = ("same_pair", "same_prompt", "near_prompt")
 
@@ -30,6 +32,15 @@ MANY_EPOCHS = 10
 
 CARRIES = 0.12
 """Points of accuracy that the test may lie under validation before it is called other data."""
+
+SAME_PROMPT, FEWEST_PROMPTS = 0.2, 10
+"""Share of records with one and the same prompt, among at least so many prompts, from which prompts were lost."""
+
+SHAPES_APART = 0.5
+"""Total variation distance between the shapes of conversations from which they are of another kind."""
+
+ALSO_VALIDATION = 0.2
+"""Share of judged records that are in the validation data too."""
 
 LENGTHS = 2.5
 """Factor between the median lengths of responses."""
@@ -191,7 +202,14 @@ def test_differs(facts: Facts) -> Finding | None:
     if found is None:
         return None
     new, unknown = new_languages(found), more_unknown_words(found)
-    parts = [*language_parts(new), *word_parts(found), *length_parts(found), *beside_validation(facts)]
+    parts = [
+        *language_parts(new),
+        *word_parts(found),
+        *length_parts(found),
+        *prompt_parts(found),
+        *attribute_parts(facts),
+        *beside_validation(facts),
+    ]
     if not parts:
         return None
     listed = joined(parts)
@@ -241,6 +259,76 @@ def word_parts(found: BesideTraining) -> list[Said]:
             f"其中 {percent(judged)} 的词不在训练数据中（其他训练数据为 {percent(own)}）",
         )
     ]
+
+
+def prompt_parts(found: BesideTraining) -> list[Said]:
+    """Prompts as clauses: lost or all the same on one side, of another length, or conversations of another shape."""
+    parts = [*same_prompts(found.judged, found.training)]
+    own, judged = found.training.prompt_words, found.judged.prompt_words
+    if own and judged and not parts and max(own[1], judged[1]) >= LENGTHS * max(1.0, min(own[1], judged[1])):
+        parts.append(
+            Said(
+                f"its prompts have a median of {judged[1]:.0f} words, those of training {own[1]:.0f}",
+                f"其提示词的词数中位数为 {judged[1]:.0f}，训练数据为 {own[1]:.0f}",
+            )
+        )
+    names = found.training.shapes.keys() | found.judged.shapes.keys()
+    apart = sum(abs(found.training.shapes.get(n, 0.0) - found.judged.shapes.get(n, 0.0)) for n in names) / 2
+    if found.training.shapes and found.judged.shapes and apart >= SHAPES_APART:
+        most = [max(side.shapes, key=lambda name: side.shapes[name]) or "-" for side in (found.judged, found.training)]
+        parts.append(
+            Said(
+                f"its prompts mostly have the turns [{most[0]}], those of training [{most[1]}]",
+                f"其提示词的轮次多为 [{most[0]}]，训练数据多为 [{most[1]}]",
+            )
+        )
+    return parts
+
+
+def same_prompts(judged: DataSide, trained: DataSide) -> Iterator[Said]:
+    """Many records with one and the same prompt, on one side only."""
+    if judged.prompts >= FEWEST_PROMPTS and judged.same_prompt >= SAME_PROMPT > 2 * trained.same_prompt:
+        share = percent(judged.same_prompt)
+        yield Said(f"{share} of it has one and the same prompt", f"其中 {share} 的提示词完全相同")
+    if trained.prompts >= FEWEST_PROMPTS and trained.same_prompt >= SAME_PROMPT > 2 * judged.same_prompt:
+        share = percent(trained.same_prompt)
+        yield Said(f"{share} of the training data has one and the same prompt", f"训练数据中 {share} 的提示词完全相同")
+
+
+def attribute_parts(facts: Facts) -> list[Said]:
+    """Labels of another attribute than those of training, as a clause."""
+    trained, judged = facts.settings.get("attribute"), facts.attribute
+    if not trained or not judged or trained == judged:
+        return []
+    return [
+        Said(
+            f"its labels are those of {judged!r}, trained was on {trained!r}",
+            f"其标签针对 {judged!r}，训练使用的是 {trained!r}",
+        )
+    ]
+
+
+def test_is_validation(facts: Facts) -> Finding | None:
+    """What is judged on also chose the checkpoint and fitted the temperature."""
+    seen = facts.measured.validation_in_test
+    if seen < ALSO_VALIDATION:
+        return None
+    return Finding(
+        "test_is_validation",
+        "warning",
+        Said("the test data is also the validation data", "测试数据同时也是验证数据"),
+        Said(
+            f"{percent(seen)} of the judged records have a prompt that is in the validation data.",
+            f"{percent(seen)} 的被评估记录的提示词出现在验证数据中。",
+        ),
+        Said(
+            "The checkpoint, early stopping and the temperature were chosen on these records, so the figures are too good.",
+            "检查点、早停和温度都是在这些记录上选定的，因此结果过于乐观。",
+        ),
+        Said("Evaluate on other held-out data.", "在其他留出数据上评估。"),
+        {"share": seen},
+        command=commands.evaluate(facts),
+    )
 
 
 def length_ratio(found: BesideTraining) -> float:

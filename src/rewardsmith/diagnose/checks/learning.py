@@ -1,7 +1,8 @@
 """Whether the model learned anything: accuracy and loss against chance level (1/2 and ln 2), with what n allows to say."""
 
 from rewardsmith.diagnose import commands
-from rewardsmith.diagnose.checks.signals import AT_CHANCE, learned_state, tail_loss
+from rewardsmith.diagnose.checks.signals import AT_CHANCE, learned_state, loss_at_temperature, tail_loss
+from rewardsmith.diagnose.checks.slices import failing_and_right
 from rewardsmith.diagnose.facts import CHANCE_LOSS, Facts
 from rewardsmith.diagnose.finding import Finding, Said, percent, shown, span
 
@@ -105,6 +106,8 @@ def reversed_labels(facts: Facts) -> Finding | None:
     """An accuracy below one half beyond chance."""
     if (facts.accuracy is None and facts.loss is None) or learned_state(facts) != "reverse":
         return None
+    if all(failing_and_right(facts)):
+        return None  # some categories are right: those that are not are the finding
     said = measured(facts)
     sample = facts.measured.beside.sample if facts.measured.beside else None
     own = sample is not None and sample.accuracy_interval is not None and sample.accuracy_interval.low > 0.5
@@ -175,6 +178,9 @@ def worse_than_constant(facts: Facts) -> Finding | None:
         return None
     if spread is None and not facts.n:
         return None
+    cooled = loss_at_temperature(facts)
+    only_scale = learned_state(facts) == "yes" and cooled is not None and cooled < CHANCE_LOSS - AT_CHANCE
+    cause, action, command = SCALE_ALONE if only_scale else TOO_LONG
     return Finding(
         "worse_than_constant",
         "critical" if facts.loss > 2 * CHANCE_LOSS or learned_state(facts) != "yes" else "warning",
@@ -183,19 +189,48 @@ def worse_than_constant(facts: Facts) -> Finding | None:
             f"留出集损失 {facts.loss:.3g} 比常数奖励（ln 2 = {CHANCE_LOSS:.3f}）更差",
         ),
         Said(f"{measured(facts).en}.", f"{measured(facts).zh}。"),
-        Said(
-            "The margins are large where they are wrong: the model memorised its training pairs, was trained with too "
-            "high a "
-            "learning rate or too long, or judges data unlike that of its training.",
-            "奖励差在出错处很大：模型记住了训练数据、学习率过高或训练过久，或被评估的数据与训练数据不同。",
-        ),
-        Said(
-            "Train for fewer epochs, keep the checkpoint with the lowest validation loss, and stop early.",
-            "减少训练轮数，保留验证损失最低的检查点，并使用早停。",
-        ),
-        figures(facts),
-        command=commands.train(facts, "--epochs", "1", "--patience", "2"),
+        cause,
+        action,
+        {**figures(facts), "loss_at_temperature": cooled},
+        command=command(facts),
     )
+
+
+def stop_early(facts: Facts) -> str:
+    """The run with fewer epochs."""
+    return commands.train(facts, "--epochs", "1", "--patience", "2")
+
+
+def fit_temperature(facts: Facts) -> str:
+    """The evaluation with a temperature from held-out data."""
+    return commands.evaluate(facts, commands.HELD_OUT, "--validation", "VALIDATION_DATA")
+
+
+TOO_LONG = (
+    Said(
+        "The margins are large where they are wrong: the model memorised its training pairs, was trained with too high a "
+        "learning rate or too long, or judges data unlike that of its training.",
+        "奖励差在出错处很大：模型记住了训练数据、学习率过高或训练过久，或被评估的数据与训练数据不同。",
+    ),
+    Said(
+        "Train for fewer epochs, keep the checkpoint with the lowest validation loss, and stop early.",
+        "减少训练轮数，保留验证损失最低的检查点，并使用早停。",
+    ),
+    stop_early,
+)
+SCALE_ALONE = (
+    Said(
+        "Only the scale of the margins is wrong: divided by the best temperature they are better than a constant. The head "
+        "was multiplied after training, or training went on long after the ranking was learned.",
+        "只是奖励差的尺度不对：除以最佳温度后就优于常数奖励。奖励头在训练后被放大，或学会排序之后仍训练了很久。",
+    ),
+    Said(
+        "Fit a temperature on held-out data and divide the margins by it; the ranking does not change.",
+        "在留出数据上拟合温度并用它去除奖励差；排序不变。",
+    ),
+    fit_temperature,
+)
+"""Why the loss is that high, what to do, and the command: for margins that are wrong, and for those of a wrong scale."""
 
 
 def train_loss_above_chance(facts: Facts) -> Finding | None:

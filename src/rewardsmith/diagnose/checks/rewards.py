@@ -133,10 +133,10 @@ def constant_rewards(facts: Facts) -> Finding | None:
 def coarse_rewards(facts: Facts) -> Finding | None:
     """Different texts get equal rewards, because rewards are rounded."""
     compared = facts.compared
-    if compared is None or compared.texts < FEWEST or compared.rewards / compared.texts >= COARSE:
+    if compared is None or (facts.tie_rate is not None and facts.tie_rate >= CONSTANT_TIES):
         return None
-    if facts.tie_rate is not None and facts.tie_rate >= CONSTANT_TIES:
-        return None
+    if compared.texts < FEWEST or compared.rewards / compared.texts >= COARSE:
+        return short_rewards(compared.rounded_to, facts)
     return Finding(
         "coarse_rewards",
         "critical" if compared.rewards < compared.texts / 10 else "warning",
@@ -153,6 +153,31 @@ def coarse_rewards(facts: Facts) -> Finding | None:
         ),
         Said("Keep the head and its output in fp32, and evaluate again.", "让奖励头及其输出保持 fp32，然后重新评估。"),
         {"texts": compared.texts, "rewards": compared.rewards},
+        command=commands.evaluate(facts, commands.HELD_OUT, "--dtype", "fp32"),
+    )
+
+
+def short_rewards(precision: str, facts: Facts) -> Finding | None:
+    """Rewards that mostly differ, and carry no more digits than a low precision has."""
+    if not precision:
+        return None
+    ties = percent(facts.tie_rate or 0.0)
+    return Finding(
+        "coarse_rewards",
+        "warning",
+        Said(f"the rewards were rounded to {precision}", f"奖励被舍入到 {precision}"),
+        Said(
+            f"Every reward can be written in {precision} without loss, which fp32 rewards cannot by chance; predicted ties "
+            f"{ties}.",
+            f"每个奖励都能用 {precision} 无损表示，fp32 的奖励不会偶然如此；预测平局 {ties}。",
+        ),
+        Said(
+            "The head or its output was computed or stored in a low precision: responses of nearly the same quality get "
+            "equal rewards, or the order of two by rounding.",
+            "奖励头或其输出以低精度计算或保存：质量相近的回复会得到相同的奖励，或由舍入决定先后。",
+        ),
+        Said("Keep the head and its output in fp32, and evaluate again.", "让奖励头及其输出保持 fp32，然后重新评估。"),
+        {"precision": precision, "tie_rate": facts.tie_rate},
         command=commands.evaluate(facts, commands.HELD_OUT, "--dtype", "fp32"),
     )
 

@@ -6,7 +6,7 @@ import numpy.typing as npt
 from rewardsmith.diagnose import commands
 from rewardsmith.diagnose.compared import Compared
 from rewardsmith.diagnose.facts import CHANCE_LOSS, AuditEffect, BaselineFacts, Facts, GroupFacts
-from rewardsmith.diagnose.finding import Finding, Said, percent, short_label, signed_span, span
+from rewardsmith.diagnose.finding import Finding, Said, joined, percent, short_label, signed_span, span
 from rewardsmith.diagnose.intervals import Interval95
 
 Chosen = npt.NDArray[np.bool_]
@@ -17,6 +17,9 @@ MIN_GROUP = 30
 LENGTH_GAP = 0.10
 """Points of accuracy between longer and shorter preferred answers that an optimised policy would turn into length; the
 bound within which the whole interval has to lie to exclude a bias."""
+
+LENGTH_LEAST = 0.03
+"""Points that the whole interval has to lie beyond: of sound models one in twenty has one that only excludes 0."""
 
 UNTOUCHED = 0.002
 """Nats around ln 2 within which no margin matters."""
@@ -80,7 +83,7 @@ def length_bias(facts: Facts) -> Finding | None:
     evidence = length_evidence(shorter, longer, gap, spread)
     if min(shorter.n, longer.n) < MIN_GROUP or np.isnan(spread.low):
         return length_bias_unknown(facts, evidence, told)
-    if 0 not in spread and abs(gap) >= LENGTH_GAP:
+    if abs(gap) >= LENGTH_GAP and (spread.low > LENGTH_LEAST or spread.high < -LENGTH_LEAST):
         return length_followed(facts, shorter if gap > 0 else longer, gap, evidence, told)
     if max(-spread.low, spread.high) < LENGTH_GAP:
         title = Said("a strong length bias is excluded", "已排除明显的长度偏差")
@@ -275,18 +278,18 @@ def audited(facts: Facts) -> Finding | None:
     """Effects of edits that change no meaning."""
     if not facts.audit:
         return None
-    found = sorted((e for e in facts.audit if e.status == "found"), key=lambda e: -abs(e.size or 0.0))
+    found = sorted((e for e in facts.audit if harms(e)), key=lambda e: -abs(e.size or 0.0))
     if not found:
         return excluded(facts.audit)
-    listed = "; ".join(told(effect) for effect in found[:NAMED])
+    listed = joined(told(effect) for effect in found[:NAMED])
     large = abs(found[0].size or 0.0) >= LARGE
     return Finding(
         "audit_bias",
         "critical" if large else "warning",
         Said("the audit found biases", "审计发现了偏差"),
         Said(
-            f"{len(found)} of {len(facts.audit)} effects (standard deviations of the reward): {listed}.",
-            f"{len(facts.audit)} 个效应中有 {len(found)} 个（单位为奖励的标准差）：{listed}。",
+            f"{len(found)} of {len(facts.audit)} effects (standard deviations of the reward): {listed.en}.",
+            f"{len(facts.audit)} 个效应中有 {len(found)} 个（单位为奖励的标准差）：{listed.zh}。",
         ),
         Said(
             "Edits that change no meaning change the reward: a policy will learn them.",
@@ -301,16 +304,27 @@ def audited(facts: Facts) -> Finding | None:
     )
 
 
-def told(effect: AuditEffect) -> str:
+ONE_SIDED = ("agrees_with_error",)
+"""Effects that only do harm above 0: a reward that is lower for agreeing with a user's error is none to guard against."""
+
+
+def harms(effect: AuditEffect) -> bool:
+    """Whether an effect was found, and in a direction in which it is a bias."""
+    return effect.status == "found" and not (effect.name in ONE_SIDED and (effect.size or 0.0) < 0)
+
+
+def told(effect: AuditEffect) -> Said:
     """An effect with its size and interval."""
     spread = "" if effect.interval is None else f" [{effect.interval.low:+.2f}, {effect.interval.high:+.2f}]"
     size = "?" if effect.size is None else f"{effect.size:+.2f}"
-    return f"{short_label(effect.name)} {size}{spread} (n = {effect.n:,})"
+    numbers = f"{size}{spread} (n = {effect.n:,})"
+    en, zh = (f"{short_label(title)} {numbers}" for title in (effect.title.en, effect.title.zh))
+    return Said(en, zh)
 
 
 def excluded(effects: tuple[AuditEffect, ...]) -> Finding:
     """No effect was found: how many are excluded, how many cannot be told."""
-    out = [e for e in effects if e.status == "excluded"]
+    out = [e for e in effects if e.status != "cannot_tell"]  # found ones are here only where they do no harm
     open_ = len(effects) - len(out)
     return Finding(
         "audit_excluded" if not open_ else "audit_open",

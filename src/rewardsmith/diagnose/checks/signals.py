@@ -4,13 +4,22 @@ import math
 from statistics import fmean
 from typing import Literal
 
+import numpy as np
+
 from rewardsmith.diagnose.facts import CHANCE_LOSS, CurvePoint, Facts
-from rewardsmith.diagnose.intervals import Interval95, wilson
+from rewardsmith.diagnose.intervals import Z95, Interval95, wilson
 from rewardsmith.diagnose.measured import Figures
+from rewardsmith.evaluate.metrics import weighted_mean
 from rewardsmith.train.schedule import LEARNING_RATES
 
 FEWEST = 6
 """Under six independent comparisons all correct occurs by chance in 6 % of cases, two-sided (2 / 2 ** 5)."""
+
+SURE, FAR_BELOW = 3.29, 0.4
+"""Standard errors of a two-sided test at 0.1 %; and an accuracy that no labels without a signal give on a usual test."""
+
+LAST, DIVERGED = 10, 10.0
+"""Mean loss of so many steps at which `train` gives up (train/loop.py, EXPLODED), where equal rewards have ln 2."""
 
 AT_CHANCE = 0.005
 """A loss this close to ln 2 is chance: a calibrated model with 55 % accuracy already reaches 0.688 = ln 2 - 0.005."""
@@ -37,7 +46,14 @@ def learned_state(facts: Facts) -> Learned:
         return "no" if useful_is_excluded(facts, interval) else "unknown"
     if too_few(facts):
         return "unknown"
-    return "yes" if interval.low > 0.5 else "reverse"
+    if interval.low > 0.5:
+        return "yes"
+    return "reverse" if surely_reversed(interval, facts.accuracy or 0.0) else "no"
+
+
+def surely_reversed(interval: Interval95, accuracy: float) -> bool:
+    """Whether an accuracy below one half is far below, or more than the one interval in forty that lies there by chance."""
+    return accuracy < FAR_BELOW or accuracy + SURE / Z95 * (interval.high - accuracy) < 0.5
 
 
 def useful_is_excluded(facts: Facts, interval: Interval95) -> bool:
@@ -96,6 +112,12 @@ def stopped_by_nan(facts: Facts) -> bool:
     return facts.died and bool(facts.curve) and (bad(facts.curve[-1].loss) or bad(facts.curve[-1].grad_norm))
 
 
+def stopped_by_divergence(facts: Facts) -> bool:
+    """Whether a run without an end has last losses that are margins of ten on the wrong side."""
+    losses = finite_losses(facts.curve)[-LAST:]
+    return facts.died and len(losses) == LAST and fmean(losses) > DIVERGED
+
+
 def learning_rate(facts: Facts) -> float | None:
     """The peak learning rate of the run, as it was set, else the highest that a step was taken with."""
     for given in (facts.training.get("lr"), facts.settings.get("lr")):
@@ -117,7 +139,18 @@ def usual_rate(facts: Facts) -> float | None:
     size = facts.training.get("parameters")
     if settings.get("model") == "tiny":
         return LEARNING_RATES["tiny"]
+    if facts.died and size is None:
+        return max(LEARNING_RATES.values())  # a killed run told no size: too high is what is too high for all
     return LEARNING_RATES["tiny" if size <= TINY else "full"] if isinstance(size, int) else None
+
+
+def loss_at_temperature(facts: Facts) -> float | None:
+    """The held-out loss of the margins divided by the fitted temperature; None where one is not known."""
+    compared, heat = facts.compared, facts.temperature
+    if compared is None or not heat or not compared.decided.any():
+        return None
+    used = compared.decided
+    return weighted_mean(np.logaddexp(0.0, -compared.margin[used] / heat), compared.weights[used])
 
 
 def validation_of(facts: Facts) -> tuple[float, float] | None:

@@ -20,18 +20,18 @@ NAMED = 5
 LABEL_TIES, MANY_TIES = 0.2, 0.4
 """From one undecided label in five on, accuracy leaves out much of the data; from two on training learns from few."""
 
+UNEQUAL, REPEATED = 0.2, 0.2
+"""Share of the number of comparisons that their weights count as, under which it is reported; and that of repeated ones."""
+
 MIN_PROMPTS = 30
 """Under 30 prompts the clustered bootstrap covers less than its 95 % (measured: 82 % at 6 prompts, 94 % at 30)."""
 
 
 def failing_categories(facts: Facts) -> Finding | None:
     """Categories that the model ranks against the label more often than not, beyond the interval of all of them together."""
-    if facts.interval is not None and facts.interval.high < 0.5:
-        return None  # all of it is reversed
-    groups = [g for g in facts.by_category if g.n >= FEWEST_FAILING]
-    failing = [g for g in groups if widened(g, len(groups)).high < 0.5]
-    if not failing:
-        return None
+    failing, right = failing_and_right(facts)
+    if not failing or (not right and facts.interval is not None and facts.interval.high < 0.5):
+        return None  # where no category is right, all of it is reversed
     failing.sort(key=lambda group: group.accuracy)
     listed = weakest(failing)
     return Finding(
@@ -54,6 +54,13 @@ def failing_categories(facts: Facts) -> Finding | None:
         {g.label: {"n": g.n, "accuracy": g.accuracy} for g in failing},
         command=commands.inspect(facts),
     )
+
+
+def failing_and_right(facts: Facts) -> tuple[list[GroupFacts], list[GroupFacts]]:
+    """The categories that are below, and those that are above one half, beyond the interval of all of them together."""
+    groups = [g for g in facts.by_category if g.n >= FEWEST_FAILING]
+    spread = [(group, widened(group, len(groups))) for group in groups]
+    return [g for g, inside in spread if inside.high < 0.5], [g for g, inside in spread if inside.low > 0.5]
 
 
 def widened(group: GroupFacts, groups: int) -> Interval95:
@@ -122,7 +129,7 @@ def label_ties(facts: Facts) -> Finding | None:
         return None
     return Finding(
         "label_ties",
-        "info" if trained < MANY_TIES else "warning",
+        "info" if max(judged, trained) < MANY_TIES else "warning",
         Said("many labels are ties", "许多标签是平局"),
         Said(
             f"No preferred response in {percent(judged)} of the judged and {percent(trained)} of the training "
@@ -147,6 +154,52 @@ def ties_in_training(facts: Facts) -> float:
     """The share of undecided labels in the training data, where it is known."""
     found = facts.measured.beside
     return found.training.ties / found.training.comparisons if found and found.training.comparisons else 0.0
+
+
+def few_rows_weigh(facts: Facts) -> Finding | None:
+    """The weights of the labels are so unequal that a few comparisons decide every figure."""
+    compared = facts.compared
+    n = int(compared.decided.sum()) if compared else 0
+    if compared is None or n < MIN_GROUP or compared.effective >= UNEQUAL * n:
+        return None
+    return Finding(
+        "few_rows_weigh",
+        "warning",
+        Said("a few comparisons carry most of the weight", "少数比较占了大部分权重"),
+        Said(
+            f"By their weights the {n:,} judged comparisons count as {compared.effective:.0f} of equal weight.",
+            f"按权重计算，{n:,} 个被评估的比较只相当于 {compared.effective:.0f} 个等权的比较。",
+        ),
+        Said(
+            "The weights were computed wrongly, or the column that was taken for the weight is another one.",
+            "权重计算有误，或被当作权重的列其实是别的内容。",
+        ),
+        Said("Check the weight column, or evaluate without it.", "检查权重列，或不使用它进行评估。"),
+        {"n": n, "effective": compared.effective},
+        command=commands.inspect(facts),
+    )
+
+
+def test_repeats(facts: Facts) -> Finding | None:
+    """The judged data holds the same comparisons again and again, so that n says more than there is."""
+    counts = facts.measured.beside.judged_repeats if facts.measured.beside else {}
+    total, again = counts.get("comparisons", 0), counts.get("repeated", 0)
+    if not total or again / total < REPEATED:
+        return None
+    return Finding(
+        "test_repeats",
+        "warning",
+        Said("the test data repeats the same comparisons", "测试数据重复相同的比较"),
+        Said(
+            f"Of {total:,} judged comparisons {percent(again / total)} repeat an earlier one: n is in truth "
+            f"{total - again:,}.",
+            f"{total:,} 个被评估的比较中有 {percent(again / total)} 与更早的比较相同：实际的 n 为 {total - again:,}。",
+        ),
+        Said("Rows were copied or joined from several sources.", "行被复制或来自多个来源。"),
+        Said("Remove the repeated rows, and evaluate again.", "移除重复的行，然后重新评估。"),
+        {"n": total, "repeated": again},
+        command=commands.prepare(facts),
+    )
 
 
 def few_prompts(facts: Facts) -> Finding | None:

@@ -16,6 +16,7 @@ from rewardsmith.data.splits.sources import (
 )
 from rewardsmith.errors import DataError, RewardsmithError
 from rewardsmith.files.reading import read_lines, read_object
+from rewardsmith.pipelines.diagnose.origins import How, RunBehind, run_behind
 from rewardsmith.pipelines.run_data import RunData, read_run_data, run_of
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Record
@@ -32,20 +33,32 @@ class CannotMeasure(RewardsmithError):
 class Workbench:
     """A folder with an evaluation, and what belongs to it; every part is opened at most once.
 
-    `folder` is what is judged (a run, or the output of `evaluate`), `run` the run of the model, where it is known.
+    `folder` is what is judged (a run, or the output of `evaluate`), `run` the run of the model, where it is known, and `how`
+    by what it is known. A run whose model only looks alike is `twin`, and not taken for the model's own.
     """
 
     folder: Path
     run: Path | None
     progress: Progress = SILENT
+    how: How = "inside"
+    twin: Path | None = None
 
     @classmethod
     def of(cls, folder: Path, progress: Progress = SILENT) -> "Workbench":
         """The bench of a folder."""
         run = run_of(folder)
-        if run is None and (model := read_object(folder / "evaluation.json").get("model")):
-            run = run_of(str(model))
-        return cls(folder, run, progress)
+        if run is not None:
+            return cls(folder, run, progress)
+        named = str(read_object(folder / "evaluation.json").get("model") or "")
+        behind = run_behind(folder, place_of(named, folder)) if named else RunBehind(None, "unknown")
+        alike = behind.how == "alike"
+        return cls(folder, None if alike else behind.run, progress, behind.how, behind.run if alike else None)
+
+    @functools.cached_property
+    def own(self) -> "Workbench":
+        """The bench of the run's own evaluation, where there is a run or one whose model looks alike; else this one."""
+        run = self.run or self.twin
+        return self if run is None or run == self.folder else Workbench(run, run)
 
     @functools.cached_property
     def evaluation(self) -> Mapping[str, Any]:
@@ -88,7 +101,7 @@ class Workbench:
     @functools.cached_property
     def model_place(self) -> Path:
         """The folder of the saved model."""
-        named = Path(str(self.evaluation.get("model") or self.run or ""))
+        named = place_of(str(self.evaluation.get("model") or self.run or ""), self.folder)
         place = next((folder for folder in (named / "model", named) if (folder / "config.json").is_file()), None)
         if place is None:
             raise CannotMeasure(
@@ -107,6 +120,12 @@ class Workbench:
     def prepared(self) -> bool:
         """Whether `prepare` has looked at the training data before."""
         return self.run is not None and (self.run / "data" / "quality.json").is_file()
+
+
+def place_of(named: str, folder: Path) -> Path:
+    """Where a model is that an evaluation in `folder` names, from the current folder, else from beside the evaluation."""
+    beside = folder.resolve().parent / named
+    return beside if named and not Path(named).exists() and beside.exists() else Path(named)
 
 
 def evaluated_records(evaluation: Mapping[str, Any], sources: Sequence[str]) -> Sequence[Record]:

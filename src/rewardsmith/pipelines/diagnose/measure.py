@@ -1,5 +1,6 @@
 """What `diagnose` measures by itself, within a time limit, and keeps in `measurements.json` so that it is measured once."""
 
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 from rewardsmith.diagnose.stored import MEASURED, VERSION, state_of, stored_measurements
 from rewardsmith.errors import RewardsmithError
 from rewardsmith.files import write_json
-from rewardsmith.pipelines.diagnose.bench import Workbench
+from rewardsmith.pipelines.diagnose.bench import CannotMeasure, Workbench
 from rewardsmith.pipelines.diagnose.hundred_pairs import hundred_pairs
 from rewardsmith.pipelines.diagnose.measurements import MEASUREMENTS, Measurement
 from rewardsmith.progress import SILENT, Progress
@@ -21,6 +22,7 @@ UNTOLD = 0.7
 
 WHAT: dict[str, str] = {
     "data": "whether the data is still what the run was trained on",
+    "origin": "which run the model comes from",
     "contract": "whether the model scores under the contract it was trained with",
     "model": "whether the saved model can be opened",
     "rescored": "whether the saved model gives the rewards of the evaluation",
@@ -29,6 +31,8 @@ WHAT: dict[str, str] = {
     "rule": "how well simple features predict the training labels",
     "head": "whether a linear head fitted on the model's features beats its own",
     "wrong_labels": "the share of wrong labels",
+    "groups": "whether the labels of one annotator, source or other group are contrary to the others",
+    "templates": "whether the model ranks better under another chat template",
     "hundred": "whether the model can learn 100 pairs",
 }
 """What each measurement tells, for the list of what was not checked."""
@@ -37,7 +41,7 @@ WHAT: dict[str, str] = {
 def measured(folder: Path, *, seconds: float, progress: Progress = SILENT) -> Mapping[str, Any]:
     """The measurements of a run folder, or of the output of `evaluate`: those that are stored, and the others made now.
 
-    A measurement that is not finished within `seconds` lets the next ones wait; each that was not made is named under
+    Once `seconds` have been used (see `Stopwatch`) no further one is started; each that was not made is named under
     `not_checked` with the reason. Stored ones count as long as model, evaluation and data are the same files.
     """
     stored = stored_measurements(folder)
@@ -45,29 +49,51 @@ def measured(folder: Path, *, seconds: float, progress: Progress = SILENT) -> Ma
     done = set(map(str, found.pop("done", ())))
     found.pop("not_checked", None)
     bench = Workbench.of(folder, progress)
-    begin = time.monotonic()
+    watch = Stopwatch()
     missing: list[dict[str, str]] = []
     for name, measurement in {**MEASUREMENTS, **CONDITIONAL}.items():
         if name in done or (name in CONDITIONAL and not wanted(bench, found)):
             continue
-        if time.monotonic() - begin > seconds:
+        if watch.seconds > seconds:
             missing.append(told(name, "the time limit was reached", "--time-limit"))
             continue
         try:
             with progress.task(f"measuring: {name}", None, "steps"):
                 found |= measurement(bench)
             done.add(name)
-        except RewardsmithError as error:
+        except CannotMeasure as error:
             missing.append(told(name, str(error)))
+        except RewardsmithError as error:
+            missing.append(told(name, str(error)) | {"failed": "yes"})
     found |= {"done": sorted(done), "not_checked": missing}
     if found != stored:
         write_json(folder / MEASURED, {"version": VERSION, "key": state_of(folder), **found})
     return found
 
 
+class Stopwatch:
+    """Seconds used since it was made: of the clock or of the processor (this process and its children), whichever is less.
+
+    Another program that takes the processor away does not count, and neither do more threads that work at the same time.
+    """
+
+    def __init__(self) -> None:
+        self.clock, self.processor = time.monotonic(), processor_seconds()
+
+    @property
+    def seconds(self) -> float:
+        """How many by now."""
+        return min(time.monotonic() - self.clock, processor_seconds() - self.processor)
+
+
+def processor_seconds() -> float:
+    """Processor time of this process and of the children that ended."""
+    return sum(os.times()[:4])
+
+
 def told(name: str, why: str, bring: str = "") -> dict[str, str]:
     """An entry of `not_checked`."""
-    return {"what": WHAT[name], "why": why, "bring": bring}
+    return {"name": name, "what": WHAT[name], "why": why, "bring": bring}
 
 
 def wanted(bench: Workbench, found: Mapping[str, Any]) -> bool:

@@ -14,15 +14,22 @@ from rewardsmith.files import hash_text
 from rewardsmith.files.reading import read_object
 from rewardsmith.pipelines.beside_training import SAMPLE, ComparedMargins, ends, margins_of, sample_of, spread_over
 from rewardsmith.pipelines.diagnose.bench import CannotMeasure, Workbench
+from rewardsmith.pipelines.diagnose.groups import groups_by_field
+from rewardsmith.pipelines.diagnose.other_templates import under_other_templates
 from rewardsmith.pipelines.evaluate import score_all, training_beside
 from rewardsmith.quality.shortcuts.measure import measure_shortcuts
 from rewardsmith.quality.shortcuts.sample import Sample
+from rewardsmith.scoring.contract import contract_in_short
+from rewardsmith.scoring.trees import Ids
 
 if TYPE_CHECKING:
     from rewardsmith.train.fitting.linear import PairFeatures
 
 RESCORED = 100
 """Records that are scored again: a model that gives other rewards shows it on each."""
+
+OPENED = 50
+"""Records that are tokenized by the saved model: one that refuses texts or meets its pad token in them does so in many."""
 
 HEAD_PAIRS = 2_000
 """Training comparisons that a linear head is fitted on."""
@@ -40,7 +47,10 @@ def data_again(bench: Workbench) -> MeasuredJson:
     """Whether the run's data is still what it was trained on."""
     data = bench.data
     changed = [name for name, same in data.same.items() if same is False]
-    return {"data_changed": list(data.changed), "splits_changed": changed}
+    known = {record.prompt_id for record in data.splits.validation}
+    judged = [] if bench.evaluation.get("split") == "validation" else bench.judged
+    seen = sum(record.prompt_id in known for record in judged) / len(judged) if judged else 0.0
+    return {"data_changed": list(data.changed), "splits_changed": changed, "validation_in_test": seen}
 
 
 def contract_again(bench: Workbench) -> MeasuredJson:
@@ -49,14 +59,27 @@ def contract_again(bench: Workbench) -> MeasuredJson:
         raise CannotMeasure("the model does not lie in a run folder")
     stored, sidecar = read_object(bench.run / "settings.json"), read_object(bench.model_place / "reward.json")
     contract = sidecar.get("contract")
-    if not isinstance(contract, Mapping) or not stored.get("contract"):
-        raise CannotMeasure("the model or the run does not store its scoring contract")
+    if not isinstance(contract, Mapping):
+        return {"contract_changed": differs_from_training(bench, stored)}
     changed = []
-    if hash_text(json.dumps(contract, sort_keys=True))[:16] != stored["contract"]:
+    if stored.get("contract") and hash_text(json.dumps(contract, sort_keys=True))[:16] != stored["contract"]:
         changed.append("contract")
     if stored.get("tokenizer") and str(contract.get("tokenizer_hash", ""))[:16] != stored["tokenizer"]:
         changed.append("tokenizer")
     return {"contract_changed": changed}
+
+
+def differs_from_training(bench: Workbench, settings: Mapping[str, Any]) -> list[str]:
+    """In what a model that came without its contract, as another program exports it, is read otherwise than in training."""
+    trained = read_object(bench.run / "train.json").get("scored_as") if bench.run else None
+    now = contract_in_short(bench.model.contract)
+    before = {"tokenizer": str(settings.get("tokenizer") or ""), **(trained if isinstance(trained, Mapping) else {})}
+    return [name for name, value in now.items() if before.get(name) not in (None, "", value)]
+
+
+def origin_again(bench: Workbench) -> MeasuredJson:
+    """By what the run of the model is known."""
+    return {"origin": bench.how}
 
 
 def model_again(bench: Workbench) -> MeasuredJson:
@@ -65,11 +88,30 @@ def model_again(bench: Workbench) -> MeasuredJson:
         model = bench.model
     except (ModelError, ContractError) as error:
         return {"model_error": str(error)}
-    records = sample_of(bench.judged)[:50]
-    encoded = [ids for record in records for ids in model.encode(record).sequences]
+    records = sample_of(bench.own.judged)[:OPENED]
+    encoded: list[Ids] = []
+    refusals: list[str] = []
+    for record in records:
+        try:
+            encoded += model.encode(record).sequences
+        except ContractError as error:
+            refusals.append(str(error))
     pad = model.contract.pad_token_id
     held = [bool((np.asarray(ids) == pad).any()) for ids in encoded]
-    return {"pad_in_text": float(np.mean(held)) if held else None}
+    refused = (
+        {"refused": len(refusals) / len(records), "refused_before": refused_in(bench.own.evaluation)} if records else {}
+    )
+    return {
+        "pad_in_text": float(np.mean(held)) if held else None,
+        **refused,
+        **({"refusal": refusals[0]} if refusals else {}),
+    }
+
+
+def refused_in(evaluation: Mapping[str, Any]) -> float:
+    """The share of records that the evaluation could not score."""
+    refused, scored = (int(evaluation.get(name) or 0) for name in ("not_scorable", "records"))
+    return refused / (refused + scored) if refused + scored else 0.0
 
 
 def rescored(bench: Workbench) -> MeasuredJson:
@@ -77,7 +119,7 @@ def rescored(bench: Workbench) -> MeasuredJson:
 
     Where a model is judged on other data, this tells whether it is still the one that the run evaluated.
     """
-    own = Workbench(bench.run, bench.run) if bench.run is not None else bench
+    own = bench.own
     known = evaluated_rewards(own)
     ids = {record for record, _ in known}
     records = [record for record in own.judged if record.id in ids]
@@ -91,7 +133,7 @@ def rescored(bench: Workbench) -> MeasuredJson:
     now, before = np.concatenate(list(scored.rewards)).astype(np.float64), np.concatenate(old)
     there = ~np.isnan(before)
     new, then = (margins_of(scored.records, rewards) for rewards in (scored.rewards, old))
-    return {"rescored": beside_each_other(now[there], before[there], new, then)}
+    return {"rescored": {**beside_each_other(now[there], before[there], new, then), "by": bench.how}}
 
 
 def evaluated_rewards(bench: Workbench) -> dict[tuple[str, int], float]:
@@ -234,6 +276,7 @@ def rows_again(bench: Workbench) -> MeasuredJson:
 Measurement = Callable[[Workbench], MeasuredJson]
 MEASUREMENTS: dict[str, Measurement] = {
     "data": data_again,
+    "origin": origin_again,
     "contract": contract_again,
     "model": model_again,
     "rescored": rescored,
@@ -242,5 +285,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "rule": simple_rule,
     "head": fitted_head,
     "wrong_labels": wrong_labels,
+    "groups": groups_by_field,
+    "templates": under_other_templates,
 }
 """Name → measurement, the cheap ones first."""

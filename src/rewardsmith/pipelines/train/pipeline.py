@@ -2,7 +2,7 @@
 
 import contextlib
 import gc
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +13,14 @@ from rewardsmith.files import check_output, claimed, refuse_inside, write_json
 from rewardsmith.files.kinds import RUN
 from rewardsmith.pipelines.publish import card, push
 from rewardsmith.pipelines.publish.hub_names import origin_of
+from rewardsmith.pipelines.run_data import identity_of
 from rewardsmith.pipelines.train.config import Config, check_engine
 from rewardsmith.pipelines.train.frozen_cache import cached_outputs, done_in_words, heads_in_words
 from rewardsmith.pipelines.train.loss import ON_RATINGS, check_labels
 from rewardsmith.pipelines.train.run_folder import (
     begin_run,
     fingerprint_of,
+    keep_ending,
     save_settings,
     seal_run,
     stored_settings,
@@ -33,6 +35,7 @@ from rewardsmith.pipelines.train.setup import (
 )
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Record
+from rewardsmith.scoring.contract import contract_in_short
 from rewardsmith.track.following import following
 from rewardsmith.track.trackers import Job, require
 from rewardsmith.train.engines.deepspeed_config import zero_settings
@@ -127,6 +130,7 @@ def run_together(config: Config, team: "Team", device: str, progress: Progress) 
     begin_peak_memory(model.network.device)
     train, validation = encode_splits(config, splits, model, progress)
     told = {"left_out": train.left_out.to_json(), "left_out_validation": validation.left_out.to_json()}
+    told |= {"scored_as": contract_in_short(model.contract)}
     settings = fit_settings(config, start, train, team, progress)
     fingerprint = fingerprint_of(config, settings, model, train, splits)
     team.agree(fingerprint)
@@ -134,7 +138,10 @@ def run_together(config: Config, team: "Team", device: str, progress: Progress) 
         begin_run(config, fingerprint, processes=team.size, progress=progress)
         save_settings(config, splits, train, validation)
     with following(tracking_jobs(config) if team.leads else [], progress):
-        with cached_outputs(start, train, validation, settings, progress, team):
+        with (
+            telling_why(config, settings, parameters.all, team),
+            cached_outputs(start, train, validation, settings, progress, team),
+        ):
             fitted = fit(config, settings, model, train, validation, fingerprint, team, progress)
         model = trained_model(config, start, fitted.state, team)
         keep_outputs(config, model, fitted)
@@ -151,6 +158,17 @@ def run_together(config: Config, team: "Team", device: str, progress: Progress) 
             learned = learned_from(splits, train)
             result = evaluate_and_report(config, model, splits, held, learned, summary, team, progress)
     return team.from_lead(lambda: result)
+
+
+@contextlib.contextmanager
+def telling_why(config: Config, settings: "FitSettings", parameters: int, team: "Team") -> Iterator[None]:
+    """Whatever ends the training before its end is written into the run folder."""
+    try:
+        yield
+    except BaseException as error:
+        if team.leads:
+            keep_ending(config.output, error, lr=settings.lr, parameters=parameters)
+        raise
 
 
 def share(config: Config, summary: dict[str, Any], progress: Progress) -> None:
@@ -331,7 +349,8 @@ def finish_model(config: Config, model: "RewardModel", splits: Splits, team: "Te
             calibration=calibrate(held.records, held.rewards, fitted_on="validation"),
         )
     if team.leads:
-        model.save(config.output / "model", overwrite=True, training=origin_of(config.model, config.dataset))
+        origin = {**origin_of(config.model, config.dataset), "run": identity_of(config.output)}
+        model.save(config.output / "model", overwrite=True, training=origin)
     return held
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rewardsmith.bench.environment import code_commit, versions
 from rewardsmith.data.splits.sources import Splits, input_files, is_prepared, quarantine_lines
-from rewardsmith.errors import DataError
+from rewardsmith.errors import DataError, RewardsmithError, first_line
 from rewardsmith.files import (
     explained,
     hash_text,
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 SEALED = ("settings.json", "config.yaml", "metrics.jsonl", "train.json", "evaluation.json", "comparisons.jsonl")
 """Files of a run folder, beside those in `data/`, that nothing changes once the run is finished."""
+ENDED = "ended.json"
+"""Why a run came to no end, where it could still tell."""
 STORED = {
     "threads": int | None,
     "tokens_per_microbatch": int | None,
@@ -67,10 +69,24 @@ def begin_run(config: Config, fingerprint: Mapping[str, Any], *, processes: int,
     write_json(config.output / "settings.json", {**fingerprint, **surroundings})
 
 
+def keep_ending(folder: Path, error: BaseException, *, lr: float, parameters: int) -> None:
+    """Write `ended.json`: why a run came to no end, with what the verdict has to know of its settings.
+
+    How far it came stands in `metrics.jsonl`. Where the machine refuses even this, the error itself is what counts.
+    """
+    ended = {"error": type(error).__name__, "message": first_line(error), "lr": lr, "parameters": parameters}
+    with contextlib.suppress(RewardsmithError, OSError):
+        write_json(folder / ENDED, ended)
+
+
 def reopen(folder: Path) -> None:
-    """A run that was finished is no longer: its files change from here on, and none is held against a manifest."""
+    """A run that was finished is no longer: its files change from here on, and none is held against a manifest.
+
+    Why one ended before is no longer true either.
+    """
     path = folder / "train.json"
-    (folder / MANIFEST).unlink(missing_ok=True)
+    for name in (MANIFEST, ENDED):
+        (folder / name).unlink(missing_ok=True)
     with contextlib.suppress(DataError):  # damaged: it is written anew at the end
         if (summary := read_object(path)).get("finished"):
             write_json(path, {**summary, "finished": False})

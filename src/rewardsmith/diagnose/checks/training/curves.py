@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from statistics import median
+from statistics import fmean, median
 
 from rewardsmith.diagnose import commands
 from rewardsmith.diagnose.checks.rewards import slower
@@ -16,8 +16,9 @@ OVERFIT_RISE = 0.02
 """Nats by which held-out loss must rise after its minimum; smaller rises are within the noise of 1,000 pairs
 (standard error of the mean loss about 0.5 / sqrt(1000) = 0.016)."""
 
-STILL_FALLING = 0.01
-"""Nats per validation pass: a smaller fall at the end would not pay for another epoch."""
+STILL_FALLING, PAYS = 0.01, 0.04
+"""Nats by which the last validation pass lies under the one before, from which it is told, and from which more epochs pay:
+of sound small runs that fell by 0.01 to 0.03 at the end, with a decaying rate, half gained nothing from twice the epochs."""
 
 SPIKE_SIGMAS = 10
 """Robust standard deviations above the running median. Batch losses have a heavy right tail: at 6 a healthy run with
@@ -34,6 +35,10 @@ GRADIENT_JUMP = 20
 
 SMALL_NORM = 0.05
 """Median gradient norms under this are those of a run that has nothing more to learn; jumps are then told from this on."""
+
+BORDER, FELL, BACK = 5, 0.1, 0.7
+"""Steps at either end of an epoch that are compared; nats that the loss has to fall within one; and the share of that
+which is back when the next begins, from which it is no noise of batches."""
 
 MEMORISED_GAP = 0.12
 """Points of accuracy between training and held-out comparisons that no healthy run of a few epochs shows."""
@@ -170,7 +175,7 @@ def underfit(facts: Facts) -> Finding | None:
         return None
     return Finding(
         "underfit",
-        "warning",
+        "warning" if fall >= PAYS else "info",
         Said("the held-out loss was still falling at the end", "训练结束时留出集损失仍在下降"),
         Said(
             f"The last of {len(losses)} validation passes is the best: {losses[-1]:.4f}, which is {fall:.4f} below "
@@ -228,6 +233,38 @@ def unstable(facts: Facts) -> Finding | None:
         ),
         {"loss_spikes": spikes[:20], "gradient_jumps": jumps[:20]},
         command=commands.train(facts, *slower(facts), "--warmup", "0.1"),
+    )
+
+
+def falls_back(facts: Facts) -> Finding | None:
+    """The training loss is back at where it began whenever an epoch begins: what was learned is lost in between."""
+    rows = [row for row in facts.curve if row.epoch is not None and row.loss is not None and math.isfinite(row.loss)]
+    epochs = sorted({math.ceil(row.epoch or 0.0) for row in rows})
+    parts = [[row.loss or 0.0 for row in rows if math.ceil(row.epoch or 0.0) == number] for number in epochs]
+    if len(parts) < 2 or min(map(len, parts)) < 5 * BORDER:
+        return None
+    starts = [fmean(part[:BORDER]) for part in parts]
+    ends = [fmean(part[-BORDER:]) for part in parts]
+    back = [(start - end) / max(starts[0] - end, 1e-9) for start, end in zip(starts[1:], ends, strict=False)]
+    fell = min(starts[0] - end for end in ends)
+    if fell < FELL or min(back) < BACK:
+        return None
+    return Finding(
+        "weights_reset",
+        "critical",
+        Said("what was learned is lost at the start of each epoch", "每轮开始时学到的内容都丢失"),
+        Said(
+            f"The training loss falls by at least {fell:.3f} within an epoch, and {percent(min(back))} of that is back at "
+            f"the start of the next, in each of {len(parts)} epochs.",
+            f"训练损失在每轮内至少下降 {fell:.3f}，但在下一轮开始时其中 {percent(min(back))} 又回升（共 {len(parts)} 轮）。",
+        ),
+        Said(
+            "The weights or the optimizer are initialised again, or an old checkpoint is loaded, between epochs.",
+            "在各轮之间重新初始化了权重或优化器，或加载了旧的检查点。",
+        ),
+        Said("Train again in one process from the start to the end.", "在同一进程中从头到尾重新训练。"),
+        {"fell": fell, "back": min(back), "epochs": len(parts)},
+        command=commands.train(facts),
     )
 
 

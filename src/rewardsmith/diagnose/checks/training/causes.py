@@ -15,6 +15,7 @@ from rewardsmith.diagnose.checks.signals import (
     learning_rate,
     sample_of,
     steps_of,
+    stopped_by_divergence,
     tail_loss,
     usual_rate,
 )
@@ -56,8 +57,8 @@ def weak(facts: Facts) -> bool:
 
 
 def severity(facts: Facts) -> Severity:
-    """Critical where nothing was learned."""
-    return "critical" if learned_state(facts) == "no" else "warning"
+    """Critical where nothing was learned, or where the loss ended the run."""
+    return "critical" if learned_state(facts) == "no" or stopped_by_divergence(facts) else "warning"
 
 
 def moved(facts: Facts) -> float | None:

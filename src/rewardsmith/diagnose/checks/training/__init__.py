@@ -1,0 +1,1 @@
+"""Whether the training itself went well: settings, number of steps, curves."""
