@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rewardsmith.diagnose.intervals import Interval95
-from rewardsmith.diagnose.values import count, interval, mapping, number, share
+from rewardsmith.diagnose.values import count, interval, mapping, number, share, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,40 +215,54 @@ def beside_from(row: Mapping[str, Any] | None) -> BesideTraining | None:
     twins = [(Path(str(judged)).name, Path(str(trained)).name) for judged, trained, *_ in overlap.get("examples") or ()]
     examples = tuple(f"{judged} = {trained}" for judged, trained in twins)
     return BesideTraining(
-        overlap={name: count(mapping(overlap, "comparisons"), name) or 0 for name in mapping(overlap, "comparisons")},
+        overlap=counts_of(overlap, "comparisons"),
         new=figures_from(mapping(overlap, "new")),
         examples=examples,
         sample=figures_from(mapping(row, "sample")),
-        repeats={name: count(mapping(row, "repeats"), name) or 0 for name in mapping(row, "repeats")},
+        repeats=counts_of(row, "repeats"),
         training=side_from(mapping(profile, "training"), number(unknown, "training")),
         judged=side_from(mapping(profile, "judged"), number(unknown, "judged")),
-        judged_repeats={
-            name: count(mapping(row, "judged_repeats"), name) or 0 for name in mapping(row, "judged_repeats")
-        },
+        judged_repeats=counts_of(row, "judged_repeats"),
     )
+
+
+def counts_of(row: Mapping[str, Any], name: str) -> dict[str, int]:
+    """An object of counts."""
+    inner = mapping(row, name)
+    return {key: count(inner, key) or 0 for key in inner}
+
+
+def shares_of(row: Mapping[str, Any], name: str) -> dict[str, float]:
+    """An object of counts, each as a share of all."""
+    counts = counts_of(row, name)
+    total = sum(counts.values()) or 1
+    return {key: value / total for key, value in counts.items()}
+
+
+def quantiles_of(row: Mapping[str, Any], name: str) -> tuple[float, ...]:
+    """A list of numbers; empty where it is absent."""
+    values = row.get(name)
+    return tuple(float(value) for value in values) if isinstance(values, Sequence) else ()
+
+
+def names_of(row: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """A list of words; empty where it is absent."""
+    return tuple(map(str, row.get(name) or ()))
 
 
 def side_from(row: Mapping[str, Any], unknown: float | None) -> DataSide:
     """One side of the profile."""
-    languages = mapping(row, "languages")
-    counts = {name: count(languages, name) or 0 for name in languages}
-    total, words = sum(counts.values()) or 1, row.get("words")
-    shares = {name: number / total for name, number in counts.items()}
-    quantiles = tuple(float(value) for value in words) if isinstance(words, Sequence) else ()
     prompts, comparisons, ties = (count(row, name) or 0 for name in ("prompts", "comparisons", "ties"))
-    shapes, read = mapping(row, "shapes"), row.get("prompt_words")
-    number_of = {name: count(shapes, name) or 0 for name in shapes}
-    records = sum(number_of.values()) or 1
     return DataSide(
-        shares,
-        quantiles,
+        shares_of(row, "languages"),
+        quantiles_of(row, "words"),
         prompts,
         comparisons,
         ties,
         unknown,
-        tuple(float(value) for value in read) if isinstance(read, Sequence) else (),
+        quantiles_of(row, "prompt_words"),
         share(row, "same_prompt") or 0.0,
-        {name: value / records for name, value in number_of.items()},
+        shares_of(row, "shapes"),
     )
 
 
@@ -257,33 +271,35 @@ def measured_from(row: Mapping[str, Any], beside: Mapping[str, Any] | None) -> M
     return MeasuredFacts(
         beside=beside_from(beside) or beside_from(mapping(row, "training")),
         rescored=rescored_from(mapping(row, "rescored")),
-        model_error=str(row["model_error"]) if row.get("model_error") else None,
-        contract_changed=tuple(map(str, row.get("contract_changed") or ())),
-        data_changed=tuple(map(str, row.get("data_changed") or ())),
-        splits_changed=tuple(map(str, row.get("splits_changed") or ())),
+        model_error=words(row, "model_error") or None,
+        contract_changed=names_of(row, "contract_changed"),
+        data_changed=names_of(row, "data_changed"),
+        splits_changed=names_of(row, "splits_changed"),
         validation_in_test=share(row, "validation_in_test") or 0.0,
         groups=tuple(groups_from(row.get("groups") or ())),
         templates=tuple(templates_from(row.get("templates") or ())),
         pad_in_text=share(row, "pad_in_text"),
-        origin=str(row.get("origin") or ""),
-        refused=max(0.0, (share(row, "refused") or 0.0) - (share(row, "refused_before") or 0.0)),
-        refusal=str(row.get("refusal") or ""),
+        origin=words(row, "origin"),
+        refused=refused_since(row),
+        refusal=words(row, "refusal"),
         head=head_from(mapping(row, "head")),
         hundred=hundred_from(mapping(row, "hundred")),
         wrong=wrong_from(mapping(row, "wrong_labels")),
         rule=rule_from(mapping(row, "rule")),
-        done=tuple(map(str, row.get("done") or ())),
-        not_checked=tuple(
-            NotMeasured(
-                str(one.get("what")),
-                str(one.get("why")),
-                str(one.get("bring") or ""),
-                str(one.get("name") or ""),
-                bool(one.get("failed")),
-            )
-            for one in row.get("not_checked") or ()
-        ),
+        done=names_of(row, "done"),
+        not_checked=tuple(map(not_measured_from, row.get("not_checked") or ())),
     )
+
+
+def refused_since(row: Mapping[str, Any]) -> float:
+    """The share of held-out texts that the model refuses, beyond that which the evaluation could not score."""
+    return max(0.0, (share(row, "refused") or 0.0) - (share(row, "refused_before") or 0.0))
+
+
+def not_measured_from(row: Mapping[str, Any]) -> NotMeasured:
+    """An entry of `not_checked`."""
+    what, why, bring, name = (words(row, key) for key in ("what", "why", "bring", "name"))
+    return NotMeasured(what, why, bring, name, bool(row.get("failed")))
 
 
 def rescored_from(row: Mapping[str, Any]) -> Rescored | None:

@@ -3,7 +3,7 @@
 The conditions are strict: what is not measured is unknown, never yes. docs/diagnosis.md has them as a table.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rewardsmith.diagnose import commands
@@ -175,8 +175,14 @@ def open_questions(facts: Facts, findings: Sequence[Finding]) -> tuple[Open, ...
     for one in measured.not_checked:
         why = Said(one.why, say(one.why, "zh"))
         found.append(Open(Said(one.what, say(one.what, "zh")), why, commands.diagnose(facts) if one.bring else ""))
+    return (*found, *never_asked(facts))
+
+
+def never_asked(facts: Facts) -> Iterator[Open]:
+    """What nothing was measured or made for."""
+    measured = facts.measured
     if not measured.done and facts.place:
-        found.append(
+        yield (
             Open(
                 Said(
                     "whether the saved model gives these rewards, and what the causes are",
@@ -187,7 +193,7 @@ def open_questions(facts: Facts, findings: Sequence[Finding]) -> tuple[Open, ...
             )
         )
     if facts.audit is None and facts.place:
-        found.append(
+        yield (
             Open(
                 Said("biases of the reward", "奖励的偏差"),
                 Said("there is no audit.json", "没有 audit.json"),
@@ -195,10 +201,9 @@ def open_questions(facts: Facts, findings: Sequence[Finding]) -> tuple[Open, ...
             )
         )
     if measured.beside is None:
-        found.append(
+        yield (
             Open(
                 Said("overlap of test and training data", "测试数据与训练数据的重叠"),
                 Said("the training data is not known or cannot be read", "训练数据未知或无法读取"),
             )
         )
-    return tuple(found)

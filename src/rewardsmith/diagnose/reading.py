@@ -37,6 +37,9 @@ SAME_LOSS = 1e-3
 OF_VALIDATION = {"val_acc", "val_accuracy", "eval_accuracy", "val_loss", "eval_loss"}
 """Names of figures that can only be those of validation data."""
 
+OF_AN_END = {"lr", "parameters"}
+"""What of `ended.json` stands in for train.json, which a run that did not end has not written."""
+
 CALIBRATION_ERRORS = (
     "ece",
     "ece_noise_floor",
@@ -121,9 +124,7 @@ def facts_from_folder(folder: Path, *, running: bool = False) -> Facts:
     missing, is_run = missing_in(folder), (folder / "settings.json").is_file()
     refuse_changed(folder, [name for name in EXPECTED if name not in missing])
     ended = read_object(folder / "ended.json")
-    training = read_object(folder / "train.json") or {
-        name: ended[name] for name in ("lr", "parameters") if name in ended
-    }
+    training = read_object(folder / "train.json") or {name: ended[name] for name in OF_AN_END & ended.keys()}
     evaluation = read_object(folder / "evaluation.json")
     curve, passes, notes = read_metrics(folder / "metrics.jsonl")
     with taking_from(folder / "train.json"):
@@ -142,10 +143,9 @@ def facts_from_folder(folder: Path, *, running: bool = False) -> Facts:
         notes=(*(f"{name} is missing" for name in lacking(missing)), *notes),
         place=str(folder),
         died=is_run and not running and not training.get("finished"),
-        ended=str(ended.get("message") or ""),
+        ended=values.words(ended, "message"),
     )
     facts = with_files(facts, folder, evaluation)
-    facts = replace(facts, disagreements=disagreements(facts, read_object(folder / "settings.json"), evaluation))
     return with_last_pass(facts) if not evaluation else with_reward_spread(facts)
 
 
@@ -176,14 +176,15 @@ def with_files(facts: Facts, folder: Path, evaluation: Mapping[str, Any]) -> Fac
     with taking_from(folder / "evaluation.json"):
         measured = measured_from(stored, evaluation.get("training"))
     rows = values.mapping(stored, "rows")
-    return replace(
+    facts = replace(
         facts,
         compared=gather(read_lines(comparisons)) if comparisons.exists() else None,
         data=read_data(folder / "data") or (data_facts({}, rows) if rows else None),
         measured=measured,
         audit=effects,
-        model=str(folder / "model") if (folder / "model").is_dir() else str(evaluation.get("model") or ""),
+        model=str(folder / "model") if (folder / "model").is_dir() else values.words(evaluation, "model"),
     )
+    return replace(facts, disagreements=disagreements(facts, read_object(folder / "settings.json"), evaluation))
 
 
 def training_figures(training: Mapping[str, Any]) -> dict[str, Any]:

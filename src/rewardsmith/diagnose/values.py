@@ -49,6 +49,11 @@ def interval(row: Mapping[str, Any], name: str) -> Interval95 | None:
     return None if low is None or high is None else Interval95(low, high)
 
 
+def words(row: Mapping[str, Any], name: str) -> str:
+    """A text; "" where it is absent or null."""
+    return str(row.get(name) or "")
+
+
 def mapping(row: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """An object, empty where absent or null; DataError for another shape."""
     value = row.get(name)

@@ -199,11 +199,9 @@ def label_of(answers: Sequence[Finding]) -> str:
     forced = next((DECIDED_BY[finding.id] for finding in urgent if finding.id in DECIDED_BY), None)
     if forced is not None:
         return forced
-    if any(finding.severity == "critical" for finding in urgent):
-        return "not_usable"
-    if any(finding.id in WITHHOLDS for finding in answers):
-        return "undecided"
-    return "usable_with_care" if urgent else "good"
+    if urgent:
+        return "not_usable" if urgent[0].severity == "critical" else "usable_with_care"
+    return "undecided" if any(finding.id in WITHHOLDS for finding in answers) else "good"
 
 
 def deciding(label: str, answers: Sequence[Finding]) -> list[Finding]:

@@ -136,20 +136,25 @@ def profile_of(records: Sequence[Record]) -> dict[str, Any]:
     """
     read = spread_over(records)
     texts = [whole_text(record) for record in read]
-    words = [length_in_words(response.text) for record in read for response in record.responses]
-    prompt_lengths = [length_in_words(prompt_text(record)) for record in read]
-    same = max(Counter(record.prompt_id for record in records).values(), default=0)
+    shapes = Counter(" ".join(turn.role for turn in record.prompt) for record in read)
+    prompts = Counter(record.prompt_id for record in records)
     comparisons = [c for record in records for c in record.comparisons]
     return {
         "languages": dict(Counter(map(language_of, texts)).most_common()),
-        "words": [float(value) for value in np.quantile(words, (0.1, 0.5, 0.9))] if words else None,
-        "prompt_words": [float(value) for value in np.quantile(prompt_lengths, (0.1, 0.5, 0.9))] if read else None,
-        "same_prompt": same / len(records) if records else 0.0,
-        "shapes": dict(Counter(" ".join(turn.role for turn in record.prompt) for record in read).most_common(SHAPES)),
-        "prompts": len({record.prompt_id for record in records}),
+        "words": lengths_of(response.text for record in read for response in record.responses),
+        "prompt_words": lengths_of(map(prompt_text, read)),
+        "same_prompt": max(prompts.values(), default=0) / max(1, len(records)),
+        "shapes": dict(shapes.most_common(SHAPES)),
+        "prompts": len(prompts),
         "comparisons": len(comparisons),
         "ties": sum(c.is_tie for c in comparisons),
     }
+
+
+def lengths_of(texts: Iterable[str]) -> list[float] | None:
+    """The 10 %, 50 % and 90 % quantiles of their lengths in words; None for no texts."""
+    words = [length_in_words(text) for text in texts]
+    return [float(value) for value in np.quantile(words, (0.1, 0.5, 0.9))] if words else None
 
 
 def repeats_in(records: Sequence[Record]) -> dict[str, int]:

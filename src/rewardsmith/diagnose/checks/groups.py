@@ -4,12 +4,10 @@ from rewardsmith.diagnose import commands
 from rewardsmith.diagnose.checks.slices import NAMED, weakest, widened
 from rewardsmith.diagnose.facts import Facts, GroupFacts
 from rewardsmith.diagnose.finding import Finding, Said, percent
+from rewardsmith.diagnose.measured import FieldGroups
 
 FEWEST = 20
 """Comparisons of a group from which it is judged."""
-
-OTHERS = 0.6
-"""Accuracy that the rest of the comparisons has to have, with its whole interval above one half."""
 
 
 def failing_groups(facts: Facts) -> Finding | None:
@@ -18,18 +16,11 @@ def failing_groups(facts: Facts) -> Finding | None:
     All groups of all fields are taken together (Bonferroni, see `widened`). Among comparisons that were trained on, such
     labels contradict the others: the model had them before its eyes and learned the opposite.
     """
-    listed = [
-        (fields.field, fields.trained, GroupFacts(name, one.n, one.accuracy, one.accuracy_interval))
-        for fields in facts.measured.groups
-        for name, one in fields.values.items()
-        if one.n >= FEWEST
-    ]
-    right = {(field, trained) for field, trained, group in listed if widened(group, len(listed)).low > 0.5}
-    failing = [one for one in listed if one[:2] in right and widened(one[2], len(listed)).high < 0.5]
-    if not failing or already_told(facts, failing):
+    total = sum(len(large(fields)) for fields in facts.measured.groups)
+    found = next((one for one in facts.measured.groups if untold(facts, one, contrary(large(one), total))), None)
+    if found is None:
         return None
-    field, trained = failing[0][:2]
-    groups = sorted((group for *of, group in failing if of == [field, trained]), key=lambda group: group.accuracy)
+    field, trained, groups = found.field, found.trained, contrary(large(found), total)
     names, where = weakest(groups), Said("training", "训练") if trained else Said("judged", "被评估的")
     first = groups[0].label if len(groups) <= NAMED else f"{len(groups)} values"
     return Finding(
@@ -57,7 +48,20 @@ def failing_groups(facts: Facts) -> Finding | None:
     )
 
 
-def already_told(facts: Facts, failing: list[tuple[str, bool, GroupFacts]]) -> bool:
-    """Whether these are the categories of the evaluation, which are a finding of their own."""
+def large(fields: FieldGroups) -> list[GroupFacts]:
+    """The groups of a field with enough comparisons, the worst first."""
+    groups = [GroupFacts(name, one.n, one.accuracy, one.accuracy_interval) for name, one in fields.values.items()]
+    return sorted((group for group in groups if group.n >= FEWEST), key=lambda group: group.accuracy)
+
+
+def contrary(groups: list[GroupFacts], total: int) -> list[GroupFacts]:
+    """Those on which the model is wrong, at the level that `total` groups together keep, where it is right on another."""
+    if not any(widened(group, total).low > 0.5 for group in groups):
+        return []
+    return [group for group in groups if widened(group, total).high < 0.5]
+
+
+def untold(facts: Facts, fields: FieldGroups, groups: list[GroupFacts]) -> bool:
+    """Whether there are such groups, other than the categories of the evaluation, which are a finding of their own."""
     known = {group.label for group in facts.by_category}
-    return all(not trained and group.label in known for _, trained, group in failing)
+    return bool(groups) and (fields.trained or not all(group.label in known for group in groups))

@@ -263,26 +263,33 @@ def word_parts(found: BesideTraining) -> list[Said]:
 
 def prompt_parts(found: BesideTraining) -> list[Said]:
     """Prompts as clauses: lost or all the same on one side, of another length, or conversations of another shape."""
-    parts = [*same_prompts(found.judged, found.training)]
-    own, judged = found.training.prompt_words, found.judged.prompt_words
-    if own and judged and not parts and max(own[1], judged[1]) >= LENGTHS * max(1.0, min(own[1], judged[1])):
-        parts.append(
-            Said(
-                f"its prompts have a median of {judged[1]:.0f} words, those of training {own[1]:.0f}",
-                f"其提示词的词数中位数为 {judged[1]:.0f}，训练数据为 {own[1]:.0f}",
-            )
+    judged, trained = found.judged, found.training
+    parts = [*same_prompts(judged, trained)] or [*prompt_lengths(judged, trained)]
+    return [*parts, *shapes(judged, trained)]
+
+
+def prompt_lengths(judged: DataSide, trained: DataSide) -> Iterator[Said]:
+    """Prompts whose lengths differ by a factor."""
+    if not judged.prompt_words or not trained.prompt_words:
+        return
+    one, other = judged.prompt_words[1], trained.prompt_words[1]
+    if max(one, other) >= LENGTHS * max(1.0, min(one, other)):
+        yield Said(
+            f"its prompts have a median of {one:.0f} words, those of training {other:.0f}",
+            f"其提示词的词数中位数为 {one:.0f}，训练数据为 {other:.0f}",
         )
-    names = found.training.shapes.keys() | found.judged.shapes.keys()
-    apart = sum(abs(found.training.shapes.get(n, 0.0) - found.judged.shapes.get(n, 0.0)) for n in names) / 2
-    if found.training.shapes and found.judged.shapes and apart >= SHAPES_APART:
-        most = [max(side.shapes, key=lambda name: side.shapes[name]) or "-" for side in (found.judged, found.training)]
-        parts.append(
-            Said(
-                f"its prompts mostly have the turns [{most[0]}], those of training [{most[1]}]",
-                f"其提示词的轮次多为 [{most[0]}]，训练数据多为 [{most[1]}]",
-            )
-        )
-    return parts
+
+
+def shapes(judged: DataSide, trained: DataSide) -> Iterator[Said]:
+    """Conversations whose turns are by other roles: the total variation distance between both sides."""
+    one, other = judged.shapes, trained.shapes
+    if not one or not other or sum(abs(one.get(n, 0.0) - other.get(n, 0.0)) for n in {*one, *other}) / 2 < SHAPES_APART:
+        return
+    most = [max(side, key=lambda name: side[name]) or "-" for side in (one, other)]
+    yield Said(
+        f"its prompts mostly have the turns [{most[0]}], those of training [{most[1]}]",
+        f"其提示词的轮次多为 [{most[0]}]，训练数据多为 [{most[1]}]",
+    )
 
 
 def same_prompts(judged: DataSide, trained: DataSide) -> Iterator[Said]:

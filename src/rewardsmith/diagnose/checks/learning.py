@@ -179,8 +179,7 @@ def worse_than_constant(facts: Facts) -> Finding | None:
     if spread is None and not facts.n:
         return None
     cooled = loss_at_temperature(facts)
-    only_scale = learned_state(facts) == "yes" and cooled is not None and cooled < CHANCE_LOSS - AT_CHANCE
-    cause, action, command = SCALE_ALONE if only_scale else TOO_LONG
+    cause, action, command = SCALE_ALONE if only_scale(facts, cooled) else TOO_LONG
     return Finding(
         "worse_than_constant",
         "critical" if facts.loss > 2 * CHANCE_LOSS or learned_state(facts) != "yes" else "warning",
@@ -194,6 +193,11 @@ def worse_than_constant(facts: Facts) -> Finding | None:
         {**figures(facts), "loss_at_temperature": cooled},
         command=command(facts),
     )
+
+
+def only_scale(facts: Facts, cooled: float | None) -> bool:
+    """Whether the margins, divided by the temperature, are better than a constant."""
+    return learned_state(facts) == "yes" and cooled is not None and cooled < CHANCE_LOSS - AT_CHANCE
 
 
 def stop_early(facts: Facts) -> str:

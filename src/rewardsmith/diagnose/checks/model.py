@@ -117,10 +117,8 @@ def model_unreadable(facts: Facts) -> Finding | None:
 def model_changed(facts: Facts) -> Finding | None:
     """The saved model gives other rewards than those of the evaluation."""
     found = facts.measured.rescored
-    if found is None or found.largest <= SAME * max(found.spread, 1e-12):
+    if found is None or not differs(found):
         return None
-    if found.by == "alike" and (found.accuracy_before or 0.0) - (found.accuracy_now or 0.0) < MUCH_WORSE:
-        return None  # as good as the run whose model looks alike: another training of the same kind
     pattern = pattern_of(found)
     if pattern == "rounded":
         return None
@@ -149,6 +147,16 @@ def model_changed(facts: Facts) -> Finding | None:
         {"pattern": pattern, "correlation": found.correlation, "slope": found.slope, "largest": found.largest},
         command=commands.verify(facts),
     )
+
+
+def differs(found: Rescored) -> bool:
+    """Whether the rewards are others than before; of a model that only looks alike, whether they are much worse.
+
+    One that is as good as the run close by is another training of the same kind.
+    """
+    if found.largest <= SAME * max(found.spread, 1e-12):
+        return False
+    return found.by != "alike" or (found.accuracy_before or 0.0) - (found.accuracy_now or 0.0) >= MUCH_WORSE
 
 
 def pattern_of(found: Rescored) -> str:

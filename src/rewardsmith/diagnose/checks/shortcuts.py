@@ -83,7 +83,7 @@ def length_bias(facts: Facts) -> Finding | None:
     evidence = length_evidence(shorter, longer, gap, spread)
     if min(shorter.n, longer.n) < MIN_GROUP or np.isnan(spread.low):
         return length_bias_unknown(facts, evidence, told)
-    if abs(gap) >= LENGTH_GAP and (spread.low > LENGTH_LEAST or spread.high < -LENGTH_LEAST):
+    if abs(gap) >= LENGTH_GAP and max(spread.low, -spread.high) > LENGTH_LEAST:
         return length_followed(facts, shorter if gap > 0 else longer, gap, evidence, told)
     if max(-spread.low, spread.high) < LENGTH_GAP:
         title = Said("a strong length bias is excluded", "已排除明显的长度偏差")

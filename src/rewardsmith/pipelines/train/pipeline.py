@@ -2,7 +2,7 @@
 
 import contextlib
 import gc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,11 +20,11 @@ from rewardsmith.pipelines.train.loss import ON_RATINGS, check_labels
 from rewardsmith.pipelines.train.run_folder import (
     begin_run,
     fingerprint_of,
-    keep_ending,
     save_settings,
     seal_run,
     stored_settings,
     summarize_run,
+    telling_why,
 )
 from rewardsmith.pipelines.train.setup import (
     Start,
@@ -139,7 +139,7 @@ def run_together(config: Config, team: "Team", device: str, progress: Progress) 
         save_settings(config, splits, train, validation)
     with following(tracking_jobs(config) if team.leads else [], progress):
         with (
-            telling_why(config, settings, parameters.all, team),
+            telling_why(config.output if team.leads else None, lr=settings.lr, parameters=parameters.all),
             cached_outputs(start, train, validation, settings, progress, team),
         ):
             fitted = fit(config, settings, model, train, validation, fingerprint, team, progress)
@@ -158,17 +158,6 @@ def run_together(config: Config, team: "Team", device: str, progress: Progress) 
             learned = learned_from(splits, train)
             result = evaluate_and_report(config, model, splits, held, learned, summary, team, progress)
     return team.from_lead(lambda: result)
-
-
-@contextlib.contextmanager
-def telling_why(config: Config, settings: "FitSettings", parameters: int, team: "Team") -> Iterator[None]:
-    """Whatever ends the training before its end is written into the run folder."""
-    try:
-        yield
-    except BaseException as error:
-        if team.leads:
-            keep_ending(config.output, error, lr=settings.lr, parameters=parameters)
-        raise
 
 
 def share(config: Config, summary: dict[str, Any], progress: Progress) -> None:

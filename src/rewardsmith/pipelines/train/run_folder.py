@@ -3,7 +3,7 @@
 import contextlib
 import datetime
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -69,14 +69,21 @@ def begin_run(config: Config, fingerprint: Mapping[str, Any], *, processes: int,
     write_json(config.output / "settings.json", {**fingerprint, **surroundings})
 
 
-def keep_ending(folder: Path, error: BaseException, *, lr: float, parameters: int) -> None:
-    """Write `ended.json`: why a run came to no end, with what the verdict has to know of its settings.
+@contextlib.contextmanager
+def telling_why(folder: Path | None, *, lr: float, parameters: int) -> Iterator[None]:
+    """Whatever ends the training before its end is written into the run folder (None: no run of this process).
 
-    How far it came stands in `metrics.jsonl`. Where the machine refuses even this, the error itself is what counts.
+    `ended.json` holds the error and what the verdict has to know of the settings; how far the run came stands in
+    `metrics.jsonl`. Where the machine refuses even this, the error itself is what counts.
     """
-    ended = {"error": type(error).__name__, "message": first_line(error), "lr": lr, "parameters": parameters}
-    with contextlib.suppress(RewardsmithError, OSError):
-        write_json(folder / ENDED, ended)
+    try:
+        yield
+    except BaseException as error:
+        ended = {"error": type(error).__name__, "message": first_line(error), "lr": lr, "parameters": parameters}
+        if folder is not None:
+            with contextlib.suppress(RewardsmithError, OSError):
+                write_json(folder / ENDED, ended)
+        raise
 
 
 def reopen(folder: Path) -> None:

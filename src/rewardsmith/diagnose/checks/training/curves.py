@@ -238,34 +238,47 @@ def unstable(facts: Facts) -> Finding | None:
 
 def falls_back(facts: Facts) -> Finding | None:
     """The training loss is back at where it began whenever an epoch begins: what was learned is lost in between."""
-    rows = [row for row in facts.curve if row.epoch is not None and row.loss is not None and math.isfinite(row.loss)]
-    epochs = sorted({math.ceil(row.epoch or 0.0) for row in rows})
-    parts = [[row.loss or 0.0 for row in rows if math.ceil(row.epoch or 0.0) == number] for number in epochs]
+    parts = losses_by_epoch(facts.curve)
     if len(parts) < 2 or min(map(len, parts)) < 5 * BORDER:
         return None
-    starts = [fmean(part[:BORDER]) for part in parts]
-    ends = [fmean(part[-BORDER:]) for part in parts]
-    back = [(start - end) / max(starts[0] - end, 1e-9) for start, end in zip(starts[1:], ends, strict=False)]
-    fell = min(starts[0] - end for end in ends)
-    if fell < FELL or min(back) < BACK:
+    fell, back = fall_and_return(parts)
+    if fell < FELL or back < BACK:
         return None
     return Finding(
         "weights_reset",
         "critical",
         Said("what was learned is lost at the start of each epoch", "每轮开始时学到的内容都丢失"),
         Said(
-            f"The training loss falls by at least {fell:.3f} within an epoch, and {percent(min(back))} of that is back at "
+            f"The training loss falls by at least {fell:.3f} within an epoch, and {percent(back)} of that is back at "
             f"the start of the next, in each of {len(parts)} epochs.",
-            f"训练损失在每轮内至少下降 {fell:.3f}，但在下一轮开始时其中 {percent(min(back))} 又回升（共 {len(parts)} 轮）。",
+            f"训练损失在每轮内至少下降 {fell:.3f}，但在下一轮开始时其中 {percent(back)} 又回升（共 {len(parts)} 轮）。",
         ),
         Said(
             "The weights or the optimizer are initialised again, or an old checkpoint is loaded, between epochs.",
             "在各轮之间重新初始化了权重或优化器，或加载了旧的检查点。",
         ),
         Said("Train again in one process from the start to the end.", "在同一进程中从头到尾重新训练。"),
-        {"fell": fell, "back": min(back), "epochs": len(parts)},
+        {"fell": fell, "back": back, "epochs": len(parts)},
         command=commands.train(facts),
     )
+
+
+def losses_by_epoch(curve: tuple[CurvePoint, ...]) -> list[list[float]]:
+    """The finite losses of each epoch, in order; none of a curve that does not say its epochs."""
+    parts: dict[int, list[float]] = {}
+    for row in curve:
+        if row.epoch is not None and row.loss is not None and math.isfinite(row.loss):
+            parts.setdefault(math.ceil(row.epoch), []).append(row.loss)
+    return [parts[number] for number in sorted(parts)]
+
+
+def fall_and_return(parts: list[list[float]]) -> tuple[float, float]:
+    """The smallest fall from the first start to the end of an epoch, and the smallest share of one that is back at the next
+    start.
+    """
+    starts, ends = [fmean(part[:BORDER]) for part in parts], [fmean(part[-BORDER:]) for part in parts]
+    shares = [(start - end) / max(starts[0] - end, 1e-9) for start, end in zip(starts[1:], ends, strict=False)]
+    return starts[0] - max(ends), min(shares)
 
 
 def loss_spikes(curve: tuple[CurvePoint, ...]) -> list[int]:
