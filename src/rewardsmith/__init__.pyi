@@ -261,6 +261,7 @@ def evaluate(
     benchmark: str | None = None,
     split: str | None = None,
     validation: str | Path | Loaded | Table | Iterable[Any] = (),
+    calibrated: bool = False,
     attribute: str = "overall",
     output: str | Path | None = None,
     dtype: Literal["auto", "fp32", "bf16", "fp16"] = "fp32",
@@ -288,6 +289,8 @@ def evaluate(
         split: Split of prepared or synthetic data: train, validation, test (default: test for prepared data, else
             all data).
         validation: Data to fit the temperature and the length rule on (default: 5-fold cross-validation by prompt).
+        calibrated: Compare raw and calibrated rewards, by the calibration stored in the model, with paired
+            intervals.
         map: Column mapping, for example prompt=instruction or chosen=annotations.best.
         attribute: Attribute to evaluate on if the data has several, such as helpful or safe.
         output: Output folder for evaluation.json and comparisons.jsonl, which diagnose and compare read.
@@ -412,6 +415,7 @@ def score(
     *,
     best_of: bool = False,
     per_token: bool = False,
+    calibrated: bool = False,
     tokens_per_batch: int | None = None,
     dtype: Literal["auto", "fp32", "bf16", "fp16"] = "fp32",
     device: str = "auto",
@@ -438,6 +442,8 @@ def score(
         best_of: Add `best`, the index of the response with the highest reward.
         per_token: Add `per_token`: for each response the ids and texts of its tokens and the value at each, as a
             critic gives them.
+        calibrated: Add `calibrated_rewards` and `p_better` (probability of being better than another response of
+            the row), by the calibration stored in the model.
         tokens_per_batch: Tokens per forward pass (default by device).
         dtype: Precision of the backbone: fp32, auto, bf16, fp16.
         device: Device: auto, cpu, cuda, cuda:1, mps.
@@ -458,6 +464,7 @@ def score(
     *,
     best_of: bool = False,
     per_token: bool = False,
+    calibrated: bool = False,
     tokens_per_batch: int | None = None,
     dtype: Literal["auto", "fp32", "bf16", "fp16"] = "fp32",
     device: str = "auto",
@@ -484,6 +491,8 @@ def score(
         best_of: Add `best`, the index of the response with the highest reward.
         per_token: Add `per_token`: for each response the ids and texts of its tokens and the value at each, as a
             critic gives them.
+        calibrated: Add `calibrated_rewards` and `p_better` (probability of being better than another response of
+            the row), by the calibration stored in the model.
         tokens_per_batch: Tokens per forward pass (default by device).
         dtype: Precision of the backbone: fp32, auto, bf16, fp16.
         device: Device: auto, cpu, cuda, cuda:1, mps.

@@ -42,7 +42,7 @@ FLAGS = {
     ("prepare", "--remove", "contradiction"),
     ("evaluate",),
     ("evaluate", commands.HELD_OUT, "--dtype", "fp32"),
-    ("evaluate", commands.HELD_OUT, "--validation", "VALIDATION_DATA"),
+    ("calibrate", "VALIDATION_DATA", "--method", "isotonic"),
     ("resume",),
     ("inspect",),
     ("verify",),

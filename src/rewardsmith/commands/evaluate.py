@@ -48,6 +48,8 @@ class Config:
     """Split of prepared or synthetic data: train, validation, test (default: test for prepared data, else all data)."""
     validation: tuple[str, ...] = ()
     """Data to fit the temperature and the length rule on (default: 5-fold cross-validation by prompt)."""
+    calibrated: bool = False
+    """Compare raw and calibrated rewards, by the calibration stored in the model, with paired intervals."""
     map: tuple[str, ...] = ()
     """Column mapping, for example prompt=instruction or chosen=annotations.best."""
     attribute: str = "overall"
@@ -81,7 +83,12 @@ class Config:
         from rewardsmith.pipelines.benchmark.catalogue import sources_of
 
         sources_of(str(self.benchmark), self.sources)
-        given = {"--split": self.split, "--validation": self.validation, "--map": self.map}
+        given = {
+            "--split": self.split,
+            "--validation": self.validation,
+            "--map": self.map,
+            "--calibrated": self.calibrated,
+        }
         refused = [flag for flag, value in given.items() if value] + ["--attribute"] * (self.attribute != "overall")
         if refused:
             raise UsageError(f"{', '.join(refused)}: not used with --benchmark, whose rule decides; remove it")
@@ -105,6 +112,7 @@ class Result:
     def to_text(self) -> str:
         """The figures a person asks for first."""
         from rewardsmith.pipelines.benchmark.result import benchmark_lines
+        from rewardsmith.pipelines.calibrate.words import judged_lines
         from rewardsmith.report.figures import table
         from rewardsmith.scoring.left_out import left_out_from
 
@@ -112,7 +120,8 @@ class Result:
         benchmark = summary.get("benchmark")
         own = benchmark_lines(benchmark) if benchmark else ()
         account, held = (left_out_from(summary.get(f"left_out{part}")) for part in ("", "_validation"))
-        lines = [*own, *table(summary), *overlap_line(summary), *account.lines(), *held.lines("validation data")]
+        lines = [*own, *table(summary), *judged_lines(summary), *overlap_line(summary)]
+        lines += [*account.lines(), *held.lines("validation data")]
         return "\n".join(lines)
 
 
@@ -170,6 +179,10 @@ def on_preferences(config: Config, model: "RewardModel", progress: Progress) -> 
     """The evaluation on preference data, and how many rows could not be read."""
     from rewardsmith.pipelines.evaluate import evaluate_records
 
+    if config.calibrated:
+        from rewardsmith.pipelines.score.calibrated import calibration_of
+
+        calibration_of(model, config.model)  # refused before anything is scored
     records, split, read = chosen_records(config, progress)
     quarantined = read["unreadable"].count
     validation, read_for_validation = validation_records(config, progress)
@@ -183,7 +196,16 @@ def on_preferences(config: Config, model: "RewardModel", progress: Progress) -> 
         source=", ".join(config.sources),
         progress=progress,
     )
-    return evaluation, quarantined
+    return with_calibration(model, evaluation) if config.calibrated else evaluation, quarantined
+
+
+def with_calibration(model: "RewardModel", evaluation: "Evaluation") -> "Evaluation":
+    """The evaluation with what the stored calibration changes, under `calibrated`."""
+    from rewardsmith.pipelines.calibrate.pipeline import judge_calibration
+
+    compared = {id(row.record): row for row in evaluation.rows}
+    found = judge_calibration(model, [r.record for r in compared.values()], [r.rewards for r in compared.values()])
+    return replace(evaluation, summary={**evaluation.summary, "calibrated": found})
 
 
 def origin_of(config: Config) -> dict[str, Any]:

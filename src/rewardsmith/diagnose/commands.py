@@ -85,3 +85,8 @@ def audit(facts: Facts, data: str = HELD_OUT) -> str:
     if is_run(facts):
         return line("audit", facts.place, data)
     return line("audit", model_of(facts), data, "--output", beside(facts, "audit"))
+
+
+def calibrate(facts: Facts, data: str = HELD_OUT, *more: Any) -> str:
+    """Fit a calibration of the model on held-out data, and store it in the model."""
+    return line("calibrate", model_of(facts), data, "--update", *more)

@@ -86,7 +86,7 @@ GUIDES: Mapping[str, Guide] = {
             DATA: ("map", "strict"),
             MODEL: ("allow_mismatch", "trust_remote_code"),
             SPEED: ("device", "dtype", "tokens_per_batch", "engine", "workers"),
-            OUTPUT: ("output", "best_of", "per_token", "overwrite"),
+            OUTPUT: ("output", "best_of", "per_token", "calibrated", "overwrite"),
         },
     ),
     "card": Guide("card runs/first --license apache-2.0", "docs/sharing.md"),
@@ -98,9 +98,20 @@ GUIDES: Mapping[str, Guide] = {
         "docs/metrics.md",
         {
             DATA: ("benchmark", "split", "validation", "map", "attribute", "strict"),
-            MODEL: ("allow_mismatch", "trust_remote_code"),
+            MODEL: ("calibrated", "allow_mismatch", "trust_remote_code"),
             SPEED: ("device", "dtype"),
             OUTPUT: ("output", "overwrite"),
+        },
+    ),
+    "calibrate": Guide(
+        "calibrate runs/first data --method length --method temperature -o calibrated",
+        "docs/calibration.md",
+        {
+            DATA: ("split", "overlap", "map", "attribute", "strict"),
+            "Calibration": ("method", "smoother", "smoothing", "length_unit", "seed"),
+            MODEL: ("trust_remote_code",),
+            SPEED: ("device", "dtype"),
+            OUTPUT: ("output", "update", "overwrite"),
         },
     ),
     "audit": Guide(

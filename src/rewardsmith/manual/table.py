@@ -34,6 +34,12 @@ COMMANDS: dict[str, Command] = {
     "score": Command(
         "rewardsmith.commands.score", "rewards for pairs, rankings or single responses", MODEL, ("model", "source")
     ),
+    "calibrate": Command(
+        "rewardsmith.commands.calibrate",
+        "probabilities, and rewards without their trend in length, fitted on held-out data",
+        MODEL,
+        ("model", "sources"),
+    ),
     "card": Command("rewardsmith.commands.card", "write the model card, README.md beside the weights", MODEL, ("run",)),
     "push": Command(
         "rewardsmith.commands.push", "upload a model with its card to the Hugging Face hub", MODEL, ("model", "name")

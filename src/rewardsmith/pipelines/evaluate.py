@@ -12,10 +12,11 @@ from rewardsmith.errors import ContractError, DataError
 from rewardsmith.evaluate.baselines import Baseline, TextPairs
 from rewardsmith.evaluate.calibration import fit_temperature
 from rewardsmith.evaluate.comparisons import Comparisons
+from rewardsmith.evaluate.corrections.calibration import RewardCalibration
 from rewardsmith.evaluate.metrics import decided
 from rewardsmith.evaluate.summary import Summary, summarize
 from rewardsmith.files import write_json, write_jsonl
-from rewardsmith.model.checkpoint.sidecar import FittedTemperature, Normalizer
+from rewardsmith.model.checkpoint.sidecar import Normalizer
 from rewardsmith.pipelines.beside_training import beside_training, margins_of, sample_of
 from rewardsmith.pipelines.ranked_responses import Rewards, rankings_of
 from rewardsmith.progress import SILENT, Progress
@@ -123,7 +124,7 @@ def normalize(rewards: Rewards) -> Normalizer:
     return Normalizer(float(every.mean()), float(every.std()), tuple(map(float, np.quantile(every, QUANTILES))))
 
 
-def calibrate(records: Sequence[Record], rewards: Rewards, *, fitted_on: str) -> FittedTemperature | None:
+def calibrate(records: Sequence[Record], rewards: Rewards, *, fitted_on: str) -> RewardCalibration | None:
     """The temperature that fits these comparisons best; None where it cannot be told."""
     rows = [row for row in compared(records, rewards) if row.comparison.weight > 0]
     if not rows:
@@ -132,7 +133,7 @@ def calibrate(records: Sequence[Record], rewards: Rewards, *, fitted_on: str) ->
     preference = np.array([row.comparison.preference for row in rows])
     weight = np.array([row.comparison.weight for row in rows])
     temperature = fit_temperature(margin, preference, weight=weight)
-    return FittedTemperature(temperature, fitted_on) if np.isfinite(temperature) else None
+    return RewardCalibration(fitted_on, temperature) if np.isfinite(temperature) else None
 
 
 def compared(records: Sequence[Record], rewards: Rewards) -> Iterator[Row]:

@@ -25,8 +25,8 @@ FEWEST = 30
 
 TEMPERATURE = Said(
     "Divide the margins by the stored temperature wherever a probability is needed (P(better), soft labels, "
-    "thresholds). The ranking does not change.",
-    "在需要概率的地方（P(better)、软标签、阈值），将奖励差除以保存的温度；排序不变。",
+    "thresholds); score --calibrated does so. The ranking does not change.",
+    "在需要概率的地方（P(better)、软标签、阈值），将奖励差除以保存的温度（score --calibrated 即如此）；排序不变。",
 )
 
 
@@ -72,11 +72,12 @@ def against_floor(facts: Facts, ece: float, floor: float) -> Finding:
         TEMPERATURE
         if mended
         else Said(
-            "Temperature scaling does not fix this: fit the temperature on data like the test, or use the ranking only.",
-            "温度校准无法修正：在与测试集相似的数据上拟合温度，或只使用排序。",
+            "Temperature scaling does not fix this: fit an isotonic map on held-out data like the test, or use the ranking "
+            "only.",
+            "温度校准无法修正：在与测试集相似的留出数据上拟合保序映射，或只使用排序。",
         ),
         numbers,
-        command="" if mended else commands.evaluate(facts, commands.HELD_OUT, "--validation", "VALIDATION_DATA"),
+        command="" if mended else commands.calibrate(facts, "VALIDATION_DATA", "--method", "isotonic"),
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rewardsmith.errors import ContractError, DataError
+from rewardsmith.evaluate.corrections.calibration import RewardCalibration, calibration_from
 from rewardsmith.files import write_json
 from rewardsmith.files.reading import read_object, refuse_types, taking_from
 from rewardsmith.model.forward.readout import Readout
@@ -23,14 +24,6 @@ class Normalizer:
     mean: float
     std: float
     quantiles: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class FittedTemperature:
-    """Temperature that makes sigma(margin / T) a probability, and what it was fitted on."""
-
-    temperature: float
-    fitted_on: str
 
 
 @dataclass(frozen=True)
@@ -56,7 +49,7 @@ class Sidecar:
     probes: tuple[Probe, ...] = ()
     probed_on: str = "cpu"
     normalizer: Normalizer | None = None
-    calibration: FittedTemperature | None = None
+    calibration: RewardCalibration | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
     offset: float = 0.0
     readout: Readout | None = None
@@ -70,7 +63,7 @@ class Sidecar:
             "version": SIDECAR_VERSION,
             "contract": self.contract.to_json(),
             "normalizer": None if self.normalizer is None else asdict(self.normalizer),
-            "calibration": None if self.calibration is None else asdict(self.calibration),
+            "calibration": None if self.calibration is None else self.calibration.to_json(),
             "offset": self.offset,
             "readout": None if self.readout is None else self.readout.to_json(),
             "heads": self.heads,
@@ -108,7 +101,7 @@ def read_sidecar(value: Mapping[str, Any]) -> Sidecar:
         probes=tuple(read_probe(probe) for probe in value["probes"]),
         probed_on=value.get("probed_on", "cpu"),
         normalizer=read_normalizer(value.get("normalizer")),
-        calibration=read_calibration(value.get("calibration")),
+        calibration=calibration_from(value.get("calibration")),
         training=value.get("training") or {},
         offset=float(value.get("offset", 0.0)),
         readout=Readout.from_json(value.get("readout")),
@@ -130,11 +123,3 @@ def read_normalizer(value: Mapping[str, Any] | None) -> Normalizer | None:
         return None
     refuse_types(value, {"mean": float, "std": float, "quantiles": tuple[float, ...]})
     return Normalizer(value["mean"], value["std"], tuple(value["quantiles"]))
-
-
-def read_calibration(value: Mapping[str, Any] | None) -> FittedTemperature | None:
-    """The temperature from its JSON form."""
-    if not value:
-        return None
-    refuse_types(value, {"temperature": float, "fitted_on": str})
-    return FittedTemperature(**value)

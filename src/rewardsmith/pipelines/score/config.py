@@ -24,6 +24,9 @@ class Config:
     """Add `best`, the index of the response with the highest reward."""
     per_token: bool = False
     """Add `per_token`: for each response the ids and texts of its tokens and the value at each, as a critic gives them."""
+    calibrated: bool = False
+    """Add `calibrated_rewards` and `p_better` (probability of being better than another response of the row), by the
+    calibration stored in the model."""
     tokens_per_batch: int | None = None
     """Tokens per forward pass (default by device)."""
     dtype: DtypeName = "fp32"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rewardsmith.data.splits.sources import input_files
 from rewardsmith.errors import DataError
 from rewardsmith.files import check_output_file, claimed, refuse_inside
+from rewardsmith.pipelines.score.calibrated import FIELDS, CalibratedFields, calibration_of
 from rewardsmith.pipelines.score.config import Config
 from rewardsmith.pipelines.score.counts import RowCounts
 from rewardsmith.pipelines.score.parts import Parts, counts_of, fingerprint, part
@@ -94,6 +95,8 @@ def scored_rows(config: Config, progress: Progress) -> Result:
     deciding = {name: getattr(config, name) for name in DECIDING}
     if model.mismatch:  # told in the rows; parts of others keep their names
         deciding["mismatch"] = True
+    if config.calibrated:
+        deciding["calibration"] = calibration_of(model, config.model).to_json()
     parts = Parts(config.output, fingerprint(model, deciding))
     counts, paths, kept = RowCounts(), [], 0
     with progress.task("scoring", None, "rows") as task, scored(config, model, parts, progress.note) as finished:
@@ -227,16 +230,19 @@ def score_window(
 ) -> Iterator[dict[str, Any]]:
     """Score a stretch of rows; what cannot be scored gets an `error` in its place."""
     rows: list[dict[str, Any]] = []
-    waiting: list[tuple[dict[str, Any], list[int], Sequences]] = []
+    waiting: list[tuple[dict[str, Any], Any, list[int], Sequences]] = []
+    added = CalibratedFields(model, config.model) if config.calibrated else None
     for read in window:
         row = row_of(read)
         rows.append(row)
         encoded = encoded_row(config, model, row, read, counts)
         if encoded is not None:
-            waiting.append((row, *encoded))
-    found = found_of(config, model, [w[2] for w in waiting])
-    for (row, order, _), (values, tokens) in zip(waiting, found, strict=True):
+            waiting.append((row, read.item, *encoded))
+    found = found_of(config, model, [w[3] for w in waiting])
+    for (row, record, order, _), (values, tokens) in zip(waiting, found, strict=True):
         row.update(fields_of(values, tokens, order))
+        if added is not None:
+            row |= added.of(record, values.rewards, order)
         counts.responses += len(values.rewards)
         if config.best_of:
             row["best"] = highest(row["rewards"])
@@ -301,6 +307,7 @@ def encoded_row(
     order = source_order(item, hashed_order=read.hashed_order)
     cut, mismatch = encoded.cuts.any, bool(model.mismatch)
     used = {"rewards": True, "best": config.best_of, COLUMN: config.per_token, "cut": cut, "mismatch": mismatch}
+    used |= dict.fromkeys(FIELDS, config.calibrated)
     fields = [name for name, writes in used.items() if writes]
     refuse_taken(row, item.place, [*fields, *map(field_of, model.columns)])
     if cut:

@@ -211,7 +211,7 @@ def heading(card: ModelCard, lang: Language) -> dict[str, str]:
 def calibrated(sidecar: Sidecar) -> dict[str, str]:
     """The temperature and what it was fitted on; empty where there is none."""
     calibration = sidecar.calibration
-    if calibration is None:
+    if calibration is None or calibration.temperature is None or calibration.length is not None:
         return {"temperature": "", "fitted_on": ""}
     return {"temperature": f"{calibration.temperature:.4g}", "fitted_on": plain(calibration.fitted_on)}
 

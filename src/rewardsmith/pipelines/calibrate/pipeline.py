@@ -1,0 +1,100 @@
+"""The steps of `calibrate`: read held-out data, score it, fit, judge on left-out prompts, store."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rewardsmith.data.splits.sources import hash_records
+from rewardsmith.errors import DataError
+from rewardsmith.evaluate.corrections.calibration import RewardCalibration
+from rewardsmith.evaluate.corrections.effect import CalibrationEffect, measure_effect
+from rewardsmith.evaluate.corrections.fitting import FitChoices, apply_calibration, cross_fitted, fit_calibration
+from rewardsmith.pipelines.calibrate.pairs import length_in, pairs_of
+from rewardsmith.pipelines.calibrate.reading import HeldOut
+from rewardsmith.progress import Progress
+
+if TYPE_CHECKING:
+    from rewardsmith.model.reward_model import RewardModel
+    from rewardsmith.scoring.left_out import LeftOut
+
+
+@dataclass(frozen=True)
+class CalibrationReport:
+    """A fitted calibration and what it does to prompts that it was not fitted on.
+
+    `effect` is cross-validated by prompt; None where four fifths of the data are too few to fit on. `overlap` counts records
+    by how they stand to the training data, None where that is not known; `dropped` of them were left out. `stored` is the
+    reward.json that holds the calibration, None where nothing was written.
+    """
+
+    calibration: RewardCalibration
+    effect: CalibrationEffect | None
+    overlap: Mapping[str, int] | None
+    dropped: int
+    quarantined: int
+    left_out: "LeftOut"
+    stored: Path | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it, the curves included."""
+        return {
+            "methods": list(self.calibration.methods),
+            "calibration": self.calibration.to_json(),
+            "cross_validated": None if self.effect is None else self.effect.to_json(),
+            "overlap": None if self.overlap is None else dict(self.overlap),
+            "dropped": self.dropped,
+            "quarantined": self.quarantined,
+            "left_out": self.left_out.to_json(),
+            "stored": None if self.stored is None else str(self.stored),
+        }
+
+    def to_text(self) -> str:
+        """What was fitted, what it changes, and where it lies."""
+        from rewardsmith.pipelines.calibrate.words import report_lines
+
+        return "\n".join(report_lines(self))
+
+
+def calibrate_model(
+    model: "RewardModel", held: HeldOut, choices: FitChoices, *, seed: int, progress: Progress
+) -> CalibrationReport:
+    """Fit the parts asked for on the held-out records; DataError where one of them cannot be."""
+    from rewardsmith.pipelines.evaluate import score_all
+
+    scored = score_all(model, held.records, progress)
+    if not any(record.comparisons for record in scored.records):
+        raise DataError(f"no comparison to calibrate on: {scored.left_out.in_one_line() or 'there are no records'}")
+    pairs = pairs_of(scored.records, scored.rewards, length_in(unit_of(choices), model))
+    fitted = fit_calibration(pairs, choices, fitted_on=held.name, seed=seed)
+    left_out = cross_fitted(pairs, choices, seed=seed)
+    return CalibrationReport(
+        replace(fitted, records=hash_records(scored.records)),
+        None if left_out is None else measure_effect(pairs, left_out, seed=seed),
+        held.overlap,
+        held.dropped,
+        len(held.quarantined),
+        scored.left_out,
+    )
+
+
+def unit_of(choices: FitChoices) -> Any:
+    """The unit in which lengths are measured; also without a curve, to show how the reward goes with length."""
+    return choices.unit if "length" in choices.methods else "characters"
+
+
+def judge_calibration(
+    model: "RewardModel", records: Sequence[Any], rewards: Sequence[Any], *, seed: int = 0
+) -> Mapping[str, Any]:
+    """The object `calibrated` of evaluation.json: what the model's stored calibration does on these records."""
+    calibration = model.sidecar.calibration
+    assert calibration is not None
+    unit = "characters" if calibration.length is None else calibration.length.unit
+    pairs = pairs_of(records, rewards, length_in(unit, model))
+    effect = measure_effect(pairs, apply_calibration(calibration, pairs), seed=seed)
+    return {
+        "methods": list(calibration.methods),
+        "fitted_on": calibration.fitted_on,
+        "fitted_on_these": bool(calibration.records) and calibration.records == hash_records(records),
+        **effect.to_json(),
+    }

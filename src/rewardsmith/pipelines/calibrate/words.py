@@ -1,0 +1,75 @@
+"""A calibration and its effect in lines for the terminal."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rewardsmith.language import padded, say
+
+if TYPE_CHECKING:
+    from rewardsmith.pipelines.calibrate.pipeline import CalibrationReport
+
+FIGURES = (
+    ("accuracy", "accuracy"),
+    ("nll", "NLL"),
+    ("ece", "ECE"),
+    ("length_correlation", "correlation of reward and length"),
+    ("longer_wins", "longer response has the higher reward"),
+)
+WIDTH = 38
+
+
+def report_lines(report: "CalibrationReport") -> list[str]:
+    """What `calibrate` prints."""
+    fitted = report.calibration
+    parts = ", ".join(say(part) for part in fitted.in_words())
+    data = say(fitted.fitted_on)
+    lines = [f"fitted on {fitted.comparisons} comparisons of {fitted.prompts} prompts ({data}): {parts}"]
+    if report.dropped:
+        lines.append(f"{report.dropped} records are in the training data and were excluded")
+    if report.quarantined:
+        lines.append(f"{report.quarantined} rows could not be read and were excluded")
+    lines += report.left_out.lines()
+    if report.effect is None:
+        lines.append("too few comparisons to cross-validate; evaluate on other data with: evaluate --calibrated")
+    else:
+        lines += [say("cross-validated by prompt:"), *figure_lines(report.effect.to_json())]
+    if report.stored is None:
+        lines.append("not stored: pass --output FOLDER for a copy of the model with it, or --update")
+    else:
+        lines.append(
+            f"stored in {report.stored}; the raw rewards are the same; used by score and evaluate with --calibrated"
+        )
+    return lines
+
+
+def figure_lines(effect: Mapping[str, Any]) -> Iterator[str]:
+    """A table of the figures before and after."""
+    heads = (padded(say("before"), 9), padded(say("after"), 9), say("difference [95 % interval]"))
+    yield f"{'':{WIDTH}} {' '.join(heads)}"
+    for name, label in FIGURES:
+        found = effect[name]
+        if found["before"] is not None and found["after"] is not None:
+            yield f"{padded(say(label), WIDTH)} {found['before']:<9.4f} {found['after']:<9.4f} {change(found)}"
+    if (preferred := effect.get("longer_preferred")) is not None:
+        yield f"the labels prefer the longer response in {preferred:.1%} of the comparisons"
+    if effect["outside"]:
+        yield f"{effect['outside']} responses are outside the lengths that the curve was fitted on, where it is constant"
+
+
+def change(found: Mapping[str, Any]) -> str:
+    """The difference with its interval, where it has one."""
+    ends: Sequence[float | None] = found["ci"] or ()
+    interval = f" [{ends[0]:+.4f}, {ends[1]:+.4f}]" if all(end is not None for end in ends) and ends else ""
+    return f"{found['difference']:+.4f}{interval}"
+
+
+def judged_lines(summary: Mapping[str, Any]) -> list[str]:
+    """What `evaluate --calibrated` adds; nothing without it."""
+    found = summary.get("calibrated")
+    if not found:
+        return []
+    methods = ", ".join(say(name) for name in found["methods"])
+    lines = [f"raw rewards and calibrated ones ({methods}; fitted on {say(found['fitted_on'])}):", *figure_lines(found)]
+    if found["fitted_on_these"]:
+        lines.append("the calibration was fitted on these data, so the figures after it are too optimistic")
+    return lines
