@@ -10,6 +10,7 @@ from rewardsmith.errors import DataError
 from rewardsmith.evaluate.corrections.calibration import RewardCalibration
 from rewardsmith.evaluate.corrections.effect import CalibrationEffect, measure_effect
 from rewardsmith.evaluate.corrections.fitting import FitChoices, apply_calibration, cross_fitted, fit_calibration
+from rewardsmith.language import say
 from rewardsmith.pipelines.calibrate.pairs import length_in, pairs_of
 from rewardsmith.pipelines.calibrate.reading import HeldOut
 from rewardsmith.progress import Progress
@@ -51,9 +52,28 @@ class CalibrationReport:
 
     def to_text(self) -> str:
         """What was fitted, what it changes, and where it lies."""
-        from rewardsmith.pipelines.calibrate.words import report_lines
+        from rewardsmith.pipelines.calibrate.words import figure_lines
 
-        return "\n".join(report_lines(self))
+        fitted = self.calibration
+        parts = ", ".join(say(part) for part in fitted.in_words())
+        data = say(fitted.fitted_on)
+        lines = [f"fitted on {fitted.comparisons} comparisons of {fitted.prompts} prompts ({data}): {parts}"]
+        if self.dropped:
+            lines.append(f"{self.dropped} records are in the training data and were excluded")
+        if self.quarantined:
+            lines.append(f"{self.quarantined} rows could not be read and were excluded")
+        lines += self.left_out.lines()
+        if self.effect is None:
+            lines.append("too few comparisons to cross-validate; evaluate on other data with: evaluate --calibrated")
+        else:
+            lines += [say("cross-validated by prompt:"), *figure_lines(self.effect.to_json())]
+        if self.stored is None:
+            lines.append("not stored: pass --output FOLDER for a copy of the model with it, or --update")
+        else:
+            lines.append(
+                f"stored in {self.stored}; the raw rewards are the same; used by score and evaluate with --calibrated"
+            )
+        return "\n".join(lines)
 
 
 def calibrate_model(

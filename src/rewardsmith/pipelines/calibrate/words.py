@@ -1,12 +1,9 @@
 """A calibration and its effect in lines for the terminal."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rewardsmith.language import padded, say
-
-if TYPE_CHECKING:
-    from rewardsmith.pipelines.calibrate.pipeline import CalibrationReport
 
 FIGURES = (
     ("accuracy", "accuracy"),
@@ -16,30 +13,6 @@ FIGURES = (
     ("longer_wins", "longer response has the higher reward"),
 )
 WIDTH = 38
-
-
-def report_lines(report: "CalibrationReport") -> list[str]:
-    """What `calibrate` prints."""
-    fitted = report.calibration
-    parts = ", ".join(say(part) for part in fitted.in_words())
-    data = say(fitted.fitted_on)
-    lines = [f"fitted on {fitted.comparisons} comparisons of {fitted.prompts} prompts ({data}): {parts}"]
-    if report.dropped:
-        lines.append(f"{report.dropped} records are in the training data and were excluded")
-    if report.quarantined:
-        lines.append(f"{report.quarantined} rows could not be read and were excluded")
-    lines += report.left_out.lines()
-    if report.effect is None:
-        lines.append("too few comparisons to cross-validate; evaluate on other data with: evaluate --calibrated")
-    else:
-        lines += [say("cross-validated by prompt:"), *figure_lines(report.effect.to_json())]
-    if report.stored is None:
-        lines.append("not stored: pass --output FOLDER for a copy of the model with it, or --update")
-    else:
-        lines.append(
-            f"stored in {report.stored}; the raw rewards are the same; used by score and evaluate with --calibrated"
-        )
-    return lines
 
 
 def figure_lines(effect: Mapping[str, Any]) -> Iterator[str]:
