@@ -12,7 +12,7 @@ from rewardsmith.evaluate.corrections.effect import CalibrationEffect, measure_e
 from rewardsmith.evaluate.corrections.fitting import FitChoices, apply_calibration, cross_fitted, fit_calibration
 from rewardsmith.language import say
 from rewardsmith.pipelines.calibrate.pairs import length_in, pairs_of
-from rewardsmith.pipelines.calibrate.reading import HeldOut
+from rewardsmith.pipelines.calibrate.reading import HeldOutData
 from rewardsmith.progress import Progress
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class CalibrationReport:
 
 
 def calibrate_model(
-    model: "RewardModel", held: HeldOut, choices: FitChoices, *, seed: int, progress: Progress
+    model: "RewardModel", held: HeldOutData, choices: FitChoices, *, seed: int, progress: Progress
 ) -> CalibrationReport:
     """Fit the parts asked for on the held-out records; DataError where one of them cannot be."""
     from rewardsmith.pipelines.evaluate import score_all

@@ -29,7 +29,7 @@ REFUSED = ("same_pair", "same_prompt")
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class HeldOutData:
     """The records to fit on, how they are named, rows that could not be read, and how many records overlap, by kind.
 
     `overlap` is None where the training data is not known; `dropped` records were left out for it.
@@ -51,7 +51,7 @@ def held_out_records(
     attribute: str,
     overlap: WhatOverlaps,
     progress: Progress,
-) -> HeldOut:
+) -> HeldOutData:
     """The records of the sources, or without any the validation data of the run that the model belongs to.
 
     DataError where they overlap with the training data and `overlap` is refuse, or where none is left.
@@ -62,9 +62,9 @@ def held_out_records(
         raise DataError(problem)
     followed = follow_attribute(records, attribute)
     if run is None:
-        return HeldOut(followed, name, quarantined, None, 0)
+        return HeldOutData(followed, name, quarantined, None, 0)
     kept, counts = without_overlap(followed, run.splits.train, overlap)
-    return HeldOut(kept, name, quarantined, counts, len(followed) - len(kept))
+    return HeldOutData(kept, name, quarantined, counts, len(followed) - len(kept))
 
 
 def data_of_run(model: str, progress: Progress) -> "RunData | None":
