@@ -555,6 +555,7 @@ def train(
     deepspeed_config: str | Path | None = None,
     threads: int | None = None,
     seed: int = 0,
+    split_seed: int | None = None,
     report: bool = True,
     track: str | Sequence[str] = (),
     track_project: str | None = None,
@@ -666,6 +667,8 @@ def train(
             (default: zero2).
         threads: Number of CPU threads (default: all cores).
         seed: Random seed of the head, the order of the records, dropout and the split.
+        split_seed: Random seed of the split alone, so that runs with different seeds are tested on the same prompts
+            (default: --seed).
         report: Evaluate on the test split after training and write the report.
         track: Trackers that record the run: tensorboard, mlflow, wandb, trackio, swanlab (several allowed).
         track_project: Project or experiment in the trackers (default: rewardsmith).

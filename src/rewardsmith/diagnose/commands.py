@@ -80,6 +80,11 @@ def diagnose(facts: Facts, *flags: Any) -> str:
     return line("diagnose", facts.place or "RUN", "--overwrite", *flags)
 
 
+def learning_curve(facts: Facts, *flags: Any) -> str:
+    """Train on shares of the data, to see what more of it would give; runs that are there are not trained again."""
+    return line("learning-curve", facts.place or "RUN", *flags)
+
+
 def audit(facts: Facts, data: str = HELD_OUT) -> str:
     """Look for biases of the reward; the result goes into the run folder, or for another model into a folder beside."""
     if is_run(facts):

@@ -133,6 +133,21 @@ class AuditEffect:
         return self.words or Said(self.name, self.name)
 
 
+@dataclass(frozen=True, slots=True)
+class MoreData:
+    """What learning_curve.json says of more training records: from `now` to `then`, the accuracy gains `gain`.
+
+    `status` is found, excluded (less than `bound`) or cannot_tell; `gain` is None where nothing was extrapolated.
+    """
+
+    now: int
+    then: int | None = None
+    gain: float | None = None
+    interval: Interval95 | None = None
+    status: str = "cannot_tell"
+    bound: float = 0.0
+
+
 @dataclass(frozen=True, eq=False)
 class Facts:
     """Everything the verdict may use. Losses are in nats, accuracies and error rates in [0, 1].
@@ -143,7 +158,8 @@ class Facts:
     `train_loss` is the mean over the whole training run; `kendall_tau_n` counts the rankings of `kendall_tau`.
     `curve` holds training rows, `passes` validation rows.
     `left_out` tells by data (training, validation, evaluated) what was not used as it was given.
-    `measured` was measured beside; `audit` are the effects of audit.json, None without one. `place` is the folder that is
+    `measured` was measured beside; `audit` are the effects of audit.json, None without one, `more_data` is what a
+    learning curve shows. `place` is the folder that is
     judged and `model` that of the model, "" where not known; `died` says that it holds a run that did not end, and `ended`
     with which error, "" where it could not tell. `disagreements` are places where two files of the folder contradict each
     other.
@@ -196,6 +212,7 @@ class Facts:
     training: Mapping[str, Any] = field(default_factory=dict)
     measured: MeasuredFacts = field(default_factory=MeasuredFacts)
     audit: tuple[AuditEffect, ...] | None = None
+    more_data: MoreData | None = None
     place: str = ""
     model: str = ""
     died: bool = False

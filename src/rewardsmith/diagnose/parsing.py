@@ -10,6 +10,7 @@ from rewardsmith.diagnose.facts import (
     CeilingFacts,
     CurvePoint,
     GroupFacts,
+    MoreData,
     ReliabilityFacts,
 )
 from rewardsmith.diagnose.finding import Said
@@ -120,3 +121,18 @@ def audit_effects(row: Mapping[str, Any]) -> tuple[AuditEffect, ...]:
         words = Said(str(title["en"]), str(title["zh"])) if both else None
         found.append(AuditEffect(name, family, status, size, interval(effect, "ci"), size_of, flipped, words))
     return tuple(found)
+
+
+def more_data(row: Mapping[str, Any]) -> MoreData:
+    """The largest extrapolation of learning_curve.json; DataError where it has no known status."""
+    now = count(row["points"][-1], "records")
+    if now is None:
+        raise DataError("the last point has no records; expected the number of training records")
+    gains = row.get("gains") or ()
+    if not gains:
+        return MoreData(now)
+    last = gains[-1]
+    if last.get("status") not in ("found", "excluded", "cannot_tell"):
+        raise DataError(f"the status of a gain is {last.get('status')!r}; expected found, excluded or cannot_tell")
+    gain, bound = number(last, "gain"), number(row, "bound") or 0.0
+    return MoreData(now, count(last, "records"), gain, interval(last, "ci"), last["status"], bound)

@@ -168,10 +168,13 @@ def lacking(missing: list[str]) -> list[str]:
 
 
 def with_files(facts: Facts, folder: Path, evaluation: Mapping[str, Any]) -> Facts:
-    """Add what lies in files of its own: comparisons, what prepare found, measurements, the audit."""
+    """Add what lies in files of its own: comparisons, what prepare found, measurements, audit, learning curve."""
     comparisons, audit = folder / "comparisons.jsonl", folder / "audit.json"
     with taking_from(audit):
         effects = parsing.audit_effects(read_object(audit)) if audit.is_file() else None
+    curve = folder / "learning_curve.json"
+    with taking_from(curve):
+        more_data = parsing.more_data(read_object(curve)) if curve.is_file() else None
     stored = stored_measurements(folder)
     with taking_from(folder / "evaluation.json"):
         measured = measured_from(stored, evaluation.get("training"))
@@ -182,6 +185,7 @@ def with_files(facts: Facts, folder: Path, evaluation: Mapping[str, Any]) -> Fac
         data=read_data(folder / "data") or (data_facts({}, rows) if rows else None),
         measured=measured,
         audit=effects,
+        more_data=more_data,
         model=str(folder / "model") if (folder / "model").is_dir() else values.words(evaluation, "model"),
     )
     return replace(facts, disagreements=disagreements(facts, read_object(folder / "settings.json"), evaluation))

@@ -78,6 +78,7 @@ CHECKS: tuple[Check, ...] = (
     slices.weak_categories,
     curves.overfit,
     curves.underfit,
+    curves.more_data,
     calibration.calibration,
     rewards.predicted_ties,
     model.pad_token_in_text,
@@ -250,12 +251,13 @@ def sentence(opening: Said, joint: Said, titles: list[Said]) -> Said:
 def next_step(label: str, answers: Sequence[Finding], ready: bool | None) -> tuple[Said, str]:
     """The one thing to do now, in words and as a command: what the first critical finding asks for, else a warning about
     the training itself (more data to judge a model on does not mend it), else the deciding one, else the first warning, else
-    the next stage.
+    more data where a learning curve shows that it helps, else the next stage.
     """
     urgent = [finding for finding in answers if finding.urgent]
     critical = [finding for finding in urgent if finding.severity == "critical"]
     training = [finding for finding in urgent if finding.id in OF_TRAINING]
-    for finding in (*critical, *training, *deciding(label, answers), *urgent):
+    more = [finding for finding in answers if finding.id == "more_data_helps" and ready is not True]
+    for finding in (*critical, *training, *deciding(label, answers), *urgent, *more):
         if finding.action.en:
             return finding.action, finding.command
     return NEXT_STAGE[ready], ""

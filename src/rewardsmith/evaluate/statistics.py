@@ -13,6 +13,7 @@
 | several tests at once | `holm`, `benjamini_hochberg` | breakdown, compare |
 | found, excluded, inconclusive | `equivalence` | diagnose |
 | what data of this size can tell | `minimal_detectable_difference`, `prompts_needed` | compare |
+| accuracy over the number of training records, and beyond | `learning_curve` | learning-curve |
 | what the labels allow | `noise_ceiling` | summary |
 
 The first five return an estimate: `value`, `interval(level)`, `p_value(null)`, `standard_error`, `clusters`. How often their
@@ -38,6 +39,7 @@ from rewardsmith.evaluate.inference.interval import (
     no_interval,
     wilson,
 )
+from rewardsmith.evaluate.inference.learning_curve import LearningCurve, learning_curve
 from rewardsmith.evaluate.inference.planning import (
     NoiseCeiling,
     ceiling_ends,
@@ -77,6 +79,7 @@ __all__ = [
     "Equivalence",
     "Estimate",
     "Interval",
+    "LearningCurve",
     "NoiseCeiling",
     "PartValues",
     "SeedDifference",
@@ -98,6 +101,7 @@ __all__ = [
     "holm",
     "intraclass_correlation",
     "jackknife_t_interval",
+    "learning_curve",
     "macro_average",
     "minimal_detectable_difference",
     "no_interval",

@@ -76,6 +76,7 @@ def below(folder: str, kind: Kind) -> str:
 REPORT = "report.html report.md report.json"
 EVALUATED = "evaluation.json comparisons.jsonl measurements.json"
 AUDITED = "audit.json audit.md explained.jsonl"
+CURVED = "learning_curve.json learning_curve.md"
 
 MODEL = Kind(
     "a model folder",
@@ -101,7 +102,8 @@ RUN = Kind(
     "settings.json",
     frozenset({"rewardsmith", "contract", "tokens_per_microbatch"}),
     f"""
-    settings.json manifest.json config.yaml metrics.jsonl train.json ended.json {EVALUATED} {AUDITED} {REPORT} track/**
+    settings.json manifest.json config.yaml metrics.jsonl train.json ended.json
+    {EVALUATED} {AUDITED} {CURVED} {REPORT} track/**
     data/quarantine.jsonl data/refused.jsonl data/data.json data/prepare.json data/quality.json
     {below("checkpoints/step-*", CHECKPOINT)} {below("checkpoints/best", CHECKPOINT)} {below("model", MODEL)}
     """,
@@ -122,6 +124,12 @@ EVALUATION = Kind(
     f"manifest.json {EVALUATED} {REPORT}",
 )
 AUDIT = Kind("an audit", "audit.json", frozenset({"model", "effects", "conformance"}), AUDITED)
+CURVE = Kind(
+    "a learning curve",
+    "plan.json",
+    frozenset({"learning_curve_of", "settings"}),
+    f"plan.json {CURVED} {below('frac-*-seed-*', RUN)}",
+)
 DEMO = Kind(
     "a demo",
     "demo.json",
@@ -129,4 +137,4 @@ DEMO = Kind(
     f"demo.json data.jsonl {below('clean', PREPARED)} {below('run', RUN)}",
 )
 
-KINDS = (MODEL, INSTALLED, CHECKPOINT, RUN, PREPARED, EVALUATION, AUDIT, DEMO)
+KINDS = (MODEL, INSTALLED, CHECKPOINT, RUN, PREPARED, EVALUATION, AUDIT, CURVE, DEMO)

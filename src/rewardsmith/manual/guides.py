@@ -45,7 +45,7 @@ GUIDES: Mapping[str, Guide] = {
         {
             DATA: (
                 *("dataset", "validation", "test", "map", "attribute", "max_length", "reasoning"),
-                *("frac", "max_per_source", "merge_prompts", "split_by", "test_groups", "strict"),
+                *("frac", "max_per_source", "merge_prompts", "split_by", "split_seed", "test_groups", "strict"),
             ),
             MODEL: (
                 *(
@@ -125,6 +125,7 @@ GUIDES: Mapping[str, Guide] = {
             OUTPUT: ("output", "overwrite"),
         },
     ),
+    "learning-curve": Guide("learning-curve runs/first --seeds 3", "docs/training.md"),
     "diagnose": Guide("diagnose runs/first", "docs/diagnosis.md"),
     "verify": Guide("verify runs/first", "docs/models.md"),
     "compare": Guide("compare runs/first runs/second", "docs/metrics.md"),

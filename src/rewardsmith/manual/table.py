@@ -74,6 +74,12 @@ COMMANDS: dict[str, Command] = {
         JUDGEMENT,
         ("model", "sources"),
     ),
+    "learning-curve": Command(
+        "rewardsmith.commands.learning_curve",
+        "what more training data would give, from runs on fractions of the data",
+        JUDGEMENT,
+        ("run",),
+    ),
     "verify": Command(
         "rewardsmith.commands.verify",
         "check that a run or a model is unchanged since it was written",

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from rewardsmith.data.splits.sources import (
     Intake,
-    SplitRule,
     Splits,
     follow_attribute,
     load_splits,
@@ -69,7 +68,7 @@ def read_run_data(run: Path, progress: Progress = SILENT) -> RunData:
         dataset,
         validation=validation,
         test=test,
-        rule=SplitRule(seed=config.seed, by=config.split_by, test_groups=config.test_groups),
+        rule=config.split_rule,
         intake=Intake(map=config.map, mix=Mix(config.seed, config.max_per_source)),
         progress=progress,
     )

@@ -8,6 +8,7 @@ from rewardsmith.report.words.charts import CHARTS
 from rewardsmith.report.words.comparison import COMPARISON
 from rewardsmith.report.words.data import DATA
 from rewardsmith.report.words.evidence import EVIDENCE
+from rewardsmith.report.words.learning_curve import LEARNING_CURVE
 from rewardsmith.report.words.run import RUN
 
 Words = Mapping[str, str]
@@ -16,7 +17,7 @@ Words = Mapping[str, str]
 SEVERITY_COLOURS = {"critical": "1;31", "warning": "33", "info": "36", "good": "32"}
 """ANSI colours in a terminal, as on the page: red, yellow, cyan, green."""
 
-PAIRS = RUN | CHARTS | DATA | EVIDENCE | COMPARISON
+PAIRS = RUN | CHARTS | DATA | EVIDENCE | COMPARISON | LEARNING_CURVE
 """Every word by name, English and Chinese."""
 
 TEXTS: dict[Language, dict[str, str]] = {

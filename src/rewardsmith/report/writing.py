@@ -58,10 +58,12 @@ def report_object(verdict: Verdict, facts: Facts, paths: ReportPaths, lang: Lang
 
 
 def measured_object(evidence: Evidence) -> dict[str, Any]:
-    """`benchmark` and `audit` of report.json, where they were measured; without the texts of examples."""
+    """`benchmark`, `learning_curve` and `audit` of report.json, where they were measured; without the texts of examples."""
     content = {}
     if evidence.evaluation.get("benchmark"):
         content["benchmark"] = without_nan(evidence.evaluation["benchmark"])
+    if evidence.learning_curve:
+        content["learning_curve"] = without_nan(evidence.learning_curve)
     if evidence.audit:
         effects = [{**one, "examples": len(one.get("examples") or ())} for one in evidence.audit.get("effects") or ()]
         content["audit"] = without_nan({**evidence.audit, "effects": effects})

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from rewardsmith.data.splits.sources import SplitRule
 from rewardsmith.errors import MissingExtraError, UsageError
 from rewardsmith.launch.installation import install_command
 from rewardsmith.model.loading.locating import check_name
@@ -35,6 +36,7 @@ AT_LEAST = {
     "max_per_source": 1,
     "tokens_per_microbatch": 1,
     "seed": 0,
+    "split_seed": 0,
     "heads": 1,
     "max_steps": 1,
     "block_size": 1,
@@ -177,6 +179,8 @@ class Config:
     """Number of CPU threads (default: all cores)."""
     seed: int = 0
     """Random seed of the head, the order of the records, dropout and the split."""
+    split_seed: int | None = None
+    """Random seed of the split alone, so that runs with different seeds are tested on the same prompts (default: --seed)."""
     report: bool = True
     """Evaluate on the test split after training and write the report."""
     track: tuple[str, ...] = ()
@@ -201,6 +205,12 @@ class Config:
     """Upload the finished model to the Hub as ORG/NAME; private unless --push-public is given."""
     push_public: bool = False
     """With --push-to-hub: make the repository public."""
+
+    @property
+    def split_rule(self) -> SplitRule:
+        """How data without splits of its own is split."""
+        seed = self.seed if self.split_seed is None else self.split_seed
+        return SplitRule(seed=seed, by=self.split_by, test_groups=self.test_groups)
 
     @property
     def engine(self) -> Literal["ddp", "fsdp", "deepspeed"]:

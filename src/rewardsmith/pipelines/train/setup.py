@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from rewardsmith.data.splits.sources import (
     Intake,
-    SplitRule,
     Splits,
     attributes_of,
     follow_attribute,
@@ -39,12 +38,11 @@ def load_data(config: Config, progress: Progress) -> Splits:
     from rewardsmith.data.loading.mixing import Mix
     from rewardsmith.data.merging import merge_prompts
 
-    rule = SplitRule(seed=config.seed, by=config.split_by, test_groups=config.test_groups)
     splits = load_splits(
         config.dataset,
         validation=config.validation,
         test=config.test,
-        rule=rule,
+        rule=config.split_rule,
         intake=Intake(config.strict, config.map, Mix(config.seed, config.max_per_source)),
         progress=progress,
     )

@@ -10,10 +10,12 @@ from rewardsmith.files.reading import read_object
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """`evaluation` is evaluation.json, `audit` audit.json; `hashes` holds (file, hash) of model and data."""
+    """`evaluation` is evaluation.json, and so on with `audit` and `learning_curve`; `hashes` holds (file, hash) of model and
+    data."""
 
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     audit: Mapping[str, Any] = field(default_factory=dict)
+    learning_curve: Mapping[str, Any] = field(default_factory=dict)
     hashes: tuple[tuple[str, str], ...] = ()
 
 
@@ -25,6 +27,7 @@ def read_evidence(folder: Path) -> Evidence:
     return Evidence(
         evaluation=read_object(folder / "evaluation.json"),
         audit=read_object(folder / "audit.json"),
+        learning_curve=read_object(folder / "learning_curve.json"),
         hashes=(*hashes_of_model(folder / "model"), *hashes_of_data(folder / "data")),
     )
 

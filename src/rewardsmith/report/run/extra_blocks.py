@@ -1,4 +1,4 @@
-"""Sections made of what others measured: benchmark, bias audit, best-of-N, conformance; each where its figures are."""
+"""Sections made of what others measured, each where its figures are: benchmark, learning curve, audit, best-of-N, …"""
 
 from collections.abc import Callable
 
@@ -7,10 +7,12 @@ from rewardsmith.report.blocks import PageBlock
 from rewardsmith.report.run.audit import best_of_n_block, conformance_block, effects_block, tokens_block
 from rewardsmith.report.run.benchmark import benchmark_block
 from rewardsmith.report.run.evidence import Evidence
+from rewardsmith.report.run.learning_curve import learning_curve_block
 from rewardsmith.report.text import Words
 
 SECTIONS: tuple[Callable[[Evidence, Words, Language], PageBlock | None], ...] = (
     benchmark_block,
+    learning_curve_block,
     effects_block,
     best_of_n_block,
     tokens_block,

@@ -1,4 +1,4 @@
-"""How the training went: memorised pairs, overfitting, underfitting, spikes."""
+"""How the training went: memorised pairs, overfitting, underfitting, spikes, what more data would give."""
 
 import math
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from rewardsmith.diagnose import commands
 from rewardsmith.diagnose.checks.rewards import slower
 from rewardsmith.diagnose.checks.signals import learned_state, sample_of, tail_loss, validation_of
 from rewardsmith.diagnose.facts import CHANCE_LOSS, CurvePoint, Facts
-from rewardsmith.diagnose.finding import Finding, Said, percent, span
+from rewardsmith.diagnose.finding import Finding, Said, percent, shown, span
 from rewardsmith.diagnose.intervals import Interval95
 from rewardsmith.diagnose.measured import Figures
 
@@ -296,3 +296,63 @@ def loss_spikes(curve: tuple[CurvePoint, ...]) -> list[int]:
         if loss - middle > max(SPIKE_SIGMAS * deviation, SPIKE_RISE):
             spikes.append(step)
     return spikes
+
+
+def more_data(facts: Facts) -> Finding | None:
+    """What a learning curve tells of more training data; nothing where none was measured."""
+    curve = facts.more_data
+    if curve is None:
+        return None
+    if curve.gain is None or curve.interval is None:
+        return more_data_unclear(facts, Said("nothing could be extrapolated", "无法外推"))
+    low, high = (100 * end for end in (curve.interval.low, curve.interval.high))
+    evidence = Said(
+        f"From {curve.now:,} to {shown(curve.then)} training records: {100 * curve.gain:+.1f} points of accuracy "
+        f"[{low:+.1f}, {high:+.1f}].",
+        f"训练记录从 {curve.now:,} 条增至 {shown(curve.then)} 条：准确率 {100 * curve.gain:+.1f} 个百分点 "
+        f"[{low:+.1f}, {high:+.1f}]。",
+    )
+    if curve.status == "cannot_tell":
+        return more_data_unclear(facts, evidence)
+    numbers = {"gain": curve.gain, "gain_ci": [curve.interval.low, curve.interval.high], "records": curve.then}
+    if curve.status == "found":
+        return Finding(
+            "more_data_helps",
+            "info",
+            Said("more data of this kind raises the accuracy", "同类数据越多，准确率越高"),
+            evidence,
+            action=Said(
+                f"Collect and label more data of this kind: {shown(curve.then)} records in all.",
+                f"收集并标注更多同类数据，共 {shown(curve.then)} 条。",
+            ),
+            numbers=numbers,
+        )
+    return Finding(
+        "more_data_excluded",
+        "info",
+        Said(
+            f"more data of this kind gives less than {100 * curve.bound:g} points",
+            f"同类数据再多，提升也不足 {100 * curve.bound:g} 个百分点",
+        ),
+        evidence,
+        action=Said(
+            "Improve the labels or change the model; more data of this kind does not pay.",
+            "改进标签或更换模型；增加同类数据得不偿失。",
+        ),
+        numbers=numbers,
+        status="excluded",
+    )
+
+
+def more_data_unclear(facts: Facts, evidence: Said) -> Finding:
+    """The curve does not tell."""
+    return Finding(
+        "more_data_unclear",
+        "info",
+        Said("whether more data would help", "增加数据是否有用"),
+        evidence,
+        Said("the measured points leave both open", "现有的测量点无法给出结论"),
+        Said("Measure the curve with more seeds.", "用更多种子测量学习曲线。"),
+        status="cannot_tell",
+        command=commands.learning_curve(facts, "--seeds", 5),
+    )
