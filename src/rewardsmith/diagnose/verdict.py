@@ -256,8 +256,12 @@ def next_step(label: str, answers: Sequence[Finding], ready: bool | None) -> tup
     urgent = [finding for finding in answers if finding.urgent]
     critical = [finding for finding in urgent if finding.severity == "critical"]
     training = [finding for finding in urgent if finding.id in OF_TRAINING]
-    more = [finding for finding in answers if finding.id == "more_data_helps" and ready is not True]
-    for finding in (*critical, *training, *deciding(label, answers), *urgent, *more):
+    for finding in (*critical, *training, *deciding(label, answers), *urgent, *more_data(answers, ready)):
         if finding.action.en:
             return finding.action, finding.command
     return NEXT_STAGE[ready], ""
+
+
+def more_data(answers: Sequence[Finding], ready: bool | None) -> list[Finding]:
+    """The finding that more data helps, where the model is not ready yet."""
+    return [finding for finding in answers if finding.id == "more_data_helps" and ready is not True]

@@ -72,9 +72,7 @@ def recipe_of(given: Path) -> TrainConfig:
     sources = (config.dataset, config.validation, config.test)
     if not config.dataset or any(names_memory(name) for name in chain(*sources)):
         raise DataError(f"{given} was trained on data in memory, which cannot be read again; train from files")
-    data = read_object(given / "data" / "data.json")
-    found = [str(entry["file"]) for entry in data.get("files") or ()]
-    dataset, validation, test = (tuple(reachable(name, found, given) for name in names) for names in sources)
+    dataset, validation, test = (sources_now(names, given) for names in sources)
     return replace(
         config,
         model=reachable(config.model, [], given),
@@ -92,6 +90,13 @@ def recipe_of(given: Path) -> TrainConfig:
         push_to_hub=None,
         push_public=False,
     )
+
+
+def sources_now(names: Sequence[str], given: Path) -> tuple[str, ...]:
+    """The sources of a run under the names by which they can be read now."""
+    data = read_object(given / "data" / "data.json")
+    found = [str(entry["file"]) for entry in data.get("files") or ()]
+    return tuple(reachable(name, found, given) for name in names)
 
 
 def begin(folder: Path, given: Path, *, overwrite: bool) -> None:
