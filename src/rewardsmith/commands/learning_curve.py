@@ -73,11 +73,11 @@ class Result:
 
 def run(config: Config, progress: Progress = SILENT) -> Result:
     """Train what is missing, fit the curve, write it beside the runs and into the run that it is of."""
-    from rewardsmith.pipelines.learning_curve.pipeline import Plan, measure_curve
+    from rewardsmith.pipelines.learning_curve.pipeline import CurvePlan, measure_curve
 
     place = config.run.resolve()
     folder = config.output or config.run.parent / f"{place.name}-learning-curve"
     fractions = sorted({*config.fractions, 1.0})
-    plan = Plan(config.run, fractions, config.seeds, config.factors, config.bound, config.seed)
+    plan = CurvePlan(config.run, fractions, config.seeds, config.factors, config.bound, config.seed)
     curve = measure_curve(plan, folder, keep_models=config.keep_models, overwrite=config.overwrite, progress=progress)
     return Result(curve, folder)

@@ -49,9 +49,9 @@ Refusal = Literal["few_sizes", "few_seeds", "narrow", "no_law_fits", "backtest_m
 """Why nothing is extrapolated."""
 
 Law = Literal["power", "hyperbola", "exponential"]
-Shape = Callable[[Float[np.ndarray, "..."], Float[np.ndarray, "..."]], Float[np.ndarray, "..."]]
+LawShape = Callable[[Float[np.ndarray, "..."], Float[np.ndarray, "..."]], Float[np.ndarray, "..."]]
 
-SHAPES: Mapping[Law, tuple[Shape, Callable[[Float[np.ndarray, " K"]], tuple[float, float]]]] = {
+SHAPES: Mapping[Law, tuple[LawShape, Callable[[Float[np.ndarray, " K"]], tuple[float, float]]]] = {
     "power": (lambda n, c: n**-c, lambda size: (0.02, 2.0)),
     "hyperbola": (lambda n, h: 1 / (1 + n / h), lambda size: (float(size[0]) / 4, float(size[-1]))),
     "exponential": (lambda n, h: np.exp(-n / h), lambda size: (float(size[0]) / 4, float(size[-1]))),

@@ -29,7 +29,7 @@ DRAWN = 33
 
 
 @dataclass(frozen=True)
-class Plan:
+class CurvePlan:
     """What is asked for: shares of the given run's records, seeds of each, and the sizes to extrapolate to.
 
     `factors` are times the largest size, `bound` is the smallest gain in accuracy that matters.
@@ -44,7 +44,7 @@ class Plan:
 
 
 def measure_curve(
-    plan: Plan, folder: Path, *, keep_models: bool, overwrite: bool, progress: Progress
+    plan: CurvePlan, folder: Path, *, keep_models: bool, overwrite: bool, progress: Progress
 ) -> dict[str, Any]:
     """The content of learning_curve.json, written into `folder` and into the given run, which `diagnose` reads."""
     from rewardsmith.report.run.learning_curve import markdown
@@ -61,7 +61,7 @@ def measure_curve(
     return content
 
 
-def curve_of(runs: Sequence[PlannedRun], plan: Plan) -> dict[str, Any]:
+def curve_of(runs: Sequence[PlannedRun], plan: CurvePlan) -> dict[str, Any]:
     """The curve through finished runs as JSON."""
     import numpy as np
 
@@ -162,7 +162,7 @@ def drawn_json(curve: "LearningCurve", sizes: Any) -> list[dict[str, float]]:
     return [dict(zip(("records", "accuracy", "low", "high"), row, strict=True)) for row in rows]
 
 
-def gains_json(curve: "LearningCurve", plan: Plan) -> list[dict[str, Any]]:
+def gains_json(curve: "LearningCurve", plan: CurvePlan) -> list[dict[str, Any]]:
     """What more data would give; empty where nothing is extrapolated."""
     if curve.refusal() is not None:
         return []
