@@ -89,6 +89,21 @@ GUIDES: Mapping[str, Guide] = {
             OUTPUT: ("output", "best_of", "per_token", "calibrated", "overwrite"),
         },
     ),
+    "generate": Guide(
+        "generate smollm2-135m prompts.jsonl -o candidates.jsonl --n 4",
+        "docs/generate.md",
+        {
+            DATA: ("map", "max_rows", "strict"),
+            "Sampling": ("n", "max_tokens", "temperature", "top_p", "top_k", "seed", "system", "thinking"),
+            MODEL: ("trust_remote_code",),
+            SPEED: ("device", "dtype", "batch"),
+            "API requests": (
+                *("api_model", "api_key_env", "concurrency", "requests_per_minute", "timeout", "retries", "logprobs"),
+                *("price_in", "price_out"),
+            ),
+            OUTPUT: ("output", "cache", "overwrite"),
+        },
+    ),
     "card": Guide("card runs/first --license apache-2.0", "docs/sharing.md"),
     "push": Guide("push runs/first ORG/NAME", "docs/sharing.md"),
     "import": Guide("import classifier -o imported --label 1 --minus 0", "docs/models.md"),

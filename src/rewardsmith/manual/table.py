@@ -30,6 +30,12 @@ COMMANDS: dict[str, Command] = {
         DATA,
         ("source",),
     ),
+    "generate": Command(
+        "rewardsmith.commands.generate",
+        "N responses per prompt, from a local language model or an OpenAI-compatible API",
+        DATA,
+        ("model", "source"),
+    ),
     "train": Command("rewardsmith.commands.train", "train a reward model on a prepared or raw data set", MODEL),
     "score": Command(
         "rewardsmith.commands.score", "rewards for pairs, rankings or single responses", MODEL, ("model", "source")
