@@ -70,8 +70,8 @@ class _LossSettingsFields(TypedDict, total=False):
 
     name: str
     """Loss function: bradley-terry, margin, scaled-margin, label-smoothing, soft-labels, rao-kupper, davidson, hinge,
-    focal, focal-ranking, symmetric, ramp, unbiased, gce, plackett-luce, regression, uncertainty, contrastive or
-    odin (see docs/losses.md)."""
+    focal, focal-ranking, symmetric, ramp, unbiased, gce, plackett-luce, regression, uncertainty, contrastive,
+    odin, attributes, helpful-cost, gaussian, quantile, pinball or inform (see docs/losses.md)."""
     center: float | None
     """Coefficient of the squared sum of the two rewards of a comparison, which keeps rewards near 0 (default: 0)."""
     margin_scale: float | None
@@ -106,12 +106,25 @@ class _LossSettingsFields(TypedDict, total=False):
     """odin: coefficient of the correlations with length (default: 1)."""
     orthogonal_weight: float | None
     """odin: coefficient of the similarity of the two heads (default: 1)."""
+    sign_weight: float | None
+    """helpful-cost: coefficient of the term that makes the cost positive for unsafe responses (default: 1)."""
+    kl_weight: float | None
+    """inform: coefficient of the KL divergence of the bottleneck (default: 0.001)."""
 
 class _HeadSettingsFields(TypedDict, total=False):
     """The reward head and its options; an option that the head does not use is refused."""
 
     name: str
-    """Reward head: scalar or odin (see docs/heads.md)."""
+    """Reward head: scalar, multi-objective, helpful-cost, gaussian, quantile, odin or inform (see docs/heads.md)."""
+    attributes: str | Sequence[str]
+    """multi-objective: attributes to learn (default: all of the training data but --attribute)."""
+    weights: str | Sequence[str]
+    """multi-objective: weight of each attribute in the reward, for example helpfulness=1 verbosity=-0.2 (default:
+    fitted on the validation comparisons of --attribute, else equal)."""
+    levels: int | None
+    """quantile: number of quantiles (default: 9)."""
+    latent: int | None
+    """inform: dimensions of the bottleneck (default: 32)."""
 
 class _LoraFields(TypedDict, total=False):
     """Settings of a LoRA adapter; without a rank there is none."""
@@ -597,7 +610,8 @@ def train(
         frac: Fraction of the training records to use, above 0 and at most 1.
         loss: Loss function: bradley-terry, margin, scaled-margin, label-smoothing, soft-labels, rao-kupper,
             davidson, hinge, focal, focal-ranking, symmetric, ramp, unbiased, gce, plackett-luce, regression,
-            uncertainty, contrastive or odin (see docs/losses.md).
+            uncertainty, contrastive, odin, attributes, helpful-cost, gaussian, quantile, pinball or inform (see
+            docs/losses.md).
         loss.center: Coefficient of the squared sum of the two rewards of a comparison, which keeps rewards near 0
             (default: 0).
         loss.margin_scale: margin, scaled-margin: factor of the margins of the data (default: 1).
@@ -618,7 +632,16 @@ def train(
         loss.view_dropout: contrastive: dropout that makes the two views of a response (default: 0.1).
         loss.length_weight: odin: coefficient of the correlations with length (default: 1).
         loss.orthogonal_weight: odin: coefficient of the similarity of the two heads (default: 1).
-        head: Reward head: scalar or odin (see docs/heads.md).
+        loss.sign_weight: helpful-cost: coefficient of the term that makes the cost positive for unsafe responses
+            (default: 1).
+        loss.kl_weight: inform: coefficient of the KL divergence of the bottleneck (default: 0.001).
+        head: Reward head: scalar, multi-objective, helpful-cost, gaussian, quantile, odin or inform (see
+            docs/heads.md).
+        head.attributes: multi-objective: attributes to learn (default: all of the training data but --attribute).
+        head.weights: multi-objective: weight of each attribute in the reward, for example helpfulness=1
+            verbosity=-0.2 (default: fitted on the validation comparisons of --attribute, else equal).
+        head.levels: quantile: number of quantiles (default: 9).
+        head.latent: inform: dimensions of the bottleneck (default: 32).
         head_start: Initialisation of a new head: random, or probe (a linear probe: the head is first fitted on the
             features of the untrained model).
         heads: Number of heads to fit on bootstrap samples of the prompts; the reward is their mean, and their

@@ -20,7 +20,7 @@ from rewardsmith.train.resume import WEIGHTS, is_whole, load_weights
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-KINDS = ("plain", "probe", "lora", "half", "bert", "frozen", "listwise", "odin", "members")
+KINDS = ("plain", "probe", "lora", "half", "bert", "frozen", "listwise", "odin", "members", "gaussian", "inform")
 
 
 def launch(*words, **environment):

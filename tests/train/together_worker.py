@@ -26,7 +26,9 @@ from rewardsmith.train.losses import choose
 from rewardsmith.train.optimizer import freeze, recompute_activations
 
 STEPS = {"epochs": 2, "eval_every": 3}
-LOSSES_OF = {"listwise": "plackett-luce", "odin": "odin", "members": "uncertainty"}
+LOSSES_OF = {
+    "listwise": "plackett-luce", "odin": "odin", "members": "uncertainty", "gaussian": "gaussian", "inform": "inform",
+}  # fmt: skip
 """Runs with a loss of their own."""
 
 

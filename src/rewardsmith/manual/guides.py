@@ -60,7 +60,10 @@ GUIDES: Mapping[str, Guide] = {
                 ),
                 *("n_layer", "n_head", "n_embd", "block_size", "trust_remote_code"),
             ),
-            HEAD: ("head", "head_start", "heads", "question", "read_layers", "pooling", "dropout"),
+            HEAD: (
+                *("head", "head.attributes", "head.weights", "head.levels", "head.latent", "head_start"),
+                *("heads", "question", "read_layers", "pooling", "dropout"),
+            ),
             OPTIMISATION: (
                 *("lr", "warmup", "epochs", "max_steps", "batch"),
                 *("weight_decay", "clip", "evals", "patience"),
@@ -69,7 +72,7 @@ GUIDES: Mapping[str, Guide] = {
                 *("loss", "loss.center", "loss.margin_scale", "loss.smoothing", "loss.prior_votes", "loss.tie_share"),
                 *("loss.hinge_lead", "loss.gamma", "loss.flip_rate", "loss.power", "loss.top"),
                 *("loss.members", "loss.strength", "loss.contrast", "loss.temperature", "loss.view_dropout"),
-                *("loss.length_weight", "loss.orthogonal_weight"),
+                *("loss.length_weight", "loss.orthogonal_weight", "loss.sign_weight", "loss.kl_weight"),
             ),
             SPEED: (
                 *("device", "dtype", "tokens_per_microbatch", "gradient_checkpointing", "activation_offload"),

@@ -15,6 +15,7 @@ from rewardsmith.data.splits.splitter import SPLITS
 from rewardsmith.errors import DataError, RewardsmithError, UsageError
 from rewardsmith.files import sha256
 from rewardsmith.files.reading import read_object
+from rewardsmith.pipelines.train.head import BY_ATTRIBUTE, follow_main
 from rewardsmith.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -72,8 +73,11 @@ def read_run_data(run: Path, progress: Progress = SILENT) -> RunData:
         intake=Intake(map=config.map, mix=Mix(config.seed, config.max_per_source)),
         progress=progress,
     )
-    for name in SPLITS:
-        setattr(splits, name, follow_attribute(getattr(splits, name), config.attribute))
+    if config.head.name in BY_ATTRIBUTE:
+        follow_main(splits, config.head.name, config.attribute)
+    else:
+        for name in SPLITS:
+            setattr(splits, name, follow_attribute(getattr(splits, name), config.attribute))
     return RunData(splits, changed_files(told, found), same_splits(told, splits, config))
 
 

@@ -1,6 +1,6 @@
 """A setting with a name and options that depend on it: `--loss focal --loss.gamma 1`, `--head quantile --head.levels 9`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -36,6 +36,20 @@ class NumberOption:
         return f"{'(' if self.open_low else '['}{self.low:g}, {high}"
 
 
+@dataclass(frozen=True)
+class ListOption:
+    """Words, which whoever takes them checks."""
+
+    interval: str = ""
+
+    def allows(self, value: Sequence[str]) -> bool:
+        """Always."""
+        return True
+
+
+Option = NumberOption | ListOption
+
+
 @dataclass(frozen=True, kw_only=True)
 class NamedSettings:
     """A section of a Config with a name and options, each None unless it is given."""
@@ -46,7 +60,9 @@ class NamedSettings:
     def options(self) -> dict[str, Any] | None:
         """The options that were given; None where there are none."""
         given = {name: value for name, value in asdict(self).items() if name != "name" and value not in (None, ())}
-        return {name: float(value) if type(value) is int else value for name, value in given.items()} or None
+        return {
+            name: list(value) if isinstance(value, tuple) else float(value) for name, value in given.items()
+        } or None
 
 
 def flag_of(section: str, option: str) -> str:
@@ -54,9 +70,7 @@ def flag_of(section: str, option: str) -> str:
     return f"--{section}.{option.replace('_', '-')}"
 
 
-def check_option(
-    section: str, name: str, known: Mapping[str, Mapping[str, NumberOption]], option: str, value: float
-) -> None:
+def check_option(section: str, name: str, known: Mapping[str, Mapping[str, Option]], option: str, value: Any) -> None:
     """UsageError where the choice `name` does not take the option, or not with this value; `known` is what each takes."""
     flag = flag_of(section, option)
     if option in known[name]:

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from rewardsmith.errors import ContractError
+from rewardsmith.model.heads.attributes import AttributePlan
 from rewardsmith.model.scorer import Sequences
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Comparison, Quarantined, Record
@@ -17,6 +18,7 @@ from rewardsmith.scoring.left_out import NOT_COMPARED, LeftOut, told_apart
 from rewardsmith.scoring.token_cache import encode_records
 from rewardsmith.scoring.tokens import Encoded, Encoder
 from rewardsmith.scoring.trees import TokenTree, build_tree
+from rewardsmith.train.attributes import Judgements, judgements_of
 
 NO_VOTES = (np.nan, np.nan, np.nan)
 NOT_RATED = "no response of the row has a rating"
@@ -28,7 +30,7 @@ class Example:
 
     The weights of a record's comparisons share 1 (times their own weights), so that a ranking of ten responses counts
     as much as a pair. `margin` and `votes` (for, against, undecided) are NaN where the data have none; of K responses,
-    `ratings` are NaN likewise.
+    `ratings` are NaN likewise. `judged` is what was said of other attributes, where a loss learns them.
     """
 
     id: str
@@ -42,6 +44,7 @@ class Example:
     margin: Float32[np.ndarray, " C"]
     votes: Float32[np.ndarray, "C 3"]
     ratings: Float32[np.ndarray, " K"]
+    judged: Judgements | None = None
 
     @property
     def lengths(self) -> Float32[np.ndarray, " K"]:
@@ -83,28 +86,40 @@ class Encoding:
 
 
 def encode_examples(
-    records: Sequence[Record], encoder: Encoder, *, share: bool, progress: Progress = SILENT, rated: bool = False
+    records: Sequence[Record],
+    encoder: Encoder,
+    *,
+    share: bool,
+    progress: Progress = SILENT,
+    rated: bool = False,
+    plan: AttributePlan | None = None,
 ) -> Encoding:
     """Tokenize the records that hold a comparison; what cannot be trained on is refused with its reason.
 
-    With `rated` (a loss on ratings) the records that hold a rating instead; their comparisons are kept to measure by.
+    With `rated` (a loss on ratings) the records that hold a rating instead; their comparisons are kept to measure by. With
+    a `plan` those that judge one of its attributes or compare by its main one.
 
     A response longer than the contract allows is refused (cutting it would train on a text nobody wrote), and so is a
     comparison of responses that became the same tokens: its margin is 0 whatever the model learns.
     """
     result = Encoding([], [])
-    heard = has_rating if rated else counting
+
+    def heard(record: Record) -> bool:
+        if plan is not None:
+            return bool(counting(record, plan)) or not judgements_of(record, record.comparisons, plan).empty
+        return has_rating(record) if rated else bool(counting(record))
+
     outcomes = encode_records([record for record in records if heard(record)], encoder, note=progress.note)
     with contextlib.closing(outcomes), progress.task("tokenizing", len(records), "records") as task:
         for record in records:
             task.advance()
             outcome = next(outcomes) if heard(record) else None
-            reason = why_refused(record, outcome, encoder.contract.max_length, rated=rated)
+            reason = why_refused(record, outcome, encoder.contract.max_length, rated=rated, plan=plan)
             if reason is not None:
                 result.refused.append(refused(record, reason))
                 result.left_out.unused(record, *reason)
             elif isinstance(outcome, Encoded):
-                add_example(result, record, outcome, share=share)
+                add_example(result, record, outcome, share=share, plan=plan)
     return result
 
 
@@ -114,9 +129,9 @@ def refused(record: Record, reason: tuple[str, str]) -> Quarantined:
     return Quarantined(record.source, record.line, *reason, excerpt, record.byte)
 
 
-def counting(record: Record) -> list[Comparison]:
-    """The comparisons that training hears."""
-    return [comparison for comparison in record.comparisons if comparison.weight > 0]
+def counting(record: Record, plan: AttributePlan | None = None) -> list[Comparison]:
+    """The comparisons that training hears; with a plan, those of its main attribute."""
+    return [c for c in record.comparisons if c.weight > 0 and (plan is None or c.attribute == plan.main)]
 
 
 def has_rating(record: Record) -> bool:
@@ -125,7 +140,12 @@ def has_rating(record: Record) -> bool:
 
 
 def why_refused(
-    record: Record, outcome: Encoded | ContractError | None, limit: int, *, rated: bool = False
+    record: Record,
+    outcome: Encoded | ContractError | None,
+    limit: int,
+    *,
+    rated: bool = False,
+    plan: AttributePlan | None = None,
 ) -> tuple[str, str] | None:
     """(code, reason) where a record cannot be trained on; None as outcome: it holds no comparison (rating) that counts."""
     if outcome is None:
@@ -135,14 +155,20 @@ def why_refused(
     if outcome.overlong:
         longest = max(map(len, outcome.sequences)) + max(outcome.cuts.response_tokens)
         return "too_long", f"the conversation has {longest} tokens with this response, more than max_length {limit}"
-    if not rated and not told_apart(counting(record), outcome.sequences):
+    judged = (
+        plan is not None and not judgements_of(record, told_apart(record.comparisons, outcome.sequences), plan).empty
+    )
+    if not rated and not judged and not told_apart(counting(record, plan), outcome.sequences):
         return "identical_tokens", "the responses have the same tokens, so a model cannot distinguish them"
     return None
 
 
-def add_example(result: Encoding, record: Record, outcome: Encoded, *, share: bool) -> None:
+def add_example(
+    result: Encoding, record: Record, outcome: Encoded, *, share: bool, plan: AttributePlan | None = None
+) -> None:
     """Add one record's example to `result`."""
-    comparisons = told_apart(counting(record), outcome.sequences)
+    apart = told_apart(record.comparisons, outcome.sequences)
+    comparisons = told_apart(counting(record, plan), outcome.sequences)
     tree = build_tree(outcome.sequences, share=share, answers=outcome.answers)
     result.left_out.used(record, outcome)
     result.tokens_cut += max(outcome.cuts.prompt_tokens)
@@ -161,6 +187,7 @@ def add_example(result: Encoding, record: Record, outcome: Encoded, *, share: bo
             margin=np.array([np.nan if c.margin is None else c.margin for c in comparisons], dtype=np.float32),
             votes=np.array([c.votes or NO_VOTES for c in comparisons], dtype=np.float32).reshape(-1, 3),
             ratings=ratings_of(record),
+            judged=None if plan is None else judgements_of(record, apart, plan),
         )
     )
 

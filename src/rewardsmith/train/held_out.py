@@ -7,9 +7,11 @@ import torch
 from jaxtyping import Float
 
 from rewardsmith.evaluate.metrics import accuracy, nll, over_decided
+from rewardsmith.model.forward.batches import Batch
 from rewardsmith.model.forward.network import RewardNetwork
+from rewardsmith.model.heads.extra import extra_of
 from rewardsmith.model.runtime.processes import ALONE, Team
-from rewardsmith.model.scorer import score
+from rewardsmith.model.scorer import computed, finite, score
 from rewardsmith.train.examples import Example
 from rewardsmith.train.labels import labels_of
 from rewardsmith.train.losses import LOSSES, Loss
@@ -33,13 +35,18 @@ def validation_figures(
     `eval_objective` is its own value, by which the best weights are chosen. Accuracy and margin leave label ties out; they
     are NaN where there are no others.
     """
-    rewards = list(score(network, [example.sequences for example in examples], budget=budget, team=team))
+    outputs = outputs_of(network, examples, budget, loss, team)
+    rewards = [each[:, 0] if each.ndim > 1 else each for each in outputs]
     pairs = list(zip(rewards, examples, strict=True))
     margin = np.concatenate([r[e.preferred] - r[e.other] for r, e in pairs])
     preference = np.concatenate([e.preference for e in examples]).astype(np.float64)
     weight = np.concatenate([e.weight for e in examples]).astype(np.float64)
     every = np.concatenate(rewards)
-    own = {} if loss == LOSSES["bradley-terry"] else {"eval_objective": objective(loss, examples, every)}
+    own = (
+        {}
+        if loss == LOSSES["bradley-terry"]
+        else {"eval_objective": objective(loss, examples, np.concatenate(outputs))}
+    )
     return {
         "eval_loss": nll(margin, preference, weight=weight),
         **own,
@@ -50,15 +57,38 @@ def validation_figures(
     }
 
 
-def objective(loss: Loss, examples: Sequence[Example], rewards: Float[np.ndarray, " R"]) -> float:
-    """The loss of these rewards, one for each response of the examples in order, as one step of all of them."""
+def outputs_of(
+    network: RewardNetwork, examples: Sequence[Example], budget: int, loss: Loss, team: Team
+) -> list[Float[np.ndarray, "K ..."]]:
+    """What the loss takes of each example: its rewards, or all columns where the loss has no other way to be measured."""
+    sequences = [example.sequences for example in examples]
+    if not loss.wide or loss.held_out is not None:
+        return list(score(network, sequences, budget=budget, team=team))
+
+    def columns(batch: Batch) -> Float[np.ndarray, "R O"]:
+        return network(batch, wide=True).double().cpu().numpy()  # type: ignore[no-any-return]
+
+    return [finite(each) for each in computed(network, sequences, columns, budget=budget, team=team)]
+
+
+def objective(loss: Loss, examples: Sequence[Example], outputs: Float[np.ndarray, "R ..."]) -> float:
+    """The loss of these rewards or columns, for each response of the examples in order, as one step of all of them."""
     labels = labels_of(examples, CPU, loss.unit)
-    values = (loss.held_out or loss.values)(torch.from_numpy(rewards).double(), labels)
+    values = (loss.held_out or loss.values)(torch.from_numpy(outputs).double(), labels)
     return float((labels.unit_weight * values).sum() / labels.unit_weight.sum())
 
 
-def loss_at_equal_rewards(loss: Loss, examples: Sequence[Example]) -> float:
-    """The loss of a model that gives every response the reward 0: ln 2 under Bradley-Terry."""
+def loss_at_equal_rewards(loss: Loss, examples: Sequence[Example], network: RewardNetwork) -> float:
+    """The loss of a model that gives every response the reward 0: ln 2 under Bradley-Terry.
+
+    Where the loss takes more columns, these are what the network's outputs give for features that are all 0.
+    """
     some = examples[:ENOUGH]
-    ratings = np.concatenate([example.ratings for example in some])  # one for each response
-    return objective(loss, some, np.zeros_like(ratings))
+    zeros = np.zeros(sum(example.responses for example in some))
+    extra = extra_of(network)
+    if not loss.wide or loss.held_out is not None or extra is None:
+        return objective(loss, some, zeros)
+    with torch.no_grad():
+        nothing = torch.zeros(len(zeros), network.head.in_features, device=network.device)
+        outputs = extra(nothing[:, 0], nothing, network.head.weight.float())
+    return objective(loss, some, outputs.double().cpu().numpy())

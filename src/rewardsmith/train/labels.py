@@ -9,6 +9,7 @@ from torch import Tensor
 
 from rewardsmith.errors import TrainingError
 from rewardsmith.model.forward.batches import on_device
+from rewardsmith.train.attributes import stacked_judgements
 from rewardsmith.train.examples import Example
 from rewardsmith.train.losses.loss import Annotations, Unit
 from rewardsmith.train.losses.rankings import Choices, Pick, choices_of, rows_of
@@ -18,6 +19,8 @@ def labels_of(examples: Sequence[Example], device: torch.device, unit: Unit = "c
     """The labels of a micro-batch or a step; responses and comparisons are counted through all of its examples."""
     offsets = np.cumsum([0, *(example.responses for example in examples)])
     first = np.repeat(offsets[:-1], [len(example.preferred) for example in examples])
+
+    judged = [example.judged for example in examples if example.judged is not None]
 
     def stacked(of: Callable[[Example], np.ndarray], moved: np.ndarray | int = 0) -> Tensor:
         return on_device(np.concatenate(list(map(of, examples))) + moved, device)
@@ -34,16 +37,19 @@ def labels_of(examples: Sequence[Example], device: torch.device, unit: Unit = "c
         record=on_device(np.repeat(np.arange(len(examples)), np.diff(offsets)), device),
         choices=stacked_choices(examples, device) if unit == "ranking" else None,
         unit_weight=stacked(lambda example: unit_weights(example, unit)),
+        attributes=stacked_judgements(judged, offsets[:-1], device) if len(judged) == len(examples) else None,
     )
 
 
 def unit_weights(example: Example, unit: Unit) -> Float32[np.ndarray, " U"]:
-    """What the units of a record count: its comparisons their weights, its rated responses and its ranking share the sum
-    of those; a record without comparisons counts 1, a response without rating 0.
+    """What the units of a record count: its comparisons their weights, its rated responses, its ranking and the record
+    itself share the sum of those; a record without comparisons counts 1, a response without rating 0.
     """
     if unit == "comparison":
         return example.weight
     whole = float(example.weight.sum()) if len(example.weight) else 1.0
+    if unit == "record":
+        return np.array([whole], dtype=np.float32)
     if unit == "ranking":
         return np.array([whole if ranking_of(example) else 0.0], dtype=np.float32)
     rated = ~np.isnan(example.ratings)

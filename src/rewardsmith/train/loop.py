@@ -124,6 +124,8 @@ class Fit:
     ) -> None:
         self.network = network
         self.team = team
+        self.loss = choose(settings.loss, settings.loss_options)
+        self.chance = loss_at_equal_rewards(self.loss, train, network)  # before any weight is cut over processes
         self.engine = start_engine(network, team, parallel, example=train[0], zero=zero, clip=settings.clip)
         self.settings = settings
         self.train = train
@@ -140,8 +142,6 @@ class Fit:
         self.warmup = max(1, round(settings.warmup * self.total))
         self.state = FitState()
         self.head: ProbeFigures | None = None
-        self.loss = choose(settings.loss, settings.loss_options)
-        self.chance = loss_at_equal_rewards(self.loss, train)
         self.note: Callable[[str], None] = SILENT.note
 
     def run(self, *, resuming: bool = False, progress: Progress = SILENT) -> FitResult:

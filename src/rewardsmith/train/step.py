@@ -102,9 +102,11 @@ def add_gradient(
         counts = number <= len(passes)
         with engine.passing(last=number == len(passes) + len(idle)):
             batch = network.collate([example.tree for example in chosen])
-            scores = engine.rewards(batch, dropout.masks(chosen, network.head.in_features, network.device))
+            masks = dropout.masks(chosen, network.head.in_features, network.device)
+            outputs = engine.rewards(batch, masks, wide=loss.wide)
             labels = labels_of(chosen, network.device, loss.unit)
-            values = loss.values(scores, labels)
+            values = loss.values(outputs, labels)
+            scores = outputs[:, 0] if loss.wide else outputs
             part = (labels.unit_weight * values).sum() / total * counts
             engine.backward(scale(part * engine.weight))
         if counts:

@@ -10,25 +10,31 @@ from safetensors.torch import load_file, save_file
 import rewardsmith as rs
 from builders import pair, tiny
 from rewardsmith.errors import ContractError, DataError, UsageError
-from rewardsmith.model.heads import HEADS, describe_head, new_head
+from rewardsmith.model.heads import HEADS, attach_outputs, describe_head
+from rewardsmith.model.heads.attributes import AttributePlan
+from rewardsmith.model.heads.extra import detach
 from rewardsmith.model.heads.head import file_of
-from rewardsmith.pipelines.train.head import LOSS_OF, HeadSettings, loss_for
+from rewardsmith.pipelines.train.head import LOSSES_OF, HeadSettings, loss_for
 from rewardsmith.pipelines.train.loss import LossSettings
 from rewardsmith.train.losses import LOSSES
 
 TEXTS = ["A good answer.", "nothing", "The sum of two and two is four.", "一个好的回答。"]
 
 
-def with_head(name):
-    """The tiny model with a newly drawn head."""
-    model = tiny()
-    model.keep_head(new_head(describe_head(name), model.network.head.in_features, seed=3))
+PLAN = AttributePlan(("fit", "safe"), rated={"fit": (2.5, 1.5)})
+
+
+def with_head(name, model=None, seed=3):
+    """The tiny model with a newly drawn head, as training leaves it."""
+    model = model or tiny()
+    attach_outputs(model.network, name, describe_head(name, {}, PLAN), seed=seed)
+    model.keep_head(detach(model.network))
     return model
 
 
 def test_every_head_has_a_loss_and_settings_know_it():
-    assert {name: kind.loss for name, kind in HEADS.items()} == LOSS_OF
-    assert {kind.loss for kind in HEADS.values()} <= set(LOSSES)
+    assert {name: kind.losses for name, kind in HEADS.items()} == LOSSES_OF
+    assert {loss for kind in HEADS.values() for loss in kind.losses} <= set(LOSSES)
 
 
 @pytest.mark.parametrize("name", HEADS)
@@ -80,10 +86,71 @@ def test_a_head_chooses_its_loss_and_another_is_refused():
     )
     with pytest.raises(UsageError, match="--loss hinge: --head odin is trained with --loss odin; remove --loss"):
         loss_for(HeadSettings(name="odin"), LossSettings(name="hinge"))
-    with pytest.raises(UsageError, match="--head other: expected one of scalar, odin"):
+    with pytest.raises(UsageError, match="--head other: expected one of scalar, multi-objective"):
         describe_head("other")
-    with pytest.raises(UsageError, match=r"--head\.levels has no effect with --head odin; remove it"):
+    with pytest.raises(UsageError, match=r"--head\.levels has no effect with --head odin; .* use --head quantile"):
         describe_head("odin", {"levels": 3})
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_plain_transformers_opens_the_folder_with_the_same_reward(tmp_path, name):
+    """Every head's reward is linear in what the head reads, so any reader of the field may have it."""
+    from transformers import AutoModelForSequenceClassification
+
+    model = with_head(name)
+    model.save(tmp_path / "m")
+    plain = AutoModelForSequenceClassification.from_pretrained(tmp_path / "m").eval()
+    ids = [model.encode(pair("Which?", text, "other")).sequences[0] for text in TEXTS]
+    with torch.no_grad():
+        found = [plain(torch.from_numpy(np.asarray(each))[None].long()).logits.item() for each in ids]
+    expected = [float(one.rewards[0]) for one in model.outputs([pair("Which?", text, "other") for text in TEXTS])]
+    assert found == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_new_head_gives_rewards_that_hardly_differ(name):
+    """So that each loss begins near its value for equal rewards."""
+    records = [
+        pair(f"Which is larger, {k} or {k + 3}?", f"It is {k + 3}. " * (1 + k % 7), "不知道。") for k in range(40)
+    ]
+    for model in (tiny(), tiny(seed=1, n_layer=1)):
+        with_head(name, model)
+        found = list(model.outputs(records))
+        differences = np.array([one.rewards[0] - one.rewards[1] for one in found])
+        assert 0 < differences.std() <= 0.3
+        for column in model.columns:
+            if column not in ("kl", "fit"):  # a divergence, and a rating in the unit of the data
+                between = [one.columns[column][0] - one.columns[column][1] for one in found]
+                assert np.std(between) <= 0.3
+
+
+@pytest.mark.parametrize("levels", [2, 9, 99])
+def test_quantiles_are_in_order_with_the_reward_as_their_mean(levels):
+    model = tiny()
+    info = describe_head("quantile", {"levels": levels})
+    assert len(set(info.columns)) == levels + 1
+    attach_outputs(model.network, "quantile", info, seed=0)
+    model.keep_head(detach(model.network))
+    found = model.score_with_columns(TEXTS)
+    quantiles = np.stack([found.columns[name] for name in info.columns[1:]], axis=1)
+    assert (np.diff(quantiles, axis=1) > 0).all()
+    np.testing.assert_allclose(quantiles.mean(axis=1), found.rewards, atol=1e-5)
+    np.testing.assert_allclose(quantiles.std(axis=1), found.columns["std"], atol=1e-5)
+
+
+def test_given_weights_make_the_reward_the_sum_of_the_attributes():
+    model = tiny()
+    info = describe_head("multi-objective", {"weights": ["fit=2", "safe=-0.5"]}, PLAN)
+    attach_outputs(model.network, "multi-objective", info, seed=0)
+    model.keep_head(detach(model.network))
+    found = model.score_with_columns(TEXTS)
+    raw = 2 * (found.columns["fit"] - 2.5) / 1.5 - 0.5 * found.columns["safe"]
+    np.testing.assert_allclose(found.rewards, raw, atol=1e-5)  # biases are 0 in a new head
+    for given, told in (("fit", "ATTRIBUTE=NUMBER"), ("other=1", "attributes fit, safe"), ("fit=0", "constant")):
+        with pytest.raises(UsageError, match=told):
+            describe_head("multi-objective", {"weights": [given]}, PLAN)
+    with pytest.raises(UsageError, match="has no attributes"):
+        describe_head("multi-objective")
 
 
 def test_from_training_to_scored_rows(tmp_path, monkeypatch):

@@ -9,7 +9,8 @@ import pytest
 
 from builders import pair, ranking, tiny
 from rewardsmith.errors import TrainingError
-from rewardsmith.model.heads import attach_outputs
+from rewardsmith.model.heads import HEADS, attach_outputs, describe_head
+from rewardsmith.model.heads.attributes import AttributePlan
 from rewardsmith.pipelines.train.loss import check_labels
 from rewardsmith.progress import SILENT
 from rewardsmith.records import Message, Record, Response
@@ -25,6 +26,13 @@ SETTINGS = FitSettings(
 )  # fmt: skip
 
 
+PLANS = {
+    "attributes": AttributePlan(("overall", "safe"), rated={"overall": (2.0, 1.0)}),
+    "helpful-cost": AttributePlan(("safe",), rated={"safe": (0.0, 1.0)}, both=True),
+}
+"""What a head with attributes learns of `rows`."""
+
+
 def rows(n, *, start=0):
     """Rankings of three with ratings, margins and votes."""
     made = []
@@ -37,14 +45,23 @@ def rows(n, *, start=0):
     return made
 
 
+def with_safety(record):
+    """The record with a judgement on which of two responses is safer, and whether they are safe."""
+    safer = (*record.comparisons, dataclasses.replace(record.comparisons[0], attribute="safe"))
+    return dataclasses.replace(record, comparisons=safer, ratings={**record.ratings, "safe": (1.0, 0.0, None)})
+
+
 def fit(folder, name, options=None, **changes):
     model = tiny(seed=1)
     loss = choose(name, options)
-    attach_outputs(model.network, loss.outputs, members=loss.members, seed=0)
+    plan = PLANS.get(name)
+    info = describe_head(loss.outputs, {}, plan or AttributePlan()) if loss.outputs in HEADS else None
+    attach_outputs(model.network, loss.outputs, info, members=loss.members, seed=0)
+    parts = (rows(12), rows(4, start=50))
+    if plan is not None:
+        parts = ([with_safety(record) for record in part] for part in parts)
     rated = loss.needs == "ratings"
-    train, held = (
-        encode_examples(each, model.encoder, share=True, rated=rated).examples for each in (rows(12), rows(4, start=50))
-    )
+    train, held = (encode_examples(each, model.encoder, share=True, rated=rated, plan=plan).examples for each in parts)
     folder.mkdir(exist_ok=True)
     settings = dataclasses.replace(SETTINGS, loss=name, loss_options=options, **changes)
     return Fit(model.network, settings, train=train, validation=held, folder=folder, fingerprint={"a": 1})
@@ -64,7 +81,9 @@ def test_every_loss_trains_and_chooses_the_best_weights_by_its_own_value(tmp_pat
     assert result.state.best_step == 1 + int(np.argmin(own))
 
 
-@pytest.mark.parametrize("name", ["plackett-luce", "odin", "contrastive"])
+@pytest.mark.parametrize(
+    "name", ["plackett-luce", "odin", "contrastive", "attributes", "helpful-cost", "gaussian", "quantile", "inform"]
+)
 def test_a_run_that_was_killed_ends_with_the_same_bits(tmp_path, name):
     whole = fit(tmp_path / "whole", name)
     whole.run()

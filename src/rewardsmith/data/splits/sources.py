@@ -42,18 +42,24 @@ class Splits:
     """Rows that were left out by a share or a cap."""
     read: dict[str, ReadRows] = field(default_factory=dict)
     """The input rows: of the dataset under train, of own validation and test files under their names."""
+    judged: dict[str, list[Record]] = field(default_factory=dict)
+    """The same records by split with all that was judged of them, where they follow one attribute of several."""
 
     def hashes(self) -> dict[str, str]:
         """A hash per split over contents and labels, for refusing a resume on other data."""
+        if self.judged:
+            return {name: hash_records(self.judged[name], ratings=True) for name in SPLITS}
         return {name: hash_records(getattr(self, name)) for name in SPLITS}
 
 
-def hash_records(records: Iterable[Record]) -> str:
-    """16 hex digits over ids and comparisons, in order."""
+def hash_records(records: Iterable[Record], *, ratings: bool = False) -> str:
+    """16 hex digits over ids, comparisons, and with `ratings` these, in order."""
     digest = hashlib.sha256()
     for record in records:
         digest.update(record.id.encode())
         digest.update(repr(record.comparisons).encode())
+        if ratings:
+            digest.update(repr(sorted(record.ratings.items())).encode())
     return digest.hexdigest()[:16]
 
 

@@ -137,7 +137,7 @@ class RewardNetwork(nn.Module):
         with torch.autocast(self.device.type, enabled=False):
             rewards = self._read(features)
             extra = extra_of(self) if wide else None
-            return rewards if extra is None else extra(rewards, features, self.head.weight.float())
+            return rewards if extra is None else extra(rewards, features, self._head_weight())
 
     def features(self, batch: Batch) -> Float[Tensor, "R H"]:
         """What the head reads: what `readout` says, else the last token's hidden state (decoders) or the class's own
@@ -162,7 +162,13 @@ class RewardNetwork(nn.Module):
         """The head, in fp32."""
         with torch.autocast(self.device.type, enabled=False):
             bias = None if self.head.bias is None else self.head.bias.float()
-            return F.linear(features, self.head.weight.float(), bias).squeeze(-1) + self.offset
+            return F.linear(features, self._head_weight(), bias).squeeze(-1) + self.offset
+
+    def _head_weight(self) -> Float[Tensor, "1 F"]:
+        """The weights of the head in fp32: of a reward that is a sum of learning outputs, the sum of theirs."""
+        extra = extra_of(self)
+        weight: Tensor = self.head.weight.float() if extra is None or not extra.replaces else extra.reward_weight()
+        return weight
 
     def _pooled(self, batch: Batch) -> Float[Tensor, "R H"]:
         if isinstance(batch, KnownFeatures):

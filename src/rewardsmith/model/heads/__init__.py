@@ -13,26 +13,40 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rewardsmith.errors import ContractError, UsageError
-from rewardsmith.model.heads import odin
+from rewardsmith.model.heads import gaussian, helpful_cost, inform, multi_objective, odin, quantile
+from rewardsmith.model.heads.attributes import AttributePlan
 from rewardsmith.model.heads.extra import ExtraOutputs, OutputKind, attach
 from rewardsmith.model.heads.head import ColumnHead, HeadInfo, HeadKind
 from rewardsmith.model.heads.members import Members
-from rewardsmith.settings.options import check_option
+from rewardsmith.settings.options import Option, check_option
 
 SCALAR = "scalar"
+NO_ATTRIBUTES = AttributePlan()
 HEADS: Mapping[str, HeadKind] = {
+    "multi-objective": multi_objective.HEAD,
+    "helpful-cost": helpful_cost.HEAD,
+    "gaussian": gaussian.HEAD,
+    "quantile": quantile.HEAD,
     "odin": odin.HEAD,
+    "inform": inform.HEAD,
 }
 
 
-def describe_head(name: str, given: Mapping[str, Any] | None = None) -> HeadInfo | None:
-    """The head of this name with its options; None for the scalar one, UsageError for what does not fit."""
-    known = {SCALAR: {}, **{other: kind.options for other, kind in HEADS.items()}}
+def check_head(name: str, given: Mapping[str, Any] | None = None) -> None:
+    """UsageError for a head that there is not, or an option that it does not take."""
+    known: dict[str, Mapping[str, Option]] = {SCALAR: {}, **{other: kind.options for other, kind in HEADS.items()}}
     if name not in known:
         raise UsageError(f"--head {name}: expected one of {', '.join(known)}")
     for option, value in (given or {}).items():
         check_option("head", name, known, option, value)
-    return None if name == SCALAR else HEADS[name].describe(given or {})
+
+
+def describe_head(
+    name: str, given: Mapping[str, Any] | None = None, plan: AttributePlan = NO_ATTRIBUTES
+) -> HeadInfo | None:
+    """The head of this name with its options and attributes; None for the scalar one, UsageError for what does not fit."""
+    check_head(name, given)
+    return None if name == SCALAR else HEADS[name].describe(given or {}, plan)
 
 
 def new_head(info: HeadInfo, width: int, *, seed: int) -> ColumnHead:

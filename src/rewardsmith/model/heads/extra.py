@@ -12,14 +12,26 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-OutputKind = Literal["rewards", "members", "features", "odin"]
+OutputKind = Literal[
+    "rewards", "members", "features", "odin", "multi-objective", "helpful-cost", "gaussian", "quantile", "inform"
+]
 NAME = "extra_outputs"
 START = 0.1
 """Standard deviation of a new row of weights, per unit of the square root of the features: outputs begin near 0."""
 
 
 class ExtraOutputs(nn.Module):
-    """Columns of a response behind its reward; this one gives the features themselves."""
+    """Columns of a response behind its reward; this one gives the features themselves.
+
+    With `replaces` the reward is a sum of outputs of this module as well, with the weights `reward_weight()`, and the
+    reward head waits: it gets these weights when the outputs are taken away.
+    """
+
+    replaces = False
+
+    def reward_weight(self) -> Float[Tensor, "1 F"]:
+        """The weights of the reward head, where `replaces`."""
+        raise NotImplementedError
 
     def forward(
         self, rewards: Float[Tensor, " R"], features: Float[Tensor, "R F"], head: Float[Tensor, "1 F"]
@@ -36,13 +48,19 @@ def drawn(count: int, width: int, draw: torch.Generator) -> Float[Tensor, "M F"]
 def attach(network: Any, made: ExtraOutputs) -> None:
     """Give a network these outputs."""
     network.hf.add_module(NAME, made.to(network.device))
+    if made.replaces:
+        network.head.weight.requires_grad_(False)
 
 
 def detach(network: Any) -> ExtraOutputs | None:
     """Take the outputs away again."""
     extra = extra_of(network)
-    if extra is not None:
-        delattr(network.hf, NAME)
+    if extra is None:
+        return None
+    if extra.replaces:
+        with torch.no_grad():
+            network.head.weight.copy_(extra.reward_weight())
+    delattr(network.hf, NAME)
     return extra
 
 

@@ -18,9 +18,10 @@ from torch import Tensor
 
 from rewardsmith.errors import ContractError
 from rewardsmith.files.reading import refuse_types
+from rewardsmith.model.heads.attributes import AttributePlan
 from rewardsmith.model.heads.extra import ExtraOutputs
 from rewardsmith.model.inspection.finite import refuse_values
-from rewardsmith.settings.options import NumberOption
+from rewardsmith.settings.options import Option
 
 FOLDER = "heads"
 REWARD = "reward"
@@ -128,12 +129,14 @@ def file_of(folder: Path, name: str) -> Path:
 
 @dataclass(frozen=True)
 class HeadKind:
-    """What `--head NAME` stands for: the loss that trains it, its options, and how it is made.
+    """What `--head NAME` stands for: the losses that train it, the first by default, its options, and how it is made.
 
-    `describe(options)` names its columns; `make(info, width, draw)` draws a new one for features of that width.
+    `describe(options, plan)` names its columns; `make(info, width, draw)` draws a new one for features of that width.
+    `by_attribute`: it learns from what the data say of attributes, as the plan lists them.
     """
 
-    loss: str
-    describe: Callable[[Mapping[str, Any]], HeadInfo]
+    losses: tuple[str, ...]
+    describe: Callable[[Mapping[str, Any], AttributePlan], HeadInfo]
     make: Callable[[HeadInfo, int, torch.Generator], ColumnHead]
-    options: Mapping[str, NumberOption] = field(default_factory=dict)
+    options: Mapping[str, Option] = field(default_factory=dict)
+    by_attribute: bool = False

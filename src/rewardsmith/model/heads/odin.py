@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from rewardsmith.model.heads.attributes import AttributePlan
 from rewardsmith.model.heads.extra import drawn
 from rewardsmith.model.heads.head import ColumnHead, HeadInfo, HeadKind
 
@@ -32,9 +33,9 @@ class LengthHead(ColumnHead):
         return F.linear(features, self.weight.float())
 
 
-def describe(options: Mapping[str, Any]) -> HeadInfo:
+def describe(options: Mapping[str, Any], plan: AttributePlan) -> HeadInfo:
     """One column."""
     return HeadInfo("odin", ("length",))
 
 
-HEAD = HeadKind(loss="odin", describe=describe, make=LengthHead)
+HEAD = HeadKind(losses=("odin",), describe=describe, make=LengthHead)

@@ -12,6 +12,8 @@ from rewardsmith.pipelines.beside_training import margins_of, sample_of
 from rewardsmith.pipelines.diagnose.bench import CannotMeasure, Workbench
 from rewardsmith.pipelines.evaluate import score_all
 from rewardsmith.pipelines.run_data import reachable, settings_of_run
+from rewardsmith.pipelines.train.head import HeadSettings
+from rewardsmith.pipelines.train.loss import LossSettings
 from rewardsmith.records import Record
 
 if TYPE_CHECKING:
@@ -52,7 +54,8 @@ def hundred_pairs(bench: Workbench) -> Mapping[str, Any]:
     records = first_pairs(sample_of(bench.data.splits.train))
     given = settings_of_run(bench.run)
     name = given.model if given.model in ("tiny",) else reachable(given.model, [], bench.run)
-    config = replace(given, model=name, head_start="random", heads=1, quantize=None)
+    fresh = replace(given, model=name, head_start="random", heads=1, quantize=None)
+    config = replace(fresh, head=HeadSettings(), loss=LossSettings())
     try:
         start = open_model(config)
     except RewardsmithError as error:

@@ -21,6 +21,7 @@ from rewardsmith.pipelines.dry_run.measuring import Measured, measured
 from rewardsmith.pipelines.dry_run.sampling import refuse_downloads, sampled, share_to_read
 from rewardsmith.pipelines.dry_run.words import GIB, about, duration
 from rewardsmith.pipelines.train.config import Config
+from rewardsmith.pipelines.train.head import attribute_plan
 from rewardsmith.pipelines.train.loss import ON_RATINGS
 from rewardsmith.pipelines.train.pipeline import check_run
 from rewardsmith.pipelines.train.setup import Start, load_data, open_model
@@ -28,6 +29,7 @@ from rewardsmith.progress import Progress
 from rewardsmith.records import Record
 
 if TYPE_CHECKING:
+    from rewardsmith.model.heads.attributes import AttributePlan
     from rewardsmith.train.examples import Encoding
 
 MOST_WEIGHTS = 4 * 10**9
@@ -154,7 +156,10 @@ def plan_training(config: Config, progress: Progress) -> TrainPlan:
         splits = load_data(reading, WithoutNotes(progress))  # which would tell of data in memory
     plan = counted(config, splits, share, rows, tuple(notes.texts))
     why = why_closed(config.model)
-    return replace(plan, why=why) if why else estimated(config, plan, splits, open_model(config))
+    if why:
+        return replace(plan, why=why)
+    attributes = attribute_plan(config.head, config.attribute, splits)
+    return estimated(config, plan, splits, open_model(config, plan=attributes), attributes)
 
 
 def in_sample(config: Config, share: float, notes: KeptNotes) -> tuple[Config, int]:
@@ -231,13 +236,18 @@ def why_closed(model: str) -> str:
     return ""
 
 
-def estimated(config: Config, plan: TrainPlan, splits: Splits, start: Start) -> TrainPlan:
+def estimated(
+    config: Config, plan: TrainPlan, splits: Splits, start: Start, attributes: "AttributePlan | None"
+) -> TrainPlan:
     """The plan with tokens, time and memory."""
     from rewardsmith.train.examples import encode_examples
 
-    some = splits.train[:: max(1, len(splits.train) // TOKENIZED)]
+    every = splits.judged.get("train") or splits.train
+    some = every[:: max(1, len(every) // TOKENIZED)]
     rated = config.loss.name in ON_RATINGS
-    encoding = encode_examples(some, start.model.encoder, share=start.model.network.packed, rated=rated)
+    encoding = encode_examples(
+        some, start.model.encoder, share=start.model.network.packed, rated=rated, plan=attributes
+    )
     tokens = tokens_of(encoding, len(some), len(splits.train))
     if not encoding.examples:
         return replace(plan, why=f"no training data: {encoding.left_out.in_one_line()}", notes=tuple(start.summary()))

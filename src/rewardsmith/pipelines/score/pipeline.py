@@ -20,7 +20,7 @@ from rewardsmith.progress import SILENT, Progress
 if TYPE_CHECKING:
     from rewardsmith.data.loading.understanding import Read
     from rewardsmith.model.reward_model import RewardModel
-    from rewardsmith.model.scorer import Outputs, Sequences
+    from rewardsmith.model.scorer import Outputs, RecordRewards, Sequences
     from rewardsmith.records import Quarantined
     from rewardsmith.scoring.left_out import LeftOut
     from rewardsmith.scoring.truncation import Cuts
@@ -260,8 +260,7 @@ def fields_of(
 ) -> Iterator[tuple[str, list[Any]]]:
     """What a row gets, one entry for each of its responses in its order."""
     yield "rewards", [float(values.rewards[index]) for index in order]
-    for name, column in values.columns.items():
-        yield field_of(name), [float(column[index]) for index in order]
+    yield from columns_json(values.columns, order).items()
     if tokens is not None:
         yield COLUMN, [tokens[index] for index in order]
 
@@ -269,6 +268,25 @@ def fields_of(
 def highest(rewards: Sequence[float]) -> int:
     """The index of the highest reward, the first of equal ones."""
     return max(range(len(rewards)), key=rewards.__getitem__)
+
+
+def columns_json(columns: "Mapping[str, RecordRewards]", order: Sequence[int]) -> dict[str, list[Any]]:
+    """The columns of a row, one value per response in the row's order; beside a cost, whether it is below 0."""
+    from rewardsmith.model.heads.helpful_cost import COST, SAFE
+
+    found: dict[str, list[Any]] = {
+        field_of(name): [float(values[index]) for index in order] for name, values in columns.items()
+    }
+    if COST in columns:
+        found[SAFE] = [bool(columns[COST][index] < 0) for index in order]
+    return found
+
+
+def fields_of_columns(columns: Sequence[str]) -> list[str]:
+    """All fields that the columns of a model give: beside a cost, whether it is below 0."""
+    from rewardsmith.model.heads.helpful_cost import COST, SAFE
+
+    return [*map(field_of, columns), *([SAFE] if COST in columns else [])]
 
 
 def row_of(read: "Read") -> dict[str, Any]:
@@ -309,7 +327,7 @@ def encoded_row(
     used = {"rewards": True, "best": config.best_of, COLUMN: config.per_token, "cut": cut, "mismatch": mismatch}
     used |= dict.fromkeys(FIELDS, config.calibrated)
     fields = [name for name, writes in used.items() if writes]
-    refuse_taken(row, item.place, [*fields, *map(field_of, model.columns)])
+    refuse_taken(row, item.place, [*fields, *fields_of_columns(model.columns)])
     if cut:
         row["cut"] = cuts_json(encoded.cuts, order)
     if mismatch:

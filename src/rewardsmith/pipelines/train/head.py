@@ -1,16 +1,43 @@
-"""The head of `rewardsmith train`: its settings, and the loss that trains it."""
+"""The head of `rewardsmith train`: its settings, the loss that trains it, and the attributes that it learns."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from rewardsmith.errors import UsageError
+from rewardsmith.data.splits.sources import Splits, attributes_of, follow_attribute
+from rewardsmith.data.splits.splitter import SPLITS
+from rewardsmith.errors import TrainingError, UsageError
 from rewardsmith.pipelines.train.loss import DEFAULT, LossSettings
+from rewardsmith.progress import SILENT, Progress
+from rewardsmith.records import Record
 from rewardsmith.settings.options import NamedSettings
 
+if TYPE_CHECKING:
+    from rewardsmith.model.heads.attributes import AttributePlan
+    from rewardsmith.model.heads.multi_objective import AttributeHeads
+    from rewardsmith.model.reward_model import RewardModel
+    from rewardsmith.model.runtime.processes import Team
+    from rewardsmith.train.examples import Example
+    from rewardsmith.train.loop import FitResult
+
 SCALAR = "scalar"
-LOSS_OF = {"odin": "odin"}
-"""The loss that trains each head beside the scalar one, as in `model.heads.HEADS`, without its imports."""
+COST = "helpful-cost"
+LOSSES_OF = {
+    "multi-objective": ("attributes",),
+    COST: ("helpful-cost",),
+    "gaussian": ("gaussian",),
+    "quantile": ("quantile", "pinball"),
+    "odin": ("odin",),
+    "inform": ("inform",),
+}
+"""The losses that train each head beside the scalar one, as in `model.heads.HEADS`, without its imports."""
+BY_ATTRIBUTE = ("multi-objective", COST)
 ALONE = ("odin",)
 """Losses of a head that also train a scalar one: what they need beside it is dropped at the end."""
+FEWEST = 20
+"""Comparisons from which the weights of attributes are fitted."""
+RIDGE = 0.01
+"""The penalty of that fit, per unit of mean loss."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,19 +45,160 @@ class HeadSettings(NamedSettings):
     """The reward head and its options; an option that the head does not use is refused."""
 
     name: str = SCALAR
-    """Reward head: scalar or odin (see docs/heads.md)."""
+    """Reward head: scalar, multi-objective, helpful-cost, gaussian, quantile, odin or inform (see docs/heads.md)."""
+    attributes: tuple[str, ...] = ()
+    """multi-objective: attributes to learn (default: all of the training data but --attribute)."""
+    weights: tuple[str, ...] = ()
+    """multi-objective: weight of each attribute in the reward, for example helpfulness=1 verbosity=-0.2 (default: fitted on
+    the validation comparisons of --attribute, else equal)."""
+    levels: int | None = None
+    """quantile: number of quantiles (default: 9)."""
+    latent: int | None = None
+    """inform: dimensions of the bottleneck (default: 32)."""
 
 
 def loss_for(head: HeadSettings, loss: LossSettings) -> LossSettings:
     """The loss to train with: that of the head where none was chosen; UsageError for one that does not train this head."""
-    wanted = LOSS_OF.get(head.name)
+    wanted = LOSSES_OF.get(head.name)
     if wanted is None:
-        owner = next((name for name, own in LOSS_OF.items() if own == loss.name and own not in ALONE), None)
+        owner = next((name for name, own in LOSSES_OF.items() if loss.name in own and loss.name not in ALONE), None)
         if owner is not None:
             raise UsageError(f"--loss {loss.name} trains --head {owner}; add --head {owner}")
         return loss
     if loss.name == DEFAULT:
-        return replace(loss, name=wanted)
-    if loss.name != wanted:
-        raise UsageError(f"--loss {loss.name}: --head {head.name} is trained with --loss {wanted}; remove --loss")
+        return replace(loss, name=wanted[0])
+    if loss.name not in wanted:
+        raise UsageError(
+            f"--loss {loss.name}: --head {head.name} is trained with --loss {' or '.join(wanted)}; remove --loss"
+        )
     return loss
+
+
+def main_attribute(head: str, attribute: str, records: Sequence[Record]) -> str:
+    """The attribute whose comparisons the reward is judged by: --attribute where the data has it.
+
+    Else that of helpfulness for a reward beside a cost, and the first attribute for several. TrainingError where a reward of
+    helpfulness has nothing to learn from.
+    """
+    from rewardsmith.model.heads.helpful_cost import HELPFUL
+
+    counts = attributes_of(records)
+    if attribute in counts:
+        return attribute
+    if head != COST:
+        return next(iter(counts), attribute)
+    if HELPFUL in counts:
+        return HELPFUL
+    found = ", ".join(f"{name} {count}" for name, count in counts.items()) or "none"
+    raise TrainingError(
+        f"--head {COST}: no comparison has the attribute {HELPFUL!r} or {attribute!r}; comparisons by attribute: {found}; "
+        "choose the attribute of the reward with --attribute"
+    )
+
+
+def follow_main(splits: Splits, head: str, attribute: str) -> str:
+    """Let the records of a head with attributes follow its main one; what else was judged stays in `splits.judged`."""
+    splits.judged = {name: getattr(splits, name) for name in SPLITS}
+    main = main_attribute(head, attribute, splits.train)
+    for name in SPLITS:
+        setattr(splits, name, follow_attribute(getattr(splits, name), main))
+    return main
+
+
+def attribute_plan(
+    head: HeadSettings, attribute: str, splits: Splits, progress: Progress = SILENT
+) -> "AttributePlan | None":
+    """The attributes that the head learns from these data; None for a head without attributes."""
+    from rewardsmith.model.heads.attributes import AttributePlan
+    from rewardsmith.model.heads.helpful_cost import SAFE
+    from rewardsmith.train.attributes import attribute_counts, rating_plan
+
+    if head.name not in BY_ATTRIBUTE:
+        return None
+    records = splits.judged["train"]
+    counts, main = attribute_counts(records), main_attribute(head.name, attribute, records)
+    if head.name == COST:
+        if SAFE not in counts:
+            raise TrainingError(
+                f"--head {COST}: the training data does not say which responses are safe; expected comparisons or ratings "
+                f"of the attribute {SAFE!r}, as in PKU-SafeRLHF"
+            )
+        return AttributePlan((SAFE,), main, {SAFE: (0.0, 1.0)}, both=True)
+    names = head.attributes or tuple(name for name in counts if name != main) or tuple(counts)
+    if unknown := [name for name in names if name not in counts]:
+        raise TrainingError(
+            f"--head.attributes {unknown[0]}: the training data has {', '.join(counts) or 'no attributes'}"
+        )
+    plan = rating_plan(records, AttributePlan(names, main))
+    kinds = ", ".join(f"{name} ({'ratings' if name in plan.rated else 'comparisons'})" for name in names)
+    progress.note(f"attributes and what they are learned from: {kinds}")
+    if main != attribute:
+        progress.note(f"no comparison has the attribute {attribute!r}; accuracy is that on comparisons of {main!r}")
+    return plan
+
+
+def fit_weights(
+    model: "RewardModel", head: "AttributeHeads", validation: "Sequence[Example]", team: "Team", progress: Progress
+) -> None:
+    """Fit what each attribute counts in the reward on the validation comparisons of the main attribute.
+
+    A logistic regression on the differences of the outputs, nearly without a penalty. Equal weights stay where there are
+    too few comparisons, or where the outputs say nothing of them.
+    """
+    import numpy as np
+    import torch
+
+    from rewardsmith.model.scorer import features
+    from rewardsmith.train.fitting.linear import Differences, fit_linear
+
+    network = model.network
+    found = features(network, [example.sequences for example in validation], team=team)
+    pairs = []
+    for example, values in zip(validation, found, strict=True):
+        with torch.no_grad():
+            rows = torch.from_numpy(values).to(network.device)
+            outputs = head(rows[:, 0], rows, network.head.weight)[:, 1:].double().cpu().numpy()
+        pairs.append(outputs[example.preferred] - outputs[example.other])
+    x = np.concatenate(pairs)
+    if len(x) < FEWEST:
+        progress.note(
+            f"the attributes count equally in the reward: validation has {len(x)} comparisons, fewer than {FEWEST}; give "
+            "--head.weights"
+        )
+        return
+    spread = np.where(x.std(axis=0) > 0, x.std(axis=0), 1.0)
+    joined = {
+        name: np.concatenate([getattr(example, name) for example in validation]).astype(np.float64)
+        for name in ("preference", "weight")
+    }
+    data = Differences((x / spread).astype(np.float32), **joined, cluster=np.arange(len(x)))
+    mix = fit_linear(data, RIDGE) / spread
+    head.set_mix(torch.from_numpy(mix).to(head.mix))
+    told = ", ".join(f"{name} {weight:.3g}" for name, weight in zip(head.columns, mix, strict=True))
+    progress.note(f"weights of the attributes in the reward, fitted on {len(x)} validation comparisons: {told}")
+
+
+def keep_outputs(
+    head: str,
+    model: "RewardModel",
+    fitted: "FitResult",
+    validation: "Sequence[Example]",
+    team: "Team",
+    progress: Progress,
+) -> None:
+    """Take what the loss needed beside the reward out of the network; what belongs to the finished model stays with it."""
+    from rewardsmith.model.heads.extra import detach, extra_of
+    from rewardsmith.model.heads.head import ColumnHead
+    from rewardsmith.model.heads.members import Members
+    from rewardsmith.model.heads.multi_objective import AttributeHeads
+
+    extra = extra_of(model.network)
+    if isinstance(extra, AttributeHeads) and extra.info.options["weights"] is None:
+        fit_weights(model, extra, validation, team, progress)
+    made = detach(model.network)
+    if isinstance(made, Members):
+        model.keep_heads(made.weights(model.network.head.weight))
+    elif isinstance(made, ColumnHead) and made.info.name == head:
+        model.keep_head(made)
+    if fitted.head is not None and fitted.head.members is not None:
+        model.keep_heads(fitted.head.members)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rewardsmith.train.losses.loss import Loss, Needs
 
 DEFAULT = "bradley-terry"
-ON_RATINGS = ("regression",)
+ON_RATINGS = ("regression", "pinball")
 """Losses that learn from ratings, and so from records without comparisons."""
 
 
@@ -26,8 +26,8 @@ class LossSettings(NamedSettings):
 
     name: str = DEFAULT
     """Loss function: bradley-terry, margin, scaled-margin, label-smoothing, soft-labels, rao-kupper, davidson, hinge,
-    focal, focal-ranking, symmetric, ramp, unbiased, gce, plackett-luce, regression, uncertainty, contrastive or odin (see
-    docs/losses.md)."""
+    focal, focal-ranking, symmetric, ramp, unbiased, gce, plackett-luce, regression, uncertainty, contrastive, odin,
+    attributes, helpful-cost, gaussian, quantile, pinball or inform (see docs/losses.md)."""
     center: float | None = None
     """Coefficient of the squared sum of the two rewards of a comparison, which keeps rewards near 0 (default: 0)."""
     margin_scale: float | None = None
@@ -62,6 +62,10 @@ class LossSettings(NamedSettings):
     """odin: coefficient of the correlations with length (default: 1)."""
     orthogonal_weight: float | None = None
     """odin: coefficient of the similarity of the two heads (default: 1)."""
+    sign_weight: float | None = None
+    """helpful-cost: coefficient of the term that makes the cost positive for unsafe responses (default: 1)."""
+    kl_weight: float | None = None
+    """inform: coefficient of the KL divergence of the bottleneck (default: 0.001)."""
 
 
 def check_labels(loss: "Loss", name: str, examples: "Sequence[Example]", progress: Progress) -> None:

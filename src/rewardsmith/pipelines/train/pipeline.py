@@ -16,6 +16,7 @@ from rewardsmith.pipelines.publish.hub_names import origin_of
 from rewardsmith.pipelines.run_data import identity_of
 from rewardsmith.pipelines.train.config import Config, check_engine
 from rewardsmith.pipelines.train.frozen_cache import cached_outputs, done_in_words, heads_in_words
+from rewardsmith.pipelines.train.head import attribute_plan, keep_outputs
 from rewardsmith.pipelines.train.loss import ON_RATINGS, check_labels
 from rewardsmith.pipelines.train.run_folder import (
     begin_run,
@@ -41,6 +42,7 @@ from rewardsmith.track.trackers import Job, require
 from rewardsmith.train.engines.deepspeed_config import zero_settings
 
 if TYPE_CHECKING:
+    from rewardsmith.model.heads.attributes import AttributePlan
     from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.model.runtime.processes import Team
     from rewardsmith.pipelines.evaluate import Scored
@@ -122,13 +124,14 @@ def run_together(config: Config, team: "Team", device: str, progress: Progress) 
     from rewardsmith.train.optimizer import count_parameters
 
     splits = load_data(config, progress)
-    start = open_model(config, device=device, date=team.from_lead(lambda: start_date(config)))
+    plan = attribute_plan(config.head, config.attribute, splits, progress)
+    start = open_model(config, device=device, date=team.from_lead(lambda: start_date(config)), plan=plan)
     model = start.model
     for sentence in start.summary():
         progress.note(sentence)
     parameters = count_parameters(model.network)
     begin_peak_memory(model.network.device)
-    train, validation = encode_splits(config, splits, model, progress)
+    train, validation = encode_splits(config, splits, model, plan, progress)
     told = {"left_out": train.left_out.to_json(), "left_out_validation": validation.left_out.to_json()}
     told |= {"scored_as": contract_in_short(model.contract)}
     settings = fit_settings(config, start, train, team, progress)
@@ -143,8 +146,8 @@ def run_together(config: Config, team: "Team", device: str, progress: Progress) 
             cached_outputs(start, train, validation, settings, progress, team),
         ):
             fitted = fit(config, settings, model, train, validation, fingerprint, team, progress)
-        model = trained_model(config, start, fitted.state, team)
-        keep_outputs(config, model, fitted)
+        model = trained_model(config, start, fitted.state, team, plan)
+        keep_outputs(config.head.name, model, fitted, validation.examples, team, progress)
         held = finish_model(config, model, splits, team, progress)
         precision = fingerprint["dtype"]
         summary = summarize_run(
@@ -170,12 +173,12 @@ def share(config: Config, summary: dict[str, Any], progress: Progress) -> None:
 
 def check_run(config: Config, *, processes: int) -> None:
     """Refuse what can be refused before any data is read; nothing is written yet, so a wrong word costs nothing."""
-    from rewardsmith.model.heads import describe_head
+    from rewardsmith.model.heads import check_head
     from rewardsmith.train.losses import choose
 
     check_engine(config, processes)
     choose(config.loss.name, config.loss.options)
-    describe_head(config.head.name, config.head.options)
+    check_head(config.head.name, config.head.options)
     require(config.track)
     if config.resume:
         if not (config.output / "settings.json").is_file():
@@ -207,7 +210,7 @@ def as_before(config: Config) -> Config:
 
 
 def encode_splits(
-    config: Config, splits: Splits, model: "RewardModel", progress: Progress
+    config: Config, splits: Splits, model: "RewardModel", plan: "AttributePlan | None", progress: Progress
 ) -> "tuple[Encoding, Encoding]":
     """Training and validation records as examples; what of them is not used whole is noted."""
     from rewardsmith.train.examples import encode_examples, take_share
@@ -215,8 +218,9 @@ def encode_splits(
 
     share, loss = model.network.packed, choose(config.loss.name, config.loss.options)
     rated = config.loss.name in ON_RATINGS
-    train = encode_examples(splits.train, model.encoder, share=share, progress=progress, rated=rated)
-    validation = encode_examples(splits.validation, model.encoder, share=share, rated=rated)
+    records = [splits.judged.get(name) or getattr(splits, name) for name in ("train", "validation")]
+    train = encode_examples(records[0], model.encoder, share=share, progress=progress, rated=rated, plan=plan)
+    validation = encode_examples(records[1], model.encoder, share=share, rated=rated, plan=plan)
     for encoding, name in ((train, "train"), (validation, "validation")):
         encoding.left_out.read(*splits.read.get(name, (0, ())))
     if not train.examples:
@@ -288,7 +292,9 @@ def fit(
     return trainer.run(resuming=config.resume, progress=progress)
 
 
-def trained_model(config: Config, start: Start, state: "FitState", team: "Team") -> "RewardModel":
+def trained_model(
+    config: Config, start: Start, state: "FitState", team: "Team", plan: "AttributePlan | None"
+) -> "RewardModel":
     """The model with its trained weights, whole in every process: sharded, it is opened again and takes them from disk."""
     from rewardsmith.train.resume import final_weights, load_weights
 
@@ -297,25 +303,10 @@ def trained_model(config: Config, start: Start, state: "FitState", team: "Team")
     device, date = start.model.network.device.type, start.date
     del start.model.network  # makes room
     gc.collect()
-    model = open_model(config, device=device, date=date).model
+    model = open_model(config, device=device, date=date, plan=plan).model
     checkpoints = config.output / "checkpoints"
     load_weights(model.network, final_weights(checkpoints, best_step=state.best_step, last_step=state.step))
     return model
-
-
-def keep_outputs(config: Config, model: "RewardModel", fitted: "FitResult") -> None:
-    """Take what the loss needed beside the reward out of the network; what belongs to the finished model stays with it."""
-    from rewardsmith.model.heads.extra import detach
-    from rewardsmith.model.heads.head import ColumnHead
-    from rewardsmith.model.heads.members import Members
-
-    made = detach(model.network)
-    if isinstance(made, Members):
-        model.keep_heads(made.weights(model.network.head.weight))
-    elif isinstance(made, ColumnHead) and made.info.name == config.head.name:
-        model.keep_head(made)
-    if fitted.head is not None and fitted.head.members is not None:
-        model.keep_heads(fitted.head.members)
 
 
 def finish_model(config: Config, model: "RewardModel", splits: Splits, team: "Team", progress: Progress) -> "Scored":

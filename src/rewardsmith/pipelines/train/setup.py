@@ -16,6 +16,7 @@ from rewardsmith.data.splits.sources import (
 from rewardsmith.data.splits.splitter import SPLITS
 from rewardsmith.errors import TrainingError, UsageError
 from rewardsmith.pipelines.train.config import Config
+from rewardsmith.pipelines.train.head import BY_ATTRIBUTE, follow_main
 from rewardsmith.pipelines.train.loss import ON_RATINGS
 from rewardsmith.pipelines.train.run_folder import stored_settings
 from rewardsmith.progress import Progress
@@ -24,6 +25,7 @@ from rewardsmith.records import Record
 if TYPE_CHECKING:
     from rewardsmith.model.checkpoint.sidecar import Sidecar
     from rewardsmith.model.forward.readout import Readout
+    from rewardsmith.model.heads.attributes import AttributePlan
     from rewardsmith.model.loading.backbones import Backbone
     from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.scoring.contract import ScoringContract
@@ -48,6 +50,11 @@ def load_data(config: Config, progress: Progress) -> Splits:
     )
     if splits.not_taken:
         progress.note(f"{splits.not_taken} rows were not sampled (shares and --max-per-source)")
+    if config.head.name in BY_ATTRIBUTE:
+        if config.merge_prompts:
+            splits.train = merge_prompts(splits.train)
+        follow_main(splits, config.head.name, config.attribute)
+        return splits
     keep_one_attribute(splits, config.attribute, progress)
     if config.loss.name not in ON_RATINGS:
         refuse_undecided(splits.train)
@@ -128,12 +135,19 @@ class Opened:
     date: datetime.date
 
 
-def open_model(config: Config, *, device: str | None = None, date: datetime.date | None = None) -> Start:
+def open_model(
+    config: Config,
+    *,
+    device: str | None = None,
+    date: datetime.date | None = None,
+    plan: "AttributePlan | None" = None,
+) -> Start:
     """Open the model on `device` (default: that of the settings), settle its contract, let learn what the settings say.
 
-    Clock calls in a template are pinned to `date` (default: the run's); a model with a contract keeps its own.
+    Clock calls in a template are pinned to `date` (default: the run's); a model with a contract keeps its own. `plan` holds
+    the attributes of a head that learns such.
     """
-    return ready_model(config, read_model(config, date=date), device=device)
+    return ready_model(config, read_model(config, date=date), device=device, plan=plan)
 
 
 def read_model(config: Config, *, date: datetime.date | None = None) -> Opened:
@@ -161,9 +175,11 @@ def read_model(config: Config, *, date: datetime.date | None = None) -> Opened:
     return Opened(backbone, settle_contract(config, backbone, before, date), before is None, date)
 
 
-def ready_model(config: Config, opened: Opened, *, device: str | None = None) -> Start:
+def ready_model(
+    config: Config, opened: Opened, *, device: str | None = None, plan: "AttributePlan | None" = None
+) -> Start:
     """Check the model that was read, bring it to its device, let learn what the settings say."""
-    from rewardsmith.model.heads import attach_outputs, describe_head
+    from rewardsmith.model.heads import NO_ATTRIBUTES, attach_outputs, describe_head
     from rewardsmith.model.inferred import describe_start
     from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.train.losses import choose
@@ -184,7 +200,7 @@ def ready_model(config: Config, opened: Opened, *, device: str | None = None) ->
         notes.append(prepare_probe(model) if head == "probe" else KEPT_HEAD)
     kind = prepare_to_learn(config, model)
     loss = choose(config.loss.name, config.loss.options)
-    described = describe_head(config.head.name, config.head.options)
+    described = describe_head(config.head.name, config.head.options, plan or NO_ATTRIBUTES)
     attach_outputs(model.network, loss.outputs, described, members=loss.members, seed=config.seed)
     return Start(model, kind, head, tuple(filter(None, notes)), opened.date, config.freeze_layers)
 

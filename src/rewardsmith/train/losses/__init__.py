@@ -14,9 +14,12 @@ from torch import Tensor
 from rewardsmith.errors import UsageError
 from rewardsmith.settings.options import NumberOption, check_option
 from rewardsmith.train.losses import (
+    attributes,
     bradley_terry,
     contrastive,
+    distributions,
     focal,
+    helpful_cost,
     hinge,
     label_smoothing,
     margin,
@@ -54,6 +57,12 @@ LOSSES: Mapping[str, Loss] = {
     "uncertainty": uncertainty.LOSS,
     "contrastive": contrastive.LOSS,
     "odin": odin.LOSS,
+    "attributes": attributes.LOSS,
+    "helpful-cost": helpful_cost.LOSS,
+    "gaussian": distributions.GAUSSIAN,
+    "quantile": distributions.QUANTILE,
+    "pinball": distributions.PINBALL,
+    "inform": distributions.INFORM,
 }
 OF_THE_STEP = ("members", "view_dropout")
 """Options that decide what a loss is given, not how it is computed."""

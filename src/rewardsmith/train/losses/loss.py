@@ -1,7 +1,7 @@
 """What a loss is: a function of rewards and labels with one value per unit, nothing averaged, and its options.
 
-A unit is a comparison, a rated response or a ranking. The step weighs and averages: sum(w * value) / sum(w) over all units
-of an optimizer step, where the units of a record share its weight, so that a ranking counts as much as a pair.
+A unit is a comparison, a rated response, a ranking or a record. The step weighs and averages: sum(w * value) / sum(w) over
+all units of an optimizer step, where the units of a record share its weight, so that a ranking counts as much as a pair.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,8 +18,23 @@ from rewardsmith.train.losses.rankings import Choices
 
 LN_2 = 0.6931471805599453
 
-Unit = Literal["comparison", "response", "ranking"]
+Unit = Literal["comparison", "response", "ranking", "record"]
 Needs = Literal["margins", "votes", "ratings", "rankings"]
+
+
+@dataclass(frozen=True)
+class AttributeLabels:
+    """What the data say of A attributes: D comparisons with the number of each one's attribute, and ratings (NaN: none).
+
+    As in `Annotations`; the comparisons of the attribute that the reward follows are there, not here.
+    """
+
+    preferred: Int64[Tensor, " D"]
+    other: Int64[Tensor, " D"]
+    preference: Float[Tensor, " D"]
+    weight: Float[Tensor, " D"]
+    attribute: Int64[Tensor, " D"]
+    rating: Float[Tensor, "R A"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +46,8 @@ class Annotations:
     NaN where the data have none. `length` counts the tokens of each response, `record` numbers the records. `choices` are
     those of the records' rankings (None unless the loss is about them). `unit_weight` is what each unit of the loss counts.
     `views` are two masks of dropout for the features of each response (None unless the loss compares views), `resample`
-    counts each comparison in the bootstrap samples of M members (None unless there are such).
+    counts each comparison in the bootstrap samples of M members (None unless there are such), `attributes` are what else
+    was judged (None unless the loss learns attributes).
     """
 
     preferred: Int64[Tensor, " C"]
@@ -47,6 +63,7 @@ class Annotations:
     unit_weight: Float[Tensor, " U"]
     views: Float[Tensor, "2 R F"] | None = None
     resample: Float[Tensor, "C M"] | None = None
+    attributes: AttributeLabels | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +87,11 @@ class Loss:
     held_out: Callable[..., Float[Tensor, " U"]] | None = None
     members: int = 0
     view_dropout: float = 0.0
+
+    @property
+    def wide(self) -> bool:
+        """Whether it takes more than the rewards."""
+        return self.outputs != "rewards"
 
 
 Pairwise = Callable[..., Float[Tensor, " C"]]
