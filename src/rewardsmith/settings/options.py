@@ -47,7 +47,7 @@ class ListOption:
         return True
 
 
-Option = NumberOption | ListOption
+NamedOption = NumberOption | ListOption
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,9 @@ def flag_of(section: str, option: str) -> str:
     return f"--{section}.{option.replace('_', '-')}"
 
 
-def check_option(section: str, name: str, known: Mapping[str, Mapping[str, Option]], option: str, value: Any) -> None:
+def check_option(
+    section: str, name: str, known: Mapping[str, Mapping[str, NamedOption]], option: str, value: Any
+) -> None:
     """UsageError where the choice `name` does not take the option, or not with this value; `known` is what each takes."""
     flag = flag_of(section, option)
     if option in known[name]:

@@ -23,7 +23,7 @@ LEVELS = 3
 
 
 @dataclass(frozen=True)
-class Judgements:
+class AttributeJudgements:
     """What a record says of A attributes: D comparisons, the number of each one's attribute, and ratings (NaN: none)."""
 
     preferred: Int64[np.ndarray, " D"]
@@ -39,28 +39,40 @@ class Judgements:
         return len(self.preferred) == 0 and bool(np.isnan(self.rating).all())
 
 
-def judgements_of(record: Record, comparisons: Iterable[Comparison], plan: AttributePlan) -> Judgements:
+def judgements_of(record: Record, comparisons: Iterable[Comparison], plan: AttributePlan) -> AttributeJudgements:
     """What a record says of the attributes of a plan; `comparisons` are those of it that may be used."""
     number = {name: at for at, name in enumerate(plan.names)}
-    learned = number.keys() - (() if plan.both else plan.rated.keys())
-    used = [c for c in comparisons if c.attribute in learned and c.weight > 0]
-    rating = np.full((len(record.responses), len(plan.names)), np.nan, dtype=np.float32)
-    for name, (mean, scale) in plan.rated.items():
-        for k, value in enumerate(record.ratings.get(name, ())):
-            if value is not None:
-                rating[k, number[name]] = (value - mean) / scale
-    return Judgements(
+    used = heard_comparisons(comparisons, plan)
+    return AttributeJudgements(
         preferred=np.array([c.i for c in used], dtype=np.int64),
         other=np.array([c.j for c in used], dtype=np.int64),
         preference=np.array([c.preference for c in used], dtype=np.float32),
         weight=np.array([c.weight for c in used], dtype=np.float32),
         attribute=np.array([number[c.attribute] for c in used], dtype=np.int64),
-        rating=rating,
+        rating=scaled_ratings(record, plan),
     )
 
 
+def heard_comparisons(comparisons: Iterable[Comparison], plan: AttributePlan) -> list[Comparison]:
+    """Those of attributes that the plan learns from comparisons."""
+    learned = set(plan.names) - (set() if plan.both else plan.rated.keys())
+    return [c for c in comparisons if c.attribute in learned and c.weight > 0]
+
+
+def scaled_ratings(record: Record, plan: AttributePlan) -> Float32[np.ndarray, "K A"]:
+    """The ratings of a record as the plan scales them; NaN for what is not rated, or not learned from ratings."""
+    rating = np.full((len(record.responses), len(plan.names)), np.nan, dtype=np.float32)
+    for at, name in enumerate(plan.names):
+        values = record.ratings.get(name, ()) if name in plan.rated else ()
+        mean, scale = plan.rated.get(name, (0.0, 1.0))
+        for k, value in enumerate(values):
+            if value is not None:
+                rating[k, at] = (value - mean) / scale
+    return rating
+
+
 def stacked_judgements(
-    parts: Sequence[Judgements], offsets: Int64[np.ndarray, " _"], device: torch.device
+    parts: Sequence[AttributeJudgements], offsets: Int64[np.ndarray, " _"], device: torch.device
 ) -> AttributeLabels:
     """Those of several records, whose responses begin at `offsets`."""
     first = np.repeat(offsets, [len(part.preferred) for part in parts])
@@ -91,14 +103,16 @@ def attribute_counts(records: Iterable[Record]) -> dict[str, int]:
 
 def rating_plan(records: Sequence[Record], plan: AttributePlan) -> AttributePlan:
     """The plan with the attributes that are learned from ratings, and the mean and standard deviation of these."""
-    values: dict[str, list[float]] = defaultdict(list)
-    unrated: set[str] = set()
-    for record in records:
-        for name in plan.names:
-            values[name] += [float(value) for value in record.ratings.get(name, ()) if value is not None]
-        for c in record.comparisons:
-            rated = record.ratings.get(c.attribute, ())
-            if not rated or rated[c.i] is None or rated[c.j] is None:
-                unrated.add(c.attribute)
-    chosen = [name for name in plan.names if name not in unrated and len(set(values[name])) >= LEVELS]
-    return replace(plan, rated={name: (float(np.mean(values[name])), float(np.std(values[name]))) for name in chosen})
+    unrated = {c.attribute for record in records for c in record.comparisons if not both_rated(record, c)}
+    rated: dict[str, tuple[float, float]] = {}
+    for name in plan.names:
+        values = [float(value) for record in records for value in record.ratings.get(name, ()) if value is not None]
+        if name not in unrated and len(set(values)) >= LEVELS:
+            rated[name] = (float(np.mean(values)), float(np.std(values)))
+    return replace(plan, rated=rated)
+
+
+def both_rated(record: Record, comparison: Comparison) -> bool:
+    """Whether both responses of a comparison are rated on its attribute."""
+    rated = record.ratings.get(comparison.attribute, ())
+    return bool(rated) and rated[comparison.i] is not None and rated[comparison.j] is not None

@@ -18,7 +18,7 @@ from rewardsmith.scoring.left_out import NOT_COMPARED, LeftOut, told_apart
 from rewardsmith.scoring.token_cache import encode_records
 from rewardsmith.scoring.tokens import Encoded, Encoder
 from rewardsmith.scoring.trees import TokenTree, build_tree
-from rewardsmith.train.attributes import Judgements, judgements_of
+from rewardsmith.train.attributes import AttributeJudgements, judgements_of
 
 NO_VOTES = (np.nan, np.nan, np.nan)
 NOT_RATED = "no response of the row has a rating"
@@ -44,7 +44,7 @@ class Example:
     margin: Float32[np.ndarray, " C"]
     votes: Float32[np.ndarray, "C 3"]
     ratings: Float32[np.ndarray, " K"]
-    judged: Judgements | None = None
+    judged: AttributeJudgements | None = None
 
     @property
     def lengths(self) -> Float32[np.ndarray, " K"]:

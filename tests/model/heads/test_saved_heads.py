@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 import rewardsmith as rs
 from builders import pair, tiny
 from rewardsmith.errors import ContractError, DataError, UsageError
-from rewardsmith.model.heads import HEADS, attach_outputs, describe_head
+from rewardsmith.model.heads import HEADS, attach_outputs, describe_head, new_head
 from rewardsmith.model.heads.attributes import AttributePlan
 from rewardsmith.model.heads.extra import detach
 from rewardsmith.model.heads.head import file_of
@@ -175,3 +175,25 @@ def test_from_training_to_scored_rows(tmp_path, monkeypatch):
     taken.write_text(json.dumps({**json.loads(rows.read_text()), "reward_length": [0, 0]}) + "\n")
     with pytest.raises(DataError, match="already has a column 'reward_length'"):
         rs.score(str(run), str(taken), tmp_path / "other.jsonl")
+
+
+def test_the_divergence_is_that_of_torch_summed_over_dimensions():
+    from torch.distributions import Normal, kl_divergence
+
+    head = new_head(describe_head("inform", {"latent": 5}), 16, seed=0)
+    with torch.no_grad():
+        head.bias.normal_(generator=torch.Generator().manual_seed(1))
+    features = torch.randn(7, 16, generator=torch.Generator().manual_seed(2)) * 10
+    mean, log_variance = head.code(features)
+    expected = kl_divergence(Normal(mean, (log_variance / 2).exp()), Normal(0.0, 1.0)).sum(dim=1)
+    torch.testing.assert_close(head.values(features[:, 0], features)[:, 0], expected)
+    deviation = head(features[:, 0], features, head.reward_weight())[:, 1]
+    drawn = mean + (log_variance / 2).exp() * torch.randn(20000, 7, 5, generator=torch.Generator().manual_seed(3))
+    rewards = (drawn @ head.decoder.T).squeeze(-1)
+    torch.testing.assert_close(rewards.std(dim=0), deviation, rtol=0.05, atol=0.0)
+    torch.testing.assert_close(
+        rewards.mean(dim=0),
+        (features @ head.reward_weight().T)[:, 0] + (head.decoder @ head.bias[0]),
+        rtol=0.1,
+        atol=0.05,
+    )

@@ -18,7 +18,7 @@ from rewardsmith.model.heads.attributes import AttributePlan
 from rewardsmith.model.heads.extra import ExtraOutputs, OutputKind, attach
 from rewardsmith.model.heads.head import ColumnHead, HeadInfo, HeadKind
 from rewardsmith.model.heads.members import Members
-from rewardsmith.settings.options import Option, check_option
+from rewardsmith.settings.options import NamedOption, check_option
 
 SCALAR = "scalar"
 NO_ATTRIBUTES = AttributePlan()
@@ -34,7 +34,7 @@ HEADS: Mapping[str, HeadKind] = {
 
 def check_head(name: str, given: Mapping[str, Any] | None = None) -> None:
     """UsageError for a head that there is not, or an option that it does not take."""
-    known: dict[str, Mapping[str, Option]] = {SCALAR: {}, **{other: kind.options for other, kind in HEADS.items()}}
+    known: dict[str, Mapping[str, NamedOption]] = {SCALAR: {}, **{other: kind.options for other, kind in HEADS.items()}}
     if name not in known:
         raise UsageError(f"--head {name}: expected one of {', '.join(known)}")
     for option, value in (given or {}).items():

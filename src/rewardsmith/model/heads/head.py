@@ -21,7 +21,7 @@ from rewardsmith.files.reading import refuse_types
 from rewardsmith.model.heads.attributes import AttributePlan
 from rewardsmith.model.heads.extra import ExtraOutputs
 from rewardsmith.model.inspection.finite import refuse_values
-from rewardsmith.settings.options import Option
+from rewardsmith.settings.options import NamedOption
 
 FOLDER = "heads"
 REWARD = "reward"
@@ -59,6 +59,12 @@ class HeadInfo:
     def to_json(self) -> dict[str, Any]:
         """The fields by name."""
         return {"name": self.name, "columns": list(self.columns), "options": dict(self.options)}
+
+    def continues(self, other: "HeadInfo") -> bool:
+        """Whether the weights of this head are those that a run with the other begins with: they have the same meaning."""
+        sizes = ("latent", "levels", "learned_from")
+        alike = all(self.options.get(name) == other.options.get(name) for name in sizes)
+        return (self.name, self.columns) == (other.name, other.columns) and alike
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any] | None) -> "HeadInfo | None":
@@ -121,6 +127,12 @@ class ColumnHead(ExtraOutputs):
             )
         self.load_state_dict(stored)
 
+    def go_on(self, folder: Path, reward: Float[Tensor, "1 F"]) -> None:
+        """Begin with the parameters of a saved head; what follows from the data of this run stays as it is."""
+        own = {name: value.clone() for name, value in self.named_buffers()}
+        self.load(folder, reward)
+        self.load_state_dict(own, strict=False)
+
 
 def file_of(folder: Path, name: str) -> Path:
     """Where a head lies beside a model."""
@@ -138,5 +150,5 @@ class HeadKind:
     losses: tuple[str, ...]
     describe: Callable[[Mapping[str, Any], AttributePlan], HeadInfo]
     make: Callable[[HeadInfo, int, torch.Generator], ColumnHead]
-    options: Mapping[str, Option] = field(default_factory=dict)
+    options: Mapping[str, NamedOption] = field(default_factory=dict)
     by_attribute: bool = False

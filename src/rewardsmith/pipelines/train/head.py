@@ -1,6 +1,6 @@
 """The head of `rewardsmith train`: its settings, the loss that trains it, and the attributes that it learns."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,11 @@ from rewardsmith.records import Record
 from rewardsmith.settings.options import NamedSettings
 
 if TYPE_CHECKING:
+    from rewardsmith.model.forward.network import RewardNetwork
     from rewardsmith.model.heads.attributes import AttributePlan
+    from rewardsmith.model.heads.head import HeadInfo
     from rewardsmith.model.heads.multi_objective import AttributeHeads
+    from rewardsmith.model.loading.backbones import Backbone
     from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.model.runtime.processes import Team
     from rewardsmith.train.examples import Example
@@ -124,17 +127,60 @@ def attribute_plan(
                 f"of the attribute {SAFE!r}, as in PKU-SafeRLHF"
             )
         return AttributePlan((SAFE,), main, {SAFE: (0.0, 1.0)}, both=True)
-    names = head.attributes or tuple(name for name in counts if name != main) or tuple(counts)
-    if unknown := [name for name in names if name not in counts]:
-        raise TrainingError(
-            f"--head.attributes {unknown[0]}: the training data has {', '.join(counts) or 'no attributes'}"
-        )
-    plan = rating_plan(records, AttributePlan(names, main))
-    kinds = ", ".join(f"{name} ({'ratings' if name in plan.rated else 'comparisons'})" for name in names)
+    plan = rating_plan(records, AttributePlan(chosen_attributes(head, main, counts), main))
+    kinds = ", ".join(f"{name} ({'ratings' if name in plan.rated else 'comparisons'})" for name in plan.names)
     progress.note(f"attributes and what they are learned from: {kinds}")
     if main != attribute:
         progress.note(f"no comparison has the attribute {attribute!r}; accuracy is that on comparisons of {main!r}")
     return plan
+
+
+def chosen_attributes(head: HeadSettings, main: str, counts: Mapping[str, int]) -> tuple[str, ...]:
+    """Those given, else all but the main one; TrainingError for one that the data does not have."""
+    if unknown := [name for name in head.attributes if name not in counts]:
+        found = ", ".join(counts) or "no attributes"
+        raise TrainingError(f"--head.attributes {unknown[0]}: the training data has {found}")
+    return head.attributes or tuple(name for name in counts if name != main) or tuple(counts)
+
+
+def take_over_head(config_model: str, backbone: "Backbone", network: "RewardNetwork", info: "HeadInfo | None") -> str:
+    """Go on with the outputs that the model was saved with, where the head is the same; what to tell of it, "" for nothing.
+
+    UsageError where the reward is a sum of new outputs, but the model has a trained reward head.
+    """
+    from rewardsmith.model.heads.extra import extra_of
+    from rewardsmith.model.heads.head import ColumnHead
+
+    extra = extra_of(network)
+    if extra is not None and extra.replaces and not backbone.head_is_new and not same_head(backbone, info):
+        name = "" if info is None else info.name
+        raise UsageError(
+            f"--head {name}: {config_model} has a trained reward head, which would be lost; start from a model without a "
+            "reward head"
+        )
+    saved = saved_head(backbone)
+    if saved is None:
+        return ""
+    if backbone.folder and isinstance(extra, ColumnHead) and same_head(backbone, info):
+        extra.go_on(backbone.folder, network.head.weight)
+        return f"the head {saved.name} of {config_model} is trained further"
+    return (
+        f"the columns of {config_model} ({', '.join(saved.columns)}) are not kept; add --head {saved.name} to keep them"
+    )
+
+
+def saved_head(backbone: "Backbone") -> "HeadInfo | None":
+    """The head that a model was saved with beside its reward head."""
+    from rewardsmith.model.checkpoint.sidecar import Sidecar
+
+    sidecar = Sidecar.load(backbone.folder) if backbone.folder else None
+    return None if sidecar is None else sidecar.head
+
+
+def same_head(backbone: "Backbone", info: "HeadInfo | None") -> bool:
+    """Whether a model was saved with the head that is to be trained."""
+    saved = saved_head(backbone)
+    return saved is not None and info is not None and saved.continues(info)
 
 
 def fit_weights(

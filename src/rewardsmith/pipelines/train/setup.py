@@ -16,7 +16,7 @@ from rewardsmith.data.splits.sources import (
 from rewardsmith.data.splits.splitter import SPLITS
 from rewardsmith.errors import TrainingError, UsageError
 from rewardsmith.pipelines.train.config import Config
-from rewardsmith.pipelines.train.head import BY_ATTRIBUTE, follow_main
+from rewardsmith.pipelines.train.head import BY_ATTRIBUTE, follow_main, take_over_head
 from rewardsmith.pipelines.train.loss import ON_RATINGS
 from rewardsmith.pipelines.train.run_folder import stored_settings
 from rewardsmith.progress import Progress
@@ -202,6 +202,7 @@ def ready_model(
     loss = choose(config.loss.name, config.loss.options)
     described = describe_head(config.head.name, config.head.options, plan or NO_ATTRIBUTES)
     attach_outputs(model.network, loss.outputs, described, members=loss.members, seed=config.seed)
+    notes.append(take_over_head(config.model, backbone, model.network, described))
     return Start(model, kind, head, tuple(filter(None, notes)), opened.date, config.freeze_layers)
 
 
