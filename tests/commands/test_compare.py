@@ -223,3 +223,24 @@ def test_which_recipe_is_better_is_said_in_chinese_too(tmp_path):
         told = [say(line) for line in found.to_text().splitlines()]
     assert any(line.endswith("：配方 1 更好") for line in told)
     assert any(line.startswith("配方 2（B, D）：准确率 0.5000") for line in told)
+
+
+def test_the_prompts_that_a_smaller_difference_needs_are_told_in_text_json_and_report(tmp_path):
+    rng = np.random.default_rng(0)
+    right = rng.random((2, 200)) < 0.7
+    folders = [
+        folder(tmp_path / name, np.where(row, 1.0, -1.0).tolist()) for name, row in zip("ab", right, strict=True)
+    ]
+    for place in folders:
+        (place / "evaluation.json").write_bytes(orjson.dumps({"n": 200, "accuracy": 0.7, "records": 200}))
+    found = rs.compare(*folders, output=tmp_path / "out")
+    needed = found.prompts_needed["0.05"]
+    assert found.prompts == 200
+    assert needed == pytest.approx(200 * (found.minimal_detectable / 0.05) ** 2, abs=1)
+    assert f"a difference of 0.05 needs {needed} prompts" in found.to_text()
+    assert f"{needed:,} prompts" in (tmp_path / "out" / "comparison.html").read_text()
+    stored = orjson.loads((tmp_path / "out" / "comparison.json").read_bytes())
+    assert stored["pairs"][0]["prompts_needed"]["0.05"] == needed
+    assert (
+        say(f"a difference of 0.05 needs {needed} prompts", lang="zh") == f"要检出 0.05 的差异，需要 {needed} 个提示词"
+    )

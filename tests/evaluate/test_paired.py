@@ -32,6 +32,9 @@ def test_mcnemar_by_hand():
     # With one flip added each way: sqrt((12 / 102 - (6 / 102)^2) / 102) = 0.0335.
     assert found.interval.standard_error == pytest.approx(0.0335, rel=0.01)
     assert found.minimal_detectable == pytest.approx(2.8016 * 0.0335, rel=0.01)
+    # A fifth of that error needs 25 times the prompts: 100 (0.09386 / 0.02)^2 = 2,202.
+    assert found.prompts == 100
+    assert found.prompts_needed["0.02"] == pytest.approx(2202, rel=0.02)
 
 
 def test_the_binomial_test_agrees_with_scipy():

@@ -39,10 +39,11 @@ class Result:
     names; the interval leaves out 0 exactly where the p-value is below 0.05. On `flipped` comparisons one alone is right:
     `only_a` and `only_b` of them; `flips` lists them, largest change of margin first. `by_category` has the difference in
     each category, p-values adjusted by Holm over the categories. `minimal_detectable` is the difference that would be found
-    with 80 % power; `only_in_a` and `only_in_b` count what was left out, `left_out_a` and `left_out_b` repeat what each
-    evaluation did not use as it was given. `seeds_only`: both are runs of one recipe with different seeds. `pairs` has each
-    pair of all compared (A and B first), `p_adjusted` by Holm over the pairs. `seeds`, where asked for, has the first recipe
-    minus the second over other prompts and other seeds.
+    with 80 % power on these `prompts`, and `prompts_needed` the prompts like these for other differences; `only_in_a` and
+    `only_in_b` count what was left out, `left_out_a` and `left_out_b` repeat what each evaluation did not use as it was
+    given. `seeds_only`: both are runs of one recipe with different seeds. `pairs` has each pair of all compared (A and B
+    first), `p_adjusted` by Holm over the pairs. `seeds`, where asked for, has the first recipe minus the second over other
+    prompts and other seeds.
     """
 
     accuracy_difference: float
@@ -56,6 +57,8 @@ class Result:
     only_a: int
     only_b: int
     minimal_detectable: float
+    prompts: int
+    prompts_needed: Mapping[str, int | None]
     only_in_a: int
     only_in_b: int
     left_out_a: Mapping[str, Any] = field(default_factory=dict)
@@ -91,7 +94,11 @@ class Result:
                 "prefer one recipe on this difference"
             )
         if self.minimal_detectable > 0 and math.isfinite(self.minimal_detectable):
-            lines.append(f"with this data a difference of {self.minimal_detectable:.3f} would be found with 80 % power")
+            lines.append(
+                f"with this data ({self.prompts} prompts) a difference of {self.minimal_detectable:.3f} would be found with "
+                "80 % power"
+            )
+            lines += [f"a difference of {size} needs {count} prompts" for size, count in self.smaller()]
         if self.only_in_a or self.only_in_b:
             lines.append(f"excluded: {self.only_in_a} comparisons only in A, {self.only_in_b} only in B")
         for name, account in (("A", self.left_out_a), ("B", self.left_out_b)):
@@ -100,6 +107,11 @@ class Result:
         if self.report is not None:
             lines.append(f"→ {self.report}")
         return "\n".join(lines)
+
+    def smaller(self) -> list[tuple[str, int]]:
+        """The largest listed difference that this data does not detect, with the prompts like these that would."""
+        known = [(size, count) for size, count in self.prompts_needed.items() if count and count > self.prompts]
+        return sorted(known, key=lambda one: -float(one[0]))[:1]
 
     def more(self) -> list[str]:
         """The recipes where asked for, a line for each category that differs, and for each pair beside A and B."""
@@ -187,6 +199,8 @@ def tested(config: Config) -> Result:
         only_a=found.only_first,
         only_b=found.only_second,
         minimal_detectable=found.minimal_detectable,
+        prompts=found.prompts,
+        prompts_needed=found.prompts_needed,
         only_in_a=pair.only_in_a,
         only_in_b=pair.only_in_b,
         left_out_a=read_left_out(config.a),
@@ -218,6 +232,8 @@ def pair_json(folders: Sequence[Path], one: int, other: int, pair: Paired, *, se
         "only_a": found.only_first,
         "only_b": found.only_second,
         "minimal_detectable": found.minimal_detectable,
+        "prompts": found.prompts,
+        "prompts_needed": found.prompts_needed,
         "seeds_only": differ_in_seed_only(folders[one], folders[other]),
     }
 

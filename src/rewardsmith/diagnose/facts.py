@@ -155,6 +155,7 @@ class Facts:
     `attribute` is the one that was judged. `mismatch` says in what the model was not the one that was saved, where it was
     evaluated all the same.
     `loss` and `accuracy` are measured on held-out comparisons (`split` says which, `n` how many without label ties);
+    `prompts_needed` are the prompts for an accuracy to within each half width;
     `train_loss` is the mean over the whole training run; `kendall_tau_n` counts the rankings of `kendall_tau`.
     `curve` holds training rows, `passes` validation rows.
     `left_out` tells by data (training, validation, evaluated) what was not used as it was given.
@@ -189,6 +190,7 @@ class Facts:
     kendall_tau: float | None = None
     kendall_tau_n: int | None = None
     noise_ceiling: CeilingFacts | None = None
+    prompts_needed: Mapping[str, int] = field(default_factory=dict)
     clusters: int | None = None
     too_few_prompts: bool | None = None
     reward_std: float | None = None

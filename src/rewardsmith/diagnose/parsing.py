@@ -38,6 +38,12 @@ def noise_ceiling(row: Mapping[str, Any]) -> CeilingFacts | None:
     return CeilingFacts(agreement, low, high, count(found, "n") or 0)
 
 
+def prompts_needed(row: Mapping[str, Any]) -> dict[str, int]:
+    """Prompts needed by half width of the accuracy's interval; those that are not known are left out."""
+    listed = mapping(row, "prompts_needed")
+    return {str(width): found for width in listed if (found := count(listed, width)) is not None}
+
+
 def baselines(row: Mapping[str, Any]) -> tuple[BaselineFacts, ...]:
     """The baselines of an evaluation; those without an accuracy (not measured) are left out."""
     found = []

@@ -30,7 +30,7 @@ name split source mismatch n correct label_ties accuracy val_acc val_accuracy ev
 eval_loss nll_ci tie_rate auc auc_ci brier ece ece_calibrated ece_noise_floor ece_limit ece_calibrated_noise_floor
 ece_calibrated_limit temperature kendall_tau kendall_tau_n clusters too_few_prompts reward_std baselines by_category
 by_difficulty reliability train_loss pairs epochs steps best_step stopped_early
-noise_ceiling nll_at_chance attribute left_out left_out_validation training model sources map
+noise_ceiling prompts_needed nll_at_chance attribute left_out left_out_validation training model sources map
 """
 SAME_LOSS = 1e-3
 """Nats between two losses at equal rewards that are the same but for rounding."""
@@ -80,6 +80,7 @@ def facts_from_mapping(figures: Mapping[str, Any]) -> Facts:
         kendall_tau=parsing.kendall(row),
         kendall_tau_n=values.count(row, "kendall_tau_n"),
         noise_ceiling=parsing.noise_ceiling(row),
+        prompts_needed=parsing.prompts_needed(row),
         clusters=values.count(row, "clusters"),
         too_few_prompts=row.get("too_few_prompts"),
         reward_std=values.number(row, "reward_std"),

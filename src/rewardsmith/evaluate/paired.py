@@ -1,5 +1,6 @@
 """Whether one model is better than another on the same comparisons."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +12,15 @@ from rewardsmith.evaluate.statistics import (
     Interval,
     minimal_detectable_difference,
     paired_difference,
+    prompts_to_detect,
     sign_flip_p_value,
 )
 
 LEVEL = 0.05
 """A model is called better where the p-value is below, which is where the interval leaves out 0."""
+
+DIFFERENCES = (0.005, 0.01, 0.02, 0.05)
+"""Differences for which the prompts needed are given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +30,8 @@ class PairedComparison:
     `difference` of accuracies in [-1, 1]; `only_first` and `only_second` count comparisons that one model ranks right
     and the other does not, `flipped` all comparisons on which the sign of the margin differs. `test` names the test
     behind `p_value` (of no difference, two-sided), which is below 0.05 where `interval` leaves out 0 and nowhere else;
-    `minimal_detectable` is the difference found with 80 % power.
+    `minimal_detectable` is the difference found with 80 % power, `prompts_needed` tells for each of
+    DIFFERENCES how many prompts like these it takes.
     """
 
     n: int
@@ -37,6 +43,8 @@ class PairedComparison:
     only_second: int
     flipped: int
     minimal_detectable: float
+    prompts: int
+    prompts_needed: Mapping[str, int | None]
 
     @property
     def better(self) -> str:
@@ -82,6 +90,8 @@ def compare_margins(
         only_second=int(((two == 1) & (one < 1)).sum()),
         flipped=int((one != two).sum()),
         minimal_detectable=minimal_detectable_difference(found.standard_error),
+        prompts=found.clusters,
+        prompts_needed={f"{size:g}": prompts_to_detect(found, size) for size in DIFFERENCES},
     )
 
 

@@ -12,7 +12,8 @@
 | is there a difference, whatever the distribution | `sign_flip_p_value` | compare |
 | several tests at once | `holm`, `benjamini_hochberg` | breakdown, compare |
 | found, excluded, inconclusive | `equivalence` | diagnose |
-| what data of this size can tell | `minimal_detectable_difference`, `prompts_needed` | compare |
+| what data of this size can tell | `minimal_detectable_difference` | compare |
+| how many prompts are needed: for a width, for a difference | `prompts_needed`, `prompts_to_detect` | summary, compare |
 | accuracy over the number of training records, and beyond | `learning_curve` | learning-curve |
 | what the labels allow | `noise_ceiling` | summary |
 
@@ -46,6 +47,7 @@ from rewardsmith.evaluate.inference.planning import (
     minimal_detectable_difference,
     noise_ceiling,
     prompts_needed,
+    prompts_to_detect,
 )
 from rewardsmith.evaluate.inference.resampling import (
     RESAMPLES,
@@ -109,6 +111,7 @@ __all__ = [
     "paired_difference",
     "point_value",
     "prompts_needed",
+    "prompts_to_detect",
     "ratio_statistic",
     "resampled_counts",
     "seed_difference",

@@ -41,10 +41,13 @@ from rewardsmith.evaluate.statistics import (
     no_interval,
     noise_ceiling,
     paired_difference,
+    prompts_needed,
     ratio_statistic,
 )
 
 NOTHING = Moments(math.nan, math.nan)
+WIDTHS = (0.01, 0.03)
+"""Half widths of an interval of the accuracy for which the prompts needed are given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,7 @@ class Summary:
             "zero_weight": self.zero_weight,
             "accuracy": plain(self.accuracy),
             "accuracy_ci": ends(self.intervals.accuracy),
+            "prompts_needed": {f"{width:g}": prompts_needed(self.intervals.accuracy, width) for width in WIDTHS},
             "win_rate": plain(self.win_rate),
             "tie_rate": plain(self.tie_rate),
             "auc": plain(self.auc),

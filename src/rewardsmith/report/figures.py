@@ -18,6 +18,7 @@ def table(summary: Mapping[str, Any]) -> list[str]:
     )
     rows = [
         ("accuracy", interval(summary, "accuracy"), counts),
+        *precision(summary),
         ("AUC", interval(summary, "auc"), ""),
         ("NLL (chance 0.693)", interval(summary, "nll"), f"Brier {number(summary.get('brier'))}"),
         (
@@ -35,6 +36,17 @@ def table(summary: Mapping[str, Any]) -> list[str]:
         )
     lines = [f"{padded(say(label), 22)} {say(figure)}   {say(remark)}".rstrip() for label, figure, remark in rows]
     return [*lines, *baseline_lines(summary.get("baselines", {}))]
+
+
+def precision(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Half the interval of the accuracy, and the prompts like these that a narrower one takes; nothing if narrow enough."""
+    low, high = summary.get("accuracy_ci") or (None, None)
+    listed: Mapping[str, int | None] = summary.get("prompts_needed") or {}
+    more = [(width, count) for width, count in listed.items() if count and count > (summary.get("clusters") or 0)]
+    if low is None or high is None or not more:
+        return []
+    said = "; ".join(say(f"±{width} takes {count} prompts") for width, count in more)
+    return [("half of its interval", f"±{(high - low) / 2:.3f}", said)]
 
 
 def calibrated(summary: Mapping[str, Any]) -> str:

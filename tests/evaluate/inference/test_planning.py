@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from rewardsmith.errors import DataError
-from rewardsmith.evaluate.statistics import ceiling_ends, clustered_mean, noise_ceiling, prompts_needed
+from rewardsmith.evaluate.statistics import (
+    ceiling_ends,
+    clustered_mean,
+    noise_ceiling,
+    paired_difference,
+    prompts_needed,
+    prompts_to_detect,
+)
 
 
 def test_as_many_prompts_as_needed_give_the_wished_width():
@@ -20,11 +27,28 @@ def test_as_many_prompts_as_needed_give_the_wished_width():
     assert measured(needed).interval().half_width == pytest.approx(0.02, rel=0.1)
 
 
+def test_on_as_many_prompts_as_said_four_of_five_repetitions_find_the_difference():
+    # One model alone is right on 8 %, the other alone on 4 %: a difference of 4 points.
+    rng = np.random.default_rng(0)
+
+    def measured(prompts):
+        number = rng.random(prompts)
+        one, two = (number < 0.08).astype(float), ((number >= 0.08) & (number < 0.12)).astype(float)
+        return paired_difference(one, two, np.ones(prompts), cluster=np.arange(prompts))
+
+    needed = prompts_to_detect(measured(20_000), 0.04)
+    found = np.mean([measured(needed).interval().low > 0 for _ in range(400)])
+    assert found == pytest.approx(0.8, abs=0.06)
+
+
 def test_a_half_width_has_to_be_above_zero_and_nothing_measured_plans_nothing():
     nothing = clustered_mean(np.zeros(0), np.zeros(0), cluster=np.zeros(0, dtype=int))
     assert prompts_needed(nothing, 0.03) is None
     with pytest.raises(DataError, match="above 0"):
         prompts_needed(nothing, 0.0)
+    assert prompts_to_detect(nothing, 0.03) is None
+    with pytest.raises(DataError, match="above 0"):
+        prompts_to_detect(nothing, 0.0)
 
 
 def test_the_ceiling_of_an_agreement():

@@ -3,13 +3,14 @@
 import math
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from rewardsmith.errors import DataError
 from rewardsmith.evaluate.inference.clustered import ClusteredMean, clustered_mean
-from rewardsmith.evaluate.inference.interval import Z95, Estimate
+from rewardsmith.evaluate.inference.interval import Z95
 
 
 def minimal_detectable_difference(standard_error: float, *, power: float = 0.8, level: float = 0.95) -> float:
@@ -18,16 +19,38 @@ def minimal_detectable_difference(standard_error: float, *, power: float = 0.8, 
     return (normal.inv_cdf((1 + level) / 2) + normal.inv_cdf(power)) * standard_error
 
 
-def prompts_needed(estimate: Estimate, half_width: float) -> int | None:
-    """Prompts like these for a 95 % interval of `value -+ half_width`; None where the estimate has no standard error.
+@runtime_checkable
+class OverPrompts(Protocol):
+    """What was measured on `clusters` prompts: an estimate, or its interval."""
+
+    @property
+    def clusters(self) -> int:
+        """Prompts that it rests on."""
+
+    @property
+    def standard_error(self) -> float:
+        """Standard deviation over sets of such prompts."""
+
+
+def prompts_to_detect(measured: OverPrompts, difference: float) -> int | None:
+    """Prompts like these on which a true `difference` > 0 would be found with 80 % power; None without a standard error."""
+    if difference <= 0:
+        raise DataError(f"the difference is {difference}; expected a number above 0, such as 0.01")
+    if math.isnan(measured.standard_error):
+        return None
+    return math.ceil(measured.clusters * (minimal_detectable_difference(measured.standard_error) / difference) ** 2)
+
+
+def prompts_needed(measured: OverPrompts, half_width: float) -> int | None:
+    """Prompts like these for a 95 % interval of `value -+ half_width`; None without a standard error.
 
     Standard errors shrink with the square root of the number of prompts, each with as many comparisons as here.
     """
     if half_width <= 0:
         raise DataError(f"the half width is {half_width}; expected a number above 0, such as 0.03")
-    if math.isnan(estimate.standard_error):
+    if math.isnan(measured.standard_error):
         return None
-    return math.ceil(estimate.clusters * (Z95 * estimate.standard_error / half_width) ** 2)
+    return math.ceil(measured.clusters * (Z95 * measured.standard_error / half_width) ** 2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,6 +136,7 @@ def pair_sentence(pair: Mapping[str, Any], texts: Words) -> str:
         said += texts["compare_test"].format(test=texts.get(f"test_{test}", say(str(test))))
     if (points := detectable(pair)) is not None:
         said += texts["compare_detectable"].format(points=number(points))
+        said += needed(pair, texts)
     return said + (texts["compare_seeds"] if pair.get("seeds_only") else "")
 
 
@@ -153,6 +154,18 @@ def sentences(pairs: Sequence[Mapping[str, Any]], seeds: Mapping[str, Any] | Non
 def recipe_name(recipe: Mapping[str, Any], texts: Words) -> str:
     """A recipe by the letters of its runs."""
     return texts["compare_recipe"].format(runs=", ".join(recipe["letters"]))
+
+
+def needed(pair: Mapping[str, Any], texts: Words) -> str:
+    """The prompts for the largest listed difference that this data does not detect; empty without the figures."""
+    listed: Mapping[str, Any] = pair.get("prompts_needed") or {}
+    more = [(float(size), count) for size, count in listed.items() if count and count > (pair.get("prompts") or 0)]
+    if not more:
+        return ""
+    size, count = max(more)
+    return texts["compare_needed"].format(
+        points=f"{100 * size:g}", prompts=f"{count:,}", now=f"{pair.get('prompts') or 0:,}"
+    )
 
 
 def detectable(pair: Mapping[str, Any]) -> float | None:

@@ -44,6 +44,8 @@ def shown_figures(facts: Facts, texts: Mapping[str, str]) -> list[tuple[str, str
     if facts.interval is not None:
         place = next((i for i, row in enumerate(rows) if row[0] == texts["accuracy"]), -1) + 1
         rows.insert(place, (texts["interval"], span(facts.interval.low, facts.interval.high)))
+    for width, count in facts.prompts_needed.items():
+        rows.append((texts["prompts_needed"].format(points=f"{100 * float(width):g}"), f"{count:,}"))
     if (ceiling := facts.noise_ceiling) is not None:
         told = texts["annotators_agree"].format(agreement=percent(ceiling.agreement), n=f"{ceiling.n:,}")
         rows.append((texts["noise_ceiling"], f"{span(ceiling.low, ceiling.high)} ({told})"))

@@ -23,6 +23,10 @@ COMPARISON: dict[str, tuple[str, str]] = {
         " With this data a difference of {points} points would be found with 80 % power.",
         "以现有数据，{points} 个百分点的差异能以 80 % 的功效检出。",
     ),
+    "compare_needed": (
+        " A difference of {points} points needs {prompts} prompts instead of {now}.",
+        "要检出 {points} 个百分点的差异，需要 {prompts} 个提示词，现有 {now} 个。",
+    ),
     "compare_seeds": (
         " Both are runs of one recipe and differ in their random seed only, so this does not favour a recipe.",
         "两者是同一配方的运行，仅随机种子不同，因此这一差异不说明哪个配方更好。",

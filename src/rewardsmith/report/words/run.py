@@ -50,6 +50,7 @@ RUN: dict[str, tuple[str, str]] = {
     "temperature": ("Temperature", "温度"),
     "kendall_tau": ("Kendall τ", "Kendall τ"),
     "rankings": ("n = {n} rankings", "n = {n} 个排序"),
+    "prompts_needed": ("prompts needed for accuracy ±{points} points", "准确率精确到 ±{points} 个百分点所需的提示词数"),
     "noise_ceiling": ("Ceiling on the label of one annotator", "针对单个标注者标签的上限"),
     "annotators_agree": ("two annotators agree in {agreement}; n = {n}", "两名标注者的一致率 {agreement}；n = {n}"),
     "tie_rate": ("Predicted ties", "预测平局"),
