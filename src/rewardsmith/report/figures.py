@@ -40,13 +40,20 @@ def table(summary: Mapping[str, Any]) -> list[str]:
 
 def precision(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Half the interval of the accuracy, and the prompts like these that a narrower one takes; nothing if narrow enough."""
-    low, high = summary.get("accuracy_ci") or (None, None)
-    listed: Mapping[str, int | None] = summary.get("prompts_needed") or {}
-    more = [(width, count) for width, count in listed.items() if count and count > (summary.get("clusters") or 0)]
-    if low is None or high is None or not more:
+    more = list(more_prompts(summary))
+    if not more:
         return []
+    low, high = summary["accuracy_ci"]
     said = "; ".join(say(f"±{width} takes {count} prompts") for width, count in more)
     return [("half of its interval", f"±{(high - low) / 2:.3f}", said)]
+
+
+def more_prompts(summary: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    """(half width, prompts) where more prompts are needed than there are; nothing without an interval."""
+    listed: Mapping[str, int | None] = summary.get("prompts_needed") or {}
+    for width, count in listed.items():
+        if count is not None and count > (summary.get("clusters") or 0):
+            yield width, count
 
 
 def calibrated(summary: Mapping[str, Any]) -> str:
