@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from planted import data_kinds, evaluation_kinds, model_kinds, training_kinds
+from planted import data_kinds, evaluation_kinds, later_kinds, model_kinds, training_kinds
 from planted.project import Project
 
 SEEDS = {"dev": (11, 12), "held": (511, 512), "fresh": (911, 912)}
@@ -40,7 +40,7 @@ def ways(*values: Any) -> tuple[Any, ...]:
     return tuple((way, value) for value in values for way in (RUN, EVALUATED))
 
 
-data, training, model, evaluation = data_kinds, training_kinds, model_kinds, evaluation_kinds
+data, training, model, evaluation, later = data_kinds, training_kinds, model_kinds, evaluation_kinds, later_kinds
 
 KINDS: dict[str, Kind] = {
     "label_noise": Kind(data.label_noise, "labels", (0.4, 0.1), (0.25, 0.35, 0.1), (0.3,)),
@@ -105,4 +105,14 @@ KINDS: dict[str, Kind] = {
     "identical_answers": Kind(evaluation.identical_answers, "lost", (0.4,), (0.3,), (0.35,)),
     "category_failed": Kind(evaluation.category_failed, "reported", ("drinks",), ("tickets",)),
     "prompt_lost_in_test": Kind(evaluation.fell_out_with_prompt, "reported", (0.6,), (0.4,), (0.5,)),
+    "annotator_inverted": Kind(later.annotator_inverted, "gold", (0.45,), (), (0.4,)),
+    "source_flipped": Kind(later.source_flipped, "gold", (0.45,), (), (0.4,)),
+    "source_constant": Kind(later.source_constant, "labels", (0.6,), (), (0.7,)),
+    "prompt_lost_in_training": Kind(later.prompt_lost_in_training, "rewards", (0.7,), (), (0.8,)),
+    "figures_of_another_run": Kind(later.figures_of_another_run, "reported", (1e-6,), (), (1e-7,)),
+    "few_rows_weigh": Kind(later.few_rows_weigh, "reported", (3,), (), (4,)),
+    "chosen_cut": Kind(later.chosen_cut, "follows", (0.95,), (), (1.0,)),
+    "adapter_lost": Kind(later.adapter_lost, "rewards", ways(8), (), ways(4)),
+    "other_conversations": Kind(later.other_conversations, "reported", (3,), (), (4,)),
+    "batch_too_large": Kind(later.batch_too_large, "rewards", (240,), (), (120,)),
 }

@@ -133,7 +133,7 @@ DECIDED_BY: dict[str, str] = {
 WITHHOLDS = ("origin_unknown",)
 """Findings that ask for nothing, and under which nothing can be called good."""
 
-OF_TRAINING = (
+OF_CAUSES = (
     "learning_rate_high",
     "learning_rate_low",
     "weight_decay",
@@ -141,8 +141,11 @@ OF_TRAINING = (
     "too_few_steps",
     "head_not_trained",
     "underfit",
+    "label_noise",
+    "contradictions",
+    "narrow_data",
 )
-"""Findings that name what to change in the training."""
+"""Findings that name what to change in training or its data: more test data alone would leave it as it is."""
 
 WANTING: dict[str, Said] = {
     "other_model": Said("the model that was saved", "保存时的模型"),
@@ -249,14 +252,14 @@ def sentence(opening: Said, joint: Said, titles: list[Said]) -> Said:
 
 
 def next_step(label: str, answers: Sequence[Finding], ready: bool | None) -> tuple[Said, str]:
-    """The one thing to do now, in words and as a command: what the first critical finding asks for, else a warning about
-    the training itself (more data to judge a model on does not mend it), else the deciding one, else the first warning, else
-    more data where a learning curve shows that it helps, else the next stage.
+    """The one thing to do now, in words and as a command: what the first critical finding asks for, else a warning that
+    names a cause (see OF_CAUSES), else the deciding one, else the first warning, else more data where a learning curve shows
+    that it helps, else the next stage.
     """
     urgent = [finding for finding in answers if finding.urgent]
     critical = [finding for finding in urgent if finding.severity == "critical"]
-    training = [finding for finding in urgent if finding.id in OF_TRAINING]
-    for finding in (*critical, *training, *deciding(label, answers), *urgent, *more_data(answers, ready)):
+    mendable = [finding for finding in urgent if finding.id in OF_CAUSES]
+    for finding in (*critical, *mendable, *deciding(label, answers), *urgent, *more_data(answers, ready)):
         if finding.action.en:
             return finding.action, finding.command
     return NEXT_STAGE[ready], ""

@@ -87,7 +87,7 @@ def test_a_fitted_head_finds_the_feature_that_the_models_own_head_does_not_read(
     monkeypatch.setattr(measurements, "pair_features_of", features)
     own = SimpleNamespace(weight=torch.tensor([[0.0, 1.0]]))
     bench = SimpleNamespace(
-        model=SimpleNamespace(heads=None, network=SimpleNamespace(head=own)),
+        model=SimpleNamespace(sidecar=SimpleNamespace(heads=1), network=SimpleNamespace(head=own)),
         data=SimpleNamespace(splits=SimpleNamespace(train=())),
         judged=(),
     )
