@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from tests.diagnose.test_verdict import BESIDE, GOOD, SIDE
 
-from rewardsmith.diagnose.checks import groups, leakage, learning, model, rewards, shortcuts, slices
+from rewardsmith.diagnose.checks import data_quality, groups, leakage, learning, model, rewards, shortcuts, slices
 from rewardsmith.diagnose.checks.consistency import disagreements
 from rewardsmith.diagnose.checks.training import curves, diverging
 from rewardsmith.diagnose.compared import Compared
-from rewardsmith.diagnose.facts import AuditEffect, CurvePoint, Facts, GroupFacts
+from rewardsmith.diagnose.facts import AuditEffect, BaselineFacts, CurvePoint, Facts, GroupFacts
 from rewardsmith.diagnose.finding import Said
 from rewardsmith.diagnose.intervals import Interval95
 from rewardsmith.diagnose.measured import (
@@ -20,9 +20,11 @@ from rewardsmith.diagnose.measured import (
     NotMeasured,
     OtherTemplate,
     Rescored,
+    ShareOfWrong,
 )
 from rewardsmith.diagnose.parsing import audit_effects
 from rewardsmith.diagnose.verdict import judge
+from rewardsmith.scoring.left_out import Affected, LeftOut, Reason
 
 
 def curve(losses, **more):
@@ -322,3 +324,41 @@ def test_effects_are_named_in_the_language_of_the_verdict():
     assert "padded with filler" in found.evidence.en
     assert "添加填充内容" in found.evidence.zh
     assert "padd" not in found.evidence.zh
+
+
+def test_records_that_nobody_judged_are_no_lost_data():
+    def account(code, count):
+        return LeftOut({"unused": Affected(100, count, {code: Reason(count, ["d.jsonl:1"])})})
+
+    lost = data_quality.left_out(Facts(left_out={"training data": account("not_scorable", 20)}))
+    unjudged = data_quality.left_out(Facts(left_out={"training data": account("no_comparison", 20)}))
+    most = data_quality.left_out(Facts(left_out={"training data": account("no_comparison", 40)}))
+    assert (lost.severity, unjudged.severity, most.severity) == ("critical", "info", "warning")
+
+
+def test_labels_of_another_criterion_show_where_validation_is_as_good_as_training():
+    sample = Figures(400, 400, 0.895, Interval95(0.86, 0.92), 0.27, None)
+    passes = (CurvePoint(80, loss=0.3, accuracy=0.88),)
+    facts = replace(
+        GOOD,
+        accuracy=0.78,
+        accuracy_interval=Interval95(0.755, 0.804),
+        passes=passes,
+        measured=MeasuredFacts(beside=replace(BESIDE, sample=sample)),
+    )
+    assert "88.0 % on validation" in leakage.test_differs(facts).evidence.en
+    memorised = replace(facts, passes=(CurvePoint(80, loss=0.5, accuracy=0.8),))
+    assert leakage.test_differs(memorised) is None
+
+
+def test_most_labels_of_a_test_being_ties_is_a_warning():
+    assert slices.label_ties(Facts(n=40, label_ties=60)).severity == "warning"
+    assert slices.label_ties(Facts(n=70, label_ties=30)).severity == "info"
+
+
+def test_the_next_step_is_the_cause_and_not_more_test_data():
+    wrong = MeasuredFacts(beside=BESIDE, wrong=ShareOfWrong(900, 0.3, Interval95(0.1, 0.4), shown=True))
+    open_ = (BaselineFacts("longer", 0.7, None, 0.02, Interval95(-0.01, 0.05)),)
+    verdict = judge(replace(GOOD, measured=wrong, baselines=open_))
+    assert {"label_noise", "baselines_open"} <= {finding.id for finding in verdict.findings if finding.urgent}
+    assert "--label-noise" in verdict.next_command

@@ -4,6 +4,7 @@ from rewardsmith.diagnose import commands
 from rewardsmith.diagnose.facts import DataFinding, Facts
 from rewardsmith.diagnose.finding import Finding, Said, Severity, percent, short_label, span
 from rewardsmith.language import say
+from rewardsmith.scoring.left_out import LeftOut
 
 LOST_ROWS = 0.05
 """Share of unreadable rows above which the file was probably read with the wrong format."""
@@ -16,6 +17,9 @@ NARROW = 60
 
 LEFT_OUT, LEFT_OUT_MANY = 0.05, 0.15
 """Shares of the data, left out or cut, above which the figures may be, and are, about other data than was given."""
+
+UNJUDGED = 0.3
+"""Share of records without any comparison from which labels were probably lost."""
 
 WRONG, WRONG_MANY = 0.05, 0.2
 """Lower ends of the share of wrong labels: human labels have some, a fifth and more leaves little to learn."""
@@ -59,10 +63,10 @@ def left_out(facts: Facts) -> Finding | None:
     if not facts.left_out:
         return None
     told = [f"{name}: {line}" for name, account in facts.left_out.items() for line in account.sentences(rows=True)]
-    most = max(account.share for account in facts.left_out.values())
+    most, harmful = (max(share(account) for account in facts.left_out.values()) for share in (share_of, harmful_share))
     return Finding(
         "left_out",
-        "critical" if most > LEFT_OUT_MANY else "warning" if most > LEFT_OUT else "info",
+        "critical" if harmful > LEFT_OUT_MANY else "warning" if harmful > LEFT_OUT or most > UNJUDGED else "info",
         Said(
             f"{percent(most)} of the data was excluded, truncated or changed",
             f"{percent(most)} 的数据被排除、截断或更改",
@@ -83,6 +87,18 @@ def left_out(facts: Facts) -> Finding | None:
         {name: account.to_json() for name, account in facts.left_out.items()},
         command=commands.train(facts, *longer_texts(facts)),
     )
+
+
+def share_of(account: LeftOut) -> float:
+    """The largest share of anything that happened."""
+    return account.share
+
+
+def harmful_share(account: LeftOut) -> float:
+    """The same without records that have no comparison: nobody judged them, so that nothing is lost with them."""
+    unjudged = account.reason_count("unused", "no_comparison")
+    lost = {name: tally.count - unjudged * (name == "unused") for name, tally in account.tallies.items()}
+    return max((lost[name] / tally.of for name, tally in account.tallies.items() if tally.of), default=0.0)
 
 
 def longer_texts(facts: Facts) -> list[str]:

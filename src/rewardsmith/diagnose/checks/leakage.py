@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from rewardsmith.diagnose import commands
-from rewardsmith.diagnose.checks.signals import validation_of
+from rewardsmith.diagnose.checks.signals import sample_of, validation_of
 from rewardsmith.diagnose.facts import Facts
 from rewardsmith.diagnose.finding import NOTHING, Finding, Said, Severity, joined, percent, span
 from rewardsmith.diagnose.intervals import Interval95
@@ -41,6 +41,9 @@ SHAPES_APART = 0.5
 
 ALSO_VALIDATION = 0.2
 """Share of judged records that are in the validation data too."""
+
+APART = 0.03
+"""Points between the intervals of training comparisons and of the test, where validation is as good as training."""
 
 LENGTHS = 2.5
 """Factor between the median lengths of responses."""
@@ -184,7 +187,8 @@ def beside_validation(facts: Facts) -> list[Said]:
         return []
     if (facts.epochs or 0) > MANY_EPOCHS:
         return []  # validation is a few pairs then, or was memorised with the rest
-    if validation[1] - facts.accuracy < CARRIES or interval.high >= validation[1] - CARRIES / 2 or interval.high < 0.5:
+    lead = validation[1] - facts.accuracy
+    if interval.high < 0.5 or not (clearly_worse(lead, interval) or worse_than_all_training(facts, validation[1])):
         return []
     return [
         Said(
@@ -194,6 +198,23 @@ def beside_validation(facts: Facts) -> list[Said]:
             f"（{span(interval.low, interval.high)}）",
         )
     ]
+
+
+def clearly_worse(lead: float, interval: Interval95) -> bool:
+    """Whether validation leads the test by much, and beyond the interval of the test by half of that."""
+    return lead >= CARRIES and lead - interval.half_width >= CARRIES / 2
+
+
+def worse_than_all_training(facts: Facts, validation: float) -> bool:
+    """Whether validation is as good as training itself, and the test worse than both beyond the intervals.
+
+    Then what was learned does carry over to new prompts, and not to these labels.
+    """
+    sample, interval = sample_of(facts), facts.interval
+    if sample is None or interval is None or sample.accuracy_interval is None:
+        return False
+    apart = sample.accuracy_interval.low - interval.high
+    return apart >= APART and validation >= sample.accuracy - CARRIES / 2 and validation - interval.high >= APART
 
 
 def test_differs(facts: Facts) -> Finding | None:
@@ -219,12 +240,13 @@ def test_differs(facts: Facts) -> Finding | None:
         Said("the test data is unlike the training data", "测试数据与训练数据不同"),
         Said(f"The test data differs: {listed.en}.", f"测试数据不同：{listed.zh}。"),
         Said(
-            "It was collected for another language, topic or use than the model was trained for.",
-            "它来自与训练不同的语言、主题或用途。",
+            "It was collected for another language, topic or use than the model was trained for, or its labels follow "
+            "another criterion than those of training.",
+            "它来自与训练不同的语言、主题或用途，或其标签遵循与训练不同的标准。",
         ),
         Said(
-            "Evaluate on data like that of training, or train on data like that of the test.",
-            "在与训练数据相似的数据上评估，或用与测试数据相似的数据训练。",
+            "Evaluate on data like that of training, or train on data with texts and labels like those of the test.",
+            "在与训练数据相似的数据上评估，或用文本和标签与测试数据相似的数据训练。",
         ),
         {"languages": new, "unknown_words": found.judged.unknown_words, "length_ratio": length_ratio(found)},
         command=commands.evaluate(facts),

@@ -20,6 +20,9 @@ CONDITIONAL: dict[str, Measurement] = {"hundred": hundred_pairs}
 UNTOLD = 0.7
 """Accuracy on training comparisons under which a run has not learned its own training data."""
 
+OTHER = 0.5
+"""Standard deviations by which a reward differs from that of the evaluation, above which another model gave it."""
+
 WHAT: dict[str, str] = {
     "data": "whether the data is still what the run was trained on",
     "origin": "which run the model comes from",
@@ -97,7 +100,13 @@ def told(name: str, why: str, bring: str = "") -> dict[str, str]:
 
 
 def wanted(bench: Workbench, found: Mapping[str, Any]) -> bool:
-    """Whether it is open why nothing was learned: the training comparisons themselves are not told apart."""
+    """Whether it is open why nothing was learned: the training comparisons themselves are not told apart.
+
+    Of a model that does not give the rewards of its run it is not asked: what it tells apart is not what was trained.
+    """
+    again = found.get("rescored") or {}
+    if (again.get("largest") or 0.0) > OTHER * (again.get("spread") or 1.0):
+        return False
     training = bench.evaluation.get("training") or found.get("training") or {}
     accuracy = (training.get("sample") or {}).get("accuracy")
     return accuracy is not None and accuracy < UNTOLD
