@@ -71,8 +71,8 @@ def inspect(facts: Facts) -> str:
 
 
 def verify(facts: Facts) -> str:
-    """Check files, settings and probes, of the run or else of the model that was evaluated."""
-    return line("verify", facts.place if is_run(facts) else model_of(facts))
+    """Check files, settings and probes of the run, also of one that lies elsewhere, else of the evaluated model."""
+    return line("verify", facts.place if is_run(facts) else facts.measured.run or model_of(facts))
 
 
 def diagnose(facts: Facts, *flags: Any) -> str:

@@ -168,7 +168,7 @@ class OtherTemplate:
 class MeasuredFacts:
     """All of it.
 
-    `origin` says by what the run of the model is known, `refused` which share of its held-out texts the saved model refuses
+    `origin` says by what the run of the model is known, `run` where it is, if elsewhere than the folder, `refused` which share of its held-out texts the saved model refuses
     beyond those that the evaluation could not score, and `refusal` the first reason.
     """
 
@@ -183,6 +183,7 @@ class MeasuredFacts:
     templates: tuple[OtherTemplate, ...] = ()
     pad_in_text: float | None = None
     origin: str = ""
+    run: str = ""
     refused: float = 0.0
     refusal: str = ""
     head: FittedHead | None = None
@@ -280,6 +281,7 @@ def measured_from(row: Mapping[str, Any], beside: Mapping[str, Any] | None) -> M
         templates=tuple(templates_from(row.get("templates") or ())),
         pad_in_text=share(row, "pad_in_text"),
         origin=words(row, "origin"),
+        run=words(row, "run"),
         refused=refused_since(row),
         refusal=words(row, "refusal"),
         head=head_from(mapping(row, "head")),

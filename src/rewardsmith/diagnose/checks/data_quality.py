@@ -63,10 +63,10 @@ def left_out(facts: Facts) -> Finding | None:
     if not facts.left_out:
         return None
     told = [f"{name}: {line}" for name, account in facts.left_out.items() for line in account.sentences(rows=True)]
-    most, harmful = (max(share(account) for account in facts.left_out.values()) for share in (share_of, harmful_share))
+    most = max(account.share for account in facts.left_out.values())
     return Finding(
         "left_out",
-        "critical" if harmful > LEFT_OUT_MANY else "warning" if harmful > LEFT_OUT or most > UNJUDGED else "info",
+        how_bad(most, max(map(harmful_share, facts.left_out.values()))),
         Said(
             f"{percent(most)} of the data was excluded, truncated or changed",
             f"{percent(most)} 的数据被排除、截断或更改",
@@ -89,9 +89,11 @@ def left_out(facts: Facts) -> Finding | None:
     )
 
 
-def share_of(account: LeftOut) -> float:
-    """The largest share of anything that happened."""
-    return account.share
+def how_bad(most: float, harmful: float) -> Severity:
+    """By the largest share of anything that happened, and the largest that takes something from the data."""
+    if harmful > LEFT_OUT_MANY:
+        return "critical"
+    return "warning" if harmful > LEFT_OUT or most > UNJUDGED else "info"
 
 
 def harmful_share(account: LeftOut) -> float:

@@ -78,8 +78,9 @@ def differs_from_training(bench: Workbench, settings: Mapping[str, Any]) -> list
 
 
 def origin_again(bench: Workbench) -> MeasuredJson:
-    """By what the run of the model is known."""
-    return {"origin": bench.how}
+    """By what the run of the model is known, and where it is, where it is not the folder itself."""
+    run = bench.run or bench.twin
+    return {"origin": bench.how, **({"run": str(run)} if run is not None and run != bench.folder else {})}
 
 
 def model_again(bench: Workbench) -> MeasuredJson:
