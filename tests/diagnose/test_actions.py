@@ -93,7 +93,7 @@ def test_every_flag_of_a_check_is_tried_here():
     """The literal flags in the checks' calls, so that none is forgotten in FLAGS."""
     tried = {word for call in FLAGS for word in call if word.startswith("--")}
     found = set()
-    for path in (Path(verdict.__file__).parent / "checks").glob("*.py"):
+    for path in (Path(verdict.__file__).parent / "checks").rglob("*.py"):
         for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(call, ast.Call) and ast.unparse(call.func).startswith("commands."):
                 found |= {

@@ -168,8 +168,9 @@ class OtherTemplate:
 class MeasuredFacts:
     """All of it.
 
-    `origin` says by what the run of the model is known, `run` where it is, if elsewhere than the folder, `refused` which share of its held-out texts the saved model refuses
-    beyond those that the evaluation could not score, and `refusal` the first reason.
+    `origin` says by what the run of the model is known, `run` where it is, if elsewhere than the folder. `refused` is the
+    share of its held-out texts which the saved model refuses beyond those that the evaluation could not score, `refusal` the
+    first reason.
     """
 
     beside: BesideTraining | None = None

@@ -206,8 +206,8 @@ def stop_early(facts: Facts) -> str:
 
 
 def fit_temperature(facts: Facts) -> str:
-    """The evaluation with a temperature from held-out data."""
-    return commands.evaluate(facts, commands.HELD_OUT, "--validation", "VALIDATION_DATA")
+    """A temperature from held-out data, stored in the model."""
+    return commands.calibrate(facts, "VALIDATION_DATA")
 
 
 TOO_LONG = (

@@ -135,8 +135,8 @@ def model_changed(facts: Facts) -> Finding | None:
         Said("the saved model does not give the rewards that were evaluated", "保存的模型给出的奖励与评估时的奖励不同"),
         Said(
             f"{found.n} held-out responses scored again: correlation with the rewards of {whose.en} {correlation}, slope "
-            f"{slope}, largest difference {found.largest:.3g} (their standard deviation is {found.spread:.3g}); accuracy on them "
-            f"{before} then, {now} now.",
+            f"{slope}, largest difference {found.largest:.3g} (their standard deviation is {found.spread:.3g}); accuracy on "
+            f"them {before} then, {now} now.",
             f"重新评分 {found.n} 条留出回复：与{whose.zh}奖励的相关系数 {correlation}，斜率 {slope}，最大差异 "
             f"{found.largest:.3g}（其标准差为 {found.spread:.3g}）；准确率当时 {before}，现在 {now}。",
         ),
