@@ -110,6 +110,19 @@ class _LossSettingsFields(TypedDict, total=False):
     """helpful-cost: coefficient of the term that makes the cost positive for unsafe responses (default: 1)."""
     kl_weight: float | None
     """inform: coefficient of the KL divergence of the bottleneck (default: 0.001)."""
+    lm: float | None
+    """Weight of the language-model loss on the preferred responses, a mean over their tokens; decoders only (default:
+    0)."""
+    lm_share: float | None
+    """Share of the records whose text counts in each epoch, with --loss.lm (default: 1)."""
+    grm_sft: float | None
+    """Weight of GRM's regulariser on the log likelihood of the preferred response, 0.01 in its paper; the loss itself
+    is weighted with 1 minus it (default: 0)."""
+    grm_dpo: float | None
+    """As --loss.grm-sft, for the difference of both responses' log likelihoods, without a reference model (default:
+    0)."""
+    grm_beta: float | None
+    """Factor of the log likelihoods in GRM's regulariser (default: 0.1)."""
 
 class _HeadSettingsFields(TypedDict, total=False):
     """The reward head and its options; an option that the head does not use is refused."""
@@ -635,6 +648,14 @@ def train(
         loss.sign_weight: helpful-cost: coefficient of the term that makes the cost positive for unsafe responses
             (default: 1).
         loss.kl_weight: inform: coefficient of the KL divergence of the bottleneck (default: 0.001).
+        loss.lm: Weight of the language-model loss on the preferred responses, a mean over their tokens; decoders
+            only (default: 0).
+        loss.lm_share: Share of the records whose text counts in each epoch, with --loss.lm (default: 1).
+        loss.grm_sft: Weight of GRM's regulariser on the log likelihood of the preferred response, 0.01 in its
+            paper; the loss itself is weighted with 1 minus it (default: 0).
+        loss.grm_dpo: As --loss.grm-sft, for the difference of both responses' log likelihoods, without a reference
+            model (default: 0).
+        loss.grm_beta: Factor of the log likelihoods in GRM's regulariser (default: 0.1).
         head: Reward head: scalar, multi-objective, helpful-cost, gaussian, quantile, odin or inform (see
             docs/heads.md).
         head.attributes: multi-objective: attributes to learn (default: all of the training data but --attribute).

@@ -20,7 +20,20 @@ from rewardsmith.train.resume import WEIGHTS, is_whole, load_weights
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-KINDS = ("plain", "probe", "lora", "half", "bert", "frozen", "listwise", "odin", "members", "gaussian", "inform")
+KINDS = (
+    "plain",
+    "probe",
+    "lora",
+    "half",
+    "bert",
+    "frozen",
+    "listwise",
+    "odin",
+    "members",
+    "gaussian",
+    "inform",
+    "text",
+)
 
 
 def launch(*words, **environment):
@@ -101,6 +114,8 @@ def test_two_processes_follow_the_curve_of_one_and_end_with_its_weights(both, ki
     keys = ["loss", "margin", "reward_mean", "reward_std", "eval_loss", "eval_margin"]
     if kind != "half":  # whose gradients overflow at times
         keys.append("grad_norm")
+    if kind == "text":
+        keys.append("text_loss")
     assert_same_curve(one, two, keys, close=close, loose=ROUNDING.get(kind, {}))
     assert relative(last_checkpoint(one), last_checkpoint(two)) < close
     if kind != "half":

@@ -15,6 +15,7 @@ from builders import from_config, pair, ranking, tiny
 from rewardsmith.errors import ModelError, TrainingError
 from rewardsmith.model.adapters.lora import LoraSettings, attach
 from rewardsmith.model.heads import attach_outputs
+from rewardsmith.model.language_head.head import NAME, LanguageHead
 from rewardsmith.model.runtime.processes import ALONE, joined
 from rewardsmith.model.scorer import Sequences, score
 from rewardsmith.pipelines.train.frozen_cache import cache_states
@@ -55,6 +56,11 @@ def make(kind):
         freeze(model.network, 1)
     if kind == "lora":
         model.adapter = attach(model.network, LoraSettings(r=2, alpha=4))
+    if kind == "text":  # a head that is not tied to the embeddings, and passes in which no text counts
+        draw = torch.Generator().manual_seed(3)
+        head = LanguageHead(torch.randn(model.network.hf.get_input_embeddings().weight.shape, generator=draw) / 8, None)
+        model.network.hf.add_module(NAME, head)
+        return model, {"loss_options": {"lm": 0.5, "lm_share": 0.4}}
     if kind in LOSSES_OF:
         loss = choose(LOSSES_OF[kind])
         attach_outputs(model.network, loss.outputs, members=loss.members, seed=5)
@@ -72,7 +78,8 @@ def fit(folder, kind, *, team=ALONE, parallel="ddp", zero=None):
     """The run of this name, the same for any number of processes: 19 records in steps of 6, 6, 6 and 1."""
     model, changes = make(kind)
     share = model.network.packed
-    train, held = (encode_examples(r, model.encoder, share=share).examples for r in (rows(17), rows(5, start=90)))
+    encoder = model.answering if kind == "text" else model.encoder
+    train, held = (encode_examples(r, encoder, share=share).examples for r in (rows(17), rows(5, start=90)))
     folder.mkdir(exist_ok=True)
     settings = {
         "epochs": 2, "batch": 6, "lr": 1e-3, "weight_decay": 0.01, "warmup": 0.1, "clip": 0.5, "dropout": 0.1,
@@ -113,7 +120,7 @@ def run_all(folder, team):
     seen = {}
     for name in ("plain-ddp", "plain-fsdp", "probe-ddp", "probe-fsdp", "lora-ddp", "lora-fsdp", "half-ddp", "half-fsdp",
                  "bert-ddp", "bert-fsdp", "frozen-ddp", "frozen-fsdp", "listwise-ddp", "listwise-fsdp", "odin-ddp",
-                 "odin-fsdp", "members-ddp", "members-fsdp"):  # fmt: skip
+                 "odin-fsdp", "members-ddp", "members-fsdp", "text-ddp", "text-fsdp"):  # fmt: skip
         kind, parallel = name.split("-")
         trainer = fit(folder / name, kind, team=team, parallel=parallel)
         trainer.run()

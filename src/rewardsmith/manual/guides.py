@@ -73,6 +73,7 @@ GUIDES: Mapping[str, Guide] = {
                 *("loss.hinge_lead", "loss.gamma", "loss.flip_rate", "loss.power", "loss.top"),
                 *("loss.members", "loss.strength", "loss.contrast", "loss.temperature", "loss.view_dropout"),
                 *("loss.length_weight", "loss.orthogonal_weight", "loss.sign_weight", "loss.kl_weight"),
+                *("loss.lm", "loss.lm_share", "loss.grm_sft", "loss.grm_dpo", "loss.grm_beta"),
             ),
             SPEED: (
                 *("device", "dtype", "tokens_per_microbatch", "gradient_checkpointing", "activation_offload"),

@@ -14,8 +14,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rewardsmith.model.forward.batches import on_device
+from rewardsmith.model.forward.batches import KnownFeatures, on_device
 from rewardsmith.model.forward.network import RewardNetwork
+from rewardsmith.model.forward.spoken import spoken_tokens
 from rewardsmith.train.engines.engine import Engine
 from rewardsmith.train.examples import Example
 from rewardsmith.train.labels import labels_of
@@ -63,6 +64,7 @@ def all_outputs(
     *,
     dropout: Dropout,
     engine: Engine,
+    loss: Loss,
     counting: int,
 ) -> tuple[Float[Tensor, "R O"], list[Tensor]]:
     """The outputs of the whole step, in the order of its examples, and the random state before each of our passes.
@@ -75,7 +77,7 @@ def all_outputs(
     with torch.no_grad():
         for number, chosen in enumerate(passes):
             states.append(random_state(network.device))
-            columns = outputs_of(network, chosen, dropout, engine).cpu().numpy()
+            columns = outputs_of(network, chosen, dropout, engine, loss).cpu().numpy()
             if number < counting:
                 parts = np.split(columns, np.cumsum([example.responses for example in chosen])[:-1])
                 own |= {place[id(example)]: part for example, part in zip(chosen, parts, strict=True)}
@@ -85,21 +87,24 @@ def all_outputs(
     return torch.from_numpy(whole).to(network.device), states
 
 
-def outputs_of(network: RewardNetwork, chosen: Sequence[Example], dropout: Dropout, engine: Engine) -> Tensor:
-    """One forward pass."""
-    batch = network.collate([example.tree for example in chosen])
-    return engine.rewards(batch, dropout.masks(chosen, network.head.in_features, network.device), wide=True)
+def outputs_of(
+    network: RewardNetwork, chosen: Sequence[Example], dropout: Dropout, engine: Engine, loss: Loss
+) -> Tensor:
+    """One forward pass: the rewards, or the columns that the loss takes."""
+    trees = [example.tree for example in chosen]
+    batch = network.collate(trees)
+    if loss.text is not None and not isinstance(batch, KnownFeatures):
+        wanted = loss.text.wanted(chosen, seed=dropout.seed, epoch=dropout.epoch)
+        batch = replace(batch, spoken=spoken_tokens(batch, trees, wanted))
+    masks = dropout.masks(chosen, network.head.in_features, network.device)
+    return engine.rewards(batch, masks, wide=loss.wide or loss.text is not None)
 
 
-def slopes_of(
-    outputs: Float[Tensor, "R O"], labels: Annotations, loss: Loss
-) -> tuple[Float[Tensor, ""], Float[Tensor, " U"], Float[Tensor, "R O"]]:
-    """The loss of the step, that of each unit, and the derivative of the former by every output."""
+def slopes_of(outputs: Float[Tensor, "R O"], labels: Annotations, loss: Loss) -> Float[Tensor, "R O"]:
+    """The derivative of the loss of the step by every output."""
     leaf = outputs.detach().requires_grad_()
-    values = loss.values(leaf, labels)
-    whole = mean_of(values, labels)
-    (slopes,) = torch.autograd.grad(whole, leaf)
-    return whole.detach(), values.detach(), slopes
+    (slopes,) = torch.autograd.grad(mean_of(loss.whole(*loss.parts(leaf, labels)), labels), leaf)
+    return slopes
 
 
 def mean_of(values: Float[Tensor, " U"], labels: Annotations) -> Float[Tensor, ""]:

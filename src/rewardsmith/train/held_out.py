@@ -1,6 +1,7 @@
 """What a model does on validation, and what its loss is worth there and for equal rewards."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -44,7 +45,7 @@ def validation_figures(
     every = np.concatenate(rewards)
     own = (
         {}
-        if loss == LOSSES["bradley-terry"]
+        if replace(loss, text=None) == LOSSES["bradley-terry"]
         else {"eval_objective": objective(loss, examples, np.concatenate(outputs))}
     )
     return {

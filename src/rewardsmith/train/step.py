@@ -9,6 +9,7 @@ passes the others make.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -33,7 +34,7 @@ from rewardsmith.train.coupled import (
 from rewardsmith.train.engines.engine import Engine, deal
 from rewardsmith.train.examples import Example
 from rewardsmith.train.labels import labels_of, total_weight, unit_places
-from rewardsmith.train.losses.loss import Loss, Unit
+from rewardsmith.train.losses.loss import Annotations, Loss, Unit
 from rewardsmith.train.masks import Dropout
 
 
@@ -42,7 +43,8 @@ class StepFigures:
     """What one step showed: loss, share of comparisons won (ties half), mean margin, mean and spread of rewards.
 
     Accuracy and margin are means over the comparisons without a label tie, with the weights of the loss; NaN where a step
-    has none. `comparisons` counts all that the loss hears.
+    has none. `comparisons` counts all that the loss hears. `loss` is that of the rewards alone; `text_loss` what terms on
+    the text of responses add (`losses.text`), NaN without them.
     """
 
     loss: float
@@ -52,6 +54,7 @@ class StepFigures:
     reward_std: float
     comparisons: int
     tokens: int
+    text_loss: float = math.nan
 
 
 def unscaled(loss: Tensor) -> Tensor:
@@ -101,17 +104,17 @@ def add_gradient(
     for number, chosen in enumerate([*passes, *idle], start=1):
         counts = number <= len(passes)
         with engine.passing(last=number == len(passes) + len(idle)):
-            batch = network.collate([example.tree for example in chosen])
-            masks = dropout.masks(chosen, network.head.in_features, network.device)
-            outputs = engine.rewards(batch, masks, wide=loss.wide)
+            outputs = outputs_of(network, chosen, dropout, engine, loss)
             labels = labels_of(chosen, network.device, loss.unit)
-            values = loss.values(outputs, labels)
-            scores = outputs[:, 0] if loss.wide else outputs
-            part = (labels.unit_weight * values).sum() / total * counts
-            engine.backward(scale(part * engine.weight))
+            own, text = loss.parts(outputs, labels)
+            values = loss.whole(own, text)
+            share = partial(part_of_step, weight=labels.unit_weight, total=total, counts=counts)
+            engine.backward(scale(share(values) * engine.weight))
         if counts:
+            scores = outputs if outputs.dim() == 1 else outputs[:, 0]
             margins = scores[labels.preferred] - scores[labels.other]
-            seen.passes.append((part.detach(), values.detach(), margins.detach(), scores.detach()))
+            told = (share(own), values, margins, scores, own.new_zeros(0) if text is None else share(text))
+            seen.passes.append(tuple(one.detach() for one in told))
             seen.look_at(chosen, loss.unit, packed=network.packed)
     return seen
 
@@ -132,32 +135,38 @@ def add_coupled_gradient(
     if len(every) == engine.team.size == 1:
         order = rows_of_examples(examples, every[0])
         with engine.passing(last=True):
-            outputs = outputs_of(network, every[0], dropout, engine)[torch.argsort(torch.tensor(order))]
-            values = loss.values(outputs, labels)
-            whole = mean_of(values, labels)
+            outputs = outputs_of(network, every[0], dropout, engine, loss)[torch.argsort(torch.tensor(order))]
+            whole = mean_of(loss.whole(*loss.parts(outputs, labels)), labels)
             engine.backward(scale(whole * engine.weight))
-        return Seen.of_step(engine.team, examples, passes, loss.unit, network, (whole, values, outputs.detach()))
-    outputs, states = all_outputs(network, every, examples, dropout=dropout, engine=engine, counting=len(passes))
-    whole, values, slopes = slopes_of(outputs, labels, loss)
+        return Seen.of_step(engine.team, examples, passes, loss, network, (outputs.detach(), labels))
+    outputs, states = all_outputs(
+        network, every, examples, dropout=dropout, engine=engine, loss=loss, counting=len(passes)
+    )
+    slopes = slopes_of(outputs, labels, loss)
     now = random_state(network.device)
     for number, (chosen, state) in enumerate(zip(every, states, strict=True), start=1):
         set_random_state(network.device, state)
         with engine.passing(last=number == len(every)):
-            again = outputs_of(network, chosen, dropout, engine)
+            again = outputs_of(network, chosen, dropout, engine, loss)
             part = (again * slopes[rows_of_examples(examples, chosen)]).sum() * (number <= len(passes))
             engine.backward(scale(part * engine.weight))
     set_random_state(network.device, now)
-    return Seen.of_step(engine.team, examples, passes, loss.unit, network, (whole, values, outputs))
+    return Seen.of_step(engine.team, examples, passes, loss, network, (outputs, labels))
+
+
+def part_of_step(values: Float[Tensor, " U"], weight: Float[Tensor, " U"], total: float, counts: bool) -> Tensor:
+    """What the units of one pass are of a step whose units count `total` together."""
+    return (weight * values).sum() / total * counts
 
 
 @dataclass
 class Seen:
-    """What one process saw of a step, left on the device: of each pass its loss, the losses of its U units, the margins of
-    its C comparisons, and the R rewards; `places` are the units' rows, preferences and weights what the data say of the
-    comparisons. To look at one of the others would make the host wait for the device.
+    """What one process saw of a step, left on the device: of each pass its loss, the values of its U units, the margins of
+    its C comparisons, the R rewards, and what the text added, if it does; `places` are the units' rows, preferences and
+    weights what the data say of the comparisons. To look at one of the others would make the host wait for the device.
     """
 
-    passes: list[tuple[Tensor, Tensor, Tensor, Tensor]] = field(default_factory=list)
+    passes: list[tuple[Tensor, ...]] = field(default_factory=list)
     places: list[str] = field(default_factory=list)
     preferences: list[np.ndarray] = field(default_factory=list)
     weights: list[np.ndarray] = field(default_factory=list)
@@ -169,14 +178,17 @@ class Seen:
         team: Team,
         examples: Sequence[Example],
         passes: Sequence[Sequence[Example]],
-        unit: Unit,
+        loss: Loss,
         network: RewardNetwork,
-        figures: tuple[Tensor, Tensor, Float[Tensor, "R O"]],
+        known: tuple[Float[Tensor, "R O"], Annotations],
     ) -> "Seen":
-        """Of a step whose loss, losses by unit and outputs every process knows whole: the first tells the losses,
-        each the comparisons of its own passes.
+        """Of a step whose outputs and labels every process knows whole: the first tells the losses, each the comparisons
+        of its own passes.
         """
-        whole, values, outputs = figures
+        outputs, labels = known
+        proper, text = loss.parts(outputs, labels)
+        whole, values, unit = mean_of(proper, labels), loss.whole(proper, text), loss.unit
+        added = whole.new_zeros(0) if text is None else mean_of(text, labels)
         own = [example for chosen in passes for example in chosen]
         seen = cls()
         seen.look_at(own, unit, packed=network.packed)
@@ -184,8 +196,8 @@ class Seen:
         rewards = outputs[rows_of_examples(examples, own), 0]
         mine = labels_of(own, network.device, unit) if own else None
         margins = rewards[:0] if mine is None else rewards[mine.preferred] - rewards[mine.other]
-        told = (whole.detach(), values.detach()) if team.leads else (whole.detach() * 0, values.detach()[:0])
-        seen.passes.append((*told, margins, rewards))
+        told = (whole, values, added) if team.leads else (whole * 0, values[:0], added * 0)
+        seen.passes.append((*told[:2], margins, rewards, told[2]))
         return seen
 
     def look_at(self, examples: Sequence[Example], unit: Unit, *, packed: bool) -> None:
@@ -203,17 +215,22 @@ class Seen:
         tensors = [tensor.reshape(-1) for tensor in (*more, *(tensor for seen in self.passes for tensor in seen))]
         every = torch.cat(tensors).cpu() if tensors else torch.zeros(0)
         numbers = torch.split(every, [len(tensor) for tensor in tensors])
-        columns = [numbers[len(more) + kind :: 4] for kind in range(4)]
-        losses, values, margins, rewards = (torch.cat(column) if column else torch.zeros(0) for column in columns)
+        columns = [numbers[len(more) + kind :: 5] for kind in range(5)]
+        losses, values, margins, rewards, added = (
+            torch.cat(column) if column else torch.zeros(0) for column in columns
+        )
         preferences, weights = (np.concatenate([[], *kept]) for kept in (self.preferences, self.weights))
         problem = not_finite(self.places, values.tolist())
-        own = StepPart(sum(losses.tolist()), margins, preferences, weights, rewards, self.tokens, problem)
+        text = sum(added.tolist()) if len(added) else math.nan
+        own = StepPart(sum(losses.tolist()), margins, preferences, weights, rewards, self.tokens, problem, text)
         return figures_of(team.gather(own)), [number.item() for number in numbers[: len(more)]]
 
 
 @dataclass(frozen=True)
 class StepPart:
-    """What one process saw of a step, on the host; `problem` names rows whose loss is not finite."""
+    """What one process saw of a step, on the host; `problem` names rows whose loss is not finite, `text` is NaN without
+    terms on text.
+    """
 
     loss: float
     margins: Float[Tensor, " C"]
@@ -222,6 +239,7 @@ class StepPart:
     rewards: Float[Tensor, " R"]
     tokens: int
     problem: str
+    text: float
 
 
 def passes_of(
@@ -241,8 +259,8 @@ def figures_of(parts: Sequence[StepPart]) -> StepFigures:
     """The step's figures from those of all processes; TrainingError where one met a loss that is not finite."""
     if problem := next((part.problem for part in parts if part.problem), ""):
         raise TrainingError(problem)
-    each = [(part.margins, part.rewards, part.preferences, part.weights, part.loss, part.tokens) for part in parts]
-    margins, rewards, preferences, weights, losses, tokens = zip(*each, strict=True)
+    each = [(p.margins, p.rewards, p.preferences, p.weights, p.loss, p.tokens, p.text) for p in parts]
+    margins, rewards, preferences, weights, losses, tokens, texts = zip(*each, strict=True)
     margin, reward = torch.cat(margins).double().numpy(), torch.cat(rewards)
     preference, weight = np.concatenate(preferences), np.concatenate(weights)
     return StepFigures(
@@ -253,6 +271,7 @@ def figures_of(parts: Sequence[StepPart]) -> StepFigures:
         reward_std=reward.std(correction=0).item(),
         comparisons=len(margin),
         tokens=sum(tokens),
+        text_loss=sum(own for own in texts if not math.isnan(own)) if not all(map(math.isnan, texts)) else math.nan,
     )
 
 

@@ -13,11 +13,12 @@ from rewardsmith.errors import UsageError
 from rewardsmith.pipelines.train.loss import LossSettings
 from rewardsmith.settings.fields import attribute_docs
 from rewardsmith.train.losses import LOSSES, choose
+from rewardsmith.train.losses.text import OPTIONS
 
 
 def test_every_option_of_a_loss_is_a_setting_and_every_setting_is_used():
     used = {option for loss in LOSSES.values() for option in loss.options}
-    assert used | {"name", "center"} == {field.name for field in dataclasses.fields(LossSettings)}
+    assert used | {"name", "center", *OPTIONS} == {field.name for field in dataclasses.fields(LossSettings)}
 
 
 def test_the_help_names_the_losses_that_take_an_option_and_its_default():

@@ -22,6 +22,19 @@ class AnswerTokens:
 
 
 @dataclass(frozen=True)
+class SpokenTokens:
+    """Tokens whose log probability is asked for (see `spoken`): the place in the flattened batch of the token before each,
+    its id, and the response that it belongs to, of `responses`. `weight` is 0 where none is asked for and one stands in.
+    """
+
+    before: Int64[Tensor, " A"]
+    target: Int64[Tensor, " A"]
+    response: Int64[Tensor, " A"]
+    weight: float
+    responses: int
+
+
+@dataclass(frozen=True)
 class PackedTrees:
     """Trees behind each other in one row; `pooled` points at the last token of every response, in order.
 
@@ -34,6 +47,7 @@ class PackedTrees:
     layout: Layout
     answers: AnswerTokens | None = None
     states: Float[Tensor, "1 T S H"] | None = None
+    spoken: SpokenTokens | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +64,7 @@ class PaddedRows:
     answered: tuple[int, ...] = ()
     answers: AnswerTokens | None = None
     states: Float[Tensor, "R L S H"] | None = None
+    spoken: SpokenTokens | None = None
 
     def row(self, index: int) -> "PaddedRows":
         """One row alone, without its padding."""

@@ -23,7 +23,9 @@ from rewardsmith.model.forward.batches import (
 )
 from rewardsmith.model.forward.lower_layers import LowerLayers
 from rewardsmith.model.forward.readout import LayerOutputs, Readout, last_places, pooled
+from rewardsmith.model.forward.spoken import text_columns
 from rewardsmith.model.heads.extra import extra_of
+from rewardsmith.model.language_head.head import embeddings_of, language_head_of
 from rewardsmith.scoring.trees import TokenTree
 
 PLAIN_ATTENTION = "sdpa"
@@ -125,10 +127,11 @@ class RewardNetwork(nn.Module):
     ) -> Float[Tensor, "R ..."]:
         """One reward per response; `keep` multiplies the pooled features (head dropout, already scaled).
 
-        With `head=False` the features themselves; with `wide` (R, O) columns, the rewards and what `heads.extra` adds. All
-        work goes through this one call, on which sharded weights are gathered and freed again.
+        With `head=False` the features themselves; with `wide` (R, O) columns, the rewards, what `heads.extra` adds and, of a
+        batch that asks for it, the two columns of `spoken.text_columns`. All work goes through this one call, on which
+        sharded weights are gathered and freed again.
         """
-        features = self._pooled(batch)
+        features, text = self._pooled(batch)
         if not head:
             return features
         features = features.float()
@@ -137,7 +140,10 @@ class RewardNetwork(nn.Module):
         with torch.autocast(self.device.type, enabled=False):
             rewards = self._read(features)
             extra = extra_of(self) if wide else None
-            return rewards if extra is None else extra(rewards, features, self._head_weight())
+            columns = rewards if extra is None else extra(rewards, features, self._head_weight())
+            if not wide or text is None:
+                return columns
+            return torch.cat([columns.reshape(len(rewards), -1), text], dim=1)
 
     def features(self, batch: Batch) -> Float[Tensor, "R H"]:
         """What the head reads: what `readout` says, else the last token's hidden state (decoders) or the class's own
@@ -154,7 +160,7 @@ class RewardNetwork(nn.Module):
         in two ways.
         """
         with self._mixed_precision():
-            states = self._states(batch)
+            states = self._states(self._hidden(batch))
             features = self._pool(batch, states).float()
         return features, self._read(torch.cat([state.float() for state in states], dim=-1))
 
@@ -170,22 +176,27 @@ class RewardNetwork(nn.Module):
         weight: Tensor = self.head.weight.float() if extra is None or not extra.replaces else extra.reward_weight()
         return weight
 
-    def _pooled(self, batch: Batch) -> Float[Tensor, "R H"]:
+    def _pooled(self, batch: Batch) -> tuple[Float[Tensor, "R H"], Float[Tensor, "R 2"] | None]:
+        """The features of each response, and the columns of its text where the batch asks for them."""
         if isinstance(batch, KnownFeatures):
-            return batch.rows
+            return batch.rows, None
         with self._mixed_precision(), self._kept_activations():
             if isinstance(batch, PackedTrees) or self.padded:
                 return self._batch_features(batch)
-            return torch.cat([self._batch_features(batch.row(index)) for index in range(len(batch.ids))])
+            return torch.cat([self._batch_features(batch.row(index))[0] for index in range(len(batch.ids))]), None
 
-    def _batch_features(self, batch: TextBatch) -> Float[Tensor, "R H"]:
+    def _batch_features(self, batch: TextBatch) -> tuple[Float[Tensor, "R H"], Float[Tensor, "R 2"] | None]:
         if self.readout is None and isinstance(batch, PaddedRows) and self.kind == "encoder":
-            return self._own_pooling(batch)
-        return self._pool(batch, self._states(batch))
-
-    def _states(self, batch: TextBatch) -> list[Tensor]:
-        """The outputs of the layers that the head reads, in order."""
+            return self._own_pooling(batch), None
         hidden = self._hidden(batch)
+        language = language_head_of(self)
+        text = None
+        if batch.spoken is not None and language is not None:
+            text = text_columns(language, hidden, embeddings_of(self.hf), batch.spoken)
+        return self._pool(batch, self._states(hidden)), text
+
+    def _states(self, hidden: Tensor) -> list[Tensor]:
+        """The outputs of the layers that the head reads, in order; of the pass that ended with `hidden`."""
         return [hidden] if self._outputs is None else self._outputs.take(hidden)
 
     def _pool(self, batch: TextBatch, states: Sequence[Tensor]) -> Float[Tensor, "R F"]:

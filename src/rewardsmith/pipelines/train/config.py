@@ -283,6 +283,8 @@ def check_engine(config: Config, processes: int) -> None:
         raise UsageError(
             f"--parallel {config.parallel} needs several processes: torchrun --nproc-per-node 2 -m rewardsmith train …"
         )
+    if processes > 1 and config.engine == "deepspeed" and config.loss.on_text:
+        raise UsageError("losses on text are not supported under --parallel deepspeed; use --parallel ddp or fsdp")
     if config.deepspeed_config is not None and config.engine != "deepspeed":
         raise UsageError(f"--deepspeed-config {config.deepspeed_config} needs --parallel deepspeed; add it")
     if processes > 1 and config.engine != "ddp":
@@ -320,6 +322,10 @@ def refuse_unused_loss(config: Config) -> None:
 def refuse_adapter_settings(config: Config) -> None:
     """UsageError for settings of an adapter, or of several heads, that exclude each other."""
     refuse_unused_loss(config)
+    if config.freeze_layers == -1 and config.loss.on_text:
+        raise UsageError(
+            "--freeze-layers -1 trains the head only, which losses on text do not reach; remove --loss.lm and --loss.grm-…"
+        )
     if config.lora.r is not None and config.freeze_layers == -1:
         raise UsageError(
             "--freeze-layers -1 trains the head only, so --lora.r has no layers to adapt; remove one of them"

@@ -237,7 +237,9 @@ def keep_outputs(
     from rewardsmith.model.heads.head import ColumnHead
     from rewardsmith.model.heads.members import Members
     from rewardsmith.model.heads.multi_objective import AttributeHeads
+    from rewardsmith.model.language_head.head import detach_language_head
 
+    detach_language_head(model.network)
     extra = extra_of(model.network)
     if isinstance(extra, AttributeHeads) and extra.info.options["weights"] is None:
         fit_weights(model, extra, validation, team, progress)

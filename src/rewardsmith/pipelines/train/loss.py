@@ -66,6 +66,22 @@ class LossSettings(NamedSettings):
     """helpful-cost: coefficient of the term that makes the cost positive for unsafe responses (default: 1)."""
     kl_weight: float | None = None
     """inform: coefficient of the KL divergence of the bottleneck (default: 0.001)."""
+    lm: float | None = None
+    """Weight of the language-model loss on the preferred responses, a mean over their tokens; decoders only (default: 0)."""
+    lm_share: float | None = None
+    """Share of the records whose text counts in each epoch, with --loss.lm (default: 1)."""
+    grm_sft: float | None = None
+    """Weight of GRM's regulariser on the log likelihood of the preferred response, 0.01 in its paper; the loss itself is
+    weighted with 1 minus it (default: 0)."""
+    grm_dpo: float | None = None
+    """As --loss.grm-sft, for the difference of both responses' log likelihoods, without a reference model (default: 0)."""
+    grm_beta: float | None = None
+    """Factor of the log likelihoods in GRM's regulariser (default: 0.1)."""
+
+    @property
+    def on_text(self) -> bool:
+        """Whether a term on the text of responses is asked for."""
+        return any(getattr(self, name) for name in ("lm", "grm_sft", "grm_dpo"))
 
 
 def check_labels(loss: "Loss", name: str, examples: "Sequence[Example]", progress: Progress) -> None:

@@ -219,8 +219,9 @@ def encode_splits(
     share, loss = model.network.packed, choose(config.loss.name, config.loss.options)
     rated = config.loss.name in ON_RATINGS
     records = [splits.judged.get(name) or getattr(splits, name) for name in ("train", "validation")]
-    train = encode_examples(records[0], model.encoder, share=share, progress=progress, rated=rated, plan=plan)
-    validation = encode_examples(records[1], model.encoder, share=share, rated=rated, plan=plan)
+    encoder = model.encoder if loss.text is None else model.answering
+    train = encode_examples(records[0], encoder, share=share, progress=progress, rated=rated, plan=plan)
+    validation = encode_examples(records[1], encoder, share=share, rated=rated, plan=plan)
     for encoding, name in ((train, "train"), (validation, "validation")):
         encoding.left_out.read(*splits.read.get(name, (0, ())))
     if not train.examples:

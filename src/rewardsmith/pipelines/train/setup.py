@@ -14,7 +14,7 @@ from rewardsmith.data.splits.sources import (
     missing_attribute,
 )
 from rewardsmith.data.splits.splitter import SPLITS
-from rewardsmith.errors import TrainingError, UsageError
+from rewardsmith.errors import ModelError, TrainingError, UsageError
 from rewardsmith.pipelines.train.config import Config
 from rewardsmith.pipelines.train.head import BY_ATTRIBUTE, follow_main, take_over_head
 from rewardsmith.pipelines.train.loss import ON_RATINGS
@@ -203,7 +203,19 @@ def ready_model(
     described = describe_head(config.head.name, config.head.options, plan or NO_ATTRIBUTES)
     attach_outputs(model.network, loss.outputs, described, members=loss.members, seed=config.seed)
     notes.append(take_over_head(config.model, backbone, model.network, described))
+    if loss.text is not None:
+        give_language_head(config, model, backbone)
     return Start(model, kind, head, tuple(filter(None, notes)), opened.date, config.freeze_layers)
+
+
+def give_language_head(config: Config, model: "RewardModel", backbone: "Backbone") -> None:
+    """What terms on text need of the language model; it learns where all weights do."""
+    from rewardsmith.model.language_head.weights import attach_language_head
+
+    if not model.network.padded:
+        raise ModelError(f"{config.model} is computed one text at a time, for which losses on text are not supported")
+    learns = config.lora.r is None and config.freeze_layers == 0
+    attach_language_head(model.network, backbone.folder, learns=learns)
 
 
 def settle_contract(

@@ -28,12 +28,14 @@ from rewardsmith.train.losses import (
     regression,
     robust,
     symmetric,
+    text,
     ties,
     uncertainty,
     votes,
 )
 from rewardsmith.train.losses.centering import centering
 from rewardsmith.train.losses.loss import LN_2, Annotations, Loss
+from rewardsmith.train.losses.text import text_term
 
 __all__ = ["CENTER", "LN_2", "LOSSES", "Annotations", "Loss", "choose"]
 
@@ -80,6 +82,7 @@ def choose(name: str, given: Mapping[str, float] | None = None) -> Loss:
     fixed = {name: loss.options[name].default for name in OF_THE_STEP if name in loss.options}
     fixed |= {name: given.pop(name) for name in OF_THE_STEP if name in given}
     center = given.pop("center", 0.0)
+    term = text_term({name: given.pop(name) for name in text.OPTIONS if name in given})
     values = partial(loss.values, **given) if given else loss.values
     if center:
         values = partial(centered, values, center, loss.unit)
@@ -88,15 +91,14 @@ def choose(name: str, given: Mapping[str, float] | None = None) -> Loss:
         values=values,
         members=int(fixed.get("members", 0)),
         view_dropout=fixed.get("view_dropout", 0.0),
+        text=term,
     )
 
 
 def known_options() -> dict[str, dict[str, NumberOption]]:
-    """The options of every loss, that of centring among them."""
-    return {
-        name: {**loss.options, **({"center": CENTER} if loss.unit in ("comparison", "ranking") else {})}
-        for name, loss in LOSSES.items()
-    }
+    """The options of every loss, those of centring and of terms on text among them."""
+    of_all = {"ranking": {"center": CENTER}, "comparison": {"center": CENTER, **text.OPTIONS}}
+    return {name: {**loss.options, **of_all.get(loss.unit, {})} for name, loss in LOSSES.items()}
 
 
 def centered(

@@ -15,6 +15,7 @@ from torch import Tensor
 from rewardsmith.model.heads.extra import OutputKind
 from rewardsmith.settings.options import NumberOption
 from rewardsmith.train.losses.rankings import Choices
+from rewardsmith.train.losses.text import TextTerm
 
 LN_2 = 0.6931471805599453
 
@@ -75,7 +76,8 @@ class Loss:
     `couples`: its value for one unit depends on all units of the optimizer
     step, so it has to see the whole step at once. `needs` names what the data must have. `held_out` is the loss that
     validation uses in its place, from the rewards alone (None: itself). `members` are those of an ensemble, `view_dropout`
-    the rate at which views are made, where the loss has such.
+    the rate at which views are made, where the loss has such. `text` are terms on the text of responses, whose two columns
+    stand behind the others.
     """
 
     values: Callable[..., Float[Tensor, " U"]]
@@ -87,10 +89,22 @@ class Loss:
     held_out: Callable[..., Float[Tensor, " U"]] | None = None
     members: int = 0
     view_dropout: float = 0.0
+    text: TextTerm | None = None
+
+    def parts(self, outputs: Tensor, labels: Annotations) -> tuple[Float[Tensor, " U"], Float[Tensor, " U"] | None]:
+        """The values of the loss proper, and what the text adds to each unit (None without such terms)."""
+        if self.text is None:
+            return self.values(outputs, labels), None
+        own = outputs[:, :-2] if self.wide else outputs[:, 0]
+        return self.values(own, labels), self.text.values(outputs[:, -2:], labels)
+
+    def whole(self, own: Float[Tensor, " U"], text: Float[Tensor, " U"] | None) -> Float[Tensor, " U"]:
+        """What is minimised, from both parts."""
+        return own if text is None or self.text is None else self.text.kept * own + text
 
     @property
     def wide(self) -> bool:
-        """Whether it takes more than the rewards."""
+        """Whether it takes more of the head than the rewards."""
         return self.outputs != "rewards"
 
 

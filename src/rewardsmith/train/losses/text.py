@@ -1,0 +1,104 @@
+"""What the text of a response adds to a loss on comparisons: the likelihood of the preferred one under the language model.
+
+With log p the sum over the tokens of a response, n their number, and p the share of judges for the preferred one (each
+pays for the response that it preferred, so a tie counts both halves):
+
+- language modelling as a second task: + w * (-log p / n);
+- GRM (Yang et al. 2024, arXiv 2406.10216; `reward_models/grm_reward_trainer.py` of their code): (1 - a) * loss + a * text,
+  with the text term -log sigma(b * log p) of the preferred response ("sft") or, without a reference model,
+  -log sigma(b * (log p of the preferred - log p of the other)) ("dpo"); both take sums over tokens, no means.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from rewardsmith.errors import UsageError
+from rewardsmith.settings.options import NumberOption
+
+if TYPE_CHECKING:
+    from rewardsmith.train.examples import Example
+    from rewardsmith.train.losses.loss import Annotations
+
+OPTIONS: Mapping[str, NumberOption] = {
+    "lm": NumberOption(0.0, low=0.0),
+    "lm_share": NumberOption(1.0, low=0.0, high=1.0, open_low=True),
+    "grm_sft": NumberOption(0.0, low=0.0, high=1.0, open_high=True),
+    "grm_dpo": NumberOption(0.0, low=0.0, high=1.0, open_high=True),
+    "grm_beta": NumberOption(0.1, low=0.0, open_low=True),
+}
+"""The options, which every loss on comparisons takes."""
+
+
+@dataclass(frozen=True)
+class TextTerm:
+    """The terms on text: `lm` is w, on the share `lm_share` of the records in each epoch; `grm_sft` or `grm_dpo` is a, and
+    `grm_beta` is b.
+    """
+
+    lm: float = 0.0
+    lm_share: float = 1.0
+    grm_sft: float = 0.0
+    grm_dpo: float = 0.0
+    grm_beta: float = 0.1
+
+    @property
+    def kept(self) -> float:
+        """What the loss on comparisons is multiplied with."""
+        return 1.0 - self.grm_sft - self.grm_dpo
+
+    def values(self, columns: Float[Tensor, "R 2"], labels: "Annotations") -> Float[Tensor, " C"]:
+        """What each comparison adds, from the sum of log p and the number of tokens of each response."""
+        total, count = columns[:, 0], columns[:, 1]
+        preferred, other, share = labels.preferred, labels.other, labels.preference
+        added = total.new_zeros(len(preferred))
+        if self.lm:
+            each = -total / count.clamp(min=1)
+            added = added + self.lm * (share * each[preferred] + (1 - share) * each[other])
+        if self.grm_sft:
+            each = F.softplus(-self.grm_beta * total)
+            added = added + self.grm_sft * (share * each[preferred] + (1 - share) * each[other])
+        if self.grm_dpo:
+            margin = self.grm_beta * (total[preferred] - total[other])
+            added = added + self.grm_dpo * (share * F.softplus(-margin) + (1 - share) * F.softplus(margin))
+        return added
+
+    def wanted(self, examples: "Sequence[Example]", *, seed: int, epoch: int) -> list[bool]:
+        """Of each response, whether its log p is asked for: what a comparison prefers, ties' both sides, under dpo both."""
+        asked: list[bool] = []
+        for example in examples:
+            heard = [False] * example.responses
+            if self.lm_share == 1.0 or drawn_share(example.id, seed=seed, epoch=epoch) < self.lm_share:
+                both = (example.preference < 1.0) | bool(self.grm_dpo)
+                for index in (*example.preferred.tolist(), *example.other[both].tolist()):
+                    heard[index] = True
+            asked += heard
+        return asked
+
+
+def drawn_share(key: str, *, seed: int, epoch: int) -> float:
+    """A number in [0, 1) that depends on the record, the seed and the epoch alone."""
+    digest = hashlib.sha256(f"{seed}:{epoch}:text:{key}".encode()).digest()
+    return int.from_bytes(digest[:7], "big") / 2**56
+
+
+def text_term(given: Mapping[str, float]) -> TextTerm | None:
+    """The terms that the options ask for; None where they ask for none, UsageError where they exclude each other."""
+    term = TextTerm(**given)
+    if term.grm_sft and term.grm_dpo:
+        raise UsageError("--loss.grm-sft and --loss.grm-dpo are two forms of one term; give one of them")
+    grm = bool(term.grm_sft or term.grm_dpo)
+    if "grm_beta" in given and not grm:
+        raise UsageError("--loss.grm-beta has no effect without --loss.grm-sft or --loss.grm-dpo; remove it or add one")
+    if "lm_share" in given and not term.lm:
+        raise UsageError("--loss.lm-share has no effect without --loss.lm; remove it or add --loss.lm")
+    if term.lm_share < 1 and grm:
+        raise UsageError(
+            f"--loss.lm-share {term.lm_share:g}: the GRM term takes the text of every record; remove --loss.lm-share"
+        )
+    return term if term.lm or grm else None
