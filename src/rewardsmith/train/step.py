@@ -221,8 +221,9 @@ class Seen:
         )
         preferences, weights = (np.concatenate([[], *kept]) for kept in (self.preferences, self.weights))
         problem = not_finite(self.places, values.tolist())
-        text = sum(added.tolist()) if len(added) else math.nan
-        own = StepPart(sum(losses.tolist()), margins, preferences, weights, rewards, self.tokens, problem, text)
+        own = StepPart(
+            sum(losses.tolist()), margins, preferences, weights, rewards, self.tokens, problem, sum_of(added)
+        )
         return figures_of(team.gather(own)), [number.item() for number in numbers[: len(more)]]
 
 
@@ -271,8 +272,13 @@ def figures_of(parts: Sequence[StepPart]) -> StepFigures:
         reward_std=reward.std(correction=0).item(),
         comparisons=len(margin),
         tokens=sum(tokens),
-        text_loss=sum(own for own in texts if not math.isnan(own)) if not all(map(math.isnan, texts)) else math.nan,
+        text_loss=sum_of(torch.tensor([text for text in texts if not math.isnan(text)], dtype=torch.float64)),
     )
+
+
+def sum_of(values: Tensor) -> float:
+    """The sum; NaN of nothing."""
+    return sum(values.tolist()) if len(values) else math.nan
 
 
 def not_finite(places: Sequence[str], losses: Sequence[float]) -> str:

@@ -32,14 +32,8 @@ def read_language_head(hf: Any, kind: str, folder: Path | None) -> LanguageHead:
     """The head that fits a classifier `hf`, from the folder of the language model where it is not tied to the embeddings."""
     if kind != "decoder":
         raise ModelError(f"{type(hf).__name__} is an encoder, which predicts no next token; use a decoder")
-    config = hf.config.get_text_config()
-    scaled = [name for name in SCALINGS if getattr(config, name, None) not in (None, 1, 1.0)]
-    if scaled:
-        raise ModelError(
-            f"{type(hf).__name__} scales its logits ({scaled[0]} is {getattr(config, scaled[0])}), which is not supported "
-            "for losses on text"
-        )
-    if folder is None or getattr(config, "tie_word_embeddings", False):
+    refuse_scaled(hf)
+    if folder is None or getattr(hf.config.get_text_config(), "tie_word_embeddings", False):
         return LanguageHead(None, None)
     weights = inspect_folder(folder).weights
     found = head_among(weights, hf)
@@ -51,6 +45,17 @@ def read_language_head(hf: Any, kind: str, folder: Path | None) -> LanguageHead:
     name = found.name.removesuffix("weight") + "bias"
     bias = next((weight for weight in weights if weight.name == name), None)
     return LanguageHead(read_tensor(found).float(), None if bias is None else read_tensor(bias).float())
+
+
+def refuse_scaled(hf: Any) -> None:
+    """ModelError for a family whose logits are scaled behind its head."""
+    config = hf.config.get_text_config()
+    for name in SCALINGS:
+        if getattr(config, name, None) not in (None, 1, 1.0):
+            raise ModelError(
+                f"{type(hf).__name__} scales its logits ({name} is {getattr(config, name)}), which is not supported for "
+                "losses on text"
+            )
 
 
 def head_among(weights: Sequence[Weight], hf: Any) -> Weight | None:

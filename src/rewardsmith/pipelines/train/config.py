@@ -306,7 +306,11 @@ def refuse_uncuttable(config: Config) -> None:
 
 
 def refuse_unused_loss(config: Config) -> None:
-    """UsageError for a loss that the direct fit of a head would leave without effect."""
+    """UsageError for a loss that a frozen backbone, or the direct fit of a head, would leave without effect."""
+    if config.freeze_layers == -1 and config.loss.on_text:
+        raise UsageError(
+            "--freeze-layers -1 trains the head only, which losses on text do not reach; remove --loss.lm and --loss.grm-…"
+        )
     if config.freeze_layers == -1 and config.head_start == "probe" and config.loss != LossSettings():
         if config.head.name != SCALAR:
             raise UsageError(
@@ -322,10 +326,6 @@ def refuse_unused_loss(config: Config) -> None:
 def refuse_adapter_settings(config: Config) -> None:
     """UsageError for settings of an adapter, or of several heads, that exclude each other."""
     refuse_unused_loss(config)
-    if config.freeze_layers == -1 and config.loss.on_text:
-        raise UsageError(
-            "--freeze-layers -1 trains the head only, which losses on text do not reach; remove --loss.lm and --loss.grm-…"
-        )
     if config.lora.r is not None and config.freeze_layers == -1:
         raise UsageError(
             "--freeze-layers -1 trains the head only, so --lora.r has no layers to adapt; remove one of them"

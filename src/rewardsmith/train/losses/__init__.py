@@ -82,7 +82,7 @@ def choose(name: str, given: Mapping[str, float] | None = None) -> Loss:
     fixed = {name: loss.options[name].default for name in OF_THE_STEP if name in loss.options}
     fixed |= {name: given.pop(name) for name in OF_THE_STEP if name in given}
     center = given.pop("center", 0.0)
-    term = text_term({name: given.pop(name) for name in text.OPTIONS if name in given})
+    term = text_term(given)
     values = partial(loss.values, **given) if given else loss.values
     if center:
         values = partial(centered, values, center, loss.unit)

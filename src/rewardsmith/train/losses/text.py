@@ -87,18 +87,27 @@ def drawn_share(key: str, *, seed: int, epoch: int) -> float:
     return int.from_bytes(digest[:7], "big") / 2**56
 
 
-def text_term(given: Mapping[str, float]) -> TextTerm | None:
-    """The terms that the options ask for; None where they ask for none, UsageError where they exclude each other."""
+def text_term(options: dict[str, float]) -> TextTerm | None:
+    """The terms that the options ask for, which are taken out of them; None where they ask for none.
+
+    UsageError where they exclude each other.
+    """
+    given = {name: options.pop(name) for name in OPTIONS if name in options}
     term = TextTerm(**given)
     if term.grm_sft and term.grm_dpo:
         raise UsageError("--loss.grm-sft and --loss.grm-dpo are two forms of one term; give one of them")
-    grm = bool(term.grm_sft or term.grm_dpo)
-    if "grm_beta" in given and not grm:
+    if "grm_beta" in given and term.kept == 1:
         raise UsageError("--loss.grm-beta has no effect without --loss.grm-sft or --loss.grm-dpo; remove it or add one")
-    if "lm_share" in given and not term.lm:
+    if "lm_share" in given:
+        refuse_share(term)
+    return term if term.lm or term.kept < 1 else None
+
+
+def refuse_share(term: TextTerm) -> None:
+    """UsageError for a share of the records where it has no effect, or not the one that it says."""
+    if not term.lm:
         raise UsageError("--loss.lm-share has no effect without --loss.lm; remove it or add --loss.lm")
-    if term.lm_share < 1 and grm:
+    if term.lm_share < 1 and term.kept < 1:
         raise UsageError(
             f"--loss.lm-share {term.lm_share:g}: the GRM term takes the text of every record; remove --loss.lm-share"
         )
-    return term if term.lm or grm else None
