@@ -21,7 +21,7 @@ from rewardsmith.train.engines.engine import Engine
 from rewardsmith.train.examples import Example
 from rewardsmith.train.labels import labels_of
 from rewardsmith.train.losses.loss import Annotations, Loss
-from rewardsmith.train.masks import Dropout
+from rewardsmith.train.masks import Dropout, wanted_texts
 
 VIEW = 1_000_003
 """Added to the seed for each view, so that no mask of a view is one of the head's."""
@@ -94,7 +94,7 @@ def outputs_of(
     trees = [example.tree for example in chosen]
     batch = network.collate(trees)
     if loss.text is not None and not isinstance(batch, KnownFeatures):
-        wanted = loss.text.wanted(chosen, seed=dropout.seed, epoch=dropout.epoch)
+        wanted = wanted_texts(loss.text, chosen, dropout)
         batch = replace(batch, spoken=spoken_tokens(batch, trees, wanted))
     masks = dropout.masks(chosen, network.head.in_features, network.device)
     return engine.rewards(batch, masks, wide=loss.wide or loss.text is not None)

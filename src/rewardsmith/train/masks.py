@@ -1,4 +1,4 @@
-"""Masks of dropout that depend on the record, never on the order of calls."""
+"""What is drawn for a record, and depends on nothing else: masks of dropout, and whether its text counts in an epoch."""
 
 import hashlib
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from rewardsmith.model.forward.batches import on_device
 from rewardsmith.train.examples import Example
+from rewardsmith.train.losses.text import TextTerm
 
 
 @dataclass(frozen=True)
@@ -35,3 +36,22 @@ class Dropout:
     def _seed_of(self, example: Example, response: int) -> int:
         text = f"{self.seed}:{self.epoch}:{example.id}:{response}"
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+
+
+def wanted_texts(term: TextTerm, examples: Sequence[Example], dropout: Dropout) -> list[bool]:
+    """Of each response, whether its log p is asked for: what a comparison prefers, ties' both sides, under GRM's dpo both."""
+    asked: list[bool] = []
+    for example in examples:
+        heard = [False] * example.responses
+        if term.lm_share == 1.0 or drawn_share(example.id, dropout) < term.lm_share:
+            both = (example.preference < 1.0) | bool(term.grm_dpo)
+            for index in (*example.preferred.tolist(), *example.other[both].tolist()):
+                heard[index] = True
+        asked += heard
+    return asked
+
+
+def drawn_share(key: str, dropout: Dropout) -> float:
+    """A number in [0, 1) that depends on the record, the seed and the epoch alone."""
+    digest = hashlib.sha256(f"{dropout.seed}:{dropout.epoch}:text:{key}".encode()).digest()
+    return int.from_bytes(digest[:7], "big") / 2**56

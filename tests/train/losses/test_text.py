@@ -35,7 +35,7 @@ from rewardsmith.train.held_out import loss_at_equal_rewards
 from rewardsmith.train.loop import Fit, FitSettings
 from rewardsmith.train.losses import LN_2, choose
 from rewardsmith.train.losses.text import TextTerm
-from rewardsmith.train.masks import Dropout
+from rewardsmith.train.masks import Dropout, wanted_texts
 from rewardsmith.train.step import accumulate
 
 NO_DROPOUT = Dropout(0.0, 0, 0)
@@ -61,6 +61,10 @@ def log_probs(hf, ids, answer):
     states = hf.model(torch.from_numpy(ids.astype(np.int64))[None]).last_hidden_state[0]
     logits = (states @ hf.get_input_embeddings().weight.T).log_softmax(dim=1)
     return sum(logits[place - 1, int(ids[place])] for place in range(len(ids) - answer, len(ids)))
+
+
+def sides(said):
+    return said.preferred, said.other, said.preference
 
 
 def columns_of(model, examples, wanted=None):
@@ -155,12 +159,12 @@ def test_terms_by_hand():
     def sigma(x):
         return -math.log(1 / (1 + math.exp(-x)))
 
-    lm = TextTerm(lm=0.5).values(columns, said).tolist()
+    lm = TextTerm(lm=0.5).values(columns, *sides(said)).tolist()
     assert lm == pytest.approx([0.5 * 2, 0.5 * (1 + 2) / 2, 0.5 * (0.8 * 4 + 0.2 * 2)])
-    sft = TextTerm(grm_sft=0.01).values(columns, said).tolist()  # sums over tokens, as in the original
+    sft = TextTerm(grm_sft=0.01).values(columns, *sides(said)).tolist()  # sums over tokens, as in the original
     assert sft == pytest.approx([0.01 * sigma(-0.6), 0.01 * (sigma(-0.4) + sigma(-1.0)) / 2,
                                  0.01 * (0.8 * sigma(-0.8) + 0.2 * sigma(-0.6))], rel=1e-5)  # fmt: skip
-    dpo = TextTerm(grm_dpo=0.01, grm_beta=0.2).values(columns, said).tolist()
+    dpo = TextTerm(grm_dpo=0.01, grm_beta=0.2).values(columns, *sides(said)).tolist()
     assert dpo == pytest.approx([0.01 * sigma(0.4), 0.01 * (sigma(1.2) + sigma(-1.2)) / 2,
                                  0.01 * (0.8 * sigma(-0.4) + 0.2 * sigma(0.4))], rel=1e-5)  # fmt: skip
     assert TextTerm(grm_sft=0.01).kept == pytest.approx(0.99)
@@ -172,7 +176,9 @@ def test_the_gradient_of_a_term_is_that_of_finite_differences(term):
     _, said = some(1)
     sums = (-torch.rand(12, dtype=torch.float64) * 20).requires_grad_()
     counts = torch.arange(1.0, 13, dtype=torch.float64)
-    assert torch.autograd.gradcheck(lambda s: TextTerm(**term).values(torch.stack([s, counts], dim=1), said), (sums,))
+    assert torch.autograd.gradcheck(
+        lambda s: TextTerm(**term).values(torch.stack([s, counts], dim=1), *sides(said)), (sums,)
+    )
 
 
 def test_the_weight_of_a_term_at_zero_is_the_loss_alone_and_swapped_sides_change_nothing():
@@ -181,7 +187,7 @@ def test_the_weight_of_a_term_at_zero_is_the_loss_alone_and_swapped_sides_change
     swapped = dataclasses.replace(said, preferred=said.other, other=said.preferred, preference=1 - said.preference)
     columns = torch.stack([-torch.rand(12) * 9, torch.arange(1.0, 13)], dim=1)
     for term in (TextTerm(lm=1.0), TextTerm(grm_sft=0.2), TextTerm(grm_dpo=0.2)):
-        torch.testing.assert_close(term.values(columns, said), term.values(columns, swapped))
+        torch.testing.assert_close(term.values(columns, *sides(said)), term.values(columns, *sides(swapped)))
 
 
 def step(loss, budget, *, seed=0, dropout=NO_DROPOUT, prepare=lambda model: None):
@@ -248,11 +254,11 @@ def test_a_share_of_the_records_has_its_text_counted_by_hash():
     _, examples = spoken_model()
     many = [dataclasses.replace(examples[0], id=str(k)) for k in range(400)]
     term = TextTerm(lm=1.0, lm_share=0.3)
-    first, again, later = (term.wanted(many, seed=1, epoch=epoch) for epoch in (0, 0, 1))
+    first, again, later = (wanted_texts(term, many, Dropout(0.0, 1, epoch)) for epoch in (0, 0, 1))
     assert first == again != later
     assert sum(first[0::2]) == pytest.approx(120, abs=30)
     assert not any(first[1::2])  # the response that was not preferred
-    assert TextTerm(lm=1.0).wanted(examples, seed=0, epoch=0) == [
+    assert wanted_texts(TextTerm(lm=1.0), examples, NO_DROPOUT) == [
         True,
         False,
         True,
@@ -263,12 +269,13 @@ def test_a_share_of_the_records_has_its_text_counted_by_hash():
         True,
         True,
     ]
-    assert all(TextTerm(grm_dpo=0.1).wanted(examples, seed=0, epoch=0))
+    assert all(wanted_texts(TextTerm(grm_dpo=0.1), examples, NO_DROPOUT))
 
 
 def test_validation_judges_by_the_loss_proper():
-    _, examples = spoken_model()
-    assert loss_at_equal_rewards(choose("bradley-terry", {"lm": 5.0}), examples) == pytest.approx(LN_2)
+    model, examples = spoken_model()
+    equal = loss_at_equal_rewards(choose("bradley-terry", {"lm": 5.0}), examples, model.network)
+    assert equal == pytest.approx(LN_2)
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,9 @@ class Loss:
         if self.text is None:
             return self.values(outputs, labels), None
         own = outputs[:, :-2] if self.wide else outputs[:, 0]
-        return self.values(own, labels), self.text.values(outputs[:, -2:], labels)
+        return self.values(own, labels), self.text.values(
+            outputs[:, -2:], labels.preferred, labels.other, labels.preference
+        )
 
     def whole(self, own: Float[Tensor, " U"], text: Float[Tensor, " U"] | None) -> Float[Tensor, " U"]:
         """What is minimised, from both parts."""

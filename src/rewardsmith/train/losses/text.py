@@ -9,21 +9,15 @@ pays for the response that it preferred, so a tie counts both halves):
   -log sigma(b * (log p of the preferred - log p of the other)) ("dpo"); both take sums over tokens, no means.
 """
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from rewardsmith.errors import UsageError
 from rewardsmith.settings.options import NumberOption
-
-if TYPE_CHECKING:
-    from rewardsmith.train.examples import Example
-    from rewardsmith.train.losses.loss import Annotations
 
 OPTIONS: Mapping[str, NumberOption] = {
     "lm": NumberOption(0.0, low=0.0),
@@ -52,10 +46,17 @@ class TextTerm:
         """What the loss on comparisons is multiplied with."""
         return 1.0 - self.grm_sft - self.grm_dpo
 
-    def values(self, columns: Float[Tensor, "R 2"], labels: "Annotations") -> Float[Tensor, " C"]:
-        """What each comparison adds, from the sum of log p and the number of tokens of each response."""
+    def values(
+        self,
+        columns: Float[Tensor, "R 2"],
+        preferred: Int64[Tensor, " C"],
+        other: Int64[Tensor, " C"],
+        share: Float[Tensor, " C"],
+    ) -> Float[Tensor, " C"]:
+        """What each comparison adds, from the sum of log p and the number of tokens of each response; `share` is that of the
+        judges for the preferred one.
+        """
         total, count = columns[:, 0], columns[:, 1]
-        preferred, other, share = labels.preferred, labels.other, labels.preference
         added = total.new_zeros(len(preferred))
         if self.lm:
             each = -total / count.clamp(min=1)
@@ -67,24 +68,6 @@ class TextTerm:
             margin = self.grm_beta * (total[preferred] - total[other])
             added = added + self.grm_dpo * (share * F.softplus(-margin) + (1 - share) * F.softplus(margin))
         return added
-
-    def wanted(self, examples: "Sequence[Example]", *, seed: int, epoch: int) -> list[bool]:
-        """Of each response, whether its log p is asked for: what a comparison prefers, ties' both sides, under dpo both."""
-        asked: list[bool] = []
-        for example in examples:
-            heard = [False] * example.responses
-            if self.lm_share == 1.0 or drawn_share(example.id, seed=seed, epoch=epoch) < self.lm_share:
-                both = (example.preference < 1.0) | bool(self.grm_dpo)
-                for index in (*example.preferred.tolist(), *example.other[both].tolist()):
-                    heard[index] = True
-            asked += heard
-        return asked
-
-
-def drawn_share(key: str, *, seed: int, epoch: int) -> float:
-    """A number in [0, 1) that depends on the record, the seed and the epoch alone."""
-    digest = hashlib.sha256(f"{seed}:{epoch}:text:{key}".encode()).digest()
-    return int.from_bytes(digest[:7], "big") / 2**56
 
 
 def text_term(options: dict[str, float]) -> TextTerm | None:
