@@ -39,7 +39,7 @@ class Dropout:
 
 
 def wanted_texts(term: TextTerm, examples: Sequence[Example], dropout: Dropout) -> list[bool]:
-    """Of each response, whether its log p is asked for: what a comparison prefers, both sides of a tie, and under GRM's dpo."""
+    """Of each response, whether its log p is asked for: what a comparison prefers, both where it is tied or under dpo."""
     asked: list[bool] = []
     for example in examples:
         heard = [False] * example.responses
