@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rewardsmith.audit.effect import Effect, adjusted, mean_with_interval, p_value, reward_scale
+from rewardsmith.audit.effect import Effect, Scale, adjusted, mean_effect, mean_with_interval, p_value, reward_scale
 from rewardsmith.diagnose.finding import Said
 from rewardsmith.evaluate.statistics import Interval
 
@@ -66,19 +66,45 @@ def test_p_values_are_corrected_after_holm_and_nan_is_left_alone():
 def test_one_response_per_prompt_gives_students_interval_and_many_prompts_close_to_it():
     rng = np.random.default_rng(0)
     few = rng.normal(0.3, 1.0, 12)
-    mean, interval = mean_with_interval(few, np.arange(12), seed=0)
+    mean, interval = mean_with_interval(few, np.arange(12))
     assert (interval.low, interval.high) == pytest.approx(stats.t.interval(0.95, 11, few.mean(), stats.sem(few)))
     many = rng.normal(0.3, 1.0, 400)
-    mean, interval = mean_with_interval(many, np.arange(400), seed=0)
+    mean, interval = mean_with_interval(many, np.arange(400))
     assert mean == pytest.approx(many.mean())
     assert interval.low == pytest.approx(mean - 1.96 * stats.sem(many), abs=0.02)
 
 
 def test_responses_of_one_prompt_are_not_counted_as_independent():
     values = np.random.default_rng(1).normal(0, 1, 50)
-    once = mean_with_interval(values, np.arange(50), seed=0)[1]
-    copied = mean_with_interval(np.repeat(values, 10), np.repeat(np.arange(50), 10), seed=0)[1]
+    once = mean_with_interval(values, np.arange(50))[1]
+    copied = mean_with_interval(np.repeat(values, 10), np.repeat(np.arange(50), 10))[1]
     assert copied.high - copied.low == pytest.approx(once.high - once.low, rel=0.1)
     assert p_value(np.repeat(values, 10), np.repeat(np.arange(50), 10), seed=0) == pytest.approx(
         p_value(values, np.arange(50), seed=0), abs=0.02
     )
+
+
+def test_the_interval_of_a_mean_effect_contains_the_truth_where_the_bootstrap_is_too_narrow():
+    # 30 prompts of 4 responses, alike by 0.3: simulated over 2,000 sets 94.5 %, the percentile bootstrap 92 %.
+    rng = np.random.default_rng(5)
+    cluster = np.repeat(np.arange(30), 4)
+    hits = 0
+    for _ in range(600):
+        value = math.sqrt(0.3) * rng.normal(size=30)[cluster] + math.sqrt(0.7) * rng.normal(size=120)
+        hits += 0.0 in mean_with_interval(value, cluster)[1]
+    assert hits / 600 > 0.925
+
+
+def test_an_effect_of_a_mean_is_the_same_whatever_it_is_called():
+    value, cluster = np.random.default_rng(0).normal(0.5, 1.0, 40), np.repeat(np.arange(20), 2)
+    scale = Scale(2.0, within=True, prompts=20)
+    said = Said("title", "标题")
+    edit = mean_effect("a", "f", "edit", said, value=value, cluster=cluster, scale=scale, bound=0.2, seed=0)
+    attack = mean_effect(
+        "b", "g", "attack", said, value=value, cluster=cluster, scale=scale, bound=0.2, seed=0, against=-0.2, n=7
+    )
+    assert (edit.effect, edit.effect_sd, edit.interval) == (attack.effect, attack.effect_sd, attack.interval)
+    assert edit.effect == pytest.approx(2 * value.mean())
+    assert (edit.n, attack.n, edit.prompts) == (40, 7, 20)
+    assert edit.p == pytest.approx(p_value(value, cluster, seed=0))
+    assert attack.p == pytest.approx(p_value(value + 0.2, cluster, seed=0))

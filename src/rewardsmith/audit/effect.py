@@ -16,15 +16,13 @@ from rewardsmith.diagnose.finding import Said
 from rewardsmith.evaluate.statistics import (
     Interval,
     Statistic,
-    cluster_index,
     cluster_intervals,
     clustered_mean,
     holm,
     minimal_detectable_difference,
     no_interval,
-    point_value,
-    ratio_statistic,
     sign_flip_p_value,
+    unbounded_mean,
 )
 
 EffectStatus = Literal["found", "excluded", "cannot_tell"]
@@ -175,25 +173,18 @@ def interval_of(
 
 
 def mean_with_interval(
-    value: Float[np.ndarray, " N"],
-    cluster: Int[np.ndarray, " N"],
-    *,
-    seed: int,
-    bounds: tuple[float, float] | None = None,
+    value: Float[np.ndarray, " N"], cluster: Int[np.ndarray, " N"], *, bounds: tuple[float, float] | None = None
 ) -> tuple[float, Interval]:
     """The mean over all rows and its interval, clusters kept together; NaN and none for no rows.
 
-    With `bounds` that of `clustered_mean`, for shares; without, the bootstrap, and below 30 clusters Student's t.
+    With `bounds` that of `clustered_mean`, for shares; without, that of `unbounded_mean`.
     """
     weight = np.ones(value.size)
-    if bounds is not None:
-        share = clustered_mean(value, weight, cluster=cluster, bounds=bounds)
-        return share.value, share.interval()
-    index, clusters = cluster_index(cluster)
-    if not clusters:
-        return math.nan, no_interval(0)
-    statistic = ratio_statistic(value, weight, index=index)
-    return point_value(statistic, clusters), interval_of(statistic, clusters, seed=seed)
+    if bounds is None:
+        mean = unbounded_mean(value, weight, cluster=cluster)
+    else:
+        mean = clustered_mean(value, weight, cluster=cluster, bounds=bounds)
+    return mean.value, mean.interval()
 
 
 def p_value(value: Float[np.ndarray, " N"], cluster: Int[np.ndarray, " N"], *, seed: int) -> float:
@@ -206,3 +197,41 @@ def adjusted(effects: Sequence[Effect]) -> list[Effect]:
     probability of at most LEVEL."""
     corrected = holm([one.p for one in effects])
     return [replace(one, p_adjusted=p) for one, p in zip(effects, corrected, strict=True)]
+
+
+def mean_effect(
+    name: str,
+    family: str,
+    kind: EffectKind,
+    title: Said,
+    *,
+    value: Float[np.ndarray, " N"],
+    cluster: Int[np.ndarray, " N"],
+    scale: Scale,
+    bound: float,
+    seed: int,
+    n: int | None = None,
+    against: float = 0.0,
+    examples: tuple[EffectExample, ...] = (),
+    details: Mapping[str, Any] | None = None,
+) -> Effect:
+    """The effect that is the mean of `value`, in standard deviations, over `n` (None: all) responses.
+
+    The p-value is that of a mean of `against`.
+    """
+    mean, interval = mean_with_interval(value, cluster)
+    return Effect(
+        name=name,
+        family=family,
+        kind=kind,
+        title=title,
+        n=value.size if n is None else n,
+        prompts=int(np.unique(cluster).size),
+        effect=mean * scale.sd,
+        effect_sd=mean,
+        interval=interval,
+        p=p_value(value - against, cluster, seed=seed),
+        bound=bound,
+        examples=examples,
+        details=details or {},
+    )

@@ -93,7 +93,7 @@ def best_of_n_account(prompts: Sequence[Candidates], *, seed: int, bound: float)
         "prompts": len(used),
         "left_aside": len(prompts) - len(used),
         "curve": points_of(ns, gold, reward, gold_draws, reward_draws),
-        **stopping(ns, gold, cluster, gold_draws, bound=bound * spread, seed=seed),
+        **stopping(ns, gold, cluster, gold_draws, bound=bound * spread),
         "gold_sd": spread,
         "fit": fit_account(ns, gold.mean(axis=0), gold_draws),
         "agreement": agreement(used, seed=seed),
@@ -141,7 +141,7 @@ def ends(draws: Float[np.ndarray, " B"]) -> list[float]:
 
 
 def stopping(
-    ns: Sequence[int], gold: np.ndarray, cluster: np.ndarray, draws: np.ndarray, *, bound: float, seed: int
+    ns: Sequence[int], gold: np.ndarray, cluster: np.ndarray, draws: np.ndarray, *, bound: float
 ) -> dict[str, Any]:
     """The n and KL to stop at, and whether gold falls behind the best point of the curve."""
     mean = gold.mean(axis=0)
@@ -149,7 +149,7 @@ def stopping(
     behind = [ends(draws[:, best] - draws[:, k])[0] > 0 for k in range(len(ns))]
     recommended = next(k for k in range(len(ns)) if k == best or not behind[k])
     peaks = np.array([ns[k] for k in draws.argmax(axis=1)])
-    fall, interval = mean_with_interval(falls(gold, cluster), cluster, seed=seed)
+    fall, interval = mean_with_interval(falls(gold, cluster), cluster)
     kl = kl_bound(np.array(ns, dtype=np.float64))
     if interval.low > 0:
         status = "found"

@@ -3,12 +3,13 @@
 | what | called | from |
 |---|---|---|
 | an accuracy, any mean of values in [0, 1] or [-1, 1] | `clustered_mean` | summary, breakdown, rankings, diagnose |
+| a mean without bounds: rewards and their shifts | `unbounded_mean` | audit |
 | one model minus another on the same comparisons | `paired_difference` | summary (baselines), compare |
 | one recipe minus another, several seeds each | `seed_difference` | compare |
 | one group of comparisons minus another | `group_gap` | breakdown (category against the rest), diagnose (length) |
 | the mean of sections | `macro_average` | |
 | a benchmark's score: averages of averages, values of several kinds | `combine_means` | benchmarks |
-| an area under a curve, a mean without bounds (NLL) | `cluster_intervals` of a `Statistic` | summary, shortcuts |
+| an area under a curve, a skewed mean without bounds (NLL) | `cluster_intervals` of a `Statistic` | summary, shortcuts |
 | is there a difference, whatever the distribution | `sign_flip_p_value` | compare |
 | several tests at once | `holm`, `benjamini_hochberg` | breakdown, compare |
 | found, excluded, inconclusive | `equivalence` | diagnose |
@@ -29,6 +30,7 @@ from rewardsmith.evaluate.inference.clustered import (
     gather_clusters,
     intraclass_correlation,
     paired_difference,
+    unbounded_mean,
 )
 from rewardsmith.evaluate.inference.combined import Combination, PartValues, combine_means, group_gap, macro_average
 from rewardsmith.evaluate.inference.interval import (
@@ -116,5 +118,6 @@ __all__ = [
     "resampled_counts",
     "seed_difference",
     "sign_flip_p_value",
+    "unbounded_mean",
     "wilson",
 ]

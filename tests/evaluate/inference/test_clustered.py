@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from scipy.special import stdtrit
 
-from rewardsmith.evaluate.statistics import clustered_mean, paired_difference
+from rewardsmith.evaluate.statistics import clustered_mean, paired_difference, unbounded_mean
 
 
 def alone(value, **more):
@@ -171,3 +172,19 @@ def test_intervals_contain_the_truth_as_often_as_they_say(prompts, size, pareto,
     # The standard error of a coverage of 0.94 is 0.0084; the whole grid is in docs/metrics.md.
     assert hits / repeats >= 0.935 - 2 * 0.0084
     assert prompts < 100 or hits / repeats <= 0.975 + 2 * 0.0055
+
+
+def test_a_mean_without_bounds_is_students_interval_and_moves_with_the_values():
+    value = np.random.default_rng(0).normal(3.0, 2.0, 25)
+    found = unbounded_mean(value, np.ones(25), cluster=np.arange(25)).interval()
+    assert (found.low, found.high) == pytest.approx(stats.t.interval(0.95, 24, value.mean(), stats.sem(value)))
+    moved = unbounded_mean(10 * value - 7, np.ones(25), cluster=np.arange(25)).interval()
+    assert (moved.low, moved.high) == pytest.approx((10 * found.low - 7, 10 * found.high - 7))
+
+
+def test_one_prompt_has_no_interval_of_a_mean_and_nothing_has_no_mean():
+    one = unbounded_mean(np.array([1.0, 2.0]), np.ones(2), cluster=np.zeros(2, dtype=int))
+    assert one.value == 1.5
+    assert np.isnan(one.interval().low)
+    assert np.isnan(unbounded_mean(np.zeros(0), np.zeros(0), cluster=np.zeros(0, dtype=int)).value)
+    assert np.isnan(unbounded_mean(np.array([np.nan, 1.0]), np.ones(2), cluster=np.arange(2)).value)

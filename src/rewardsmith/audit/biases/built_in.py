@@ -7,7 +7,7 @@ import numpy as np
 
 from rewardsmith.audit.biases.counterfactual import Score
 from rewardsmith.audit.biases.texts import AGREES, CORRECTS, FACTS, OPINION, PARALLEL, STATES
-from rewardsmith.audit.effect import Effect, EffectExample, Scale, mean_with_interval, p_value
+from rewardsmith.audit.effect import Effect, EffectExample, Scale, mean_effect
 from rewardsmith.diagnose.finding import Said
 from rewardsmith.records import Message, Record, Response
 
@@ -80,19 +80,16 @@ def measured(
         np.array([row.effect for row in kept]) / scale.sd,
         np.array([row.item for row in kept], dtype=np.int64),
     )
-    mean, interval = mean_with_interval(value, cluster, seed=seed)
-    ordered = sorted(kept, key=lambda row: row.effect, reverse=mean >= 0)
-    return Effect(
-        name=name,
-        family=family,
-        kind="built_in",
-        title=title,
-        n=len(kept),
-        prompts=int(np.unique(cluster).size),
-        effect=mean * scale.sd,
-        effect_sd=mean,
-        interval=interval,
-        p=p_value(value, cluster, seed=seed),
+    ordered = sorted(kept, key=lambda row: row.effect, reverse=bool(value.size and value.mean() >= 0))
+    return mean_effect(
+        name,
+        family,
+        "built_in",
+        title,
+        value=value,
+        cluster=cluster,
+        scale=scale,
         bound=bound,
+        seed=seed,
         examples=tuple(EffectExample(row.prompt, row.before, row.after, *row.rewards) for row in ordered[:3]),
     )

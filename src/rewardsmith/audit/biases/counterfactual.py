@@ -14,7 +14,7 @@ from jaxtyping import Float
 from rewardsmith.audit.biases.attacks import ATTACKS, REFUSAL, ConstantText
 from rewardsmith.audit.edits.edit import Edit, speech_of
 from rewardsmith.audit.edits.table import EDITS
-from rewardsmith.audit.effect import Effect, EffectExample, Scale, mean_with_interval, p_value
+from rewardsmith.audit.effect import Effect, EffectExample, Scale, mean_effect, mean_with_interval
 from rewardsmith.evaluate.statistics import Interval
 from rewardsmith.quality.text.refusals import is_refusal
 from rewardsmith.records import Conversation, Message, Record, Response
@@ -141,33 +141,31 @@ def effect_of(
     cluster = np.concatenate([np.full(row.shift.size, row.cluster) for row in rows])
     known = ~np.isnan(shift)
     value, cluster = shift[known] / scale.sd, cluster[known]
-    mean, interval = mean_with_interval(value, cluster, seed=seed)
-    share, share_interval = share_moved(rows, attack=attack, upwards=mean >= 0, seed=seed)
-    return Effect(
-        name=name,
-        family=what.family,
-        kind="attack" if attack else "edit",
-        title=what.title,
-        n=int(known.sum()),
-        prompts=int(np.unique(cluster).size),
-        effect=mean * scale.sd,
-        effect_sd=mean,
-        interval=interval,
-        p=p_value(value + bound if attack else value, cluster, seed=seed),
+    upwards = bool(value.mean() >= 0)
+    found = mean_effect(
+        name,
+        what.family,
+        "attack" if attack else "edit",
+        what.title,
+        value=value,
+        cluster=cluster,
+        scale=scale,
         bound=bound,
-        flipped=share,
-        flipped_interval=share_interval,
-        examples=examples_of(rows, downwards=mean < 0 and not attack),
+        seed=seed,
+        against=-bound if attack else 0.0,
+        examples=examples_of(rows, downwards=not upwards and not attack),
         details={"sentences": what.dose} if isinstance(what, Edit) and what.dose else {},
     )
+    share, share_interval = share_moved(rows, attack=attack, upwards=upwards)
+    return replace(found, flipped=share, flipped_interval=share_interval)
 
 
-def share_moved(rows: Sequence[Shifted], *, attack: bool, upwards: bool, seed: int) -> tuple[float, Interval]:
+def share_moved(rows: Sequence[Shifted], *, attack: bool, upwards: bool) -> tuple[float, Interval]:
     """The mean over prompts of `beaten` for a constant text, of `flipped` for an edit, with its interval."""
     order = np.array([beaten(row) if attack else flipped(row, upwards=upwards) for row in rows])
     cluster = np.array([row.cluster for row in rows])
     judged = ~np.isnan(order)
-    return mean_with_interval(order[judged], cluster[judged], seed=seed, bounds=(0.0, 1.0))
+    return mean_with_interval(order[judged], cluster[judged], bounds=(0.0, 1.0))
 
 
 def flipped(row: Shifted, *, upwards: bool) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from rewardsmith.audit.effect import Effect, Scale, mean_with_interval, p_value
+from rewardsmith.audit.effect import Effect, Scale, mean_effect
 from rewardsmith.diagnose.finding import Said
 from rewardsmith.records import Record
 
@@ -90,18 +90,15 @@ def one_generator(
             leads.append(float(rest[own].mean() - rest[~own].mean()))
             clusters.append(numbers.setdefault(record.prompt_id, len(numbers)))
             responses += int(own.sum())
-    lead, cluster = np.array(leads), np.array(clusters)
-    mean, interval = mean_with_interval(lead, cluster, seed=seed)
-    return Effect(
-        name=f"generator_{name}",
-        family="generator",
-        kind="generator",
-        title=Said(f"written by {name}", f"由 {name} 生成"),
-        n=responses,
-        prompts=len(numbers),
-        effect=mean * scale.sd,
-        effect_sd=mean,
-        interval=interval,
-        p=p_value(lead, cluster, seed=seed),
+    return mean_effect(
+        f"generator_{name}",
+        "generator",
+        "generator",
+        Said(f"written by {name}", f"由 {name} 生成"),
+        value=np.array(leads),
+        cluster=np.array(clusters),
+        scale=scale,
         bound=bound,
+        seed=seed,
+        n=responses,
     )

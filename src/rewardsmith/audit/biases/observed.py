@@ -171,7 +171,7 @@ def length_account(found: LabelledDifferences, *, seed: int) -> dict[str, Any]:
     }
     account: dict[str, Any] = {}
     for name, rows in groups.items():
-        value, interval = mean_with_interval(right[rows], found.cluster[rows], seed=seed, bounds=(0.0, 1.0))
+        value, interval = mean_with_interval(right[rows], found.cluster[rows], bounds=(0.0, 1.0))
         account[name] = {"accuracy": value, "ci": [interval.low, interval.high], "n": int(rows.sum())}
     index, clusters = cluster_index(found.cluster)
     statistic = correlation_statistic(found.doublings, found.margin, index)

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from rewardsmith.audit.biases.counterfactual import Score, example
-from rewardsmith.audit.effect import Effect, EffectExample, Scale, mean_with_interval, p_value
+from rewardsmith.audit.effect import Effect, EffectExample, Scale, mean_effect
 from rewardsmith.diagnose.finding import Said
 from rewardsmith.errors import DataError
 from rewardsmith.files.reading import read_lines
@@ -91,20 +91,17 @@ def attribute_effect(
     cluster = np.array([numbers.setdefault(row.record.prompt_id, len(numbers)) for row in rows])
     sign = np.where(has, 1.0, -1.0)
     twice, once = sign * (table[:, 2] - table[:, 1]) / scale.sd, sign * (table[:, 0] - table[:, 1]) / scale.sd
-    mean, interval = mean_with_interval(twice, cluster, seed=seed)
     order = [float(value) for value in (table[:, 2] - table[:, 0]) / scale.sd]
-    return Effect(
-        name=f"rewrite_{attribute}",
-        family="rewrite",
-        kind="rewrite",
-        title=Said(f"{attribute} (rewrites of rewrites)", f"{attribute}（改写的改写）"),
-        n=len(rows),
-        prompts=len(numbers),
-        effect=mean * scale.sd,
-        effect_sd=mean,
-        interval=interval,
-        p=p_value(twice, cluster, seed=seed),
+    return mean_effect(
+        f"rewrite_{attribute}",
+        "rewrite",
+        "rewrite",
+        Said(f"{attribute} (rewrites of rewrites)", f"{attribute}（改写的改写）"),
+        value=twice,
+        cluster=cluster,
+        scale=scale,
         bound=bound,
+        seed=seed,
         examples=most_moved(rows, table, twice),
         details={
             "att": mean_of(twice[has]),

@@ -1,4 +1,4 @@
-"""The interval of a weighted mean of bounded values (right or wrong, a difference of such) that come in clusters.
+"""The interval of a weighted mean of values (right or wrong, a difference of such, rewards) that come in clusters.
 
 Three things make the usual interval too narrow, and each has its answer here, chosen by simulation (docs/metrics.md):
 
@@ -20,7 +20,7 @@ from jaxtyping import Float, Int
 
 from rewardsmith.evaluate.inference.interval import Z95, Interval, cluster_index, no_interval, touching_level
 
-SHARE, DIFFERENCE = (0.0, 1.0), (-1.0, 1.0)
+SHARE, DIFFERENCE, UNBOUNDED = (0.0, 1.0), (-1.0, 1.0), (-math.inf, math.inf)
 
 ADDED_TO_SHARE, ADDED_TO_DIFFERENCE = Z95**2, 2.0
 """Observations added, half at each bound."""
@@ -32,6 +32,9 @@ UNEVEN = 1.25
 """The variance between prompts as they are counts where it is larger than the intraclass correlation explains by this
 factor: large prompts that differ more than small ones do. Below it, its own noise would only make intervals wider."""
 
+EVERY_ROW_TELLS = 0.5
+"""The spread at which all rows tell of how alike those of a prompt are (see `intraclass_correlation`)."""
+
 SAME = 1e-12
 """A variance that is rounding."""
 
@@ -41,7 +44,7 @@ class ClusteredMean:
     """A weighted mean (`value`) of values within `bounds`, with what its interval needs.
 
     `n` is the effective number of comparisons; `centre` and `spread` are mean and standard deviation with `added`
-    observations at the bounds. With no data all are NaN, `clusters` is 0.
+    observations at the bounds (none where there are no bounds). With no data all are NaN, `clusters` is 0.
     """
 
     value: float
@@ -57,13 +60,20 @@ class ClusteredMean:
         """The spread over the root of the effective number of observations, added ones counted."""
         return self.spread / math.sqrt(self.n + self.added)
 
+    @property
+    def degrees(self) -> float:
+        """Degrees of freedom: the effective number, without bounds less the one that the mean takes; 0 for one cluster."""
+        if self.added:
+            return self.n
+        return self.n - 1 if self.clusters > 1 else 0.0
+
     def interval(self, level: float = 0.95) -> Interval:
-        """centre -+ t_n(level) standard errors, cut to the bounds; it contains the value."""
-        if math.isnan(self.value):
+        """centre -+ t(level) standard errors, cut to the bounds; it contains the value."""
+        if math.isnan(self.value) or self.degrees <= 0:
             return no_interval(self.clusters)
         from scipy.special import stdtrit
 
-        half = float(stdtrit(self.n, (1 + level) / 2)) * self.standard_error
+        half = float(stdtrit(self.degrees, (1 + level) / 2)) * self.standard_error
         low, high = max(self.bounds[0], self.centre - half), min(self.bounds[1], self.centre + half)
         return Interval(min(low, self.value), max(high, self.value), "t", self.clusters, self.standard_error)
 
@@ -136,6 +146,26 @@ def clustered_mean(
     n = effective_number(value - mean, weight, clusters, spread=spread)
     centre, spread = with_added(mean, square, n, added, bounds)
     return ClusteredMean(mean, centre, spread, n, added, clusters.size, bounds)
+
+
+def unbounded_mean(
+    value: Float[np.ndarray, " N"], weight: Float[np.ndarray, " N"], *, cluster: Int[np.ndarray, " N"]
+) -> ClusteredMean:
+    """The mean of values without bounds, such as rewards: Student's t with the effective number, nothing added.
+
+    Rows of weight 0 play no part, one NaN makes all NaN; one cluster has no interval.
+    """
+    used = weight > 0
+    value, weight, cluster = value[used], weight[used], cluster[used]
+    if not value.size or np.isnan(value).any():
+        nothing = math.nan
+        return ClusteredMean(nothing, nothing, nothing, nothing, 0.0, int(np.unique(cluster).size), UNBOUNDED)
+    clusters = gather_clusters(weight, cluster)
+    mean = float((weight * value).sum()) / float(weight.sum())
+    n = effective_number(value - mean, weight, clusters, spread=EVERY_ROW_TELLS)
+    variance = float((weight * (value - mean) ** 2).sum()) / float(weight.sum())
+    spread = math.sqrt(variance * n / (n - 1)) if n > 1 else math.nan
+    return ClusteredMean(mean, mean, spread, n, 0.0, clusters.size, UNBOUNDED)
 
 
 def paired_difference(
