@@ -20,11 +20,13 @@ from rewardsmith.errors import UsageError as UsageError
 from rewardsmith.language import say as say
 from rewardsmith.model.reward_model import RewardModel as RewardModel
 from rewardsmith.pipelines.diagnose.result import Diagnosis
+from rewardsmith.pipelines.ensembles.combine import CombineSettings
 from rewardsmith.pipelines.prepare.result import Result as PrepareResult
 from rewardsmith.pipelines.score.pipeline import Result as ScoreResult
 from rewardsmith.pipelines.train.config import Lora
 from rewardsmith.pipelines.train.head import HeadSettings
 from rewardsmith.pipelines.train.loss import LossSettings
+from rewardsmith.pipelines.train.members import MembersSettings
 from rewardsmith.pipelines.train.pipeline import Result as TrainResult
 from rewardsmith.pipelines.verify import Verification
 from rewardsmith.progress import SILENT as SILENT
@@ -64,6 +66,15 @@ __all__ = [
     "train",
     "verify",
 ]
+
+class _CombineSettingsFields(TypedDict, total=False):
+    """The rule, and its weight."""
+
+    name: Literal["mean", "min", "median", "mean-std"] | None
+    """Reward of an ensemble from those of its members: mean, min, median, or mean-std, the mean minus --lambda
+    standard deviations (default: as stored with the ensemble)."""
+    std_weight: float | None
+    """mean-std: number of standard deviations that are subtracted, also --lambda (default: 1)."""
 
 class _LossSettingsFields(TypedDict, total=False):
     """The loss function and its options; an option that the loss does not use is refused."""
@@ -138,6 +149,16 @@ class _HeadSettingsFields(TypedDict, total=False):
     """quantile: number of quantiles (default: 9)."""
     latent: int | None
     """inform: dimensions of the bottleneck (default: 32)."""
+
+class _MembersSettingsFields(TypedDict, total=False):
+    """How many members an ensemble has, and what each is."""
+
+    name: int
+    """Number of members to train as an ensemble, each with its own seed; their disagreement is stored (see
+    docs/ensembles.md)."""
+    kind: Literal["heads", "lora", "runs"] | None
+    """What a member is: heads (on one backbone), lora (LoRA adapters on one backbone) or runs (whole models) (default:
+    heads with --freeze-layers -1, lora with --lora.r, else runs)."""
 
 class _LoraFields(TypedDict, total=False):
     """Settings of a LoRA adapter; without a rank there is none."""
@@ -289,6 +310,7 @@ def evaluate(
     validation: str | Path | Loaded | Table | Iterable[Any] = (),
     calibrated: bool = False,
     attribute: str = "overall",
+    combine: CombineSettings | _CombineSettingsFields | str = ...,
     output: str | Path | None = None,
     dtype: Literal["auto", "fp32", "bf16", "fp16"] = "fp32",
     device: str = "auto",
@@ -319,6 +341,9 @@ def evaluate(
             intervals.
         map: Column mapping, for example prompt=instruction or chosen=annotations.best.
         attribute: Attribute to evaluate on if the data has several, such as helpful or safe.
+        combine: Reward of an ensemble from those of its members: mean, min, median, or mean-std, the mean minus
+            --lambda standard deviations (default: as stored with the ensemble).
+        combine.std_weight: mean-std: number of standard deviations that are subtracted, also --lambda (default: 1).
         output: Output folder for evaluation.json and comparisons.jsonl, which diagnose and compare read.
         dtype: Precision of the backbone: fp32, auto, bf16, fp16.
         device: Device: auto, cpu, cuda, cuda:1, mps.
@@ -442,6 +467,7 @@ def score(
     best_of: bool = False,
     per_token: bool = False,
     calibrated: bool = False,
+    combine: CombineSettings | _CombineSettingsFields | str = ...,
     tokens_per_batch: int | None = None,
     dtype: Literal["auto", "fp32", "bf16", "fp16"] = "fp32",
     device: str = "auto",
@@ -470,6 +496,9 @@ def score(
             critic gives them.
         calibrated: Add `calibrated_rewards` and `p_better` (probability of being better than another response of
             the row), by the calibration stored in the model.
+        combine: Reward of an ensemble from those of its members: mean, min, median, or mean-std, the mean minus
+            --lambda standard deviations (default: as stored with the ensemble).
+        combine.std_weight: mean-std: number of standard deviations that are subtracted, also --lambda (default: 1).
         tokens_per_batch: Tokens per forward pass (default by device).
         dtype: Precision of the backbone: fp32, auto, bf16, fp16.
         device: Device: auto, cpu, cuda, cuda:1, mps.
@@ -491,6 +520,7 @@ def score(
     best_of: bool = False,
     per_token: bool = False,
     calibrated: bool = False,
+    combine: CombineSettings | _CombineSettingsFields | str = ...,
     tokens_per_batch: int | None = None,
     dtype: Literal["auto", "fp32", "bf16", "fp16"] = "fp32",
     device: str = "auto",
@@ -519,6 +549,9 @@ def score(
             critic gives them.
         calibrated: Add `calibrated_rewards` and `p_better` (probability of being better than another response of
             the row), by the calibration stored in the model.
+        combine: Reward of an ensemble from those of its members: mean, min, median, or mean-std, the mean minus
+            --lambda standard deviations (default: as stored with the ensemble).
+        combine.std_weight: mean-std: number of standard deviations that are subtracted, also --lambda (default: 1).
         tokens_per_batch: Tokens per forward pass (default by device).
         dtype: Precision of the backbone: fp32, auto, bf16, fp16.
         device: Device: auto, cpu, cuda, cuda:1, mps.
@@ -550,7 +583,8 @@ def train(
     loss: LossSettings | _LossSettingsFields | str = ...,
     head: HeadSettings | _HeadSettingsFields | str = ...,
     head_start: Literal["random", "probe"] = "random",
-    heads: int = 1,
+    members: MembersSettings | _MembersSettingsFields | str = ...,
+    bootstrap: bool = False,
     merge_prompts: bool = False,
     layers: int | None = None,
     question: str | None = None,
@@ -665,8 +699,12 @@ def train(
         head.latent: inform: dimensions of the bottleneck (default: 32).
         head_start: Initialisation of a new head: random, or probe (a linear probe: the head is first fitted on the
             features of the untrained model).
-        heads: Number of heads to fit on bootstrap samples of the prompts; the reward is their mean, and their
-            spread is stored.
+        members: Number of members to train as an ensemble, each with its own seed; their disagreement is stored
+            (see docs/ensembles.md).
+        members.kind: What a member is: heads (on one backbone), lora (LoRA adapters on one backbone) or runs (whole
+            models) (default: heads with --freeze-layers -1, lora with --lora.r, else runs).
+        bootstrap: Train on a bootstrap sample of the prompts, drawn with --seed; with --members each member on its
+            own (heads are in any case).
         merge_prompts: Join rows with the same prompt into one ranking, so that each text is processed once.
         layers: Keep only the first N layers of the model.
         question: Question appended to every response, for example "How good is this answer?"; a new head reads the

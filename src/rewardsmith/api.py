@@ -219,7 +219,7 @@ def train(
     given = {"model": model, "output": output, "map": columns(map)}
     data = train_data(dataset, settings)
     assert progress is not None
-    return train_command.train(config_of(train_command.Config, given, settings, data), progress)
+    return train_command.train_all(config_of(train_command.Config, given, settings, data), progress)
 
 
 @public(evaluate_command.Config)

@@ -102,11 +102,11 @@ def test_heads_that_are_missing_cut_or_of_another_model_are_refused_in_one_line(
 
 
 def test_the_way_from_data_to_a_score_with_its_spread(tmp_path, monkeypatch):
-    """`train --heads 3`, then `evaluate` and `score` on the folder."""
+    """`train --members 3`, then `evaluate` and `score` on the folder."""
     monkeypatch.setenv("REWARDSMITH_HOME", str(tmp_path / "home"))
     run = tmp_path / "run"
     result = rs.train(
-        "tiny", "synthetic:80", run, freeze_layers=-1, head_start="probe", heads=3, threads=1, report=False
+        "tiny", "synthetic:80", run, freeze_layers=-1, head_start="probe", members=3, threads=1, report=False
     )
     told = result.summary["heads"]
     assert (told["count"], len(told["accuracies"])) == (3, 3)
@@ -126,14 +126,10 @@ def test_the_way_from_data_to_a_score_with_its_spread(tmp_path, monkeypatch):
         command.run(command.Config(model=str(run), source=str(taken), output=tmp_path / "other.jsonl"))
 
 
-def test_heads_without_a_frozen_backbone_or_beside_a_trained_head_are_refused(tmp_path):
-    with pytest.raises(
-        UsageError, match="several heads can only be fitted directly; add --freeze-layers -1 --head-start probe"
-    ):
-        rs.train("tiny", "synthetic:60", tmp_path / "o", heads=3)
+def test_heads_beside_a_trained_head_are_refused(tmp_path):
     model, _ = three_heads()
     model.save(tmp_path / "m")
-    settings = {"heads": 3, "freeze_layers": -1, "head_start": "probe"}
+    settings = {"members": 3, "freeze_layers": -1, "head_start": "probe"}
     with pytest.raises(UsageError, match="has a trained head, which is kept"):
         rs.train(str(tmp_path / "m"), "synthetic:60", tmp_path / "o", **settings)
     assert not (tmp_path / "o").exists()

@@ -22,6 +22,7 @@ from rewardsmith.errors import DataError, RewardsmithError, UsageError
 from rewardsmith.files import check_output, claimed, prepare_output, refuse_inside
 from rewardsmith.files.kinds import EVALUATION
 from rewardsmith.files.manifest import seal
+from rewardsmith.pipelines.ensembles.combine import CombineSettings
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Quarantined, Record
 from rewardsmith.settings.hardware import DtypeName, check_device
@@ -54,6 +55,7 @@ class Config:
     """Column mapping, for example prompt=instruction or chosen=annotations.best."""
     attribute: str = "overall"
     """Attribute to evaluate on if the data has several, such as helpful or safe."""
+    combine: CombineSettings = CombineSettings()  # noqa: RUF009 - frozen
     output: Path | None = None
     """Output folder for evaluation.json and comparisons.jsonl, which diagnose and compare read."""
     dtype: DtypeName = "fp32"
@@ -157,6 +159,7 @@ def evaluated(config: Config, progress: Progress) -> Result:
         allow_mismatch=config.allow_mismatch,
         trust_remote_code=config.trust_remote_code,
     )
+    model = config.combine.applied(model)
     for remark in model.remarks():
         progress.note(remark)
     evaluation, quarantined = (on_benchmark if config.benchmark else on_preferences)(config, model, progress)

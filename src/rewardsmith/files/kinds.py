@@ -78,16 +78,22 @@ EVALUATED = "evaluation.json comparisons.jsonl measurements.json"
 AUDITED = "audit.json audit.md explained.jsonl"
 CURVED = "learning_curve.json learning_curve.md"
 
+HF_FILES = """
+    config.json generation_config.json
+    model.safetensors model-*-of-*.safetensors model.safetensors.index.json
+    tokenizer.json tokenizer_config.json special_tokens_map.json added_tokens.json
+    chat_template.jinja additional_chat_templates/*.jinja vocab.json vocab.txt merges.txt *.model *.tiktoken *.py
+    """
+"""What a Hugging Face folder holds."""
 MODEL = Kind(
     "a model folder",
     "reward.json",
     frozenset({"contract", "probes", "version"}),
-    """
-    reward.json manifest.json config.json generation_config.json README.md
-    model.safetensors model-*-of-*.safetensors model.safetensors.index.json
-    tokenizer.json tokenizer_config.json special_tokens_map.json added_tokens.json
-    chat_template.jinja additional_chat_templates/*.jinja vocab.json vocab.txt merges.txt *.model *.tiktoken *.py
+    f"""
+    reward.json manifest.json README.md {HF_FILES}
     adapter/adapter_config.json adapter/adapter_model.safetensors heads/*.safetensors
+    ensemble.json {" ".join(f"backbone/{pattern}" for pattern in HF_FILES.split())}
+    members/*/adapter/adapter_config.json members/*/adapter/adapter_model.safetensors
     """,
 )
 INSTALLED = Kind("an installed model", "config.json", frozenset({"model_type"}), f"{MODEL.holds} *.txt *.json")
@@ -103,9 +109,18 @@ RUN = Kind(
     frozenset({"rewardsmith", "contract", "tokens_per_microbatch"}),
     f"""
     settings.json manifest.json config.yaml metrics.jsonl train.json ended.json
-    {EVALUATED} {AUDITED} {CURVED} {REPORT} track/**
+    adapter/adapter_config.json adapter/adapter_model.safetensors {EVALUATED} {AUDITED} {CURVED} {REPORT} track/**
     data/quarantine.jsonl data/refused.jsonl data/data.json data/prepare.json data/quality.json
     {below("checkpoints/step-*", CHECKPOINT)} {below("checkpoints/best", CHECKPOINT)} {below("model", MODEL)}
+    """,
+)
+ENSEMBLE_RUN = Kind(
+    "a trained ensemble",
+    "members.json",
+    frozenset({"rewardsmith", "kind", "members"}),
+    f"""
+    members.json manifest.json config.yaml {EVALUATED} {AUDITED} {REPORT}
+    {below("model", MODEL)} {below("members/*", RUN)}
     """,
 )
 PREPARED = Kind(
@@ -137,4 +152,4 @@ DEMO = Kind(
     f"demo.json data.jsonl {below('clean', PREPARED)} {below('run', RUN)}",
 )
 
-KINDS = (MODEL, INSTALLED, CHECKPOINT, RUN, PREPARED, EVALUATION, AUDIT, CURVE, DEMO)
+KINDS = (MODEL, INSTALLED, CHECKPOINT, RUN, ENSEMBLE_RUN, PREPARED, EVALUATION, AUDIT, CURVE, DEMO)

@@ -46,6 +46,12 @@ COMMANDS: dict[str, Command] = {
         MODEL,
         ("model", "sources"),
     ),
+    "ensemble": Command(
+        "rewardsmith.commands.ensemble",
+        "join several reward models: mean, min, median or mean minus disagreement",
+        MODEL,
+        ("members",),
+    ),
     "card": Command("rewardsmith.commands.card", "write the model card, README.md beside the weights", MODEL, ("run",)),
     "push": Command(
         "rewardsmith.commands.push", "upload a model with its card to the Hugging Face hub", MODEL, ("model", "name")

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from rewardsmith.errors import ContractError
+from rewardsmith.model.ensembles.combination import columns_of, member_columns
 from rewardsmith.model.forward.network import RewardNetwork
 from rewardsmith.model.heads.head import CLOSE, FOLDER
 from rewardsmith.model.inspection.finite import refuse_values
@@ -25,14 +26,14 @@ FILE = Path(FOLDER) / "weights.safetensors"
 
 @dataclass(frozen=True)
 class HeadEnsemble:
-    """The weights of M heads, one row each; as a `ColumnSource` it gives the spread over them."""
+    """The weights of M heads, one row each; as a `ColumnSource` it gives them and their spread."""
 
     weights: Float[Tensor, "M F"]
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The standard deviation over the heads (divided by their number)."""
-        return ("std",)
+        """The standard deviation over the heads (divided by their number), and each: std, member_1, …"""
+        return member_columns(len(self.weights))
 
     def mean(self) -> Float[Tensor, " F"]:
         """The head whose rewards are the mean of theirs."""
@@ -74,6 +75,6 @@ class HeadEnsemble:
         return ensemble
 
     def values(self, rewards: Float[Tensor, " R"], features: Float[Tensor, "R F"]) -> Float[Tensor, "R C"]:
-        """The spread of each response."""
-        by_head = F.linear(features, self.weights.to(features))
-        return by_head.double().std(dim=1, correction=0, keepdim=True)
+        """The spread of each response and the rewards of the heads, with a bias and an offset, which all of them share."""
+        by_head = F.linear(features, self.weights.to(features)).double()
+        return columns_of(by_head - by_head.mean(dim=1, keepdim=True) + rewards.double()[:, None])

@@ -1,6 +1,7 @@
 """A model that came without `reward.json`: the contract that it gets, and in words what it was taken for."""
 
 import datetime
+from pathlib import Path
 
 from rewardsmith.errors import ContractError
 from rewardsmith.model.loading.backbones import Backbone
@@ -81,3 +82,19 @@ def describe_parts(backbone: Backbone, contract: ScoringContract) -> str:
             f"mean {origin.normalizer.mean:.6g} and std {origin.normalizer.std:.6g} are stored with the raw reward"
         )
     return "; ".join(parts)
+
+
+def settled_contract(name: str, backbone: Backbone, template: str | None, max_length: int | None) -> ScoringContract:
+    """The contract of a reward model that came without one, under the template and length that were given."""
+    refuse_headless(name, backbone)
+    if template is not None:
+        backbone.tokenizer.chat_template = template
+    return infer_contract(backbone, max_length=max_length)
+
+
+def own_contract(path: str | Path) -> ContractError:
+    """The refusal of settings that a model's own contract decides."""
+    return ContractError(
+        f"{path} has its own scoring contract (reward.json: how conversations become tokens), which sets the template and "
+        "max_length"
+    )

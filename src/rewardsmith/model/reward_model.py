@@ -18,16 +18,20 @@ from rewardsmith.model.adapters.lora import Adapter, AdapterFiles, merge
 from rewardsmith.model.adapters.quantized import compute_in, quantize
 from rewardsmith.model.checkpoint.hf_folder import save_hf_folder
 from rewardsmith.model.checkpoint.intact import model_faults, seal_model
-from rewardsmith.model.checkpoint.probes import PROBE_CONVERSATIONS, find_mismatch
-from rewardsmith.model.checkpoint.sidecar import Probe, Sidecar
+from rewardsmith.model.checkpoint.probes import find_mismatch, scored_probes, usable_probes
+from rewardsmith.model.checkpoint.sidecar import Sidecar
 from rewardsmith.model.conversations import as_messages, one_response, several
 from rewardsmith.model.ensemble import HeadEnsemble
+from rewardsmith.model.ensembles.combination import Combiner
+from rewardsmith.model.ensembles.members import ensemble_folder
+from rewardsmith.model.ensembles.network import EnsembleNetwork, MemberColumns, heads_network
+from rewardsmith.model.ensembles.opening import OpenedEnsemble, SavedMembers, open_ensemble, under
 from rewardsmith.model.equivalence.path_check import check_path
 from rewardsmith.model.equivalence.tree_support import self_check, why_alone, why_not
 from rewardsmith.model.forward.network import RewardNetwork
 from rewardsmith.model.heads import open_head
 from rewardsmith.model.heads.head import ColumnHead, ColumnSource
-from rewardsmith.model.inferred import describe_inferred, infer_contract, refuse_headless
+from rewardsmith.model.inferred import describe_inferred, own_contract, settled_contract
 from rewardsmith.model.lean.swap import make_lean
 from rewardsmith.model.loading.backbones import NO_CHOICE, Backbone, open_backbone
 from rewardsmith.model.loading.value_heads import Choice
@@ -53,8 +57,8 @@ class RewardModel:
     `why_separate` says why prefixes are not shared, None where they are; `understood` what a model that came without
     `reward.json` was taken for, "" for one with it. `adapter` is the LoRA adapter in training, `adapter_files` what is
     saved of it once `merge_adapter` has merged it. `head` gives the columns beside the reward (see `model.heads`), None for
-    a scalar head. `mismatch` says in what a model that was opened with `allow_mismatch` is not the one that was saved;
-    `notes` what of a model was left out.
+    a scalar head; `members` are those of an ensemble, whose network combines them. `mismatch` says in what a model that was
+    opened with `allow_mismatch` is not the one that was saved; `notes` what of a model was left out.
     """
 
     network: RewardNetwork
@@ -65,6 +69,7 @@ class RewardModel:
     adapter_files: AdapterFiles | None = None
     understood: str = ""
     head: ColumnSource | None = None
+    members: SavedMembers | None = None
     mismatch: str = ""
     notes: tuple[str, ...] = ()
 
@@ -74,7 +79,8 @@ class RewardModel:
 
     def __repr__(self) -> str:
         network = self.network
-        facts = {
+        facts: dict[str, Any] = {} if self.members is None else {"members": len(self.members.description.members)}
+        facts |= {
             "parameters": sum(size for _, size in network.parameter_sizes()),
             "dtype": str(network.autocast or torch.float32).removeprefix("torch."),
             "device": network.device,
@@ -102,6 +108,30 @@ class RewardModel:
         """What is scored."""
         return self.sidecar.contract
 
+    @property
+    def ensemble(self) -> EnsembleNetwork | None:
+        """The network that gives the members' rewards as well; None for a model with one head."""
+        if isinstance(self.network, EnsembleNetwork):
+            return self.network
+        return heads_network(self.network, self.head.weights) if isinstance(self.head, HeadEnsemble) else None
+
+    def combined(self, combiner: Combiner) -> "RewardModel":
+        """The same members under another rule, without normaliser and temperature, which are those of the stored rule.
+
+        ModelError for a model without members.
+        """
+        ensemble = self.ensemble
+        if ensemble is None:
+            raise ModelError(
+                "--combine needs an ensemble, and this is a single model; join several with: rewardsmith ensemble"
+            )
+        if ensemble.combination == combiner:
+            return self
+        network = under(ensemble, combiner)
+        network.eval()
+        sidecar = replace(self.sidecar, normalizer=None, calibration=None)
+        return replace(self, network=network, head=MemberColumns(network), sidecar=sidecar)
+
     @classmethod
     def load(
         cls,
@@ -128,26 +158,53 @@ class RewardModel:
         if isinstance(path, InMemory):
             opened: RewardModel = path.value
             return opened
+        if (folder := ensemble_folder(str(path))) is not None:
+            return cls._load_ensemble(
+                path, folder, given, trust_remote_code=trust_remote_code, check=not allow_mismatch
+            )
         backbone = open_backbone(
             str(path), trust_remote_code=trust_remote_code, choice=choice, check_files=not allow_mismatch
         )
         sidecar = Sidecar.load(backbone.folder) if backbone.folder else None
         if sidecar is not None and (template is not None or max_length is not None):
             raise own_contract(path)
+        place = {"device": device, "dtype": dtype}
         if sidecar is None:
-            refuse_headless(str(path), backbone)
-            if template is not None:
-                backbone.tokenizer.chat_template = template
-            contract = infer_contract(backbone, max_length=max_length)
-            model = cls.build(backbone, contract, device=device, dtype=dtype)
+            contract = settled_contract(str(path), backbone, template, max_length)
+            model = cls.build(backbone, contract, **place)
             model.sidecar = replace(model.sidecar, normalizer=backbone.origin.normalizer)
             model.understood = describe_inferred(backbone, contract)
         else:
-            model = cls.build(backbone, sidecar.contract, device=device, dtype=dtype)
+            model = cls.build(backbone, sidecar.contract, **place)
             model._take_over(sidecar, backbone.folder, allow_mismatch=allow_mismatch)
         model.network.eval()
         model.notes = backbone.notes
         return model
+
+    @classmethod
+    def _load_ensemble(
+        cls, path: str | Path, folder: Path, given: Mapping[str, Any], *, trust_remote_code: bool, check: bool
+    ) -> "RewardModel":
+        """Open an ensemble: its members as `load` does, and the probes of what they come to."""
+        if given["template"] is not None or given["max_length"] is not None:
+            raise own_contract(path)
+        place = {"device": given["device"], "dtype": given["dtype"]}
+        opened = open_ensemble(
+            folder,
+            load=lambda one: cls.load(one, **place, allow_mismatch=not check, trust_remote_code=trust_remote_code),
+            build=lambda backbone, contract: cls.build(backbone, contract, **place),
+            check=check,
+        )
+        model = cls.of_ensemble(opened)
+        model._take_over(opened.sidecar, folder, allow_mismatch=not check)
+        return model
+
+    @classmethod
+    def of_ensemble(cls, opened: OpenedEnsemble) -> "RewardModel":
+        """The model of an opened ensemble."""
+        network, columns = opened.network.eval(), MemberColumns(opened.network)
+        given = (opened.tokenizer, opened.sidecar, opened.why_separate)
+        return cls(network, *given, head=columns, members=opened.members)
 
     def _take_over(self, sidecar: Sidecar, folder: Path | None, *, allow_mismatch: bool) -> None:
         """Be the model that was saved with this sidecar in `folder`; what differs is refused, or kept in `mismatch`."""
@@ -308,62 +365,33 @@ class RewardModel:
         try:
             sidecar = replace(
                 self.sidecar,
-                probes=self._probes(),
+                probes=scored_probes(self.encoder, self.network),
                 probed_on=self.network.device.type,
                 training=dict(training or self.sidecar.training),
             )
-            write_folder(Path(folder), lambda path: self._fill(path, sidecar), MODEL, overwrite=overwrite)
+            final = Path(folder)
+            write_folder(final, lambda path: self._fill(path, final, sidecar), MODEL, overwrite=overwrite)
         finally:
             self.network.autocast = autocast
             self.network.train(was_training)
         self.sidecar = sidecar
 
     def usable_probes(self) -> list[Conversation]:
-        """The probe conversations that this contract can render (a template may refuse system turns).
+        """The probe conversations that this contract can render; ContractError where none is left."""
+        return usable_probes(self.encoder)
 
-        ContractError where none is left: such a model could be saved, but never be checked.
-        """
-        chosen = []
-        for conversation in PROBE_CONVERSATIONS:
-            try:
-                self.encode(one_response(conversation))
-            except ContractError:
-                continue
-            chosen.append(conversation)
-        if not chosen:
-            raise ContractError(
-                "no probe (a conversation stored with its reward to check the model) fits into max_length "
-                f"{self.contract.max_length} with this chat template; use a max_length of at least 64"
-            )
-        return chosen
-
-    def _fill(self, folder: Path, sidecar: Sidecar) -> None:
-        save_hf_folder(self.network.hf, self.tokenizer, sidecar.contract, folder)
+    def _fill(self, folder: Path, final: Path, sidecar: Sidecar) -> None:
+        if self.members is not None:
+            self.members.write(folder, final)
+        else:
+            save_hf_folder(self.network.hf, self.tokenizer, sidecar.contract, folder)
         sidecar.save(folder)
-        if self.head is not None:
+        if self.head is not None and self.members is None:
             self.head.save(folder, self.network.head.weight)
         if self.adapter_files is not None:
             named = sidecar.training.get("base_model") or {}  # as a stranger may know it: the folder may go to a hub
             self.adapter_files.write(folder / "adapter", base=named.get("hub") or named.get("name"))
         seal_model(folder)
-
-    def _probes(self) -> tuple[Probe, ...]:
-        chosen = self.usable_probes()
-        records = [one_response(conversation) for conversation in chosen]
-        ids = [self.encode(record).sequences[0] for record in records]
-        rewards = [float(values[0]) for values in self.score_records(records)]
-        return tuple(
-            Probe(tuple((m.role, m.content) for m in conversation), tuple(map(int, tokens)), reward)
-            for conversation, tokens, reward in zip(chosen, ids, rewards, strict=True)
-        )
-
-
-def own_contract(path: str | Path) -> ContractError:
-    """The refusal of settings that a model's own contract decides."""
-    return ContractError(
-        f"{path} has its own scoring contract (reward.json: how conversations become tokens), which sets the template and "
-        "max_length"
-    )
 
 
 def sequences_of(record: Record, encoded: Encoded) -> Sequences:

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float64
 
 from rewardsmith.errors import DataError, ModelError
+from rewardsmith.model.ensembles.network import EnsembleNetwork
 from rewardsmith.model.forward.batches import Batch, KnownFeatures, PaddedRows, TextBatch
 from rewardsmith.model.forward.network import RewardNetwork
 from rewardsmith.model.heads.head import ColumnSource
@@ -32,6 +33,8 @@ class TokenValues:
 
 def why_no_values(network: RewardNetwork) -> str | None:
     """Why a token has no value under this model; None where it has."""
+    if isinstance(network, EnsembleNetwork):
+        return "it is an ensemble of several members"
     if network.kind != "decoder":
         return "the model is an encoder, in which every token attends to the whole text"
     if network.readout is not None and len(network.readout.pooling) > 1:

@@ -18,6 +18,7 @@ from rewardsmith.evaluate.summary import Summary, summarize
 from rewardsmith.files import write_json, write_jsonl
 from rewardsmith.model.checkpoint.sidecar import Normalizer
 from rewardsmith.pipelines.beside_training import beside_training, margins_of, sample_of
+from rewardsmith.pipelines.ensembles.margins import disagreement, rewards_and_members
 from rewardsmith.pipelines.ranked_responses import Rewards, rankings_of
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.quality.shortcuts.rule import shortcut_rule
@@ -63,12 +64,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Scored:
-    """Records with their rewards; `refused` of them could not be rendered, `left_out` tells all that was not used whole."""
+    """Records with their rewards; `refused` of them could not be rendered, `left_out` tells all that was not used whole.
+
+    `members` are the rewards of an ensemble's members on one scale, (K, M) for each record; None for a single model.
+    """
 
     records: Sequence[Record]
     rewards: Rewards
     refused: int
     left_out: LeftOut
+    members: Rewards | None = None
 
 
 @dataclass(frozen=True)
@@ -97,8 +102,6 @@ def score_all(
     """
     from rewardsmith.model.reward_model import sequences_of
     from rewardsmith.model.runtime.allocator import kept_memory
-    from rewardsmith.model.runtime.processes import ALONE
-    from rewardsmith.model.scorer import score
 
     kept, sequences, left_out = [], [], LeftOut()
     for record in records:
@@ -114,8 +117,8 @@ def score_all(
         else:
             left_out.unused(record, "no_comparison", NOT_COMPARED)
     with kept_memory(model.network.device.type):
-        rewards = list(score(model.network, sequences, total=len(sequences), progress=progress, team=team or ALONE))
-    return Scored(kept, rewards, refused=len(records) - len(kept), left_out=left_out)
+        rewards, members = rewards_and_members(model, sequences, progress, team)
+    return Scored(kept, rewards, len(records) - len(kept), left_out, members)
 
 
 def normalize(rewards: Rewards) -> Normalizer:
@@ -338,6 +341,7 @@ def evaluate_records(
         "contract": "inferred" if model.contract.inferred else "stored",
         "mismatch": model.mismatch or None,
     }
+    facts |= disagreement(scored, validation)
     return Evaluation({**summary.to_json(), **facts}, rows)
 
 

@@ -38,7 +38,9 @@ class RunData:
 def run_of(model: str | Path) -> Path | None:
     """The run folder that a model lies in, or is; None where it is no run's."""
     place = Path(model)
-    return next((folder for folder in (place, place.parent) if (folder / "data" / "data.json").is_file()), None)
+    member = Path("members") / "01"  # of an ensemble, whose members have the same data
+    places = (place, place.parent, place / member, place.parent / member)
+    return next((folder for folder in places if (folder / "data" / "data.json").is_file()), None)
 
 
 def identity_of(run: Path) -> str:

@@ -35,7 +35,31 @@ def table(summary: Mapping[str, Any]) -> list[str]:
             ("ceiling by annotators", f"{number(ceiling['low'])} to {number(ceiling['high'])}", agreeing(ceiling))
         )
     lines = [f"{padded(say(label), 22)} {say(figure)}   {say(remark)}".rstrip() for label, figure, remark in rows]
-    return [*lines, *baseline_lines(summary.get("baselines", {}))]
+    return [*lines, *disagreement_lines(summary.get("disagreement")), *baseline_lines(summary.get("baselines", {}))]
+
+
+def disagreement_lines(found: Mapping[str, Any] | None) -> list[str]:
+    """The accuracies of an ensemble's members, and how well their disagreement tells wrong comparisons; [] for one model."""
+    if not found:
+        return []
+    accuracies = [one["accuracy"] for one in found["members"] if one["accuracy"] is not None]
+    low, high = (number(end(accuracies, default=None)) for end in (min, max))
+    rows = [
+        (
+            "members",
+            f"accuracy {low} to {high}",
+            f"two members agree on {number(found['agreement'])} of the comparisons",
+        ),
+        (
+            "disagreement",
+            interval(found, "auroc"),
+            f"AUROC for wrong comparisons (chance: 0.5); by the margin alone {interval(found, 'auroc_margin')}",
+        ),
+    ]
+    if parts := found["by_disagreement"]:
+        each = [number(parts[name]["accuracy"]) for name in ("low", "middle", "high")]
+        rows.append(("by disagreement", " / ".join(each), "accuracy where it is low / middle / high (thirds)"))
+    return [f"{padded(say(label), 22)} {say(figure)}   {say(remark)}".rstrip() for label, figure, remark in rows]
 
 
 def precision(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -37,6 +37,8 @@ ALIASES: Mapping[str, str] = {
     "max_seq_length": "max_length",
     "data_fraction": "frac",
     "train_frac": "frac",
+    "heads": "members",
+    "lambda": "combine.std_weight",
     "lora.rank": "lora.r",
     "lora.lora_r": "lora.r",
     "lora.lora_alpha": "lora.alpha",

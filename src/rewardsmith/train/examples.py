@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float32, Int64
@@ -211,6 +211,25 @@ def take_share(examples: Sequence[Example], share: float, *, seed: int) -> list[
     chosen = rank_by_hash((example.id for example in examples), salt=f"{seed}:frac")
     kept = sorted(chosen[: max(1, round(share * len(examples)))])
     return [examples[index] for index in kept]
+
+
+def bootstrap(examples: Sequence[Example], *, seed: int) -> list[Example]:
+    """The examples of a bootstrap sample of the prompts: Poisson with mean 1 by prompt, the weights times that number.
+
+    The online form of drawing as many prompts as there are (Oza & Russell 2001); what is drawn depends on seed and prompt.
+    """
+    drawn = []
+    for example in examples:
+        times = drawn_times(example.prompt_id, seed)
+        if times:
+            drawn.append(replace(example, weight=example.weight * np.float32(times)))
+    return drawn
+
+
+def drawn_times(prompt: str, seed: int) -> int:
+    """How often a prompt is in the sample of this seed."""
+    digest = hashlib.sha256(f"{seed}:bootstrap:{prompt}".encode()).digest()
+    return int(np.random.default_rng(int.from_bytes(digest[:8], "big")).poisson(1.0))
 
 
 def steps_of_epoch(examples: Sequence[Example], *, epoch: int, seed: int, batch: int) -> list[list[int]]:

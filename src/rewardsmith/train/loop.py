@@ -52,7 +52,7 @@ class FitSettings:
     validation loss (0 = never). `keep` checkpoints to resume from stay on disk. `max_steps` ends the run, and its
     schedule, before the epochs do (0: nothing but the head's start). `head_start` "probe" fits the head to the untrained
     backbone first (see `train.probe`), as the mean of `heads` where they are several; "random" and "own" leave it as it is.
-    `loss_options` are those given for the loss (None: its defaults).
+    `members` heads learn together by steps. `loss_options` are those given for the loss (None: its defaults).
     """
 
     epochs: int
@@ -71,6 +71,7 @@ class FitSettings:
     head_start: str = "random"
     max_steps: int | None = None
     heads: int = 1
+    members: int = 1
     loss_options: Mapping[str, float] | None = None
 
     def total(self, per_epoch: int) -> int:
@@ -124,7 +125,7 @@ class Fit:
     ) -> None:
         self.network = network
         self.team = team
-        self.loss = choose(settings.loss, settings.loss_options)
+        self.loss = choose(settings.loss, settings.loss_options, members=settings.members)
         self.chance = loss_at_equal_rewards(self.loss, train, network)  # before any weight is cut over processes
         self.engine = start_engine(network, team, parallel, example=train[0], zero=zero, clip=settings.clip)
         self.settings = settings

@@ -48,7 +48,7 @@ def test_members_differ_and_lie_about_the_head_of_all_data():
 
 
 def test_one_prompt_is_no_sample():
-    with pytest.raises(TrainingError, match="--heads resamples prompts"):
+    with pytest.raises(TrainingError, match="--members resamples prompts"):
         fit_members(data_of(10, 1), lambda weights: weights, 0.1, count=2, seed=0)
 
 

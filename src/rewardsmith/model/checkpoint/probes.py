@@ -36,6 +36,42 @@ PROBE_CONVERSATIONS: tuple[Conversation, ...] = (
 )
 
 
+def usable_probes(encoder: Encoder) -> list[Conversation]:
+    """The probe conversations that a contract can render (a template may refuse system turns).
+
+    ContractError where none is left: such a model could be saved, but never be checked.
+    """
+    chosen = []
+    for conversation in PROBE_CONVERSATIONS:
+        try:
+            encoder.encode(with_one_response(conversation))
+        except ContractError:
+            continue
+        chosen.append(conversation)
+    if not chosen:
+        raise ContractError(
+            "no probe (a conversation stored with its reward to check the model) fits into max_length "
+            f"{encoder.contract.max_length} with this chat template; use a max_length of at least 64"
+        )
+    return chosen
+
+
+def scored_probes(encoder: Encoder, network: RewardNetwork) -> tuple[Probe, ...]:
+    """The usable probes with the tokens and rewards that they have now."""
+    chosen = usable_probes(encoder)
+    encoded = [encoder.encode(with_one_response(conversation)) for conversation in chosen]
+    sequences = [Sequences(str(number), one.sequences, one.answers) for number, one in enumerate(encoded)]
+    return tuple(
+        Probe(tuple((m.role, m.content) for m in conversation), tuple(map(int, one.sequences[0])), float(rewards[0]))
+        for conversation, one, rewards in zip(chosen, encoded, score(network, sequences), strict=True)
+    )
+
+
+def with_one_response(conversation: Conversation) -> Record:
+    """A conversation as a record whose only response is its last turn."""
+    return Record(conversation[:-1], (Response(conversation[-1:]),))
+
+
 def find_mismatch(encoder: Encoder, network: RewardNetwork, sidecar: Sidecar) -> str:
     """Score the probes again; names the first one whose tokens or reward differ, "" where all are as they were."""
     try:
@@ -72,8 +108,7 @@ def different_rewards(encoder: Encoder, network: RewardNetwork, sidecar: Sidecar
 
 def record_of(probe: Probe) -> Record:
     """A probe's conversation as a record with one response."""
-    *prompt, last = (Message(role, content) for role, content in probe.messages)
-    return Record(tuple(prompt), (Response((last,)),))
+    return with_one_response(tuple(Message(role, content) for role, content in probe.messages))
 
 
 def tolerance_for(network: RewardNetwork, sidecar: Sidecar, reward: float) -> float:

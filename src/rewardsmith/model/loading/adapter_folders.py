@@ -1,6 +1,8 @@
 """LoRA adapter folders of other programs: found their base, merged into it in fp32."""
 
+import contextlib
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,14 @@ def keep_known_modules(config: Any, hf: Any) -> None:
 
 def merge_adapter(hf: Any, folder: ModelFolder) -> Any:
     """Put the adapter's weights on `hf` and merge them; ModelError where they do not fit it."""
+    model = put_adapter(hf, folder)
+    with warnings.catch_warnings(), fitting(folder):
+        warnings.simplefilter("ignore", FutureWarning)  # of transformers about peft, nothing a user can change
+        return model.merge_and_unload().requires_grad_(True)  # peft froze the base
+
+
+def put_adapter(hf: Any, folder: ModelFolder) -> Any:
+    """peft's view of `hf` with the adapter on it; ModelError where its weights do not fit."""
     quiet_bitsandbytes()  # which peft opens where it is installed
     try:
         from peft import PeftConfig, PeftModel, set_peft_model_state_dict
@@ -73,15 +83,20 @@ def merge_adapter(hf: Any, folder: ModelFolder) -> Any:
     config.inference_mode = True
     weights = load_file(folder.path / ADAPTER_WEIGHTS)
     refuse_values(str(folder.path), weights.items())
-    try:
+    with fitting(folder):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model = PeftModel(hf, config)
         result: Any = set_peft_model_state_dict(model, weights)
         refuse_misfit(folder, result)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # of transformers about peft, nothing a user can change
-            return model.merge_and_unload().requires_grad_(True)  # peft froze the base
+    return model
+
+
+@contextlib.contextmanager
+def fitting(folder: ModelFolder) -> Iterator[None]:
+    """Where peft puts an adapter on a model: what it raises is a ModelError in one line."""
+    try:
+        yield
     except KeyError as error:
         raise ModelError(
             f"the adapter in {folder.path} lacks {error.args[0]}; check that the copy is complete"

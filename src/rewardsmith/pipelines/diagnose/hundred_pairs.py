@@ -44,6 +44,7 @@ def hundred_pairs(bench: Workbench) -> Mapping[str, Any]:
 
     CannotMeasure where the starting model is not there, or would take minutes.
     """
+    from rewardsmith.pipelines.train.members import MembersSettings
     from rewardsmith.pipelines.train.setup import open_model
     from rewardsmith.train.examples import encode_examples
     from rewardsmith.train.loop import Fit
@@ -54,7 +55,7 @@ def hundred_pairs(bench: Workbench) -> Mapping[str, Any]:
     records = first_pairs(sample_of(bench.data.splits.train))
     given = settings_of_run(bench.run)
     name = given.model if given.model in ("tiny",) else reachable(given.model, [], bench.run)
-    fresh = replace(given, model=name, head_start="random", heads=1, quantize=None)
+    fresh = replace(given, model=name, head_start="random", members=MembersSettings(), quantize=None)
     config = replace(fresh, head=HeadSettings(), loss=LossSettings())
     try:
         start = open_model(config)

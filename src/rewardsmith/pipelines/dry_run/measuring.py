@@ -57,7 +57,7 @@ def measured(config: Config, start: Start, examples: Sequence["Example"]) -> Mea
     tokens = sum(cost(example.tree, packed=network.packed) for example in chosen)
     begin_peak_memory(network.device)
     optimizer = make_optimizer(network, lr=1e-6, weight_decay=0.0)
-    loss = choose(config.loss.name, config.loss.options)
+    loss = choose(config.loss.name, config.loss.options, members=config.stepped_heads)
     network.train()
     for _ in range(2):
         started = time.perf_counter()

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from rewardsmith.errors import UsageError
+from rewardsmith.pipelines.ensembles.combine import CombineSettings
 from rewardsmith.settings.hardware import DtypeName, check_device
 
 
@@ -27,6 +28,7 @@ class Config:
     calibrated: bool = False
     """Add `calibrated_rewards` and `p_better` (probability of being better than another response of the row), by the
     calibration stored in the model."""
+    combine: CombineSettings = CombineSettings()  # noqa: RUF009 - frozen
     tokens_per_batch: int | None = None
     """Tokens per forward pass (default by device)."""
     dtype: DtypeName = "fp32"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 WINDOW = 1024  # rows looked at together; bounds memory, and what a killed run loses
 WAVE = 64
 """Windows that are sent to Ray at a time; bounds memory."""
-DECIDING = ("map", "best_of", "per_token", "tokens_per_batch", "dtype", "device")
+DECIDING = ("map", "best_of", "per_token", "combine", "tokens_per_batch", "dtype", "device")
 """Settings that may change a part."""
 
 
@@ -130,7 +130,7 @@ def open_model(config: Config) -> "RewardModel":
     )
     if config.per_token:
         refuse_without_values(model.network, "--per-token")
-    return model
+    return config.combine.applied(model)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from rewardsmith.model.loading.locating import check_name
 from rewardsmith.pipelines.publish.hub_names import check_hub_name
 from rewardsmith.pipelines.train.head import SCALAR, HeadSettings, loss_for
 from rewardsmith.pipelines.train.loss import LossSettings
+from rewardsmith.pipelines.train.members import MembersSettings, refuse_members
 from rewardsmith.settings.hardware import DtypeName, check_device
 from rewardsmith.track.trackers import check_settings
 from rewardsmith.train.engines.deepspeed_config import zero_settings
@@ -37,7 +38,6 @@ AT_LEAST = {
     "tokens_per_microbatch": 1,
     "seed": 0,
     "split_seed": 0,
-    "heads": 1,
     "max_steps": 1,
     "block_size": 1,
 }
@@ -115,8 +115,10 @@ class Config:
     head_start: Literal["random", "probe"] = "random"
     """Initialisation of a new head: random, or probe (a linear probe: the head is first fitted on the features of the
     untrained model)."""
-    heads: int = 1
-    """Number of heads to fit on bootstrap samples of the prompts; the reward is their mean, and their spread is stored."""
+    members: MembersSettings = MembersSettings()  # noqa: RUF009 - frozen, as Lora above
+    bootstrap: bool = False
+    """Train on a bootstrap sample of the prompts, drawn with --seed; with --members each member on its own (heads are in
+    any case)."""
     merge_prompts: bool = False
     """Join rows with the same prompt into one ranking, so that each text is processed once."""
     layers: int | None = None
@@ -218,6 +220,28 @@ class Config:
         if self.parallel is None and os.environ.get("ACCELERATE_USE_DEEPSPEED") == "true":
             return "deepspeed"
         return self.parallel or ("fsdp" if os.environ.get("ACCELERATE_USE_FSDP") == "true" else "ddp")
+
+    @property
+    def member_kind(self) -> Literal["heads", "lora", "runs"] | None:
+        """What the members are; None for a single model."""
+        if self.members.count == 1:
+            return None
+        if self.members.kind is not None:
+            return self.members.kind
+        if self.freeze_layers == -1:
+            return "heads"
+        return "runs" if self.lora.r is None else "lora"
+
+    @property
+    def fitted_heads(self) -> int:
+        """How many heads are fitted to the features of a frozen backbone; 1 where they are no ensemble."""
+        fitted = self.freeze_layers == -1 and self.head_start == "probe"
+        return self.members.count if fitted and self.member_kind == "heads" else 1
+
+    @property
+    def stepped_heads(self) -> int:
+        """How many heads learn together by steps; 1 where they are no ensemble."""
+        return self.members.count if self.member_kind == "heads" and self.fitted_heads == 1 else 1
 
     def __post_init__(self) -> None:
         check_device(self.device)
@@ -324,18 +348,20 @@ def refuse_unused_loss(config: Config) -> None:
 
 
 def refuse_adapter_settings(config: Config) -> None:
-    """UsageError for settings of an adapter, or of several heads, that exclude each other."""
+    """UsageError for settings of an adapter, or of members, that exclude each other."""
     refuse_unused_loss(config)
     if config.lora.r is not None and config.freeze_layers == -1:
         raise UsageError(
             "--freeze-layers -1 trains the head only, so --lora.r has no layers to adapt; remove one of them"
         )
-    if config.heads > 1 and (config.freeze_layers != -1 or config.head_start != "probe"):
-        raise UsageError(
-            f"--heads {config.heads}: several heads can only be fitted directly; add --freeze-layers -1 --head-start "
-            "probe"
-        )
-    if config.heads > 1 and config.head.name != SCALAR:
-        raise UsageError(f"--heads {config.heads} fits scalar heads; remove --heads, or --head {config.head.name}")
+    refuse_members(
+        config.members,
+        config.member_kind,
+        head=config.head.name,
+        loss=config.loss.name,
+        rank=config.lora.r,
+        quantize=config.quantize,
+        push=config.push_to_hub,
+    )
     if config.quantize and config.lora.r is None:
         raise UsageError(f"--quantize {config.quantize} freezes the backbone; add a trainable adapter: --lora.r 16")

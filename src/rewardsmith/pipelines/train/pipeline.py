@@ -32,6 +32,7 @@ from rewardsmith.pipelines.train.setup import (
     load_data,
     microbatch_tokens,
     open_model,
+    sampled,
     start_date,
 )
 from rewardsmith.progress import SILENT, Progress
@@ -132,6 +133,7 @@ def run_together(config: Config, team: "Team", device: str, progress: Progress) 
     parameters = count_parameters(model.network)
     begin_peak_memory(model.network.device)
     train, validation = encode_splits(config, splits, model, plan, progress)
+    train = sampled(config, train, progress)
     told = {"left_out": train.left_out.to_json(), "left_out_validation": validation.left_out.to_json()}
     told |= {"scored_as": contract_in_short(model.contract)}
     settings = fit_settings(config, start, train, team, progress)
@@ -177,7 +179,7 @@ def check_run(config: Config, *, processes: int) -> None:
     from rewardsmith.train.losses import choose
 
     check_engine(config, processes)
-    choose(config.loss.name, config.loss.options)
+    choose(config.loss.name, config.loss.options, members=config.stepped_heads)
     check_head(config.head.name, config.head.options)
     require(config.track)
     if config.resume:
@@ -216,7 +218,7 @@ def encode_splits(
     from rewardsmith.train.examples import encode_examples, take_share
     from rewardsmith.train.losses import choose
 
-    share, loss = model.network.packed, choose(config.loss.name, config.loss.options)
+    share, loss = model.network.packed, choose(config.loss.name, config.loss.options, members=config.stepped_heads)
     rated = config.loss.name in ON_RATINGS
     records = [splits.judged.get(name) or getattr(splits, name) for name in ("train", "validation")]
     encoder = model.encoder if loss.text is None else model.answering
@@ -262,7 +264,8 @@ def fit_settings(config: Config, start: Start, train: "Encoding", team: "Team", 
         keep=config.keep,
         head_start=start.head,
         max_steps=0 if start.exact else config.max_steps,
-        heads=config.heads,
+        heads=config.fitted_heads,
+        members=config.stepped_heads,
     )
 
 

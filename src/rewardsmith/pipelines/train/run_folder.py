@@ -297,6 +297,6 @@ def summarize_run(
         "parallel": config.engine if processes > 1 else None,
         "lr": settings.lr,
         "batch": settings.batch,
-        "heads": heads_told(settings.heads, fitted),
+        "heads": heads_told(max(settings.heads, settings.members), fitted),
         "eval": None,
     }

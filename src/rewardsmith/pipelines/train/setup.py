@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rewardsmith.model.loading.backbones import Backbone
     from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.scoring.contract import ScoringContract
-    from rewardsmith.train.examples import Example
+    from rewardsmith.train.examples import Encoding, Example
 
 KEPT_HEAD = "--head-start probe fits new heads only; the head of this model is already trained and is kept"
 LONGEST_TINY = 2048  # bytes that --max-length alone makes the tiny model read; attention's memory grows with the square
@@ -190,16 +190,16 @@ def ready_model(
     )
     model.usable_probes()  # so that a model that could not be saved is not trained first
     head = config.head_start if backbone.head_is_new else "own"
-    if config.heads > 1 and head == "own":
+    if config.member_kind == "heads" and head == "own":
         raise UsageError(
-            f"--heads {config.heads}: {config.model} has a trained head, which is kept; start from a model without a "
-            "reward head"
+            f"--members.kind heads: {config.model} has a trained head, which is kept; start from a model without a reward "
+            "head, or use --members.kind runs"
         )
     notes = [*backbone.notes, *([describe_start(backbone, contract)] if opened.new_contract else [])]
     if config.head_start == "probe":
         notes.append(prepare_probe(model) if head == "probe" else KEPT_HEAD)
     kind = prepare_to_learn(config, model)
-    loss = choose(config.loss.name, config.loss.options)
+    loss = choose(config.loss.name, config.loss.options, members=config.stepped_heads)
     described = describe_head(config.head.name, config.head.options, plan or NO_ATTRIBUTES)
     attach_outputs(model.network, loss.outputs, described, members=loss.members, seed=config.seed)
     notes.append(take_over_head(config.model, backbone, model.network, described))
@@ -296,6 +296,19 @@ def microbatch_tokens(config: Config, start: Start, examples: "Sequence[Example]
     if found.told:
         progress.note(found.told)
     return found.tokens
+
+
+def sampled(config: Config, train: "Encoding", progress: Progress) -> "Encoding":
+    """The training records, or a bootstrap sample of their prompts where that was asked for."""
+    from rewardsmith.train.examples import bootstrap
+
+    if not config.bootstrap or config.member_kind == "heads":
+        return train
+    drawn = bootstrap(train.examples, seed=config.seed)
+    if not drawn:
+        raise TrainingError("--bootstrap drew none of the few training prompts; add data, or use another --seed")
+    progress.note(f"bootstrap sample: {len(drawn)} of {len(train.examples)} training records, some of them repeated")
+    return replace(train, examples=drawn)
 
 
 def start_date(config: Config) -> datetime.date:

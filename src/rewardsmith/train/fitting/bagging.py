@@ -60,7 +60,7 @@ def fit_members(
     """The weights of `count` heads, each fitted to its sample; TrainingError where there is one prompt only."""
     if len(np.unique(data.cluster)) < 2:
         raise TrainingError(
-            "--heads resamples prompts, but all training comparisons have the same prompt; remove --heads"
+            "--members resamples prompts, but all training comparisons have the same prompt; remove --members"
         )
     return np.stack([back(fit_linear(sample(data, seed=seed, member=member), penalty)) for member in range(count)])
 

@@ -35,6 +35,7 @@ from rewardsmith.train.losses import (
 )
 from rewardsmith.train.losses.centering import centering
 from rewardsmith.train.losses.loss import LN_2, Annotations, Loss
+from rewardsmith.train.losses.members import of_members
 from rewardsmith.train.losses.text import text_term
 
 __all__ = ["CENTER", "LN_2", "LOSSES", "Annotations", "Loss", "choose"]
@@ -72,8 +73,11 @@ CENTER = NumberOption(0.0, low=0.0)
 """The coefficient of centring, which every loss on comparisons takes."""
 
 
-def choose(name: str, given: Mapping[str, float] | None = None) -> Loss:
-    """The loss of this name with its options (`gamma`, `center`, …); UsageError for a name or option that does not fit."""
+def choose(name: str, given: Mapping[str, float] | None = None, *, members: int = 1) -> Loss:
+    """The loss of this name with its options (`gamma`, `center`, …); UsageError for a name or option that does not fit.
+
+    For several `members` it is that of heads which learn together (see `members`).
+    """
     if name not in LOSSES:
         raise UsageError(f"--loss {name}: expected one of {', '.join(LOSSES)}")
     loss, given = LOSSES[name], dict(given or {})
@@ -86,13 +90,14 @@ def choose(name: str, given: Mapping[str, float] | None = None) -> Loss:
     values = partial(loss.values, **given) if given else loss.values
     if center:
         values = partial(centered, values, center, loss.unit)
-    return replace(
+    chosen = replace(
         loss,
         values=values,
         members=int(fixed.get("members", 0)),
         view_dropout=fixed.get("view_dropout", 0.0),
         text=term,
     )
+    return of_members(chosen, name, members)
 
 
 def known_options() -> dict[str, dict[str, NumberOption]]:

@@ -1,0 +1,137 @@
+"""Reward models → an ensemble of them in a folder of its own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rewardsmith.data.splits.sources import Intake, attributes_of, follow_attribute, missing_attribute, read_records
+from rewardsmith.errors import DataError, RewardsmithError, UsageError
+from rewardsmith.evaluate.metrics import accuracy
+from rewardsmith.pipelines.ensembles.held_out import fitted_ensemble
+from rewardsmith.pipelines.ensembles.margins import member_margins
+from rewardsmith.pipelines.run_data import read_run_data, run_of
+from rewardsmith.progress import Progress
+from rewardsmith.records import Record
+
+if TYPE_CHECKING:
+    from rewardsmith.model.ensembles.combination import Combiner
+    from rewardsmith.model.ensembles.description import Description
+    from rewardsmith.model.reward_model import RewardModel
+
+
+@dataclass(frozen=True)
+class ValidationData:
+    """What the scales are fitted on: data of its own, or the validation split of the first member's run."""
+
+    sources: tuple[str, ...] = ()
+    map: tuple[str, ...] = ()
+    attribute: str = "overall"
+
+    def records(self, first: str, progress: Progress) -> list[Record]:
+        """The records; none, with a note, where none are known."""
+        if self.sources:
+            loaded = read_records(self.sources, Intake(map=self.map), progress=progress)
+            if problem := missing_attribute(self.attribute, attributes_of(loaded.records)):
+                raise DataError(problem)
+            return follow_attribute(loaded.records, self.attribute)
+        try:
+            run = run_of(first)
+            found = [] if run is None else read_run_data(run).splits.validation
+        except RewardsmithError as error:
+            progress.note(f"the validation split of {first} cannot be read: {error}")
+            found = []
+        if found:
+            progress.note(f"scales are fitted on the validation split of {first} ({len(found)} records)")
+        return found
+
+
+def join(
+    names: Sequence[str],
+    combiner: "Combiner",
+    validation: ValidationData,
+    *,
+    device: str,
+    trust: bool,
+    progress: Progress,
+) -> "RewardModel":
+    """The ensemble of these models (or of the heads of one), on one scale where validation data is known.
+
+    ContractError where they do not score the same tokens, UsageError for one model without several heads.
+    """
+    from rewardsmith.model.reward_model import RewardModel
+
+    models = [RewardModel.load(name, device=device, trust_remote_code=trust) for name in names]
+    for model in models:
+        for remark in model.remarks():
+            progress.note(remark)
+    ensemble = ensemble_of(models, names, combiner)
+    records = validation.records(names[0], progress)
+    if records:
+        return fitted_ensemble(ensemble, records, combiner, progress)
+    progress.note(
+        "no validation data is known, so the members' rewards are combined as they are, whatever their scales; pass "
+        "--validation DATA to put them on one scale"
+    )
+    return ensemble
+
+
+def ensemble_of(models: "Sequence[RewardModel]", names: Sequence[str], combiner: "Combiner") -> "RewardModel":
+    """The models as one, their rewards as they are."""
+    from rewardsmith.model.ensembles.description import Description, MemberEntry
+    from rewardsmith.model.ensembles.members import ModelMembers, identity_of, refuse_unlike
+    from rewardsmith.model.ensembles.opening import joined, with_heads
+    from rewardsmith.model.loading.locating import locate
+    from rewardsmith.model.reward_model import RewardModel
+
+    if len(models) == 1 and models[0].members is not None:
+        return under_rule(models[0], combiner)
+    refuse_nested(models, names)
+    places = tuple(locate(name) for name in names)
+    entries = [MemberEntry(place, identity_of(place)) for place in places]
+    sidecar = replace(
+        models[0].sidecar, normalizer=None, calibration=None, probes=(), heads=1, readout=None, offset=0.0
+    )
+    if len(models) == 1:
+        heads = models[0].sidecar.heads
+        if heads < 2:
+            raise UsageError(f"{names[0]} is a single model; an ensemble needs two models, or one with several heads")
+        members = ModelMembers(Description("heads", tuple(entries * heads), combiner), places * heads)
+        return RewardModel.of_ensemble(with_heads(models[0], members, sidecar))
+    refuse_unlike(models, names)
+    members = ModelMembers(Description("models", tuple(entries), combiner), places)
+    return RewardModel.of_ensemble(joined(models, members, sidecar))
+
+
+def under_rule(model: "RewardModel", combiner: "Combiner") -> "RewardModel":
+    """An ensemble with another rule as the stored one."""
+    assert model.members is not None
+    described = replace(model.members.description, combination=combiner, spread=None)
+    return replace(model.combined(combiner), members=model.members.described(described))
+
+
+def refuse_nested(models: "Sequence[RewardModel]", names: Sequence[str]) -> None:
+    """UsageError for a member that is an ensemble of models itself, and for one that is named twice."""
+    for model, name in zip(models, names, strict=True):
+        if model.members is not None:
+            raise UsageError(f"{name} is an ensemble; pass its members instead")
+    places = [str(Path(name).resolve()) if Path(name).exists() else name for name in names]
+    if twice := next((name for name, place in zip(names, places, strict=True) if places.count(place) > 1), None):
+        raise UsageError(f"{twice} is given twice; a member counts once")
+
+
+def member_figures(model: "RewardModel", records: Sequence[Record]) -> dict[str, Any]:
+    """The accuracy of each member and of the ensemble on records with comparisons."""
+    from rewardsmith.pipelines.evaluate import score_all
+
+    rows = member_margins(score_all(model, records)).decided()
+    return {
+        "comparisons": len(rows.margin),
+        "accuracy": accuracy(rows.margin, rows.preference, weight=rows.weight),
+        "members": [accuracy(one, rows.preference, weight=rows.weight) for one in rows.members.T],
+    }
+
+
+def described(description: "Description") -> list[dict[str, Any]]:
+    """The members of an ensemble for a result."""
+    return [{"path": one.path, "centre": one.scale.centre, "scale": one.scale.scale} for one in description.members]
