@@ -42,12 +42,11 @@ M = TypeVar("M", bound=OpenModel)
 
 
 def ensemble_folder(name: str) -> Path | None:
-    """The folder with the `ensemble.json` of members that are not heads of one model; None for any other model."""
+    """The folder of an ensemble, which has an `ensemble.json`; None for any other model."""
     if name == "tiny":
         return None
     folder = Path(locate(name))
-    found = Description.load(folder)
-    return None if found is None or found.kind == "heads" else folder
+    return folder if (folder / ENSEMBLE).is_file() else None
 
 
 def place_of(entry: MemberEntry, folder: Path) -> str:

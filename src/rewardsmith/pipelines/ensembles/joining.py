@@ -87,6 +87,7 @@ def ensemble_of(models: "Sequence[RewardModel]", names: Sequence[str], combiner:
     if len(models) == 1 and models[0].members is not None:
         return under_rule(models[0], combiner)
     refuse_nested(models, names)
+    refuse_unlike(models, names)
     places = tuple(locate(name) for name in names)
     entries = [MemberEntry(place, identity_of(place)) for place in places]
     sidecar = replace(
@@ -98,7 +99,6 @@ def ensemble_of(models: "Sequence[RewardModel]", names: Sequence[str], combiner:
             raise UsageError(f"{names[0]} is a single model; an ensemble needs two models, or one with several heads")
         members = ModelMembers(Description("heads", tuple(entries * heads), combiner), places * heads)
         return RewardModel.of_ensemble(with_heads(models[0], members, sidecar))
-    refuse_unlike(models, names)
     members = ModelMembers(Description("models", tuple(entries), combiner), places)
     return RewardModel.of_ensemble(joined(models, members, sidecar))
 

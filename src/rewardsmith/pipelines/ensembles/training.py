@@ -57,9 +57,10 @@ def train_members(config: Config, progress: Progress = SILENT) -> MembersResult:
     """
     refuse_processes(config)
     with claimed(config.output, ENSEMBLE_RUN):
-        begin(config)
+        check_begin(config)
         members = [settings_of_member(config, number) for number in range(1, config.members.count + 1)]
         splits = load_data(config, progress)
+        begin(config)
         if config.member_kind == "lora":
             model = train_sets(config, members, splits, progress)
         else:
@@ -97,25 +98,37 @@ def seed_of_member(seed: int, number: int) -> int:
     return int(hash_text(f"{seed}:ensemble:{number}")[:15], 16) % SEEDS
 
 
-def begin(config: Config) -> None:
-    """Make the folder of the ensemble, or make sure that the one to resume began with the same settings."""
-    settings = to_yaml(replace(config, resume=False, overwrite=False))
-    stored = config.output / "config.yaml"
-    if config.resume:
-        if not (config.output / MARKER).is_file():
-            raise OutputError(f"{config.output} contains no ensemble to resume; start without --resume")
-        if not stored.is_file() or stored.read_text("utf-8") != settings:
-            raise TrainingError(
-                f"this ensemble cannot be resumed because its settings changed; those that it began with are in {stored}"
-            )
-        (config.output / MANIFEST).unlink(missing_ok=True)
+def check_begin(config: Config) -> None:
+    """Refuse an output that cannot be written, or one to resume that began with other settings; changes nothing."""
+    from rewardsmith.train.losses import choose
+
+    choose(config.loss.name, config.loss.options)
+    if not config.resume:
+        data = input_files([*config.dataset, *config.validation, *config.test])
+        refuse_inside(config.output, [config.model, str(Path(config.model) / "model"), *data])
+        check_output(config.output, ENSEMBLE_RUN, overwrite=config.overwrite)
         return
-    data = input_files([*config.dataset, *config.validation, *config.test])
-    refuse_inside(config.output, [config.model, str(Path(config.model) / "model"), *data])
-    check_output(config.output, ENSEMBLE_RUN, overwrite=config.overwrite)
-    prepare_output(config.output, ENSEMBLE_RUN, overwrite=config.overwrite)
+    stored = config.output / "config.yaml"
+    if not (config.output / MARKER).is_file():
+        raise OutputError(f"{config.output} contains no ensemble to resume; start without --resume")
+    if not stored.is_file() or stored.read_text("utf-8") != settings_in_yaml(config):
+        raise TrainingError(
+            f"this ensemble cannot be resumed because its settings changed; those that it began with are in {stored}"
+        )
+
+
+def begin(config: Config) -> None:
+    """Make the folder of the ensemble; one to resume is no longer finished."""
+    if not config.resume:
+        prepare_output(config.output, ENSEMBLE_RUN, overwrite=config.overwrite)
+        write_text(config.output / "config.yaml", settings_in_yaml(config))
+    (config.output / MANIFEST).unlink(missing_ok=True)
     write_json(config.output / MARKER, summary_of(config))
-    write_text(stored, settings)
+
+
+def settings_in_yaml(config: Config) -> str:
+    """`config.yaml`: what the ensemble is trained with."""
+    return to_yaml(replace(config, resume=False, overwrite=False))
 
 
 def summary_of(config: Config) -> dict[str, Any]:
