@@ -159,23 +159,20 @@ class RewardModel:
             opened: RewardModel = path.value
             return opened
         if (folder := ensemble_folder(str(path))) is not None:
-            return cls._load_ensemble(
-                path, folder, given, trust_remote_code=trust_remote_code, check=not allow_mismatch
-            )
+            return cls._load_ensemble(path, folder, given, trust=trust_remote_code, check=not allow_mismatch)
         backbone = open_backbone(
             str(path), trust_remote_code=trust_remote_code, choice=choice, check_files=not allow_mismatch
         )
         sidecar = Sidecar.load(backbone.folder) if backbone.folder else None
         if sidecar is not None and (template is not None or max_length is not None):
             raise own_contract(path)
-        place = {"device": device, "dtype": dtype}
         if sidecar is None:
             contract = settled_contract(str(path), backbone, template, max_length)
-            model = cls.build(backbone, contract, **place)
+            model = cls.build(backbone, contract, device=device, dtype=dtype)
             model.sidecar = replace(model.sidecar, normalizer=backbone.origin.normalizer)
             model.understood = describe_inferred(backbone, contract)
         else:
-            model = cls.build(backbone, sidecar.contract, **place)
+            model = cls.build(backbone, sidecar.contract, device=device, dtype=dtype)
             model._take_over(sidecar, backbone.folder, allow_mismatch=allow_mismatch)
         model.network.eval()
         model.notes = backbone.notes
@@ -183,7 +180,7 @@ class RewardModel:
 
     @classmethod
     def _load_ensemble(
-        cls, path: str | Path, folder: Path, given: Mapping[str, Any], *, trust_remote_code: bool, check: bool
+        cls, path: str | Path, folder: Path, given: Mapping[str, Any], *, trust: bool, check: bool
     ) -> "RewardModel":
         """Open an ensemble: its members as `load` does, and the probes of what they come to."""
         if given["template"] is not None or given["max_length"] is not None:
@@ -191,7 +188,7 @@ class RewardModel:
         place = {"device": given["device"], "dtype": given["dtype"]}
         opened = open_ensemble(
             folder,
-            load=lambda one: cls.load(one, **place, allow_mismatch=not check, trust_remote_code=trust_remote_code),
+            load=lambda one: cls.load(one, **place, allow_mismatch=not check, trust_remote_code=trust),
             build=lambda backbone, contract: cls.build(backbone, contract, **place),
             check=check,
         )

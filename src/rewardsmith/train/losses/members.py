@@ -11,7 +11,7 @@ from torch import Tensor
 from rewardsmith.errors import UsageError
 from rewardsmith.train.losses.loss import Annotations, Loss
 
-Values = Callable[..., Float[Tensor, " U"]]
+OneLoss = Callable[..., Float[Tensor, " U"]]
 
 
 def of_members(loss: Loss, name: str, count: int) -> Loss:
@@ -36,7 +36,7 @@ def of_members(loss: Loss, name: str, count: int) -> Loss:
     )
 
 
-def mean_over_members(values: Values, outputs: Float[Tensor, "R O"], labels: Annotations) -> Float[Tensor, " C"]:
+def mean_over_members(values: OneLoss, outputs: Float[Tensor, "R O"], labels: Annotations) -> Float[Tensor, " C"]:
     """The mean over members of the loss of each, times how often its sample holds the comparison.
 
     `labels.resample` is Poisson with mean 1 by prompt (Oza & Russell 2001), the online form of the bootstrap. Linear heads
