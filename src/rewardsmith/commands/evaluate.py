@@ -115,6 +115,7 @@ class Result:
         """The figures a person asks for first."""
         from rewardsmith.pipelines.benchmark.result import benchmark_lines
         from rewardsmith.pipelines.calibrate.words import judged_lines
+        from rewardsmith.pipelines.judged_columns import column_lines
         from rewardsmith.report.figures import table
         from rewardsmith.scoring.left_out import left_out_from
 
@@ -122,7 +123,7 @@ class Result:
         benchmark = summary.get("benchmark")
         own = benchmark_lines(benchmark) if benchmark else ()
         account, held = (left_out_from(summary.get(f"left_out{part}")) for part in ("", "_validation"))
-        lines = [*own, *table(summary), *judged_lines(summary), *overlap_line(summary)]
+        lines = [*own, *table(summary), *column_lines(summary), *judged_lines(summary), *overlap_line(summary)]
         lines += [*account.lines(), *held.lines("validation data")]
         return "\n".join(lines)
 
@@ -181,12 +182,14 @@ def on_benchmark(config: Config, model: "RewardModel", progress: Progress) -> "t
 def on_preferences(config: Config, model: "RewardModel", progress: Progress) -> "tuple[Evaluation, int]":
     """The evaluation on preference data, and how many rows could not be read."""
     from rewardsmith.pipelines.evaluate import evaluate_records
+    from rewardsmith.pipelines.judged_columns import with_columns
 
     if config.calibrated:
         from rewardsmith.pipelines.score.calibrated import calibration_of
 
         calibration_of(model, config.model)  # refused before anything is scored
-    records, split, read = chosen_records(config, progress)
+    judged, split, read = chosen_records(config, progress)
+    records = follow_attribute(judged, config.attribute)
     quarantined = read["unreadable"].count
     validation, read_for_validation = validation_records(config, progress)
     evaluation = evaluate_records(
@@ -199,6 +202,7 @@ def on_preferences(config: Config, model: "RewardModel", progress: Progress) -> 
         source=", ".join(config.sources),
         progress=progress,
     )
+    evaluation = with_columns(evaluation, model, judged)
     return with_calibration(model, evaluation) if config.calibrated else evaluation, quarantined
 
 
@@ -268,15 +272,15 @@ def rows_read(rows: int, quarantined: Sequence[Quarantined]) -> "LeftOut":
     return account
 
 
-def chosen_records(config: Config, progress: Progress) -> "tuple[list[Record], str, LeftOut]":
-    """The records to evaluate on, the name of their split, and the rows that were read for them.
+def chosen_records(config: Config, progress: Progress) -> "tuple[Sequence[Record], str, LeftOut]":
+    """The records to evaluate on with all that is judged of them, the name of their split, and the rows that were read.
 
     DataError where nothing is said about the attribute to judge by.
     """
     records, name, read = split_records(config, progress)
     if problem := missing_attribute(config.attribute, attributes_of(records)):
         raise DataError(problem)
-    return follow_attribute(records, config.attribute), name, read
+    return records, name, read
 
 
 def split_records(config: Config, progress: Progress) -> "tuple[Sequence[Record], str, LeftOut]":

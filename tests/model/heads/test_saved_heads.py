@@ -162,6 +162,7 @@ def test_from_training_to_scored_rows(tmp_path, monkeypatch):
     stored = json.loads((run / "model" / "reward.json").read_text())
     assert stored["head"] == {"name": "odin", "columns": ["length"], "options": {}}
     assert rs.verify(run).holds
+    assert "gives the columns length of the head `odin`" in (run / "model" / "README.md").read_text()
     rows = tmp_path / "rows.jsonl"
     rows.write_text(json.dumps({"prompt": "Which?", "chosen": TEXTS[0], "rejected": TEXTS[1]}) + "\n")
     rs.score(str(run), str(rows), tmp_path / "out.jsonl")

@@ -360,6 +360,7 @@ def evaluate_and_report(
     """
     from rewardsmith.pipelines.diagnose.pipeline import diagnose
     from rewardsmith.pipelines.evaluate import evaluate_records, score_all
+    from rewardsmith.pipelines.judged_columns import with_columns
     from rewardsmith.scoring.left_out import LeftOut
 
     name = "test" if splits.test else "validation"
@@ -383,6 +384,7 @@ def evaluate_and_report(
         progress=progress,
         team=team,
     )
+    evaluation = with_columns(evaluation, model, splits.judged.get(name, ()))
     evaluation.save(config.output)
     summary["eval"] = evaluation.headline()
     write_json(config.output / "train.json", summary)

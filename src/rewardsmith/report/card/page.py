@@ -184,6 +184,7 @@ def words(card: ModelCard, lang: Language) -> dict[str, Any]:
         "offset": card.sidecar.offset,
         "code": code_of(card.sidecar),
         "readout": card.sidecar.readout,
+        "head": card.sidecar.head,
         **figures(card, texts, lang),
         **judgement(card, texts, lang),
         "effects": effects_found(card.audit, lang),
