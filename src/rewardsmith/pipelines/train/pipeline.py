@@ -384,8 +384,7 @@ def evaluate_and_report(
         progress=progress,
         team=team,
     )
-    evaluation = with_columns(evaluation, model, splits.judged.get(name, ()))
-    evaluation.save(config.output)
+    with_columns(evaluation, model, splits.judged.get(name, ())).save(config.output)
     summary["eval"] = evaluation.headline()
     write_json(config.output / "train.json", summary)
     verdict = diagnose(config.output, overwrite=True, running=True)
