@@ -51,13 +51,17 @@ def judge_columns(model: "RewardModel", records: Sequence[Record]) -> dict[str, 
     found = list(zip(chosen, model.outputs(chosen), strict=True))
     told: dict[str, dict[str, Any]] = {}
     for name, (attribute, sign) in about.items():
-        compared = any(c.attribute == attribute for record in chosen for c in record.comparisons)
-        pairs = [pair for record, values in found for pair in pairs_of(record, values, name, attribute, sign, compared)]
-        if pairs:
+        if pairs := pairs_in(found, name, attribute, sign):
             told[name] = {"attribute": attribute, **share_of(pairs, "accuracy", "comparisons")}
             if name in ABOUT:
                 told[name]["sign"] = signs_of(found, name, attribute)
     return told
+
+
+def pairs_in(found: Sequence[tuple[Record, "Outputs"]], name: str, attribute: str, sign: float) -> list[Judged]:
+    """All pairs that tell about a column."""
+    compared = any(c.attribute == attribute for record, _ in found for c in record.comparisons)
+    return [pair for record, values in found for pair in pairs_of(record, values, name, attribute, sign, compared)]
 
 
 def judged_attributes(record: Record) -> set[str]:
