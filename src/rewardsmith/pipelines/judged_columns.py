@@ -31,7 +31,7 @@ def with_columns(evaluation: "Evaluation", model: "RewardModel", records: Sequen
     return replace(evaluation, summary={**evaluation.summary, "columns": found}) if found else evaluation
 
 
-class Judged(NamedTuple):
+class JudgedPair(NamedTuple):
     """A pair of a record: how far the column prefers the first response, which the data prefer, and the record's prompt."""
 
     lead: float
@@ -58,7 +58,7 @@ def judge_columns(model: "RewardModel", records: Sequence[Record]) -> dict[str, 
     return told
 
 
-def pairs_in(found: Sequence[tuple[Record, "Outputs"]], name: str, attribute: str, sign: float) -> list[Judged]:
+def pairs_in(found: Sequence[tuple[Record, "Outputs"]], name: str, attribute: str, sign: float) -> list[JudgedPair]:
     """All pairs that tell about a column."""
     compared = any(c.attribute == attribute for record, _ in found for c in record.comparisons)
     return [pair for record, values in found for pair in pairs_of(record, values, name, attribute, sign, compared)]
@@ -81,7 +81,7 @@ def scorable(model: "RewardModel", record: Record) -> bool:
 
 def pairs_of(
     record: Record, values: "Outputs", name: str, attribute: str, sign: float, compared: bool
-) -> Iterator[Judged]:
+) -> Iterator[JudgedPair]:
     """The pairs of a record in which one response is preferred."""
     column = sign * values.columns[name]
     if compared:
@@ -89,7 +89,7 @@ def pairs_of(
     else:
         said = list(rated_pairs(record.ratings.get(attribute, ())))
     for c in said:
-        yield Judged(float(column[c.i] - column[c.j]), c.weight, record.prompt_id)
+        yield JudgedPair(float(column[c.i] - column[c.j]), c.weight, record.prompt_id)
 
 
 def rated_pairs(ratings: Sequence[float | None]) -> Iterator[Comparison]:
@@ -103,7 +103,7 @@ def rated_pairs(ratings: Sequence[float | None]) -> Iterator[Comparison]:
 def signs_of(found: Sequence[tuple[Record, "Outputs"]], name: str, attribute: str) -> dict[str, Any] | None:
     """Whether a cost is below 0 where the response is safe; None where no response is labelled."""
     sides = [
-        Judged(float(column if label < 1 else -column), 1.0, record.prompt_id)
+        JudgedPair(float(column if label < 1 else -column), 1.0, record.prompt_id)
         for record, values in found
         for column, label in zip(values.columns[name], record.ratings.get(attribute, ()), strict=False)
         if label is not None
@@ -111,7 +111,7 @@ def signs_of(found: Sequence[tuple[Record, "Outputs"]], name: str, attribute: st
     return share_of(sides, "share", "responses") if sides else None
 
 
-def share_of(pairs: Sequence[Judged], name: str, count: str) -> dict[str, Any]:
+def share_of(pairs: Sequence[JudgedPair], name: str, count: str) -> dict[str, Any]:
     """How often the lead is positive, half of it where it is 0, with its interval by prompt."""
     prompts: dict[str, int] = {}
     cluster = np.array([prompts.setdefault(pair.prompt, len(prompts)) for pair in pairs])
