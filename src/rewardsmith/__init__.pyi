@@ -27,6 +27,7 @@ from rewardsmith.pipelines.train.config import Lora
 from rewardsmith.pipelines.train.head import HeadSettings
 from rewardsmith.pipelines.train.loss import LossSettings
 from rewardsmith.pipelines.train.members import MembersSettings
+from rewardsmith.pipelines.train.noise import NoiseSettings
 from rewardsmith.pipelines.train.pipeline import Result as TrainResult
 from rewardsmith.pipelines.verify import Verification
 from rewardsmith.progress import SILENT as SILENT
@@ -149,6 +150,21 @@ class _HeadSettingsFields(TypedDict, total=False):
     """quantile: number of quantiles (default: 9)."""
     latent: int | None
     """inform: dimensions of the bottleneck (default: 32)."""
+
+class _NoiseSettingsFields(TypedDict, total=False):
+    """How wrong labels in the training data are resisted."""
+
+    name: Literal["none", "crm"]
+    """Training against wrong labels: none, or crm (collaborative reward modelling: two models, each trains on the
+    comparisons that the other fits best, and the better one on validation is saved; twice the memory, three
+    times the time)."""
+    rate: float | None
+    """crm: share of each step's comparisons that is filtered out in the end, about that of wrong labels (default:
+    0.3)."""
+    ramp: float | None
+    """crm: fraction of the run over which that share is reached, from 0 (default: 0.3)."""
+    curriculum: int | None
+    """crm: 1 to order every epoch but the first from easy records to hard ones, 0 to shuffle (default: 0)."""
 
 class _MembersSettingsFields(TypedDict, total=False):
     """How many members an ensemble has, and what each is."""
@@ -582,9 +598,13 @@ def train(
     frac: float = 1.0,
     loss: LossSettings | _LossSettingsFields | str = ...,
     head: HeadSettings | _HeadSettingsFields | str = ...,
+    noise: NoiseSettings | _NoiseSettingsFields | str = ...,
     head_start: Literal["random", "probe"] = "random",
     members: MembersSettings | _MembersSettingsFields | str = ...,
     bootstrap: bool = False,
+    augment: Literal["other-prompt", "edit", "cut", "other-response"]
+    | Sequence[Literal["other-prompt", "edit", "cut", "other-response"]] = (),
+    augment_weight: float = 0.5,
     merge_prompts: bool = False,
     layers: int | None = None,
     question: str | None = None,
@@ -697,6 +717,14 @@ def train(
             verbosity=-0.2 (default: fitted on the validation comparisons of --attribute, else equal).
         head.levels: quantile: number of quantiles (default: 9).
         head.latent: inform: dimensions of the bottleneck (default: 32).
+        noise: Training against wrong labels: none, or crm (collaborative reward modelling: two models, each trains
+            on the comparisons that the other fits best, and the better one on validation is saved; twice the
+            memory, three times the time).
+        noise.rate: crm: share of each step's comparisons that is filtered out in the end, about that of wrong
+            labels (default: 0.3).
+        noise.ramp: crm: fraction of the run over which that share is reached, from 0 (default: 0.3).
+        noise.curriculum: crm: 1 to order every epoch but the first from easy records to hard ones, 0 to shuffle
+            (default: 0).
         head_start: Initialisation of a new head: random, or probe (a linear probe: the head is first fitted on the
             features of the untrained model).
         members: Number of members to train as an ensemble, each with its own seed; their disagreement is stored
@@ -705,6 +733,9 @@ def train(
             models) (default: heads with --freeze-layers -1, lora with --lora.r, else runs).
         bootstrap: Train on a bootstrap sample of the prompts, drawn with --seed; with --members each member on its
             own (heads are in any case).
+        augment: Add training comparisons whose label is known: other-prompt and edit (ties), cut and other-response
+            (a response made worse); repeat the flag for several.
+        augment_weight: With --augment: weight of an added comparison, that of one from the data being 1.
         merge_prompts: Join rows with the same prompt into one ranking, so that each text is processed once.
         layers: Keep only the first N layers of the model.
         question: Question appended to every response, for example "How good is this answer?"; a new head reads the

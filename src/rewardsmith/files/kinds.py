@@ -110,7 +110,8 @@ RUN = Kind(
     f"""
     settings.json manifest.json config.yaml metrics.jsonl train.json ended.json
     adapter/adapter_config.json adapter/adapter_model.safetensors {EVALUATED} {AUDITED} {CURVED} {REPORT} track/**
-    data/quarantine.jsonl data/refused.jsonl data/data.json data/prepare.json data/quality.json
+    data/quarantine.jsonl data/refused.jsonl data/data.json data/augmented.jsonl data/prepare.json data/quality.json
+    peer/metrics.jsonl {below("peer/checkpoints/step-*", CHECKPOINT)} {below("peer/checkpoints/best", CHECKPOINT)}
     {below("checkpoints/step-*", CHECKPOINT)} {below("checkpoints/best", CHECKPOINT)} {below("model", MODEL)}
     """,
 )

@@ -75,6 +75,7 @@ GUIDES: Mapping[str, Guide] = {
                 *("loss.length_weight", "loss.orthogonal_weight", "loss.sign_weight", "loss.kl_weight"),
                 *("loss.lm", "loss.lm_share", "loss.grm_sft", "loss.grm_dpo", "loss.grm_beta"),
             ),
+            "Wrong labels": ("augment", "augment_weight", "noise", "noise.rate", "noise.ramp", "noise.curriculum"),
             SPEED: (
                 *("device", "dtype", "tokens_per_microbatch", "gradient_checkpointing", "activation_offload"),
                 *("parallel", "deepspeed_config", "threads"),

@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from signal import Signals
 from typing import Any
@@ -98,13 +99,15 @@ class FitState:
 
 @dataclass(frozen=True)
 class FitResult:
-    """What training came to: `head` says how the head was fitted, `equal` what the loss is at equal rewards."""
+    """What training came to: `head` says how the head was fitted, `equal` what the loss is at equal rewards, `peer` how a
+    second network did that trained beside."""
 
     state: FitState
     total_steps: int
     resumed_from: int | None
     head: ProbeFigures | None = None
     equal: float | None = None
+    peer: Mapping[str, Any] | None = None
 
 
 class Fit:
@@ -144,6 +147,7 @@ class Fit:
         self.state = FitState()
         self.head: ProbeFigures | None = None
         self.note: Callable[[str], None] = SILENT.note
+        self.kept: dict[str, Any] = {}  # what a loop built on this one has to find again after a resume
 
     def run(self, *, resuming: bool = False, progress: Progress = SILENT) -> FitResult:
         """Train to the end (or early stop), leave the best weights in the network, and tell how it went.
@@ -207,11 +211,14 @@ class Fit:
         if self.state.stopped_early:
             return
         for epoch in range(self.state.step // self.per_epoch, self.settings.epochs):
-            steps = steps_of_epoch(self.train, epoch=epoch, seed=self.settings.seed, batch=self.settings.batch)
-            for indices in steps[self.state.step - epoch * self.per_epoch :]:
+            for indices in islice(self._steps(epoch), self.state.step - epoch * self.per_epoch, None):
                 if self.state.step == self.total:
                     return
                 yield epoch, indices
+
+    def _steps(self, epoch: int) -> Iterator[list[int]]:
+        """The example indices of each step of an epoch."""
+        yield from steps_of_epoch(self.train, epoch=epoch, seed=self.settings.seed, batch=self.settings.batch)
 
     def _one_step(self, epoch: int, examples: Sequence[Example], task: Task) -> None:
         started = time.perf_counter()
@@ -300,7 +307,8 @@ class Fit:
             state.stopped_early = 0 < self.settings.patience <= state.without_gain
 
     def _checkpoint(self) -> None:
-        state = {**asdict(self.state), "fingerprint": self.fingerprint, "scaler": self.scaler.state_dict()}
+        beside = {"fingerprint": self.fingerprint, "scaler": self.scaler.state_dict()}
+        state = {**asdict(self.state), **beside, **({"kept": self.kept} if self.kept else {})}
         folder = resume.folder_of_step(self.checkpoints, self.state.step)
         resume.save_checkpoint(folder, self.network, self.optimizer, state, team=self.team)
         if self.team.leads:
@@ -311,9 +319,9 @@ class Fit:
             self._checkpoint()
         raise Interrupted(number, f"stopped after step {self.state.step} by {Signals(number).name}")
 
-    def _restore(self) -> int | None:
-        """Go on from the last checkpoint; the step that it was written after, None where there is none."""
-        restored = resume.restore(self.checkpoints, self.network, self.optimizer, self.note)
+    def _restore(self, step: int | None = None) -> int | None:
+        """Go on from the last checkpoint, or from that of a step; the step it was written after, None for none."""
+        restored = resume.restore(self.checkpoints, self.network, self.optimizer, self.note, step=step)
         if restored is None:
             resume.refuse_lost(self.checkpoints, self.metrics, first=min(self.settings.eval_every, self.total))
             if self.team.leads:
@@ -323,6 +331,7 @@ class Fit:
             return None
         state = resume.since_the_start(restored.state, self.metrics)
         refuse_changes(state.pop("fingerprint"), self.fingerprint)
+        self.kept = state.pop("kept", self.kept)
         if scaler := state.pop("scaler"):
             self.scaler.load_state_dict(scaler)
         # JSON has no infinity: a run without a validation pass so far stores null.

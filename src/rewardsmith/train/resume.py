@@ -200,13 +200,17 @@ def restore(
     network: RewardNetwork,
     optimizer: torch.optim.Optimizer,
     note: Callable[[str], None] = lambda text: None,
+    *,
+    step: int | None = None,
 ) -> Restored | None:
-    """Load the newest whole checkpoint under `folder` into network and optimizer; None where there is none at all.
+    """Load the newest whole checkpoint under `folder`, or that of a `step`, into network and optimizer; None where there is
+    none at all.
 
-    Damaged ones are passed over with a note; TrainingError where all are damaged.
+    Damaged ones are passed over with a note; TrainingError where all are damaged, or that of the step is missing.
     """
     damaged = []
-    for path in sorted(folder.glob("step-*"), reverse=True):
+    found_there = sorted(folder.glob("step-*"), reverse=True) if step is None else [folder_of_step(folder, step)]
+    for path in found_there:
         if faults := checkpoint_faults(path):
             damaged.append(f"{path.name} is damaged: {listed(faults)}")
             note(f"{path} is damaged: {listed(faults)}; it was skipped")

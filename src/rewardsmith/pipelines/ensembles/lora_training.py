@@ -8,8 +8,9 @@ from rewardsmith.files import claimed, write_json
 from rewardsmith.files.kinds import RUN
 from rewardsmith.files.reading import read_object
 from rewardsmith.pipelines.train.config import Config
+from rewardsmith.pipelines.train.fitting import fit
 from rewardsmith.pipelines.train.frozen_cache import cached_outputs
-from rewardsmith.pipelines.train.pipeline import as_before, check_run, encode_splits, fit, fit_settings
+from rewardsmith.pipelines.train.pipeline import as_before, augmented_data, check_run, encode_splits, fit_settings
 from rewardsmith.pipelines.train.run_folder import (
     begin_run,
     fingerprint_of,
@@ -81,7 +82,9 @@ def train_set(
 
     start = ready_model(member, member_view(member, opened))
     model = start.model
-    encoded = encoded or encode_splits(replace(member, frac=1.0), splits, model, None, progress)
+    if encoded is None:
+        made = augmented_data(member, splits, progress)
+        encoded = encode_splits(replace(member, frac=1.0), splits, made, model, None, progress)
     chosen = take_share(encoded[0].examples, member.frac, seed=member.seed)
     train, validation = sampled(member, replace(encoded[0], examples=chosen), progress), encoded[1]
     parameters = count_parameters(model.network)
@@ -93,7 +96,7 @@ def train_set(
         telling_why(member.output, lr=settings.lr, parameters=parameters.all),
         cached_outputs(start, train, validation, settings, progress, ALONE),
     ):
-        fitted = fit(member, settings, model, train, validation, fingerprint, ALONE, progress)
+        fitted = fit(member, settings, start, train, validation, fingerprint, ALONE, progress)
     model.network.autocast = None
     model.network.eval()
     assert model.adapter is not None

@@ -11,9 +11,11 @@ from rewardsmith.errors import MissingExtraError, UsageError
 from rewardsmith.launch.installation import install_command
 from rewardsmith.model.loading.locating import check_name
 from rewardsmith.pipelines.publish.hub_names import check_hub_name
-from rewardsmith.pipelines.train.head import SCALAR, HeadSettings, loss_for
+from rewardsmith.pipelines.train.augment import AugmentKind
+from rewardsmith.pipelines.train.head import BY_ATTRIBUTE, SCALAR, HeadSettings, loss_for
 from rewardsmith.pipelines.train.loss import LossSettings
 from rewardsmith.pipelines.train.members import MembersSettings, refuse_members
+from rewardsmith.pipelines.train.noise import NoiseSettings, refuse_with_noise
 from rewardsmith.settings.hardware import DtypeName, check_device
 from rewardsmith.track.trackers import check_settings
 from rewardsmith.train.engines.deepspeed_config import zero_settings
@@ -112,6 +114,7 @@ class Config:
     """Fraction of the training records to use, above 0 and at most 1."""
     loss: LossSettings = LossSettings()  # noqa: RUF009 - frozen, as Lora above
     head: HeadSettings = HeadSettings()  # noqa: RUF009 - frozen, as Lora above
+    noise: NoiseSettings = NoiseSettings()  # noqa: RUF009 - frozen, as Lora above
     head_start: Literal["random", "probe"] = "random"
     """Initialisation of a new head: random, or probe (a linear probe: the head is first fitted on the features of the
     untrained model)."""
@@ -119,6 +122,11 @@ class Config:
     bootstrap: bool = False
     """Train on a bootstrap sample of the prompts, drawn with --seed; with --members each member on its own (heads are in
     any case)."""
+    augment: tuple[AugmentKind, ...] = ()
+    """Add training comparisons whose label is known: other-prompt and edit (ties), cut and
+    other-response (a response made worse); repeat the flag for several."""
+    augment_weight: float = 0.5
+    """With --augment: weight of an added comparison, that of one from the data being 1."""
     merge_prompts: bool = False
     """Join rows with the same prompt into one ranking, so that each text is processed once."""
     layers: int | None = None
@@ -256,6 +264,8 @@ class Config:
             raise UsageError("--layers truncates a pretrained model; use --n-layer to set the size of tiny")
         check_settings(self.track, project=self.track_project, run_name=self.run_name, uri=self.track_uri)
         refuse_adapter_settings(self)
+        refuse_with_noise(self.noise, head_start=self.head_start, members=self.members.count, parallel=self.parallel)
+        refuse_by_attribute(self)
 
 
 def refuse_numbers(config: Config) -> None:
@@ -275,10 +285,20 @@ def refuse_numbers(config: Config) -> None:
     refuse_rate_and_seed(config)
 
 
+def refuse_by_attribute(config: Config) -> None:
+    """UsageError where one label a comparison is made or filtered, and the head learns from several."""
+    given = {"--noise": config.noise.resists, "--augment": bool(config.augment)}
+    flags = [flag for flag, is_given in given.items() if is_given]
+    if flags and config.head.name in BY_ATTRIBUTE:
+        raise UsageError(f"{', '.join(flags)}: one label per comparison, but --head {config.head.name} learns several")
+
+
 def refuse_rate_and_seed(config: Config) -> None:
     """UsageError for a learning rate or a seed that makes no sense."""
     if config.lr is not None and not 0 < config.lr < float("inf"):
         raise UsageError(f"--lr {config.lr}: expected a number above 0")
+    if not 0 < config.augment_weight < float("inf"):
+        raise UsageError(f"--augment-weight {config.augment_weight}: expected a number above 0")
     if config.seed >= 2**63:
         raise UsageError(f"--seed {config.seed}: expected a number below 2^63")
 

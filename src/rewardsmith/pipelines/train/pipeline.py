@@ -14,13 +14,16 @@ from rewardsmith.files.kinds import RUN
 from rewardsmith.pipelines.publish import card, push
 from rewardsmith.pipelines.publish.hub_names import origin_of
 from rewardsmith.pipelines.run_data import identity_of
+from rewardsmith.pipelines.train.augment import AugmentKind, augmented
 from rewardsmith.pipelines.train.config import Config, check_engine
+from rewardsmith.pipelines.train.fitting import fit, refuse_peer
 from rewardsmith.pipelines.train.frozen_cache import cached_outputs, done_in_words, heads_in_words
 from rewardsmith.pipelines.train.head import attribute_plan, keep_outputs
 from rewardsmith.pipelines.train.loss import ON_RATINGS, check_labels
 from rewardsmith.pipelines.train.run_folder import (
     begin_run,
     fingerprint_of,
+    save_augmented,
     save_settings,
     seal_run,
     stored_settings,
@@ -40,7 +43,6 @@ from rewardsmith.records import Record
 from rewardsmith.scoring.contract import contract_in_short
 from rewardsmith.track.following import following
 from rewardsmith.track.trackers import Job, require
-from rewardsmith.train.engines.deepspeed_config import zero_settings
 
 if TYPE_CHECKING:
     from rewardsmith.model.heads.attributes import AttributePlan
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
     from rewardsmith.pipelines.evaluate import Scored
     from rewardsmith.scoring.left_out import LeftOut
     from rewardsmith.train.examples import Encoding
-    from rewardsmith.train.loop import FitResult, FitSettings, FitState
+    from rewardsmith.train.loop import FitSettings, FitState
 
 
 PEAKS = {"peak_process_bytes": "memory of the process", "peak_gpu_bytes": "GPU memory"}
@@ -128,26 +130,27 @@ def run_together(config: Config, team: "Team", device: str, progress: Progress) 
     plan = attribute_plan(config.head, config.attribute, splits, progress)
     start = open_model(config, device=device, date=team.from_lead(lambda: start_date(config)), plan=plan)
     model = start.model
+    refuse_peer(config, start)
     for sentence in start.summary():
         progress.note(sentence)
     parameters = count_parameters(model.network)
     begin_peak_memory(model.network.device)
-    train, validation = encode_splits(config, splits, model, plan, progress)
+    made = augmented_data(config, splits, progress)
+    train, validation = encode_splits(config, splits, made, model, plan, progress)
     train = sampled(config, train, progress)
-    told = {"left_out": train.left_out.to_json(), "left_out_validation": validation.left_out.to_json()}
-    told |= {"scored_as": contract_in_short(model.contract)}
     settings = fit_settings(config, start, train, team, progress)
     fingerprint = fingerprint_of(config, settings, model, train, splits)
     team.agree(fingerprint)
     if team.leads:
         begin_run(config, fingerprint, processes=team.size, progress=progress)
         save_settings(config, splits, train, validation)
+        save_augmented(config, made)
     with following(tracking_jobs(config) if team.leads else [], progress):
         with (
             telling_why(config.output if team.leads else None, lr=settings.lr, parameters=parameters.all),
             cached_outputs(start, train, validation, settings, progress, team),
         ):
-            fitted = fit(config, settings, model, train, validation, fingerprint, team, progress)
+            fitted = fit(config, settings, start, train, validation, fingerprint, team, progress)
         model = trained_model(config, start, fitted.state, team, plan)
         keep_outputs(config.head.name, model, fitted, validation.examples, team, progress)
         held = finish_model(config, model, splits, team, progress)
@@ -155,7 +158,7 @@ def run_together(config: Config, team: "Team", device: str, progress: Progress) 
         summary = summarize_run(
             config, settings, model, train, fitted, parameters, dtype=precision, processes=team.size
         )
-        summary |= told
+        summary |= data_in_summary(train, validation, made) | {"scored_as": contract_in_short(model.contract)}
         if team.leads:
             write_json(config.output / "train.json", summary)
         result = Result(summary, "")
@@ -211,8 +214,34 @@ def as_before(config: Config) -> Config:
     )
 
 
+def data_in_summary(
+    train: "Encoding", validation: "Encoding", made: Mapping[AugmentKind, Sequence[Record]]
+) -> dict[str, Any]:
+    """What of the data was not used whole, and how much was added to it."""
+    return {
+        "left_out": train.left_out.to_json(),
+        "left_out_validation": validation.left_out.to_json(),
+        **({"augmented": {kind: len(records) for kind, records in made.items()}} if made else {}),
+    }
+
+
+def augmented_data(config: Config, splits: Splits, progress: Progress) -> dict[AugmentKind, list[Record]]:
+    """The comparisons that --augment adds to training, by kind; how many is noted."""
+    if not config.augment:
+        return {}
+    made = augmented(splits.train, config.augment, weight=config.augment_weight, seed=config.seed)
+    counts = ", ".join(f"{kind} {len(records)}" for kind, records in made.items())
+    progress.note(f"{sum(map(len, made.values()))} synthetic comparisons added to the training data: {counts}")
+    return made
+
+
 def encode_splits(
-    config: Config, splits: Splits, model: "RewardModel", plan: "AttributePlan | None", progress: Progress
+    config: Config,
+    splits: Splits,
+    made: Mapping[AugmentKind, Sequence[Record]],
+    model: "RewardModel",
+    plan: "AttributePlan | None",
+    progress: Progress,
 ) -> "tuple[Encoding, Encoding]":
     """Training and validation records as examples; what of them is not used whole is noted."""
     from rewardsmith.train.examples import encode_examples, take_share
@@ -221,8 +250,9 @@ def encode_splits(
     share, loss = model.network.packed, choose(config.loss.name, config.loss.options, members=config.stepped_heads)
     rated = config.loss.name in ON_RATINGS
     records = [splits.judged.get(name) or getattr(splits, name) for name in ("train", "validation")]
+    added = [record for some in made.values() for record in some]
     encoder = model.encoder if loss.text is None else model.answering
-    train = encode_examples(records[0], encoder, share=share, progress=progress, rated=rated, plan=plan)
+    train = encode_examples([*records[0], *added], encoder, share=share, progress=progress, rated=rated, plan=plan)
     validation = encode_examples(records[1], encoder, share=share, rated=rated, plan=plan)
     for encoding, name in ((train, "train"), (validation, "validation")):
         encoding.left_out.read(*splits.read.get(name, (0, ())))
@@ -267,33 +297,6 @@ def fit_settings(config: Config, start: Start, train: "Encoding", team: "Team", 
         heads=config.fitted_heads,
         members=config.stepped_heads,
     )
-
-
-def fit(
-    config: Config,
-    settings: "FitSettings",
-    model: "RewardModel",
-    train: "Encoding",
-    validation: "Encoding",
-    fingerprint: Mapping[str, Any],
-    team: "Team",
-    progress: Progress,
-) -> "FitResult":
-    """Run the loop in the run folder."""
-    from rewardsmith.train.loop import Fit
-
-    trainer = Fit(
-        model.network,
-        settings,
-        train=train.examples,
-        validation=validation.examples,
-        folder=config.output,
-        fingerprint=fingerprint,
-        team=team,
-        parallel=config.engine,
-        zero=zero_settings(config.deepspeed_config) if config.engine == "deepspeed" else None,
-    )
-    return trainer.run(resuming=config.resume, progress=progress)
 
 
 def trained_model(

@@ -3,7 +3,7 @@
 import contextlib
 import datetime
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,8 +25,10 @@ from rewardsmith.files.kinds import RUN
 from rewardsmith.files.manifest import MANIFEST, files_of, seal
 from rewardsmith.files.reading import WRITE_AGAIN, read_object, refuse_types, taking_from
 from rewardsmith.pipelines.publish import card
+from rewardsmith.pipelines.train.augment import AugmentKind
 from rewardsmith.pipelines.train.config import Config
 from rewardsmith.progress import Progress
+from rewardsmith.records import Record
 from rewardsmith.settings.in_memory import InMemory
 
 if TYPE_CHECKING:
@@ -185,6 +187,15 @@ def save_settings(config: Config, splits: Splits, train: "Encoding", validation:
     )
 
 
+def save_augmented(config: Config, made: Mapping[AugmentKind, Sequence[Record]]) -> None:
+    """`data/augmented.jsonl`: the synthetic comparisons that are trained on, each marked in `fields`."""
+    from rewardsmith.data.formats.native import to_row
+
+    if made:
+        rows = (to_row(record) for records in made.values() for record in records)
+        write_jsonl(config.output / "data" / "augmented.jsonl", rows)
+
+
 def fingerprint_of(
     config: Config, settings: "FitSettings", model: "RewardModel", train: "Encoding", splits: Splits
 ) -> dict[str, Any]:
@@ -200,6 +211,8 @@ def fingerprint_of(
     return {
         **resolved,
         "model": config.model,
+        "augment": [*config.augment, config.augment_weight] if config.augment else None,
+        "noise": asdict(config.noise) if config.noise.resists else None,
         "layers": config.layers,
         "freeze_layers": config.freeze_layers,
         "readout": None if (readout := model.network.readout) is None else readout.told(),
@@ -298,5 +311,6 @@ def summarize_run(
         "lr": settings.lr,
         "batch": settings.batch,
         "heads": heads_told(max(settings.heads, settings.members), fitted),
+        "noise": None if fitted.peer is None else {"method": config.noise.name, **fitted.peer},
         "eval": None,
     }
