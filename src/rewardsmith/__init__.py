@@ -31,6 +31,7 @@ PUBLIC: dict[str, str] = {
     "SILENT": "rewardsmith.progress:SILENT",
     "TrainingError": "rewardsmith.errors:TrainingError",
     "UsageError": "rewardsmith.errors:UsageError",
+    "VerifiableReward": "rewardsmith.verifiable.reward:VerifiableReward",
     "audit": "rewardsmith.api:audit",
     "compare": "rewardsmith.api:compare",
     "compute_reward": "rewardsmith.api:compute_reward",

@@ -36,6 +36,7 @@ from rewardsmith.records import Comparison as Comparison
 from rewardsmith.records import Message as Message
 from rewardsmith.records import Record as Record
 from rewardsmith.records import Response as Response
+from rewardsmith.verifiable.reward import VerifiableReward as VerifiableReward
 
 __version__: str
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "RewardsmithError",
     "TrainingError",
     "UsageError",
+    "VerifiableReward",
     "__version__",
     "audit",
     "compare",
@@ -502,7 +504,8 @@ def score(
     Without `output`, returns each row with its `rewards`, as the lines of the file would be, in the order of the source.
 
     Options:
-        model: Reward model: a folder, a run folder, or a Hub name.
+        model: Reward model: a folder, a run folder, or a Hub name; or a rewards file (YAML, kind: verifiable) with
+            checks of responses.
         source: File, folder or synthetic:N to score.
         output: Output file in JSON Lines: each input row with its `rewards`, one per response, in the order of the
             row.
@@ -555,7 +558,8 @@ def score(
     Without `output`, returns each row with its `rewards`, as the lines of the file would be, in the order of the source.
 
     Options:
-        model: Reward model: a folder, a run folder, or a Hub name.
+        model: Reward model: a folder, a run folder, or a Hub name; or a rewards file (YAML, kind: verifiable) with
+            checks of responses.
         source: File, folder or synthetic:N to score.
         output: Output file in JSON Lines: each input row with its `rewards`, one per response, in the order of the
             row.

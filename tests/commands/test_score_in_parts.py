@@ -13,7 +13,7 @@ import pytest
 from builders import tiny
 from rewardsmith.commands import score
 from rewardsmith.errors import UsageError
-from rewardsmith.pipelines.score import pipeline
+from rewardsmith.pipelines.score import pipeline, reading
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,7 +43,7 @@ def settings(model, rows, name="out.jsonl", **changes):
 @pytest.fixture
 def whole(model, rows, monkeypatch):
     """What an undisturbed run writes, in parts of 20 rows."""
-    monkeypatch.setattr(pipeline, "WINDOW", 20)
+    monkeypatch.setattr(reading, "WINDOW", 20)
     result = score.run(settings(model, rows, "whole.jsonl"))
     assert (result.rows, result.responses, result.not_scored, result.responses_cut) == (130, 256, 2, 1)
     assert not (rows.parent / "whole.jsonl.parts").exists()
@@ -118,10 +118,10 @@ RUN = """
 import os, signal, sys, threading, time
 from pathlib import Path
 from rewardsmith.commands import score
-from rewardsmith.pipelines.score import pipeline
+from rewardsmith.pipelines.score import pipeline, reading
 
 model, rows, output, victim = sys.argv[1:]
-pipeline.WINDOW = 20
+reading.WINDOW = 20
 parts = Path(output + ".parts")
 
 def workers():
@@ -183,8 +183,8 @@ def test_ray_scores_each_row_once_though_the_driver_and_a_worker_are_killed(mode
 def test_a_killed_run_leaves_no_half_part(model, rows, number, code):
     words = ["score", str(model), str(rows), "-o", str(rows.parent / "out.jsonl"), "--device", "cpu"]
     program = (
-        "import sys; from rewardsmith import __main__; from rewardsmith.pipelines.score import pipeline; "
-        "pipeline.WINDOW = 2; sys.exit(__main__.main())"
+        "import sys; from rewardsmith import __main__; from rewardsmith.pipelines.score import reading; "
+        "reading.WINDOW = 2; sys.exit(__main__.main())"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen([sys.executable, "-c", program, *words], env=environment, stderr=subprocess.PIPE)

@@ -40,7 +40,13 @@ NO_PROSE = (
 )
 """How the literals begin that are lists of column names, or texts to score."""
 
-NO_SENTENCE = {"rewardsmith {0}", "{0} of {1}", "Brier {0}", "Kendall tau-b"}
+NO_SENTENCE = {
+    *("less than", "at least", "My answer is yes.", "My answer is no.", "My answer is maybe."),
+    "rewardsmith {0}",
+    "{0} of {1}",
+    "Brier {0}",
+    "Kendall tau-b",
+}
 """The same in every language."""
 
 CALLS_WITHOUT_PROSE = re.compile(r"^re\.|\.filterwarnings$|\.legend$|\.importorskip$|\.execute$")

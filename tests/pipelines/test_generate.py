@@ -82,8 +82,8 @@ def test_bad_rows_are_named_in_their_place(model, tmp_path):
     result = run(model, source, tmp_path / "o.jsonl", max_tokens=4)
     assert (result.rows, result.refused) == (1, 2)
     rows = read(tmp_path / "o.jsonl")
-    assert [next(iter(row)) for row in rows] == ["prompt", "error", "error"]
-    assert f"{source}:2" in rows[1]["error"]
+    assert [next(iter(row)) for row in rows] == ["prompt", "refused", "refused"]
+    assert f"{source}:2" in rows[1]["refused"]
     with pytest.raises(DataError, match=":2"):
         run(model, source, tmp_path / "s.jsonl", strict=True)
     taken = write(tmp_path / "t.jsonl", [{"prompt": "Hi", "finish_reasons": 1}])

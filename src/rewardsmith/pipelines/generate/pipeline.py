@@ -117,7 +117,7 @@ class Work:
     def _refused(self, row: Quarantined) -> dict[str, Any]:
         error = f"{row.file}:{row.line}: {row.reason}"
         self.counts.problems.append(error)
-        return {"error": error, "source": row.file, "line": row.line}
+        return {"refused": error, "source": row.file, "line": row.line}
 
     def _answered(self, prompts: list[PromptRow]) -> Iterator[list[SampleOutcome]]:
         """The samples of each prompt in order; a prompt that occurs twice is answered once."""

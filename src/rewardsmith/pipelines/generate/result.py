@@ -92,7 +92,7 @@ class Result:
         lines += [sentence for number, sentence in remarks(counts, self.retried, self.refused) if number]
         lines += counts.problems[:NAMED]
         if len(counts.problems) > NAMED:
-            lines.append(f"and {len(counts.problems) - NAMED} more; every such row has an error or fields.failed")
+            lines.append(f"and {len(counts.problems) - NAMED} more; every such row has `refused` or fields.failed")
         return "\n".join(lines)
 
     def _speed(self) -> str:
@@ -125,7 +125,7 @@ def remarks(counts: Counts, retried: int, refused: int) -> list[tuple[int, str]]
             counts.failed,
             f"{counts.failed} samples failed; run the same command with --overwrite to ask for these again",
         ),
-        (refused, f"{refused} rows contain no usable prompt and have an error instead of responses"),
+        (refused, f"{refused} rows contain no usable prompt and have `refused` instead of responses"),
     ]
 
 

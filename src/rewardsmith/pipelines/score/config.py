@@ -14,7 +14,8 @@ class Config:
     """Settings of `rewardsmith score`."""
 
     model: str
-    """Reward model: a folder, a run folder, or a Hub name."""
+    """Reward model: a folder, a run folder, or a Hub name; or a rewards file (YAML, kind: verifiable) with checks of
+    responses."""
     source: str
     """File, folder or synthetic:N to score."""
     output: Path

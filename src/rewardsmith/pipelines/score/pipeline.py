@@ -1,9 +1,8 @@
 """Rows → the same rows with their rewards, window by window; finished parts survive a kill."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,18 +14,17 @@ from rewardsmith.pipelines.score.config import Config
 from rewardsmith.pipelines.score.counts import RowCounts
 from rewardsmith.pipelines.score.parts import Parts, counts_of, fingerprint, part
 from rewardsmith.pipelines.score.per_token import COLUMN, outputs_and_tokens
+from rewardsmith.pipelines.score.reading import fail, refuse_taken, row_of, windows, without_response
 from rewardsmith.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from rewardsmith.data.loading.understanding import Read
     from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.model.scorer import Outputs, RecordRewards, Sequences
-    from rewardsmith.records import Quarantined
     from rewardsmith.scoring.left_out import LeftOut
     from rewardsmith.scoring.truncation import Cuts
 
 
-WINDOW = 1024  # rows looked at together; bounds memory, and what a killed run loses
 WAVE = 64
 """Windows that are sent to Ray at a time; bounds memory."""
 DECIDING = ("map", "best_of", "per_token", "combine", "tokens_per_batch", "dtype", "device")
@@ -210,21 +208,6 @@ def part_of(config: Config, model: "RewardModel", window: "Sequence[Read]") -> b
     return part(counts, rows)
 
 
-def windows(config: Config, note: Callable[[str], None]) -> "Iterator[list[Read]]":
-    """The source's rows in stretches of WINDOW; `note` gets what was understood of each file."""
-    rows = input_rows(config, note)
-    while window := list(islice(rows, WINDOW)):
-        yield window
-
-
-def input_rows(config: Config, note: Callable[[str], None]) -> "Iterator[Read]":
-    """The source's rows as they were given, each with what it was understood as."""
-    from rewardsmith.data.input.renaming import parse_renames
-    from rewardsmith.data.loading.load import iterate_rows
-
-    return iterate_rows(config.source, strict=config.strict, columns=parse_renames(config.map), note=note)
-
-
 def score_window(
     config: Config, model: "RewardModel", window: "Sequence[Read]", counts: RowCounts
 ) -> Iterator[dict[str, Any]]:
@@ -289,16 +272,6 @@ def fields_of_columns(columns: Sequence[str]) -> list[str]:
     return [*map(field_of, columns), *([SAFE] if COST in columns else [])]
 
 
-def row_of(read: "Read") -> dict[str, Any]:
-    """The row that gets the rewards: as it was given, or a Record that was passed in memory as its row."""
-    from rewardsmith.data.formats.native import to_row
-    from rewardsmith.records import Record
-
-    if read.row is None and isinstance(read.item, Record):
-        return to_row(read.item)
-    return dict(read.row or {})
-
-
 def encoded_row(
     config: Config, model: "RewardModel", row: dict[str, Any], read: "Read", counts: RowCounts
 ) -> "tuple[list[int], Sequences] | None":
@@ -336,13 +309,6 @@ def encoded_row(
     return order, sequences_of(item, encoded)
 
 
-def without_response(item: Any) -> "Quarantined":
-    """A row that is understood and has nothing to score: a line of plain text."""
-    from rewardsmith.records import Quarantined
-
-    return Quarantined(item.source, item.line, "plain_text", "plain text contains no responses to score", "")
-
-
 def found_of(
     config: Config, model: "RewardModel", sequences: "Sequence[Sequences]"
 ) -> "Iterator[tuple[Outputs, list[dict[str, Any]] | None]]":
@@ -355,22 +321,6 @@ def found_of(
         return
     for found in outputs(model.network, sequences, model.head, budget=budget):
         yield found, None
-
-
-def fail(row: dict[str, Any], place: str, reason: str, counts: RowCounts) -> None:
-    """Give a row that cannot be scored its `error`, and count it."""
-    refuse_taken(row, place, ["error"])
-    row["error"] = f"{place}: {reason}"
-    counts.not_scored += 1
-
-
-def refuse_taken(row: Mapping[str, Any], place: str, written: Iterable[str]) -> None:
-    """DataError where the input row has a column of its own by the name of one that is about to be written."""
-    for name in written:
-        if name in row:
-            raise DataError(
-                f"{place} already has a column {name!r}, which score would overwrite; rename it in the input"
-            )
 
 
 def cuts_json(cuts: "Cuts", order: Sequence[int]) -> dict[str, list[int]]:
