@@ -142,7 +142,8 @@ class _HeadSettingsFields(TypedDict, total=False):
     """The reward head and its options; an option that the head does not use is refused."""
 
     name: str
-    """Reward head: scalar, multi-objective, helpful-cost, gaussian, quantile, odin or inform (see docs/heads.md)."""
+    """Reward head: scalar, value, multi-objective, helpful-cost, gaussian, quantile, odin or inform (see
+    docs/heads.md)."""
     attributes: str | Sequence[str]
     """multi-objective: attributes to learn (default: all of the training data but --attribute)."""
     weights: str | Sequence[str]
@@ -714,7 +715,7 @@ def train(
         loss.grm_dpo: As --loss.grm-sft, for the difference of both responses' log likelihoods, without a reference
             model (default: 0).
         loss.grm_beta: Factor of the log likelihoods in GRM's regulariser (default: 0.1).
-        head: Reward head: scalar, multi-objective, helpful-cost, gaussian, quantile, odin or inform (see
+        head: Reward head: scalar, value, multi-objective, helpful-cost, gaussian, quantile, odin or inform (see
             docs/heads.md).
         head.attributes: multi-objective: attributes to learn (default: all of the training data but --attribute).
         head.weights: multi-objective: weight of each attribute in the reward, for example helpfulness=1

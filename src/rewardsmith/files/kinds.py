@@ -97,6 +97,16 @@ MODEL = Kind(
     """,
 )
 INSTALLED = Kind("an installed model", "config.json", frozenset({"model_type"}), f"{MODEL.holds} *.txt *.json")
+EXPORT = Kind(
+    "an exported model",
+    "export.json",
+    frozenset({"layout", "rewardsmith", "largest_difference"}),
+    """
+    export.json config.json generation_config.json model.safetensors tokenizer.json tokenizer_config.json
+    special_tokens_map.json added_tokens.json chat_template.jinja additional_chat_templates/*.jinja vocab.json vocab.txt
+    merges.txt *.model *.tiktoken
+    """,
+)
 CHECKPOINT = Kind(
     "a checkpoint",
     None,  # it lies in a run of ours, and one that is damaged has to be replaced as well
@@ -153,4 +163,4 @@ DEMO = Kind(
     f"demo.json data.jsonl {below('clean', PREPARED)} {below('run', RUN)}",
 )
 
-KINDS = (MODEL, INSTALLED, CHECKPOINT, RUN, ENSEMBLE_RUN, PREPARED, EVALUATION, AUDIT, CURVE, DEMO)
+KINDS = (MODEL, INSTALLED, EXPORT, CHECKPOINT, RUN, ENSEMBLE_RUN, PREPARED, EVALUATION, AUDIT, CURVE, DEMO)

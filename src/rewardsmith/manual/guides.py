@@ -133,6 +133,7 @@ GUIDES: Mapping[str, Guide] = {
     "card": Guide("card runs/first --license apache-2.0", "docs/sharing.md"),
     "push": Guide("push runs/first ORG/NAME", "docs/sharing.md"),
     "import": Guide("import classifier -o imported --label 1 --minus 0", "docs/models.md"),
+    "export": Guide("export runs/first -o critic", "docs/models.md"),
     "models": Guide("models get smollm2-135m", "docs/models.md"),
     "evaluate": Guide(
         "evaluate runs/first data -o runs/first-test",

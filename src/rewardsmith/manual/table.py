@@ -62,6 +62,12 @@ COMMANDS: dict[str, Command] = {
         MODEL,
         ("model",),
     ),
+    "export": Command(
+        "rewardsmith.commands.export",
+        "write a model in the layout of another program: a value head for critics",
+        MODEL,
+        ("model",),
+    ),
     "models": Command(
         "rewardsmith.commands.models",
         ("models that need no download from the Hub; `models get NAME` installs one"),

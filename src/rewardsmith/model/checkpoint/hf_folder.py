@@ -36,17 +36,24 @@ def save_hf_folder(hf: Any, tokenizer: Any, contract: ScoringContract, folder: P
 
 
 def patch_config(path: Path) -> None:
-    """Write the rotary settings where transformers 4 looks for them, and what vLLM and others read."""
-    config = json.loads(path.read_text("utf-8"))
+    """Write the rotary settings where transformers 4 looks for them, and what vLLM and others read of a classifier."""
+    config = patch_rope(path)
+    config["problem_type"] = "regression"
+    config["num_labels"] = 1
+    write_text(path, json.dumps(config, ensure_ascii=False, indent=2) + "\n")
+
+
+def patch_rope(path: Path) -> dict[str, Any]:
+    """Write the rotary settings and the dtype where transformers 4 looks for them; returns the config."""
+    config: dict[str, Any] = json.loads(path.read_text("utf-8"))
     rope = config.get("rope_parameters")
     if isinstance(rope, dict) and "rope_theta" in rope:
         config["rope_theta"] = rope["rope_theta"]
         scaling = {key: value for key, value in rope.items() if key != "rope_theta"}
         config["rope_scaling"] = None if scaling.get("rope_type", "default") == "default" else scaling
-    config["problem_type"] = "regression"
-    config["num_labels"] = 1
     config["torch_dtype"] = config.get("dtype", "float32")
     write_text(path, json.dumps(config, ensure_ascii=False, indent=2) + "\n")
+    return config
 
 
 def patch_tokenizer(path: Path, contract: ScoringContract, *, fast: bool) -> None:

@@ -20,7 +20,9 @@ from rewardsmith.model.heads.head import ColumnHead, HeadInfo, HeadKind
 from rewardsmith.model.heads.members import Members
 from rewardsmith.settings.options import NamedOption, check_option
 
-SCALAR = "scalar"
+SCALAR, VALUE = "scalar", "value"
+ALONE = (SCALAR, VALUE)
+"""Heads that are the transformers class's own; "value" is one that has a value at each token (`model.token_values`)."""
 NO_ATTRIBUTES = AttributePlan()
 HEADS: Mapping[str, HeadKind] = {
     "multi-objective": multi_objective.HEAD,
@@ -34,7 +36,10 @@ HEADS: Mapping[str, HeadKind] = {
 
 def check_head(name: str, given: Mapping[str, Any] | None = None) -> None:
     """UsageError for a head that there is not, or an option that it does not take."""
-    known: dict[str, Mapping[str, NamedOption]] = {SCALAR: {}, **{other: kind.options for other, kind in HEADS.items()}}
+    known: dict[str, Mapping[str, NamedOption]] = {
+        **{alone: {} for alone in ALONE},
+        **{other: kind.options for other, kind in HEADS.items()},
+    }
     if name not in known:
         raise UsageError(f"--head {name}: expected one of {', '.join(known)}")
     for option, value in (given or {}).items():
@@ -46,7 +51,7 @@ def describe_head(
 ) -> HeadInfo | None:
     """The head of this name with its options and attributes; None for the scalar one, UsageError for what does not fit."""
     check_head(name, given)
-    return None if name == SCALAR else HEADS[name].describe(given or {}, plan)
+    return None if name in ALONE else HEADS[name].describe(given or {}, plan)
 
 
 def new_head(info: HeadInfo, width: int, *, seed: int) -> ColumnHead:

@@ -3,7 +3,7 @@
 Most small models tie them; a sequence classifier has the embeddings and nothing else of the head.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,21 @@ def read_language_head(hf: Any, kind: str, folder: Path | None) -> LanguageHead:
     name = found.name.removesuffix("weight") + "bias"
     bias = next((weight for weight in weights if weight.name == name), None)
     return LanguageHead(read_tensor(found).float(), None if bias is None else read_tensor(bias).float())
+
+
+def language_folder(hf: Any, given: Path | None, training: Mapping[str, Any]) -> Path | None:
+    """Where to read the head of the language model that a reward model was made from: None where it is tied, or the tiny
+    model; ModelError where it is not, and no folder is given.
+    """
+    tied = getattr(hf.config.get_text_config(), "tie_word_embeddings", False)
+    if given is not None:
+        return None if tied else given
+    if tied or (training.get("base_model") or {}).get("name") == "tiny":
+        return None
+    raise ModelError(
+        f"{type(hf).__name__} does not tie its language-model head to its embeddings; give the folder of the language model "
+        "that training started from with --base"
+    )
 
 
 def refuse_scaled(hf: Any) -> None:

@@ -12,7 +12,7 @@ from rewardsmith.launch.installation import install_command
 from rewardsmith.model.loading.locating import check_name
 from rewardsmith.pipelines.publish.hub_names import check_hub_name
 from rewardsmith.pipelines.train.augment import AugmentKind
-from rewardsmith.pipelines.train.head import BY_ATTRIBUTE, SCALAR, HeadSettings, loss_for
+from rewardsmith.pipelines.train.head import BY_ATTRIBUTE, HeadSettings, loss_for
 from rewardsmith.pipelines.train.loss import LossSettings
 from rewardsmith.pipelines.train.members import MembersSettings, refuse_members
 from rewardsmith.pipelines.train.noise import NoiseSettings, refuse_with_noise
@@ -356,7 +356,7 @@ def refuse_unused_loss(config: Config) -> None:
             "--freeze-layers -1 trains the head only, which losses on text do not reach; remove --loss.lm and --loss.grm-…"
         )
     if config.freeze_layers == -1 and config.head_start == "probe" and config.loss != LossSettings():
-        if config.head.name != SCALAR:
+        if not config.head.plain:
             raise UsageError(
                 f"--head {config.head.name}: --freeze-layers -1 --head-start probe fits a scalar head; remove "
                 "--head-start probe, or --head"

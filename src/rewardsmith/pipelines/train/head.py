@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rewardsmith.train.examples import Example
     from rewardsmith.train.loop import FitResult
 
-SCALAR = "scalar"
+SCALAR, VALUE = "scalar", "value"
 COST = "helpful-cost"
 LOSSES_OF = {
     "multi-objective": ("attributes",),
@@ -48,7 +48,7 @@ class HeadSettings(NamedSettings):
     """The reward head and its options; an option that the head does not use is refused."""
 
     name: str = SCALAR
-    """Reward head: scalar, multi-objective, helpful-cost, gaussian, quantile, odin or inform (see docs/heads.md)."""
+    """Reward head: scalar, value, multi-objective, helpful-cost, gaussian, quantile, odin or inform (see docs/heads.md)."""
     attributes: tuple[str, ...] = ()
     """multi-objective: attributes to learn (default: all of the training data but --attribute)."""
     weights: tuple[str, ...] = ()
@@ -58,6 +58,11 @@ class HeadSettings(NamedSettings):
     """quantile: number of quantiles (default: 9)."""
     latent: int | None = None
     """inform: dimensions of the bottleneck (default: 32)."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is the reward alone, without columns."""
+        return self.name in (SCALAR, VALUE)
 
 
 def loss_for(head: HeadSettings, loss: LossSettings) -> LossSettings:

@@ -16,7 +16,7 @@ from rewardsmith.data.splits.sources import (
 from rewardsmith.data.splits.splitter import SPLITS
 from rewardsmith.errors import ModelError, TrainingError, UsageError
 from rewardsmith.pipelines.train.config import Config
-from rewardsmith.pipelines.train.head import BY_ATTRIBUTE, follow_main, take_over_head
+from rewardsmith.pipelines.train.head import BY_ATTRIBUTE, VALUE, follow_main, take_over_head
 from rewardsmith.pipelines.train.loss import ON_RATINGS
 from rewardsmith.pipelines.train.run_folder import stored_settings
 from rewardsmith.progress import Progress
@@ -182,12 +182,15 @@ def ready_model(
     from rewardsmith.model.heads import NO_ATTRIBUTES, attach_outputs, describe_head
     from rewardsmith.model.inferred import describe_start
     from rewardsmith.model.reward_model import RewardModel
+    from rewardsmith.model.token_values import refuse_without_values
     from rewardsmith.train.losses import choose
 
     backbone, contract = opened.backbone, opened.contract
     model = RewardModel.build(
         backbone, contract, device=device or config.device, dtype=config.dtype, bits=config.quantize
     )
+    if config.head.name == VALUE:
+        refuse_without_values(model.network, "--head value")
     model.usable_probes()  # so that a model that could not be saved is not trained first
     head = config.head_start if backbone.head_is_new else "own"
     if config.member_kind == "heads" and head == "own":
