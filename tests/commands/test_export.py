@@ -89,7 +89,7 @@ def test_a_head_that_is_not_tied_comes_from_the_language_model(tmp_path):
 def test_what_has_no_values_per_token_is_refused(tmp_path):
     small = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
     encoder = saved(tmp_path / "encoder", from_config(BertConfig(**small)))
-    with pytest.raises(ModelError, match="--to trl-value-head: this model has no values per token"):
+    with pytest.raises(ModelError, match="--to=trl-value-head: this model has no values per token"):
         export.run(export.Config(model=str(encoder), output=tmp_path / "critic", base=encoder))
     model = tiny()
     model.network.read(Readout((1,), ("last",)))
@@ -133,6 +133,6 @@ def test_a_value_head_is_trained_like_a_scalar_one_and_only_where_tokens_have_va
     assert torch.equal(*weights)
     assert "name: value" in (tmp_path / "value" / "config.yaml").read_text()
     with pytest.raises(
-        ModelError, match="--head value: this model has no values per token, because the head pools both"
+        ModelError, match="--head=value: this model has no values per token, because the head pools both"
     ):
         rs.train("tiny", "synthetic:120", tmp_path / "both", head="value", pooling=("last", "mean"), **config)

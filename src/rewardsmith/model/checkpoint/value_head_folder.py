@@ -34,7 +34,7 @@ OF_CLASSIFIERS = ("num_labels", "problem_type", "id2label", "label2id")
 
 def refuse_value_head(network: RewardNetwork) -> None:
     """ModelError where the head is no linear map of the last layer's state at each token."""
-    refuse_without_values(network, f"--to {LAYOUT}")
+    refuse_without_values(network, f"--to={LAYOUT}")
     last, readout = len(layer_stack(network.hf.base_model)), network.readout
     if readout is not None and readout.layers != (last,):
         raise ModelError(

@@ -190,7 +190,7 @@ def ready_model(
         backbone, contract, device=device or config.device, dtype=config.dtype, bits=config.quantize
     )
     if config.head.name == VALUE:
-        refuse_without_values(model.network, "--head value")
+        refuse_without_values(model.network, "--head=value")
     model.usable_probes()  # so that a model that could not be saved is not trained first
     head = config.head_start if backbone.head_is_new else "own"
     if config.member_kind == "heads" and head == "own":
