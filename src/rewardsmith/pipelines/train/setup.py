@@ -182,15 +182,12 @@ def ready_model(
     from rewardsmith.model.heads import NO_ATTRIBUTES, attach_outputs, describe_head
     from rewardsmith.model.inferred import describe_start
     from rewardsmith.model.reward_model import RewardModel
-    from rewardsmith.model.token_values import refuse_without_values
     from rewardsmith.train.losses import choose
 
     backbone, contract = opened.backbone, opened.contract
     model = RewardModel.build(
         backbone, contract, device=device or config.device, dtype=config.dtype, bits=config.quantize
     )
-    if config.head.name == VALUE:
-        refuse_without_values(model.network, "--head=value")
     model.usable_probes()  # so that a model that could not be saved is not trained first
     head = config.head_start if backbone.head_is_new else "own"
     if config.member_kind == "heads" and head == "own":
@@ -206,15 +203,21 @@ def ready_model(
     described = describe_head(config.head.name, config.head.options, plan or NO_ATTRIBUTES)
     attach_outputs(model.network, loss.outputs, described, members=loss.members, seed=config.seed)
     notes.append(take_over_head(config.model, backbone, model.network, described))
-    if loss.text is not None:
-        give_language_head(config, model, backbone)
+    check_token_use(config, model, backbone, on_text=loss.text is not None)
     return Start(model, kind, head, tuple(filter(None, notes)), opened.date, config.freeze_layers)
 
 
-def give_language_head(config: Config, model: "RewardModel", backbone: "Backbone") -> None:
-    """What terms on text need of the language model; it learns where all weights do."""
+def check_token_use(config: Config, model: "RewardModel", backbone: "Backbone", *, on_text: bool) -> None:
+    """ModelError where a value head has no values per token; with terms `on_text`, the network gets the head of the language
+    model that they need, which learns where all weights do.
+    """
     from rewardsmith.model.language_head.weights import attach_language_head
+    from rewardsmith.model.token_values import refuse_without_values
 
+    if config.head.name == VALUE:
+        refuse_without_values(model.network, "--head=value")
+    if not on_text:
+        return
     if not model.network.padded:
         raise ModelError(f"{config.model} is computed one text at a time, for which losses on text are not supported")
     learns = config.lora.r is None and config.freeze_layers == 0
