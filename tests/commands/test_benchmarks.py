@@ -178,3 +178,31 @@ def test_the_page_on_benchmarks_names_every_benchmark_and_key(model, rows):
     page = (Path(__file__).parents[2] / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     found = command.run(config(model, rows)).to_json()["benchmark"]
     assert [name for name in (*BENCHMARKS, *found) if f"`{name}`" not in page] == []
+
+
+def test_items_that_the_model_was_trained_on_are_counted(rows, tmp_path):
+    from rewardsmith.commands import train
+
+    known = [
+        {"prompt": f"{k} + {k}?", "chosen": f"It is {2 * k}.", "rejected": f"It is {2 * k + 1}."} for k in range(10)
+    ]
+    other = [{"prompt": f"Name fruit {k}", "chosen": f"Plum {k}", "rejected": f"Oak {k}"} for k in range(8)]
+    for name, made in (("train", known), ("held", other)):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in made))
+    held = (str(tmp_path / "held.jsonl"),)
+    sizes = {"n_layer": 1, "n_head": 1, "n_embd": 8, "block_size": 48, "threads": 1, "evals": 1}
+    settings = train.Config(
+        model="tiny",
+        dataset=(str(tmp_path / "train.jsonl"),),
+        validation=held,
+        test=held,
+        output=tmp_path / "run",
+        report=False,
+        **sizes,
+    )
+    train.run(settings)
+    result = command.run(config(tmp_path / "run", rows))
+    found = result.summary["training"]["overlap"]["comparisons"]
+    # Ten of 40 prompts were trained on, one with another response; so short a prompt alone tells nothing.
+    assert (found["same_pair"], found["new"]) == (3 * 9, 3 * (ITEMS - 9))
+    assert f"{3 * 9} of {3 * ITEMS} comparisons" in result.to_text()

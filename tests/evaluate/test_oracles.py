@@ -91,3 +91,66 @@ def test_the_temperature_is_the_inverse_slope_of_a_logistic_regression(seed):
         options={"xatol": 1e-6},
     )
     assert found == pytest.approx(by_scipy.x, rel=1e-3)
+
+
+def repeated(margin, preference, weight):
+    """Hard rows in place of soft, weighted ones: of weight w and label t 5 t w right and 5 (1 - t) w wrong ones."""
+    right, wrong = np.rint(5 * preference * weight).astype(int), np.rint(5 * (1 - preference) * weight).astype(int)
+    return np.concatenate([np.repeat(margin, right), np.repeat(-margin, wrong)])
+
+
+def tied(seed, n=600):
+    """Confidences of 15 values, one in each of 15 bins of one width over [0.5, 1], each with the same weight; soft labels
+    in fifths and whole weights."""
+    rng = np.random.default_rng(seed)
+    confidence = np.tile((np.arange(15) + 0.5) / 30 + 0.5, n // 15)
+    margin = np.log(confidence / (1 - confidence)) * rng.choice([-1.0, 1.0], confidence.size)
+    weight = np.repeat(rng.integers(1, 4, n // 15), 15).astype(float)
+    return margin, rng.choice([0.6, 0.8, 1.0], confidence.size), weight
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_ece_is_torchmetrics_with_ties_soft_labels_and_weights(seed):
+    torch = pytest.importorskip("torch")
+    oracle = pytest.importorskip("torchmetrics.functional.classification")
+    margin, preference, weight = tied(seed)
+    hard_margin = repeated(margin, preference, weight)
+    confidence = torch.tensor(1 / (1 + np.exp(-np.abs(hard_margin))))
+    theirs = oracle.binary_calibration_error(confidence, torch.tensor((hard_margin > 0).astype(int)), n_bins=30)
+    assert calibration.ece(margin, preference, weight=weight) == pytest.approx(float(theirs), abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_ece_is_netcals_in_bins_of_equal_mass(seed):
+    netcal = pytest.importorskip("netcal.metrics")
+    margin = np.random.default_rng(seed).normal(0.5, 1.5, 600)
+    confidence, right = 1 / (1 + np.exp(-np.abs(margin))), (margin > 0).astype(int)
+    theirs = netcal.ECE(bins=15, equal_intervals=False, detection=True).measure(confidence, right)
+    # The edges of their bins are quantiles, so that a row may stand on the other side of one.
+    assert calibration.ece(margin, np.ones(600)) == pytest.approx(float(theirs), abs=2e-3)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_auc_and_tau_are_torchmetrics_with_ties(seed):
+    torch = pytest.importorskip("torch")
+    area = pytest.importorskip("torchmetrics.functional.classification").binary_auroc
+    tau = pytest.importorskip("torchmetrics.functional").kendall_rank_corrcoef
+    rng = np.random.default_rng(seed)
+    preferred, other = (np.round(rng.normal(shift, 1, 200), 1) for shift in (0.5, 0.0))
+    chance = torch.sigmoid(torch.tensor(np.concatenate([preferred, other])))
+    theirs = area(chance, torch.tensor(np.repeat([1, 0], 200)))
+    assert metrics.auc(preferred, other) == pytest.approx(float(theirs), abs=1e-6)
+    quality, reward = (rng.integers(0, 6, 40).astype(float) for _ in range(2))
+    assert metrics.kendall_tau_b(quality, reward) == pytest.approx(
+        float(tau(torch.tensor(quality), torch.tensor(reward), variant="b")), abs=1e-6
+    )
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_brier_is_torchmetrics_squared_error_of_soft_labels(seed):
+    torch = pytest.importorskip("torch")
+    oracle = pytest.importorskip("torchmetrics.functional")
+    margin, preference, _ = data(seed)
+    chance = torch.sigmoid(torch.tensor(margin))
+    theirs = oracle.mean_squared_error(chance, torch.tensor(preference))
+    assert metrics.brier(margin, preference) == pytest.approx(float(theirs), abs=1e-9)

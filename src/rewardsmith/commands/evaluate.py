@@ -176,7 +176,14 @@ def on_benchmark(config: Config, model: "RewardModel", progress: Progress) -> "t
     """The evaluation by a benchmark's rule, and how many rows could not be read."""
     from rewardsmith.pipelines.benchmark.pipeline import evaluate_benchmark
 
-    return evaluate_benchmark(model, str(config.benchmark), config.sources, strict=config.strict, progress=progress)
+    return evaluate_benchmark(
+        model,
+        str(config.benchmark),
+        config.sources,
+        trained_on=training_records(config, progress),
+        strict=config.strict,
+        progress=progress,
+    )
 
 
 def on_preferences(config: Config, model: "RewardModel", progress: Progress) -> "tuple[Evaluation, int]":

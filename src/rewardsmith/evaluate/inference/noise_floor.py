@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -14,11 +14,11 @@ from rewardsmith.evaluate.metrics import sigmoid
 DRAWS = 400
 """Simulated label sets; a limit that 5 % exceed is then known to about one percent."""
 
-STEPS = 3
-"""Newton's steps from the fitted temperature to that of drawn labels, which lies near."""
+STEPS = 6
+"""Newton's steps from one temperature to that of other labels, which lies near."""
 
 FASTEST = 50.0
-"""The temperature of drawn labels lies between the fitted one divided by this and times this."""
+"""The temperature of other labels lies between the one begun with divided by this and times this."""
 
 FittedPart = tuple[Bool[np.ndarray, " N"], Bool[np.ndarray, " N"]]
 """Rows that a temperature is fitted on, and rows that it then scales."""
@@ -105,19 +105,22 @@ def calibrated_noise_floor(
     """The floor of the error after a fitted temperature, for a model of which the temperature was all that was wrong.
 
     `scaled` are the margins divided by it, decided comparisons only, both those that it was fitted on and those that are
-    `judged`. A temperature has an error of its own, so it is fitted to the drawn labels again, on the first rows of each
-    part, and scales the second.
+    `judged`. Labels are drawn at the temperature that fits all of these together best: the one fitted on few rows alone may
+    be far from the model's own. A temperature has an error of its own, so it is fitted to the drawn labels again, on the
+    first rows of each part, and scales the second.
     """
     folded = fold(scaled, preference, weight=weight, cluster=cluster)
     if not folded.bin.size or folded.bin.size != scaled.size or not np.isfinite(scaled).all():
         return NO_FLOOR
-    source, size = outcomes_of(folded), np.abs(scaled)
+    size = np.abs(scaled)
+    likely = refitted(size, folded.correct, folded.weight)
+    source = replace(outcomes_of(folded), confidence=sigmoid(size * likely))
     errors = []
     for _ in range(draws):
         outcome = source.draw(rng)
         confidence = folded.confidence.copy()
         for fitted_on, scales in parts:
-            factor = refitted(size[fitted_on], outcome[fitted_on], folded.weight[fitted_on])
+            factor = refitted(size[fitted_on], outcome[fitted_on], folded.weight[fitted_on], start=likely)
             confidence[scales] = sigmoid(size[scales] * factor)
         bins = equal_mass_bins(confidence[judged], folded.weight[judged])
         seen = Folded(confidence[judged], outcome[judged], folded.weight[judged], bins, folded.cluster[judged])
@@ -125,16 +128,24 @@ def calibrated_noise_floor(
     return floor_of(errors)
 
 
-def refitted(size: Float[np.ndarray, " M"], outcome: Float[np.ndarray, " M"], weight: Float[np.ndarray, " M"]) -> float:
-    """The factor, near 1, by which |margin| fits outcomes best (maximum likelihood, Newton's method)."""
-    factor = 1.0
+def refitted(
+    size: Float[np.ndarray, " M"],
+    outcome: Float[np.ndarray, " M"],
+    weight: Float[np.ndarray, " M"],
+    *,
+    start: float = 1.0,
+) -> float:
+    """The factor, near `start`, by which |margin| fits outcomes best (maximum likelihood, Newton's method, each step at most
+    doubling or halving it)."""
+    factor = start
     for _ in range(STEPS):
         confidence = sigmoid(size * factor)
         slope = float((weight * size * (outcome - confidence)).sum())
         curve = float((weight * size**2 * confidence * (1 - confidence)).sum())
         if curve <= 0:
             break
-        factor = min(FASTEST, max(1 / FASTEST, factor + slope / curve))
+        factor += max(-factor / 2, min(factor, slope / curve))
+        factor = min(start * FASTEST, max(start / FASTEST, factor))
     return factor
 
 

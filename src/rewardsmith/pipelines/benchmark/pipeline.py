@@ -42,12 +42,14 @@ def evaluate_benchmark(
     name: str,
     sources: tuple[str, ...],
     *,
+    trained_on: Sequence[Record] = (),
     strict: bool = False,
     progress: Progress = SILENT,
 ) -> tuple[Evaluation, int]:
     """(the evaluation, with the benchmark's own score under `benchmark`; how many rows could not be read).
 
-    The usual figures are over the same comparisons, of the overall preference where there are several attributes.
+    The usual figures are over the same comparisons, of the overall preference where there are several attributes. Items that
+    the model was `trained_on`, or nearly, are counted as for any data: they say nothing of new prompts.
     """
     try:
         found = read_items(name, sources_of(name, sources), strict=strict, progress=progress)
@@ -64,7 +66,13 @@ def evaluate_benchmark(
     described = benchmark_json(name, arrays, lengths_of(scored.items), [read, scored.left_out])
     main = main_part(scored)
     evaluation = evaluate_records(
-        model, main, split="benchmark", source=", ".join(sources), read=read, progress=progress
+        model,
+        main,
+        split="benchmark",
+        source=", ".join(sources),
+        trained_on=trained_on,
+        read=read,
+        progress=progress,
     )
     return replace(evaluation, summary={**evaluation.summary, "benchmark": described}), len(found.quarantined)
 
