@@ -1,17 +1,22 @@
-"""Ways to resist wrong labels on the built-in data, whose gold reward is known: what each gains over plain Bradley-Terry.
+"""Ways to resist wrong labels: what each gains over plain Bradley-Terry on clean test labels.
 
     python benchmarks/noise_resistance.py [-o benchmarks/results/noise_resistance.json] [--methods bradley-terry,crm] \\
-        [--noise 0,0.2,0.4] [--seeds 3] [--prompts 1500]
+        [--noise 0,0.2,0.4] [--seeds 3] [--pairs 1500] [--rates 0.001,0.003]
+    REWARDSMITH_DATA=… python benchmarks/noise_resistance.py --data ukp …
 
-A share of the training and validation labels is flipped, by comparison; test labels are clean. Every method has the same
-tiny model, the same learning rates to choose from (by accuracy on the noisy validation labels) and the same early stopping
-on them. The difference to Bradley-Terry is paired by comparison; its interval is a bootstrap of prompts over all seeds.
-`label-smoothing`, `crm` and `cleaned` are told the rate of flipped labels, the others are not. `two_models` are two plain
-runs of which the better one on validation is taken: what the second network of `crm` is worth without the filter.
+`synthetic` is the tiny model from scratch on the built-in data (`--pairs` prompts of four responses), `ukp` a head on frozen
+features of SmolLM2-135M (six layers, mean) on so many pairs of arguments, with debates held out. A share of the training and
+validation labels is flipped; test labels are clean. Every method has the same model, the same learning rates to choose from
+(by accuracy on the noisy validation labels) and the same early stopping on them. The difference to Bradley-Terry is paired
+by comparison; its interval is a bootstrap of prompts over all seeds. `label-smoothing` and `crm` are told the rate of flipped
+labels, the others are not. `two_models` are two plain runs of which the better one on validation is taken: what the second
+network of `crm` is worth without the filter.
 """
 
 import argparse
 import json
+import os
+import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,13 +26,17 @@ import numpy as np
 import orjson
 
 import rewardsmith as rs
-from losses import flipped, interval, outcome, written
+from losses import flipped, interval, written
 from rewardsmith.data.formats.native import to_row
 from rewardsmith.data.synthetic.generate import generate
+from rewardsmith.model.reward_model import RewardModel, sequences_of
+from rewardsmith.model.scorer import score
+from rewardsmith.pipelines.train.frozen_cache import filled
+from rewardsmith.progress import SILENT
+from rewardsmith.records import Record
 
 RESULT = Path(__file__).parent / "results" / "noise_resistance.json"
-RATES = (1e-3, 3e-3)
-VALIDATION, TEST, RESPONSES = 200, 500, 4
+VALIDATION, TEST, RESPONSES, BUDGET = 200, 500, 4, 4096
 CROME = ("other-prompt", "edit", "cut", "other-response")
 METHODS = (
     "bradley-terry",
@@ -40,6 +49,10 @@ METHODS = (
     "cleaned",
     "crome",
 )
+TINY = {"model": "tiny", "batch": 32}
+FROZEN = {
+    "model": "smollm2-135m", "freeze_layers": -1, "read_layers": (12, 15, 18, 21, 24, 27), "pooling": "mean", "batch": 32,
+}  # fmt: skip
 
 
 def settings_of(method: str, noise: float) -> dict[str, Any]:
@@ -54,6 +67,24 @@ def settings_of(method: str, noise: float) -> dict[str, Any]:
     return {"loss": method} if method in ("symmetric", "gce") else {}
 
 
+def split(data: str, pairs: int) -> dict[str, list[Record]]:
+    """Training, validation and test records; no debate of UKP is in two of them."""
+    if data == "synthetic":
+        made = generate(VALIDATION + TEST + pairs, responses_per_prompt=RESPONSES).records
+        return {"test": made[:TEST], "validation": made[TEST : TEST + VALIDATION], "train": made[TEST + VALIDATION :]}
+    records = rs.load(Path(os.environ["REWARDSMITH_DATA"]) / "ukp-convarg/strict.jsonl.gz", progress=SILENT).records
+    topics = sorted({str(record.fields["topic"]) for record in records})
+    order = np.random.default_rng(0).permutation(len(topics))
+    held = {"test": order[:5], "validation": order[5:7], "train": order[7:]}
+    parts = {
+        name: [record for record in records if record.fields["topic"] in {topics[k] for k in numbers}]
+        for name, numbers in held.items()
+    }
+    most = {"test": len(records), "validation": pairs // 4, "train": pairs}
+    draw = np.random.default_rng(0)
+    return {name: [part[k] for k in draw.permutation(len(part))[: most[name]]] for name, part in parts.items()}
+
+
 def cleaned(folder: Path, train: str, method: str) -> str:
     """The training data without what `prepare --label-noise` calls wrong."""
     if method != "cleaned":
@@ -64,16 +95,32 @@ def cleaned(folder: Path, train: str, method: str) -> str:
     return str(output / "train.jsonl")
 
 
-def trained(data: dict[str, str], folder: Path, method: str, noise: float, seed: int, epochs: int) -> Any:
-    """The rewards' outcome on the clean test of the run that did best on the noisy validation labels."""
+def outcome(folder: Path, records: list[Record], *, frozen: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Per comparison whether the preferred response has the higher reward (equal: half), and its prompt's number."""
+    model = RewardModel.load(folder)
+    sequences = [sequences_of(record, model.encode(record)) for record in records]
+    if frozen:  # the same features for every head
+        model.network.cache, _ = filled(model.network, sequences, BUDGET, SILENT)
+    rewards = list(score(model.network, sequences, budget=BUDGET))
+    numbers: dict[str, int] = {}
+    margins = [(given[c.i] - given[c.j], numbers.setdefault(record.prompt_id, len(numbers)))
+               for given, record in zip(rewards, records, strict=True) for c in record.comparisons]  # fmt: skip
+    margin, prompt = np.array(margins).T
+    return (np.sign(margin) + 1) / 2, prompt.astype(int)
+
+
+def best_run(
+    given: Any, data: dict[str, str], folder: Path, method: str, noise: float, seed: int
+) -> tuple[Path, float]:
+    """The run that did best on the noisy validation labels, and its learning rate."""
     runs = []
-    source = cleaned(folder, data["train"], method)
-    for rate in RATES:
+    for rate in map(float, given.rates.split(",")):
         for second in (0, 1000) if method == "two_models" else (0,):
-            output = folder / f"{method}-{noise}-{seed}-{rate}-{second}"
+            output = folder / f"{method}-{rate}-{second}"
             rs.train(
-                "tiny", source, output, validation=data["validation"], test=data["test"], lr=rate, seed=seed + second,
-                epochs=epochs, batch=32, evals=2, patience=4, report=False, threads=1, **settings_of(method, noise),
+                dataset=cleaned(folder, data["train"], method), output=output, validation=data["validation"],
+                test=data["test"], lr=rate, seed=seed + second, epochs=given.epochs, evals=2, patience=4, report=False,
+                threads=1, **(TINY if given.data == "synthetic" else FROZEN), **settings_of(method, noise),
             )  # fmt: skip
             summary = json.loads((output / "train.json").read_text())
             peer = (summary.get("noise") or {}).get("chosen") == "peer"
@@ -82,42 +129,7 @@ def trained(data: dict[str, str], folder: Path, method: str, noise: float, seed:
             best = min(passes, key=lambda row: row.get("eval_objective", row["eval_loss"]))
             runs.append((best["eval_accuracy"], rate, output))
     _, rate, output = max(runs)
-    return rs.RewardModel.load(output / "model"), rate
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("-o", "--output", type=Path, default=RESULT)
-    parser.add_argument("--methods", default=",".join(METHODS))
-    parser.add_argument("--noise", default="0,0.2,0.4")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--prompts", type=int, default=1500)
-    parser.add_argument("--epochs", type=int, default=5)
-    given = parser.parse_args()
-    methods = list(dict.fromkeys(["bradley-terry", *given.methods.split(",")]))
-    rows = [
-        to_row(record) for record in generate(VALIDATION + TEST + given.prompts, responses_per_prompt=RESPONSES).records
-    ]
-    parts = {"test": rows[:TEST], "validation": rows[TEST : TEST + VALIDATION], "train": rows[TEST + VALIDATION :]}
-    results: list[dict[str, Any]] = []
-    for noise in map(float, given.noise.split(",")):
-        seen: dict[str, list[Any]] = {method: [] for method in methods}
-        for seed in range(given.seeds):
-            with TemporaryDirectory() as place:
-                folder = Path(place)
-                data = {
-                    name: written(folder, name, flipped(part, 0.0 if name == "test" else noise, seed))
-                    for name, part in parts.items()
-                }
-                for method in methods:
-                    started = time.process_time()
-                    model, rate = trained(data, folder, method, noise, seed, given.epochs)
-                    seen[method].append((*outcome(model, parts["test"]), rate, time.process_time() - started))
-                    print(noise, seed, method, round(float(seen[method][-1][0].mean()), 4), rate, flush=True)
-            done = [figures(method, noise, seen) for method in methods]
-            settings = {name: value for name, value in vars(given).items() if name != "output"}
-            given.output.write_text(json.dumps({"settings": settings, "results": [*results, *done]}, indent=1) + "\n")
-        results += done
+    return output, rate
 
 
 def figures(method: str, noise: float, seen: dict[str, list[Any]]) -> dict[str, Any]:
@@ -131,6 +143,44 @@ def figures(method: str, noise: float, seen: dict[str, list[Any]]) -> dict[str, 
         "interval": interval(right - plain, prompt), "rates": [each[2] for each in seen[method]],
         "cpu_seconds": sum(each[3] for each in seen[method]),
     }  # fmt: skip
+
+
+def main() -> None:
+    """Train all, and write and print the figures after each noise rate and seed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-o", "--output", type=Path, default=RESULT)
+    parser.add_argument("--data", choices=("synthetic", "ukp"), default="synthetic")
+    parser.add_argument("--methods", default=",".join(METHODS))
+    parser.add_argument("--noise", default="0,0.2,0.4")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--pairs", type=int, default=1500)
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--rates", default="0.001,0.003")
+    given = parser.parse_args()
+    if given.data == "ukp" and "REWARDSMITH_DATA" not in os.environ:
+        sys.exit("set REWARDSMITH_DATA to the folder that holds ukp-convarg/")
+    methods = list(dict.fromkeys(["bradley-terry", *given.methods.split(",")]))
+    parts = split(given.data, given.pairs)
+    results: list[dict[str, Any]] = []
+    for noise in map(float, given.noise.split(",")):
+        seen: dict[str, list[Any]] = {method: [] for method in methods}
+        for seed in range(given.seeds):
+            with TemporaryDirectory() as place:
+                folder = Path(place)
+                data = {
+                    name: written(folder, name, flipped(list(map(to_row, part)), noise * (name != "test"), seed))
+                    for name, part in parts.items()
+                }
+                for method in methods:
+                    started = time.process_time()
+                    output, rate = best_run(given, data, folder, method, noise, seed)
+                    found = outcome(output, parts["test"], frozen=given.data == "ukp")
+                    seen[method].append((*found, rate, time.process_time() - started))
+                    print(noise, seed, method, round(float(found[0].mean()), 4), rate, flush=True)
+            done = [figures(method, noise, seen) for method in methods]
+            settings = {name: value for name, value in vars(given).items() if name != "output"}
+            given.output.write_text(json.dumps({"settings": settings, "results": [*results, *done]}, indent=1) + "\n")
+        results += done
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ OF_RUNS = ("data", "settings", "versions")
 RUN_FILES = ("settings.json", "config.yaml", "checkpoints")
 """What shows that a folder is a run, each where the others are lost."""
 AS_GIVEN = (
-    *("model", "layers", "freeze_layers", "heads", "loss", "epochs", "batch", "weight_decay", "warmup", "clip"),
+    *("model", "layers", "freeze_layers", "loss", "epochs", "batch", "weight_decay", "warmup", "clip"),
     *("dropout", "seed", "patience", "quantize", "gradient_checkpointing", "activation_offload"),
 )
 """Settings that a run takes as they were given."""
@@ -234,6 +234,7 @@ def differing_config(place: Path, stored: Mapping[str, Any]) -> Iterator[Fault]:
         return
     used = {**{name: getattr(given, name) for name in (*AS_GIVEN, *FOUND_OUT)}, "loss": given.loss.name}
     used["loss_options"] = given.loss.options
+    used["heads"] = given.fitted_heads
     used["head"] = {"name": given.head.name, **(given.head.options or {})}
     for name, value in used.items():
         if name in stored and stored[name] != value and not (name in FOUND_OUT and value is None):
