@@ -8,9 +8,9 @@
 features of SmolLM2-135M (six layers, mean) on so many pairs of arguments, with debates held out. A share of the training and
 validation labels is flipped; test labels are clean. Every method has the same model, the same learning rates to choose from
 (by accuracy on the noisy validation labels) and the same early stopping on them. The difference to Bradley-Terry is paired
-by comparison; its interval is a bootstrap of prompts over all seeds. `label-smoothing` and `crm` are told the rate of flipped
-labels, the others are not. `two_models` are two plain runs of which the better one on validation is taken: what the second
-network of `crm` is worth without the filter.
+by comparison; its interval is a bootstrap of prompts over all seeds. `label-smoothing` and `crm` are told the rate of
+flipped labels, the others are not. `two_models` are two plain runs of which the better one on validation is taken: what
+the second network of `crm` is worth without the filter.
 """
 
 import argparse
