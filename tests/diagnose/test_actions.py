@@ -48,6 +48,8 @@ FLAGS = {
     ("verify",),
     ("audit",),
     ("diagnose",),
+    ("learning_curve", "--seeds", "5"),
+    ("calibrate", "VALIDATION_DATA"),
 }
 
 
@@ -74,7 +76,7 @@ def test_a_command_is_read_by_the_command_line(run, call):
     name, *flags = call
     for facts in [run] if name == "resume" else [run, Facts()]:
         read, config = parsed(getattr(commands, name)(facts, *flags))
-        assert read == {"resume": "train"}.get(name, name)
+        assert read == {"resume": "train", "learning_curve": "learning-curve"}.get(name, name)
         assert name != "resume" or config.resume
 
 
