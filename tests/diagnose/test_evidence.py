@@ -347,8 +347,11 @@ def test_labels_of_another_criterion_show_where_validation_is_as_good_as_trainin
         measured=MeasuredFacts(beside=replace(BESIDE, sample=sample)),
     )
     assert "88.0 % on validation" in leakage.test_differs(facts).evidence.en
-    memorised = replace(facts, passes=(CurvePoint(80, loss=0.5, accuracy=0.8),))
+    memorised = replace(facts, passes=(CurvePoint(80, loss=0.5, accuracy=0.8),), loss=0.5)
     assert leakage.test_differs(memorised) is None
+    by_loss = replace(memorised, loss=0.62, loss_interval=Interval95(0.57, 0.67))
+    assert "0.500 on validation" in leakage.test_differs(by_loss).evidence.en
+    assert leakage.test_differs(replace(by_loss, loss_interval=Interval95(0.55, 0.69))) is None
 
 
 def test_most_labels_of_a_test_being_ties_is_a_warning():

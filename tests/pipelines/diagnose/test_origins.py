@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,7 +12,7 @@ from rewardsmith.files.reading import read_object
 from rewardsmith.pipelines.diagnose import measurements, other_templates
 from rewardsmith.pipelines.diagnose.bench import CannotMeasure, Workbench
 from rewardsmith.pipelines.diagnose.groups import groups_by_field
-from rewardsmith.pipelines.diagnose.measure import Stopwatch
+from rewardsmith.pipelines.diagnose.measure import Stopwatch, wanted
 from rewardsmith.pipelines.diagnose.origins import run_behind
 from rewardsmith.pipelines.run_data import identity_of
 
@@ -133,3 +134,11 @@ def test_the_stopwatch_counts_no_time_in_which_nothing_is_computed(monkeypatch):
     watch = Stopwatch()
     monkeypatch.setattr("rewardsmith.pipelines.diagnose.measure.time.monotonic", lambda: watch.clock + 500.0)
     assert watch.seconds < 60.0
+
+
+@pytest.mark.parametrize(("largest", "asked"), [(0.01, True), (2.0, False)])
+def test_why_little_was_learned_is_not_asked_of_another_model(largest, asked):
+    bench = SimpleNamespace(evaluation={"training": {"sample": {"accuracy": 0.55}}})
+    found = {"rescored": {"largest": largest, "spread": 1.0}}
+    assert wanted(bench, found) is asked
+    assert wanted(bench, {}) is True
