@@ -242,6 +242,27 @@ def test_one_annotator_against_all_others_is_named():
     assert groups.failing_groups(replace(facts, measured=MeasuredFacts(groups=(sound,)))) is None
 
 
+def test_a_source_whose_labels_are_not_learned_where_the_others_are_is_named():
+    learned = Figures(234, 39, 0.637, Interval95(0.556, 0.71), 0.653, Interval95(0.635, 0.671))
+    not_learned = Figures(162, 27, 0.525, Interval95(0.42, 0.63), 0.719, Interval95(0.696, 0.741))
+    values = {"data.jsonl": learned, "more.jsonl": not_learned}
+    found = groups.failing_groups(
+        Facts(accuracy=0.62, measured=MeasuredFacts(groups=(FieldGroups("source", True, values),)))
+    )
+    assert (found.severity, found.command.split()[1]) == ("warning", "inspect")
+    assert "more.jsonl" in found.title.en
+    judged = FieldGroups("source", False, values)
+    assert groups.failing_groups(Facts(accuracy=0.62, measured=MeasuredFacts(groups=(judged,)))) is None
+    near = {**values, "more.jsonl": replace(not_learned, loss=0.68, loss_interval=Interval95(0.66, 0.70))}
+    assert groups.failing_groups(Facts(measured=MeasuredFacts(groups=(FieldGroups("source", True, near),)))) is None
+
+
+def test_a_temperature_of_a_thousand_on_small_rewards_is_no_large_scale():
+    facts = Facts(accuracy=0.62, n=600, accuracy_interval=Interval95(0.58, 0.66), reward_std=0.3, temperature=1341.0)
+    assert rewards.reward_scale(facts) is None
+    assert rewards.reward_scale(replace(facts, reward_std=3.0)).id == "reward_scale"
+
+
 def test_among_many_groups_a_small_one_that_is_wrong_by_chance_is_no_finding():
     values = {f"g{k}": figures(0.8, 40) for k in range(20)} | {"odd": figures(0.32, 25)}
     facts = Facts(accuracy=0.78, measured=MeasuredFacts(groups=(FieldGroups("source", False, values),)))

@@ -59,6 +59,7 @@ FORBIDS: dict[str, tuple[str, ...]] = {
     "test_differs": ("best_of_n", "dpo", "rl"),
     "data_changed": ("best_of_n", "dpo", "rl"),
     "test_is_validation": ("best_of_n", "dpo", "rl"),
+    "failing_group": ("best_of_n", "dpo", "rl"),
     "few_rows_weigh": ("best_of_n", "dpo", "rl"),
     "other_template": ("best_of_n", "dpo", "rl"),
     "test_repeats": ("rl",),

@@ -144,6 +144,7 @@ OF_CAUSES = (
     "label_noise",
     "contradictions",
     "narrow_data",
+    "failing_group",
 )
 """Findings that name what to change in training or its data: more test data alone would leave it as it is."""
 

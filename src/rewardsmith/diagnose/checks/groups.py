@@ -1,64 +1,105 @@
 """Groups of comparisons by any field of their records (source, annotator, language, …) that the model is wrong about."""
 
+import math
+
 from rewardsmith.diagnose import commands
 from rewardsmith.diagnose.checks.slices import NAMED, weakest, widened
-from rewardsmith.diagnose.facts import Facts, GroupFacts
+from rewardsmith.diagnose.facts import CHANCE_LOSS, Facts, GroupFacts
 from rewardsmith.diagnose.finding import Finding, Said, percent
-from rewardsmith.diagnose.measured import FieldGroups
+from rewardsmith.diagnose.intervals import Z95, normal
+from rewardsmith.diagnose.measured import FieldGroups, Figures
 
 FEWEST = 20
 """Comparisons of a group from which it is judged."""
 
+UNLEARNED = 0.56
+"""Accuracy on comparisons that were trained on, up to which nothing was learned about a group."""
+
 
 def failing_groups(facts: Facts) -> Finding | None:
-    """Values of a field on whose comparisons the model is wrong more often than right, while it is right on the others.
+    """Values of a field on whose comparisons the model is wrong, or learned nothing, while it is right on the others.
 
-    All groups of all fields are taken together (Bonferroni, see `widened`). Among comparisons that were trained on, such
-    labels contradict the others: the model had them before its eyes and learned the opposite.
+    All groups of all fields are taken together (Bonferroni). Among comparisons that were trained on, such labels contradict
+    the others: the model had them before its eyes and learned the opposite, or nothing.
     """
     total = sum(len(large(fields)) for fields in facts.measured.groups)
-    found = next((one for one in facts.measured.groups if untold(facts, one, contrary(large(one), total))), None)
+    found = next((one for one in facts.measured.groups if untold(facts, one, failing(one, total))), None)
     if found is None:
         return None
-    field, trained, groups = found.field, found.trained, contrary(large(found), total)
-    names, where = weakest(groups), Said("training", "训练") if trained else Said("judged", "被评估的")
+    groups = failing(found, total)
+    where = Said("training", "训练") if found.trained else Said("judged", "被评估的")
+    contrary, names = groups[0].accuracy < 0.5 and is_contrary(groups[0], total), weakest(groups)
     first = groups[0].label if len(groups) <= NAMED else f"{len(groups)} values"
     return Finding(
         "failing_group",
-        "critical",
+        "critical" if contrary else "warning",
         Said(
-            f"the labels of {field} {first!r} are contrary to the others",
-            f"{field} 为 {first!r} 的标签与其他标签相反",
+            f"the labels of {found.field} {first!r} are contrary to the others",
+            f"{found.field} 为 {first!r} 的标签与其他标签相反",
+        )
+        if contrary
+        else Said(
+            f"the labels of {found.field} {first!r} do not go with the others",
+            f"{found.field} 为 {first!r} 的标签与其他标签不一致",
         ),
         Said(
-            f"Accuracy on the {where.en} comparisons by {field}: {names.en}; all together {percent(facts.accuracy or 0.0)}.",
-            f"按 {field} 划分的{where.zh}比较上的准确率：{names.zh}；总体 {percent(facts.accuracy or 0.0)}。",
+            f"Accuracy on the {where.en} comparisons by {found.field}: {names.en}; all held-out ones together "
+            f"{percent(facts.accuracy or 0.0)}.",
+            f"按 {found.field} 划分的{where.zh}比较上的准确率：{names.zh}；全部留出比较为 "
+            f"{percent(facts.accuracy or 0.0)}。",
         ),
         Said(
-            "The labels of this group are swapped, or follow another criterion: one annotator, source or category was read "
-            "the wrong way round.",
-            "该组的标签被对调或遵循另一种标准：某个标注者、来源或类别的标签方向被读反。",
+            "The labels of this group are swapped, random, or follow another criterion: one annotator, source or category "
+            "was read the wrong way round, or is of another kind.",
+            "该组的标签被对调、随机，或遵循另一种标准：某个标注者、来源或类别的标签方向被读反，或属于另一类数据。",
         ),
         Said(
-            "Read ten comparisons of this group, and turn round or remove its labels.",
-            "阅读该组的十个比较，然后翻转或移除其标签。",
+            "Read ten comparisons of this group; turn round its labels, or remove it from training.",
+            "阅读该组的十个比较；翻转其标签，或将其从训练中移除。",
         ),
         {group.label: {"n": group.n, "accuracy": group.accuracy} for group in groups},
         command=commands.inspect(facts),
     )
 
 
-def large(fields: FieldGroups) -> list[GroupFacts]:
-    """The groups of a field with enough comparisons, the worst first."""
-    groups = [GroupFacts(name, one.n, one.accuracy, one.accuracy_interval) for name, one in fields.values.items()]
-    return sorted((group for group in groups if group.n >= FEWEST), key=lambda group: group.accuracy)
+def large(fields: FieldGroups) -> dict[str, Figures]:
+    """The groups of a field with enough comparisons."""
+    return {name: one for name, one in fields.values.items() if one.n >= FEWEST}
 
 
-def contrary(groups: list[GroupFacts], total: int) -> list[GroupFacts]:
-    """Those on which the model is wrong, at the level that `total` groups together keep, where it is right on another."""
-    if not any(widened(group, total).low > 0.5 for group in groups):
+def failing(fields: FieldGroups, total: int) -> list[GroupFacts]:
+    """The groups that are contrary to another of the field, or, trained on, not learned where another was; worst first."""
+    groups = {
+        name: (GroupFacts(name, one.n, one.accuracy, one.accuracy_interval), one) for name, one in large(fields).items()
+    }
+    if not any(widened(group, total).low > 0.5 for group, _ in groups.values()):
         return []
-    return [group for group in groups if widened(group, total).high < 0.5]
+    best = min((one for _, one in groups.values()), key=loss_of)
+    chosen = [
+        group
+        for group, one in groups.values()
+        if is_contrary(group, total) or (fields.trained and is_unlearned(one, best, total))
+    ]
+    return sorted(chosen, key=lambda group: group.accuracy)
+
+
+def is_contrary(group: GroupFacts, total: int) -> bool:
+    """Whether the model is wrong more often than right, at the level that `total` groups together keep."""
+    return widened(group, total).high < 0.5
+
+
+def loss_of(one: Figures) -> float:
+    """The loss of a group; infinite where it is not known."""
+    return math.inf if one.loss is None else one.loss
+
+
+def is_unlearned(one: Figures, best: Figures, total: int) -> bool:
+    """Whether the loss of a group is that of a constant, and surely above the best one, at the level of `total` groups."""
+    if one.loss_interval is None or best.loss_interval is None or one.accuracy > UNLEARNED:
+        return False
+    gap = loss_of(one) - loss_of(best)
+    error = math.hypot(one.loss_interval.half_width, best.loss_interval.half_width) / Z95
+    return loss_of(one) > CHANCE_LOSS - 0.005 and gap > normal(1 - 0.025 / max(1, total)) * error
 
 
 def untold(facts: Facts, fields: FieldGroups, groups: list[GroupFacts]) -> bool:

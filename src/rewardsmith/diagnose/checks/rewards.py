@@ -28,6 +28,9 @@ COLD, HOT = 0.02, 30.0
 SEPARATED = 0.97
 """From this accuracy on the best temperature goes to 0, whatever the scale."""
 
+LEAST_LARGE = 1.0
+"""A standard deviation of rewards under which no temperature makes them too large."""
+
 WIDE = 30.0
 """A standard deviation of rewards above which sigma(margin) is 0 or 1 for most pairs."""
 
@@ -195,8 +198,8 @@ def scale_of(facts: Facts) -> str | None:
 def scale_by_temperature(facts: Facts) -> str | None:
     """The same by the temperature; where nearly all is ranked right, none is small enough."""
     heat = facts.temperature or 1.0
-    if heat > HOT:
-        return "large"
+    if heat > HOT and (facts.reward_std or 1.0) >= LEAST_LARGE:
+        return "large"  # smaller margins that ask for such a temperature tell nothing on the data it was fitted on
     return "small" if heat < COLD and (facts.accuracy or 0.0) < SEPARATED else None
 
 
