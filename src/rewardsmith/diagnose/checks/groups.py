@@ -28,20 +28,11 @@ def failing_groups(facts: Facts) -> Finding | None:
         return None
     groups = failing(found, total)
     where = Said("training", "训练") if found.trained else Said("judged", "被评估的")
-    contrary, names = groups[0].accuracy < 0.5 and is_contrary(groups[0], total), weakest(groups)
-    first = groups[0].label if len(groups) <= NAMED else f"{len(groups)} values"
+    names = weakest(groups)
     return Finding(
         "failing_group",
-        "critical" if contrary else "warning",
-        Said(
-            f"the labels of {found.field} {first!r} are contrary to the others",
-            f"{found.field} 为 {first!r} 的标签与其他标签相反",
-        )
-        if contrary
-        else Said(
-            f"the labels of {found.field} {first!r} do not go with the others",
-            f"{found.field} 为 {first!r} 的标签与其他标签不一致",
-        ),
+        "critical" if is_contrary(groups[0], total) else "warning",
+        title_of(found, groups, total),
         Said(
             f"Accuracy on the {where.en} comparisons by {found.field}: {names.en}; all held-out ones together "
             f"{percent(facts.accuracy or 0.0)}.",
@@ -59,6 +50,20 @@ def failing_groups(facts: Facts) -> Finding | None:
         ),
         {group.label: {"n": group.n, "accuracy": group.accuracy} for group in groups},
         command=commands.inspect(facts),
+    )
+
+
+def title_of(fields: FieldGroups, groups: list[GroupFacts], total: int) -> Said:
+    """The first group, or how many there are, and whether the model is wrong about it or learned nothing of it."""
+    first = groups[0].label if len(groups) <= NAMED else f"{len(groups)} values"
+    if is_contrary(groups[0], total):
+        return Said(
+            f"the labels of {fields.field} {first!r} are contrary to the others",
+            f"{fields.field} 为 {first!r} 的标签与其他标签相反",
+        )
+    return Said(
+        f"the labels of {fields.field} {first!r} do not go with the others",
+        f"{fields.field} 为 {first!r} 的标签与其他标签不一致",
     )
 
 

@@ -190,7 +190,7 @@ def test_differs(facts: Facts) -> Finding | None:
     listed = joined(parts)
     return Finding(
         "test_differs",
-        "critical" if max([*new.values(), 0.0]) >= 0.5 or unknown >= NEW_WORDS_MANY else "warning",
+        "critical" if voids(found, new, unknown) else "warning",
         Said("the test data is unlike the training data", "测试数据与训练数据不同"),
         Said(f"The test data differs: {listed.en}.", f"测试数据不同：{listed.zh}。"),
         Said(
@@ -205,6 +205,12 @@ def test_differs(facts: Facts) -> Finding | None:
         {"languages": new, "unknown_words": found.judged.unknown_words, "length_ratio": length_ratio(found)},
         command=commands.evaluate(facts),
     )
+
+
+def voids(found: BesideTraining, new: dict[str, float], unknown: float) -> bool:
+    """Whether the difference is so large that the figures are about something else, or training was."""
+    lost = [side.same_prompt for side in (found.judged, found.training) if side.prompts >= FEWEST_PROMPTS]
+    return max([*new.values(), *lost, 0.0]) >= 0.5 or unknown >= NEW_WORDS_MANY
 
 
 def new_languages(found: BesideTraining) -> dict[str, float]:
