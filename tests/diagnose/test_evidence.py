@@ -8,7 +8,7 @@ from tests.diagnose.test_verdict import BESIDE, GOOD, SIDE
 
 from rewardsmith.diagnose.checks import data_quality, groups, leakage, learning, model, rewards, shortcuts, slices
 from rewardsmith.diagnose.checks.consistency import disagreements
-from rewardsmith.diagnose.checks.training import curves, diverging
+from rewardsmith.diagnose.checks.training import causes, curves, diverging
 from rewardsmith.diagnose.compared import Compared
 from rewardsmith.diagnose.facts import AuditEffect, BaselineFacts, CurvePoint, Facts, GroupFacts
 from rewardsmith.diagnose.finding import Said
@@ -386,3 +386,27 @@ def test_the_next_step_is_the_cause_and_not_more_test_data():
     verdict = judge(replace(GOOD, measured=wrong, baselines=open_))
     assert {"label_noise", "baselines_open"} <= {finding.id for finding in verdict.findings if finding.urgent}
     assert "--label-noise" in verdict.next_command
+
+
+def test_a_handful_of_steps_is_too_few_even_where_the_ranking_is_good():
+    sample = Figures(400, 400, 0.85, Interval95(0.81, 0.88), 0.6, None)
+    settings = {"model": "tiny", "epochs": 2, "head_start": "random"}
+    facts = replace(
+        GOOD,
+        steps=4,
+        settings=settings,
+        training={"lr": 2e-3, "batch": 120},
+        measured=MeasuredFacts(beside=replace(BESIDE, sample=sample)),
+    )
+    assert causes.too_few_steps(facts).id == "too_few_steps"
+    assert judge(facts).ready is False
+    assert causes.too_few_steps(replace(facts, settings={**settings, "head_start": "probe"})) is None
+    assert causes.too_few_steps(replace(facts, steps=60)) is None
+
+
+def test_a_consequence_never_leads_the_next_step():
+    compared = rows([1.0] * 300 + [-1.0] * 100, np.array([1e4] * 4 + [1e-2] * 396))
+    verdict = judge(replace(GOOD, compared=compared, passes=curve([0.7, 0.6, 0.5])))
+    ids = [finding.id for finding in verdict.findings if finding.urgent]
+    assert ids.index("few_rows_weigh") < ids.index("underfit")
+    assert "inspect" in verdict.next_command

@@ -19,7 +19,7 @@ WORST_KEPT = 500
 """Errors whose texts are kept for the report: enough to search and filter; the page decides how much of each it shows."""
 
 FEWEST_ROUNDED = 20
-"""Rewards from which all of them being short numbers is no accident: one in fp32 is with odds of 1 to 65,536."""
+"""Different rewards from which all of them being short numbers is no accident: one in fp32 is with odds of 1 to 65,536."""
 
 Numbers = npt.NDArray[np.float64]
 
@@ -73,7 +73,7 @@ class Compared:
     def rounded_to(self) -> str:
         """The low precision that all rewards can be written in without loss, bf16 or fp16; "" where they are finer."""
         rewards = np.concatenate([self.preferred_reward, self.other_reward])
-        rewards = rewards[np.isfinite(rewards) & (rewards != 0)].astype(np.float32)
+        rewards = np.unique(rewards[np.isfinite(rewards) & (rewards != 0)]).astype(np.float32)
         if rewards.size < FEWEST_ROUNDED:
             return ""
         if not (rewards.view(np.uint32) & 0xFFFF).any():

@@ -148,6 +148,18 @@ OF_CAUSES = (
 )
 """Findings that name what to change in training or its data: more test data alone would leave it as it is."""
 
+CONSEQUENCES = (
+    "weak_signal",
+    "weak_categories",
+    "miscalibrated",
+    "predicted_ties",
+    "overfit",
+    "train_loss_above_chance",
+    "worse_than_constant",
+    "left_out",
+)
+"""Findings that are shown, and mostly follow from another one."""
+
 WANTING: dict[str, Said] = {
     "other_model": Said("the model that was saved", "保存时的模型"),
     "measured_on_training_data": Said("held-out data", "留出数据"),
@@ -254,16 +266,21 @@ def sentence(opening: Said, joint: Said, titles: list[Said]) -> Said:
 
 def next_step(label: str, answers: Sequence[Finding], ready: bool | None) -> tuple[Said, str]:
     """The one thing to do now, in words and as a command: what the first critical finding asks for, else a warning that
-    names a cause (see OF_CAUSES), else the deciding one, else the first warning, else more data where a learning curve shows
-    that it helps, else the next stage.
+    names a cause (see `names_cause`), else the deciding one, else the first warning, else more data where a learning
+    curve shows that it helps, else the next stage.
     """
     urgent = [finding for finding in answers if finding.urgent]
     critical = [finding for finding in urgent if finding.severity == "critical"]
-    mendable = [finding for finding in urgent if finding.id in OF_CAUSES]
+    mendable = [finding for finding in urgent if names_cause(finding)]
     for finding in (*critical, *mendable, *deciding(label, answers), *urgent, *more_data(answers, ready)):
         if finding.action.en:
             return finding.action, finding.command
     return NEXT_STAGE[ready], ""
+
+
+def names_cause(finding: Finding) -> bool:
+    """Whether a finding says what to change, and is no consequence of something else that would have to change."""
+    return finding.id in OF_CAUSES or (finding.status == "found" and finding.id not in CONSEQUENCES)
 
 
 def more_data(answers: Sequence[Finding], ready: bool | None) -> list[Finding]:

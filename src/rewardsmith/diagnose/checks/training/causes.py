@@ -34,6 +34,9 @@ FEW_STEPS = 100
 HELD_BACK = (("weight_decay", 1.0, 0.01), ("dropout", 0.5, 0.0))
 """Setting, the value from which it is suspect, and the usual one."""
 
+A_HANDFUL = 10
+"""Steps under which a head that began at random is not trained, even where its first direction ranks well."""
+
 HARDLY_ANY, FALLING = 30, 0.01
 """From so many steps on, too few of them are only blamed where the training loss still fell at the end, by so many nats from
 the last but one fifth of the steps to the last."""
@@ -143,12 +146,17 @@ def still_falling(facts: Facts) -> bool:
     return fmean(before) - fmean(last) >= max(FALLING, 2 * noise)
 
 
+def are_few(facts: Facts, steps: int) -> bool:
+    """Whether so few steps explain a weak run; a handful is too few for any head that began at random."""
+    if steps < A_HANDFUL and facts.settings.get("head_start") != "probe":
+        return True
+    return steps < FEW_STEPS and weak(facts) and (steps < HARDLY_ANY or still_falling(facts))
+
+
 def too_few_steps(facts: Facts) -> Finding | None:
     """So few optimizer steps that nothing can be expected, at a usual learning rate."""
     steps, found = steps_of(facts), rates(facts)
-    if found is None or not weak(facts) or steps >= FEW_STEPS or not LOW < found[0] / found[1] < HIGH:
-        return None
-    if steps >= HARDLY_ANY and not still_falling(facts):
+    if found is None or not LOW < found[0] / found[1] < HIGH or not are_few(facts, steps):
         return None
     epochs = facts.settings.get("epochs")
     times = int(epochs) * max(2, -(-3 * FEW_STEPS // steps)) if isinstance(epochs, int) else 0
