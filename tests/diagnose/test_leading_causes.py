@@ -1,0 +1,159 @@
+"""What curves, templates and an audit show, what counts as lost or few, and which finding leads the next step."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.diagnose.test_verdict import BESIDE, GOOD
+
+from rewardsmith.diagnose.checks import data_quality, leakage, model, shortcuts, slices
+from rewardsmith.diagnose.checks.training import causes, curves
+from rewardsmith.diagnose.compared import Compared
+from rewardsmith.diagnose.facts import AuditEffect, BaselineFacts, CurvePoint, Facts
+from rewardsmith.diagnose.finding import Said
+from rewardsmith.diagnose.intervals import Interval95
+from rewardsmith.diagnose.measured import (
+    Figures,
+    MeasuredFacts,
+    OtherTemplate,
+    ShareOfWrong,
+)
+from rewardsmith.diagnose.parsing import audit_effects
+from rewardsmith.diagnose.verdict import judge
+from rewardsmith.scoring.left_out import Affected, LeftOut, Reason
+
+
+def curve(losses, **more):
+    return tuple(CurvePoint(step, loss=loss, **more) for step, loss in enumerate(losses, start=1))
+
+
+def rows(margins, weight=None):
+    margins = np.asarray(margins, dtype=float)
+    return Compared(
+        margins, np.ones(margins.size), margins, np.zeros(margins.size), np.zeros(margins.size), weight=weight
+    )
+
+
+def figures(accuracy, n=400):
+    half = 1.96 * (accuracy * (1 - accuracy) / n) ** 0.5
+    return Figures(n, n, accuracy, Interval95(accuracy - half, accuracy + half), None, None)
+
+
+def test_a_loss_that_is_back_at_its_start_in_each_epoch_lost_its_weights():
+    falling = list(np.linspace(0.69, 0.45, 40))
+    epochs = np.linspace(0.025, 3, 120)
+    again = tuple(
+        CurvePoint(k + 1, epoch=epoch, loss=loss)
+        for k, (epoch, loss) in enumerate(zip(epochs, falling * 3, strict=True))
+    )
+    assert curves.falls_back(Facts(curve=again)).id == "weights_reset"
+    one = tuple(replace(row, loss=loss) for row, loss in zip(again, np.linspace(0.69, 0.45, 120), strict=True))
+    assert curves.falls_back(Facts(curve=one)) is None
+
+
+@pytest.mark.parametrize(("fall", "severity"), [(0.02, "info"), (0.06, "warning")])
+def test_a_small_fall_at_the_end_of_a_sound_run_asks_for_nothing(fall, severity):
+    passes = curve([0.6, 0.5, 0.5 - fall])
+    assert curves.underfit(Facts(passes=passes)).severity == severity
+
+
+def test_more_steps_go_before_more_test_data():
+    few = {
+        "steps": 12,
+        "settings": {"model": "tiny", "epochs": 1},
+        "training": {"lr": 2e-3},
+        "curve": curve([0.69] * 12),
+    }
+    facts = Facts(accuracy=0.58, n=60, clusters=60, loss=0.69, place="runs/a", **few)
+    verdict = judge(facts)
+    assert {"too_few_steps", "few_pairs"} <= {finding.id for finding in verdict.findings}
+    assert "--epochs" in verdict.next_command
+
+
+def test_another_template_that_ranks_better_is_found_beyond_its_interval():
+    better = OtherTemplate("chatml", 300, 1.2, 0.12, Interval95(0.05, 0.19))
+    assert model.other_template(Facts(measured=MeasuredFacts(templates=(better,)))).id == "other_template"
+    open_ = replace(better, interval=Interval95(-0.01, 0.25))
+    assert model.other_template(Facts(measured=MeasuredFacts(templates=(open_,)))) is None
+
+
+def test_less_reward_for_agreeing_with_an_error_is_no_bias():
+    row = {"name": "agrees_with_error", "status": "found", "effect_sd": -0.8, "ci": [-1.0, -0.6], "n": 40}
+    (good,) = audit_effects({"effects": [row]})
+    assert shortcuts.audited(Facts(audit=(good,))).id == "audit_excluded"
+    (bad,) = audit_effects({"effects": [{**row, "effect_sd": 0.8, "ci": [0.6, 1.0]}]})
+    assert shortcuts.audited(Facts(audit=(bad,))).severity == "critical"
+
+
+def test_effects_are_named_in_the_language_of_the_verdict():
+    words = Said("padded with filler", "添加填充内容")
+    effect = AuditEffect("padding", "length", "found", 0.7, Interval95(0.5, 0.9), 100, 0.1, words)
+    found = shortcuts.audited(Facts(audit=(effect,)))
+    assert "padded with filler" in found.evidence.en
+    assert "添加填充内容" in found.evidence.zh
+    assert "padd" not in found.evidence.zh
+
+
+def test_records_that_nobody_judged_are_no_lost_data():
+    def account(code, count):
+        return LeftOut({"unused": Affected(100, count, {code: Reason(count, ["d.jsonl:1"])})})
+
+    lost = data_quality.left_out(Facts(left_out={"training data": account("not_scorable", 20)}))
+    unjudged = data_quality.left_out(Facts(left_out={"training data": account("no_comparison", 20)}))
+    most = data_quality.left_out(Facts(left_out={"training data": account("no_comparison", 40)}))
+    assert (lost.severity, unjudged.severity, most.severity) == ("critical", "info", "warning")
+
+
+def test_labels_of_another_criterion_show_where_validation_is_as_good_as_training():
+    sample = Figures(400, 400, 0.895, Interval95(0.86, 0.92), 0.27, None)
+    passes = (CurvePoint(80, loss=0.3, accuracy=0.88),)
+    facts = replace(
+        GOOD,
+        accuracy=0.78,
+        accuracy_interval=Interval95(0.755, 0.804),
+        passes=passes,
+        measured=MeasuredFacts(beside=replace(BESIDE, sample=sample)),
+    )
+    assert "88.0 % on validation" in leakage.test_differs(facts).evidence.en
+    memorised = replace(facts, passes=(CurvePoint(80, loss=0.5, accuracy=0.8),), loss=0.5)
+    assert leakage.test_differs(memorised) is None
+    by_loss = replace(memorised, loss=0.62, loss_interval=Interval95(0.57, 0.67))
+    assert "0.500 on validation" in leakage.test_differs(by_loss).evidence.en
+    assert leakage.test_differs(replace(by_loss, loss_interval=Interval95(0.55, 0.69))) is None
+
+
+def test_most_labels_of_a_test_being_ties_is_a_warning():
+    assert slices.label_ties(Facts(n=40, label_ties=60)).severity == "warning"
+    assert slices.label_ties(Facts(n=70, label_ties=30)).severity == "info"
+
+
+def test_the_next_step_is_the_cause_and_not_more_test_data():
+    wrong = MeasuredFacts(beside=BESIDE, wrong=ShareOfWrong(900, 0.3, Interval95(0.1, 0.4), shown=True))
+    open_ = (BaselineFacts("longer", 0.7, None, 0.02, Interval95(-0.01, 0.05)),)
+    verdict = judge(replace(GOOD, measured=wrong, baselines=open_))
+    assert {"label_noise", "baselines_open"} <= {finding.id for finding in verdict.findings if finding.urgent}
+    assert "--label-noise" in verdict.next_command
+
+
+def test_a_handful_of_steps_is_too_few_even_where_the_ranking_is_good():
+    sample = Figures(400, 400, 0.85, Interval95(0.81, 0.88), 0.6, None)
+    settings = {"model": "tiny", "epochs": 2, "head_start": "random"}
+    facts = replace(
+        GOOD,
+        steps=4,
+        settings=settings,
+        training={"lr": 2e-3, "batch": 120},
+        measured=MeasuredFacts(beside=replace(BESIDE, sample=sample)),
+    )
+    assert causes.too_few_steps(facts).id == "too_few_steps"
+    assert judge(facts).ready is False
+    assert causes.too_few_steps(replace(facts, settings={**settings, "head_start": "probe"})) is None
+    assert causes.too_few_steps(replace(facts, steps=60)) is None
+
+
+def test_a_consequence_never_leads_the_next_step():
+    compared = rows([1.0] * 300 + [-1.0] * 100, np.array([1e4] * 4 + [1e-2] * 396))
+    verdict = judge(replace(GOOD, compared=compared, passes=curve([0.7, 0.6, 0.5])))
+    ids = [finding.id for finding in verdict.findings if finding.urgent]
+    assert ids.index("few_rows_weigh") < ids.index("underfit")
+    assert "inspect" in verdict.next_command
