@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 import rewardsmith
-from rewardsmith import UsageError, api
+from rewardsmith import UsageError, calls
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = {
     **{"prepare": "prepare", "train": "train", "evaluate": "evaluate", "diagnose": "diagnose"},
     **{"compare": "compare", "verify": "verify", "score": "score", "audit": "audit"},
+    "tune": "tune",
 }
 LIBRARIES = "torch,transformers,safetensors,tokenizers,huggingface_hub,sklearn,scipy,pyarrow,matplotlib,jinja2,rich"
 """What mypy need not read to judge a script; with them it would take a minute."""
@@ -44,6 +45,8 @@ written: int = rs.score("runs/a", Path("a.jsonl"), "scored.jsonl").not_scored
 accuracy: object = rs.evaluate(rs.load_reward_model("runs/a"), in_memory).summary["accuracy"]
 ready: bool | None = rs.diagnose("runs/a", overwrite=True).ready
 difference: float = rs.compare("runs/a", "runs/b", seed=3).accuracy_difference
+searched: object = rs.tune("tiny", "data", "search", search=["lr=1e-4..1e-2:log"], jobs=2, epochs=2).summary["best"]
+rate: object = rs.find_learning_rate("tiny", "data", "rates", batch=8).summary["suggestion"]
 holds: bool = rs.verify("runs/a", part="files").holds
 model = rs.load_reward_model("runs/a", device="cpu")
 rewards = model.score(["An answer.", "Another one."])
@@ -241,8 +244,8 @@ def test_a_value_of_another_type_is_refused_before_anything_is_done(wrong, said,
 
 
 def test_columns_may_be_named_by_a_mapping_as_in_load():
-    assert api.columns({"prompt": "ask", "chosen": "best.text"}) == ("prompt=ask", "chosen=best.text")
-    assert api.columns("prompt=ask") == api.columns(["prompt=ask"]) == ("prompt=ask",)
+    assert calls.columns({"prompt": "ask", "chosen": "best.text"}) == ("prompt=ask", "chosen=best.text")
+    assert calls.columns("prompt=ask") == calls.columns(["prompt=ask"]) == ("prompt=ask",)
 
 
 def test_what_was_loaded_shows_its_counts_and_not_its_rows():

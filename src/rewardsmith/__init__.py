@@ -37,12 +37,14 @@ PUBLIC: dict[str, str] = {
     "compute_reward": "rewardsmith.api:compute_reward",
     "diagnose": "rewardsmith.api:diagnose",
     "evaluate": "rewardsmith.api:evaluate",
+    "find_learning_rate": "rewardsmith.api:find_learning_rate",
     "load": "rewardsmith.api:load",
     "load_reward_model": "rewardsmith.api:load_reward_model",
     "prepare": "rewardsmith.api:prepare",
     "say": "rewardsmith.language:say",
     "score": "rewardsmith.api:score",
     "train": "rewardsmith.api:train",
+    "tune": "rewardsmith.api:tune",
     "verify": "rewardsmith.api:verify",
 }
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict, overload
 
-from rewardsmith.api import Table, TokenIds
+from rewardsmith.api import TokenIds
+from rewardsmith.calls import Table
 from rewardsmith.commands.audit import Result as AuditResult
 from rewardsmith.commands.compare import Result as CompareResult
 from rewardsmith.commands.evaluate import Result as EvaluateResult
@@ -29,6 +30,8 @@ from rewardsmith.pipelines.train.loss import LossSettings
 from rewardsmith.pipelines.train.members import MembersSettings
 from rewardsmith.pipelines.train.noise import NoiseSettings
 from rewardsmith.pipelines.train.pipeline import Result as TrainResult
+from rewardsmith.pipelines.tune.rates import RatesResult
+from rewardsmith.pipelines.tune.result import Result as TuneResult
 from rewardsmith.pipelines.verify import Verification
 from rewardsmith.progress import SILENT as SILENT
 from rewardsmith.progress import Progress
@@ -61,12 +64,14 @@ __all__ = [
     "compute_reward",
     "diagnose",
     "evaluate",
+    "find_learning_rate",
     "load",
     "load_reward_model",
     "prepare",
     "say",
     "score",
     "train",
+    "tune",
     "verify",
 ]
 
@@ -371,6 +376,219 @@ def evaluate(
         strict: Stop at the first invalid row.
         overwrite: Replace the output of an earlier run of this command in --output; other files are never deleted.
         trust_remote_code: Allow execution of code that comes with a Hub model.
+    """
+
+def find_learning_rate(
+    model: str | Path,
+    dataset: str | Path | Loaded | Table | Iterable[Any],
+    output: str | Path,
+    *,
+    validation: str | Path | Loaded | Table | Iterable[Any] = (),
+    test: str | Path | Loaded | Table | Iterable[Any] = (),
+    max_per_source: int | None = None,
+    attribute: str = "overall",
+    lr: float | None = None,
+    epochs: int = 1,
+    max_steps: int | None = None,
+    batch: int = 16,
+    max_length: int | None = None,
+    reasoning: Literal["omit", "think"] | None = None,
+    frac: float = 1.0,
+    loss: LossSettings | _LossSettingsFields | str = ...,
+    head: HeadSettings | _HeadSettingsFields | str = ...,
+    noise: NoiseSettings | _NoiseSettingsFields | str = ...,
+    head_start: Literal["random", "probe"] = "random",
+    members: MembersSettings | _MembersSettingsFields | str = ...,
+    bootstrap: bool = False,
+    augment: Literal["other-prompt", "edit", "cut", "other-response"]
+    | Sequence[Literal["other-prompt", "edit", "cut", "other-response"]] = (),
+    augment_weight: float = 0.5,
+    merge_prompts: bool = False,
+    layers: int | None = None,
+    question: str | None = None,
+    read_layers: int | Sequence[int] = (),
+    pooling: Literal["last", "mean"] | Sequence[Literal["last", "mean"]] = (),
+    freeze_layers: int = 0,
+    n_layer: int = 2,
+    n_head: int = 4,
+    n_embd: int = 64,
+    block_size: int | None = None,
+    lora: Lora | _LoraFields = ...,
+    quantize: Literal["4bit", "8bit"] | None = None,
+    gradient_checkpointing: bool = False,
+    activation_offload: bool = False,
+    weight_decay: float = 0.01,
+    warmup: float = 0.05,
+    clip: float = 1.0,
+    dropout: float = 0.0,
+    evals: int = 4,
+    patience: int = 0,
+    keep: int = 2,
+    split_by: str | None = None,
+    test_groups: int = 0,
+    tokens_per_microbatch: int | None = None,
+    dtype: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
+    device: str = "auto",
+    parallel: Literal["ddp", "fsdp", "deepspeed"] | None = None,
+    deepspeed_config: str | Path | None = None,
+    threads: int | None = None,
+    seed: int = 0,
+    split_seed: int | None = None,
+    report: bool = True,
+    track: str | Sequence[str] = (),
+    track_project: str | None = None,
+    run_name: str | None = None,
+    track_uri: str | None = None,
+    strict: bool = False,
+    resume: bool = False,
+    overwrite: bool = False,
+    trust_remote_code: bool = False,
+    push_to_hub: str | None = None,
+    push_public: bool = False,
+    map: Mapping[str, str] | Sequence[str] = (),
+    progress: Progress | None = None,
+    lang: Literal["en", "zh"] | None = None,
+) -> RatesResult:
+    """`rewardsmith tune --lr-only`: a learning rate from a range test; the model on disk is only read.
+
+    Options:
+        model: Model to start from: tiny, smollm2-135m, minilm-l6, e5-multilingual, a folder, or a Hub name
+            ORG/NAME.
+        dataset: Preference data: files, folders, the output of `prepare`, a Hub name, or synthetic:N; `a.jsonl:0.3`
+            samples 30 %.
+        output: Output folder of the run: model/, report.html, metrics.jsonl, checkpoints/.
+        validation: Separate validation data (default: 10 % of the prompts of --dataset).
+        test: Separate test data (default: 10 % of the prompts of --dataset).
+        map: Column mapping, for example prompt=instruction or chosen=annotations.best.
+        max_per_source: Maximum number of records per source of --dataset, sampled by hash.
+        attribute: Attribute to train on if the data has several, such as helpful or safe.
+        lr: Peak learning rate; linear warm-up, then cosine decay to 0 (default: full 5e-5, LoRA 2e-4, tiny 2e-3,
+            head only 1e-3).
+        epochs: Number of passes over the training data.
+        max_steps: Maximum number of optimizer steps; the learning-rate schedule ends there too.
+        batch: Records per optimizer step, over all micro-batches.
+        max_length: Maximum length of a conversation in tokens (default: 1024, or the limit of the model).
+        reasoning: Reasoning stored separately from a response: omit, or think to put it before the response in
+            think tags (default: that of the model, or omit).
+        frac: Fraction of the training records to use, above 0 and at most 1.
+        loss: Loss function: bradley-terry, margin, scaled-margin, label-smoothing, soft-labels, rao-kupper,
+            davidson, hinge, focal, focal-ranking, symmetric, ramp, unbiased, gce, plackett-luce, regression,
+            uncertainty, contrastive, odin, attributes, helpful-cost, gaussian, quantile, pinball or inform (see
+            docs/losses.md).
+        loss.center: Coefficient of the squared sum of the two rewards of a comparison, which keeps rewards near 0
+            (default: 0).
+        loss.margin_scale: margin, scaled-margin: factor of the margins of the data (default: 1).
+        loss.smoothing: label-smoothing: probability that a label is wrong, below 0.5 (default: 0.1).
+        loss.prior_votes: soft-labels: votes added to each side (default: 1; 0 takes the share of votes as it is).
+        loss.tie_share: rao-kupper, davidson: probability of a tie between equal rewards (default: 1/3).
+        loss.hinge_lead: hinge: lead of the preferred response from which on a comparison costs nothing (default:
+            1).
+        loss.gamma: focal, focal-ranking: exponent; larger values reduce the weight of comparisons already won
+            (default: 2).
+        loss.flip_rate: unbiased: share of labels that are flipped, below 0.5 (default: 0.1).
+        loss.power: gce: exponent between bradley-terry (near 0) and symmetric (1) (default: 0.7).
+        loss.top: plackett-luce: number of first places of a ranking to learn from (default: all).
+        loss.members: uncertainty: number of heads, whose mean is the reward (default: 4).
+        loss.strength: uncertainty: how much less a comparison counts on which the heads disagree (default: 1).
+        loss.contrast: contrastive: coefficient of the contrastive term (default: 0.1).
+        loss.temperature: contrastive: temperature of the similarities (default: 0.1).
+        loss.view_dropout: contrastive: dropout that makes the two views of a response (default: 0.1).
+        loss.length_weight: odin: coefficient of the correlations with length (default: 1).
+        loss.orthogonal_weight: odin: coefficient of the similarity of the two heads (default: 1).
+        loss.sign_weight: helpful-cost: coefficient of the term that makes the cost positive for unsafe responses
+            (default: 1).
+        loss.kl_weight: inform: coefficient of the KL divergence of the bottleneck (default: 0.001).
+        loss.lm: Weight of the language-model loss on the preferred responses, a mean over their tokens; decoders
+            only (default: 0).
+        loss.lm_share: Share of the records whose text counts in each epoch, with --loss.lm (default: 1).
+        loss.grm_sft: Weight of GRM's regulariser on the log likelihood of the preferred response, 0.01 in its
+            paper; the loss itself is weighted with 1 minus it (default: 0).
+        loss.grm_dpo: As --loss.grm-sft, for the difference of both responses' log likelihoods, without a reference
+            model (default: 0).
+        loss.grm_beta: Factor of the log likelihoods in GRM's regulariser (default: 0.1).
+        head: Reward head: scalar, value, multi-objective, helpful-cost, gaussian, quantile, odin or inform (see
+            docs/heads.md).
+        head.attributes: multi-objective: attributes to learn (default: all of the training data but --attribute).
+        head.weights: multi-objective: weight of each attribute in the reward, for example helpfulness=1
+            verbosity=-0.2 (default: fitted on the validation comparisons of --attribute, else equal).
+        head.levels: quantile: number of quantiles (default: 9).
+        head.latent: inform: dimensions of the bottleneck (default: 32).
+        noise: Training against wrong labels: none, or crm (collaborative reward modelling: two models, each trains
+            on the comparisons that the other fits best, and the better one on validation is saved; twice the
+            memory, three times the time).
+        noise.rate: crm: share of each step's comparisons that is filtered out in the end, about that of wrong
+            labels (default: 0.3).
+        noise.ramp: crm: fraction of the run over which that share is reached, from 0 (default: 0.3).
+        noise.curriculum: crm: 1 to order every epoch but the first from easy records to hard ones, 0 to shuffle
+            (default: 0).
+        head_start: Initialisation of a new head: random, or probe (a linear probe: the head is first fitted on the
+            features of the untrained model).
+        members: Number of members to train as an ensemble, each with its own seed; their disagreement is stored
+            (see docs/ensembles.md).
+        members.kind: What a member is: heads (on one backbone), lora (LoRA adapters on one backbone) or runs (whole
+            models) (default: heads with --freeze-layers -1, lora with --lora.r, else runs).
+        bootstrap: Train on a bootstrap sample of the prompts, drawn with --seed; with --members each member on its
+            own (heads are in any case).
+        augment: Add training comparisons whose label is known: other-prompt and edit (ties), cut and other-response
+            (a response made worse); repeat the flag for several.
+        augment_weight: With --augment: weight of an added comparison, that of one from the data being 1.
+        merge_prompts: Join rows with the same prompt into one ranking, so that each text is processed once.
+        layers: Keep only the first N layers of the model.
+        question: Question appended to every response, for example "How good is this answer?"; a new head reads the
+            hidden state after it.
+        read_layers: Layers that a new head reads, for example 12 15 18 (default: the last layer); layers above the
+            highest one are removed.
+        pooling: Pooling of each layer for a new head: last (last token), mean (mean over the response), or both
+            (default: that of the model).
+        freeze_layers: Freeze the embeddings and the first N layers; -1 trains the head only.
+        n_layer: Number of layers of the tiny model.
+        n_head: Number of attention heads of the tiny model.
+        n_embd: Hidden size of the tiny model.
+        block_size: Maximum sequence length of the tiny model in bytes (default: 256, or --max-length if that is
+            longer, up to 2048).
+        lora.r: Train a LoRA adapter of this rank and the head instead of all weights.
+        lora.alpha: LoRA scaling: the adapter is multiplied by alpha / r (default: 2 r).
+        lora.target: Linear layers with an adapter, for example q_proj v_proj (default: all in the transformer
+            blocks).
+        lora.dropout: Dropout probability of the adapter's input.
+        quantize: Quantise the frozen weights under a LoRA adapter to 4 or 8 bits (QLoRA).
+        gradient_checkpointing: Recompute activations in the backward pass instead of storing them: less memory, but
+            slower.
+        activation_offload: Keep activations in host memory until the backward pass needs them: less GPU memory, but
+            slower.
+        weight_decay: AdamW weight decay of weight matrices.
+        warmup: Fraction of the steps used for linear warm-up of the learning rate; then cosine decay to 0.
+        clip: Maximum gradient norm for clipping (0 = no clipping).
+        dropout: Dropout probability before the reward head.
+        evals: Number of validation passes (and checkpoints) per epoch.
+        patience: Stop after this many validation passes without a lower loss (0 = never).
+        keep: Number of checkpoints to keep on disk for resuming.
+        split_by: Field to split by instead of the prompt, for example topic.
+        test_groups: With --split-by: number of groups to hold out for the test; a share of the others is used for
+            validation.
+        tokens_per_microbatch: Tokens per forward pass (default: measured in a short calibration if worthwhile, else
+            by device).
+        dtype: Precision of the backbone: auto, fp32, bf16, fp16.
+        device: Device: auto, cpu, cuda, cuda:1, mps.
+        parallel: Under torchrun or accelerate: ddp replicates the model in every process (default), fsdp and
+            deepspeed shard it.
+        deepspeed_config: With --parallel deepspeed: a JSON file, or zero2, zero2-offload, zero3, zero3-offload
+            (default: zero2).
+        threads: Number of CPU threads (default: all cores).
+        seed: Random seed of the head, the order of the records, dropout and the split.
+        split_seed: Random seed of the split alone, so that runs with different seeds are tested on the same prompts
+            (default: --seed).
+        report: Evaluate on the test split after training and write the report.
+        track: Trackers that record the run: tensorboard, mlflow, wandb, trackio, swanlab (several allowed).
+        track_project: Project or experiment in the trackers (default: rewardsmith).
+        run_name: Name of the run in the trackers (default: the name of --output).
+        track_uri: Server or database for mlflow (default: MLFLOW_TRACKING_URI, or a database in the run folder).
+        strict: Stop at the first invalid row.
+        resume: Resume the run in --output from its latest valid checkpoint.
+        overwrite: Replace the output of an earlier run of this command in --output; other files are never deleted.
+        trust_remote_code: Allow execution of code that comes with a Hub model.
+        push_to_hub: Upload the finished model to the Hub as ORG/NAME; private unless --push-public is given.
+        push_public: With --push-to-hub: make the repository public.
     """
 
 def load(
@@ -798,6 +1016,247 @@ def train(
         trust_remote_code: Allow execution of code that comes with a Hub model.
         push_to_hub: Upload the finished model to the Hub as ORG/NAME; private unless --push-public is given.
         push_public: With --push-to-hub: make the repository public.
+    """
+
+def tune(
+    model: str | Path,
+    dataset: str | Path | Loaded | Table | Iterable[Any],
+    output: str | Path,
+    *,
+    validation: str | Path | Loaded | Table | Iterable[Any] = (),
+    test: str | Path | Loaded | Table | Iterable[Any] = (),
+    max_per_source: int | None = None,
+    attribute: str = "overall",
+    lr: float | None = None,
+    epochs: int = 1,
+    max_steps: int | None = None,
+    batch: int = 16,
+    max_length: int | None = None,
+    reasoning: Literal["omit", "think"] | None = None,
+    frac: float = 1.0,
+    loss: LossSettings | _LossSettingsFields | str = ...,
+    head: HeadSettings | _HeadSettingsFields | str = ...,
+    noise: NoiseSettings | _NoiseSettingsFields | str = ...,
+    head_start: Literal["random", "probe"] = "random",
+    members: MembersSettings | _MembersSettingsFields | str = ...,
+    bootstrap: bool = False,
+    augment: Literal["other-prompt", "edit", "cut", "other-response"]
+    | Sequence[Literal["other-prompt", "edit", "cut", "other-response"]] = (),
+    augment_weight: float = 0.5,
+    merge_prompts: bool = False,
+    layers: int | None = None,
+    question: str | None = None,
+    read_layers: int | Sequence[int] = (),
+    pooling: Literal["last", "mean"] | Sequence[Literal["last", "mean"]] = (),
+    freeze_layers: int = 0,
+    n_layer: int = 2,
+    n_head: int = 4,
+    n_embd: int = 64,
+    block_size: int | None = None,
+    lora: Lora | _LoraFields = ...,
+    quantize: Literal["4bit", "8bit"] | None = None,
+    gradient_checkpointing: bool = False,
+    activation_offload: bool = False,
+    weight_decay: float = 0.01,
+    warmup: float = 0.05,
+    clip: float = 1.0,
+    dropout: float = 0.0,
+    evals: int = 4,
+    patience: int = 0,
+    keep: int = 2,
+    split_by: str | None = None,
+    test_groups: int = 0,
+    tokens_per_microbatch: int | None = None,
+    dtype: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
+    device: str = "auto",
+    parallel: Literal["ddp", "fsdp", "deepspeed"] | None = None,
+    deepspeed_config: str | Path | None = None,
+    threads: int | None = None,
+    seed: int = 0,
+    split_seed: int | None = None,
+    report: bool = True,
+    track: str | Sequence[str] = (),
+    track_project: str | None = None,
+    run_name: str | None = None,
+    track_uri: str | None = None,
+    strict: bool = False,
+    resume: bool = False,
+    overwrite: bool = False,
+    trust_remote_code: bool = False,
+    push_to_hub: str | None = None,
+    push_public: bool = False,
+    search: str | Sequence[str] = (),
+    space: str | Path | None = None,
+    trials: int | None = None,
+    minutes: float | None = None,
+    sampler: Literal["tpe", "random", "grid"] = "tpe",
+    pruner: Literal["median", "hyperband", "none"] = "median",
+    metric: Literal["accuracy", "loss"] | None = None,
+    jobs: int = 1,
+    keep_trials: int | None = None,
+    lr_only: bool = False,
+    map: Mapping[str, str] | Sequence[str] = (),
+    progress: Progress | None = None,
+    lang: Literal["en", "zh"] | None = None,
+) -> TuneResult:
+    """`rewardsmith tune`: search the settings of `train`; `find_learning_rate` is its --lr-only.
+
+    Every option of `train` holds in all trials. A mapping of splits (a DatasetDict) as `dataset` brings its splits.
+
+    Options:
+        model: Model to start from: tiny, smollm2-135m, minilm-l6, e5-multilingual, a folder, or a Hub name
+            ORG/NAME.
+        dataset: Preference data: files, folders, the output of `prepare`, a Hub name, or synthetic:N; `a.jsonl:0.3`
+            samples 30 %.
+        output: Output folder of the search: trials/, best.yaml, trials.csv, report.html.
+        validation: Separate validation data (default: 10 % of the prompts of --dataset).
+        test: Separate test data (default: 10 % of the prompts of --dataset).
+        map: Column mapping, for example prompt=instruction or chosen=annotations.best.
+        max_per_source: Maximum number of records per source of --dataset, sampled by hash.
+        attribute: Attribute to train on if the data has several, such as helpful or safe.
+        lr: Peak learning rate; linear warm-up, then cosine decay to 0 (default: full 5e-5, LoRA 2e-4, tiny 2e-3,
+            head only 1e-3).
+        epochs: Number of passes over the training data.
+        max_steps: Maximum number of optimizer steps; the learning-rate schedule ends there too.
+        batch: Records per optimizer step, over all micro-batches.
+        max_length: Maximum length of a conversation in tokens (default: 1024, or the limit of the model).
+        reasoning: Reasoning stored separately from a response: omit, or think to put it before the response in
+            think tags (default: that of the model, or omit).
+        frac: Fraction of the training records to use, above 0 and at most 1.
+        loss: Loss function: bradley-terry, margin, scaled-margin, label-smoothing, soft-labels, rao-kupper,
+            davidson, hinge, focal, focal-ranking, symmetric, ramp, unbiased, gce, plackett-luce, regression,
+            uncertainty, contrastive, odin, attributes, helpful-cost, gaussian, quantile, pinball or inform (see
+            docs/losses.md).
+        loss.center: Coefficient of the squared sum of the two rewards of a comparison, which keeps rewards near 0
+            (default: 0).
+        loss.margin_scale: margin, scaled-margin: factor of the margins of the data (default: 1).
+        loss.smoothing: label-smoothing: probability that a label is wrong, below 0.5 (default: 0.1).
+        loss.prior_votes: soft-labels: votes added to each side (default: 1; 0 takes the share of votes as it is).
+        loss.tie_share: rao-kupper, davidson: probability of a tie between equal rewards (default: 1/3).
+        loss.hinge_lead: hinge: lead of the preferred response from which on a comparison costs nothing (default:
+            1).
+        loss.gamma: focal, focal-ranking: exponent; larger values reduce the weight of comparisons already won
+            (default: 2).
+        loss.flip_rate: unbiased: share of labels that are flipped, below 0.5 (default: 0.1).
+        loss.power: gce: exponent between bradley-terry (near 0) and symmetric (1) (default: 0.7).
+        loss.top: plackett-luce: number of first places of a ranking to learn from (default: all).
+        loss.members: uncertainty: number of heads, whose mean is the reward (default: 4).
+        loss.strength: uncertainty: how much less a comparison counts on which the heads disagree (default: 1).
+        loss.contrast: contrastive: coefficient of the contrastive term (default: 0.1).
+        loss.temperature: contrastive: temperature of the similarities (default: 0.1).
+        loss.view_dropout: contrastive: dropout that makes the two views of a response (default: 0.1).
+        loss.length_weight: odin: coefficient of the correlations with length (default: 1).
+        loss.orthogonal_weight: odin: coefficient of the similarity of the two heads (default: 1).
+        loss.sign_weight: helpful-cost: coefficient of the term that makes the cost positive for unsafe responses
+            (default: 1).
+        loss.kl_weight: inform: coefficient of the KL divergence of the bottleneck (default: 0.001).
+        loss.lm: Weight of the language-model loss on the preferred responses, a mean over their tokens; decoders
+            only (default: 0).
+        loss.lm_share: Share of the records whose text counts in each epoch, with --loss.lm (default: 1).
+        loss.grm_sft: Weight of GRM's regulariser on the log likelihood of the preferred response, 0.01 in its
+            paper; the loss itself is weighted with 1 minus it (default: 0).
+        loss.grm_dpo: As --loss.grm-sft, for the difference of both responses' log likelihoods, without a reference
+            model (default: 0).
+        loss.grm_beta: Factor of the log likelihoods in GRM's regulariser (default: 0.1).
+        head: Reward head: scalar, value, multi-objective, helpful-cost, gaussian, quantile, odin or inform (see
+            docs/heads.md).
+        head.attributes: multi-objective: attributes to learn (default: all of the training data but --attribute).
+        head.weights: multi-objective: weight of each attribute in the reward, for example helpfulness=1
+            verbosity=-0.2 (default: fitted on the validation comparisons of --attribute, else equal).
+        head.levels: quantile: number of quantiles (default: 9).
+        head.latent: inform: dimensions of the bottleneck (default: 32).
+        noise: Training against wrong labels: none, or crm (collaborative reward modelling: two models, each trains
+            on the comparisons that the other fits best, and the better one on validation is saved; twice the
+            memory, three times the time).
+        noise.rate: crm: share of each step's comparisons that is filtered out in the end, about that of wrong
+            labels (default: 0.3).
+        noise.ramp: crm: fraction of the run over which that share is reached, from 0 (default: 0.3).
+        noise.curriculum: crm: 1 to order every epoch but the first from easy records to hard ones, 0 to shuffle
+            (default: 0).
+        head_start: Initialisation of a new head: random, or probe (a linear probe: the head is first fitted on the
+            features of the untrained model).
+        members: Number of members to train as an ensemble, each with its own seed; their disagreement is stored
+            (see docs/ensembles.md).
+        members.kind: What a member is: heads (on one backbone), lora (LoRA adapters on one backbone) or runs (whole
+            models) (default: heads with --freeze-layers -1, lora with --lora.r, else runs).
+        bootstrap: Train on a bootstrap sample of the prompts, drawn with --seed; with --members each member on its
+            own (heads are in any case).
+        augment: Add training comparisons whose label is known: other-prompt and edit (ties), cut and other-response
+            (a response made worse); repeat the flag for several.
+        augment_weight: With --augment: weight of an added comparison, that of one from the data being 1.
+        merge_prompts: Join rows with the same prompt into one ranking, so that each text is processed once.
+        layers: Keep only the first N layers of the model.
+        question: Question appended to every response, for example "How good is this answer?"; a new head reads the
+            hidden state after it.
+        read_layers: Layers that a new head reads, for example 12 15 18 (default: the last layer); layers above the
+            highest one are removed.
+        pooling: Pooling of each layer for a new head: last (last token), mean (mean over the response), or both
+            (default: that of the model).
+        freeze_layers: Freeze the embeddings and the first N layers; -1 trains the head only.
+        n_layer: Number of layers of the tiny model.
+        n_head: Number of attention heads of the tiny model.
+        n_embd: Hidden size of the tiny model.
+        block_size: Maximum sequence length of the tiny model in bytes (default: 256, or --max-length if that is
+            longer, up to 2048).
+        lora.r: Train a LoRA adapter of this rank and the head instead of all weights.
+        lora.alpha: LoRA scaling: the adapter is multiplied by alpha / r (default: 2 r).
+        lora.target: Linear layers with an adapter, for example q_proj v_proj (default: all in the transformer
+            blocks).
+        lora.dropout: Dropout probability of the adapter's input.
+        quantize: Quantise the frozen weights under a LoRA adapter to 4 or 8 bits (QLoRA).
+        gradient_checkpointing: Recompute activations in the backward pass instead of storing them: less memory, but
+            slower.
+        activation_offload: Keep activations in host memory until the backward pass needs them: less GPU memory, but
+            slower.
+        weight_decay: AdamW weight decay of weight matrices.
+        warmup: Fraction of the steps used for linear warm-up of the learning rate; then cosine decay to 0.
+        clip: Maximum gradient norm for clipping (0 = no clipping).
+        dropout: Dropout probability before the reward head.
+        evals: Number of validation passes (and checkpoints) per epoch.
+        patience: Stop after this many validation passes without a lower loss (0 = never).
+        keep: Number of checkpoints to keep on disk for resuming.
+        split_by: Field to split by instead of the prompt, for example topic.
+        test_groups: With --split-by: number of groups to hold out for the test; a share of the others is used for
+            validation.
+        tokens_per_microbatch: Tokens per forward pass (default: measured in a short calibration if worthwhile, else
+            by device).
+        dtype: Precision of the backbone: auto, fp32, bf16, fp16.
+        device: Device: auto, cpu, cuda, cuda:1, mps.
+        parallel: Under torchrun or accelerate: ddp replicates the model in every process (default), fsdp and
+            deepspeed shard it.
+        deepspeed_config: With --parallel deepspeed: a JSON file, or zero2, zero2-offload, zero3, zero3-offload
+            (default: zero2).
+        threads: Number of CPU threads (default: all cores).
+        seed: Random seed of the head, the order of the records, dropout and the split.
+        split_seed: Random seed of the split alone, so that runs with different seeds are tested on the same prompts
+            (default: --seed).
+        report: Evaluate the best settings and the defaults on the test split after the search.
+        track: Trackers that record the run: tensorboard, mlflow, wandb, trackio, swanlab (several allowed).
+        track_project: Project or experiment in the trackers (default: rewardsmith).
+        run_name: Name of the run in the trackers (default: the name of --output).
+        track_uri: Server or database for mlflow (default: MLFLOW_TRACKING_URI, or a database in the run folder).
+        strict: Stop at the first invalid row.
+        resume: Continue the search in --output.
+        overwrite: Replace the output of an earlier search in --output; other files are never deleted.
+        trust_remote_code: Allow execution of code that comes with a Hub model.
+        push_to_hub: Upload the finished model to the Hub as ORG/NAME; private unless --push-public is given.
+        push_public: With --push-to-hub: make the repository public.
+        search: Settings to search, for example lr=1e-5..1e-3:log batch=4,8,16 (default: by the kind of training,
+            see docs/tuning.md).
+        space: YAML file with the settings to search, instead of --search.
+        trials: Number of trials, failed ones included (default: 20, or all combinations of a grid; no limit with
+            --minutes).
+        minutes: Start no trial after this many minutes; those that run are finished.
+        sampler: How the next trial is chosen: tpe (tree-structured Parzen estimator), random, or grid (every
+            combination).
+        pruner: When a trial is stopped early by its validation: median (worse than the median of the others),
+            hyperband, none.
+        metric: Validation figure that is searched for (default: loss, or accuracy where the loss function is
+            searched).
+        jobs: Number of trials that are trained at the same time, each in a process of its own.
+        keep_trials: Number of trials whose weights stay on disk, the best ones and the one with the defaults
+            (default: all).
+        lr_only: Find a learning rate only: an exponential range test on a few hundred records, without a search.
     """
 
 def verify(

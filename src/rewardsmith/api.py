@@ -11,16 +11,14 @@ that is not given is bars in a terminal or a notebook and nothing elsewhere; `SI
 decides as for the command line, and errors are in English. `say(result.to_text(), lang="zh")` translates the rest.
 """
 
-import functools
-import inspect
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from os import PathLike
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Protocol, cast, overload
 
 import orjson
 
+from rewardsmith.calls import ColumnNames, Data, columns, config_of, opened_model, public, train_data, with_data
 from rewardsmith.commands import audit as audit_command
 from rewardsmith.commands import compare as compare_command
 from rewardsmith.commands import diagnose as diagnose_command
@@ -28,43 +26,20 @@ from rewardsmith.commands import evaluate as evaluate_command
 from rewardsmith.commands import prepare as prepare_command
 from rewardsmith.commands import score as score_command
 from rewardsmith.commands import train as train_command
+from rewardsmith.commands import tune as tune_command
 from rewardsmith.commands import verify as verify_command
 from rewardsmith.data.loading.load import Loaded
 from rewardsmith.data.loading.load import load as load_sources
-from rewardsmith.data.loading.objects import by_role, is_splits, one_split, sources_of, together
+from rewardsmith.data.loading.objects import is_splits, one_split, sources_of, together
 from rewardsmith.errors import UsageError
 from rewardsmith.language import Language
-from rewardsmith.language.raised import in_language
 from rewardsmith.progress import Progress
 from rewardsmith.records import Message, Turns
-from rewardsmith.settings import build
-from rewardsmith.settings.in_memory import InMemory
-from rewardsmith.settings.keywords import canonical, check_types, help_of, keywords_of, refuse_unknown, typed
+from rewardsmith.settings.keywords import check_types
 from rewardsmith.settings.values import shown
-from rewardsmith.terminal import shown_progress
 
 if TYPE_CHECKING:
     from rewardsmith.model.reward_model import RewardModel
-
-FILES = {"margins", "decontaminate", "deepspeed_config", "label_model"}
-"""Settings whose texts may name files, for which a Path will do."""
-DATA = {"validation", "test"}
-"""Settings beside the data of a command that are data too, where it has them."""
-
-C = TypeVar("C")
-F = TypeVar("F", bound=Callable[..., Any])
-ColumnNames = Mapping[str, str] | Sequence[str]
-
-
-class Table(Protocol):
-    """A table that gives its rows through Arrow's interface: a data frame of pandas or polars, a table of pyarrow."""
-
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """The rows as a stream of Arrow's C data interface."""
-
-
-Data = str | Path | Loaded | Table | Iterable[Any]
-"""What the functions take as data; an iterable gives rows, records, or sources."""
 
 
 class TokenIds(Protocol):
@@ -72,94 +47,6 @@ class TokenIds(Protocol):
 
     def tolist(self) -> Any:
         """The ids as a list."""
-
-
-def public(kind: type | None = None) -> Callable[[F], F]:
-    """Make a public function: its messages are in `lang`, an unknown keyword is a UsageError with a suggestion.
-
-    Where it has `**settings`, the settings of the Config `kind` stand in their place in signature and docstring.
-    """
-
-    def decorate(function: F) -> F:
-        signature = inspect.signature(function)
-        if kind is not None:
-            signature = with_settings(signature, kind)
-        known = signature.parameters
-
-        @functools.wraps(function)
-        def call(*args: Any, **keywords: Any) -> Any:
-            with in_language(keywords.get("lang")):
-                refuse_unknown(function.__name__, keywords, known, kind)
-                if "progress" in known:
-                    keywords["progress"] = shown_progress(keywords.get("progress"))
-                return function(*args, **keywords)
-
-        call.__signature__ = signature  # type: ignore[attr-defined]
-        if kind is not None:
-            call.__doc__ = f"{inspect.getdoc(function)}\n\nOptions:\n{help_of(kind)}\n"
-        return cast(F, call)
-
-    return decorate
-
-
-def with_settings(signature: inspect.Signature, kind: type) -> inspect.Signature:
-    """The signature with the settings of `kind` that it does not name itself, in the place of `**settings`."""
-    own = [each for each in signature.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
-    named = [each for each in own if each.kind is not inspect.Parameter.KEYWORD_ONLY]
-    rest = [each for each in own if each not in named]
-    options = [
-        each.replace(annotation=Data) if each.name in DATA else each
-        for each in keywords_of(kind, FILES)
-        if each.name not in signature.parameters
-    ]
-    return signature.replace(parameters=[*named, *options, *rest])
-
-
-def columns(map: ColumnNames) -> tuple[str, ...]:
-    """Columns under other names as on the command line: prompt=instruction."""
-    check_types({"map": (list(map.items()) if isinstance(map, Mapping) else map, tuple[tuple[str, ...] | str, ...])})
-    if isinstance(map, Mapping):
-        return tuple(f"{name}={column}" for name, column in map.items())
-    return (map,) if isinstance(map, str) else tuple(map)
-
-
-def config_of(kind: type[C], *given: Mapping[str, Any]) -> C:
-    """The Config of a command from the arguments of its function; UsageError for a value of the wrong type."""
-    return build(kind, typed(kind, {name: value for part in given for name, value in part.items()}))
-
-
-def with_data(kind: type, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings under their own names, where those that are data are sources."""
-    found = canonical(kind, settings)
-    return found | {name: sources_of(found[name], name) for name in DATA & found.keys()}
-
-
-def train_data(dataset: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The sources of training, of a mapping of splits also validation and test; UsageError where one is given twice."""
-    if not is_splits(dataset):
-        return {"dataset": sources_of(dataset, "dataset")}
-    found = by_role(dataset)
-    for name in DATA & found.keys() & {name for name, value in settings.items() if value}:
-        raise UsageError(f"{name} is given twice: as a split of the dataset and as {name}=; keep one")
-    return {("dataset" if name == "train" else name): sources_of({name: part}, name) for name, part in found.items()}
-
-
-def opened_model(model: Any, kind: type, settings: Mapping[str, Any]) -> Any:
-    """A reward model that is open goes where its name would; UsageError for settings of opening one."""
-    if isinstance(model, (str, PathLike)):
-        return model
-    from rewardsmith.model.reward_model import RewardModel
-
-    if not isinstance(model, RewardModel):
-        return model
-    for name, value in canonical(kind, settings).items():
-        given = value not in (None, False) and (name, value) != ("engine", "local")
-        if given and name in ("device", "dtype", "allow_mismatch", "trust_remote_code", "engine"):
-            raise UsageError(
-                f"{name}: it does not apply to a model that is already open; remove it, or pass its folder"
-            )
-    model.network.eval()
-    return InMemory("reward model in memory", model)
 
 
 @public()
@@ -220,6 +107,47 @@ def train(
     data = train_data(dataset, settings)
     assert progress is not None
     return train_command.train_all(config_of(train_command.Config, given, settings, data), progress)
+
+
+@public(tune_command.Config)
+def tune(
+    model: str | Path,
+    dataset: Data,
+    output: str | Path,
+    *,
+    map: ColumnNames = (),
+    progress: Progress | None = None,
+    lang: Language | None = None,
+    **settings: Any,
+) -> tune_command.Result:
+    """`rewardsmith tune`: search the settings of `train`; `find_learning_rate` is its --lr-only.
+
+    Every option of `train` holds in all trials. A mapping of splits (a DatasetDict) as `dataset` brings its splits.
+    """
+    kind = tune_command.Config
+    settings = with_data(kind, settings)
+    given = {"model": model, "output": output, "map": columns(map)}
+    assert progress is not None
+    return tune_command.tune(config_of(kind, given, settings, train_data(dataset, settings)), progress)
+
+
+@public(train_command.Config)
+def find_learning_rate(
+    model: str | Path,
+    dataset: Data,
+    output: str | Path,
+    *,
+    map: ColumnNames = (),
+    progress: Progress | None = None,
+    lang: Language | None = None,
+    **settings: Any,
+) -> tune_command.RatesResult:
+    """`rewardsmith tune --lr-only`: a learning rate from a range test; the model on disk is only read."""
+    settings = with_data(train_command.Config, settings)
+    given = {"model": model, "output": output, "map": columns(map)}
+    data = train_data(dataset, settings)
+    assert progress is not None
+    return tune_command.find_rate(config_of(train_command.Config, given, settings, data), progress)
 
 
 @public(evaluate_command.Config)

@@ -14,7 +14,7 @@ from rewardsmith.terminal import one_line
 if TYPE_CHECKING:
     from rewardsmith.settings import Setting
 
-RECIPES_FOR = "rewardsmith.pipelines.train.config"
+RECIPES_FOR = ("rewardsmith.pipelines.train.config", "rewardsmith.pipelines.tune.config")
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ def refuse_missing(name: str, command: Command, kind: type, given: Collection[st
 
 
 def settings_file(path: Path, kind: type) -> Path:
-    """The file itself, or the recipe of that name; recipes are settings of `train`."""
+    """The file itself, or the recipe of that name; recipes are settings of `train`, and so of `tune`."""
     recipes = {file.stem: file for file in sorted((Path(__file__).parent / "recipes").glob("*.yaml"))}
-    if path.exists() or path.suffix in (".yaml", ".yml") or len(path.parts) > 1 or kind.__module__ != RECIPES_FOR:
+    if path.exists() or path.suffix in (".yaml", ".yml") or len(path.parts) > 1 or kind.__module__ not in RECIPES_FOR:
         return path
     if path.name not in recipes:
         raise UsageError(

@@ -204,10 +204,10 @@ def test_early_stopping_leaves_the_best_weights(tmp_path):
     assert result.state.stopped_early
     assert result.state.step == result.state.best_step + 4
     rows = [orjson.loads(line) for line in (tmp_path / "metrics.jsonl").read_bytes().splitlines()]
-    from rewardsmith.train.held_out import validation_figures
+    from rewardsmith.train.held_out import validate
 
     best = min(row["eval_loss"] for row in rows if "eval_loss" in row)
-    assert validation_figures(model.network, trainer.validation, 400)["eval_loss"] == pytest.approx(best, abs=1e-6)
+    assert validate(model.network, trainer.validation, 400).figures["eval_loss"] == pytest.approx(best, abs=1e-6)
 
 
 def test_a_loss_that_is_not_finite_names_the_rows(tmp_path):

@@ -17,6 +17,7 @@
 | how many prompts are needed: for a width, for a difference | `prompts_needed`, `prompts_to_detect` | summary, compare |
 | accuracy over the number of training records, and beyond | `learning_curve` | learning-curve |
 | what the labels allow | `noise_ceiling` | summary |
+| how much of a best result is selection | `best_of_equal` | tune |
 
 The first five return an estimate: `value`, `interval(level)`, `p_value(null)`, `standard_error`, `clusters`. How often their
 intervals contain the truth is measured in docs/metrics.md. The code is in `evaluate.inference`.
@@ -64,6 +65,7 @@ from rewardsmith.evaluate.inference.resampling import (
     resampled_counts,
 )
 from rewardsmith.evaluate.inference.seeds import SeedDifference, seed_difference
+from rewardsmith.evaluate.inference.selection import Selection, best_of_equal
 from rewardsmith.evaluate.inference.significance import (
     Equivalence,
     benjamini_hochberg,
@@ -87,10 +89,12 @@ __all__ = [
     "NoiseCeiling",
     "PartValues",
     "SeedDifference",
+    "Selection",
     "Statistic",
     "at_a_bound",
     "auc_statistic",
     "benjamini_hochberg",
+    "best_of_equal",
     "binomial_p_value",
     "bootstrap_intervals",
     "ceiling_ends",

@@ -162,5 +162,34 @@ DEMO = Kind(
     frozenset({"prompts", "seed", "rewardsmith"}),
     f"demo.json data.jsonl {below('clean', PREPARED)} {below('run', RUN)}",
 )
+TUNING = Kind(
+    "a search",
+    "tune.json",
+    frozenset({"rewardsmith", "space", "metric"}),
+    f"""
+    tune.json study.db study.db-journal trials.json trials.csv best.yaml report.html margins/*.npz
+    trials/.*.lock {below("trials/*", RUN)}
+    """,
+)
+RATES = Kind(
+    "a learning-rate test",
+    "rates.json",
+    frozenset({"rewardsmith", "rates", "suggestion"}),
+    "rates.json report.html",
+)
 
-KINDS = (MODEL, INSTALLED, EXPORT, CHECKPOINT, RUN, ENSEMBLE_RUN, PREPARED, EVALUATION, AUDIT, CURVE, DEMO)
+KINDS = (
+    MODEL,
+    INSTALLED,
+    EXPORT,
+    CHECKPOINT,
+    RUN,
+    ENSEMBLE_RUN,
+    PREPARED,
+    EVALUATION,
+    AUDIT,
+    CURVE,
+    DEMO,
+    TUNING,
+    RATES,
+)

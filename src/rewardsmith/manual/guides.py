@@ -19,6 +19,60 @@ class Guide:
 
 DATA, MODEL, HEAD, OPTIMISATION, LOSS = "Data", "Model", "Head", "Optimisation", "Loss"
 SPEED, RUN, OUTPUT, TRACKING = "Memory and speed", "Run", "Output", "Tracking"
+SEARCH = "Search"
+
+TRAIN: Mapping[str, tuple[str, ...]] = {
+    DATA: (
+        *("dataset", "validation", "test", "map", "attribute", "max_length", "reasoning"),
+        *("frac", "max_per_source", "merge_prompts", "split_by", "split_seed", "test_groups", "strict"),
+    ),
+    MODEL: (
+        *(
+            "model",
+            "layers",
+            "freeze_layers",
+            "lora.r",
+            "lora.alpha",
+            "lora.target",
+            "lora.dropout",
+            "quantize",
+        ),
+        *("n_layer", "n_head", "n_embd", "block_size", "trust_remote_code"),
+    ),
+    HEAD: (
+        *("head", "head.attributes", "head.weights", "head.levels", "head.latent", "head_start"),
+        *("members", "members.kind", "bootstrap", "question", "read_layers", "pooling", "dropout"),
+    ),
+    OPTIMISATION: (
+        *("lr", "warmup", "epochs", "max_steps", "batch"),
+        *("weight_decay", "clip", "evals", "patience"),
+    ),
+    LOSS: (
+        *("loss", "loss.center", "loss.margin_scale", "loss.smoothing", "loss.prior_votes", "loss.tie_share"),
+        *("loss.hinge_lead", "loss.gamma", "loss.flip_rate", "loss.power", "loss.top"),
+        *("loss.members", "loss.strength", "loss.contrast", "loss.temperature", "loss.view_dropout"),
+        *("loss.length_weight", "loss.orthogonal_weight", "loss.sign_weight", "loss.kl_weight"),
+        *("loss.lm", "loss.lm_share", "loss.grm_sft", "loss.grm_dpo", "loss.grm_beta"),
+    ),
+    "Wrong labels": ("augment", "augment_weight", "noise", "noise.rate", "noise.ramp", "noise.curriculum"),
+    SPEED: (
+        *("device", "dtype", "tokens_per_microbatch", "gradient_checkpointing", "activation_offload"),
+        *("parallel", "deepspeed_config", "threads"),
+    ),
+    RUN: (
+        "output",
+        "dry_run",
+        "resume",
+        "overwrite",
+        "keep",
+        "report",
+        "seed",
+        "push_to_hub",
+        "push_public",
+    ),
+    TRACKING: ("track", "track_project", "run_name", "track_uri"),
+}
+"""The options of `train`, which `tune` takes too."""
 
 GUIDES: Mapping[str, Guide] = {
     "demo": Guide("demo -o demo --prompts 2000", "docs/tutorial.md"),
@@ -42,56 +96,17 @@ GUIDES: Mapping[str, Guide] = {
     "train": Guide(
         "train --model tiny --dataset data -o runs/first",
         "docs/training.md",
+        TRAIN,
+    ),
+    "tune": Guide(
+        "tune --model tiny --dataset data -o search --search lr=1e-4..1e-2:log batch=8,16",
+        "docs/tuning.md",
         {
-            DATA: (
-                *("dataset", "validation", "test", "map", "attribute", "max_length", "reasoning"),
-                *("frac", "max_per_source", "merge_prompts", "split_by", "split_seed", "test_groups", "strict"),
+            SEARCH: (
+                *("search", "space", "trials", "minutes", "sampler", "pruner", "metric", "jobs", "keep_trials"),
+                "lr_only",
             ),
-            MODEL: (
-                *(
-                    "model",
-                    "layers",
-                    "freeze_layers",
-                    "lora.r",
-                    "lora.alpha",
-                    "lora.target",
-                    "lora.dropout",
-                    "quantize",
-                ),
-                *("n_layer", "n_head", "n_embd", "block_size", "trust_remote_code"),
-            ),
-            HEAD: (
-                *("head", "head.attributes", "head.weights", "head.levels", "head.latent", "head_start"),
-                *("members", "members.kind", "bootstrap", "question", "read_layers", "pooling", "dropout"),
-            ),
-            OPTIMISATION: (
-                *("lr", "warmup", "epochs", "max_steps", "batch"),
-                *("weight_decay", "clip", "evals", "patience"),
-            ),
-            LOSS: (
-                *("loss", "loss.center", "loss.margin_scale", "loss.smoothing", "loss.prior_votes", "loss.tie_share"),
-                *("loss.hinge_lead", "loss.gamma", "loss.flip_rate", "loss.power", "loss.top"),
-                *("loss.members", "loss.strength", "loss.contrast", "loss.temperature", "loss.view_dropout"),
-                *("loss.length_weight", "loss.orthogonal_weight", "loss.sign_weight", "loss.kl_weight"),
-                *("loss.lm", "loss.lm_share", "loss.grm_sft", "loss.grm_dpo", "loss.grm_beta"),
-            ),
-            "Wrong labels": ("augment", "augment_weight", "noise", "noise.rate", "noise.ramp", "noise.curriculum"),
-            SPEED: (
-                *("device", "dtype", "tokens_per_microbatch", "gradient_checkpointing", "activation_offload"),
-                *("parallel", "deepspeed_config", "threads"),
-            ),
-            RUN: (
-                "output",
-                "dry_run",
-                "resume",
-                "overwrite",
-                "keep",
-                "report",
-                "seed",
-                "push_to_hub",
-                "push_public",
-            ),
-            TRACKING: ("track", "track_project", "run_name", "track_uri"),
+            **TRAIN,
         },
     ),
     "score": Guide(

@@ -37,6 +37,11 @@ COMMANDS: dict[str, Command] = {
         ("model", "source"),
     ),
     "train": Command("rewardsmith.commands.train", "train a reward model on a prepared or raw data set", MODEL),
+    "tune": Command(
+        "rewardsmith.commands.tune",
+        "search the settings of train: many runs, the best settings, a report",
+        MODEL,
+    ),
     "score": Command(
         "rewardsmith.commands.score", "rewards for pairs, rankings or single responses", MODEL, ("model", "source")
     ),

@@ -157,12 +157,15 @@ class Crew(Generic[C, P, R]):
                 worker.process.wait()
 
 
-def started() -> Worker:
-    """A new worker, which is on its way; it is out of reach of Ctrl-C, and ends when this process does."""
+def started(module: str = "rewardsmith.parallel.worker") -> Worker:
+    """A new worker, which is on its way; it is out of reach of Ctrl-C, and ends when this process does.
+
+    `module` is its program: it gets the number of its end of the connection as its only word.
+    """
     ours, theirs = socket.socketpair()
     try:
         process = subprocess.Popen(
-            python("rewardsmith.parallel.worker", str(theirs.fileno())),
+            python(module, str(theirs.fileno())),
             pass_fds=[theirs.fileno()],
             env=environment(),
             stdin=subprocess.DEVNULL,

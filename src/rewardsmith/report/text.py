@@ -10,6 +10,7 @@ from rewardsmith.report.words.data import DATA
 from rewardsmith.report.words.evidence import EVIDENCE
 from rewardsmith.report.words.learning_curve import LEARNING_CURVE
 from rewardsmith.report.words.run import RUN
+from rewardsmith.report.words.tuning import TUNING
 
 Words = Mapping[str, str]
 """The words of one language by name."""
@@ -17,7 +18,7 @@ Words = Mapping[str, str]
 SEVERITY_COLOURS = {"critical": "1;31", "warning": "33", "info": "36", "good": "32"}
 """ANSI colours in a terminal, as on the page: red, yellow, cyan, green."""
 
-PAIRS = RUN | CHARTS | DATA | EVIDENCE | COMPARISON | LEARNING_CURVE
+PAIRS = RUN | CHARTS | DATA | EVIDENCE | COMPARISON | LEARNING_CURVE | TUNING
 """Every word by name, English and Chinese."""
 
 TEXTS: dict[Language, dict[str, str]] = {

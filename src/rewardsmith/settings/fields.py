@@ -155,6 +155,18 @@ def names(kind: type) -> dict[str, Setting]:
     return found
 
 
+def values_of(config: Any) -> dict[str, Any]:
+    """Every setting of a Config by its dotted key, as `build` takes them."""
+    found = {}
+    kind: Any = type(config)
+    for setting in settings_of(kind):
+        value = config
+        for name in setting.path:
+            value = getattr(value, name)
+        found[setting.key] = getattr(value, NAME) if dataclasses.is_dataclass(value) else value
+    return found
+
+
 def build(kind: type[C], values: Mapping[str, Any]) -> C:
     """The Config with `values` (by dotted key) over the defaults; UsageError where a required one is missing.
 

@@ -1,7 +1,7 @@
 """What a model does on validation, and what its loss is worth there and for equal rewards."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -22,15 +22,38 @@ ENOUGH = 1000
 CPU = torch.device("cpu")
 
 
-def validation_figures(
+@dataclass(frozen=True)
+class ValidationPass:
+    """What one pass over the validation set found after `step` steps, `epoch` passes over the training data.
+
+    `figures` are those of `metrics.jsonl`; `margin`, `preference` and `weight` belong to its comparisons in order, and
+    `prompt_ids` says which of them share a prompt.
+    """
+
+    step: int
+    epoch: float
+    figures: dict[str, float]
+    margin: Float[np.ndarray, " N"]
+    preference: Float[np.ndarray, " N"]
+    weight: Float[np.ndarray, " N"]
+    prompt_ids: tuple[str, ...]
+
+
+Watch = Callable[[ValidationPass], None]
+"""Hears of every validation pass once its checkpoint is on disk; what it raises ends the training."""
+
+
+def validate(
     network: RewardNetwork,
     examples: Sequence[Example],
     budget: int,
     *,
     loss: Loss = LOSSES["bradley-terry"],
+    step: int = 0,
+    epoch: float = 0.0,
     team: Team = ALONE,
-) -> dict[str, float]:
-    """Loss, accuracy, mean margin and the rewards' mean and spread on the validation comparisons.
+) -> ValidationPass:
+    """Loss, accuracy, mean margin and the rewards' mean and spread on the validation comparisons, and their margins.
 
     `eval_loss` is the cross-entropy of Bradley-Terry whatever the loss, so that runs can be compared; under another loss
     `eval_objective` is its own value, by which the best weights are chosen. Accuracy and margin leave label ties out; they
@@ -48,7 +71,7 @@ def validation_figures(
         if replace(loss, text=None) == LOSSES["bradley-terry"]
         else {"eval_objective": objective(loss, examples, np.concatenate(outputs))}
     )
-    return {
+    figures = {
         "eval_loss": nll(margin, preference, weight=weight),
         **own,
         "eval_accuracy": accuracy(margin, preference, weight=weight),
@@ -56,6 +79,8 @@ def validation_figures(
         "eval_reward_mean": float(every.mean()),
         "eval_reward_std": float(every.std()),
     }
+    prompts = tuple(example.prompt_id for example in examples for _ in example.preferred)
+    return ValidationPass(step, epoch, figures, margin, preference, weight, prompts)
 
 
 def outputs_of(

@@ -18,7 +18,7 @@ import orjson
 import torch
 
 from rewardsmith.errors import TrainingError
-from rewardsmith.files import hash_text, write_bytes
+from rewardsmith.files import write_bytes
 from rewardsmith.launch.signals import Interrupted, deferred
 from rewardsmith.model.forward.network import RewardNetwork
 from rewardsmith.model.runtime.allocator import kept_memory
@@ -29,13 +29,13 @@ from rewardsmith.train.engines.engine import Parallel
 from rewardsmith.train.engines.select import start_engine
 from rewardsmith.train.examples import Example, steps_of_epoch
 from rewardsmith.train.fitting.probe import ProbeFigures, fit_head
-from rewardsmith.train.held_out import loss_at_equal_rewards, validation_figures
+from rewardsmith.train.held_out import ValidationPass, Watch, loss_at_equal_rewards, validate
 from rewardsmith.train.losses import LN_2, choose
-from rewardsmith.train.masks import Dropout
+from rewardsmith.train.masks import Dropout, seed_of
 from rewardsmith.train.optimizer import make_optimizer
 from rewardsmith.train.resume import lines_up_to
 from rewardsmith.train.schedule import learning_rate
-from rewardsmith.train.step import StepFigures, add_gradient
+from rewardsmith.train.step import StepFigures, add_gradient, measured
 
 COUNTED = {"comparisons", "tokens"}
 """Figures of a step that a bar does not show."""
@@ -125,6 +125,7 @@ class Fit:
         team: Team = ALONE,
         parallel: Parallel = "ddp",
         zero: Mapping[str, Any] | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self.network = network
         self.team = team
@@ -148,6 +149,8 @@ class Fit:
         self.head: ProbeFigures | None = None
         self.note: Callable[[str], None] = SILENT.note
         self.kept: dict[str, Any] = {}  # what a loop built on this one has to find again after a resume
+        self.watch = watch
+        self.passed: ValidationPass | None = None
 
     def run(self, *, resuming: bool = False, progress: Progress = SILENT) -> FitResult:
         """Train to the end (or early stop), leave the best weights in the network, and tell how it went.
@@ -159,6 +162,7 @@ class Fit:
         self.network.train()
         if self.settings.head_start == "probe" and self.state.step == 0:
             self._fit_head(progress)
+            self._tell_watch()
         with (
             kept_memory(self.network.device.type),
             deferred() as stop,
@@ -170,6 +174,7 @@ class Fit:
                 if self._due():
                     self._validate(progress)
                     self._checkpoint()
+                    self._tell_watch()
                 if number := max(self.team.gather(stop.signal or 0)):
                     self._interrupted(number)
                 if self.state.stopped_early:
@@ -289,8 +294,12 @@ class Fit:
         if not self.validation:
             return
         budget = self.settings.tokens_per_microbatch
-        figures = validation_figures(self.network, self.validation, budget, loss=self.loss, team=self.team)
-        self._log({"step": state.step, "epoch": state.step / self.per_epoch, **figures})
+        epoch = state.step / self.per_epoch
+        self.passed = validate(
+            self.network, self.validation, budget, loss=self.loss, step=state.step, epoch=epoch, team=self.team
+        )
+        figures = self.passed.figures
+        self._log({"step": state.step, "epoch": epoch, **figures})
         right = figures["eval_accuracy"]
         progress.note(
             f"step {state.step}/{self.total}: validation loss {figures['eval_loss']:.4f}, "
@@ -305,6 +314,10 @@ class Fit:
         else:
             state.without_gain += 1
             state.stopped_early = 0 < self.settings.patience <= state.without_gain
+
+    def _tell_watch(self) -> None:
+        if self.watch is not None and self.passed is not None:
+            self.watch(self.passed)
 
     def _checkpoint(self) -> None:
         beside = {"fingerprint": self.fingerprint, "scaler": self.scaler.state_dict()}
@@ -374,19 +387,9 @@ class Fit:
         return self.state.comparisons / self.state.seconds if self.state.seconds else 0.0
 
 
-def measured(figures: Mapping[str, float]) -> dict[str, float]:
-    """The figures that are numbers: a step whose labels are all ties has no accuracy and no margin."""
-    return {name: value for name, value in figures.items() if not math.isnan(value)}
-
-
 def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """A run may only be resumed with what it began with; the message lists what differs."""
     changed = [f"{key}: {before.get(key)!r} → {now.get(key)!r}" for key in sorted(before.keys() | now.keys())
                if before.get(key) != now.get(key)]  # fmt: skip
     if changed:
         raise TrainingError(f"this run cannot be resumed because its settings or data changed: {'; '.join(changed)}")
-
-
-def seed_of(seed: int, step: int, rank: int) -> int:
-    """A seed of its own for every step and process."""
-    return int(hash_text(f"{seed}:{step}:{rank}")[:15], 16)

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from rewardsmith.files import hash_text
 from rewardsmith.model.forward.batches import on_device
 from rewardsmith.train.examples import Example
 from rewardsmith.train.losses.text import TextTerm
@@ -55,3 +56,8 @@ def drawn_share(key: str, dropout: Dropout) -> float:
     """A number in [0, 1) that depends on the record, the seed and the epoch alone."""
     digest = hashlib.sha256(f"{dropout.seed}:{dropout.epoch}:text:{key}".encode()).digest()
     return int.from_bytes(digest[:7], "big") / 2**56
+
+
+def seed_of(seed: int, step: int, rank: int) -> int:
+    """A seed of its own for every step and process."""
+    return int(hash_text(f"{seed}:{step}:{rank}")[:15], 16)

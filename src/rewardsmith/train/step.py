@@ -7,7 +7,7 @@ passes the others make.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -55,6 +55,11 @@ class StepFigures:
     comparisons: int
     tokens: int
     text_loss: float = math.nan
+
+
+def measured(figures: Mapping[str, float]) -> dict[str, float]:
+    """The figures that are numbers: a step whose labels are all ties has no accuracy and no margin."""
+    return {name: value for name, value in figures.items() if not math.isnan(value)}
 
 
 def unscaled(loss: Tensor) -> Tensor:

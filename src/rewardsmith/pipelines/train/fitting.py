@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rewardsmith.model.forward.network import RewardNetwork
     from rewardsmith.model.runtime.processes import Team
     from rewardsmith.train.examples import Encoding
+    from rewardsmith.train.held_out import Watch
     from rewardsmith.train.loop import Fit, FitResult, FitSettings
 
 PEER = "peer"
@@ -31,6 +32,7 @@ def fit(
     fingerprint: Mapping[str, Any],
     team: "Team",
     progress: Progress,
+    watch: "Watch | None" = None,
 ) -> "FitResult":
     """Run the loop in the run folder."""
     from rewardsmith.train.loop import Fit
@@ -43,6 +45,7 @@ def fit(
         "team": team,
         "parallel": config.engine,
         "zero": zero_settings(config.deepspeed_config) if config.engine == "deepspeed" else None,
+        "watch": watch,
     }
     network = start.model.network
     if config.noise.resists:
@@ -83,7 +86,11 @@ def collaborative(
     if start.kind == "head":  # the same frozen weights, so the same features
         peer.cache = network.cache
     (config.output / PEER).mkdir(exist_ok=True)
-    beside = Fit(peer, replace(settings, seed=settings.seed + PEER_SEED), **{**given, "folder": config.output / PEER})
+    beside = Fit(
+        peer,
+        replace(settings, seed=settings.seed + PEER_SEED),
+        **{**given, "folder": config.output / PEER, "watch": None},
+    )
     filtering = Filtering(
         config.noise.value("rate"), config.noise.value("ramp"), bool(config.noise.value("curriculum"))
     )

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from rewardsmith.pipelines.evaluate import Scored
     from rewardsmith.scoring.left_out import LeftOut
     from rewardsmith.train.examples import Encoding
+    from rewardsmith.train.held_out import Watch
     from rewardsmith.train.loop import FitSettings, FitState
 
 
@@ -96,9 +97,10 @@ class Result:
         return coloured_severities(self.to_text())
 
 
-def train(config: Config, progress: Progress = SILENT) -> Result:
+def train(config: Config, progress: Progress = SILENT, *, watch: "Watch | None" = None) -> Result:
     """Train, evaluate on the test split, diagnose; returns what `train.json` holds.
 
+    `watch` hears of every validation pass, in the first process; what it raises ends the training.
     Started by torchrun or accelerate, all processes train and score together; the first alone writes and tells.
     """
     from rewardsmith.model.runtime.processes import joined
@@ -111,7 +113,7 @@ def train(config: Config, progress: Progress = SILENT) -> Result:
             if config.push_to_hub is not None:
                 push.warn_early(config.push_to_hub, progress)
         team.wait()
-        result = run_together(as_before(config), team, device, progress)
+        result = run_together(as_before(config), team, device, progress, watch if team.leads else None)
     summary = dict(result.summary)
     if team.leads:
         share(config, summary, progress)
@@ -121,7 +123,7 @@ def train(config: Config, progress: Progress = SILENT) -> Result:
     return replace(result, summary=summary)
 
 
-def run_together(config: Config, team: "Team", device: str, progress: Progress) -> Result:
+def run_together(config: Config, team: "Team", device: str, progress: Progress, watch: "Watch | None" = None) -> Result:
     """The run from data to report, each process with its part."""
     from rewardsmith.model.runtime.devices import begin_peak_memory
     from rewardsmith.train.optimizer import count_parameters
@@ -150,7 +152,7 @@ def run_together(config: Config, team: "Team", device: str, progress: Progress) 
             telling_why(config.output if team.leads else None, lr=settings.lr, parameters=parameters.all),
             cached_outputs(start, train, validation, settings, progress, team),
         ):
-            fitted = fit(config, settings, start, train, validation, fingerprint, team, progress)
+            fitted = fit(config, settings, start, train, validation, fingerprint, team, progress, watch)
         model = trained_model(config, start, fitted.state, team, plan)
         keep_outputs(config.head.name, model, fitted, validation.examples, team, progress)
         held = finish_model(config, model, splits, team, progress)
