@@ -352,7 +352,8 @@ def evaluate(
     `benchmark` the sources are its files, and may be left out where it is on the hub.
 
     Options:
-        model: Reward model: a folder, a run folder, or a Hub name.
+        model: Reward model: a folder, a run folder, or a Hub name; or a rewards file (YAML, kind: verifiable) with
+            checks of responses.
         sources: Preference data: files, folders, the output of `prepare` (its test split is read), or synthetic:N;
             with --benchmark the files of the benchmark (default: its data sets on the Hub).
         benchmark: Score by the published rule of a benchmark: rewardbench, rewardbench-2, rm-bench, judgebench,

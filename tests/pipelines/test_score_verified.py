@@ -9,7 +9,7 @@ import pytest
 
 import rewardsmith as rs
 from builders import tiny
-from rewardsmith.commands import score
+from rewardsmith.commands import evaluate, score
 from rewardsmith.errors import DataError, UsageError
 
 NUMERIC = "kind: verifiable\ngold: answer\nrewards:\n  - check: numeric\n"
@@ -107,6 +107,30 @@ def test_it_is_there_in_python(tmp_path):
     assert [row["rewards"] for row in rows] == [[1.0, 0.0], [0.0, 0.0]]
     made = rs.VerifiableReward.load(tmp_path / "rewards.yaml")
     assert made(prompts=["2+2?"], completions=["4"], answer=["4"]) == [1.0]
+
+
+def test_evaluate_says_how_well_the_checks_agree_with_labels(tmp_path):
+    (tmp_path / "rewards.yaml").write_text(NUMERIC, encoding="utf-8")
+    rows = [
+        {"prompt": f"{k}+1?", "chosen": f"{k + 1}", "rejected": f"{k}" if k else "one", "answer": k + 1}
+        for k in range(12)
+    ]
+    rows[3] |= {"chosen": rows[3]["rejected"], "rejected": rows[3]["chosen"]}
+    rows.append(
+        {"prompt": "5+5?", "chosen": "10", "rejected": "ten is 10", "answer": 10}
+    )  # the check sees no difference
+    source = write(tmp_path / "pairs.jsonl", rows)
+    result = evaluate.run(evaluate.Config(model=str(tmp_path / "rewards.yaml"), sources=(str(source),)))
+    assert result.summary["n"] == 13
+    assert result.summary["accuracy"] == pytest.approx(11.5 / 13)
+    assert result.summary["contract"] == "verifiable"
+    assert result.summary["checks"]["problems"] == [{"check": "numeric", "problem": "unparsable", "count": 1}]
+    bad = write(tmp_path / "bad.jsonl", [{"prompt": "?", "chosen": "a", "rejected": "b", "answer": "none"}])
+    with pytest.raises(DataError, match=r"bad\.jsonl:1"):
+        evaluate.run(evaluate.Config(model=str(tmp_path / "rewards.yaml"), sources=(str(bad),)))
+    config = evaluate.Config(model=str(tmp_path / "rewards.yaml"), sources=(str(source),), calibrated=True)
+    with pytest.raises(UsageError, match="--calibrated"):
+        evaluate.run(config)
 
 
 @pytest.mark.real_data

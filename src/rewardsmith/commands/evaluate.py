@@ -26,6 +26,7 @@ from rewardsmith.pipelines.ensembles.combine import CombineSettings
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Quarantined, Record
 from rewardsmith.settings.hardware import DtypeName, check_device
+from rewardsmith.verifiable.definition import is_definition
 
 if TYPE_CHECKING:
     from rewardsmith.model.reward_model import RewardModel
@@ -38,7 +39,8 @@ class Config:
     """Settings of `rewardsmith evaluate`."""
 
     model: str
-    """Reward model: a folder, a run folder, or a Hub name."""
+    """Reward model: a folder, a run folder, or a Hub name; or a rewards file (YAML, kind: verifiable) with checks of
+    responses."""
     sources: tuple[str, ...] = ()
     """Preference data: files, folders, the output of `prepare` (its test split is read), or synthetic:N; with --benchmark
     the files of the benchmark (default: its data sets on the Hub)."""
@@ -151,6 +153,37 @@ def evaluated(config: Config, progress: Progress) -> Result:
     if config.output is not None:
         check_inputs(config, config.output)
         check_output(config.output, EVALUATION, overwrite=config.overwrite)
+    evaluation, quarantined = by_checks(config, progress) if is_definition(config.model) else by_model(config, progress)
+    evaluation = replace(evaluation, summary={**evaluation.summary, **origin_of(config)})
+    if config.output is not None:
+        prepare_output(config.output, EVALUATION, overwrite=config.overwrite)
+        evaluation.save(config.output)
+        seal(config.output)
+    return Result(evaluation.summary, quarantined)
+
+
+def by_checks(config: Config, progress: Progress) -> "tuple[Evaluation, int]":
+    """The evaluation of a rewards file, and how many rows could not be read."""
+    from rewardsmith.pipelines.evaluate_checks import evaluate_checks
+
+    given = {
+        "--benchmark": config.benchmark,
+        "--validation": config.validation,
+        "--calibrated": config.calibrated,
+        "--combine": config.combine != CombineSettings(),
+    }
+    if refused := [flag for flag, value in given.items() if value]:
+        raise UsageError(f"{', '.join(refused)}: not used with a rewards file; remove it")
+    judged, split, read = chosen_records(config, progress)
+    quarantined = read["unreadable"].count
+    records = follow_attribute(judged, config.attribute)
+    source = ", ".join(config.sources)
+    found = evaluate_checks(Path(config.model), records, split=split, source=source, read=read, progress=progress)
+    return found, quarantined
+
+
+def by_model(config: Config, progress: Progress) -> "tuple[Evaluation, int]":
+    """The evaluation of a reward model, and how many rows could not be read."""
     from rewardsmith.model.reward_model import RewardModel
 
     model = RewardModel.load(
@@ -163,13 +196,7 @@ def evaluated(config: Config, progress: Progress) -> Result:
     model = config.combine.applied(model)
     for remark in model.remarks():
         progress.note(remark)
-    evaluation, quarantined = (on_benchmark if config.benchmark else on_preferences)(config, model, progress)
-    evaluation = replace(evaluation, summary={**evaluation.summary, **origin_of(config)})
-    if config.output is not None:
-        prepare_output(config.output, EVALUATION, overwrite=config.overwrite)
-        evaluation.save(config.output)
-        seal(config.output)
-    return Result(evaluation.summary, quarantined)
+    return (on_benchmark if config.benchmark else on_preferences)(config, model, progress)
 
 
 def on_benchmark(config: Config, model: "RewardModel", progress: Progress) -> "tuple[Evaluation, int]":

@@ -300,7 +300,7 @@ def known_besides(
 
 
 def evaluate_records(
-    model: "RewardModel",
+    model: "RewardModel | None",
     records: Sequence[Record] | Scored,
     *,
     validation: Scored | None = None,
@@ -312,15 +312,16 @@ def evaluate_records(
     progress: Progress = SILENT,
     team: "Team | None" = None,
 ) -> Evaluation:
-    """Score `records`, unless they come scored, and judge the rewards.
+    """Score `records`, unless they come scored (with no model at all where checks gave the rewards), and judge the rewards.
 
     Temperature and length's direction are fitted on `validation`, the other baselines on `train` (what the model learned
     from); where one is not given, five-fold by prompt, and the summary says so. `read` holds the rows that were read before.
     The records are compared with those of `trained_on` (default: `train`), to which nothing is fitted.
     """
-    scored = records if isinstance(records, Scored) else score_all(model, records, progress, team=team)
-    rows = list(compared(scored.records, scored.rewards))
-    left_out = read or LeftOut()
+    if not isinstance(records, Scored):
+        assert model is not None
+        records = score_all(model, records, progress, team=team)
+    scored, rows, left_out = records, list(compared(records.records, records.rewards)), read or LeftOut()
     left_out.add(scored.left_out)
     if not rows:
         raise DataError(f"no data to evaluate: {left_out.in_one_line() or 'there are no records'}")
@@ -333,19 +334,17 @@ def evaluate_records(
         training=training_texts(known.training),
         more=[shortcuts_beside(rows, comparisons, known.training)],
     )
-    facts = origin(split, source, scored, left_out)
+    facts = origin(split, source, scored, left_out, model)
     facts |= {
         "fit_left_out": dict(known.left_out),
         "training": training_beside(model, scored, train if trained_on is None else trained_on),
         **({"left_out_validation": validation.left_out.to_json()} if validation else {}),
-        "contract": "inferred" if model.contract.inferred else "stored",
-        "mismatch": model.mismatch or None,
     }
     facts |= disagreement(scored, validation)
     return Evaluation({**summary.to_json(), **facts}, rows)
 
 
-def origin(split: str, source: str, scored: Scored, left_out: LeftOut) -> dict[str, Any]:
+def origin(split: str, source: str, scored: Scored, left_out: LeftOut, model: "RewardModel | None") -> dict[str, Any]:
     """What was judged, and what of it was not used whole."""
     return {
         "split": split,
@@ -354,15 +353,17 @@ def origin(split: str, source: str, scored: Scored, left_out: LeftOut) -> dict[s
         "not_scorable": scored.refused,
         **{f"{text}s_cut": left_out.reason_count("cut", text) for text in ("prompt", "response")},
         "left_out": left_out.to_json(),
+        "contract": "verifiable" if model is None else "inferred" if model.contract.inferred else "stored",
+        "mismatch": (model and model.mismatch) or None,
     }
 
 
-def training_beside(model: "RewardModel", judged: Scored, train: Sequence[Record]) -> dict[str, Any] | None:
+def training_beside(model: "RewardModel | None", judged: Scored, train: Sequence[Record]) -> dict[str, Any] | None:
     """What the training records tell about an evaluation; a sample of them is scored, by this process alone.
 
     None where none are known.
     """
-    if not train:
+    if not train or model is None:
         return None
     sample = score_all(model, sample_of(train))
     return beside_training(
