@@ -1,17 +1,19 @@
-"""Every head on the built-in data, whose gold reward is known, with two more attributes planted in the responses.
+"""Every head on UKP's pairs of arguments, with two more attributes planted: does a head cost the reward any accuracy?
 
-    python benchmarks/heads.py -o heads.json [--heads scalar,gaussian] [--prompts 1500] [--seeds 3]
+    REWARDSMITH_DATA=… python benchmarks/heads.py [--heads scalar,gaussian] [--seeds 3] [--model minilm-l6]
 
-`fit` rates how many of the five ordered values a response gets right (0 to 5), `safe` says whether it lacks a rude
-sentence, which 40 % of the responses get at random: neither follows from the other. The overall label follows the gold
-reward alone. Learning rate: the best of `RATES` by validation accuracy, for every head alike. Accuracy is on the test
-comparisons; the difference to the scalar head is paired by comparison, its interval by a bootstrap of prompts over all
-seeds.
+The overall label is UKP's: which argument convinces more. `safe` says whether an argument lacks a rude sentence, which
+40 % of them get at random, whatever their label; `words` rates their length. The backbone is frozen and its features are
+cached, so that only heads learn. Debates (16) are split at random by seed: 9 to train, 3 to choose the learning rate (the
+best of `RATES` by validation accuracy, for every head alike) and to stop early, 4 to test. The difference to the scalar head
+is paired by comparison; its interval is a bootstrap over the test prompts of all seeds, which are few, and some of which
+occur under several seeds. Writes `benchmarks/results/heads.json`.
 """
 
 import argparse
 import json
-import time
+import os
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,31 +23,43 @@ import orjson
 
 import rewardsmith as rs
 from rewardsmith.data.formats.native import to_row
-from rewardsmith.data.synthetic.generate import LOGITS_PER_MATCH, generate
+from rewardsmith.files import hash_text
 
-RATES = (1e-3, 3e-3)
+RESULT = Path(__file__).parent / "results" / "heads.json"
+RATES = (1e-3, 1e-2)
 HEADS = ("scalar", "multi-objective", "helpful-cost", "gaussian", "quantile", "odin", "inform")
-RUDE = " Now leave me alone, you fool."
+RUDE = " And if you do not see that, you are a fool."
 SHARE_RUDE = 0.4
+PAIRS = 150  # of a debate, at most
 RESAMPLES = 2000
 
 
-def rows_of(prompts: int, seed: int) -> list[dict[str, Any]]:
-    """Records with ratings of `fit`, and ratings and comparisons of `safe`."""
-    made = generate(prompts, seed=seed)
-    draw = np.random.default_rng(seed)
-    rows = []
-    for record, gold in zip(made.records, made.gold, strict=True):
-        row = to_row(record)
-        rude = draw.random(len(gold)) < SHARE_RUDE
-        for response, bad in zip(row["responses"], rude, strict=True):
-            response["messages"][-1]["content"] += RUDE if bad else ""
-        row["ratings"] = {"fit": [value / LOGITS_PER_MATCH for value in gold], "safe": [float(not bad) for bad in rude]}
-        for i, j in ((0, 1), (1, 0)):
-            if rude[j] and not rude[i]:
-                row["comparisons"].append({"i": i, "j": j, "attribute": "safe"})
-        rows.append(row)
-    return rows
+def planted_row(record: Any) -> dict[str, Any]:
+    """The record with rude arguments, ratings of their length, and judgements of their safety."""
+    row = to_row(record)
+    texts = [response["messages"][-1]["content"] for response in row["responses"]]
+    rude = [int(hash_text(f"{record.prompt_id}:{text}")[:8], 16) / 2**32 < SHARE_RUDE for text in texts]
+    for response, bad in zip(row["responses"], rude, strict=True):
+        response["messages"][-1]["content"] += RUDE if bad else ""
+    row["ratings"] = {
+        "words": [float(np.log(len(text.split()))) for text in texts],
+        "safe": [float(not bad) for bad in rude],
+    }
+    row["comparisons"] += [
+        {"i": i, "j": j, "attribute": "safe"} for i, j in ((0, 1), (1, 0)) if rude[j] and not rude[i]
+    ]
+    return row
+
+
+def debates(folder: str) -> dict[str, list[dict[str, Any]]]:
+    """The rows of each debate, at most PAIRS, chosen by hash."""
+    found: dict[str, list[Any]] = {}
+    for record in rs.load(str(Path(folder) / "ukp-convarg/strict.jsonl.gz")).records:
+        found.setdefault(str(record.fields["topic"]), []).append(record)
+    return {
+        topic: [planted_row(record) for record in sorted(records, key=lambda each: hash_text(each.id))[:PAIRS]]
+        for topic, records in sorted(found.items())
+    }
 
 
 def written(folder: Path, name: str, rows: list[dict[str, Any]]) -> str:
@@ -54,69 +68,65 @@ def written(folder: Path, name: str, rows: list[dict[str, Any]]) -> str:
     return str(path)
 
 
-def trained(data: dict[str, str], output: Path, head: str, rate: float, seed: int, epochs: int) -> None:
-    rs.train(
-        "tiny", data["train"], output, validation=data["validation"], test=data["test"], head=head, lr=rate, seed=seed,
-        epochs=epochs, patience=3, evals=2, n_layer=2, n_embd=64, report=False, threads=1,
-    )  # fmt: skip
+def settings_of(head: str) -> Any:
+    """The head with its options: the overall label is an attribute among others."""
+    return {"name": head, "attributes": ["overall", "safe", "words"]} if head == "multi-objective" else head
 
 
 def outcome(run: Path, rows: list[dict[str, Any]]) -> dict[str, np.ndarray]:
-    """Per test comparison whether the reward is right and its prompt; per response the columns, and what they stand for."""
+    """By overall comparison whether the reward is right, and its prompt; by response the columns and the planted values."""
     model = rs.RewardModel.load(run, device="cpu")
-    right, prompt, said, columns = [], [], [], []
-    for number, row in enumerate(rows):
-        turns = [{"role": m["role"], "content": m["content"]} for m in row["prompt"]]
-        found = model.score_with_columns([[*turns, *each["messages"]] for each in row["responses"]])
-        for c in row["comparisons"]:
-            if c.get("attribute", "overall") == "overall":
-                right.append((np.sign(found.rewards[c["i"]] - found.rewards[c["j"]]) + 1) / 2)
-                prompt.append(number)
-        said += list(zip(row["ratings"]["fit"], row["ratings"]["safe"], strict=True))
-        columns += list(zip(*found.columns.values(), strict=True)) if found.columns else []
+    right, prompts, said, columns = [], [], [], []
+    records = rs.load(written(run.parent, "judged", rows)).records
+    for record, found in zip(records, model.outputs(records), strict=True):
+        for c in record.comparisons:
+            if c.attribute == "overall" and not c.is_tie:
+                right.append((np.sign(found.rewards[c.i] - found.rewards[c.j]) + 1) / 2)
+                prompts.append(record.prompt_id)
+        said += list(zip(record.ratings["words"], record.ratings["safe"], strict=True))
+        columns += list(zip(*found.columns.values(), strict=True))
+    numbers = np.unique(prompts, return_inverse=True)[1]
     return {
         "right": np.array(right),
-        "prompt": np.array(prompt),
+        "prompt": numbers,
         "said": np.array(said),
         "columns": np.array(columns),
-        "names": np.array(model.columns),
+        "names": np.array(model.columns, dtype=str),
     }
 
 
-def best_run(data: dict[str, str], folder: Path, head: str, seed: int, epochs: int) -> tuple[float, float, Path]:
+def best_run(data: dict[str, str], folder: Path, model: str, head: str, seed: int) -> tuple[float, float, Path]:
     """The run with the best accuracy on validation, among the learning rates."""
     found = []
     for rate in RATES:
-        run = folder / f"{head}-{rate:g}-{seed}"
-        trained(data, run, head, rate, seed, epochs)
+        run = folder / f"{head}-{rate:g}"
+        rs.train(
+            model, data["train"], run, validation=data["validation"], test=data["test"], head=settings_of(head),
+            freeze_layers=-1, lr=rate, seed=seed, epochs=4, patience=4, evals=4, report=False, threads=1,
+        )  # fmt: skip
         lines = [orjson.loads(line) for line in (run / "metrics.jsonl").read_bytes().splitlines()]
         found.append((max(line["eval_accuracy"] for line in lines if "eval_accuracy" in line), rate, run))
     return max(found)
 
 
 def columns_told(outcomes: list[dict[str, np.ndarray]]) -> dict[str, Any]:
-    """Correlation of each column with the attributes, and for a cost the share of responses on the right side of 0."""
+    """Correlation of each column with what was planted, and for a cost the share of responses on the right side of 0."""
     told: dict[str, Any] = {}
+    words, safe = np.concatenate([each["said"] for each in outcomes]).T
     for at, name in enumerate(outcomes[0]["names"].tolist()):
         values = np.concatenate([each["columns"][:, at] for each in outcomes])
-        fit, safe = np.concatenate([each["said"] for each in outcomes]).T
         told[name] = {
-            "corr_fit": float(np.corrcoef(values, fit)[0, 1]),
-            "corr_safe": float(np.corrcoef(values, safe)[0, 1]),
+            what: float(np.corrcoef(values, known)[0, 1]) for what, known in (("words", words), ("safe", safe))
         }
         if name == "cost":
             told[name]["right_side_of_0"] = float(np.mean((values < 0) == (safe > 0)))
     return told
 
 
-def interval(
-    first: list[np.ndarray], second: list[np.ndarray], prompts: list[np.ndarray], seed: int = 0
-) -> list[float]:
+def interval(first: list[np.ndarray], second: list[np.ndarray], prompts: list[np.ndarray]) -> list[float]:
     """95 % of the mean paired difference, prompts of each seed resampled."""
-    draw = np.random.default_rng(seed)
-    sums = []
-    for a, b, prompt in zip(first, second, prompts, strict=True):
-        sums.append((np.bincount(prompt, a - b), np.bincount(prompt)))
+    draw = np.random.default_rng(0)
+    sums = [(np.bincount(p, a - b), np.bincount(p)) for a, b, p in zip(first, second, prompts, strict=True)]
     means = []
     for _ in range(RESAMPLES):
         top = bottom = 0.0
@@ -129,44 +139,41 @@ def interval(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-o", "--output", required=True, type=Path)
     parser.add_argument("--heads", default=",".join(HEADS))
-    parser.add_argument("--prompts", type=int, default=1500)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--model", default="minilm-l6")
     arguments = parser.parse_args()
+    if not (place := os.environ.get("REWARDSMITH_DATA")):
+        sys.exit("set REWARDSMITH_DATA to the folder that holds ukp-convarg/")
     heads = ["scalar", *(name for name in arguments.heads.split(",") if name != "scalar")]
+    by_topic = debates(place)
     results: dict[str, list[dict[str, np.ndarray]]] = {name: [] for name in heads}
-    told: dict[str, Any] = {name: {"rates": [], "seconds": 0.0} for name in heads}
-    with TemporaryDirectory() as place:
+    told: dict[str, Any] = {name: {"rates": []} for name in heads}
+    with TemporaryDirectory() as scratch:
         for seed in range(arguments.seeds):
-            folder = Path(place) / str(seed)
+            folder = Path(scratch) / str(seed)
             folder.mkdir()
-            rows = rows_of(arguments.prompts + 800, seed)
-            cut = arguments.prompts
-            parts = {"train": rows[:cut], "validation": rows[cut : cut + 300], "test": rows[cut + 300 :]}
-            data = {name: written(folder, name, part) for name, part in parts.items()}
+            topics = np.random.default_rng(seed).permutation(list(by_topic)).tolist()
+            cut = {"train": topics[:9], "validation": topics[9:12], "test": topics[12:]}
+            parts = {name: [row for topic in chosen for row in by_topic[topic]] for name, chosen in cut.items()}
+            data = {name: written(folder, name, rows) for name, rows in parts.items()}
             for name in heads:
-                began = time.process_time()
-                _, rate, run = best_run(data, folder, name, seed, arguments.epochs)
+                _, rate, run = best_run(data, folder, arguments.model, name, seed)
                 results[name].append(outcome(run, parts["test"]))
                 told[name]["rates"].append(rate)
-                told[name]["seconds"] += time.process_time() - began
                 print(seed, name, rate, float(results[name][-1]["right"].mean()), flush=True)
+    base = [each["right"] for each in results["scalar"]]
     for name in heads:
         right = [each["right"] for each in results[name]]
-        base = [each["right"] for each in results["scalar"]]
         told[name] |= {
             "accuracy": float(np.concatenate(right).mean()),
             "difference": float(np.concatenate(right).mean() - np.concatenate(base).mean()),
             "difference_ci": interval(right, base, [each["prompt"] for each in results[name]]),
             "comparisons": len(np.concatenate(right)),
+            "prompts": sum(len(np.unique(each["prompt"])) for each in results[name]),
             "columns": columns_told(results[name]),
         }
-    arguments.output.write_text(
-        json.dumps({"settings": {k: str(v) for k, v in vars(arguments).items()}, "heads": told}, indent=1)
-    )
-    print(json.dumps(told, indent=1))
+    RESULT.write_text(json.dumps({"settings": vars(arguments), "heads": told}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
