@@ -38,6 +38,7 @@ PUBLIC: dict[str, str] = {
     "diagnose": "rewardsmith.api:diagnose",
     "evaluate": "rewardsmith.api:evaluate",
     "find_learning_rate": "rewardsmith.api:find_learning_rate",
+    "generate": "rewardsmith.api:generate",
     "load": "rewardsmith.api:load",
     "load_reward_model": "rewardsmith.api:load_reward_model",
     "prepare": "rewardsmith.api:prepare",

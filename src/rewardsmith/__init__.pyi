@@ -22,6 +22,7 @@ from rewardsmith.language import say as say
 from rewardsmith.model.reward_model import RewardModel as RewardModel
 from rewardsmith.pipelines.diagnose.result import Diagnosis
 from rewardsmith.pipelines.ensembles.combine import CombineSettings
+from rewardsmith.pipelines.generate.result import Result as GenerateResult
 from rewardsmith.pipelines.prepare.result import Result as PrepareResult
 from rewardsmith.pipelines.score.pipeline import Result as ScoreResult
 from rewardsmith.pipelines.train.config import Lora
@@ -65,6 +66,7 @@ __all__ = [
     "diagnose",
     "evaluate",
     "find_learning_rate",
+    "generate",
     "load",
     "load_reward_model",
     "prepare",
@@ -590,6 +592,158 @@ def find_learning_rate(
         trust_remote_code: Allow execution of code that comes with a Hub model.
         push_to_hub: Upload the finished model to the Hub as ORG/NAME; private unless --push-public is given.
         push_public: With --push-to-hub: make the repository public.
+    """
+
+@overload
+def generate(
+    model: str | Path,
+    source: str | Path | Loaded | Table | Iterable[Any],
+    output: None = None,
+    *,
+    n: int = 1,
+    max_tokens: int = 512,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    top_k: int = 0,
+    seed: int = 0,
+    system: str | None = None,
+    thinking: bool | None = None,
+    max_rows: int | None = None,
+    batch: int = 32,
+    dtype: Literal["auto", "fp32", "bf16", "fp16"] = "fp32",
+    device: str = "auto",
+    trust_remote_code: bool = False,
+    api_model: str | None = None,
+    api_key_env: str = "OPENAI_API_KEY",
+    concurrency: int = 8,
+    requests_per_minute: float | None = None,
+    timeout: float = 300.0,
+    retries: int = 5,
+    logprobs: bool = False,
+    price_in: float | None = None,
+    price_out: float | None = None,
+    cache: str | Path | None = None,
+    strict: bool = False,
+    overwrite: bool = False,
+    map: Mapping[str, str] | Sequence[str] = (),
+    progress: Progress | None = None,
+    lang: Literal["en", "zh"] | None = None,
+) -> list[dict[str, Any]]:
+    """`rewardsmith generate`: N responses per prompt, from a local language model or an OpenAI-compatible API.
+
+    Without `output`, returns the rows, as the lines of the file would be, in the order of the source.
+
+    Options:
+        model: Language model: a folder, smollm2-135m, a Hub name, or the address of an OpenAI-compatible API
+            (http://HOST/v1).
+        source: File or folder with prompts: a column prompt, question or instruction, messages that end with the
+            user, plain text, or any preference data, of which the prompts are taken.
+        output: Output file in JSON Lines: each prompt with its responses, as score, evaluate and prepare read it.
+        n: Number of responses per prompt.
+        max_tokens: Most tokens of a response, reasoning included.
+        temperature: Sampling temperature; 0 takes the likeliest token (greedy decoding).
+        top_p: Nucleus sampling: the smallest set of tokens with this probability; 1 keeps all.
+        top_k: Sample from the k likeliest tokens; 0 keeps all.
+        seed: Random seed; a sample depends on it, on the prompt and on its number only.
+        system: System prompt for conversations that have none.
+        thinking: Ask a reasoning model's chat template for reasoning or for none (enable_thinking); default: as the
+            template has it.
+        map: Column mapping, for example prompt=task.text.
+        max_rows: Maximum number of rows to read; default: all.
+        batch: Local model: number of responses generated together.
+        dtype: Local model: precision of the weights: fp32, auto, bf16, fp16.
+        device: Local model: auto, cpu, cuda, cuda:1, mps.
+        trust_remote_code: Allow execution of code that comes with a Hub model.
+        api_model: API: name of the model to ask for.
+        api_key_env: API: environment variable with the key, which is never stored or shown; without one, no key is
+            sent.
+        concurrency: API: most requests under way at a time.
+        requests_per_minute: API: most requests started per minute; default: no limit.
+        timeout: API: seconds until a request is given up, over the whole response.
+        retries: API: further attempts after a failure that may pass (429, 5xx, time-out, damaged response).
+        logprobs: API: ask for the log-probabilities of the generated tokens.
+        price_in: API: price of a million prompt tokens, to report the cost.
+        price_out: API: price of a million generated tokens, to report the cost.
+        cache: File that keeps all candidates for later runs; default: one beside --output, removed when the output
+            is complete.
+        strict: Stop at the first invalid row.
+        overwrite: Replace --output if it exists.
+    """
+
+@overload
+def generate(
+    model: str | Path,
+    source: str | Path | Loaded | Table | Iterable[Any],
+    output: str | Path,
+    *,
+    n: int = 1,
+    max_tokens: int = 512,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    top_k: int = 0,
+    seed: int = 0,
+    system: str | None = None,
+    thinking: bool | None = None,
+    max_rows: int | None = None,
+    batch: int = 32,
+    dtype: Literal["auto", "fp32", "bf16", "fp16"] = "fp32",
+    device: str = "auto",
+    trust_remote_code: bool = False,
+    api_model: str | None = None,
+    api_key_env: str = "OPENAI_API_KEY",
+    concurrency: int = 8,
+    requests_per_minute: float | None = None,
+    timeout: float = 300.0,
+    retries: int = 5,
+    logprobs: bool = False,
+    price_in: float | None = None,
+    price_out: float | None = None,
+    cache: str | Path | None = None,
+    strict: bool = False,
+    overwrite: bool = False,
+    map: Mapping[str, str] | Sequence[str] = (),
+    progress: Progress | None = None,
+    lang: Literal["en", "zh"] | None = None,
+) -> GenerateResult:
+    """`rewardsmith generate`: N responses per prompt, from a local language model or an OpenAI-compatible API.
+
+    Without `output`, returns the rows, as the lines of the file would be, in the order of the source.
+
+    Options:
+        model: Language model: a folder, smollm2-135m, a Hub name, or the address of an OpenAI-compatible API
+            (http://HOST/v1).
+        source: File or folder with prompts: a column prompt, question or instruction, messages that end with the
+            user, plain text, or any preference data, of which the prompts are taken.
+        output: Output file in JSON Lines: each prompt with its responses, as score, evaluate and prepare read it.
+        n: Number of responses per prompt.
+        max_tokens: Most tokens of a response, reasoning included.
+        temperature: Sampling temperature; 0 takes the likeliest token (greedy decoding).
+        top_p: Nucleus sampling: the smallest set of tokens with this probability; 1 keeps all.
+        top_k: Sample from the k likeliest tokens; 0 keeps all.
+        seed: Random seed; a sample depends on it, on the prompt and on its number only.
+        system: System prompt for conversations that have none.
+        thinking: Ask a reasoning model's chat template for reasoning or for none (enable_thinking); default: as the
+            template has it.
+        map: Column mapping, for example prompt=task.text.
+        max_rows: Maximum number of rows to read; default: all.
+        batch: Local model: number of responses generated together.
+        dtype: Local model: precision of the weights: fp32, auto, bf16, fp16.
+        device: Local model: auto, cpu, cuda, cuda:1, mps.
+        trust_remote_code: Allow execution of code that comes with a Hub model.
+        api_model: API: name of the model to ask for.
+        api_key_env: API: environment variable with the key, which is never stored or shown; without one, no key is
+            sent.
+        concurrency: API: most requests under way at a time.
+        requests_per_minute: API: most requests started per minute; default: no limit.
+        timeout: API: seconds until a request is given up, over the whole response.
+        retries: API: further attempts after a failure that may pass (429, 5xx, time-out, damaged response).
+        logprobs: API: ask for the log-probabilities of the generated tokens.
+        price_in: API: price of a million prompt tokens, to report the cost.
+        price_out: API: price of a million generated tokens, to report the cost.
+        cache: File that keeps all candidates for later runs; default: one beside --output, removed when the output
+            is complete.
+        strict: Stop at the first invalid row.
+        overwrite: Replace --output if it exists.
     """
 
 def load(

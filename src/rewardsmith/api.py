@@ -23,6 +23,7 @@ from rewardsmith.commands import audit as audit_command
 from rewardsmith.commands import compare as compare_command
 from rewardsmith.commands import diagnose as diagnose_command
 from rewardsmith.commands import evaluate as evaluate_command
+from rewardsmith.commands import generate as generate_command
 from rewardsmith.commands import prepare as prepare_command
 from rewardsmith.commands import score as score_command
 from rewardsmith.commands import train as train_command
@@ -258,6 +259,61 @@ def score(
     with tempfile.TemporaryDirectory(prefix="rewardsmith-score-") as folder:
         written = Path(folder) / "scored.jsonl"
         score_command.run(config_of(kind, given, settings, {"output": written}), progress)
+        return [orjson.loads(line) for line in written.read_bytes().splitlines()]
+
+
+@overload
+def generate(
+    model: str | Path,
+    source: Data,
+    output: None = None,
+    *,
+    map: ColumnNames = (),
+    progress: Progress | None = None,
+    lang: Language | None = None,
+    **settings: Any,
+) -> list[dict[str, Any]]: ...
+
+
+@overload
+def generate(
+    model: str | Path,
+    source: Data,
+    output: str | Path,
+    *,
+    map: ColumnNames = (),
+    progress: Progress | None = None,
+    lang: Language | None = None,
+    **settings: Any,
+) -> generate_command.Result: ...
+
+
+@public(generate_command.Config)
+def generate(
+    model: str | Path,
+    source: Data,
+    output: str | Path | None = None,
+    *,
+    map: ColumnNames = (),
+    progress: Progress | None = None,
+    lang: Language | None = None,
+    **settings: Any,
+) -> list[dict[str, Any]] | generate_command.Result:
+    """`rewardsmith generate`: N responses per prompt, from a local language model or an OpenAI-compatible API.
+
+    Without `output`, returns the rows, as the lines of the file would be, in the order of the source.
+    """
+    kind = generate_command.Config
+    sources = sources_of(source, "source")
+    if len(sources) != 1:
+        raise UsageError(f"source: got {len(sources)} sources, expected one; call generate for each of them")
+    given = {"model": model, "source": sources[0], "map": columns(map)}
+    assert progress is not None
+    if output is not None:
+        return generate_command.run(config_of(kind, given, settings, {"output": output}), progress)
+    with tempfile.TemporaryDirectory(prefix="rewardsmith-generate-") as folder:
+        written = Path(folder) / "candidates.jsonl"
+        generate_command.run(config_of(kind, given, settings, {"output": written}), progress)
         return [orjson.loads(line) for line in written.read_bytes().splitlines()]
 
 

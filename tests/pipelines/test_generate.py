@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+import rewardsmith as rs
 from chat_server import completion, serving
 from language_models import save_language_model
 from rewardsmith.commands import generate
@@ -200,3 +201,9 @@ def kept(store):
 def test_settings_that_do_not_fit_are_refused(settings, said, tmp_path):
     with pytest.raises(UsageError, match=said):
         generate.Config(**{"model": "folder", "source": "x", "output": tmp_path / "o", **settings})
+
+
+def test_it_is_there_in_python(model):
+    rows = rs.generate(model, [{"prompt": "Hi", "gold": "x"}], n=2, max_tokens=4, device="cpu")
+    assert rows[0]["fields"]["gold"] == "x"
+    assert len(rows[0]["responses"]) + len(rows[0]["fields"].get("unanswered", [])) == 2

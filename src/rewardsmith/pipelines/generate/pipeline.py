@@ -156,7 +156,7 @@ class Work:
             outcomes = [found[number, sample] for sample in range(self.sampling.n)]
             for sample, outcome in enumerate(outcomes):
                 again = number in seen or (number, sample) in kept
-                self.counts.add(outcome, f"{prompt.source}:{prompt.line}, sample {sample}", kept=again)
+                self.counts.add(outcome, f"{prompt.source}:{prompt.line}", sample, kept=again)
             seen.add(number)
             yield outcomes
 

@@ -30,11 +30,11 @@ class Counts:
     not_counted: int = 0
     problems: list[str] = field(default_factory=list)
 
-    def add(self, outcome: SampleOutcome, place: str, *, kept: bool) -> None:
+    def add(self, outcome: SampleOutcome, place: str, sample: int, *, kept: bool) -> None:
         """Count one sample."""
         if isinstance(outcome, Failed):
             self.failed += 1
-            self.problems.append(f"{place}: {outcome.reason}")
+            self.problems.append(f"{place}, sample {sample}: {outcome.reason}")
             return
         self.kept += kept
         self.responses += bool(outcome.text.strip())
