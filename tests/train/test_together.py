@@ -30,6 +30,7 @@ KINDS = (
     "listwise",
     "odin",
     "members",
+    "heads",
     "gaussian",
     "inform",
     "text",

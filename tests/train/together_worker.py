@@ -61,6 +61,10 @@ def make(kind):
         head = LanguageHead(torch.randn(model.network.hf.get_input_embeddings().weight.shape, generator=draw) / 8, None)
         model.network.hf.add_module(NAME, head)
         return model, {"loss_options": {"lm": 0.5, "lm_share": 0.4}}
+    if kind == "heads":
+        loss = choose("bradley-terry", members=3)
+        attach_outputs(model.network, loss.outputs, members=loss.members, seed=5)
+        return model, {"members": 3}
     if kind in LOSSES_OF:
         loss = choose(LOSSES_OF[kind])
         attach_outputs(model.network, loss.outputs, members=loss.members, seed=5)

@@ -81,15 +81,15 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
 
 def joined(config: Config, progress: Progress) -> Result:
     """The ensemble; its output is claimed."""
-    from rewardsmith.pipelines.ensembles.joining import ValidationData, described, join
+    from rewardsmith.pipelines.ensembles.joining import HeldOutData, described, join
 
     refuse_inside(config.output, [*config.members, *input_files(config.validation)])
     check_output(config.output, MODEL, overwrite=config.overwrite, edited=card.edited)
-    validation = ValidationData(config.validation, config.map, config.attribute)
+    held = HeldOutData({"validation": config.validation}, config.map, config.attribute)
     model = join(
         config.members,
         config.combine.combiner(),
-        validation,
+        held,
         device=config.device,
         trust=config.trust_remote_code,
         progress=progress,

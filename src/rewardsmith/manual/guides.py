@@ -135,6 +135,15 @@ GUIDES: Mapping[str, Guide] = {
             OUTPUT: ("output", "cache", "overwrite"),
         },
     ),
+    "merge": Guide(
+        "merge runs/first runs/second -o merged",
+        "docs/ensembles.md",
+        {
+            DATA: ("data", "validation", "map", "attribute"),
+            MODEL: ("device", "trust_remote_code"),
+            OUTPUT: ("output", "overwrite"),
+        },
+    ),
     "ensemble": Guide(
         "ensemble runs/first runs/second -o runs/both --combine mean-std",
         "docs/ensembles.md",

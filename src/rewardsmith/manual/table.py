@@ -51,6 +51,12 @@ COMMANDS: dict[str, Command] = {
         MODEL,
         ("model", "sources"),
     ),
+    "merge": Command(
+        "rewardsmith.commands.merge",
+        "average the weights of reward models from one backbone, and measure the average",
+        MODEL,
+        ("members",),
+    ),
     "ensemble": Command(
         "rewardsmith.commands.ensemble",
         "join several reward models: mean, min, median or mean minus disagreement",

@@ -1,6 +1,6 @@
 """Reward models → an ensemble of them in a folder of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,35 +21,35 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ValidationData:
-    """What the scales are fitted on: data of its own, or the validation split of the first member's run."""
+class HeldOutData:
+    """What is fitted or measured on: data of its own for each split, else that split of the first member's run."""
 
-    sources: tuple[str, ...] = ()
+    given: Mapping[str, tuple[str, ...]]
     map: tuple[str, ...] = ()
     attribute: str = "overall"
 
-    def records(self, first: str, progress: Progress) -> list[Record]:
-        """The records; none, with a note, where none are known."""
-        if self.sources:
-            loaded = read_records(self.sources, Intake(map=self.map), progress=progress)
+    def records(self, split: str, first: str, progress: Progress) -> list[Record]:
+        """The records of `split`; none, with a note where a run cannot be read, where none are known."""
+        if sources := self.given.get(split):
+            loaded = read_records(sources, Intake(map=self.map), progress=progress)
             if problem := missing_attribute(self.attribute, attributes_of(loaded.records)):
                 raise DataError(problem)
             return follow_attribute(loaded.records, self.attribute)
         try:
             run = run_of(first)
-            found = [] if run is None else read_run_data(run).splits.validation
+            found: list[Record] = [] if run is None else getattr(read_run_data(run).splits, split)
         except RewardsmithError as error:
-            progress.note(f"the validation split of {first} cannot be read: {error}")
-            found = []
+            progress.note(f"the {split} split of {first} cannot be read: {error}")
+            return []
         if found:
-            progress.note(f"scales are fitted on the validation split of {first} ({len(found)} records)")
+            progress.note(f"using the {split} split of {first} ({len(found)} records)")
         return found
 
 
 def join(
     names: Sequence[str],
     combiner: "Combiner",
-    validation: ValidationData,
+    held: HeldOutData,
     *,
     device: str,
     trust: bool,
@@ -59,14 +59,9 @@ def join(
 
     ContractError where they do not score the same tokens, UsageError for one model without several heads.
     """
-    from rewardsmith.model.reward_model import RewardModel
-
-    models = [RewardModel.load(name, device=device, trust_remote_code=trust) for name in names]
-    for model in models:
-        for remark in model.remarks():
-            progress.note(remark)
+    models = opened_members(names, device=device, trust=trust, progress=progress)
     ensemble = ensemble_of(models, names, combiner)
-    records = validation.records(names[0], progress)
+    records = held.records("validation", names[0], progress)
     if records:
         return fitted_ensemble(ensemble, records, combiner, progress)
     progress.note(
@@ -74,6 +69,16 @@ def join(
         "--validation DATA to put them on one scale"
     )
     return ensemble
+
+
+def opened_members(names: Sequence[str], *, device: str, trust: bool, progress: Progress) -> "list[RewardModel]":
+    """The models, with what a person should know of each."""
+    from rewardsmith.model.reward_model import RewardModel
+
+    models = [RewardModel.load(name, device=device, trust_remote_code=trust) for name in names]
+    for remark in (remark for model in models for remark in model.remarks()):
+        progress.note(remark)
+    return models
 
 
 def ensemble_of(models: "Sequence[RewardModel]", names: Sequence[str], combiner: "Combiner") -> "RewardModel":
