@@ -2,11 +2,11 @@
 
     python benchmarks/ensembles.py -o ensembles.json [--prompts 500] [--members 8] [--seeds 3] [--judged 40]
 
-For each seed (which flips other labels and draws other bootstrap samples) a single head and an ensemble of heads are fitted
-on the frozen layers 6 and 12 of SmolLM2-135M. Validation labels are as noisy as those of training. Of N responses to a
-prompt that no run has seen the one with the highest reward is taken, N up to 64, and its gold reward counts, as Coste et al. 2023
-(arXiv 2310.02743) measure best-of-N. Intervals are over prompts and seeds, both drawn with replacement. How well the
-disagreement tells wrong comparisons is measured on clean comparisons of those prompts.
+For each seed (which flips other labels and draws other bootstrap samples) a single head and an ensemble of heads are
+fitted on the frozen layers 6 and 12 of SmolLM2-135M. Validation labels are as noisy as those of training. Of N responses
+to a prompt that no run has seen the one with the highest reward is taken, N up to 64, and its gold reward counts, as
+Coste et al. 2023 (arXiv 2310.02743) measure best-of-N. Intervals are over prompts and seeds, both drawn with replacement.
+How well the disagreement tells wrong comparisons is measured on clean comparisons of those prompts.
 """
 
 import argparse
