@@ -2,13 +2,14 @@
 
 import json
 import re
+from dataclasses import replace
 
 from test_report_page import HOSTILE, Outline
 
 from rewardsmith.diagnose.facts import Facts
 from rewardsmith.diagnose.verdict import judge
 from rewardsmith.report.run.audit import token_view
-from rewardsmith.report.run.evidence import Evidence, read_evidence
+from rewardsmith.report.run.evidence import NO_EVIDENCE, Evidence, read_evidence
 from rewardsmith.report.run.extra_blocks import extra_blocks
 from rewardsmith.report.run.markdown import limit_parts
 from rewardsmith.report.run.page import render_page
@@ -153,3 +154,20 @@ def test_what_stays_open_is_in_the_text_with_its_command():
     assert "it learned" in lines[1]
     assert "`rewardsmith audit runs/a data`" in lines[2]
     assert limit_parts(dict.fromkeys(("could_establish", "could_not", "not_checked")), TEXTS["en"]) == []
+
+
+def test_the_section_of_an_ensemble_has_its_figures_and_is_absent_without_members():
+    measured = {
+        "members": [{"accuracy": 0.61}, {"accuracy": 0.72}],
+        "agreement": 0.8,
+        **{"auroc": 0.66, "auroc_ci": [0.6, 0.71], "auroc_margin": 0.58, "auroc_margin_ci": [0.52, 0.64]},
+        **{"nll_gain": 0.012, "nll_gain_ci": [0.003, 0.02]},
+        "by_disagreement": {name: {"accuracy": 0.9, "accuracy_ci": [0.8, 0.95]} for name in ("low", "middle", "high")},
+    }
+    for lang in ("en", "zh"):
+        (block,) = extra_blocks(replace(NO_EVIDENCE, evaluation={"disagreement": measured}), TEXTS[lang], lang)
+        text = " ".join(block.lines)
+        for figure in ("0.610", "0.720", "0.660 [0.600, 0.710]", "0.580 [0.520, 0.640]", "+0.0120 [+0.0030, +0.0200]"):
+            assert figure in text
+        assert block.plots[0].svg.count("0.900") >= 3
+    assert extra_blocks(NO_EVIDENCE, TEXTS["en"], "en") == []

@@ -81,11 +81,11 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
 
 def joined(config: Config, progress: Progress) -> Result:
     """The ensemble; its output is claimed."""
-    from rewardsmith.pipelines.ensembles.joining import HeldOutData, described, join
+    from rewardsmith.pipelines.ensembles.joining import SplitSources, described, join
 
     refuse_inside(config.output, [*config.members, *input_files(config.validation)])
     check_output(config.output, MODEL, overwrite=config.overwrite, edited=card.edited)
-    held = HeldOutData({"validation": config.validation}, config.map, config.attribute)
+    held = SplitSources({"validation": config.validation}, config.map, config.attribute)
     model = join(
         config.members,
         config.combine.combiner(),

@@ -261,9 +261,9 @@ def origin_of(config: Config) -> dict[str, Any]:
 
 def training_records(config: Config, progress: Progress) -> Sequence[Record]:
     """What the model was trained on, where it lies in a run whose data is still there; why not is noted."""
-    from rewardsmith.pipelines.run_data import read_run_data, run_of
+    from rewardsmith.pipelines.run_data import data_run_of, read_run_data
 
-    run = run_of(config.model)
+    run = data_run_of(config.model)
     if run is None:
         progress.note(f"{config.model} is not in a run folder, so overlap with its training data is not checked")
         return ()

@@ -88,12 +88,12 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
 
 def merged(config: Config, progress: Progress) -> Result:
     """The average; its output is claimed."""
-    from rewardsmith.pipelines.ensembles.joining import HeldOutData
+    from rewardsmith.pipelines.ensembles.joining import SplitSources
     from rewardsmith.pipelines.ensembles.merging import merge
 
     refuse_inside(config.output, [*config.members, *input_files([*config.data, *config.validation])])
     check_output(config.output, MODEL, overwrite=config.overwrite, edited=card.edited)
-    held = HeldOutData({"test": config.data, "validation": config.validation}, config.map, config.attribute)
+    held = SplitSources({"test": config.data, "validation": config.validation}, config.map, config.attribute)
     found = merge(config.members, held, device=config.device, trust=config.trust_remote_code, progress=progress)
     names = [Path(name).name for name in config.members]
     found.model.save(

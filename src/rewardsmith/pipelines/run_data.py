@@ -38,9 +38,13 @@ class RunData:
 def run_of(model: str | Path) -> Path | None:
     """The run folder that a model lies in, or is; None where it is no run's."""
     place = Path(model)
-    member = Path("members") / "01"  # of an ensemble, whose members have the same data
-    places = (place, place.parent, place / member, place.parent / member)
-    return next((folder for folder in places if (folder / "data" / "data.json").is_file()), None)
+    return next((folder for folder in (place, place.parent) if (folder / "data" / "data.json").is_file()), None)
+
+
+def data_run_of(model: str | Path) -> Path | None:
+    """The run whose data a model was trained on: its own, or that of the first member of a trained ensemble."""
+    member = Path("members") / "01"
+    return run_of(model) or run_of(Path(model) / member) or run_of(Path(model).parent / member)
 
 
 def identity_of(run: Path) -> str:

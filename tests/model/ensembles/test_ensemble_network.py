@@ -14,7 +14,7 @@ from rewardsmith.model.ensembles.combination import Combiner, MemberScale, colum
 from rewardsmith.model.ensembles.description import Description, combiner_of
 from rewardsmith.model.forward.batches import KnownFeatures
 from rewardsmith.pipelines.ensembles.held_out import fitted_ensemble, scales_of
-from rewardsmith.pipelines.ensembles.joining import HeldOutData, ensemble_of, join
+from rewardsmith.pipelines.ensembles.joining import SplitSources, ensemble_of, join
 from rewardsmith.progress import SILENT
 
 TEXTS = ["A good answer.", "nothing", "The sum of two and two is four.", "x"]
@@ -187,7 +187,7 @@ def test_heads_of_one_model_under_another_rule(tmp_path):
     rows = ({"prompt": f"Q{k}", "chosen": f"Answer {k}.", "rejected": f"{k}"} for k in range(8))
     data.write_text("\n".join(map(json.dumps, rows)))
     names = [str(tmp_path / "heads")]
-    held = HeldOutData({"validation": (str(data),)})
+    held = SplitSources({"validation": (str(data),)})
     joined = join(names, Combiner("min"), held, device="cpu", trust=False, progress=SILENT)
     joined.save(tmp_path / "least")
     again = rs.RewardModel.load(tmp_path / "least")

@@ -10,7 +10,7 @@ from rewardsmith.errors import DataError, RewardsmithError, UsageError
 from rewardsmith.evaluate.metrics import accuracy
 from rewardsmith.pipelines.ensembles.held_out import fitted_ensemble
 from rewardsmith.pipelines.ensembles.margins import member_margins
-from rewardsmith.pipelines.run_data import read_run_data, run_of
+from rewardsmith.pipelines.run_data import data_run_of, read_run_data
 from rewardsmith.progress import Progress
 from rewardsmith.records import Record
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class HeldOutData:
+class SplitSources:
     """What is fitted or measured on: data of its own for each split, else that split of the first member's run."""
 
     given: Mapping[str, tuple[str, ...]]
@@ -36,7 +36,7 @@ class HeldOutData:
                 raise DataError(problem)
             return follow_attribute(loaded.records, self.attribute)
         try:
-            run = run_of(first)
+            run = data_run_of(first)
             found: list[Record] = [] if run is None else getattr(read_run_data(run).splits, split)
         except RewardsmithError as error:
             progress.note(f"the {split} split of {first} cannot be read: {error}")
@@ -49,7 +49,7 @@ class HeldOutData:
 def join(
     names: Sequence[str],
     combiner: "Combiner",
-    held: HeldOutData,
+    held: SplitSources,
     *,
     device: str,
     trust: bool,

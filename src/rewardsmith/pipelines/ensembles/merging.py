@@ -11,8 +11,8 @@ from rewardsmith.errors import ModelError, RewardsmithError, UsageError
 from rewardsmith.evaluate import metrics
 from rewardsmith.evaluate.figures import plain
 from rewardsmith.evaluate.statistics import DIFFERENCE, clustered_mean
-from rewardsmith.pipelines.ensembles.joining import HeldOutData, opened_members
-from rewardsmith.pipelines.run_data import read_run_data, run_of
+from rewardsmith.pipelines.ensembles.joining import SplitSources, opened_members
+from rewardsmith.pipelines.run_data import data_run_of, read_run_data
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Record
 
@@ -62,7 +62,7 @@ class MergeCheck:
 
 
 def merge(
-    names: Sequence[str], held: "HeldOutData", *, device: str, trust: bool, progress: Progress = SILENT
+    names: Sequence[str], held: "SplitSources", *, device: str, trust: bool, progress: Progress = SILENT
 ) -> "Merged":
     """Average the models and measure the average on held-out data, where some is known.
 
@@ -90,7 +90,7 @@ def unseen(records: Sequence[Record], names: Sequence[str], progress: Progress) 
     """The records whose prompts no member was trained on: runs with other seeds have other splits."""
     trained: set[str] = set()
     for name in names:
-        run = run_of(name)
+        run = data_run_of(name)
         try:
             found = [] if run is None else read_run_data(run).splits.train
         except RewardsmithError as error:
@@ -129,16 +129,21 @@ def refuse_unaveraged(models: "Sequence[RewardModel]", names: Sequence[str]) -> 
                 f"{name} has the head {model.sidecar.head.name}, whose columns cannot be averaged; merge models with a "
                 "scalar head"
             )
-    first = shapes_of(models[0])
     for model, name in zip(models[1:], names[1:], strict=True):
-        other = shapes_of(model)
-        if model.network.readout != models[0].network.readout or first != other:
-            differing = sorted(key for key in first.keys() | other.keys() if first.get(key) != other.get(key))
-            where = differing[0] if differing else "what the head reads"
+        if where := other_shape(models[0], model):
             raise ModelError(
                 f"{names[0]} and {name} have other shapes ({where}), so their weights cannot be averaged; merge models "
                 "trained from one backbone"
             )
+
+
+def other_shape(one: "RewardModel", other: "RewardModel") -> str:
+    """The first weight that has another shape in one of the two, or what their heads read; "" where they are alike."""
+    first, second = shapes_of(one), shapes_of(other)
+    differing = sorted(key for key in first.keys() | second.keys() if first.get(key) != second.get(key))
+    if differing:
+        return differing[0]
+    return "what the head reads" if one.network.readout != other.network.readout else ""
 
 
 def shapes_of(model: "RewardModel") -> dict[str, tuple[int, ...]]:

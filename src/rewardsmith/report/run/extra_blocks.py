@@ -6,12 +6,14 @@ from rewardsmith.language import Language
 from rewardsmith.report.blocks import PageBlock
 from rewardsmith.report.run.audit import best_of_n_block, conformance_block, effects_block, tokens_block
 from rewardsmith.report.run.benchmark import benchmark_block
+from rewardsmith.report.run.disagreement import disagreement_block
 from rewardsmith.report.run.evidence import Evidence
 from rewardsmith.report.run.learning_curve import learning_curve_block
 from rewardsmith.report.text import Words
 
 SECTIONS: tuple[Callable[[Evidence, Words, Language], PageBlock | None], ...] = (
     benchmark_block,
+    disagreement_block,
     learning_curve_block,
     effects_block,
     best_of_n_block,

@@ -15,6 +15,24 @@ EVIDENCE: dict[str, tuple[str, str]] = {
     "benchmark_rank": ("rank", "名次"),
     "benchmark_model": ("model", "模型"),
     "benchmark_source": ("source", "来源"),
+    "ensemble": ("Ensemble", "集成"),
+    "ensemble_members": (
+        "{count} members: accuracy {low} to {high}; two members agree on {agreement} of the comparisons.",
+        "{count} 个成员：准确率 {low} 至 {high}；两个成员在 {agreement} 的比较上一致。",
+    ),
+    "ensemble_auroc": (
+        "AUROC of the disagreement for wrong comparisons: {auroc} (chance: 0.5); by the margin alone: {margin}.",
+        "分歧识别判错的比较的 AUROC：{auroc}（随机水平 0.5）；只用奖励差：{margin}。",
+    ),
+    "ensemble_gain": (
+        "Negative log-likelihood with temperature scaling alone minus that with the disagreement as well: {gain}.",
+        "只用温度缩放的负对数似然减去同时使用分歧的负对数似然：{gain}。",
+    ),
+    "ensemble_thirds": ("Accuracy by disagreement of the members", "按成员分歧的准确率"),
+    "ensemble_axis": ("accuracy", "准确率"),
+    "ensemble_low": ("low (a third)", "低（三分之一）"),
+    "ensemble_middle": ("middle", "中"),
+    "ensemble_high": ("high (a third)", "高（三分之一）"),
     "audit": ("Bias audit", "偏差审计"),
     "audit_line": (
         "{found} effects found, {excluded} excluded, {cannot_tell} undetermined, on {prompts} prompts of {source}.",
