@@ -9,7 +9,7 @@ from safetensors.numpy import load_file
 
 import rewardsmith as rs
 from rewardsmith.cli import main
-from rewardsmith.commands import calibrate, evaluate, score, train
+from rewardsmith.commands import calibrate, ensemble, evaluate, score, train
 from rewardsmith.errors import DataError, ModelError, OutputError, UsageError
 from rewardsmith.evaluate.metrics import sigmoid
 from rewardsmith.files import write_jsonl
@@ -197,3 +197,13 @@ def test_the_command_line_prints_a_table_and_json(run, capsys, lang):
     assert max(map(len, text.splitlines())) < 130
     assert main(["calibrate", str(run), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["stored"] is None
+
+
+def test_an_ensemble_is_calibrated_in_place_and_never_copied_away_from_its_members(run, own, tmp_path):
+    both = tmp_path / "both"
+    ensemble.run(ensemble.Config(members=(str(run), str(own[0])), output=both, validation=("synthetic:40",)))
+    with pytest.raises(UsageError, match="use --update"):
+        calibrate.run(calibrate.Config(model=str(both), sources=("synthetic:80",), output=tmp_path / "copy"))
+    report = calibrate.run(calibrate.Config(model=str(both), sources=("synthetic:80",), update=True))
+    assert report.calibration.methods == ("temperature",)
+    assert sum(rewards(both, tmp_path, source="synthetic:1", calibrated=True)[0]["p_better"]) == pytest.approx(1.0)

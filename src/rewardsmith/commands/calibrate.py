@@ -94,7 +94,7 @@ Result = CalibrationReport
 
 def run(config: Config, progress: Progress = SILENT) -> CalibrationReport:
     """Fit a calibration on held-out data, and store it where the settings say."""
-    from rewardsmith.pipelines.calibrate.store import model_folder
+    from rewardsmith.pipelines.calibrate.store import model_folder, refuse_elsewhere
 
     folder = model_folder(config.model)
     place = folder if config.update else config.output
@@ -102,6 +102,7 @@ def run(config: Config, progress: Progress = SILENT) -> CalibrationReport:
         if config.output is not None:
             refuse_inside(config.output, [config.model, str(folder), *input_files(config.sources)])
             check_output(config.output, MODEL, overwrite=config.overwrite)
+            refuse_elsewhere(config.model, folder)
         return stored(config, folder, fitted(config, progress))
 
 

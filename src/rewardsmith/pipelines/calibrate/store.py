@@ -4,13 +4,14 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from rewardsmith.errors import ModelError
+from rewardsmith.errors import ModelError, UsageError
 from rewardsmith.evaluate.corrections.calibration import RewardCalibration
 from rewardsmith.files import write_folder
 from rewardsmith.files.kinds import MODEL
 from rewardsmith.files.manifest import MANIFEST
 from rewardsmith.model.checkpoint.intact import CARD, seal_model
 from rewardsmith.model.checkpoint.sidecar import Sidecar
+from rewardsmith.model.ensembles.description import Description
 
 
 def model_folder(name: str) -> Path:
@@ -23,6 +24,16 @@ def model_folder(name: str) -> Path:
             f"{name} has no reward.json to store a calibration in; first run: rewardsmith import {name} -o FOLDER"
         )
     return folder
+
+
+def refuse_elsewhere(name: str, folder: Path) -> None:
+    """UsageError for an ensemble whose members are named by where they are from its folder: a copy would not find them."""
+    described = Description.load(folder)
+    paths = () if described is None else tuple(member.path for member in described.members)
+    if any(path.startswith("..") or Path(path).is_absolute() for path in paths):
+        raise UsageError(
+            f"--output: {name} is an ensemble of models in other folders, which a copy does not find; use --update"
+        )
 
 
 def update(folder: Path, calibration: RewardCalibration) -> None:
