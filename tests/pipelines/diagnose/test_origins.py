@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from rewardsmith.commands import diagnose, evaluate, train
-from rewardsmith.errors import TrainingError
+from rewardsmith.errors import ContractError, TrainingError
 from rewardsmith.files.reading import read_object
 from rewardsmith.pipelines.diagnose import measurements, other_templates
 from rewardsmith.pipelines.diagnose.bench import CannotMeasure, Workbench
@@ -142,3 +142,17 @@ def test_why_little_was_learned_is_not_asked_of_another_model(largest, asked):
     found = {"rescored": {"largest": largest, "spread": 1.0}}
     assert wanted(bench, found) is asked
     assert wanted(bench, {}) is True
+
+
+def test_a_model_that_refuses_every_text_is_measured_as_far_as_that_goes(trained, monkeypatch):
+    bench = Workbench.of(trained / "run")
+
+    def refuse(self, record):
+        raise ContractError("refused")
+
+    monkeypatch.setattr(type(bench.model), "encode", refuse)
+    found = measurements.model_again(bench)
+    assert (found["refused"], found["refused_before"], found["refusal"]) == (1.0, 0.0, "refused")
+    for measurement in (measurements.rescored, groups_by_field, other_templates.under_other_templates):
+        with pytest.raises(CannotMeasure, match="scores none"):
+            measurement(bench)

@@ -23,6 +23,7 @@ from rewardsmith.records import Record
 
 if TYPE_CHECKING:
     from rewardsmith.model.reward_model import RewardModel
+    from rewardsmith.pipelines.evaluate import Scored
 
 
 class CannotMeasure(RewardsmithError):
@@ -126,6 +127,16 @@ def place_of(named: str, folder: Path) -> Path:
     """Where a model is that an evaluation in `folder` names, from the current folder, else from beside the evaluation."""
     beside = folder.resolve().parent / named
     return beside if named and not Path(named).exists() and beside.exists() else Path(named)
+
+
+def scored_at_all(model: "RewardModel", records: Sequence[Record]) -> "Scored":
+    """The records scored by the model; CannotMeasure where it refuses every one."""
+    from rewardsmith.pipelines.evaluate import score_all
+
+    scored = score_all(model, records)
+    if not scored.records:
+        raise CannotMeasure("the model scores none of the records")
+    return scored
 
 
 def evaluated_records(evaluation: Mapping[str, Any], sources: Sequence[str]) -> Sequence[Record]:

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from rewardsmith.pipelines.beside_training import ComparedMargins, margins_of, sample_of
-from rewardsmith.pipelines.diagnose.bench import CannotMeasure, Workbench
-from rewardsmith.pipelines.evaluate import score_all
+from rewardsmith.pipelines.diagnose.bench import Workbench, scored_at_all
 from rewardsmith.quality.cross_row.overlap import prompt_text
 from rewardsmith.quality.text.languages import language_of
 from rewardsmith.records import Record
@@ -35,9 +34,7 @@ def groups_of(bench: Workbench, records: Sequence[Record], *, trained: bool) -> 
     fields = fields_of(chosen)
     if not fields:
         return
-    scored = score_all(bench.model, chosen)
-    if not scored.records:
-        raise CannotMeasure("no record can be scored")
+    scored = scored_at_all(bench.model, chosen)
     margins = margins_of(scored.records, scored.rewards)
     for name in fields:
         values = [value_of(record, name) for record in scored.records]

@@ -13,10 +13,10 @@ from rewardsmith.evaluate.statistics import cluster_index, cluster_intervals, ra
 from rewardsmith.files import hash_text
 from rewardsmith.files.reading import read_object
 from rewardsmith.pipelines.beside_training import SAMPLE, ComparedMargins, ends, margins_of, sample_of, spread_over
-from rewardsmith.pipelines.diagnose.bench import CannotMeasure, Workbench
+from rewardsmith.pipelines.diagnose.bench import CannotMeasure, Workbench, scored_at_all
 from rewardsmith.pipelines.diagnose.groups import groups_by_field
 from rewardsmith.pipelines.diagnose.other_templates import under_other_templates
-from rewardsmith.pipelines.evaluate import score_all, training_beside
+from rewardsmith.pipelines.evaluate import training_beside
 from rewardsmith.quality.shortcuts.measure import measure_shortcuts
 from rewardsmith.quality.shortcuts.sample import Sample
 from rewardsmith.scoring.contract import contract_in_short
@@ -127,12 +127,14 @@ def rescored(bench: Workbench) -> MeasuredJson:
     records = records[:: max(1, len(records) // RESCORED)][:RESCORED]
     if not records:
         raise CannotMeasure("none of the evaluated records is in the data any more")
-    scored = score_all(bench.model, records)
+    scored = scored_at_all(bench.model, records)
     old = [
         np.array([known.get((record.id, k), np.nan) for k in range(len(record.responses))]) for record in scored.records
     ]
     now, before = np.concatenate(list(scored.rewards)).astype(np.float64), np.concatenate(old)
     there = ~np.isnan(before)
+    if not there.any():
+        raise CannotMeasure("no response was both evaluated and scored again")
     new, then = (margins_of(scored.records, rewards) for rewards in (scored.rewards, old))
     return {"rescored": {**beside_each_other(now[there], before[there], new, then), "by": bench.how}}
 
@@ -167,7 +169,8 @@ def beside(bench: Workbench) -> MeasuredJson:
     """The object `training`, where the evaluation has none."""
     if bench.evaluation.get("training"):
         return {}
-    return {"training": training_beside(bench.model, score_all(bench.model, bench.judged), bench.data.splits.train)}
+    judged = scored_at_all(bench.model, bench.judged)
+    return {"training": training_beside(bench.model, judged, bench.data.splits.train)}
 
 
 def fitted_head(bench: Workbench) -> MeasuredJson:

@@ -10,7 +10,7 @@ from rewardsmith.errors import RewardsmithError
 from rewardsmith.evaluate.metrics import correctness
 from rewardsmith.evaluate.statistics import clustered_mean
 from rewardsmith.pipelines.beside_training import margins_of, sample_of
-from rewardsmith.pipelines.diagnose.bench import CannotMeasure, Workbench
+from rewardsmith.pipelines.diagnose.bench import CannotMeasure, Workbench, scored_at_all
 from rewardsmith.pipelines.evaluate import Scored, score_all
 from rewardsmith.records import Record
 from rewardsmith.scoring.contract import suffix_of
@@ -40,7 +40,7 @@ def under_other_templates(bench: Workbench) -> Mapping[str, Any]:
     if bench.model.contract.kind != "decoder":
         raise CannotMeasure("an encoder reads one text, which chat templates are not made for")
     records = sample_of(bench.judged, seed=2)[:RECORDS]
-    own = score_all(bench.model, records)
+    own = scored_at_all(bench.model, records)
     told = []
     for name, template in OTHERS.items():
         try:
