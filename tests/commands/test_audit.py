@@ -186,3 +186,30 @@ def test_data_without_a_usable_row_is_refused(model, tmp_path):
     path.write_text("{}\n")
     with pytest.raises(DataError, match=r"rewrites\.jsonl:1: prompt is None"):
         audit.run(audit.Config(model=model, sources=("synthetic:12",), rewrites=path))
+
+
+def test_a_killed_audit_does_not_score_again_what_it_had(model, tmp_path, monkeypatch):
+    from rewardsmith.pipelines.audit import scorer as module
+
+    monkeypatch.setenv("REWARDSMITH_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(module, "WINDOW", 8)
+    real, scored = module.scored_window, []
+
+    def counted(opened, texts, store):
+        known, found = real(opened, texts, store)
+        scored.append((len(texts), known))
+        if len(scored) == 3:
+            raise KeyboardInterrupt
+        return known, found
+
+    monkeypatch.setattr(module, "scored_window", counted)
+    settings = audit.Config(model=str(model), sources=("synthetic:40",), part=("best_of_n",), device="cpu")
+    with pytest.raises(KeyboardInterrupt):
+        audit.run(settings)
+    assert sum(known for _, known in scored) == 0
+    before = sum(texts for texts, _ in scored)
+    scored.extend([(0, 0)] * 2)
+    again = audit.run(settings)
+    assert sum(known for _, known in scored) == before
+    monkeypatch.setenv("REWARDSMITH_HOME", str(tmp_path / "another"))
+    assert orjson.dumps(again.to_json()) == orjson.dumps(audit.run(settings).to_json())

@@ -21,6 +21,7 @@ from rewardsmith.files import write_json, write_jsonl, write_text
 from rewardsmith.language import current
 from rewardsmith.pipelines.audit.reading import Audited, drawn
 from rewardsmith.pipelines.audit.scorer import Scorer
+from rewardsmith.pipelines.benchmark.reward_store import RewardStore, reward_store
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Conversation, Message, Record, Response
 
@@ -54,9 +55,31 @@ class Rewarded:
 def audit_model(
     model: "RewardModel", audited: Audited, plan: Plan, *, name: str, source: str, progress: Progress = SILENT
 ) -> BiasAudit:
-    """Every part of the plan on these records; without records conformance alone, on texts of our own."""
-    scorer = Scorer(model, whole=False, progress=progress)
+    """Every part of the plan on these records; without records conformance alone, on texts of our own.
+
+    Rewards are kept by content while it runs, so that an audit that was killed does not score again what it had.
+    """
+    with reward_store(model, progress.note) as store:
+        return audit_with(model, audited, plan, store, name=name, source=source, progress=progress)
+
+
+def audit_with(
+    model: "RewardModel",
+    audited: Audited,
+    plan: Plan,
+    store: RewardStore,
+    *,
+    name: str,
+    source: str,
+    progress: Progress,
+) -> BiasAudit:
+    """The audit with the rewards that the store knows."""
+    scorer = Scorer(model, whole=False, progress=progress, store=store)
     rewards = scorer(audited.records)
+    if scorer.known:
+        progress.note(
+            f"the rewards of {scorer.known:,} of {len(audited.records):,} records were known from an earlier run"
+        )
     data = Rewarded(
         audited.records, rewards, reward_scale([values[~np.isnan(values)] for values in rewards if len(values)])
     )
@@ -72,7 +95,7 @@ def audit_model(
         scale=data.scale if audited.records else None,
     )
     if "effects" in plan.parts:
-        base = with_effects(base, data, Scorer(model, whole=True, progress=progress), plan, progress)
+        base = with_effects(base, data, Scorer(model, whole=True, progress=progress, store=store), plan, progress)
     if "conformance" in plan.parts:
         from rewardsmith.audit.conformance import conformance
 

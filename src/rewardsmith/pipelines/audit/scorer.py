@@ -1,13 +1,14 @@
 """Rewards for the audit: NaN for what cannot be scored whole, since a cut text does not show what an edit does."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rewardsmith.errors import ContractError
-from rewardsmith.model.scorer import Sequences, finite, score
+from rewardsmith.model.scorer import Sequences, finite
+from rewardsmith.pipelines.benchmark.reward_store import NOTHING_KEPT, RewardStore, scored_window
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Record
 
@@ -15,12 +16,15 @@ if TYPE_CHECKING:
     from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.scoring.tokens import Encoded
 
+WINDOW = 64
+"""Records that are scored together: what a killed audit loses at most."""
+
 
 @dataclass
 class Scorer:
     """Scores records as a callable; with `whole`, a text of which prompt or response was cut has no reward.
 
-    `texts` counts what was asked for, `cut` and `refused` what got no reward.
+    `texts` counts what was asked for, `cut` and `refused` what got no reward, `known` the records that `store` knew.
     """
 
     model: "RewardModel"
@@ -29,37 +33,24 @@ class Scorer:
     texts: int = 0
     cut: int = 0
     refused: int = 0
-    _lengths: list[int] = field(default_factory=list)
+    known: int = 0
+    store: RewardStore = NOTHING_KEPT
 
     def __call__(self, records: Sequence[Record]) -> list[np.ndarray]:
         """Rewards of every response of each record, in order, NaN for those without."""
-        places: list[list[int]] = []
         rewards = [np.full(len(record.responses), np.nan) for record in records]
         self.texts += sum(len(record.responses) for record in records)
-
-        def sequences() -> Iterator[Sequences]:
-            for record in records:
-                parts = list(self._usable(record))
-                places.append([k for k, _ in parts])
-                if parts:
-                    yield joined(record, parts)
-
-        scored = score(self.model.network, sequences(), total=len(records), progress=self.progress)
-        for values, found in self._matched(scored, places, rewards):
-            values[found[0]] = finite(found[1])
+        with self.progress.task("scoring", len(records), "records") as task:
+            for start in range(0, len(records), WINDOW):
+                window = range(start, min(start + WINDOW, len(records)))
+                usable = [(number, parts) for number in window if (parts := list(self._usable(records[number])))]
+                texts = [joined(records[number], parts) for number, parts in usable]
+                known, found = scored_window(self.model, texts, self.store)
+                self.known += known
+                for (number, parts), values in zip(usable, found, strict=True):
+                    rewards[number][[k for k, _ in parts]] = finite(values)
+                task.advance(len(window))
         return rewards
-
-    @staticmethod
-    def _matched(
-        scored: Iterator[np.ndarray], places: list[list[int]], rewards: list[np.ndarray]
-    ) -> Iterator[tuple[np.ndarray, tuple[list[int], np.ndarray]]]:
-        """Each record's array, and the places and values to fill in; records without a usable text are passed over."""
-        number = 0
-        for values in scored:
-            while not places[number]:
-                number += 1
-            yield rewards[number], (places[number], values)
-            number += 1
 
     def _usable(self, record: Record) -> Iterator[tuple[int, Sequences]]:
         """The responses that have a reward, each by itself."""

@@ -12,7 +12,7 @@ from rewardsmith.errors import DataError
 from rewardsmith.evaluate.benchmarks.items import BenchmarkItems
 from rewardsmith.pipelines.benchmark.catalogue import sources_of, to_download
 from rewardsmith.pipelines.benchmark.result import benchmark_json
-from rewardsmith.pipelines.benchmark.reward_store import RewardStore, reward_store
+from rewardsmith.pipelines.benchmark.reward_store import RewardStore, reward_store, scored_window
 from rewardsmith.pipelines.evaluate import Evaluation, Scored, evaluate_records
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.quality.text.characters import length_in_words
@@ -114,20 +114,6 @@ def encoded(
             continue
         left_out.used(item.record, found)
         yield item, sequences_of(item.record, found)
-
-
-def scored_window(
-    model: "RewardModel", texts: "Sequence[Sequences]", store: RewardStore
-) -> tuple[int, list[np.ndarray]]:
-    """(how many were known; the rewards of each), what was not known being scored and kept."""
-    from rewardsmith.model.scorer import score
-
-    found = [store.find(each) for each in texts]
-    missing = [each for each, values in zip(texts, found, strict=True) if values is None]
-    computed = list(score(model.network, missing))
-    store.keep(missing, computed)
-    fresh = iter(computed)
-    return len(texts) - len(missing), [next(fresh) if values is None else values for values in found]
 
 
 def as_arrays(items: Sequence[BenchmarkItem], rewards: Sequence[np.ndarray]) -> BenchmarkItems:

@@ -67,6 +67,24 @@ class RewardStore:
             self.problem, self.file = str(error), None
 
 
+NOTHING_KEPT = RewardStore("", None)
+"""A store that knows nothing and keeps nothing."""
+
+
+def scored_window(
+    model: "RewardModel", texts: "Sequence[Sequences]", store: RewardStore
+) -> tuple[int, list[np.ndarray]]:
+    """(how many were known; the rewards of each), what was not known being scored and kept."""
+    from rewardsmith.model.scorer import score
+
+    found = [store.find(each) for each in texts]
+    missing = [each for each, values in zip(texts, found, strict=True) if values is None]
+    computed = list(score(model.network, missing))
+    store.keep(missing, computed)
+    fresh = iter(computed)
+    return len(texts) - len(missing), [next(fresh) if values is None else values for values in found]
+
+
 @contextlib.contextmanager
 def reward_store(model: "RewardModel", note: Callable[[str], None]) -> Iterator[RewardStore]:
     """The store of what this model has scored before; `note` gets a sentence where it cannot be used."""

@@ -11,6 +11,9 @@ from rewardsmith.report.run.audit import number, span_of, with_span
 from rewardsmith.report.run.evidence import Evidence
 from rewardsmith.report.text import TEXTS, Words
 
+MARGIN = 1.15
+"""The axis reaches so many times beyond the sizes, so that the number of the last one stays on the picture."""
+
 
 def learning_curve_block(evidence: Evidence, texts: Words, lang: Language) -> PageBlock | None:
     """Accuracy over the number of training records, and what more of them would give."""
@@ -74,7 +77,8 @@ def curve_chart(content: Mapping[str, Any], texts: Words) -> Plot:
     furthest = [float(gain["records"]) for gain in content.get("gains") or ()]
     guides = [GuideLine(texts["curve_end"], "c", x=last)] if furthest else []
     ticks = [*(float(point["records"]) for point in points), *furthest]
-    frame = Frame(texts["curve_records"], texts["axis_accuracy"], logarithmic=True, x_ticks=ticks)
+    ends = (ticks[0] / MARGIN, max(ticks) * MARGIN)
+    frame = Frame(texts["curve_records"], texts["axis_accuracy"], x_ends=ends, logarithmic=True, x_ticks=ticks)
     picture = xy_chart(texts["curve"], frame, series, guides)
     covered = "curve_intervals" if points[-1].get("seed_sd") is not None else "curve_intervals_one_seed"
     remarks = (texts["intervals_95"], texts[covered], texts["logarithmic"])
@@ -83,7 +87,8 @@ def curve_chart(content: Mapping[str, Any], texts: Words) -> Plot:
 
 def fitted_series(content: Mapping[str, Any], last: float, texts: Words) -> list[Series]:
     """The fitted curve and its interval, up to the last measured size where nothing is extrapolated."""
-    shown = [row for row in content.get("curve") or () if not content.get("refusal") or row["records"] <= last]
+    furthest = max([last, *(gain["records"] for gain in content.get("gains") or ())])
+    shown = [row for row in content.get("curve") or () if row["records"] <= 1.001 * furthest]
     if not shown:
         return []
     line = [(row["records"], row["accuracy"]) for row in shown]
