@@ -198,8 +198,9 @@ def test_rmb_asks_the_best_response_to_beat_every_other():
 def test_llmbar_averages_its_five_subsets():
     items = made(pair("Natural", 1), pair("Natural", 1), pair("Manual", -1), pair("GPTOut", 1), pair("GPTOut", 0))
     scores = pairs.llmbar(items)
-    assert value_of(scores.overall) == pytest.approx((1 + 0 + 0.5) / 3)
-    assert groups_of(scores) == {"Adversarial": 0.25}
+    # A tie is right in one of the two orders in which the authors' script shows the outputs.
+    assert value_of(scores.overall) == pytest.approx((1 + 0 + 0.75) / 3)
+    assert groups_of(scores) == {"Adversarial": 0.375}
 
 
 def test_hhh_pools_its_items():

@@ -17,9 +17,11 @@ TIES_HALF = "equal rewards count as half right"
 def llmbar(items: BenchmarkItems) -> Scores:
     """LLMBar (Zeng et al. 2023, arXiv 2310.07641): mean of five subsets, and of the four adversarial ones.
 
-    princeton-nlp/LLMBar, LLMEvaluator/evaluate.py gives the accuracy of each subset; the paper's tables average them.
+    princeton-nlp/LLMBar, LLMEvaluator/evaluate.py gives the accuracy of each subset, the mean over both orders of the two
+    outputs (`correct_average`); of equal ratings one order is right, so that a tie counts one half. The paper's tables
+    average the subsets.
     """
-    subsets = [pair_accuracy(name, items, items.of_subset(name)) for name in LLMBAR]
+    subsets = [pair_accuracy(name, items, items.of_subset(name), tie=0.5) for name in LLMBAR]
     missing = tuple(part.name for part in subsets if not part.used.any())
     adversarial = Average("Adversarial", subsets[1:])
     return Scores(Average("overall", subsets), missing, (adversarial,) if adversarial.used.any() else ())

@@ -1,7 +1,8 @@
 """RMB (Zhou et al. 2024, arXiv 2410.09893): pairs and best-of-N lists, helpful and harmless.
 
-Pairs: Zhou-Zoey/RMB-Reward-Model-Benchmark, eval/scripts/my_run_rm.py (1 where chosen > rejected). The released script has
-no best-of-N; that follows section 3 of the paper: right only if the best response beats every other. The overall score is
+Pairs: Zhou-Zoey/RMB-Reward-Model-Benchmark, eval/scripts/my_run_rm.py (1 where chosen > rejected). Best of N:
+my_run_bon.py stores which response has the highest reward and computes no share; that follows section 3 of the paper: right
+only if the best response beats every other. The overall score is
 the mean of the four combinations, as in the paper's table; a combination pools its files.
 """
 

@@ -74,12 +74,7 @@ def audit_with(
     progress: Progress,
 ) -> BiasAudit:
     """The audit with the rewards that the store knows."""
-    scorer = Scorer(model, whole=False, progress=progress, store=store)
-    rewards = scorer(audited.records)
-    if scorer.known:
-        progress.note(
-            f"the rewards of {scorer.known:,} of {len(audited.records):,} records were known from an earlier run"
-        )
+    rewards = rewards_of(model, audited.records, store, progress)
     data = Rewarded(
         audited.records, rewards, reward_scale([values[~np.isnan(values)] for values in rewards if len(values)])
     )
@@ -104,6 +99,17 @@ def audit_with(
     if "best_of_n" in plan.parts:
         base = with_best_of_n(base, data, plan)
     return replace(base, texts={**base.texts, "unreadable_rows": len(audited.quarantined)})
+
+
+def rewards_of(
+    model: "RewardModel", records: Sequence[Record], store: RewardStore, progress: Progress
+) -> list[np.ndarray]:
+    """The rewards of all responses; how many records the store knew is noted."""
+    scorer = Scorer(model, whole=False, progress=progress, store=store)
+    rewards = scorer(records)
+    if scorer.known:
+        progress.note(f"the rewards of {scorer.known:,} of {len(records):,} records were known from an earlier run")
+    return rewards
 
 
 def with_effects(audit: BiasAudit, data: Rewarded, score: Scorer, plan: Plan, progress: Progress) -> BiasAudit:
