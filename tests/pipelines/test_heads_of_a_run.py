@@ -139,6 +139,19 @@ def test_ratings_are_learned_where_they_cover_what_is_compared():
     assert plan_of(record((1.0, 2.0), compared=True)).rated == {}  # two values are no scale
 
 
+def test_without_an_overall_label_all_attributes_are_learned_and_count_equally():
+    said = tuple(Comparison(0, 1, attribute=name) for name in ("coherence", "helpfulness"))
+    answers = tuple(Response((Message("assistant", text),)) for text in "ab")
+    splits = Splits(train=[Record((), answers, said)])
+    assert follow_main(splits, "multi-objective", "overall") == "helpfulness"
+    plan = attribute_plan(HeadSettings(name="multi-objective"), "overall", splits)
+    assert plan.names == ("coherence", "helpfulness")
+    assert describe_head("multi-objective", {}, plan).options["weights"] == [0.5, 0.5]
+    followed = attribute_plan(HeadSettings(name="multi-objective"), "helpfulness", splits)
+    assert followed.names == ("coherence",)
+    assert describe_head("multi-objective", {}, followed).options["weights"] is None
+
+
 def test_pairs_come_from_ratings_only_where_nothing_is_compared():
     model = tiny()
     plan = AttributePlan(("tone",))

@@ -70,6 +70,8 @@ def describe(options: Mapping[str, Any], plan: AttributePlan) -> HeadInfo:
         )
     scales = [plan.rated.get(name, (0.0, 1.0)) for name in plan.names]
     weights = parse_weights(options.get("weights", ()), plan.names)
+    if weights is None and plan.equal:
+        weights = [1 / len(plan.names)] * len(plan.names)
     learned_from = {name: "ratings" if name in plan.rated else "comparisons" for name in plan.names}
     means = {"means": [mean for mean, _ in scales], "scales": [scale for _, scale in scales]}
     return HeadInfo(NAME, plan.names, {"learned_from": learned_from, **means, "weights": weights})

@@ -85,7 +85,7 @@ def loss_for(head: HeadSettings, loss: LossSettings) -> LossSettings:
 def main_attribute(head: str, attribute: str, records: Sequence[Record]) -> str:
     """The attribute whose comparisons the reward is judged by: --attribute where the data has it.
 
-    Else that of helpfulness for a reward beside a cost, and the first attribute for several. TrainingError where a reward of
+    Else that of helpfulness, or of several attributes without it the first. TrainingError where a reward of
     helpfulness has nothing to learn from.
     """
     from rewardsmith.model.heads.helpful_cost import HELPFUL
@@ -94,7 +94,7 @@ def main_attribute(head: str, attribute: str, records: Sequence[Record]) -> str:
     if attribute in counts:
         return attribute
     if head != COST:
-        return next(iter(counts), attribute)
+        return next((name for name in counts if name.startswith(HELPFUL)), next(iter(counts), attribute))
     if HELPFUL in counts:
         return HELPFUL
     found = ", ".join(f"{name} {count}" for name, count in counts.items()) or "none"
@@ -132,7 +132,8 @@ def attribute_plan(
                 f"of the attribute {SAFE!r}, as in PKU-SafeRLHF"
             )
         return AttributePlan((SAFE,), main, {SAFE: (0.0, 1.0)}, both=True)
-    plan = rating_plan(records, AttributePlan(chosen_attributes(head, main, counts), main))
+    names = chosen_attributes(head, attribute, counts)
+    plan = rating_plan(records, AttributePlan(names, main, equal=main != attribute))
     kinds = ", ".join(f"{name} ({'ratings' if name in plan.rated else 'comparisons'})" for name in plan.names)
     progress.note(f"attributes and what they are learned from: {kinds}")
     if main != attribute:
@@ -140,12 +141,12 @@ def attribute_plan(
     return plan
 
 
-def chosen_attributes(head: HeadSettings, main: str, counts: Mapping[str, int]) -> tuple[str, ...]:
-    """Those given, else all but the main one; TrainingError for one that the data does not have."""
+def chosen_attributes(head: HeadSettings, attribute: str, counts: Mapping[str, int]) -> tuple[str, ...]:
+    """Those given, else all but the one that the reward follows; TrainingError for one that the data does not have."""
     if unknown := [name for name in head.attributes if name not in counts]:
         found = ", ".join(counts) or "no attributes"
         raise TrainingError(f"--head.attributes {unknown[0]}: the training data has {found}")
-    return head.attributes or tuple(name for name in counts if name != main) or tuple(counts)
+    return head.attributes or tuple(name for name in counts if name != attribute) or tuple(counts)
 
 
 def take_over_head(config_model: str, backbone: "Backbone", network: "RewardNetwork", info: "HeadInfo | None") -> str:
