@@ -10,6 +10,7 @@ import torch
 
 from builders import pair, ranking, tiny
 from rewardsmith.errors import TrainingError
+from rewardsmith.train import resume
 from rewardsmith.train.examples import encode_examples, steps_of_epoch, take_share
 from rewardsmith.train.loop import Fit, FitSettings
 from rewardsmith.train.losses import LOSSES
@@ -342,3 +343,25 @@ def test_fp16_trains_with_a_scaled_loss_and_resumes(tmp_path):
     resumed = half(tmp_path / "whole")
     assert resumed.run(resuming=True).resumed_from == 18
     assert weights(resumed) == weights(whole)
+
+
+def test_a_watch_hears_of_every_validation_pass_and_may_end_the_training(tmp_path):
+    heard = []
+    trainer = fit(tmp_path / "whole")
+    trainer.watch = heard.append
+    trainer.run()
+    rows = [orjson.loads(line) for line in (tmp_path / "whole" / "metrics.jsonl").read_bytes().splitlines()]
+    assert [(one.step, one.figures["eval_loss"]) for one in heard] == [
+        (row["step"], row["eval_loss"]) for row in rows if "eval_loss" in row
+    ]
+    assert all(len(one.margin) == len(one.prompt_ids) == len(trainer.validation) for one in heard)
+    assert np.mean(heard[-1].margin > 0) == heard[-1].figures["eval_accuracy"]
+
+    def ending(passed):
+        raise LookupError(passed.step)
+
+    stopped = fit(tmp_path / "stopped")
+    stopped.watch = ending
+    with pytest.raises(LookupError, match="3"):
+        stopped.run()
+    assert resume.folder_of_step(stopped.checkpoints, 3).is_dir()  # so it can be continued
