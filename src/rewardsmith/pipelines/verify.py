@@ -85,8 +85,10 @@ class Verification:
 def verify(place: Path, *, parts: Collection[str] = (), device: str = "auto") -> Verification:
     """Check the parts (all by default) of a run or a model, one after the other; nothing is changed.
 
-    ModelError where the folder is neither.
+    Of a trained ensemble its model is checked, which names its members with their hashes. ModelError for any other folder.
     """
+    if (place / "members.json").is_file():
+        place = place / "model"
     kind = recognised(place)
     is_run = kind == "run"
     checks: Mapping[str, Callable[[], Part]] = {

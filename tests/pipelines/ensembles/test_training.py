@@ -86,6 +86,10 @@ def test_a_killed_ensemble_goes_on_with_the_same_bits(tmp_path, base, monkeypatc
     assert all(path.stat().st_mtime_ns == time for path, time in before.items())  # the finished member was not touched
     told = orjson.loads((tmp_path / "again" / "members.json").read_bytes())
     assert told["finished"]
+    assert {name: part["holds"] for name, part in rs.verify(tmp_path / "again").to_json()["parts"].items()} == {
+        "files": True,
+        "probes": True,
+    }
     with pytest.raises(TrainingError, match="its settings changed"):
         train_members(config(tmp_path / "again", base, kind=kind, resume=True, lr=0.02))
 
