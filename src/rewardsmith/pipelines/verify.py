@@ -87,8 +87,7 @@ def verify(place: Path, *, parts: Collection[str] = (), device: str = "auto") ->
 
     Of a trained ensemble its model is checked, which names its members with their hashes. ModelError for any other folder.
     """
-    if (place / "members.json").is_file():
-        place = place / "model"
+    place = model_of_ensemble(place)
     kind = recognised(place)
     is_run = kind == "run"
     checks: Mapping[str, Callable[[], Part]] = {
@@ -105,6 +104,11 @@ def verify(place: Path, *, parts: Collection[str] = (), device: str = "auto") ->
         damaged = name == "probes" and model_is_damaged(found.get("files"), is_run=is_run)
         found[name] = Part(name, None, "the model's files are damaged") if damaged else checks[name]()
     return Verification(str(place), tuple(found.values()))
+
+
+def model_of_ensemble(place: Path) -> Path:
+    """The model of a trained ensemble; any other folder as it is."""
+    return place / "model" if (place / "members.json").is_file() else place
 
 
 def model_is_damaged(files: Part | None, *, is_run: bool) -> bool:
