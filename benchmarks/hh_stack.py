@@ -1,7 +1,6 @@
 """What each source of evidence adds on Anthropic HH: nested cross-validation over all prompts of both files, pooled.
 
-    REWARDSMITH_DATA=… python benchmarks/hh_texts.py --cache FOLDER
-    REWARDSMITH_DATA=… python benchmarks/hh_stack.py --cache FOLDER
+    REWARDSMITH_DATA=… python benchmarks/hh_stack.py --cache FOLDER [--states]
 
 Every block of features (length, TF-IDF, hidden states of SmolLM2-135M, its log-probabilities, embeddings of
 multilingual-e5-small) gives a kernel over comparisons, from differences between the two responses, and a ridge fit without
@@ -54,30 +53,41 @@ class Pairs:
 
 def joined(parts: Sequence[Texts]) -> Pairs:
     """The blocks of both files."""
-    states, embedded, likelihood = (
-        [np.concatenate([getattr(p, key)[side] for p in parts]).astype(np.float64) for side in (0, 1)]
-        for key in ("states", "embedded", "likelihood")
-    )
-    texts = tuple([t for p in parts for t in p.texts[side]] for side in (0, 1))
-    per_token = [side[:, :1] / side[:, 1:] for side in likelihood]
+    texts = ([t for p in parts for t in p.texts[0]], [t for p in parts for t in p.texts[1]])
     words = [np.array([[length_in_words(t)] for t in side], dtype=np.float64) for side in texts]
     seen = [np.array([[feature(t) for feature in FEATURES.values()] for t in side], dtype=np.float64) for side in texts]
-    flat = [states[side][:, READ].transpose(0, 2, 1, 3).reshape(len(states[side]), 2, -1) for side in (0, 1)]
+    embedded = sides(parts, "embedded")
     blocks = {
         "length": np.log1p(words[0]) - np.log1p(words[1]),
         "simple features": np.log1p(seen[0]) - np.log1p(seen[1]),
+        "e5, response": embedded[0][:, 0] - embedded[1][:, 0],
+        "e5, with prompt": embedded[0][:, 1] - embedded[1][:, 1],
+    }
+    if parts[0].states is not None:
+        blocks |= of_language_model(parts)
+    source = np.concatenate([np.full(len(p.prompts), k) for k, p in enumerate(parts)])
+    return Pairs(
+        blocks, np.concatenate([p.prompt for p in parts]), np.concatenate([p.prompts for p in parts]), source, texts
+    )
+
+
+def sides(parts: Sequence[Texts], key: str) -> list[np.ndarray]:
+    """Features of the preferred and of the other responses of both files."""
+    return [np.concatenate([getattr(p, key)[side] for p in parts]).astype(np.float64) for side in (0, 1)]
+
+
+def of_language_model(parts: Sequence[Texts]) -> dict[str, np.ndarray]:
+    """The blocks from the language model's states and log-probabilities."""
+    states, likelihood = sides(parts, "states"), sides(parts, "likelihood")
+    per_token = [side[:, :1] / side[:, 1:] for side in likelihood]
+    flat = [side[:, READ].transpose(0, 2, 1, 3).reshape(len(side), 2, -1) for side in states]
+    return {
         "log-probability": np.concatenate(
             [(likelihood[0] - likelihood[1])[:, :1], per_token[0] - per_token[1]], axis=1
         ),
         "layers, mean": flat[0][:, 1] - flat[1][:, 1],
         "layers, last": flat[0][:, 0] - flat[1][:, 0],
-        "e5, response": embedded[0][:, 0] - embedded[1][:, 0],
-        "e5, with prompt": embedded[0][:, 1] - embedded[1][:, 1],
     }
-    source = np.concatenate([np.full(len(p.prompts), k) for k, p in enumerate(parts)])
-    return Pairs(
-        blocks, np.concatenate([p.prompt for p in parts]), np.concatenate([p.prompts for p in parts]), source, texts
-    )
 
 
 def words_of(texts: tuple[list[str], list[str]], train: np.ndarray) -> np.ndarray:
@@ -185,7 +195,7 @@ def one_fold(pairs: Pairs, number: int, seed: int) -> dict[str, np.ndarray]:
     for name, kernel in kernels.items():
         found[name] = ridge(kernel, train, fold).margins
         found[f"{name}, by prompt"] = ridge(normed(kernel * gate), train, fold).margins
-    arms = ARMS | {MAIN: tuple(found)}
+    arms = {name: members for name, members in ARMS.items() if set(members) <= set(found)} | {MAIN: tuple(found)}
     for name, members in arms.items():
         found[f"stack: {name}"] = stacked(np.stack([found[m] for m in members], axis=1), train)
     found["sum of kernels, by prompt"] = ridge(
@@ -198,13 +208,14 @@ def main() -> None:
     """All folds, and the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--states", action="store_true", help="also the language model's states")
     parser.add_argument("--seed", type=int, default=0, help="of the folds")
     parser.add_argument("-o", "--output", type=Path, default=RESULT)
     arguments = parser.parse_args()
     if not (folder := os.environ.get("REWARDSMITH_DATA")):
         sys.exit("set REWARDSMITH_DATA to the folder that holds hh-rlhf/")
     started = time.process_time()
-    pairs = joined([cached(name, Path(folder), arguments.cache) for name in HH])
+    pairs = joined([cached(name, Path(folder), arguments.cache, states=arguments.states) for name in HH])
     outer = folds_of_clusters(pairs.prompts, seed=arguments.seed)
     margins: dict[str, np.ndarray] = {}
     for number in range(FOLDS):

@@ -2,15 +2,15 @@
 
     REWARDSMITH_DATA=… python benchmarks/hh_texts.py --cache FOLDER
 
-SmolLM2-135M in bf16: hidden states of every third layer at the last token and as a mean over the response, the mean over the
-prompt, and the log-probability of the response's tokens. multilingual-e5-small: embeddings of the response alone, of the
-last turn of the prompt with the response, and of the prompt. Killed, it goes on with the file it was at.
+multilingual-e5-small: embeddings of the response alone, of the last turn of the prompt with the response, and of the prompt.
+With --states also SmolLM2-135M in bf16 (an hour and more on two cores): hidden states of every third layer at the last token
+and as a mean over the response, the mean over the prompt, and the log-probability of the response's tokens.
 """
 
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,17 +38,16 @@ ENCODED = 256
 class Texts:
     """Decided comparisons of one file: per side what models see, and per prompt what is shared."""
 
-    states: tuple[np.ndarray, np.ndarray]
-    """Of the preferred and the other: (N, layers, 2, H), last token and mean."""
-    likelihood: tuple[np.ndarray, np.ndarray]
-    """(N, 2): the sum of the response's log-probabilities, and the number of its tokens."""
     embedded: tuple[np.ndarray, np.ndarray]
-    """(N, 2, E): the response alone, and with the last turn of the prompt before it."""
+    """Of the preferred and the other, (N, 2, E): the response alone, and with the last turn of the prompt before it."""
     prompt: np.ndarray
-    """(N, H + E): the prompt as the language model and as the encoder see it."""
+    """(N, E), with states (N, E + H): the prompt as the encoder sees it, and the language model."""
     prompts: np.ndarray
     texts: tuple[list[str], list[str]]
-    asked: list[str]
+    states: tuple[np.ndarray, np.ndarray] | None = None
+    """(N, layers, 2, H), last token and mean."""
+    likelihood: tuple[np.ndarray, np.ndarray] | None = None
+    """(N, 2): the sum of the response's log-probabilities, and the number of its tokens."""
 
 
 def log_probabilities(hidden: torch.Tensor, embedding: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
@@ -131,70 +130,81 @@ def decided(records: Sequence[Record], examples: Sequence[Example]) -> list[tupl
     ]
 
 
-def computed(name: str, data: Path, progress: Progress) -> dict[str, Any]:
-    """Everything of one file, as arrays."""
-    records = list(rs.load(str(data / name)).records)
-    model = open_backbone("smollm2-135m")
-    examples = encode_examples(records, model.encoder, share=True).examples
-    by_model = dict(zip(map(id, examples), by_language_model(model, examples, progress), strict=True))
-    rows = decided(records, examples)
-    sides = [[record.responses[k[side]].text for _, record, *k in rows] for side in (0, 1)]
+def by_encoder(rows: Sequence[tuple[Example, Record, int, int]], progress: Progress) -> dict[str, np.ndarray]:
+    """The embeddings of all comparisons, with the number of each one's prompt."""
+    sides = sides_of(rows)
     asked = [record.prompt[-1].content if record.prompt else "" for _, record, *_ in rows]
     whole = ["\n".join(turn.content for turn in record.prompt[-3:]) for _, record, *_ in rows]
     together = [f"{a}\n{text}" for side in sides for a, text in zip(asked, side, strict=True)]
     encoded = embeddings([*sides[0], *sides[1], *together, *whole], progress)
     parts = np.split(encoded, [len(rows) * k for k in range(1, 5)])
-    taken = [by_model[id(example)] for example, *_ in rows]
-    arrays: dict[str, Any] = {
-        "prompt": np.stack([np.concatenate([each["prompt"], e]) for each, e in zip(taken, parts[4], strict=True)]),
-        "prompts": np.array([int(example.prompt_id[:12], 16) for example, *_ in rows]),
-        "asked": np.array(asked, dtype=object),
+    return {
+        "prompt": parts[4],
+        "embedded0": np.stack([parts[0], parts[2]], axis=1),
+        "embedded1": np.stack([parts[1], parts[3]], axis=1),
     }
+
+
+def by_states(
+    model: RewardModel,
+    examples: Sequence[Example],
+    rows: Sequence[tuple[Example, Record, int, int]],
+    progress: Progress,
+) -> dict[str, np.ndarray]:
+    """What the language model gives for all comparisons."""
+    by_model = dict(zip(map(id, examples), by_language_model(model, examples, progress), strict=True))
+    taken = [by_model[id(example)] for example, *_ in rows]
+    arrays = {"prompt": np.stack([each["prompt"] for each in taken])}
     for side in (0, 1):
-        picked = [row[2 + side] for row in rows]
-        arrays |= {
-            f"states{side}": np.stack([each["states"][k] for each, k in zip(taken, picked, strict=True)]),
-            f"likelihood{side}": np.stack([each["likelihood"][k] for each, k in zip(taken, picked, strict=True)]),
-            f"embedded{side}": np.stack([parts[side], parts[2 + side]], axis=1),
-            f"texts{side}": np.array(sides[side], dtype=object),
-        }
+        for key in ("states", "likelihood"):
+            arrays[f"{key}{side}"] = np.stack([each[key][row[2 + side]] for each, row in zip(taken, rows, strict=True)])
     return arrays
 
 
-def cached(name: str, data: Path, cache: Path) -> Texts:
-    """Everything of one file, from the cache where it is there."""
-    path = cache / f"{name.replace('/', '-')}.texts.npz"
+def sides_of(rows: Sequence[tuple[Example, Record, int, int]]) -> tuple[list[str], list[str]]:
+    """The texts of the preferred responses, and of the others."""
+    return tuple([record.responses[k[side]].text for _, record, *k in rows] for side in (0, 1))  # type: ignore[return-value]
+
+
+def kept(path: Path, compute: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Arrays from a file, which is written whole where it is not there."""
     if not path.is_file():
-        cache.mkdir(parents=True, exist_ok=True)
-        arrays = computed(name, data, progress_for(sys.stderr))
-        arrays |= {
-            key: np.char.encode(np.array([*value], dtype=str), "utf-8")
-            for key, value in arrays.items()
-            if value.dtype == object
-        }
-        np.savez(path.with_suffix(".part.npz"), **arrays)
-        path.with_suffix(".part.npz").replace(path)
-    with np.load(path) as kept:
-        words = {key: [str(text, "utf-8") for text in kept[key]] for key in ("texts0", "texts1", "asked")}
-        two = {key: (kept[f"{key}0"], kept[f"{key}1"]) for key in ("states", "likelihood", "embedded")}
-        return Texts(
-            **two,
-            prompt=kept["prompt"],
-            prompts=kept["prompts"],
-            texts=(words["texts0"], words["texts1"]),
-            asked=words["asked"],
-        )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part.npz")
+        np.savez(part, **compute())
+        part.replace(path)
+    with np.load(path) as stored:
+        return dict(stored)
+
+
+def cached(name: str, data: Path, cache: Path, *, states: bool) -> Texts:
+    """Everything of one file, from the cache where it is there."""
+    progress, stem = progress_for(sys.stderr), name.replace("/", "-")
+    records = list(rs.load(str(data / name)).records)
+    model = open_backbone("smollm2-135m")
+    examples = encode_examples(records, model.encoder, share=True).examples
+    rows = decided(records, examples)
+    prompts = np.array([int(example.prompt_id[:12], 16) for example, *_ in rows])
+    seen = kept(cache / f"{stem}.e5.npz", lambda: by_encoder(rows, progress))
+    embedded = (seen["embedded0"], seen["embedded1"])
+    if not states:
+        return Texts(embedded, seen["prompt"], prompts, sides_of(rows))
+    more = kept(cache / f"{stem}.states.npz", lambda: by_states(model, examples, rows, progress))
+    prompt = np.concatenate([seen["prompt"], more["prompt"]], axis=1)
+    two = {key: (more[f"{key}0"], more[f"{key}1"]) for key in ("states", "likelihood")}
+    return Texts(embedded, prompt, prompts, sides_of(rows), **two)
 
 
 def main() -> None:
     """Fill the cache."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--states", action="store_true", help="also the language model's states")
     arguments = parser.parse_args()
     if not (folder := os.environ.get("REWARDSMITH_DATA")):
         sys.exit("set REWARDSMITH_DATA to the folder that holds hh-rlhf/")
     for name in HH:
-        print(name, len(cached(name, Path(folder), arguments.cache).prompts))
+        print(name, len(cached(name, Path(folder), arguments.cache, states=arguments.states).prompts))
 
 
 if __name__ == "__main__":
