@@ -17,6 +17,9 @@ from rewardsmith.settings.values import element
 
 VALUES = {"command": "train", "shell": "bash", "output": "out", "name": "org/name"}
 
+MORE = {"evaluate": {"sources": ("data",)}, "merge": {"members": ("tiny", "tiny")}}
+"""What no single setting can say: evaluate needs data or a benchmark, merge two models."""
+
 
 def given(name):
     """A value for each setting of a command that has no default."""
@@ -25,8 +28,7 @@ def given(name):
     found = {
         setting.key: (words[setting.key],) if element(setting.hint) else words[setting.key] for setting in settings
     }
-    # evaluate needs data or a benchmark, which no single setting can say
-    return found | ({"sources": ("data",)} if name == "evaluate" else {})
+    return found | MORE.get(name, {})
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

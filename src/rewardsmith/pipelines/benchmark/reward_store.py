@@ -52,7 +52,7 @@ class RewardStore:
         return np.array(found, dtype=np.float64)
 
     def keep(self, texts: "Sequence[Sequences]", rewards: Sequence[np.ndarray]) -> None:
-        """Remember the rewards of some records, all or none of them."""
+        """Remember the rewards of some records, all or none of them; of a text that is known the first one stays."""
         if self.file is None:
             return
         pairs = zip(texts, rewards, strict=True)
@@ -62,7 +62,7 @@ class RewardStore:
         try:
             with self.file:
                 for row in rows:
-                    self.file.execute("INSERT OR REPLACE INTO rewards VALUES (?, ?)", row)
+                    self.file.execute("INSERT OR IGNORE INTO rewards VALUES (?, ?)", row)
         except sqlite3.Error as error:  # a full disk must not stop what could go on without
             self.problem, self.file = str(error), None
 
@@ -74,14 +74,19 @@ NOTHING_KEPT = RewardStore("", None)
 def scored_window(
     model: "RewardModel", texts: "Sequence[Sequences]", store: RewardStore
 ) -> tuple[int, list[np.ndarray]]:
-    """(how many were known; the rewards of each), what was not known being scored and kept."""
+    """(how many were known; the rewards of each), what was not known being scored and kept.
+
+    What is kept is also what is given: a text that stands in several records has one reward, though another batch rounds
+    differently, so that a run which finds all rewards known says the same as the one that computed them.
+    """
     from rewardsmith.model.scorer import score
 
     found = [store.find(each) for each in texts]
     missing = [each for each, values in zip(texts, found, strict=True) if values is None]
     computed = list(score(model.network, missing))
     store.keep(missing, computed)
-    fresh = iter(computed)
+    kept = ((store.find(each), values) for each, values in zip(missing, computed, strict=True))
+    fresh = iter([values if known is None else known for known, values in kept])
     return len(texts) - len(missing), [next(fresh) if values is None else values for values in found]
 
 
