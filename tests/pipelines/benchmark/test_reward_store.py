@@ -36,7 +36,8 @@ def test_a_text_of_two_records_has_the_reward_that_is_kept(rounding):
     asked = [[texts(1, 2)], [texts(2, 3), texts(3, 4)]]
     first = [scored_window(Model, window, store)[1] for window in asked]
     again = [scored_window(Model, window, store) for window in asked]
-    assert [known for known, _ in again] == [1, 2] and rounding == [1, 2, 0, 0]
+    assert [known for known, _ in again] == [1, 2]
+    assert rounding == [1, 2, 0, 0]
     assert [values.tolist() for window in first for values in window] == [
         values.tolist() for _, window in again for values in window
     ]
