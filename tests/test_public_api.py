@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[1]
 COMMANDS = {
     **{"prepare": "prepare", "train": "train", "evaluate": "evaluate", "diagnose": "diagnose"},
     **{"compare": "compare", "verify": "verify", "score": "score", "audit": "audit"},
-    "tune": "tune",
+    **{"tune": "tune", "learning_curve": "learning_curve", "calibrate": "calibrate"},
+    **{"ensemble": "ensemble", "merge": "merge", "export": "export"},
 }
 LIBRARIES = "torch,transformers,safetensors,tokenizers,huggingface_hub,sklearn,scipy,pyarrow,matplotlib,jinja2,rich"
 """What mypy need not read to judge a script; with them it would take a minute."""
@@ -47,6 +48,11 @@ ready: bool | None = rs.diagnose("runs/a", overwrite=True).ready
 difference: float = rs.compare("runs/a", "runs/b", seed=3).accuracy_difference
 searched: object = rs.tune("tiny", "data", "search", search=["lr=1e-4..1e-2:log"], jobs=2, epochs=2).summary["best"]
 rate: object = rs.find_learning_rate("tiny", "data", "rates", batch=8).summary["suggestion"]
+curve: object = rs.learning_curve("runs/a", seeds=2, output=Path("curve")).curve["points"]
+reports: object = rs.calibrate("runs/a", in_memory, method=["length", "temperature"], update=True).calibration
+joined: str = rs.ensemble(["runs/a", Path("runs/b")], "runs/ab", combine="min", validation=loaded).output
+averaged: float = rs.merge(["runs/a", "runs/b"], Path("merged"), data=in_memory).distance
+critic: float = rs.export("runs/a", "critic", base=Path("base")).largest_difference
 holds: bool = rs.verify("runs/a", part="files").holds
 model = rs.load_reward_model("runs/a", device="cpu")
 rewards = model.score(["An answer.", "Another one."])
@@ -80,6 +86,11 @@ rs.evaluate("runs/a", "data", lang="fr")  # arg-type
 rs.diagnose("runs/a").redy  # attr-defined
 rs.compare("runs/a", "runs/b").accuracy  # attr-defined
 rs.verify("runs/a", part="weights")  # arg-type
+rs.calibrate("runs/a", method=["platt"])  # list-item
+rs.ensemble("runs/a", "runs/ab", combine=3)  # arg-type
+rs.merge(["runs/a", "runs/b"])  # call-arg
+rs.export("runs/a", "critic", to="gguf")  # arg-type
+rs.learning_curve("runs/a", seed="x")  # arg-type
 rs.load("a.jsonl", strct=True)  # call-arg
 rs.load("a.jsonl").record  # attr-defined
 model = rs.load_reward_model("runs/a")

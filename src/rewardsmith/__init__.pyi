@@ -4,11 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict, overload
 
-from rewardsmith.api import TokenIds
+from rewardsmith.api.models import TokenIds
 from rewardsmith.calls import Table
 from rewardsmith.commands.audit import Result as AuditResult
 from rewardsmith.commands.compare import Result as CompareResult
+from rewardsmith.commands.ensemble import Result as EnsembleResult
 from rewardsmith.commands.evaluate import Result as EvaluateResult
+from rewardsmith.commands.export import Result as ExportResult
+from rewardsmith.commands.learning_curve import Result as LearningCurveResult
+from rewardsmith.commands.merge import Result as MergeResult
 from rewardsmith.data.loading.load import Loaded
 from rewardsmith.errors import ContractError as ContractError
 from rewardsmith.errors import DataError as DataError
@@ -20,6 +24,7 @@ from rewardsmith.errors import TrainingError as TrainingError
 from rewardsmith.errors import UsageError as UsageError
 from rewardsmith.language import say as say
 from rewardsmith.model.reward_model import RewardModel as RewardModel
+from rewardsmith.pipelines.calibrate.pipeline import CalibrationReport
 from rewardsmith.pipelines.diagnose.result import Diagnosis
 from rewardsmith.pipelines.ensembles.combine import CombineSettings
 from rewardsmith.pipelines.generate.result import Result as GenerateResult
@@ -61,14 +66,19 @@ __all__ = [
     "VerifiableReward",
     "__version__",
     "audit",
+    "calibrate",
     "compare",
     "compute_reward",
     "diagnose",
+    "ensemble",
     "evaluate",
+    "export",
     "find_learning_rate",
     "generate",
+    "learning_curve",
     "load",
     "load_reward_model",
+    "merge",
     "prepare",
     "say",
     "score",
@@ -262,6 +272,61 @@ def audit(
         trust_remote_code: Allow execution of code that comes with a Hub model.
     """
 
+def calibrate(
+    model: str | Path,
+    sources: str | Path | Loaded | Table | Iterable[Any] = (),
+    *,
+    method: Literal["temperature", "isotonic", "length"] | Sequence[Literal["temperature", "isotonic", "length"]] = (
+        "temperature",
+    ),
+    smoother: Literal["lowess", "local-average"] = "lowess",
+    smoothing: float | None = None,
+    length_unit: Literal["tokens", "characters"] = "tokens",
+    output: str | Path | None = None,
+    update: bool = False,
+    overlap: Literal["refuse", "drop", "keep"] = "refuse",
+    split: str | None = None,
+    attribute: str = "overall",
+    seed: int = 0,
+    dtype: Literal["auto", "fp32", "bf16", "fp16"] = "fp32",
+    device: str = "auto",
+    strict: bool = False,
+    overwrite: bool = False,
+    trust_remote_code: bool = False,
+    map: Mapping[str, str] | Sequence[str] = (),
+    progress: Progress | None = None,
+    lang: Literal["en", "zh"] | None = None,
+) -> CalibrationReport:
+    """`rewardsmith calibrate`: probabilities, and rewards without their trend in length, fitted on held-out data.
+
+    Of a mapping of splits (a DatasetDict) as `sources`, the one named by `split` is read, by default validation. The
+    calibration is stored in a copy with `output`, in the model itself with `update`; with neither it is only measured.
+
+    Options:
+        model: Reward model with a reward.json: a folder, a run folder, or a Hub name.
+        sources: Held-out preference data: files, folders, the output of `prepare` (its validation split is read),
+            or synthetic:N (default: the validation data of the run).
+        method: What to fit: temperature or isotonic (margins to probabilities), length (rewards without their trend
+            in length); repeat the flag for length and one of the others.
+        smoother: With --method length: how the mean reward by length is estimated, lowess or local-average.
+        smoothing: With --method length: share of the responses in each local fit (lowess), or half-width of the
+            window in units of length (local-average); default: chosen by 5-fold cross-validation by prompt.
+        length_unit: With --method length: unit of length, tokens (of the response as it is scored) or characters.
+        output: Output folder for a copy of the model with the calibration.
+        update: Store the calibration in the model itself; nothing else of it changes.
+        overlap: Records that are in the training data of the model: refuse (an error), drop (exclude them) or keep.
+        split: Split of prepared or synthetic data: train, validation, test (default: validation of prepared data,
+            else all).
+        map: Column mapping, for example prompt=instruction or chosen=annotations.best.
+        attribute: Attribute to calibrate on if the data has several, such as helpful or safe.
+        seed: Random seed of the folds and the bootstrap.
+        dtype: Precision of the backbone: fp32, auto, bf16, fp16.
+        device: Device: auto, cpu, cuda, cuda:1, mps.
+        strict: Stop at the first invalid row.
+        overwrite: Replace --output if it is a model folder; other files are never deleted.
+        trust_remote_code: Allow execution of code that comes with a Hub model.
+    """
+
 def compare(
     a: str | Path,
     b: str | Path,
@@ -327,6 +392,40 @@ def diagnose(
         overwrite: Replace an existing report.
     """
 
+def ensemble(
+    members: Sequence[str | Path],
+    output: str | Path,
+    *,
+    combine: CombineSettings | _CombineSettingsFields | str = ...,
+    validation: str | Path | Loaded | Table | Iterable[Any] = (),
+    attribute: str = "overall",
+    device: str = "auto",
+    overwrite: bool = False,
+    trust_remote_code: bool = False,
+    map: Mapping[str, str] | Sequence[str] = (),
+    progress: Progress | None = None,
+    lang: Literal["en", "zh"] | None = None,
+) -> EnsembleResult:
+    """`rewardsmith ensemble`: several reward models as one; `members` stay where they are.
+
+    `combine` is the name of a rule, or a mapping: {"name": "mean-std", "std_weight": 2}.
+
+    Options:
+        members: Two or more reward models (folders, run folders, Hub names) that score the same tokens, or one with
+            several heads.
+        output: Output folder for the ensemble; the members stay where they are and are named in its ensemble.json.
+        combine: Reward of an ensemble from those of its members: mean, min, median, or mean-std, the mean minus
+            --lambda standard deviations (default: as stored with the ensemble).
+        combine.std_weight: mean-std: number of standard deviations that are subtracted, also --lambda (default: 1).
+        validation: Preference data to fit the members' scales and the temperature on (default: the validation split
+            of the first member's run).
+        map: Column mapping, for example prompt=instruction or chosen=annotations.best.
+        attribute: Attribute to fit on if the data has several, such as helpful or safe.
+        device: Device: auto, cpu, cuda, cuda:1, mps.
+        overwrite: Replace --output if it exists.
+        trust_remote_code: Allow execution of code that comes with a Hub model.
+    """
+
 def evaluate(
     model: str | Path | RewardModel,
     sources: str | Path | Loaded | Table | Iterable[Any] = (),
@@ -379,6 +478,27 @@ def evaluate(
         strict: Stop at the first invalid row.
         overwrite: Replace the output of an earlier run of this command in --output; other files are never deleted.
         trust_remote_code: Allow execution of code that comes with a Hub model.
+    """
+
+def export(
+    model: str | Path,
+    output: str | Path,
+    *,
+    to: Literal["trl-value-head"] = "trl-value-head",
+    base: str | Path | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    lang: Literal["en", "zh"] | None = None,
+) -> ExportResult:
+    """`rewardsmith export`: write a model in the layout of another program, its values compared first.
+
+    Options:
+        model: Reward model: a folder, a run folder, or a Hub name.
+        output: Output folder for the exported model.
+        to: Layout: trl-value-head, a language model with `v_head.summary` for critics (TRL, LLaMA-Factory).
+        base: Folder of the language model that training started from, for its output layer (not needed if that is
+            tied to the embeddings).
+        overwrite: Replace --output if it exists.
     """
 
 def find_learning_rate(
@@ -746,6 +866,40 @@ def generate(
         overwrite: Replace --output if it exists.
     """
 
+def learning_curve(
+    run: str | Path,
+    *,
+    fractions: float | Sequence[float] = (0.0625, 0.125, 0.25, 0.5, 1.0),
+    seeds: int = 3,
+    factors: float | Sequence[float] = (2.0, 4.0),
+    bound: float = 0.01,
+    output: str | Path | None = None,
+    keep_models: bool = False,
+    seed: int = 0,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    lang: Literal["en", "zh"] | None = None,
+) -> LearningCurveResult:
+    """`rewardsmith learning-curve`: what more training data would give; trains runs on fractions of the data of `run`.
+
+    `curve` of the result is what learning_curve.json holds. A second call with the same settings continues.
+
+    Options:
+        run: Finished run of train; its settings are used for all runs, and it is the one on all records with its
+            seed.
+        fractions: Fractions of the run's training records to train on, smaller ones contained in larger ones; 1 is
+            added if missing.
+        seeds: Number of seeds per fraction, counted up from that of the run.
+        factors: Extrapolate to this many times the records of the run, above 1 and at most 4.
+        bound: Smallest gain in accuracy that matters; more data is ruled out if the whole 95 % interval of its gain
+            is below it.
+        output: Output folder of the runs (default: RUN-learning-curve beside the run); a second start continues
+            there.
+        keep_models: Keep models and checkpoints of the runs, which the curve does not need.
+        seed: Random seed of the bootstrap.
+        overwrite: Start again and replace the curve in --output; other files are never deleted.
+    """
+
 def load(
     *sources: Any,
     strict: bool = False,
@@ -760,6 +914,36 @@ def load(
 
 def load_reward_model(path: str | Path, *, device: str = "auto") -> RewardModel:
     """Open a reward model for scoring: a run folder, its model folder, or a hub name."""
+
+def merge(
+    members: Sequence[str | Path],
+    output: str | Path,
+    *,
+    validation: str | Path | Loaded | Table | Iterable[Any] = (),
+    attribute: str = "overall",
+    device: str = "auto",
+    overwrite: bool = False,
+    trust_remote_code: bool = False,
+    data: str | Path | Loaded | Table | Iterable[Any] = (),
+    map: Mapping[str, str] | Sequence[str] = (),
+    progress: Progress | None = None,
+    lang: Literal["en", "zh"] | None = None,
+) -> MergeResult:
+    """`rewardsmith merge`: one model with the average weights of `members`, measured beside them on `data`.
+
+    Options:
+        members: Two or more reward models of one shape, trained from one backbone: folders, run folders, Hub names.
+        output: Output folder for the averaged model.
+        data: Held-out preference data to measure the average and its members on (default: the test split of the
+            first member's run).
+        validation: Preference data to fit the temperature on (default: the validation split of the first member's
+            run).
+        map: Column mapping, for example prompt=instruction or chosen=annotations.best.
+        attribute: Attribute to measure on if the data has several, such as helpful or safe.
+        device: Device: auto, cpu, cuda, cuda:1, mps.
+        overwrite: Replace --output if it exists.
+        trust_remote_code: Allow execution of code that comes with a Hub model.
+    """
 
 def prepare(
     sources: str | Path | Loaded | Table | Iterable[Any],

@@ -7,6 +7,7 @@ import pytest
 from rewardsmith.commands import demo, diagnose, evaluate, import_, prepare, train
 from rewardsmith.files import check_output
 from rewardsmith.files.kinds import DEMO, EVALUATION, MODEL, PREPARED, RUN
+from rewardsmith.pipelines.train.members import MembersSettings
 
 SMALL = {"model": "tiny", "n_embd": 16, "n_layer": 1, "threads": 1, "epochs": 1, "evals": 1, "max_length": 256}
 
@@ -43,7 +44,7 @@ def test_prepare_knows_all_that_it_writes(prepared):
 
 @pytest.mark.parametrize("settings", [
     {"lora": train.Lora(r=2), "track": ("tensorboard",), "keep": 2},
-    {"heads": 3, "freeze_layers": -1, "head_start": "probe"},
+    {"members": MembersSettings(name=3), "freeze_layers": -1, "head_start": "probe"},
 ], ids=["adapter and tracker", "several heads"])  # fmt: skip
 def test_train_evaluate_and_diagnose_know_all_that_they_write(settings, prepared, tmp_path):
     run = tmp_path / "run"

@@ -67,8 +67,11 @@ class Result:
         """The rule, and a line per member."""
         lines = [f"ensemble of {len(self.members)} members, combined by {self.combine} → {self.output}"]
         if self.scaled_by:
+            heads = self.kind == "heads"
+            names = [f"member {number}" if heads else one["path"] for number, one in enumerate(self.members, start=1)]
             lines += [
-                f"{one['path']}: mean reward {one['centre']:+.3f}, scale {one['scale']:.3f}" for one in self.members
+                f"{name}: mean reward {one['centre']:+.3f}, scale {one['scale']:.3f}"
+                for name, one in zip(names, self.members, strict=True)
             ]
         return "\n".join(lines)
 

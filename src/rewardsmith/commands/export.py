@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from rewardsmith.errors import ModelError
 from rewardsmith.files import check_output, claimed, refuse_inside, write_folder
 from rewardsmith.files.kinds import EXPORT
 from rewardsmith.progress import SILENT, Progress
@@ -63,6 +64,11 @@ def exported(config: Config) -> Result:
     refuse_inside(config.output, [config.model, *([str(config.base)] if config.base else [])])
     check_output(config.output, EXPORT, overwrite=config.overwrite)
     model = RewardModel.load(config.model, device="cpu")
+    if model.members is not None and model.members.description.kind != "heads":
+        raise ModelError(
+            f"{config.model} is an ensemble of several models, which is no single value head; export one of its members, "
+            "or their average (rewardsmith merge)"
+        )
     readout = model.network.readout
     reward = "last" if readout is None or readout.pooling == ("last",) else "mean over the response"
     found: list[float] = []

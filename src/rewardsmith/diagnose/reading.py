@@ -156,6 +156,11 @@ def missing_in(folder: Path) -> list[str]:
         raise DataError(f"no run folder at {folder}; expected a folder that rewardsmith train or evaluate wrote")
     missing = [name for name in EXPECTED if not (folder / name).is_file()]
     if not (folder / "settings.json").is_file() and set(EXPECTED[1:]) <= set(missing):
+        if (folder / "members.json").is_file():
+            raise DataError(
+                f"{folder} was trained as an ensemble and not evaluated; run: rewardsmith evaluate {folder} TEST_DATA "
+                f"--output {folder}-evaluated, then pass that output"
+            )
         raise DataError(
             f"{folder} contains none of {', '.join(EXPECTED[1:])}; pass the output folder of train or evaluate"
         )

@@ -19,6 +19,7 @@ from rewardsmith.model.heads.extra import ExtraOutputs, OutputKind, attach
 from rewardsmith.model.heads.head import ColumnHead, HeadInfo, HeadKind
 from rewardsmith.model.heads.members import Members
 from rewardsmith.settings.options import NamedOption, check_option
+from rewardsmith.settings.values import nearest
 
 SCALAR, VALUE = "scalar", "value"
 ALONE = (SCALAR, VALUE)
@@ -41,7 +42,7 @@ def check_head(name: str, given: Mapping[str, Any] | None = None) -> None:
         **{other: kind.options for other, kind in HEADS.items()},
     }
     if name not in known:
-        raise UsageError(f"--head {name}: expected one of {', '.join(known)}")
+        raise UsageError(f"--head {name}: expected one of {', '.join(known)}.{nearest(name, known)}")
     for option, value in (given or {}).items():
         check_option("head", name, known, option, value)
 

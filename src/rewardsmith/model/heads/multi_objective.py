@@ -14,6 +14,7 @@ from rewardsmith.model.heads.attributes import AttributePlan
 from rewardsmith.model.heads.extra import drawn
 from rewardsmith.model.heads.head import ColumnHead, HeadInfo, HeadKind
 from rewardsmith.settings.options import ListOption
+from rewardsmith.settings.values import nearest
 
 NAME = "multi-objective"
 
@@ -89,7 +90,9 @@ def parse_weights(given: Sequence[str], names: tuple[str, ...]) -> list[float] |
         except ValueError:
             raise UsageError(f"--head.weights {text}: expected ATTRIBUTE=NUMBER, for example {names[0]}=1") from None
     if unknown := [name for name in found if name not in names]:
-        raise UsageError(f"--head.weights {unknown[0]}: expected one of the attributes {', '.join(names)}")
+        raise UsageError(
+            f"--head.weights {unknown[0]}: expected one of the attributes {', '.join(names)}.{nearest(unknown[0], names)}"
+        )
     if not any(found.values()):
         raise UsageError("--head.weights: all weights are 0, so the reward would be constant; give one above 0")
     return [found.get(name, 0.0) for name in names]

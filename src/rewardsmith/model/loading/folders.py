@@ -114,6 +114,9 @@ def refuse_other_formats(path: Path, *, has_weights: bool) -> None:
         )
     if pickled(path):
         raise ModelError(f"{path} has no {WEIGHTS}{pickled(path)}")
+    ensemble = path.absolute().parent.parent
+    if (path / "adapter").is_dir() and (ensemble / "members.json").is_file():
+        raise ModelError(f"{path} is a member of an ensemble of LoRA adapters and no model of its own; pass {ensemble}")
     if (path / "checkpoints").is_dir():
         raise ModelError(
             f"{path} is a run whose training has not finished; continue it with: rewardsmith train --resume …"

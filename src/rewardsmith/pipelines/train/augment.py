@@ -16,6 +16,8 @@ from rewardsmith.quality.text.languages import language_of
 from rewardsmith.records import Comparison, Record, Response
 
 AugmentKind = Literal["other-prompt", "edit", "cut", "other-response"]
+AUGMENT_WEIGHT = 0.5
+"""Weight of a comparison that is added, unless another is given."""
 
 MEANING_KEPT: Mapping[str, Edit] = {**layout.EDITS, **surface.EDITS}
 """Edits of layout and of characters, which change nothing of what is said."""

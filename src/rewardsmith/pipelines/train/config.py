@@ -11,7 +11,7 @@ from rewardsmith.errors import MissingExtraError, UsageError
 from rewardsmith.launch.installation import install_command
 from rewardsmith.model.loading.locating import check_name
 from rewardsmith.pipelines.publish.hub_names import check_hub_name
-from rewardsmith.pipelines.train.augment import AugmentKind
+from rewardsmith.pipelines.train.augment import AUGMENT_WEIGHT, AugmentKind
 from rewardsmith.pipelines.train.head import BY_ATTRIBUTE, HeadSettings, loss_for
 from rewardsmith.pipelines.train.loss import LossSettings
 from rewardsmith.pipelines.train.members import MembersSettings, refuse_members
@@ -125,7 +125,7 @@ class Config:
     augment: tuple[AugmentKind, ...] = ()
     """Add training comparisons whose label is known: other-prompt and edit (ties), cut and
     other-response (a response made worse); repeat the flag for several."""
-    augment_weight: float = 0.5
+    augment_weight: float = AUGMENT_WEIGHT
     """With --augment: weight of an added comparison, that of one from the data being 1."""
     merge_prompts: bool = False
     """Join rows with the same prompt into one ranking, so that each text is processed once."""
@@ -290,7 +290,10 @@ def refuse_by_attribute(config: Config) -> None:
     given = {"--noise": config.noise.resists, "--augment": bool(config.augment)}
     flags = [flag for flag, is_given in given.items() if is_given]
     if flags and config.head.name in BY_ATTRIBUTE:
-        raise UsageError(f"{', '.join(flags)}: one label per comparison, but --head {config.head.name} learns several")
+        raise UsageError(
+            f"{', '.join(flags)} needs one label per comparison, but --head {config.head.name} learns several; remove one "
+            "of them"
+        )
 
 
 def refuse_rate_and_seed(config: Config) -> None:
@@ -299,6 +302,8 @@ def refuse_rate_and_seed(config: Config) -> None:
         raise UsageError(f"--lr {config.lr}: expected a number above 0")
     if not 0 < config.augment_weight < float("inf"):
         raise UsageError(f"--augment-weight {config.augment_weight}: expected a number above 0")
+    if config.augment_weight != AUGMENT_WEIGHT and not config.augment:
+        raise UsageError("--augment-weight has no effect without --augment; remove it or add --augment")
     if config.seed >= 2**63:
         raise UsageError(f"--seed {config.seed}: expected a number below 2^63")
 

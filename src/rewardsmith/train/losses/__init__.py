@@ -13,6 +13,7 @@ from torch import Tensor
 
 from rewardsmith.errors import UsageError
 from rewardsmith.settings.options import NumberOption, check_option
+from rewardsmith.settings.values import nearest
 from rewardsmith.train.losses import (
     attributes,
     bradley_terry,
@@ -79,7 +80,7 @@ def choose(name: str, given: Mapping[str, float] | None = None, *, members: int 
     For several `members` it is that of heads which learn together (see `members`).
     """
     if name not in LOSSES:
-        raise UsageError(f"--loss {name}: expected one of {', '.join(LOSSES)}")
+        raise UsageError(f"--loss {name}: expected one of {', '.join(LOSSES)}.{nearest(name, LOSSES)}")
     loss, given = LOSSES[name], dict(given or {})
     for option, value in given.items():
         check_option("loss", name, known_options(), option, value)
