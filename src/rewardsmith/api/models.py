@@ -74,7 +74,7 @@ def calibrate(
     progress: Progress | None = None,
     lang: Language | None = None,
     **settings: Any,
-) -> calibrate_command.CalibrationReport:
+) -> calibrate_command.Result:
     """`rewardsmith calibrate`: probabilities, and rewards without their trend in length, fitted on held-out data.
 
     Of a mapping of splits (a DatasetDict) as `sources`, the one named by `split` is read, by default validation. The

@@ -66,7 +66,7 @@ class CalibrationReport:
         if self.effect is None:
             lines.append("too few comparisons to cross-validate; evaluate on other data with: evaluate --calibrated")
         else:
-            lines += [say("cross-validated by prompt:"), *figure_lines(self.effect.to_json())]
+            lines += [say("cross-validated by prompt:"), *figure_lines(self.effect.to_json(), fitted.methods)]
         if self.stored is None:
             lines.append("not stored: pass --output FOLDER for a copy of the model with it, or --update")
         else:

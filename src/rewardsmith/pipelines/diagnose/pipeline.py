@@ -37,9 +37,9 @@ def diagnose(
     lang = current()
     single = run.is_file()
     folder = output or (run.parent if single else run)
+    refuse_bare_model(run)
     if not overwrite:
         refuse_existing(report_paths(folder))
-    refuse_bare_model(run)
     measure(run, seconds, progress)
     with taking_from(run):
         facts = facts_from_mapping(read_object(run)) if single else facts_from_folder(run, running=running)
@@ -92,6 +92,10 @@ def measure(run: Path, seconds: float | None, progress: Progress) -> None:
 
 
 def refuse_bare_model(place: Path) -> None:
-    """DataError for a model without figures, which needs data to be judged on."""
+    """DataError for a model without figures, which needs data to be judged on, and for a search, whose trials are runs."""
+    if (place / "tune.json").is_file():
+        raise DataError(
+            f"{place} is a search by rewardsmith tune; pass one of its trials, for example {place}/trials/000"
+        )
     if (place / "reward.json").is_file() or ((place / "config.json").is_file() and not (place / "train.json").exists()):
         raise DataError(f"{place} is a model without an evaluation; add --data SOURCE and --output FOLDER")
