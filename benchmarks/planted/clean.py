@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from planted.edits import as_pairs
-from planted.project import Project
+from planted.project import Project, edit_json
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,11 @@ def adapted(project: Project) -> None:
 
 
 def real(name: str, rows: int, *, step: int = 1, **settings: object) -> Callable[[Project], None]:
-    """Rows of a real set, given through REWARDSMITH_DATA: the first, or every `step`th where they are sorted by prompt."""
-    settings = {"max_length": 512, "epochs": 2, **settings}
+    """Rows of a real set, given through REWARDSMITH_DATA: the first, or every `step`th where they are sorted by prompt.
+
+    The tiny model reads bytes, so that it is told to read as many as these texts have.
+    """
+    settings = {"max_length": 2048, "epochs": 2, **settings}
 
     def make(project: Project) -> None:
         path = Path(os.environ["REWARDSMITH_DATA"]) / f"{name}.jsonl.gz"
@@ -78,6 +81,10 @@ def real(name: str, rows: int, *, step: int = 1, **settings: object) -> Callable
         with gzip.open(path, "rb") as file:
             lines = file.read().splitlines(keepends=True)[first : first + rows * step : step]
         (project.folder / "data.jsonl").write_bytes(b"".join(lines))
+        edit_json(
+            project.folder / "backbone" / "config.json",
+            lambda config: config.update(max_position_embeddings=settings["max_length"]),
+        )
         project.train(test=(), **settings)
 
     return make
@@ -100,8 +107,10 @@ CLEAN: dict[str, Clean] = {
     "adapted": Clean(adapted, 1, 4),
     "real hh-rlhf/harmless-base": Clean(real("hh-rlhf/harmless-base", 700), 1, 1),
     "real hh-rlhf/helpful": Clean(real("hh-rlhf/helpful", 700), 1, 1),
-    "real ultrafeedback-noise/clean": Clean(real("ultrafeedback-noise/clean", 400, max_length=1024), 1, 1, 1),
-    "real alpaca-eval/pairs_length_balanced": Clean(real("alpaca-eval/pairs_length_balanced", 800), 1, 1, 1),
+    "real ultrafeedback-noise/clean": Clean(real("ultrafeedback-noise/clean", 300, max_length=4096), 1, 1, 1),
+    "real alpaca-eval/pairs_length_balanced": Clean(
+        real("alpaca-eval/pairs_length_balanced", 300, max_length=4096), 1, 1, 1
+    ),
     "real ukp-convarg/strict": Clean(real("ukp-convarg/strict", 1500, step=7), 1, 1),
     "real, frozen hh-rlhf/harmless-base": Clean(real("hh-rlhf/harmless-base", 900, **FROZEN), 0, 0),
     "real, frozen hh-rlhf/helpful": Clean(real("hh-rlhf/helpful", 600, **FROZEN), 0, 0),

@@ -101,6 +101,11 @@ def longer_training_helps(sound: Sound) -> bool:
             lr=float(stored["lr"]),
             seed=int(stored["seed"]),
             threads=1,
+            **{
+                name: stored[name]
+                for name in ("max_length", "freeze_layers", "head_start")
+                if stored.get(name) is not None
+            },
         )
         longer = train.run(config).to_json()["eval"]["nll"]
     before = read_object(sound.folder / "run" / "evaluation.json")["nll"]

@@ -63,6 +63,9 @@ def test_one_symptom_has_many_causes_and_each_is_named_first():
     assert first(replace(CHANCE, settings={**CHANCE.settings, "weight_decay": 50.0})) == "weight_decay"
     unfit = replace(CHANCE.measured, hundred=HundredPairs(100, 400, 0.002, 0.55, 0.69))
     assert first(replace(CHANCE, measured=unfit)) == "cannot_fit"
+    learned = {"accuracy": 0.63, "accuracy_interval": Interval95(0.6, 0.66), "loss": 0.66}
+    unblamed = replace(CHANCE, measured=unfit, loss_interval=Interval95(0.65, 0.67), **learned)
+    assert "cannot_fit" not in {one.id for one in judge(unblamed).findings}
     head = FittedHead(2000, figures(0.8, 0.4), figures(0.5, 0.69), 0.3, Interval95(0.25, 0.35))
     assert first(replace(CHANCE, measured=replace(CHANCE.measured, head=head))) == "head_not_trained"
 

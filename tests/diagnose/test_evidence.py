@@ -138,6 +138,8 @@ def test_files_of_one_run_do_not_contradict_each_other():
         ({"curve": curve([0.6] * 60)[:20] + curve([0.6] * 60)[25:]}, {}, {}, "5 of 60 steps are missing"),
         ({}, {}, {"n": 120}, "counts 120 comparisons"),
         ({}, {}, {"accuracy": 0.8}, "gives the accuracy 0.8000"),
+        # equal rewards are half right, 0.70, and were counted as wins
+        ({"compared": rows([1.0] * 60 + [0.0] * 20 + [-1.0] * 20)}, {}, {"accuracy": 0.8}, "comparisons.jsonl 0.7000"),
     ],
 )
 def test_files_of_two_runs_are_told_apart_by_what_they_both_hold(changes, settings, evaluation, told):

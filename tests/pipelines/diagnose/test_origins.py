@@ -12,9 +12,12 @@ from rewardsmith.files.reading import read_object
 from rewardsmith.pipelines.diagnose import measurements, other_templates
 from rewardsmith.pipelines.diagnose.bench import CannotMeasure, Workbench
 from rewardsmith.pipelines.diagnose.groups import groups_by_field
-from rewardsmith.pipelines.diagnose.measure import Stopwatch, wanted
+from rewardsmith.pipelines.diagnose.hundred_pairs import hundred_pairs
+from rewardsmith.pipelines.diagnose.measure import wanted
 from rewardsmith.pipelines.diagnose.origins import run_behind
+from rewardsmith.pipelines.diagnose.stopwatch import Stopwatch
 from rewardsmith.pipelines.run_data import identity_of
+from rewardsmith.pipelines.train.members import MembersSettings
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +135,7 @@ def test_a_run_that_its_loss_ended_keeps_the_reason_and_the_verdict_names_the_ra
 
 def test_the_stopwatch_counts_no_time_in_which_nothing_is_computed(monkeypatch):
     watch = Stopwatch()
-    monkeypatch.setattr("rewardsmith.pipelines.diagnose.measure.time.monotonic", lambda: watch.clock + 500.0)
+    monkeypatch.setattr("rewardsmith.pipelines.diagnose.stopwatch.time.monotonic", lambda: watch.clock + 500.0)
     assert watch.seconds < 60.0
 
 
@@ -156,3 +159,19 @@ def test_a_model_that_refuses_every_text_is_measured_as_far_as_that_goes(trained
     for measurement in (measurements.rescored, groups_by_field, other_templates.under_other_templates):
         with pytest.raises(CannotMeasure, match="scores none"):
             measurement(bench)
+
+
+def test_a_hundred_pairs_are_not_trained_on_where_that_would_take_too_long(trained):
+    bench = Workbench.of(trained / "run", seconds=1e-9)
+    with pytest.raises(CannotMeasure, match="more than --time-limit"):
+        hundred_pairs(bench)
+
+
+def test_an_ensemble_of_runs_is_measured_on_the_data_of_its_members(tmp_path):
+    asked = {"model": "tiny", "dataset": ("synthetic:80",), "output": tmp_path / "run", "max_steps": 2, "n_layer": 1}
+    train.run(train.Config(**asked, threads=1, members=MembersSettings(name=2, kind="runs")))
+    found = diagnose.run(diagnose.Config(run=tmp_path / "run"))
+    measured = read_object(tmp_path / "run" / "measurements.json")
+    assert {"data", "contract", "model", "rescored", "rows", "rule", "groups"} <= set(measured["done"])
+    assert measured["rescored"]["largest"] < 1e-4
+    assert "overlap_excluded" in {one["id"] for one in found.to_json()["findings"]}

@@ -1,6 +1,7 @@
 """What can be measured on: the saved model, its data, the comparisons that were evaluated, each opened when asked for."""
 
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from rewardsmith.data.splits.sources import (
 from rewardsmith.errors import DataError, RewardsmithError
 from rewardsmith.files.reading import read_lines, read_object
 from rewardsmith.pipelines.diagnose.origins import How, RunBehind, run_behind
-from rewardsmith.pipelines.run_data import RunData, read_run_data, run_of
+from rewardsmith.pipelines.run_data import RunData, data_run_of, read_run_data, run_of
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Record
 
@@ -35,7 +36,8 @@ class Workbench:
     """A folder with an evaluation, and what belongs to it; every part is opened at most once.
 
     `folder` is what is judged (a run, or the output of `evaluate`), `run` the run of the model, where it is known, and `how`
-    by what it is known. A run whose model only looks alike is `twin`, and not taken for the model's own.
+    by what it is known. A run whose model only looks alike is `twin`, and not taken for the model's own. `seconds` is what
+    one measurement may take where that can be told beforehand.
     """
 
     folder: Path
@@ -43,17 +45,19 @@ class Workbench:
     progress: Progress = SILENT
     how: How = "inside"
     twin: Path | None = None
+    seconds: float = math.inf
 
     @classmethod
-    def of(cls, folder: Path, progress: Progress = SILENT) -> "Workbench":
-        """The bench of a folder."""
-        run = run_of(folder)
+    def of(cls, folder: Path, progress: Progress = SILENT, *, seconds: float = math.inf) -> "Workbench":
+        """The bench of a folder; an ensemble that was trained member by member is a run, on the data of its members."""
+        run = folder if is_ensemble(folder) else run_of(folder)
         if run is not None:
-            return cls(folder, run, progress)
+            return cls(folder, run, progress, seconds=seconds)
         named = str(read_object(folder / "evaluation.json").get("model") or "")
         behind = run_behind(folder, place_of(named, folder)) if named else RunBehind(None, "unknown")
         alike = behind.how == "alike"
-        return cls(folder, None if alike else behind.run, progress, behind.how, behind.run if alike else None)
+        run, twin = (None, behind.run) if alike else (behind.run, None)
+        return cls(folder, run, progress, behind.how, twin, seconds)
 
     @functools.cached_property
     def own(self) -> "Workbench":
@@ -81,7 +85,7 @@ class Workbench:
         if self.run is None:
             raise CannotMeasure("the model does not lie in a run folder, so its training data is unknown")
         try:
-            return read_run_data(self.run)
+            return read_run_data(data_run_of(self.run) or self.run)
         except RewardsmithError as error:
             raise CannotMeasure(f"the data of the run cannot be read again: {error}") from error
 
@@ -121,6 +125,11 @@ class Workbench:
     def prepared(self) -> bool:
         """Whether `prepare` has looked at the training data before."""
         return self.run is not None and (self.run / "data" / "quality.json").is_file()
+
+
+def is_ensemble(folder: Path) -> bool:
+    """Whether a folder is the run of an ensemble whose members were trained each on its own."""
+    return (folder / "members.json").is_file() and data_run_of(folder) is not None
 
 
 def place_of(named: str, folder: Path) -> Path:

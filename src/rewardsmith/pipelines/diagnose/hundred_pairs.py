@@ -1,7 +1,8 @@
 """Can this model learn anything at all from this data? A fresh one is trained on a hundred pairs, until it knows them."""
 
+import contextlib
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,12 @@ from rewardsmith.diagnose.checks.signals import TINY
 from rewardsmith.errors import RewardsmithError
 from rewardsmith.pipelines.beside_training import margins_of, sample_of
 from rewardsmith.pipelines.diagnose.bench import CannotMeasure, Workbench
+from rewardsmith.pipelines.diagnose.stopwatch import Stopwatch
 from rewardsmith.pipelines.evaluate import score_all
 from rewardsmith.pipelines.run_data import reachable, settings_of_run
 from rewardsmith.pipelines.train.head import HeadSettings
 from rewardsmith.pipelines.train.loss import LossSettings
+from rewardsmith.progress import Silent, Task
 from rewardsmith.records import Record
 
 if TYPE_CHECKING:
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
 PAIRS = 100
 BATCH, STEPS = 10, 400
 """400 steps on 100 pairs, at the usual learning rate of the kind of training."""
+
+FIRST = 10
+"""Steps from which the time of all is told."""
 
 WORTH = 3e8
 """Parameters above which a second training run is not started unasked."""
@@ -42,7 +48,7 @@ def first_pairs(records: Sequence[Record]) -> list[Record]:
 def hundred_pairs(bench: Workbench) -> Mapping[str, Any]:
     """Train the run's starting model, at the usual learning rate, on PAIRS training pairs; accuracy and loss on them.
 
-    CannotMeasure where the starting model is not there, or would take minutes.
+    CannotMeasure where the starting model is not there, or all steps would take longer than the bench may.
     """
     from rewardsmith.pipelines.train.members import MembersSettings
     from rewardsmith.pipelines.train.setup import open_model
@@ -69,7 +75,8 @@ def hundred_pairs(bench: Workbench) -> Mapping[str, Any]:
         raise CannotMeasure("no training pair can be used")
     settings = usual_settings(start.kind, size, len(examples), network.device.type)
     with tempfile.TemporaryDirectory(prefix="rewardsmith-hundred-") as folder:
-        trained = Fit(network, settings, train=examples, validation=(), folder=Path(folder), fingerprint={}).run()
+        fit = Fit(network, settings, train=examples, validation=(), folder=Path(folder), fingerprint={})
+        trained = fit.run(progress=WithinSeconds(fit.total, bench.seconds))
     network.eval()
     if start.model.adapter is not None:
         start.model.merge_adapter()
@@ -77,6 +84,29 @@ def hundred_pairs(bench: Workbench) -> Mapping[str, Any]:
     figures = margins_of(scored.records, scored.rewards).figures()
     told = {"pairs": figures["n"], "steps": trained.state.step, "lr": settings.lr}
     return {"hundred": {**told, "accuracy": figures["accuracy"], "loss": figures["nll"]}}
+
+
+class WithinSeconds(Silent):
+    """Ends a training of `steps` steps early on, with CannotMeasure, where by its first steps it would take too long."""
+
+    def __init__(self, steps: int, seconds: float) -> None:
+        self.steps, self.seconds, self.done, self.watch = steps, seconds, 0.0, Stopwatch()
+
+    @contextlib.contextmanager
+    def task(self, label: str, total: float | None, unit: str) -> Iterator[Task]:
+        """Itself, which is told of every step."""
+        yield self
+
+    def advance(self, amount: float = 1, **figures: float) -> None:
+        """Count steps; the first ones tell how long all will take."""
+        self.done += amount
+        if not FIRST <= self.done < self.steps:
+            return
+        needed = self.watch.seconds / self.done * self.steps
+        if needed > self.seconds:
+            raise CannotMeasure(
+                f"{self.steps} steps would take about {needed:,.0f} seconds here, more than --time-limit"
+            )
 
 
 def usual_settings(kind: str, size: int, examples: int, device: str) -> "FitSettings":

@@ -1,7 +1,5 @@
 """What `diagnose` measures by itself, within a time limit, and keeps in `measurements.json` so that it is measured once."""
 
-import os
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from rewardsmith.files import write_json
 from rewardsmith.pipelines.diagnose.bench import CannotMeasure, Workbench
 from rewardsmith.pipelines.diagnose.hundred_pairs import hundred_pairs
 from rewardsmith.pipelines.diagnose.measurements import MEASUREMENTS, Measurement
+from rewardsmith.pipelines.diagnose.stopwatch import Stopwatch
 from rewardsmith.progress import SILENT, Progress
 
 CONDITIONAL: dict[str, Measurement] = {"hundred": hundred_pairs}
@@ -51,7 +50,7 @@ def measured(folder: Path, *, seconds: float, progress: Progress = SILENT) -> Ma
     found = dict(stored)
     done = set(map(str, found.pop("done", ())))
     found.pop("not_checked", None)
-    bench = Workbench.of(folder, progress)
+    bench = Workbench.of(folder, progress, seconds=seconds)
     watch = Stopwatch()
     missing: list[dict[str, str]] = []
     for name, measurement in {**MEASUREMENTS, **CONDITIONAL}.items():
@@ -72,26 +71,6 @@ def measured(folder: Path, *, seconds: float, progress: Progress = SILENT) -> Ma
     if found != stored:
         write_json(folder / MEASURED, {"version": VERSION, "key": state_of(folder), **found})
     return found
-
-
-class Stopwatch:
-    """Seconds used since it was made: of the clock or of the processor (this process and its children), whichever is less.
-
-    Another program that takes the processor away does not count, and neither do more threads that work at the same time.
-    """
-
-    def __init__(self) -> None:
-        self.clock, self.processor = time.monotonic(), processor_seconds()
-
-    @property
-    def seconds(self) -> float:
-        """How many by now."""
-        return min(time.monotonic() - self.clock, processor_seconds() - self.processor)
-
-
-def processor_seconds() -> float:
-    """Processor time of this process and of the children that ended."""
-    return sum(os.times()[:4])
 
 
 def told(name: str, why: str, bring: str = "") -> dict[str, str]:

@@ -175,10 +175,13 @@ def beside(bench: Workbench) -> MeasuredJson:
 
 def fitted_head(bench: Workbench) -> MeasuredJson:
     """A linear head fitted on the model's features of training comparisons, against the model's own head."""
+    from rewardsmith.model.ensembles.network import NetworkEnsemble
     from rewardsmith.train.fitting.linear import fit_pair_features
 
     if bench.model.sidecar.heads > 1:
         raise CannotMeasure("the model has several heads")
+    if isinstance(bench.model.network, NetworkEnsemble):
+        raise CannotMeasure("the model is an ensemble of several networks")
     train = pair_features_of(bench, bench.data.splits.train, HEAD_PAIRS)
     held = pair_features_of(bench, bench.judged, HEAD_JUDGED)
     weights, _ = fit_pair_features(train, seed=0)

@@ -237,9 +237,9 @@ def head_not_trained(facts: Facts) -> Finding | None:
 
 
 def cannot_fit(facts: Facts) -> Finding | None:
-    """A fresh model cannot learn a hundred training pairs at the usual rate."""
+    """A fresh model cannot learn a hundred training pairs at the usual rate, and the run shows nothing else."""
     hundred = facts.measured.hundred
-    if hundred is None or hundred.accuracy >= CAN_FIT:
+    if hundred is None or hundred.accuracy >= CAN_FIT or learned_state(facts) == "yes":
         return None
     return Finding(
         "cannot_fit",
