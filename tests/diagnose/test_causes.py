@@ -70,6 +70,13 @@ def test_one_symptom_has_many_causes_and_each_is_named_first():
     assert first(replace(CHANCE, measured=replace(CHANCE.measured, head=head))) == "head_not_trained"
 
 
+def test_a_run_that_was_killed_early_is_not_told_to_take_more_steps():
+    short = replace(CHANCE, steps=5, curve=CHANCE.curve[:5])
+    ids = {one.id for one in judge(replace(short, died=True)).findings}
+    assert "run_died" in ids
+    assert "too_few_steps" not in ids
+
+
 def test_a_higher_rate_is_never_advised_at_a_rate_that_is_high():
     verdict = judge(replace(CHANCE, training={"lr": 0.5, "parameters": 99_000}))
     assert "--lr 0.002" in verdict.next_command

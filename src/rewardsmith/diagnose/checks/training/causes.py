@@ -154,9 +154,9 @@ def are_few(facts: Facts, steps: int) -> bool:
 
 
 def too_few_steps(facts: Facts) -> Finding | None:
-    """So few optimizer steps that nothing can be expected, at a usual learning rate."""
+    """So few optimizer steps that nothing can be expected, at a usual learning rate, in a run that came to its end."""
     steps, found = steps_of(facts), rates(facts)
-    if found is None or not LOW < found[0] / found[1] < HIGH or not are_few(facts, steps):
+    if facts.died or found is None or not LOW < found[0] / found[1] < HIGH or not are_few(facts, steps):
         return None
     epochs = facts.settings.get("epochs")
     times = int(epochs) * max(2, -(-3 * FEW_STEPS // steps)) if isinstance(epochs, int) else 0
