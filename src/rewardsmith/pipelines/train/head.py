@@ -134,8 +134,11 @@ def attribute_plan(
         return AttributePlan((SAFE,), main, {SAFE: (0.0, 1.0)}, both=True)
     names = chosen_attributes(head, attribute, counts)
     plan = rating_plan(records, AttributePlan(names, main, equal=main != attribute))
-    kinds = ", ".join(f"{name} ({'ratings' if name in plan.rated else 'comparisons'})" for name in plan.names)
-    progress.note(f"attributes and what they are learned from: {kinds}")
+    compared = [name for name in plan.names if name not in plan.rated]
+    if plan.rated:
+        progress.note(f"attributes learned from ratings: {', '.join(name for name in plan.names if name in plan.rated)}")
+    if compared:
+        progress.note(f"attributes learned from comparisons: {', '.join(compared)}")
     if main != attribute:
         progress.note(f"no comparison has the attribute {attribute!r}; accuracy is that on comparisons of {main!r}")
     return plan
