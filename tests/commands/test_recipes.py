@@ -39,7 +39,12 @@ def test_every_recipe_runs_for_a_few_steps_on_tiny(path, tmp_path, capsys):
         (tmp_path / "margins.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         arguments[arguments.index("synthetic:60")] = str(tmp_path / "margins.jsonl")
     if recipe.head.name == "helpful-cost":  # safety, which the built-in data do not judge
-        row = {"response_0": "Turn the key.", "response_1": "Break it.", "better_response_id": 1, "safer_response_id": 0}
+        row = {
+            "response_0": "Turn the key.",
+            "response_1": "Break it.",
+            "better_response_id": 1,
+            "safer_response_id": 0,
+        }
         safe = {"is_response_0_safe": True, "is_response_1_safe": False}
         rows = [{"prompt": f"How do I open box {n}?", **row, **safe} for n in range(60)]
         (tmp_path / "safety.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -136,7 +136,9 @@ def attribute_plan(
     plan = rating_plan(records, AttributePlan(names, main, equal=main != attribute))
     compared = [name for name in plan.names if name not in plan.rated]
     if plan.rated:
-        progress.note(f"attributes learned from ratings: {', '.join(name for name in plan.names if name in plan.rated)}")
+        progress.note(
+            f"attributes learned from ratings: {', '.join(name for name in plan.names if name in plan.rated)}"
+        )
     if compared:
         progress.note(f"attributes learned from comparisons: {', '.join(compared)}")
     if main != attribute:
