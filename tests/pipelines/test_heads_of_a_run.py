@@ -194,3 +194,13 @@ def opened(name):
 
     torch.manual_seed(0)
     return open_model(Config(model=name, dataset=("x",), output=Path("y"), threads=1)).model
+
+
+@pytest.mark.parametrize("name", ["multi-objective", "inform"])
+def test_a_probe_is_not_fitted_where_no_scalar_head_learns(name, tmp_path):
+    weights = []
+    for start in ("random", "probe"):
+        settings = {**FAST, "max_steps": 1, "epochs": 1, "evals": 1, "head": name, "head_start": start}
+        rs.train("tiny", rows(40), tmp_path / start, **settings)
+        weights.append((tmp_path / start / "model" / "model.safetensors").read_bytes())
+    assert weights[0] == weights[1]

@@ -35,6 +35,8 @@ LOSSES_OF = {
 }
 """The losses that train each head beside the scalar one, as in `model.heads.HEADS`, without its imports."""
 BY_ATTRIBUTE = ("multi-objective", COST)
+OWN_REWARD = ("multi-objective", "inform")
+"""Heads whose reward is computed from outputs of their own, so that no scalar head learns."""
 ALONE = ("odin",)
 """Losses of a head that also train a scalar one: what they need beside it is dropped at the end."""
 FEWEST = 20

@@ -16,7 +16,7 @@ from rewardsmith.data.splits.sources import (
 from rewardsmith.data.splits.splitter import SPLITS
 from rewardsmith.errors import ModelError, TrainingError, UsageError
 from rewardsmith.pipelines.train.config import Config
-from rewardsmith.pipelines.train.head import BY_ATTRIBUTE, VALUE, follow_main, take_over_head
+from rewardsmith.pipelines.train.head import BY_ATTRIBUTE, OWN_REWARD, VALUE, follow_main, take_over_head
 from rewardsmith.pipelines.train.loss import ON_RATINGS
 from rewardsmith.pipelines.train.run_folder import stored_settings
 from rewardsmith.progress import Progress
@@ -189,7 +189,8 @@ def ready_model(
         backbone, contract, device=device or config.device, dtype=config.dtype, bits=config.quantize
     )
     model.usable_probes()  # so that a model that could not be saved is not trained first
-    head = config.head_start if backbone.head_is_new else "own"
+    begins = "random" if config.head.name in OWN_REWARD else config.head_start  # its scalar head is computed at the end
+    head = begins if backbone.head_is_new else "own"
     if config.member_kind == "heads" and head == "own":
         raise UsageError(
             f"--members.kind heads: {config.model} has a trained head, which is kept; start from a model without a reward "
@@ -197,7 +198,7 @@ def ready_model(
         )
     notes = [*backbone.notes, *([describe_start(backbone, contract)] if opened.new_contract else [])]
     if config.head_start == "probe":
-        notes.append(prepare_probe(model) if head == "probe" else KEPT_HEAD)
+        notes.append(prepare_probe(model) if head == "probe" else without_probe(config, kept=head == "own"))
     kind = prepare_to_learn(config, model)
     loss = choose(config.loss.name, config.loss.options, members=config.stepped_heads)
     described = describe_head(config.head.name, config.head.options, plan or NO_ATTRIBUTES)
@@ -205,6 +206,15 @@ def ready_model(
     notes.append(take_over_head(config.model, backbone, model.network, described))
     check_token_use(config, model, backbone, on_text=loss.text is not None)
     return Start(model, kind, head, tuple(filter(None, notes)), opened.date, config.freeze_layers)
+
+
+def without_probe(config: Config, *, kept: bool) -> str:
+    """Why --head-start probe fits nothing."""
+    if kept:
+        return KEPT_HEAD
+    return (
+        f"--head-start probe has no effect with --head {config.head.name}, whose reward is made of outputs of its own"
+    )
 
 
 def check_token_use(config: Config, model: "RewardModel", backbone: "Backbone", *, on_text: bool) -> None:
