@@ -136,16 +136,20 @@ def attribute_plan(
         return AttributePlan((SAFE,), main, {SAFE: (0.0, 1.0)}, both=True)
     names = chosen_attributes(head, attribute, counts)
     plan = rating_plan(records, AttributePlan(names, main, equal=main != attribute))
-    compared = [name for name in plan.names if name not in plan.rated]
-    if plan.rated:
-        progress.note(
-            f"attributes learned from ratings: {', '.join(name for name in plan.names if name in plan.rated)}"
-        )
-    if compared:
-        progress.note(f"attributes learned from comparisons: {', '.join(compared)}")
+    tell_kinds(plan, progress)
     if main != attribute:
         progress.note(f"no comparison has the attribute {attribute!r}; accuracy is that on comparisons of {main!r}")
     return plan
+
+
+def tell_kinds(plan: "AttributePlan", progress: Progress) -> None:
+    """Say which attributes are learned from ratings, and which from comparisons."""
+    rated = ", ".join(name for name in plan.names if name in plan.rated)
+    compared = ", ".join(name for name in plan.names if name not in plan.rated)
+    if rated:
+        progress.note(f"attributes learned from ratings: {rated}")
+    if compared:
+        progress.note(f"attributes learned from comparisons: {compared}")
 
 
 def chosen_attributes(head: HeadSettings, attribute: str, counts: Mapping[str, int]) -> tuple[str, ...]:

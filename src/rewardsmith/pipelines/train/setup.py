@@ -189,8 +189,7 @@ def ready_model(
         backbone, contract, device=device or config.device, dtype=config.dtype, bits=config.quantize
     )
     model.usable_probes()  # so that a model that could not be saved is not trained first
-    begins = "random" if config.head.name in OWN_REWARD else config.head_start  # its scalar head is computed at the end
-    head = begins if backbone.head_is_new else "own"
+    head = head_start(config, backbone)
     if config.member_kind == "heads" and head == "own":
         raise UsageError(
             f"--members.kind heads: {config.model} has a trained head, which is kept; start from a model without a reward "
@@ -206,6 +205,13 @@ def ready_model(
     notes.append(take_over_head(config.model, backbone, model.network, described))
     check_token_use(config, model, backbone, on_text=loss.text is not None)
     return Start(model, kind, head, tuple(filter(None, notes)), opened.date, config.freeze_layers)
+
+
+def head_start(config: Config, backbone: "Backbone") -> str:
+    """How the scalar head begins; where it is computed from other outputs in the end, it needs no fit."""
+    if not backbone.head_is_new:
+        return "own"
+    return "random" if config.head.name in OWN_REWARD else config.head_start
 
 
 def without_probe(config: Config, *, kept: bool) -> str:
