@@ -105,7 +105,12 @@ def imported():
 
 
 def test_every_library_that_is_imported_is_asked_for():
-    distribution = {"sklearn": "scikit-learn", "yaml": "pyyaml", "mlflow": "mlflow-skinny"}
+    distribution = {
+        "sklearn": "scikit-learn",
+        "yaml": "pyyaml",
+        "mlflow": "mlflow-skinny",
+        "math_verify": "math-verify",
+    }
     optional = [line for name, extra in PROJECT["optional-dependencies"].items() if name != "dev" for line in extra]
     asked = {re.match(r"[\w.-]+", line)[0].lower() for line in [*PROJECT["dependencies"], *optional]}
     absent = {name: place for name, place in imported().items() if distribution.get(name, name).lower() not in asked}

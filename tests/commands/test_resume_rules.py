@@ -61,15 +61,14 @@ def place(made, tmp_path, tmp_path_factory):
 
 def test_versions_machine_and_commit_are_recorded(made):
     import platform
+    from importlib.metadata import version
 
-    import tokenizers
     import torch
-    import transformers
 
     stored = json.loads((made / "run" / "settings.json").read_text())
-    assert stored["torch"] == torch.__version__
-    assert stored["transformers"] == transformers.__version__
-    assert stored["tokenizers"] == tokenizers.__version__
+    assert stored["torch"] == version("torch")
+    assert stored["transformers"] == version("transformers")
+    assert stored["tokenizers"] == version("tokenizers")
     assert stored["python"] == platform.python_version()
     assert stored["cpu"] == torch.backends.cpu.get_cpu_capability()
     assert len(stored["tokenizer"]) == len(stored["start_weights"]) == 16

@@ -59,7 +59,7 @@ def test_a_short_length_stores_the_probes_that_fit(tmp_path):
 
 def test_a_template_that_fits_no_probe_is_refused_before_training(monkeypatch, tmp_path, capsys):
     long = ((Message("assistant", "x" * 900),),)
-    monkeypatch.setattr("rewardsmith.model.reward_model.PROBE_CONVERSATIONS", long)
+    monkeypatch.setattr("rewardsmith.model.checkpoint.probes.PROBE_CONVERSATIONS", long)
     monkeypatch.setattr("rewardsmith.scoring.truncation.Truncation.cut_response", refuse)
     arguments = ["train", "--model", "tiny", "--dataset", "synthetic:60", "--output", str(tmp_path / "run")]
     assert main([*arguments, "--threads", "1"]) == 1

@@ -8,6 +8,7 @@ import pytest
 from chat_server import KEY, completion, serving
 from rewardsmith.errors import UsageError
 from rewardsmith.generate.candidates import Candidate, Failed, PromptRequest, Sampling
+from rewardsmith.generate.remote import sending
 from rewardsmith.generate.remote.endpoint import Endpoint
 from rewardsmith.generate.remote.generator import RemoteGenerator
 from rewardsmith.generate.remote.sending import Hopeless, pause, seconds_of
@@ -16,7 +17,7 @@ from rewardsmith.records import Message
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch):
-    monkeypatch.setattr("rewardsmith.generate.remote.sending.FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(sending, "FIRST_PAUSE", 0.01)
 
 
 def asked(server, texts=("one two",), *, n=1, **options):
