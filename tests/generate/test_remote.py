@@ -1,5 +1,7 @@
 """Requests against a real HTTP server on this machine that misbehaves as servers do."""
 
+import datetime
+import email.utils
 import logging
 import time
 
@@ -81,6 +83,8 @@ def test_the_server_says_how_long_to_wait():
     assert server.times[1] - server.times[0] >= 0.5
     assert seconds_of("2") == 2
     assert seconds_of("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+    later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=30)
+    assert 25 < seconds_of(email.utils.format_datetime(later, usegmt=True)) <= 30
     assert seconds_of("soon") is None
     assert seconds_of(None) is None
 

@@ -1,5 +1,6 @@
 """One request until it is answered: what may be tried again is, after a pause; what may not is refused at once."""
 
+import datetime
 import email.utils
 import random
 import threading
@@ -140,10 +141,11 @@ def seconds_of(after: str | None) -> float | None:
     except ValueError:
         pass
     try:
-        moment: float = email.utils.parsedate_to_datetime(after).timestamp()
-        return max(0.0, moment - time.time())
+        moment = email.utils.parsedate_to_datetime(after)
     except (TypeError, ValueError):
         return None
+    zone = moment.tzinfo or datetime.UTC
+    return max(0.0, (moment.replace(tzinfo=zone) - datetime.datetime.now(zone)).total_seconds())
 
 
 def pause(attempt: int, after: float | None, *, draw: Callable[[], float] = random.random) -> float:
