@@ -124,7 +124,8 @@ def run_all(folder, team):
     seen = {}
     for name in ("plain-ddp", "plain-fsdp", "probe-ddp", "probe-fsdp", "lora-ddp", "lora-fsdp", "half-ddp", "half-fsdp",
                  "bert-ddp", "bert-fsdp", "frozen-ddp", "frozen-fsdp", "listwise-ddp", "listwise-fsdp", "odin-ddp",
-                 "odin-fsdp", "members-ddp", "members-fsdp", "heads-ddp", "heads-fsdp", "gaussian-ddp", "gaussian-fsdp", "inform-ddp", "inform-fsdp",
+                 "odin-fsdp", "members-ddp", "members-fsdp",
+                 "heads-ddp", "heads-fsdp", "gaussian-ddp", "gaussian-fsdp", "inform-ddp", "inform-fsdp",
                  "text-ddp", "text-fsdp"):  # fmt: skip
         kind, parallel = name.split("-")
         trainer = fit(folder / name, kind, team=team, parallel=parallel)
