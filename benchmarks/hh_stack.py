@@ -34,7 +34,7 @@ from rewardsmith.quality.shortcuts.features import FEATURES
 from rewardsmith.quality.text.characters import length_in_words
 
 RESULT = Path(__file__).parent / "results" / "quality" / "hh-stack.json"
-PENALTIES = (0.3, 1.0, 3.0, 10.0, 30.0)
+PENALTIES = (1.0, 4.0, 16.0)
 """Of kernels whose diagonal has a mean of 1."""
 READ = tuple(LAYERS.index(layer) for layer in (12, 15, 18, 21, 24, 27, 30))
 
