@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -227,3 +228,9 @@ def test_the_architecture_page_names_every_layer():
     layers = {path.name.removesuffix(".py") for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
     missing = {layer for layer in layers - {"__pycache__", "py.typed", "__init__"} if f"`{layer}" not in page}
     assert missing == set()
+
+
+def test_no_two_files_of_tests_have_one_name():
+    """pytest imports them by name: of two that share one it collects the first alone, and only where both are asked for."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
