@@ -107,6 +107,15 @@ def train_data(dataset: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
     return {("dataset" if name == "train" else name): sources_of({name: part}, name) for name, part in found.items()}
 
 
+def training_config(
+    kind: type[C], model: str | Path, dataset: Any, output: str | Path, map: ColumnNames, settings: Mapping[str, Any]
+) -> C:
+    """The Config of a command that trains, from the arguments of its function."""
+    settings = with_data(kind, settings)
+    given = {"model": model, "output": output, "map": columns(map)}
+    return config_of(kind, given, settings, train_data(dataset, settings))
+
+
 def opened_model(model: Any, kind: type, settings: Mapping[str, Any]) -> Any:
     """A reward model that is open goes where its name would; UsageError for settings of opening one."""
     if isinstance(model, (str, PathLike)):

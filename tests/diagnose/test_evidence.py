@@ -9,7 +9,6 @@ from tests.diagnose.test_verdict import BESIDE, GOOD, SIDE
 from rewardsmith.diagnose.checks import groups, leakage, learning, model, rewards, slices
 from rewardsmith.diagnose.checks.consistency import disagreements
 from rewardsmith.diagnose.checks.training import diverging
-from rewardsmith.diagnose.compared import Compared
 from rewardsmith.diagnose.facts import CurvePoint, Facts, GroupFacts
 from rewardsmith.diagnose.intervals import Interval95
 from rewardsmith.diagnose.measured import (
@@ -20,23 +19,7 @@ from rewardsmith.diagnose.measured import (
     Rescored,
 )
 from rewardsmith.diagnose.verdict import judge
-
-
-def curve(losses, **more):
-    return tuple(CurvePoint(step, loss=loss, **more) for step, loss in enumerate(losses, start=1))
-
-
-def rows(margins, weight=None):
-    margins = np.asarray(margins, dtype=float)
-    return Compared(
-        margins, np.ones(margins.size), margins, np.zeros(margins.size), np.zeros(margins.size), weight=weight
-    )
-
-
-def figures(accuracy, n=400):
-    half = 1.96 * (accuracy * (1 - accuracy) / n) ** 0.5
-    return Figures(n, n, accuracy, Interval95(accuracy - half, accuracy + half), None, None)
-
+from short_facts import curve, figures, rows
 
 # --- a run that its loss ended
 

@@ -8,7 +8,6 @@ from tests.diagnose.test_verdict import BESIDE, GOOD
 
 from rewardsmith.diagnose.checks import data_quality, leakage, model, shortcuts, slices
 from rewardsmith.diagnose.checks.training import causes, curves
-from rewardsmith.diagnose.compared import Compared
 from rewardsmith.diagnose.facts import AuditEffect, BaselineFacts, CurvePoint, Facts
 from rewardsmith.diagnose.finding import Said
 from rewardsmith.diagnose.intervals import Interval95
@@ -21,22 +20,7 @@ from rewardsmith.diagnose.measured import (
 from rewardsmith.diagnose.parsing import audit_effects
 from rewardsmith.diagnose.verdict import judge
 from rewardsmith.scoring.left_out import Affected, LeftOut, Reason
-
-
-def curve(losses, **more):
-    return tuple(CurvePoint(step, loss=loss, **more) for step, loss in enumerate(losses, start=1))
-
-
-def rows(margins, weight=None):
-    margins = np.asarray(margins, dtype=float)
-    return Compared(
-        margins, np.ones(margins.size), margins, np.zeros(margins.size), np.zeros(margins.size), weight=weight
-    )
-
-
-def figures(accuracy, n=400):
-    half = 1.96 * (accuracy * (1 - accuracy) / n) ** 0.5
-    return Figures(n, n, accuracy, Interval95(accuracy - half, accuracy + half), None, None)
+from short_facts import curve, rows
 
 
 def test_a_loss_that_is_back_at_its_start_in_each_epoch_lost_its_weights():

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from rewardsmith.calls import ColumnNames, Data, columns, config_of, public, train_data, with_data
+from rewardsmith.calls import ColumnNames, Data, config_of, public, training_config
 from rewardsmith.commands import learning_curve as learning_curve_command
 from rewardsmith.commands import train as train_command
 from rewardsmith.commands import tune as tune_command
@@ -32,11 +32,10 @@ def train(
             "model: got a model that is open, and training starts from files, which a resumed run opens again; write it "
             "with model.save(folder) and pass the folder"
         )
-    settings = with_data(train_command.Config, settings)
-    given = {"model": model, "output": output, "map": columns(map)}
-    data = train_data(dataset, settings)
     assert progress is not None
-    return train_command.train_all(config_of(train_command.Config, given, settings, data), progress)
+    return train_command.train_all(
+        training_config(train_command.Config, model, dataset, output, map, settings), progress
+    )
 
 
 @public(tune_command.Config)
@@ -54,11 +53,8 @@ def tune(
 
     Every option of `train` holds in all trials. A mapping of splits (a DatasetDict) as `dataset` brings its splits.
     """
-    kind = tune_command.Config
-    settings = with_data(kind, settings)
-    given = {"model": model, "output": output, "map": columns(map)}
     assert progress is not None
-    return tune_command.tune(config_of(kind, given, settings, train_data(dataset, settings)), progress)
+    return tune_command.tune(training_config(tune_command.Config, model, dataset, output, map, settings), progress)
 
 
 @public(train_command.Config)
@@ -73,11 +69,10 @@ def find_learning_rate(
     **settings: Any,
 ) -> tune_command.RatesResult:
     """`rewardsmith tune --lr-only`: a learning rate from a range test; the model on disk is only read."""
-    settings = with_data(train_command.Config, settings)
-    given = {"model": model, "output": output, "map": columns(map)}
-    data = train_data(dataset, settings)
     assert progress is not None
-    return tune_command.find_rate(config_of(train_command.Config, given, settings, data), progress)
+    return tune_command.find_rate(
+        training_config(train_command.Config, model, dataset, output, map, settings), progress
+    )
 
 
 @public(learning_curve_command.Config)
