@@ -43,6 +43,12 @@ def test_settings_that_do_not_go_together_are_refused(tmp_path, noise, settings,
         config(tmp_path / "run", noise=NoiseSettings(**noise), **settings)
 
 
+def test_what_accelerate_was_configured_for_is_refused_like_the_flag(tmp_path, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(UsageError, match="--parallel ddp"):
+        config(tmp_path / "run", noise=NoiseSettings(name="crm"))
+
+
 def test_what_cannot_be_filtered_is_refused_before_anything_is_written(tmp_path):
     ranked = config(tmp_path / "a", noise=NoiseSettings(name="crm"), loss=LossSettings(name="plackett-luce"))
     with pytest.raises(UsageError, match="--loss plackett-luce does not use"):

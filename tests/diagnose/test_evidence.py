@@ -112,6 +112,14 @@ def test_files_of_one_run_do_not_contradict_each_other():
     assert model.files_disagree(facts) is None
 
 
+def test_a_head_that_was_fitted_directly_took_no_steps_whatever_limit_was_given():
+    facts, evaluation = agreeing()
+    given = {**SETTINGS, "max_steps": 50, "head_start": "probe"}
+    assert disagreements(replace(facts, settings=given), {**SETTINGS, "max_steps": 0}, evaluation) == ()
+    edited = replace(facts, settings={**SETTINGS, "max_steps": 50})
+    assert disagreements(edited, {**SETTINGS, "max_steps": 0}, evaluation) != ()
+
+
 @pytest.mark.parametrize(
     ("changes", "settings", "evaluation", "told"),
     [

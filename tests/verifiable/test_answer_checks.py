@@ -129,3 +129,21 @@ def test_a_process_that_dies_is_named_and_replaced():
     with pytest.raises(TimedOut):
         helper.ask("matches", timeout=0.2, pattern="(a+)+$", text="a" * 40 + "b", whole=False)
     helper.close()
+
+
+def test_an_interrupted_question_leaves_no_answer_to_the_next(monkeypatch):
+    helper = Helper()
+    assert helper.ask("matches", timeout=30, pattern="a", text="b", whole=True) is False
+
+    def interrupted(timeout):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(helper.answers, "get", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        helper.ask("matches", timeout=30, pattern="a", text="b", whole=True)
+    assert helper.ask("matches", timeout=30, pattern="a", text="a", whole=True) is True
+    helper.close()
+
+
+def test_a_question_that_cannot_be_answered_is_counted():
+    assert checked("format", "a", pattern="(") == (0.0, UNPARSABLE)

@@ -92,6 +92,7 @@ def test_it_is_a_reward_function_as_trl_calls_it():
         ({"rewards": [{"check": "json"}, {"check": "json"}]}, "same name"),
         ({"rewards": [{"check": "format"}]}, "needs the option pattern"),
         ({"rewards": [{"check": "length", "unit": "lines"}]}, "unit is 'lines'"),
+        ({"rewards": [{"check": "format", "pattern": "("}]}, "is no regular expression"),
         ({"rewards": [{"model": "m"}]}, "failed is missing"),
         ({"gold": 3}, "expected str"),
         ({"truncated": "drop"}, "expected zero, keep, soft"),

@@ -116,8 +116,7 @@ class RewardModel:
         return heads_network(self.network, self.head.weights) if isinstance(self.head, HeadEnsemble) else None
 
     def combined(self, combiner: Combiner) -> "RewardModel":
-        """The same members under another rule, without normaliser and temperature, which are those of the stored rule.
-
+        """The same members under another rule, without normaliser and temperature, which are those of the stored rule;
         ModelError for a model without members.
         """
         ensemble = self.ensemble
@@ -129,8 +128,10 @@ class RewardModel:
             return self
         network = under(ensemble, combiner)
         network.eval()
-        sidecar = replace(self.sidecar, normalizer=None, calibration=None)
-        return replace(self, network=network, head=MemberColumns(network), sidecar=sidecar)
+        sidecar, members = replace(self.sidecar, normalizer=None, calibration=None), self.members
+        if members is not None:
+            members = members.described(replace(members.description, combination=combiner, spread=None))
+        return replace(self, network=network, head=MemberColumns(network), members=members, sidecar=sidecar)
 
     @classmethod
     def load(
@@ -356,6 +357,8 @@ class RewardModel:
         """
         if self.adapter is not None:
             raise ModelError("the adapter of this model is not merged; call merge_adapter() first")
+        if self.members is None and isinstance(self.network, EnsembleNetwork):
+            raise ModelError("the heads of one model under another rule are saved as an ensemble: rewardsmith ensemble")
         autocast, self.network.autocast = self.network.autocast, None
         was_training = self.network.training
         self.network.eval()

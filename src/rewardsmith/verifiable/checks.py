@@ -140,6 +140,8 @@ def form(given: Given, options: Options, gold: Any) -> Checked:
         )
     except TimedOut:
         return Checked(0.0, TIMED_OUT)
+    except Failure:
+        return Checked(0.0, UNPARSABLE)
     return Checked(float(found))
 
 

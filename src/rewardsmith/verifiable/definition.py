@@ -6,6 +6,7 @@ of a response behind a gate.
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -153,7 +154,17 @@ def options_of(value: Mapping[str, Any], check: str | None, place: str) -> dict[
             raise UsageError(f"{place}: the check {check} needs the option {name}")
     if found.get("unit") not in (None, "characters", "words", "tokens"):
         raise UsageError(f"{place}: unit is {found['unit']!r}; expected characters, words or tokens")
+    if "pattern" in found:
+        refuse_pattern(found["pattern"], place)
     return found
+
+
+def refuse_pattern(pattern: str, place: str) -> None:
+    """UsageError for what is no regular expression."""
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise UsageError(f"{place}: pattern {pattern[:40]!r} is no regular expression: {error}") from error
 
 
 def kinds_of(default: Any) -> tuple[type, ...]:

@@ -48,6 +48,9 @@ class Helper:
             except (OSError, ValueError) as error:
                 self._kill()
                 raise Failure("the process that checks expressions died") from error
+            except BaseException:  # interrupted: this answer would be taken for that of the next question
+                self._kill()
+                raise
         if "error" in answer:
             raise Failure(answer["error"])
         return answer["value"]

@@ -117,6 +117,15 @@ def test_an_ensemble_opens_again_with_the_same_rewards_and_plain_transformers_re
     np.testing.assert_array_equal(rs.RewardModel.load(moved / "all").score(TEXTS), ensemble.score(TEXTS))
 
 
+def test_another_rule_is_the_one_that_is_saved(tmp_path):
+    names, models = saved(tmp_path, 2)
+    least = ensemble_of(models, names, Combiner()).combined(Combiner("min"))
+    least.save(tmp_path / "least")
+    again = rs.RewardModel.load(tmp_path / "least")
+    assert again.members.description.combination == Combiner("min")
+    np.testing.assert_array_equal(again.score(TEXTS), least.score(TEXTS))
+
+
 def test_a_member_that_changed_or_went_away_is_named(tmp_path):
     names, models = saved(tmp_path, 2)
     ensemble_of(models, names, Combiner()).save(tmp_path / "both")
@@ -179,6 +188,8 @@ def test_heads_of_one_model_under_another_rule(tmp_path):
     model.keep_heads(weights)
     model.save(tmp_path / "heads")
     single = rs.RewardModel.load(tmp_path / "heads").combined(Combiner("min"))
+    with pytest.raises(ModelError, match="rewardsmith ensemble"):
+        single.save(tmp_path / "single")
     members = model.score_with_columns(TEXTS).columns
     own = np.stack([members[f"member_{number}"] for number in (1, 2, 3)])
     np.testing.assert_allclose(single.score(TEXTS), own.min(axis=0), rtol=1e-5)

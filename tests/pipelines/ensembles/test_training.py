@@ -118,6 +118,16 @@ def test_lora_members_on_one_backbone_are_what_they_are_alone(tmp_path, base):
     assert any((adapters[0][name] != adapters[1][name]).any() for name in adapters[0])
 
 
+def test_all_lora_members_are_trained_on_the_same_synthetic_comparisons_and_keep_them(tmp_path, base):
+    train_members(config(tmp_path / "run", base, augment=("cut",)))
+    kept = [tmp_path / "run" / "members" / name for name in ("01", "02")]
+    made = [(folder / "data" / "augmented.jsonl").read_bytes() for folder in kept]
+    told = [json.loads((folder / "train.json").read_text()) for folder in kept]
+    assert made[0] == made[1]
+    assert [each["augmented"] for each in told] == [{"cut": made[0].count(b"\n")}] * 2
+    assert all(each["scored_as"] for each in told)
+
+
 def test_an_ensemble_of_lora_sets_is_scored_evaluated_and_joined_under_another_rule(tmp_path, base):
     from rewardsmith.commands import ensemble as command
     from rewardsmith.commands import evaluate

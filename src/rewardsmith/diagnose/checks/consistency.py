@@ -28,7 +28,7 @@ def disagreements(facts: Facts, settings: Mapping[str, Any], evaluation: Mapping
 
 
 def differ(one: Any, other: Any) -> bool:
-    """Whether two stored values are not the same; numbers up to rounding, names by their last part."""
+    """Whether two stored values are not the same; numbers up to rounding."""
     if isinstance(one, int | float) and isinstance(other, int | float):
         return abs(one - other) > SAME * max(abs(one), abs(other))
     return str(one) != str(other)
@@ -37,6 +37,8 @@ def differ(one: Any, other: Any) -> bool:
 def settings_changed(given: Mapping[str, Any], used: Mapping[str, Any]) -> Iterator[Said]:
     """Settings that were given otherwise than the run used them: config.yaml was edited, or is another run's."""
     for name in BOTH:
+        if name == "max_steps" and given.get("head_start") == "probe":
+            continue  # a head that is fitted directly takes no steps, whatever limit was given
         if given.get(name) is None or used.get(name) is None or not differ(given[name], used[name]):
             continue
         yield Said(

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rewardsmith.data.splits.sources import Intake, attributes_of, follow_attribute, missing_attribute, read_records
 from rewardsmith.errors import DataError, RewardsmithError, UsageError
-from rewardsmith.evaluate.metrics import accuracy
 from rewardsmith.pipelines.ensembles.held_out import fitted_ensemble
-from rewardsmith.pipelines.ensembles.margins import member_margins
 from rewardsmith.pipelines.run_data import data_run_of, read_run_data
 from rewardsmith.progress import Progress
 from rewardsmith.records import Record
@@ -90,7 +88,7 @@ def ensemble_of(models: "Sequence[RewardModel]", names: Sequence[str], combiner:
     from rewardsmith.model.reward_model import RewardModel
 
     if len(models) == 1 and models[0].members is not None:
-        return under_rule(models[0], combiner)
+        return models[0].combined(combiner)
     refuse_nested(models, names)
     refuse_unlike(models, names)
     places = tuple(locate(name) for name in names)
@@ -108,13 +106,6 @@ def ensemble_of(models: "Sequence[RewardModel]", names: Sequence[str], combiner:
     return RewardModel.of_ensemble(joined(models, members, sidecar))
 
 
-def under_rule(model: "RewardModel", combiner: "Combiner") -> "RewardModel":
-    """An ensemble with another rule as the stored one."""
-    assert model.members is not None
-    described = replace(model.members.description, combination=combiner, spread=None)
-    return replace(model.combined(combiner), members=model.members.described(described))
-
-
 def refuse_nested(models: "Sequence[RewardModel]", names: Sequence[str]) -> None:
     """UsageError for a member that is an ensemble of models itself, and for one that is named twice."""
     for model, name in zip(models, names, strict=True):
@@ -123,18 +114,6 @@ def refuse_nested(models: "Sequence[RewardModel]", names: Sequence[str]) -> None
     places = [str(Path(name).resolve()) if Path(name).exists() else name for name in names]
     if twice := next((name for name, place in zip(names, places, strict=True) if places.count(place) > 1), None):
         raise UsageError(f"{twice} is given twice; a member counts once")
-
-
-def member_figures(model: "RewardModel", records: Sequence[Record]) -> dict[str, Any]:
-    """The accuracy of each member and of the ensemble on records with comparisons."""
-    from rewardsmith.pipelines.evaluate import score_all
-
-    rows = member_margins(score_all(model, records)).decided()
-    return {
-        "comparisons": len(rows.margin),
-        "accuracy": accuracy(rows.margin, rows.preference, weight=rows.weight),
-        "members": [accuracy(one, rows.preference, weight=rows.weight) for one in rows.members.T],
-    }
 
 
 def described(description: "Description") -> list[dict[str, Any]]:

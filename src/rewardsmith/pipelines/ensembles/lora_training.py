@@ -1,8 +1,8 @@
 """LoRA members: their runs one after the other around one backbone, which is read once, on data that is tokenized once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rewardsmith.files import claimed, write_json
 from rewardsmith.files.kinds import RUN
@@ -10,10 +10,18 @@ from rewardsmith.files.reading import read_object
 from rewardsmith.pipelines.train.config import Config
 from rewardsmith.pipelines.train.fitting import fit
 from rewardsmith.pipelines.train.frozen_cache import cached_outputs
-from rewardsmith.pipelines.train.pipeline import as_before, augmented_data, check_run, encode_splits, fit_settings
+from rewardsmith.pipelines.train.pipeline import (
+    as_before,
+    augmented_data,
+    check_run,
+    data_in_summary,
+    encode_splits,
+    fit_settings,
+)
 from rewardsmith.pipelines.train.run_folder import (
     begin_run,
     fingerprint_of,
+    save_augmented,
     save_settings,
     seal_run,
     summarize_run,
@@ -21,11 +29,14 @@ from rewardsmith.pipelines.train.run_folder import (
 )
 from rewardsmith.pipelines.train.setup import Opened, read_model, ready_model, sampled, start_date
 from rewardsmith.progress import Progress
+from rewardsmith.scoring.contract import contract_in_short
 
 if TYPE_CHECKING:
     from rewardsmith.data.splits.sources import Splits
     from rewardsmith.model.adapters.lora import AdapterFiles
     from rewardsmith.model.reward_model import RewardModel
+    from rewardsmith.pipelines.train.augment import AugmentKind
+    from rewardsmith.records import Record
     from rewardsmith.train.examples import Encoding
 
 
@@ -41,7 +52,7 @@ def train_sets(config: Config, members: Sequence[Config], splits: "Splits", prog
     base = view_of(opened.backbone.hf)
     models: list[RewardModel] = []
     adapters: list[AdapterFiles] = []
-    encoded: tuple[Encoding, Encoding] | None = None
+    prepared: MemberData | None = None
     for number, member in enumerate(members, start=1):
         if read_object(member.output / "train.json").get("finished"):
             progress.note(f"member {number} of {len(members)} is already trained")
@@ -50,7 +61,7 @@ def train_sets(config: Config, members: Sequence[Config], splits: "Splits", prog
             progress.note(f"member {number} of {len(members)}, seed {member.seed}")
             with claimed(member.output, RUN):
                 check_run(member, processes=1)
-                model, encoded = train_set(as_before(member), opened, splits, encoded, progress)
+                model, prepared = train_set(as_before(member), members[0], opened, splits, prepared, progress)
         assert model.adapter is not None
         models.append(replace(model, adapter=None))
         adapters.append(model.adapter.files())
@@ -68,13 +79,28 @@ def member_view(member: Config, opened: Opened) -> Opened:
     return replace(opened, backbone=with_own_head(opened.backbone, seed=member.seed))
 
 
+class MemberData(NamedTuple):
+    """The data of all members, tokenized: what --augment added, training, validation."""
+
+    made: Mapping["AugmentKind", Sequence["Record"]]
+    train: "Encoding"
+    validation: "Encoding"
+
+
+def prepare_once(first: Config, splits: "Splits", model: "RewardModel", progress: Progress) -> MemberData:
+    """The data as the first member's settings have them, whichever member is trained first."""
+    made = augmented_data(first, splits, progress)
+    return MemberData(made, *encode_splits(replace(first, frac=1.0), splits, made, model, None, progress))
+
+
 def train_set(
     member: Config,
+    first: Config,
     opened: Opened,
     splits: "Splits",
-    encoded: "tuple[Encoding, Encoding] | None",
+    prepared: MemberData | None,
     progress: Progress,
-) -> "tuple[RewardModel, tuple[Encoding, Encoding]]":
+) -> tuple["RewardModel", MemberData]:
     """The run of one member, as `train` makes it but for the model folder; its adapter is left on the network."""
     from rewardsmith.model.runtime.processes import ALONE
     from rewardsmith.train.examples import take_share
@@ -82,16 +108,15 @@ def train_set(
 
     start = ready_model(member, member_view(member, opened))
     model = start.model
-    if encoded is None:
-        made = augmented_data(member, splits, progress)
-        encoded = encode_splits(replace(member, frac=1.0), splits, made, model, None, progress)
-    chosen = take_share(encoded[0].examples, member.frac, seed=member.seed)
-    train, validation = sampled(member, replace(encoded[0], examples=chosen), progress), encoded[1]
+    prepared = prepared or prepare_once(first, splits, model, progress)
+    chosen = take_share(prepared.train.examples, member.frac, seed=member.seed)
+    train, validation = sampled(member, replace(prepared.train, examples=chosen), progress), prepared.validation
     parameters = count_parameters(model.network)
     settings = fit_settings(member, start, train, ALONE, progress)
     fingerprint = fingerprint_of(member, settings, model, train, splits)
     begin_run(member, fingerprint, processes=1, progress=progress)
     save_settings(member, splits, train, validation)
+    save_augmented(member, prepared.made)
     with (
         telling_why(member.output, lr=settings.lr, parameters=parameters.all),
         cached_outputs(start, train, validation, settings, progress, ALONE),
@@ -103,10 +128,10 @@ def train_set(
     model.adapter.files().write(member.output / "adapter")
     precision = fingerprint["dtype"]
     summary = summarize_run(member, settings, model, train, fitted, parameters, dtype=precision, processes=1)
-    told = {"left_out": train.left_out.to_json(), "left_out_validation": validation.left_out.to_json()}
+    told = data_in_summary(train, validation, prepared.made) | {"scored_as": contract_in_short(model.contract)}
     write_json(member.output / "train.json", {**summary, **told, "model_folder": None, "finished": True})
     seal_run(member.output)
-    return model, encoded
+    return model, prepared
 
 
 def finished_set(member: Config, opened: Opened) -> "RewardModel":

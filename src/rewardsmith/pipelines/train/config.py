@@ -264,7 +264,7 @@ class Config:
             raise UsageError("--layers truncates a pretrained model; use --n-layer to set the size of tiny")
         check_settings(self.track, project=self.track_project, run_name=self.run_name, uri=self.track_uri)
         refuse_adapter_settings(self)
-        refuse_with_noise(self.noise, head_start=self.head_start, members=self.members.count, parallel=self.parallel)
+        refuse_with_noise(self.noise, head_start=self.head_start, members=self.members.count, parallel=self.engine)
         refuse_by_attribute(self)
 
 

@@ -8,7 +8,7 @@ from rewardsmith.report.blocks import CellTable, PageBlock
 from rewardsmith.report.charts.plot import Colour, Plot
 from rewardsmith.report.charts.rows import BarRow, IntervalRow, bar_chart, interval_chart
 from rewardsmith.report.charts.xy import Frame, Series, legend_of, xy_chart
-from rewardsmith.report.run.audit import span_of, with_span
+from rewardsmith.report.run.audit import number, span_of, with_span
 from rewardsmith.report.text import Words
 
 SURE = 0.05
@@ -33,7 +33,7 @@ def sentences(summary: Mapping[str, Any], texts: Words) -> list[str]:
     said = [
         texts["tune_counts"].format(**counts),
         texts["tune_figures"].format(
-            number=best["number"], loss=f"{best['loss']:.4f}", accuracy=f"{best['accuracy']:.4f}"
+            number=best["number"], loss=number(best["loss"], 4), accuracy=number(best["accuracy"], 4)
         ),
     ]
     if found := summary["selection"]:
@@ -185,8 +185,8 @@ def table(summary: Mapping[str, Any], trials: Sequence[TrialRow], texts: Words) 
         (
             str(t["number"]),
             texts[f"tune_{t['state']}"],
-            "–" if t["loss"] is None else f"{t['loss']:.4f}",
-            "–" if t["accuracy"] is None else f"{t['accuracy']:.4f}",
+            number(t["loss"], 4),
+            number(t["accuracy"], 4),
             *("–" if key not in t["values"] else word(t["values"][key]) for key in keys),
             t["reason"],
         )
