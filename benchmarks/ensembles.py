@@ -18,9 +18,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import orjson
 
 import rewardsmith as rs
+from losses import written
 from rewardsmith.data.formats.native import to_row
 from rewardsmith.data.synthetic.generate import generate
 from rewardsmith.evaluate.members.measures import MemberMargins, disagreement_of
@@ -38,12 +38,6 @@ def flipped(row: dict[str, Any], draw: np.random.Generator) -> dict[str, Any]:
     swap = draw.random() < NOISE
     sides = [{**c, "i": c["j"], "j": c["i"]} if swap else c for c in row["comparisons"]]
     return {**row, "comparisons": sides}
-
-
-def written(folder: Path, name: str, rows: list[dict[str, Any]]) -> str:
-    path = folder / f"{name}.jsonl"
-    path.write_bytes(b"".join(orjson.dumps(row, option=orjson.OPT_SERIALIZE_DATACLASS) + b"\n" for row in rows))
-    return str(path)
 
 
 def features_of(model: Any, records: list[Any]) -> np.ndarray:

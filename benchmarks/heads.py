@@ -22,6 +22,7 @@ import numpy as np
 import orjson
 
 import rewardsmith as rs
+from losses import written
 from rewardsmith.data.formats.native import to_row
 from rewardsmith.files import hash_text
 
@@ -60,12 +61,6 @@ def debates(folder: str) -> dict[str, list[dict[str, Any]]]:
         topic: [planted_row(record) for record in sorted(records, key=lambda each: hash_text(each.id))[:PAIRS]]
         for topic, records in sorted(found.items())
     }
-
-
-def written(folder: Path, name: str, rows: list[dict[str, Any]]) -> str:
-    path = folder / f"{name}.jsonl"
-    path.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
-    return str(path)
 
 
 def settings_of(head: str) -> Any:

@@ -34,11 +34,12 @@ def table(summary: Mapping[str, Any]) -> list[str]:
         rows.append(
             ("ceiling by annotators", f"{number(ceiling['low'])} to {number(ceiling['high'])}", agreeing(ceiling))
         )
+    rows += disagreement_rows(summary.get("disagreement"))
     lines = [f"{padded(say(label), 22)} {say(figure)}   {say(remark)}".rstrip() for label, figure, remark in rows]
-    return [*lines, *disagreement_lines(summary.get("disagreement")), *baseline_lines(summary.get("baselines", {}))]
+    return [*lines, *baseline_lines(summary.get("baselines", {}))]
 
 
-def disagreement_lines(found: Mapping[str, Any] | None) -> list[str]:
+def disagreement_rows(found: Mapping[str, Any] | None) -> list[tuple[str, str, str]]:
     """The accuracies of an ensemble's members, and how well their disagreement tells wrong comparisons; [] for one model."""
     if not found:
         return []
@@ -59,7 +60,7 @@ def disagreement_lines(found: Mapping[str, Any] | None) -> list[str]:
     if parts := found["by_disagreement"]:
         each = [number(parts[name]["accuracy"]) for name in ("low", "middle", "high")]
         rows.append(("by disagreement", " / ".join(each), "accuracy where it is low / middle / high (thirds)"))
-    return [f"{padded(say(label), 22)} {say(figure)}   {say(remark)}".rstrip() for label, figure, remark in rows]
+    return rows
 
 
 def precision(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -109,11 +109,13 @@ def encode_examples(
             return bool(counting(record, plan)) or not judgements_of(record, record.comparisons, plan).empty
         return has_rating(record) if rated else bool(counting(record))
 
-    outcomes = encode_records([record for record in records if heard(record)], encoder, note=progress.note)
+    usable = [heard(record) for record in records]
+    asked = [record for record, use in zip(records, usable, strict=True) if use]
+    outcomes = encode_records(asked, encoder, note=progress.note)
     with contextlib.closing(outcomes), progress.task("tokenizing", len(records), "records") as task:
-        for record in records:
+        for record, use in zip(records, usable, strict=True):
             task.advance()
-            outcome = next(outcomes) if heard(record) else None
+            outcome = next(outcomes) if use else None
             reason = why_refused(record, outcome, encoder.contract.max_length, rated=rated, plan=plan)
             if reason is not None:
                 result.refused.append(refused(record, reason))

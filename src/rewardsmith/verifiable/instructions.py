@@ -160,15 +160,11 @@ INSTRUCTIONS: Mapping[str, Instruction] = {
     "length_constraints:number_paragraphs": paragraphs,
     "length_constraints:number_words": lambda text, p: related(length_in_words(text), p, "num_words"),
     "length_constraints:nth_paragraph_first_word": nth_paragraph,
-    "detectable_content:number_placeholders": lambda text, p: (
-        len(PLACEHOLDER.findall(text)) >= number(p, "num_placeholders")
-    ),
+    "detectable_content:number_placeholders": placeholders,
     "detectable_content:postscript": postscript,
     "detectable_format:number_bullet_lists": lambda text, p: len(BULLET.findall(text)) == number(p, "num_bullets"),
     "detectable_format:constrained_response": lambda text, p: any(each in text for each in ALLOWED),
-    "detectable_format:number_highlighted_sections": lambda text, p: (
-        len(HIGHLIGHT.findall(text)) >= number(p, "num_highlights")
-    ),
+    "detectable_format:number_highlighted_sections": highlights,
     "detectable_format:multiple_sections": sections,
     "detectable_format:json_format": json_format,
     "detectable_format:title": lambda text, p: TITLE.search(text) is not None,

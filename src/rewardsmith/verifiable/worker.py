@@ -4,6 +4,7 @@ python -m rewardsmith.verifiable.worker      # started by rewardsmith.verifiable
 """
 
 import contextlib
+import functools
 import json
 import logging
 import os
@@ -17,7 +18,7 @@ MEMORY = 4 * 2**30
 
 
 def main() -> None:
-    """StatedAnswer until the other end closes."""
+    """Answer until the other end closes."""
     logging.disable(logging.CRITICAL)
     limit_memory()
     for line in sys.stdin:
@@ -60,6 +61,7 @@ def equal(gold: str, response: str) -> bool | None:
     return bool(verify(parsed_gold(gold), found, timeout_seconds=None))
 
 
+@functools.lru_cache(maxsize=64)
 def parsed_gold(gold: str) -> list[Any]:
     """A gold answer, which may be an expression without the signs that set one apart in a text."""
     from math_verify import parse

@@ -29,13 +29,12 @@ def spoken_tokens(batch: TextBatch, trees: Sequence[TokenTree], wanted: Sequence
             before.append(places[-count - 1 : -1])
             targets.append(ids[-count:])
             owner.append(np.full(count, response))
-    counts = not owner
     device = batch.ids.device
     return SpokenTokens(
         before=on_device(np.concatenate(before) if owner else np.zeros(1, dtype=np.int64), device),
         target=on_device(np.concatenate(targets).astype(np.int64) if owner else np.zeros(1, dtype=np.int64), device),
         response=on_device(np.concatenate(owner) if owner else np.zeros(1, dtype=np.int64), device),
-        weight=0.0 if counts else 1.0,
+        weight=1.0 if owner else 0.0,
         responses=len(wanted),
     )
 

@@ -1,4 +1,4 @@
-"""OutputKind beside the reward that a loss needs during training. Begin in `ExtraOutputs`.
+"""Outputs beside the reward that a loss needs during training. Begin in `ExtraOutputs`.
 
 Each takes the features that the head reads and gives columns behind the reward's. They stand inside the transformers model
 while it learns, so that they are trained, saved for a resume, cut over processes and counted like any weight. Those of a

@@ -76,7 +76,7 @@ class HeadInfo:
 
 
 class ColumnHead(ExtraOutputs):
-    """OutputKind that stay with the finished model; `info` says what they are.
+    """Outputs that stay with the finished model; `info` says what they are.
 
     `values` are the columns of a response as they are given to the user. `forward` are what the loss takes, of which the
     first is the reward.

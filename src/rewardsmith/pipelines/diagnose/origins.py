@@ -1,5 +1,6 @@
 """Which run a model comes from that does not lie in one: by its own word, by its weights, or by its architecture."""
 
+import filecmp
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rewardsmith.errors import DataError
-from rewardsmith.files import sha256
 from rewardsmith.files.reading import read_object
 from rewardsmith.pipelines.run_data import identity_of, run_of
 
@@ -82,15 +82,10 @@ def names_run(model: Path, run: Path) -> bool:
 def same_weights(model: Path, run: Path) -> bool:
     """Whether the files with weights are those of the run's model, byte for byte."""
     files = sorted(model.glob("*.safetensors"))
-    twins = [run / "model" / path.name for path in files]
-    same_sizes = all(
-        twin.is_file() and twin.stat().st_size == path.stat().st_size for path, twin in zip(files, twins, strict=True)
-    )
-    return (
-        bool(files)
-        and same_sizes
-        and all(sha256(path) == sha256(twin) for path, twin in zip(files, twins, strict=True))
-    )
+    pairs = [(path, run / "model" / path.name) for path in files]
+    if not files or not all(twin.is_file() and twin.stat().st_size == path.stat().st_size for path, twin in pairs):
+        return False
+    return all(filecmp.cmp(path, twin, shallow=False) for path, twin in pairs)
 
 
 def same_architecture(model: Path, run: Path) -> bool:

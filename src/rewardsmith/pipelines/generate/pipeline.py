@@ -7,12 +7,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from rewardsmith.data.input.renaming import parse_renames
 from rewardsmith.data.splits.sources import input_files
 from rewardsmith.errors import DataError
-from rewardsmith.files import check_output_file, claimed, refuse_inside, write_lines
+from rewardsmith.files import check_output_file, claimed, refuse_inside, write_jsonl
 from rewardsmith.generate.candidates import Candidate, PromptRequest, SampleOutcome, Sampling, TextGenerator
 from rewardsmith.generate.remote.endpoint import is_address
 from rewardsmith.generate.store import Store, opened, remove
@@ -80,7 +78,7 @@ def written(
     with progress.task("generating", total * sampling.n, "samples") as task:
         work = Work(generator, sampling, store, counts, task)
         rows = work.rows(prompts)
-        write_lines(config.output, (orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows))
+        write_jsonl(config.output, rows)
     return Result(
         total,
         len(prompts) - total,

@@ -79,7 +79,7 @@ def curve_of(runs: Sequence[PlannedRun], plan: CurvePlan) -> dict[str, Any]:
     curve = learning_curve(
         [size for _, size in sized], right, weight, cluster=cluster, rng=np.random.default_rng(plan.seed)
     )
-    accuracy = np.average(right, axis=1, weights=weight)
+    accuracy, fit = np.average(right, axis=1, weights=weight), fit_json(curve)
     return {
         "version": VERSION,
         "run": str(plan.given),
@@ -87,8 +87,8 @@ def curve_of(runs: Sequence[PlannedRun], plan: CurvePlan) -> dict[str, Any]:
         "prompts": curve.clusters,
         "seeds": plan.seeds,
         "points": points_json(curve, sized, accuracy.tolist()),
-        **fit_json(curve),
-        "gains": gains_json(curve, plan),
+        **fit,
+        "gains": [] if fit["refusal"] else gains_json(curve, plan),
         "bound": plan.bound,
     }
 
@@ -126,6 +126,8 @@ def fit_json(curve: "LearningCurve") -> Mapping[str, Any]:
     """The laws with their weights, why nothing is extrapolated, the backtest, and the curve to draw."""
     import numpy as np
 
+    from rewardsmith.evaluate.inference.learning_curve import FURTHEST
+
     if (refusal := curve.refusal()) in ("few_sizes", "few_seeds", "narrow"):
         return {"refusal": refusal, "laws": [], "backtest": None, "curve": []}
     laws = [
@@ -149,7 +151,7 @@ def fit_json(curve: "LearningCurve") -> Mapping[str, Any]:
             "measured": backtest.measured,
             "difference_ci": ends(backtest.interval),
         },
-        "curve": drawn_json(curve, np.geomspace(curve.size[0], curve.size[-1] * 4, DRAWN)),
+        "curve": drawn_json(curve, np.geomspace(curve.size[0], curve.size[-1] * FURTHEST, DRAWN)),
     }
 
 
@@ -163,9 +165,7 @@ def drawn_json(curve: "LearningCurve", sizes: Any) -> list[dict[str, float]]:
 
 
 def gains_json(curve: "LearningCurve", plan: CurvePlan) -> list[dict[str, Any]]:
-    """What more data would give; empty where nothing is extrapolated."""
-    if curve.refusal() is not None:
-        return []
+    """What more data would give, where something is extrapolated."""
     gains = [curve.gain(round(factor * curve.size[-1]), bound=plan.bound) for factor in sorted(plan.factors)]
     return [
         {

@@ -6,16 +6,14 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from rewardsmith.data.loading.load import source_order
 from rewardsmith.data.splits.sources import input_files
 from rewardsmith.errors import DataError, UsageError
-from rewardsmith.files import check_output_file, refuse_inside, write_lines
+from rewardsmith.files import check_output_file, refuse_inside, write_jsonl
 from rewardsmith.pipelines.ensembles.combine import CombineSettings
 from rewardsmith.pipelines.score.config import Config
 from rewardsmith.pipelines.score.counts import RowCounts
-from rewardsmith.pipelines.score.pipeline import Result, open_model
+from rewardsmith.pipelines.score.pipeline import Result, field_of, highest, open_model
 from rewardsmith.pipelines.score.reading import fail, refuse_taken, row_of, windows, without_response
 from rewardsmith.progress import Progress
 from rewardsmith.records import Quarantined, Record
@@ -94,17 +92,16 @@ def verified_rows(config: Config, progress: Progress) -> VerifiedResult:
     scorer = RowVerifier(config, progress)
     with progress.task("scoring", None, "rows") as task:
 
-        def lines() -> Iterator[bytes]:
+        def rows() -> Iterator[dict[str, Any]]:
             for window in windows(config, progress.note):
-                for row in scorer.window(window):
-                    yield orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE)
+                yield from scorer.window(window)
                 task.advance(len(window))
 
-        written = lines()
+        written = rows()
         first = next(written, None)
         if first is None:
             raise DataError(f"{config.source} contains nothing to score")
-        write_lines(config.output, chain([first], written))
+        write_jsonl(config.output, chain([first], written))
     counts = scorer.counts
     return VerifiedResult(
         counts.rows,
@@ -164,8 +161,8 @@ def write(row: dict[str, Any], place: str, found: Sequence[Verified], *, best_of
     """Give a row its rewards, and the value of each part beside them."""
     written: dict[str, Any] = {"rewards": [each.reward for each in found]}
     if best_of:
-        written["best"] = max(range(len(found)), key=written["rewards"].__getitem__)
-    written |= {f"reward_{name}": [each.parts[name] for each in found] for name in found[0].parts}
+        written["best"] = highest(written["rewards"])
+    written |= {field_of(name): [each.parts[name] for each in found] for name in found[0].parts}
     refuse_taken(row, place, written)
     row |= written
 

@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from rewardsmith.data.splits.sources import input_files
@@ -12,7 +11,7 @@ from rewardsmith.files.kinds import TUNING
 from rewardsmith.files.reading import read_object
 from rewardsmith.language import current
 from rewardsmith.pipelines.tune.config import Config
-from rewardsmith.pipelines.tune.outcome import best_of, measured_on_test, selection_of, write_best
+from rewardsmith.pipelines.tune.outcome import best_of, measured_on_test, selection_json, selection_of, write_best
 from rewardsmith.pipelines.tune.result import Result, SearchPlan
 from rewardsmith.pipelines.tune.search import TrialSearch, default_values, limit_of, with_values
 from rewardsmith.pipelines.tune.space import Parameter, Value, grid
@@ -46,7 +45,7 @@ def tune(config: Config, progress: Progress = SILENT) -> Result:
             **settings,
             "trials": {state: len(trials.of_state(state)) for state in ("complete", "pruned", "failed")},
             "best": row_of(best),
-            "selection": None if selection is None else asdict(selection),
+            "selection": selection_json(selection),
             "test": test,
             "defaults": defaults,
             "difference": difference,
