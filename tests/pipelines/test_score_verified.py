@@ -77,7 +77,7 @@ def test_what_generate_writes_is_understood(tmp_path):
     }
     result, (scored,) = run(tmp_path, NUMERIC, [row])
     assert scored["rewards"] == [1.0, 0.0]
-    assert result.checks.truncated == 1
+    assert result.to_json()["truncated"] == 1
 
 
 def test_a_learned_reward_beside_the_checks(tmp_path):

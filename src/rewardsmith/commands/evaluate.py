@@ -25,8 +25,8 @@ from rewardsmith.files.manifest import seal
 from rewardsmith.pipelines.ensembles.combine import CombineSettings
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Quarantined, Record
+from rewardsmith.rewards.opening import kind_of
 from rewardsmith.settings.hardware import DtypeName, check_device
-from rewardsmith.verifiable.definition import is_definition
 
 if TYPE_CHECKING:
     from rewardsmith.model.reward_model import RewardModel
@@ -153,7 +153,8 @@ def evaluated(config: Config, progress: Progress) -> Result:
     if config.output is not None:
         check_inputs(config, config.output)
         check_output(config.output, EVALUATION, overwrite=config.overwrite)
-    evaluation, quarantined = by_checks(config, progress) if is_definition(config.model) else by_model(config, progress)
+    by = by_model if kind_of(config.model) == "model" else by_source
+    evaluation, quarantined = by(config, progress)
     evaluation = replace(evaluation, summary={**evaluation.summary, **origin_of(config)})
     if config.output is not None:
         prepare_output(config.output, EVALUATION, overwrite=config.overwrite)
@@ -162,23 +163,42 @@ def evaluated(config: Config, progress: Progress) -> Result:
     return Result(evaluation.summary, quarantined)
 
 
-def by_checks(config: Config, progress: Progress) -> "tuple[Evaluation, int]":
-    """The evaluation of a rewards file, and how many rows could not be read."""
-    from rewardsmith.pipelines.evaluate_checks import evaluate_checks
+def by_source(config: Config, progress: Progress) -> "tuple[Evaluation, int]":
+    """The evaluation of a rewards file or a judge, and how many rows could not be read."""
+    from rewardsmith.pipelines.evaluate_source import evaluate_source
+    from rewardsmith.rewards.opening import open_rewards
 
     given = {
         "--benchmark": config.benchmark,
-        "--validation": config.validation,
         "--calibrated": config.calibrated,
         "--combine": config.combine != CombineSettings(),
     }
     if refused := [flag for flag, value in given.items() if value]:
-        raise UsageError(f"{', '.join(refused)}: not used with a rewards file; remove it")
+        raise UsageError(f"{', '.join(refused)}: needs a reward model, and {config.model} is none; remove it")
     judged, split, read = chosen_records(config, progress)
     quarantined = read["unreadable"].count
-    records = follow_attribute(judged, config.attribute)
-    source = ", ".join(config.sources)
-    found = evaluate_checks(Path(config.model), records, split=split, source=source, read=read, progress=progress)
+    validation, _ = validation_records(config, progress)
+    source = open_rewards(
+        config.model,
+        device=config.device,
+        dtype=config.dtype,
+        allow_mismatch=config.allow_mismatch,
+        trust_remote_code=config.trust_remote_code,
+    )
+    for remark in source.remarks():
+        progress.note(remark)
+    try:
+        found = evaluate_source(
+            source,
+            follow_attribute(judged, config.attribute),
+            split=split,
+            origin=", ".join(config.sources),
+            read=read,
+            validation=validation,
+            progress=progress,
+        )
+    finally:
+        source.close()
     return found, quarantined
 
 

@@ -1,0 +1,60 @@
+"""The one function that opens whatever stands in the place of MODEL."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rewardsmith.errors import UsageError
+from rewardsmith.rewards.checked import CheckRewards
+from rewardsmith.rewards.learned import ModelRewards
+from rewardsmith.rewards.source import RewardSource, SourceKind
+from rewardsmith.settings.yaml_file import plain_values
+from rewardsmith.verifiable.definition import KIND, is_definition, read_definition
+
+if TYPE_CHECKING:
+    from rewardsmith.model.reward_model import RewardModel
+
+KINDS: dict[str, SourceKind] = {KIND: "verifiable"}
+"""What a YAML file is, by its `kind`."""
+
+
+def kind_of(name: str | Path) -> SourceKind:
+    """What stands in the place of MODEL: a rewards file by its `kind`, everything else a model.
+
+    UsageError for a YAML file of another kind. Nothing is opened but the file itself.
+    """
+    if not is_definition(str(name)):
+        return "model"
+    path = Path(name)
+    kind = plain_values(path.read_bytes(), path).get("kind")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise UsageError(f"{path}: kind is {kind!r}; expected {', '.join(KINDS)}")
+    return KINDS[kind]
+
+
+def open_rewards(
+    name: str | Path,
+    *,
+    device: str = "auto",
+    dtype: str = "fp32",
+    allow_mismatch: bool = False,
+    trust_remote_code: bool = False,
+    adjusted: "Callable[[RewardModel], RewardModel] | None" = None,
+) -> RewardSource:
+    """Open a model (a folder, a run, a name, an ensemble, one in memory) or a rewards file.
+
+    `adjusted` gets every reward model that is opened, and gives the one to use: an ensemble under another rule. ModelError,
+    ContractError or UsageError where it cannot be opened.
+    """
+
+    def model(place: str) -> ModelRewards:
+        from rewardsmith.model.reward_model import RewardModel
+
+        opened = RewardModel.load(
+            place, device=device, dtype=dtype, allow_mismatch=allow_mismatch, trust_remote_code=trust_remote_code
+        )
+        return ModelRewards(opened if adjusted is None else adjusted(opened))
+
+    if kind_of(name) == "model":
+        return model(str(name) if isinstance(name, Path) else name)
+    return CheckRewards(read_definition(Path(name)), model)

@@ -1,0 +1,61 @@
+"""What every source of rewards gives, and the protocol through which commands, servers and loops ask it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from jaxtyping import Float
+
+from rewardsmith.progress import SILENT, Progress
+from rewardsmith.records import EMPTY, Record
+
+SourceKind = Literal["model", "verifiable", "judge"]
+BAD_GOLD, NOT_SCORABLE, UNREADABLE = "bad_gold", "not_scorable", "no_verdict"
+"""Why a record has no rewards: its gold answer is unusable, its text cannot be rendered, or no verdict could be read."""
+
+
+@dataclass(frozen=True)
+class ScoredResponses:
+    """The rewards of one record's K responses, in the order of the record.
+
+    `rewards` is (K,) in float64, NaN for a response without one. `parts` has, by the name of a field, one value per
+    response; `facts` what is known of the whole record. Where nothing could be scored, `error` says why in a sentence and
+    `code` in a word, and all rewards are NaN.
+    """
+
+    rewards: Float[np.ndarray, " K"]
+    parts: Mapping[str, Sequence[Any]] = field(default_factory=lambda: EMPTY)
+    facts: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    code: str = ""
+    error: str = ""
+
+
+class RewardSource(Protocol):
+    """Anything that gives rewards to records."""
+
+    @property
+    def kind(self) -> SourceKind:
+        """What it is."""
+
+    def remarks(self) -> list[str]:
+        """What a person should know of it as it was opened, one line each."""
+
+    def score(
+        self, records: Sequence[Record], *, rows: Sequence[Mapping[str, Any]] | None = None, progress: Progress = SILENT
+    ) -> list[ScoredResponses]:
+        """The rewards of some records, one entry each; `rows` are the input rows, for checks that read other columns."""
+
+    def counted(self) -> dict[str, Any]:
+        """What was counted over all calls of `score`, as JSON; empty where nothing is."""
+
+    def lines(self) -> list[str]:
+        """The same in sentences."""
+
+    def close(self) -> None:
+        """Write what is not written, and close files."""
+
+
+def without_rewards(record: Record, code: str, error: str) -> ScoredResponses:
+    """A record that has no rewards, and why."""
+    return ScoredResponses(np.full(len(record.responses), np.nan), code=code, error=error)
