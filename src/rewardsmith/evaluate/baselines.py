@@ -14,7 +14,7 @@ import numpy.typing as npt
 from jaxtyping import Float, Int
 
 from rewardsmith.errors import DataError
-from rewardsmith.evaluate.folds import fold_count, folds_of_clusters
+from rewardsmith.evaluate.folds import held_out_folds
 from rewardsmith.evaluate.metrics import correctness, weighted_mean
 from rewardsmith.evaluate.statistics import FEW_CLUSTERS
 
@@ -115,14 +115,13 @@ def by_length(judged: Lengths, *, validation: Lengths | None = None, seed: int =
     if validation is not None and np.unique(validation.cluster).size >= FEW_CLUSTERS:
         sign, source = validation.sign(), f"validation, {validation.difference.size:,} comparisons"
         return Baseline("longer", sign * judged.difference, source, "longer" if sign > 0 else "shorter")
-    folds = fold_count(judged.cluster)
-    if folds < 2:
+    folds, margin = held_out_folds(judged.cluster, seed=seed), np.empty(judged.difference.size)
+    if not folds:
         return Baseline("longer", judged.difference, FIXED, "longer")
-    fold, margin = folds_of_clusters(judged.cluster, seed=seed, folds=folds), np.empty(judged.difference.size)
-    for number in range(folds):
-        margin[fold == number] = judged.sign(fold != number) * judged.difference[fold == number]
+    for here in folds:
+        margin[here] = judged.sign(~here) * judged.difference[here]
     direction = "longer" if judged.sign() > 0 else "shorter"
-    return Baseline("longer", margin, by_folds(folds), direction)
+    return Baseline("longer", margin, by_folds(len(folds)), direction)
 
 
 def constant(n: int) -> Baseline:
@@ -263,16 +262,16 @@ def tfidf(
 
 def cross_fitted_tfidf(pairs: TextPairs, *, cluster: Int[np.ndarray, " N"], seed: int, limit: int) -> Baseline:
     """TF-IDF margins of each fold by a model fitted on the other folds; no prompt is on both sides."""
-    size, folds = len(pairs.preferred), fold_count(cluster)
+    size, folds = len(pairs.preferred), held_out_folds(cluster, seed=seed)
     margin = np.full(size, np.nan)
-    if folds < 2:
+    if not folds:
         return Baseline("tfidf", margin, "not fitted (too few prompts)")
-    counts, fold, capped = count_grams(pairs), folds_of_clusters(cluster, seed=seed, folds=folds), ""
-    for number in range(folds):
-        inside, outside = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
+    counts, capped = count_grams(pairs), ""
+    for here in folds:
+        inside, outside = np.flatnonzero(here), np.flatnonzero(~here)
         rows = sampled(pairs, outside, seed=seed, limit=limit)
         capped = capped or (f", at most {limit:,} comparisons each" if rows.size < outside.size else "")
         margin[inside] = fitted_margins(counts, rows, inside, weight=pairs.weights()[rows])
     if np.isnan(margin).any():
         return Baseline("tfidf", np.full(size, np.nan), "not fitted (a fold was too small)")
-    return Baseline("tfidf", margin, by_folds(folds, capped))
+    return Baseline("tfidf", margin, by_folds(len(folds), capped))

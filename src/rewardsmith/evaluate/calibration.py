@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from rewardsmith.evaluate.folds import fold_count, folds_of_clusters
+from rewardsmith.evaluate.folds import held_out_folds
 from rewardsmith.evaluate.metrics import decided, sigmoid
 from rewardsmith.evaluate.statistics import clustered_mean
 
@@ -191,15 +191,10 @@ def cross_fitted_margin(
     NaN throughout where a fold leaves nothing to fit on (fewer than two prompts, or all other margins 0).
     """
     weight = np.ones(margin.size) if weight is None else weight
-    folds = fold_count(cluster)
     scaled = np.full(margin.size, np.nan)
-    if folds < 2:
-        return scaled
-    fold = folds_of_clusters(cluster, seed=seed, folds=folds)
-    for number in range(folds):
-        rest = fold != number
-        temperature = fit_temperature(margin[rest], preference[rest], weight=weight[rest])
+    for here in held_out_folds(cluster, seed=seed):
+        temperature = fit_temperature(margin[~here], preference[~here], weight=weight[~here])
         if math.isnan(temperature):
             return np.full(margin.size, np.nan)
-        scaled[~rest] = margin[~rest] / temperature
+        scaled[here] = margin[here] / temperature
     return scaled

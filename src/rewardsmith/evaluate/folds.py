@@ -3,7 +3,7 @@
 import hashlib
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 FOLDS = 5
 
@@ -23,3 +23,12 @@ def folds_of_clusters(cluster: Int[np.ndarray, " N"], *, seed: int, folds: int =
     fold = np.empty(names.size, dtype=np.int64)
     fold[sorted(range(names.size), key=keys.__getitem__)] = np.arange(names.size) % folds
     return fold[np.searchsorted(names, cluster)]
+
+
+def held_out_folds(cluster: Int[np.ndarray, " N"], *, seed: int) -> list[Bool[np.ndarray, " N"]]:
+    """The rows of each fold, to be judged by what is fitted on the rest; no fold where there are fewer than two clusters."""
+    folds = fold_count(cluster)
+    if folds < 2:
+        return []
+    fold = folds_of_clusters(cluster, seed=seed, folds=folds)
+    return [fold == number for number in range(folds)]

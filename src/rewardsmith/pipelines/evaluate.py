@@ -10,13 +10,10 @@ import numpy as np
 
 from rewardsmith.errors import ContractError, DataError
 from rewardsmith.evaluate.baselines import Baseline, TextPairs
-from rewardsmith.evaluate.calibration import fit_temperature
 from rewardsmith.evaluate.comparisons import Comparisons
-from rewardsmith.evaluate.corrections.calibration import RewardCalibration
 from rewardsmith.evaluate.metrics import decided
 from rewardsmith.evaluate.summary import Summary, summarize
 from rewardsmith.files import write_json, write_jsonl
-from rewardsmith.model.checkpoint.sidecar import Normalizer
 from rewardsmith.pipelines.beside_training import beside_training, margins_of, sample_of
 from rewardsmith.pipelines.ensembles.margins import disagreement, rewards_and_members
 from rewardsmith.pipelines.ranked_responses import Rewards, rankings_of
@@ -35,7 +32,6 @@ if TYPE_CHECKING:
 CATEGORY_FIELDS = ("category", "subset", "section", "topic")
 LEARNED = 2_000
 """Comparisons that the rule of simple features is fitted on: a hundred times as many as it has coefficients."""
-QUANTILES = tuple(k / 100 for k in range(101))
 HEADLINE = ("n", "accuracy", "accuracy_ci", "auc", "nll", "ece", "ece_calibrated", "split", "source")
 
 
@@ -119,24 +115,6 @@ def score_all(
     with kept_memory(model.network.device.type):
         rewards, members = rewards_and_members(model, sequences, progress, team)
     return Scored(kept, rewards, len(records) - len(kept), left_out, members)
-
-
-def normalize(rewards: Rewards) -> Normalizer:
-    """Mean, spread and percentiles of all rewards."""
-    every = np.concatenate(list(rewards))
-    return Normalizer(float(every.mean()), float(every.std()), tuple(map(float, np.quantile(every, QUANTILES))))
-
-
-def calibrate(records: Sequence[Record], rewards: Rewards, *, fitted_on: str) -> RewardCalibration | None:
-    """The temperature that fits these comparisons best; None where it cannot be told."""
-    rows = [row for row in compared(records, rewards) if row.comparison.weight > 0]
-    if not rows:
-        return None
-    margin = np.array([row.margin for row in rows])
-    preference = np.array([row.comparison.preference for row in rows])
-    weight = np.array([row.comparison.weight for row in rows])
-    temperature = fit_temperature(margin, preference, weight=weight)
-    return RewardCalibration(fitted_on, temperature) if np.isfinite(temperature) else None
 
 
 def compared(records: Sequence[Record], rewards: Rewards) -> Iterator[Row]:

@@ -11,7 +11,7 @@ from rewardsmith.evaluate.calibration import fit_temperature
 from rewardsmith.evaluate.corrections.calibration import CalibrationMethod, RewardCalibration
 from rewardsmith.evaluate.corrections.isotonic import IsotonicMap, fit_isotonic
 from rewardsmith.evaluate.corrections.length import LengthCurve, LengthUnit, Smoother, fit_length_curve
-from rewardsmith.evaluate.folds import fold_count, folds_of_clusters
+from rewardsmith.evaluate.folds import held_out_folds
 from rewardsmith.evaluate.metrics import decided
 
 
@@ -135,13 +135,9 @@ def cross_fitted(pairs: ScoredPairs, choices: FitChoices, *, seed: int = 0) -> A
 
     None where four fifths are too few to fit on.
     """
-    folds = fold_count(pairs.prompt)
-    if folds < 2:
-        return None
-    fold = folds_of_clusters(pairs.prompt, seed=seed, folds=folds)
+    folds = held_out_folds(pairs.prompt, seed=seed)
     reward, probability, outside = np.empty(pairs.reward.size), np.empty(pairs.preference.size), 0
-    for number in range(folds):
-        here = fold == number
+    for here in folds:
         try:
             fitted = fit_calibration(pairs.take(~here), choices, seed=seed)
         except DataError:
@@ -149,4 +145,4 @@ def cross_fitted(pairs: ScoredPairs, choices: FitChoices, *, seed: int = 0) -> A
         found = apply_calibration(fitted, pairs.take(here))
         reward[here], probability[here[pairs.preferred]] = found.reward, found.probability
         outside += found.outside
-    return AppliedCalibration(reward, probability, outside)
+    return AppliedCalibration(reward, probability, outside) if folds else None

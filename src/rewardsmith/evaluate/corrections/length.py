@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 
 from rewardsmith.errors import DataError
 from rewardsmith.evaluate.corrections.smoothing import local_average, lowess, places_of
-from rewardsmith.evaluate.folds import fold_count, folds_of_clusters
+from rewardsmith.evaluate.folds import held_out_folds
 from rewardsmith.files.reading import refuse_types
 
 Smoother = Literal["lowess", "local-average"]
@@ -145,15 +145,13 @@ def best_smoothing(
     """Of the smoothings tried, the one whose curve is nearest to the rewards of prompts it has not seen; the smoothest of
     equals. With fewer than two prompts the middle one.
     """
-    folds = fold_count(cluster)
-    if folds < 2:
+    folds = held_out_folds(cluster, seed=seed)
+    if not folds:
         return tried[len(tried) // 2]
-    fold = folds_of_clusters(cluster, seed=seed, folds=folds)
     errors = dict.fromkeys(sorted(tried, reverse=True), 0.0)
-    for number in range(folds):
-        rest, left_out = fold != number, fold == number
-        at = places_of(length[rest], most=TRIED_AT)
+    for left_out in folds:
+        at = places_of(length[~left_out], most=TRIED_AT)
         for smoothing in errors:
-            values = smoothed(smoother, length[rest], reward[rest], at, smoothing)
+            values = smoothed(smoother, length[~left_out], reward[~left_out], at, smoothing)
             errors[smoothing] += float(((reward[left_out] - np.interp(length[left_out], at, values)) ** 2).sum())
     return min(errors, key=errors.__getitem__)

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from rewardsmith.evaluate.calibration import TEMPERATURE_SPAN
-from rewardsmith.evaluate.folds import fold_count, folds_of_clusters
+from rewardsmith.evaluate.folds import held_out_folds
 from rewardsmith.evaluate.metrics import decided, nll_values
 
 PROBIT = math.pi / 8
@@ -76,15 +76,10 @@ def cross_fitted_spread(
     seed: int = 0,
 ) -> Float[np.ndarray, " N"] | None:
     """The scaled margins, each with T and f fitted on the other folds by prompt; None where a fold leaves nothing to fit."""
-    folds = fold_count(cluster)
-    if folds < 2:
-        return None
-    fold = folds_of_clusters(cluster, seed=seed, folds=folds)
-    scaled = np.full(margin.size, np.nan)
-    for number in range(folds):
-        rest = fold != number
-        fitted = fit_spread(margin[rest], std[rest], preference[rest], weight=weight[rest])
+    scaled, folds = np.full(margin.size, np.nan), held_out_folds(cluster, seed=seed)
+    for here in folds:
+        fitted = fit_spread(margin[~here], std[~here], preference[~here], weight=weight[~here])
         if fitted is None:
             return None
-        scaled[~rest] = fitted.scaled(margin[~rest], std[~rest])
-    return scaled
+        scaled[here] = fitted.scaled(margin[here], std[here])
+    return scaled if folds else None

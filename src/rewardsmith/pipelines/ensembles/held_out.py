@@ -28,7 +28,8 @@ def fitted_ensemble(
     from rewardsmith.model.ensembles.combination import MemberScale
     from rewardsmith.model.ensembles.network import EnsembleNetwork
     from rewardsmith.model.ensembles.opening import under
-    from rewardsmith.pipelines.evaluate import calibrate, normalize, score_all
+    from rewardsmith.pipelines.calibrate.reward_scale import with_scale
+    from rewardsmith.pipelines.evaluate import score_all
 
     network = model.network
     assert isinstance(network, EnsembleNetwork)
@@ -45,12 +46,11 @@ def fitted_ensemble(
     spread = fit_spread(rows.margin, rows.std, rows.preference, weight=rows.weight)
     told = None if spread is None else {"temperature": spread.temperature, "factor": spread.factor}
     assert chosen.members is not None
-    sidecar = replace(
-        model.sidecar,
-        normalizer=normalize(held.rewards),
-        calibration=calibrate(held.records, held.rewards, fitted_on="validation"),
+    return replace(
+        chosen,
+        sidecar=with_scale(model.sidecar, held),
+        members=chosen.members.described(replace(description, spread=told)),
     )
-    return replace(chosen, sidecar=sidecar, members=chosen.members.described(replace(description, spread=told)))
 
 
 def scales_of(records: Sequence[Record], members: Sequence[Float64[np.ndarray, "K M"]]) -> "list[MemberScale]":

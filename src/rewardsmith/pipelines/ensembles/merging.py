@@ -194,11 +194,10 @@ def averaged(models: "Sequence[RewardModel]") -> "RewardModel":
 
 def with_meaning(model: "RewardModel", records: Sequence[Record]) -> "RewardModel":
     """The model with a normaliser and a temperature fitted on validation records."""
-    from rewardsmith.pipelines.evaluate import calibrate, normalize, score_all
+    from rewardsmith.pipelines.calibrate.reward_scale import with_scale
+    from rewardsmith.pipelines.evaluate import score_all
 
-    held = score_all(model, records)
-    fitted = calibrate(held.records, held.rewards, fitted_on="validation")
-    return replace(model, sidecar=replace(model.sidecar, normalizer=normalize(held.rewards), calibration=fitted))
+    return replace(model, sidecar=with_scale(model.sidecar, score_all(model, records)))
 
 
 def margins_of(model: "RewardModel", records: Sequence[Record]) -> Float[np.ndarray, " C"]:

@@ -320,7 +320,8 @@ def trained_model(
 
 def finish_model(config: Config, model: "RewardModel", splits: Splits, team: "Team", progress: Progress) -> "Scored":
     """Merge an adapter, fit normaliser and temperature, write `model/`; returns validation with its rewards."""
-    from rewardsmith.pipelines.evaluate import calibrate, normalize, score_all
+    from rewardsmith.pipelines.calibrate.reward_scale import with_scale
+    from rewardsmith.pipelines.evaluate import score_all
 
     model.network.autocast = None
     model.network.eval()
@@ -332,11 +333,7 @@ def finish_model(config: Config, model: "RewardModel", splits: Splits, team: "Te
         )
     held = score_all(model, splits.validation, progress, team=team)
     if held.records:
-        model.sidecar = replace(
-            model.sidecar,
-            normalizer=normalize(held.rewards),
-            calibration=calibrate(held.records, held.rewards, fitted_on="validation"),
-        )
+        model.sidecar = with_scale(model.sidecar, held)
     if team.leads:
         origin = {**origin_of(config.model, config.dataset), "run": identity_of(config.output)}
         model.save(config.output / "model", overwrite=True, training=origin)

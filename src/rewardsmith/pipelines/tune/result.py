@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rewardsmith.evaluate.paired import LEVEL
 from rewardsmith.language import display_width, padded, say
 from rewardsmith.pipelines.tune.space import word_of
 from rewardsmith.pipelines.tune.trials import four
 
-SURE = 0.05
-"""Differences are called so where the p-value is below."""
 SHOWN = 5
 """Trials in the table at the end."""
 
@@ -68,7 +67,7 @@ def selection_lines(summary: Mapping[str, Any]) -> list[str]:
     if found is None:
         return []
     gap, p_value = f"{found['gap']:.4f}", f"{found['p_value']:.3g}"
-    if found["p_value"] < SURE:
+    if found["p_value"] < LEVEL:
         lead = f"this one leads the mean {metric} by {gap}, more than chance explains (p = {p_value})"
     else:
         lead = f"this one leads the mean {metric} by {gap}, not more than chance explains (p = {p_value})"
@@ -99,7 +98,7 @@ def test_lines(summary: Mapping[str, Any]) -> list[str]:
 
 def known(found: Mapping[str, Any]) -> str:
     """What the paired test on the test split says."""
-    if not found["p_value"] < SURE:
+    if not found["p_value"] < LEVEL:
         return f"no significant difference (one of {found['minimal_detectable']:.3f} would be found with 80 % power)"
     return "the best settings are better" if found["difference"] > 0 else "the defaults are better"
 

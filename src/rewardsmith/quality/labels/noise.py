@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from rewardsmith.errors import DataError
-from rewardsmith.evaluate.folds import fold_count, folds_of_clusters
+from rewardsmith.evaluate.folds import held_out_folds
 from rewardsmith.evaluate.metrics import sigmoid, weighted_mean
 from rewardsmith.evaluate.statistics import Interval, cluster_index
 from rewardsmith.quality.labels.share import Belief, share_of_wrong
@@ -202,13 +202,8 @@ def add_up(unit: np.ndarray, *, cluster: np.ndarray, weight: np.ndarray, seed: i
         return unit[:, 0], np.ones(1)
     whole = shares(unit, weight)
     size = float(np.sqrt(((unit @ whole) ** 2).mean())) or 1.0
-    folds = fold_count(cluster)
-    if folds < 2:
-        return unit @ whole / size, whole / size
-    fold = folds_of_clusters(cluster, seed=seed, folds=folds)
-    combined = np.zeros(len(unit))
-    for number in range(folds):
-        inside = fold == number
+    combined = unit @ whole / size
+    for inside in held_out_folds(cluster, seed=seed):
         fitted = shares(unit[~inside], weight[~inside])
         combined[inside] = unit[inside] @ fitted
         combined[inside] /= float(np.sqrt(((unit @ fitted) ** 2).mean())) or 1.0

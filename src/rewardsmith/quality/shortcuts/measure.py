@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from rewardsmith.evaluate.baselines import fit_linear
-from rewardsmith.evaluate.folds import fold_count, folds_of_clusters
+from rewardsmith.evaluate.folds import held_out_folds
 from rewardsmith.evaluate.metrics import accuracy, auc
 from rewardsmith.evaluate.statistics import (
     Interval,
@@ -208,20 +208,17 @@ def cross_fitted(design: list[Sides], cluster: np.ndarray, weight: np.ndarray, s
     Fitted by `fit_linear` on the rows of the other folds that have weight. None with fewer than two prompts, or where a
     fold leaves one row.
     """
-    folds = fold_count(cluster)
-    if folds < 2:
-        return None
+    folds = held_out_folds(cluster, seed=seed)
     preferred, other = stacked(design)
-    fold = folds_of_clusters(cluster, seed=seed, folds=folds)
     scores = np.zeros(len(preferred)), np.zeros(len(preferred))
-    for held in range(folds):
-        train, judged = (fold != held) & (weight > 0), fold == held
+    for judged in folds:
+        train = ~judged & (weight > 0)
         if train.sum() < 2:
             return None
         found = fit_linear(preferred[train] - other[train], weight[train])
         scores[0][judged] = preferred[judged] @ found
         scores[1][judged] = other[judged] @ found
-    return scores
+    return scores if folds else None
 
 
 @dataclass(frozen=True)

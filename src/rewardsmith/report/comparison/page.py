@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from rewardsmith.evaluate.paired import LEVEL
 from rewardsmith.language import Language, say
 from rewardsmith.report.blocks import CellTable
 from rewardsmith.report.comparison import charts
@@ -15,9 +16,6 @@ from rewardsmith.report.run.errors import characters_each, clipped
 from rewardsmith.report.run.markdown import plain
 from rewardsmith.report.templating import render_html
 from rewardsmith.report.text import TEXTS, Words
-
-SURE = 0.05
-"""A run is called better where the p-value is below and the interval leaves out 0."""
 
 FIGURES = ("accuracy", "auc", "nll", "brier", "ece", "ece_calibrated", "kendall_tau", "tie_rate")
 """Figures of evaluation.json in the table, in its order."""
@@ -57,7 +55,7 @@ def pair_of(found: Mapping[str, Any], first: str, second: str) -> dict[str, Any]
 def settled(pair: Mapping[str, Any]) -> str | None:
     """The letter of the better run, where both the interval and the test say so."""
     span = span_of(pair["ci"])
-    if span is None or pair["p_value"] is None or pair["p_value"] >= SURE or span[0] <= 0 <= span[1]:
+    if span is None or pair["p_value"] is None or pair["p_value"] >= LEVEL or span[0] <= 0 <= span[1]:
         return None
     return str(pair["a"] if span[0] > 0 else pair["b"])
 

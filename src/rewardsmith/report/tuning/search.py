@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rewardsmith.evaluate.paired import LEVEL
 from rewardsmith.report.blocks import CellTable, PageBlock
 from rewardsmith.report.charts.plot import Colour, Plot
 from rewardsmith.report.charts.rows import BarRow, IntervalRow, bar_chart, interval_chart
@@ -11,7 +12,6 @@ from rewardsmith.report.charts.xy import Frame, Series, legend_of, xy_chart
 from rewardsmith.report.run.audit import number, span_of, with_span
 from rewardsmith.report.text import Words
 
-SURE = 0.05
 TrialRow = Mapping[str, Any]
 
 
@@ -22,7 +22,7 @@ def headline(summary: Mapping[str, Any], texts: Words) -> str:
         name = "tune_defaults_best" if summary["best"]["number"] == 0 else "tune_best"
         return texts[name].format(number=summary["best"]["number"])
     points = f"{100 * found['difference']:+.1f}"
-    if not found["p_value"] < SURE:
+    if not found["p_value"] < LEVEL:
         return texts["tune_no_difference"].format(points=points)
     return texts["tune_better" if found["difference"] > 0 else "tune_worse"].format(points=points)
 
@@ -37,7 +37,7 @@ def sentences(summary: Mapping[str, Any], texts: Words) -> list[str]:
         ),
     ]
     if found := summary["selection"]:
-        known = texts["tune_more" if found["p_value"] < SURE else "tune_not_more"]
+        known = texts["tune_more" if found["p_value"] < LEVEL else "tune_not_more"]
         said.append(
             texts["tune_selection"].format(
                 models=found["models"], gap=f"{found['gap']:.4f}", expected=f"{found['expected']:.4f}",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from rewardsmith.evaluate.folds import fold_count, folds_of_clusters
+from rewardsmith.evaluate.folds import held_out_folds
 from rewardsmith.evaluate.metrics import nll
 
 PENALTIES = (100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
@@ -95,12 +95,10 @@ def chosen_penalty(data: Differences, *, seed: int) -> float:
     From strong to weak, each fit beginning at the last; once two in a row are worse than the best, weaker ones only fit
     more noise and are left out.
     """
-    folds = fold_count(data.cluster)
-    if folds < 2:
+    parts = [(here, data.part(~here)) for here in held_out_folds(data.cluster, seed=seed)]
+    if not parts:
         return DEFAULT_PENALTY
-    fold = folds_of_clusters(data.cluster, seed=seed, folds=folds)
-    parts = [(fold == number, data.part(fold != number)) for number in range(folds)]
-    starts = [np.zeros(data.x.shape[1])] * folds
+    starts = [np.zeros(data.x.shape[1])] * len(parts)
     losses: list[float] = []
     for penalty in PENALTIES:
         margins = np.zeros(len(data.x))
