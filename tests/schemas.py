@@ -269,8 +269,25 @@ NATIVE = {
     "line": 3,
 }
 
+MATH_SHEPHERD = {
+    "input": "What is 1 + 1 + 1? Step 1: 1 + 1 = 2. ки\nStep 2: 2 + 1 = 4. ки",
+    "label": "What is 1 + 1 + 1? Step 1: 1 + 1 = 2. +\nStep 2: 2 + 1 = 4. -",
+    "task": "GSM8K",
+}
+PRM800K = {
+    "labeler": "340d89bc",
+    "question": {"problem": "What is 1 + 1?", "ground_truth_answer": "2"},
+    "label": {"steps": [{"completions": [{"text": "It is 2.", "rating": 1}], "chosen_completion": 0}]},
+}
+PROCESSBENCH = {"id": "gsm8k-1", "generator": "m", "problem": "1 + 1?", "steps": ["It is 3.", "So 3."], "label": 0}
+STEPWISE = {"prompt": "1 + 1?", "completions": ["It is 2.", "So 3."], "labels": [True, False]}
+
 ROWS = [
     ("native", NATIVE),
+    ("math-shepherd", MATH_SHEPHERD),
+    ("prm800k", PRM800K),
+    ("processbench", PROCESSBENCH),
+    ("steps", STEPWISE),
     ("arena", ARENA),
     ("arena", ARENA_140K),
     ("arena-55k", ARENA_55K),

@@ -102,7 +102,8 @@ class _LossSettingsFields(TypedDict, total=False):
     name: str
     """Loss function: bradley-terry, margin, scaled-margin, label-smoothing, soft-labels, rao-kupper, davidson, hinge,
     focal, focal-ranking, symmetric, ramp, unbiased, gce, plackett-luce, regression, uncertainty, contrastive,
-    odin, attributes, helpful-cost, gaussian, quantile, pinball or inform (see docs/losses.md)."""
+    odin, attributes, helpful-cost, gaussian, quantile, pinball, inform or step-cross-entropy (see
+    docs/losses.md)."""
     center: float | None
     """Coefficient of the squared sum of the two rewards of a comparison, which keeps rewards near 0 (default: 0)."""
     margin_scale: float | None
@@ -159,7 +160,7 @@ class _HeadSettingsFields(TypedDict, total=False):
     """The reward head and its options; an option that the head does not use is refused."""
 
     name: str
-    """Reward head: scalar, value, multi-objective, helpful-cost, gaussian, quantile, odin or inform (see
+    """Reward head: scalar, value, multi-objective, helpful-cost, gaussian, quantile, odin, inform or process (see
     docs/heads.md)."""
     attributes: str | Sequence[str]
     """multi-objective: attributes to learn (default: all of the training data but --attribute)."""
@@ -170,6 +171,8 @@ class _HeadSettingsFields(TypedDict, total=False):
     """quantile: number of quantiles (default: 9)."""
     latent: int | None
     """inform: dimensions of the bottleneck (default: 32)."""
+    aggregate: Literal["min", "product", "last"] | None
+    """process: how one reward is made of the probabilities of a solution's steps: min, product or last (default: min)."""
 
 class _NoiseSettingsFields(TypedDict, total=False):
     """How wrong labels in the training data are resisted."""
@@ -458,8 +461,8 @@ def evaluate(
         sources: Preference data: files, folders, the output of `prepare` (its test split is read), or synthetic:N;
             with --benchmark the files of the benchmark (default: its data sets on the Hub).
         benchmark: Score by the published rule of a benchmark: rewardbench, rewardbench-2, rm-bench, judgebench,
-            rmb, llmbar, hhh, ppe, m-rewardbench, if-rewardbench, cheemsbench, long-rewardbench, hh, pku-saferlhf,
-            shp, ultrafeedback, or custom.
+            rmb, llmbar, hhh, ppe, m-rewardbench, if-rewardbench, cheemsbench, long-rewardbench, processbench, hh,
+            pku-saferlhf, shp, ultrafeedback, or custom.
         split: Split of prepared or synthetic data: train, validation, test (default: test for prepared data, else
             all data).
         validation: Data to fit the temperature and the length rule on (default: 5-fold cross-validation by prompt).
@@ -596,8 +599,8 @@ def find_learning_rate(
         frac: Fraction of the training records to use, above 0 and at most 1.
         loss: Loss function: bradley-terry, margin, scaled-margin, label-smoothing, soft-labels, rao-kupper,
             davidson, hinge, focal, focal-ranking, symmetric, ramp, unbiased, gce, plackett-luce, regression,
-            uncertainty, contrastive, odin, attributes, helpful-cost, gaussian, quantile, pinball or inform (see
-            docs/losses.md).
+            uncertainty, contrastive, odin, attributes, helpful-cost, gaussian, quantile, pinball, inform or
+            step-cross-entropy (see docs/losses.md).
         loss.center: Coefficient of the squared sum of the two rewards of a comparison, which keeps rewards near 0
             (default: 0).
         loss.margin_scale: margin, scaled-margin: factor of the margins of the data (default: 1).
@@ -629,13 +632,15 @@ def find_learning_rate(
         loss.grm_dpo: As --loss.grm-sft, for the difference of both responses' log likelihoods, without a reference
             model (default: 0).
         loss.grm_beta: Factor of the log likelihoods in GRM's regulariser (default: 0.1).
-        head: Reward head: scalar, value, multi-objective, helpful-cost, gaussian, quantile, odin or inform (see
-            docs/heads.md).
+        head: Reward head: scalar, value, multi-objective, helpful-cost, gaussian, quantile, odin, inform or process
+            (see docs/heads.md).
         head.attributes: multi-objective: attributes to learn (default: all of the training data but --attribute).
         head.weights: multi-objective: weight of each attribute in the reward, for example helpfulness=1
             verbosity=-0.2 (default: fitted on the validation comparisons of --attribute, else equal).
         head.levels: quantile: number of quantiles (default: 9).
         head.latent: inform: dimensions of the bottleneck (default: 32).
+        head.aggregate: process: how one reward is made of the probabilities of a solution's steps: min, product or
+            last (default: min).
         noise: Training against wrong labels: none, or crm (collaborative reward modelling: two models, each trains
             on the comparisons that the other fits best, and the better one on validation is saved; twice the
             memory, three times the time).
@@ -1239,8 +1244,8 @@ def train(
         frac: Fraction of the training records to use, above 0 and at most 1.
         loss: Loss function: bradley-terry, margin, scaled-margin, label-smoothing, soft-labels, rao-kupper,
             davidson, hinge, focal, focal-ranking, symmetric, ramp, unbiased, gce, plackett-luce, regression,
-            uncertainty, contrastive, odin, attributes, helpful-cost, gaussian, quantile, pinball or inform (see
-            docs/losses.md).
+            uncertainty, contrastive, odin, attributes, helpful-cost, gaussian, quantile, pinball, inform or
+            step-cross-entropy (see docs/losses.md).
         loss.center: Coefficient of the squared sum of the two rewards of a comparison, which keeps rewards near 0
             (default: 0).
         loss.margin_scale: margin, scaled-margin: factor of the margins of the data (default: 1).
@@ -1272,13 +1277,15 @@ def train(
         loss.grm_dpo: As --loss.grm-sft, for the difference of both responses' log likelihoods, without a reference
             model (default: 0).
         loss.grm_beta: Factor of the log likelihoods in GRM's regulariser (default: 0.1).
-        head: Reward head: scalar, value, multi-objective, helpful-cost, gaussian, quantile, odin or inform (see
-            docs/heads.md).
+        head: Reward head: scalar, value, multi-objective, helpful-cost, gaussian, quantile, odin, inform or process
+            (see docs/heads.md).
         head.attributes: multi-objective: attributes to learn (default: all of the training data but --attribute).
         head.weights: multi-objective: weight of each attribute in the reward, for example helpfulness=1
             verbosity=-0.2 (default: fitted on the validation comparisons of --attribute, else equal).
         head.levels: quantile: number of quantiles (default: 9).
         head.latent: inform: dimensions of the bottleneck (default: 32).
+        head.aggregate: process: how one reward is made of the probabilities of a solution's steps: min, product or
+            last (default: min).
         noise: Training against wrong labels: none, or crm (collaborative reward modelling: two models, each trains
             on the comparisons that the other fits best, and the better one on validation is saved; twice the
             memory, three times the time).
@@ -1464,8 +1471,8 @@ def tune(
         frac: Fraction of the training records to use, above 0 and at most 1.
         loss: Loss function: bradley-terry, margin, scaled-margin, label-smoothing, soft-labels, rao-kupper,
             davidson, hinge, focal, focal-ranking, symmetric, ramp, unbiased, gce, plackett-luce, regression,
-            uncertainty, contrastive, odin, attributes, helpful-cost, gaussian, quantile, pinball or inform (see
-            docs/losses.md).
+            uncertainty, contrastive, odin, attributes, helpful-cost, gaussian, quantile, pinball, inform or
+            step-cross-entropy (see docs/losses.md).
         loss.center: Coefficient of the squared sum of the two rewards of a comparison, which keeps rewards near 0
             (default: 0).
         loss.margin_scale: margin, scaled-margin: factor of the margins of the data (default: 1).
@@ -1497,13 +1504,15 @@ def tune(
         loss.grm_dpo: As --loss.grm-sft, for the difference of both responses' log likelihoods, without a reference
             model (default: 0).
         loss.grm_beta: Factor of the log likelihoods in GRM's regulariser (default: 0.1).
-        head: Reward head: scalar, value, multi-objective, helpful-cost, gaussian, quantile, odin or inform (see
-            docs/heads.md).
+        head: Reward head: scalar, value, multi-objective, helpful-cost, gaussian, quantile, odin, inform or process
+            (see docs/heads.md).
         head.attributes: multi-objective: attributes to learn (default: all of the training data but --attribute).
         head.weights: multi-objective: weight of each attribute in the reward, for example helpfulness=1
             verbosity=-0.2 (default: fitted on the validation comparisons of --attribute, else equal).
         head.levels: quantile: number of quantiles (default: 9).
         head.latent: inform: dimensions of the bottleneck (default: 32).
+        head.aggregate: process: how one reward is made of the probabilities of a solution's steps: min, product or
+            last (default: min).
         noise: Training against wrong labels: none, or crm (collaborative reward modelling: two models, each trains
             on the comparisons that the other fits best, and the better one on validation is saved; twice the
             memory, three times the time).

@@ -102,6 +102,9 @@ class Record:
     response. `fields` are the source's other columns that later stages may group by (topic, subset, …).
     The row's identity is (source, line), line counted from 1; `id` is a hash of the content and need not be unique.
     `byte` is where the row begins in its file; it plays no part in whether two records are equal.
+
+    With `by_steps` the responses are one solution cut at its steps: response k is what was written up to the end of step k,
+    and its overall rating in [0, 1], if it is known, says whether step k is correct.
     """
 
     prompt: Conversation
@@ -112,10 +115,13 @@ class Record:
     source: str = ""
     line: int = 0
     byte: int | None = field(default=None, compare=False, repr=False)
+    by_steps: bool = False
 
     def __post_init__(self) -> None:
         if not self.responses:
             raise DataError("a record needs at least one response")
+        if self.by_steps:
+            check_steps(self.responses, self.ratings.get("overall", ()))
         for comparison in self.comparisons:
             if max(comparison.i, comparison.j) >= len(self.responses):
                 raise DataError(
@@ -128,7 +134,7 @@ class Record:
     @cached_property
     def id(self) -> str:
         """16 hex digits of the SHA-256 of prompt and responses (order kept; labels and source play no part)."""
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(b"\x1c" if self.by_steps else b"")
         for conversation in (self.prompt, *(response.messages for response in self.responses)):
             digest.update(b"\x1d")
             for message in conversation:
@@ -149,6 +155,12 @@ class Record:
         return f"{self.source}:{self.line}"
 
     @property
+    def steps(self) -> tuple[str, ...]:
+        """What each step of a record by steps adds to the solution; what stands between two steps begins the second."""
+        texts = [response.messages[0].content for response in self.responses]
+        return tuple(text[len(before) :] for before, text in zip(["", *texts], texts, strict=False))
+
+    @property
     def conversations(self) -> Iterator[Conversation]:
         """Each response as a whole conversation, prompt first."""
         return (self.prompt + response.messages for response in self.responses)
@@ -156,6 +168,23 @@ class Record:
     def at(self, source: str, line: int, byte: int | None = None) -> "Record":
         """The same record with another origin."""
         return replace(self, source=source, line=line, byte=byte)
+
+
+def check_steps(responses: Sequence[Response], labels: Sequence[float | None]) -> None:
+    """DataError unless each response is one assistant turn that continues the one before, and labels lie in [0, 1]."""
+    before = ""
+    for number, response in enumerate(responses, start=1):
+        turn = response.messages[0] if len(response.messages) == 1 else None
+        if turn is None or turn.role != "assistant" or turn.reasoning is not None:
+            raise DataError(f"step {number} is not one assistant message; expected the text up to the end of that step")
+        if not (turn.content.startswith(before) and turn.content[len(before) :].strip()):
+            raise DataError(
+                f"step {number} does not continue step {number - 1}; expected its text with more words after it"
+            )
+        before = turn.content
+    for number, label in enumerate(labels, start=1):
+        if label is not None and not 0 <= label <= 1:
+            raise DataError(f"the label of step {number} is {label}; expected 0 (wrong) to 1 (correct)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,8 @@ def test_every_recipe_runs_for_a_few_steps_on_tiny(path, tmp_path, capsys):
         rows = [{"prompt": f"How do I open box {n}?", **row, **safe} for n in range(60)]
         (tmp_path / "safety.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         arguments[arguments.index("synthetic:60")] = str(tmp_path / "safety.jsonl")
+    if recipe.head.name == "process":
+        arguments[arguments.index("synthetic:60")] = "synthetic-steps:60"
     if (recipe.max_length or 0) > 2048:  # which the tiny model cannot read
         arguments += ["--max-length", "2048"]
     assert main(arguments) == 0, capsys.readouterr().err

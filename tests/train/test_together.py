@@ -34,6 +34,7 @@ KINDS = (
     "gaussian",
     "inform",
     "text",
+    "process",
 )
 
 

@@ -12,6 +12,7 @@ import torch
 from transformers import BertConfig
 
 from builders import from_config, pair, ranking, tiny
+from rewardsmith.data.synthetic.arithmetic import arithmetic
 from rewardsmith.errors import ModelError, TrainingError
 from rewardsmith.model.adapters.lora import LoraSettings, attach
 from rewardsmith.model.heads import attach_outputs
@@ -29,6 +30,7 @@ from rewardsmith.train.optimizer import freeze, recompute_activations
 STEPS = {"epochs": 2, "eval_every": 3}
 LOSSES_OF = {
     "listwise": "plackett-luce", "odin": "odin", "members": "uncertainty", "gaussian": "gaussian", "inform": "inform",
+    "process": "step-cross-entropy",
 }  # fmt: skip
 """Runs with a loss of their own."""
 
@@ -83,7 +85,8 @@ def fit(folder, kind, *, team=ALONE, parallel="ddp", zero=None):
     model, changes = make(kind)
     share = model.network.packed
     encoder = model.answering if kind == "text" else model.encoder
-    train, held = (encode_examples(r, encoder, share=share).examples for r in (rows(17), rows(5, start=90)))
+    parts = (list(arithmetic(19)), list(arithmetic(7, seed=9))) if kind == "process" else (rows(17), rows(5, start=90))
+    train, held = (encode_examples(r, encoder, share=share, rated=kind == "process").examples for r in parts)
     folder.mkdir(exist_ok=True)
     settings = {
         "epochs": 2, "batch": 6, "lr": 1e-3, "weight_decay": 0.01, "warmup": 0.1, "clip": 0.5, "dropout": 0.1,
@@ -126,7 +129,7 @@ def run_all(folder, team):
                  "bert-ddp", "bert-fsdp", "frozen-ddp", "frozen-fsdp", "listwise-ddp", "listwise-fsdp", "odin-ddp",
                  "odin-fsdp", "members-ddp", "members-fsdp",
                  "heads-ddp", "heads-fsdp", "gaussian-ddp", "gaussian-fsdp", "inform-ddp", "inform-fsdp",
-                 "text-ddp", "text-fsdp"):  # fmt: skip
+                 "text-ddp", "text-fsdp", "process-ddp", "process-fsdp"):  # fmt: skip
         kind, parallel = name.split("-")
         trainer = fit(folder / name, kind, team=team, parallel=parallel)
         trainer.run()

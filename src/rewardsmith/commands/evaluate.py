@@ -46,7 +46,8 @@ class Config:
     the files of the benchmark (default: its data sets on the Hub)."""
     benchmark: str | None = None
     """Score by the published rule of a benchmark: rewardbench, rewardbench-2, rm-bench, judgebench, rmb, llmbar, hhh, ppe,
-    m-rewardbench, if-rewardbench, cheemsbench, long-rewardbench, hh, pku-saferlhf, shp, ultrafeedback, or custom."""
+    m-rewardbench, if-rewardbench, cheemsbench, long-rewardbench, processbench, hh, pku-saferlhf, shp, ultrafeedback,
+    or custom."""
     split: str | None = None
     """Split of prepared or synthetic data: train, validation, test (default: test for prepared data, else all data)."""
     validation: tuple[str, ...] = ()
@@ -122,12 +123,25 @@ class Result:
         from rewardsmith.scoring.left_out import left_out_from
 
         summary = self.summary
+        if "process" in summary:
+            return "\n".join(step_text(summary))
         benchmark = summary.get("benchmark")
         own = benchmark_lines(benchmark) if benchmark else ()
         account, held = (left_out_from(summary.get(f"left_out{part}")) for part in ("", "_validation"))
         lines = [*own, *table(summary), *column_lines(summary), *judged_lines(summary), *overlap_line(summary)]
         lines += [*account.lines(), *held.lines("validation data")]
         return "\n".join(lines)
+
+
+def step_text(summary: Mapping[str, Any]) -> list[str]:
+    """The figures of a model that judges steps, by a benchmark's rule too where there is one."""
+    from rewardsmith.pipelines.benchmark.result import benchmark_lines
+    from rewardsmith.pipelines.steps import step_lines
+    from rewardsmith.scoring.left_out import left_out_from
+
+    benchmark = summary.get("benchmark")
+    own = benchmark_lines(benchmark) if benchmark else ()
+    return [*own, *step_lines(summary), *left_out_from(summary.get("left_out")).lines()]
 
 
 def overlap_line(summary: Mapping[str, Any]) -> list[str]:
@@ -237,6 +251,7 @@ def on_preferences(config: Config, model: "RewardModel", progress: Progress) -> 
     """The evaluation on preference data, and how many rows could not be read."""
     from rewardsmith.pipelines.evaluate import evaluate_records
     from rewardsmith.pipelines.judged_columns import with_columns
+    from rewardsmith.pipelines.steps import is_process
 
     if config.calibrated:
         from rewardsmith.pipelines.score.calibrated import calibration_of
@@ -245,6 +260,8 @@ def on_preferences(config: Config, model: "RewardModel", progress: Progress) -> 
     judged, split, read = chosen_records(config, progress)
     records = follow_attribute(judged, config.attribute)
     quarantined = read["unreadable"].count
+    if is_process(model):
+        return on_steps(config, model, records, split, read, progress), quarantined
     validation, read_for_validation = validation_records(config, progress)
     evaluation = evaluate_records(
         model,
@@ -258,6 +275,17 @@ def on_preferences(config: Config, model: "RewardModel", progress: Progress) -> 
     )
     evaluation = with_columns(evaluation, model, judged)
     return with_calibration(model, evaluation) if config.calibrated else evaluation, quarantined
+
+
+def on_steps(
+    config: Config, model: "RewardModel", records: Sequence[Record], split: str, read: "LeftOut", progress: Progress
+) -> "Evaluation":
+    """The evaluation of a model that judges the steps of solutions."""
+    from rewardsmith.pipelines.steps import evaluate_steps
+
+    if config.validation:
+        raise UsageError("--validation: a model trained with --head process has no temperature to fit; remove it")
+    return evaluate_steps(model, records, split=split, source=", ".join(config.sources), read=read, progress=progress)
 
 
 def with_calibration(model: "RewardModel", evaluation: "Evaluation") -> "Evaluation":

@@ -20,7 +20,7 @@ def merge_prompts(records: Iterable[Record]) -> list[Record]:
     """
     groups: dict[str, list[Record]] = {}
     for record in records:
-        groups.setdefault(record.prompt_id, []).append(record)
+        groups.setdefault(record.id if record.by_steps else record.prompt_id, []).append(record)
     return [group[0] if len(group) == 1 else compared_by_ratings(merged(group)) for group in groups.values()]
 
 

@@ -31,6 +31,7 @@ from rewardsmith.model.equivalence.tree_support import self_check, why_alone, wh
 from rewardsmith.model.forward.network import RewardNetwork
 from rewardsmith.model.heads import open_head
 from rewardsmith.model.heads.head import ColumnHead, ColumnSource
+from rewardsmith.model.heads.process import refuse_unlike
 from rewardsmith.model.inferred import describe_inferred, own_contract, settled_contract
 from rewardsmith.model.lean.swap import make_lean
 from rewardsmith.model.loading.backbones import NO_CHOICE, Backbone, open_backbone
@@ -289,6 +290,7 @@ class RewardModel:
 
     def encode(self, record: Record) -> Encoded:
         """The token ids that are scored for every response of `record`, and what was cut."""
+        refuse_unlike(self.head, record)
         return self.encoder.encode(record)
 
     def score_records(
@@ -396,4 +398,4 @@ class RewardModel:
 
 def sequences_of(record: Record, encoded: Encoded) -> Sequences:
     """What the scorer takes of an encoded record."""
-    return Sequences(record.prompt_id, encoded.sequences, encoded.answers)
+    return Sequences(record.prompt_id, encoded.sequences, encoded.answers, record.by_steps)

@@ -23,11 +23,15 @@ DEFAULT_BUDGET = {"cpu": 4096, "mps": 8192, "cuda": 32768}
 
 @dataclass(frozen=True)
 class Sequences:
-    """A record's K token sequences, the key of their shared prompt, and their answers' lengths where the head asks."""
+    """A record's K token sequences, the key of their shared prompt, and their answers' lengths where the head asks.
+
+    `nested`: each sequence begins the next one, so that one pass over the last gives the rewards of all.
+    """
 
     prompt: str
     ids: tuple[Ids, ...]
     answers: tuple[int, ...] = ()
+    nested: bool = False
 
     def texts(self) -> "Iterator[Text]":
         """The sequences one by one."""
@@ -168,7 +172,8 @@ def computed_window(
 def planned(window: Sequence[Sequences], budget: int, *, share: bool) -> tuple[list[TokenTree], list[list[bytes]]]:
     """Trees of the distinct sequences of a window, each of one prompt, and the keys of the texts of every tree."""
     groups: dict[str, dict[bytes, Text]] = {}
-    for record in window:
+    chains, others = divided(window, share=share)
+    for record in others:
         unique = groups.setdefault(record.prompt, {})
         for text in record.texts():
             unique.setdefault(text.key, text)
@@ -180,7 +185,25 @@ def planned(window: Sequence[Sequences], budget: int, *, share: bool) -> tuple[l
         for chunk in split(fresh, budget, share=share):
             trees.append(tree_of(chunk, share=share))
             keys.append([text.key for text in chunk])
+    for tree, chain in planned_chains(chains, seen):
+        trees.append(tree)
+        keys.append(chain)
     return trees, keys
+
+
+def divided(window: Sequence[Sequences], *, share: bool) -> tuple[list[Sequences], list[Sequences]]:
+    """The records whose nested sequences are computed in one pass, which takes shared prefixes, and all others."""
+    chains = [record for record in window if share and record.nested]
+    return chains, [record for record in window if not (share and record.nested)]
+
+
+def planned_chains(records: Sequence[Sequences], seen: set[bytes]) -> Iterator[tuple[TokenTree, list[bytes]]]:
+    """A tree for each record of nested sequences with one that was not `seen`, and the keys of its texts."""
+    for record in records:
+        texts = {text.key: text for text in record.texts()}
+        if not seen.issuperset(texts):
+            seen.update(texts)
+            yield tree_of(list(texts.values()), share=True, nested=True), list(texts)
 
 
 def split(texts: Sequence[Text], budget: int, *, share: bool) -> Iterator[list[Text]]:
@@ -195,7 +218,7 @@ def split(texts: Sequence[Text], budget: int, *, share: bool) -> Iterator[list[T
         yield chunk
 
 
-def tree_of(texts: Sequence[Text], *, share: bool) -> TokenTree:
+def tree_of(texts: Sequence[Text], *, share: bool, nested: bool = False) -> TokenTree:
     """Texts of one prompt as a tree."""
     answers = [text.answer for text in texts if text.answer is not None]
-    return build_tree([text.ids for text in texts], share=share, answers=answers)
+    return build_tree([text.ids for text in texts], share=share, answers=answers, nested=nested)

@@ -108,7 +108,7 @@ def score_all(
             continue
         kept.append(record)
         sequences.append(sequences_of(record, encoded))
-        if record.comparisons:
+        if record.comparisons or record.by_steps:
             left_out.used(record, encoded)
         else:
             left_out.unused(record, "no_comparison", NOT_COMPARED)

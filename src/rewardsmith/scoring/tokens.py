@@ -12,6 +12,7 @@ from rewardsmith.records import Conversation, Message, Record
 from rewardsmith.scoring.answers import answer_length
 from rewardsmith.scoring.contract import ScoringContract
 from rewardsmith.scoring.control import ControlTokens
+from rewardsmith.scoring.nested import nested_sequences
 from rewardsmith.scoring.reasoning import OMIT, has_reasoning, spoken
 from rewardsmith.scoring.templates.renderer import UNPINNED, Renderer, TextPiece
 from rewardsmith.scoring.trees import Ids
@@ -77,6 +78,8 @@ class Encoder:
 
         Raises ContractError where the template refuses the conversation or the system prompt alone is too long.
         """
+        if record.by_steps:
+            return self._by_steps(record)
         way = self.contract.reasoning
         unread = way == OMIT and any(map(has_reasoning, record.conversations))
         prompt = self._with_user(spoken(record.prompt, way))
@@ -92,6 +95,19 @@ class Encoder:
             tuple(map(self._answer_length, texts, sequences)) if self.answers else (),
             tuple(sorted(not_shown)),
         )
+
+    def _by_steps(self, record: Record) -> Encoded:
+        """The tokens up to the end of each step, tokenized by itself, so that no later step changes an earlier one's.
+
+        A solution ends without what the template writes behind a response, since more steps may follow.
+        """
+        opening = self.opening(record.prompt)
+        added = [self._ids_of(self.control.cut(step)) for step in record.steps]
+        sequences = nested_sequences(opening, added, self.contract.max_length)
+        none = (0,) * len(sequences)
+        answers = tuple(len(ids) - len(opening) for ids in sequences) if self.answers else ()
+        forged = sum(bool(self.control.forged_in(step)) for step in record.steps)
+        return Encoded(sequences, Cuts(none, none, none), forged, answers)
 
     def ids(self, conversation: Conversation) -> Ids:
         """Token ids of one conversation as it is, without any cut."""

@@ -15,11 +15,19 @@ class TokenTree:
 
     Position ids of every branch continue from the prefix; a branch sees the prefix and itself only. `answers` counts the
     trailing tokens of each sequence that are its answer (they may begin in the prefix); empty where nobody asks.
+    With `ends` there is one branch and no prefix, and the sequences are its first tokens, so many each: a causal model
+    gives the same for them as if each were computed by itself.
     """
 
     prefix: Ids
     branches: tuple[Ids, ...]
     answers: tuple[int, ...] = ()
+    ends: tuple[int, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """K, the number of sequences."""
+        return len(self.ends or self.branches)
 
     @property
     def tokens(self) -> int:
@@ -34,15 +42,21 @@ class TokenTree:
     @property
     def sequences(self) -> list[Ids]:
         """The K sequences, whole again."""
+        if self.ends:
+            return [self.branches[0][:end] for end in self.ends]
         return [np.concatenate([self.prefix, branch]) for branch in self.branches]
 
 
-def build_tree(sequences: Sequence[Ids], *, share: bool = True, answers: Sequence[int] = ()) -> TokenTree:
+def build_tree(
+    sequences: Sequence[Ids], *, share: bool = True, answers: Sequence[int] = (), nested: bool = False
+) -> TokenTree:
     """One tree from K >= 1 non-empty sequences.
 
     The prefix is the longest common token prefix, at most the shortest sequence less one, so that every branch keeps
-    the token that is pooled. With `share=False` (encoders) the prefix is empty.
+    the token that is pooled. With `share=False` (encoders) the prefix is empty. `nested` sequences each begin the next one.
     """
+    if nested and share:
+        return TokenTree(sequences[-1][:0], (sequences[-1],), tuple(answers), tuple(map(len, sequences)))
     length = common_prefix(sequences) if share and len(sequences) > 1 else 0
     return TokenTree(sequences[0][:length], tuple(ids[length:] for ids in sequences), tuple(answers))
 

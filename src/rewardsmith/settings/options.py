@@ -38,7 +38,7 @@ class NumberOption:
 
 @dataclass(frozen=True)
 class ListOption:
-    """Words, which whoever takes them checks."""
+    """One word or several, which whoever takes them checks."""
 
     interval: str = ""
 
@@ -61,7 +61,8 @@ class NamedSettings:
         """The options that were given; None where there are none."""
         given = {name: value for name, value in asdict(self).items() if name != "name" and value not in (None, ())}
         return {
-            name: list(value) if isinstance(value, tuple) else float(value) for name, value in given.items()
+            name: list(value) if isinstance(value, tuple) else value if isinstance(value, str) else float(value)
+            for name, value in given.items()
         } or None
 
 

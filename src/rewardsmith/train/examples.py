@@ -54,12 +54,12 @@ class Example:
     @property
     def sequences(self) -> Sequences:
         """What the scorer takes."""
-        return Sequences(self.prompt_id, tuple(self.tree.sequences), self.tree.answers)
+        return Sequences(self.prompt_id, tuple(self.tree.sequences), self.tree.answers, nested=bool(self.tree.ends))
 
     @property
     def responses(self) -> int:
         """How many responses the tree has."""
-        return len(self.tree.branches)
+        return self.tree.count
 
 
 @dataclass
@@ -171,7 +171,7 @@ def add_example(
     """Add one record's example to `result`."""
     apart = told_apart(record.comparisons, outcome.sequences)
     comparisons = told_apart(counting(record, plan), outcome.sequences)
-    tree = build_tree(outcome.sequences, share=share, answers=outcome.answers)
+    tree = build_tree(outcome.sequences, share=share, answers=outcome.answers, nested=record.by_steps)
     result.left_out.used(record, outcome)
     result.tokens_cut += max(outcome.cuts.prompt_tokens)
     result.forged += outcome.forged

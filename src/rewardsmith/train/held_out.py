@@ -1,6 +1,6 @@
 """What a model does on validation, and what its loss is worth there and for equal rewards."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -81,6 +81,12 @@ def validate(
     }
     prompts = tuple(example.prompt_id for example in examples for _ in example.preferred)
     return ValidationPass(step, epoch, figures, margin, preference, weight, prompts)
+
+
+def told_loss(figures: Mapping[str, float]) -> float:
+    """The loss to show of a validation pass: `eval_loss`, or without comparisons the loss that is trained."""
+    loss = figures["eval_loss"]
+    return figures.get("eval_objective", loss) if np.isnan(loss) else loss
 
 
 def outputs_of(

@@ -29,7 +29,7 @@ from rewardsmith.train.engines.engine import Parallel
 from rewardsmith.train.engines.select import start_engine
 from rewardsmith.train.examples import Example, steps_of_epoch
 from rewardsmith.train.fitting.probe import ProbeFigures, fit_head
-from rewardsmith.train.held_out import ValidationPass, Watch, loss_at_equal_rewards, validate
+from rewardsmith.train.held_out import ValidationPass, Watch, loss_at_equal_rewards, told_loss, validate
 from rewardsmith.train.losses import LN_2, choose
 from rewardsmith.train.masks import Dropout, seed_of
 from rewardsmith.train.optimizer import make_optimizer
@@ -302,7 +302,7 @@ class Fit:
         self._log({"step": state.step, "epoch": epoch, **figures})
         right = figures["eval_accuracy"]
         progress.note(
-            f"step {state.step}/{self.total}: validation loss {figures['eval_loss']:.4f}, "
+            f"step {state.step}/{self.total}: validation loss {told_loss(figures):.4f}, "
             f"accuracy {'–' if math.isnan(right) else f'{right:.4f}'}"
         )
         reached = figures.get("eval_objective", figures["eval_loss"])

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rewardsmith.data.benchmarks import labelled, ppe, rankings, rewardbench, rewardbench_2, rm_bench, rmb
+from rewardsmith.data.benchmarks import labelled, ppe, processbench, rankings, rewardbench, rewardbench_2, rm_bench, rmb
 from rewardsmith.data.benchmarks.item import BenchmarkItem, names_of
 from rewardsmith.data.input.rows import InputRow, Raw, RowError, none_usable, quarantined
 from rewardsmith.data.loading.load import iterate, open_source, reading
@@ -28,6 +28,7 @@ READERS: Mapping[str, Reader] = {
     "if-rewardbench": rankings.if_rewardbench,
     "cheemsbench": rankings.cheemsbench,
     "long-rewardbench": rankings.long_rewardbench,
+    "processbench": processbench.processbench,
 }
 """The benchmarks with a layout of their own; data of all others is read as `train` reads it."""
 

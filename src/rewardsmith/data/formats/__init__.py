@@ -7,7 +7,7 @@ tests/schemas.py, and a section in docs/data-formats.md.
 from dataclasses import replace
 from typing import NamedTuple
 
-from rewardsmith.data.formats import battles, benchmarks, labelled, native, pairs, rated, several, unjudged
+from rewardsmith.data.formats import battles, benchmarks, labelled, native, pairs, rated, several, steps, unjudged
 from rewardsmith.data.formats.building import BESIDE_PAIRS, Format, has, prompt_columns
 from rewardsmith.data.formats.dialogues import refuse_unsupported
 from rewardsmith.data.formats.written import is_nothing
@@ -34,6 +34,31 @@ FORMATS: dict[str, Format] = {
         has("prompt", "responses", "comparisons"),
         native.read_row,
         native.COLUMNS,
+    ),
+    "math-shepherd": Format(
+        "a question and the steps of a solution in one text, each marked + or - in a second one",
+        steps.is_math_shepherd,
+        steps.math_shepherd,
+        frozenset({"input", "label"}),
+    ),
+    "prm800k": Format(
+        "a problem and the steps of a solution, rated -1, 0 or 1 by a labeller",
+        steps.is_prm800k,
+        steps.prm800k,
+        columns("question label"),
+    ),
+    "processbench": Format(
+        "a problem, the steps of a solution, and the number of the first wrong one",
+        has("problem", "steps", "label"),
+        steps.processbench,
+        frozenset({"problem", "steps", "label"}),
+    ),
+    "steps": Format(
+        "a prompt and the steps of a solution, with a label each or to be scored",
+        steps.is_stepwise,
+        steps.stepwise,
+        columns("prompt labels system"),
+        also=steps.list_column,
     ),
     "arena": Format(
         "arena battles: two conversations and a winner",

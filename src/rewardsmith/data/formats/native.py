@@ -17,7 +17,7 @@ from rewardsmith.data.input.fields import (
 from rewardsmith.data.input.rows import RowError, kind
 from rewardsmith.records import Comparison, Message, Record, Response
 
-COLUMNS = frozenset({"prompt", "responses", "comparisons", "ratings", "fields", "source", "line"})
+COLUMNS = frozenset({"prompt", "responses", "comparisons", "ratings", "fields", "source", "line", "by_steps"})
 
 
 def to_row(record: Record) -> dict[str, Any]:
@@ -31,6 +31,8 @@ def to_row(record: Record) -> dict[str, Any]:
         row["ratings"] = {attribute: list(values) for attribute, values in record.ratings.items()}
     if record.fields:
         row["fields"] = dict(record.fields)
+    if record.by_steps:
+        row["by_steps"] = True
     return row | {"source": record.source, "line": record.line}
 
 
@@ -80,6 +82,7 @@ def from_row(row: Columns) -> Record:
         fields=dict(mapping(row.get("fields") or {}, "fields")),
         source=text(row, "source") if "source" in row else "",
         line=index(row["line"], "line") if "line" in row else 0,
+        by_steps="by_steps" in row and flag(row["by_steps"], "by_steps"),
     )
 
 
@@ -125,6 +128,13 @@ def parse_votes(value: Any, name: str) -> tuple[int, int, int]:
             "wrong_length", f"{name}.votes has {len(counts)} entries; expected 3: votes for i, for j, and undecided"
         )
     return counts[0], counts[1], counts[2]
+
+
+def flag(value: Any, name: str) -> bool:
+    """true or false."""
+    if not isinstance(value, bool):
+        raise RowError("wrong_type", f"{name} is {kind(value)}; expected true or false")
+    return value
 
 
 def index(value: Any, name: str) -> int:

@@ -20,7 +20,7 @@ from rewardsmith.records import Joined, Record, Removed
 from rewardsmith.settings.in_memory import InMemory
 
 SHARE = re.compile(r"\d+(?:\.\d*)?|\.\d+")
-WHOLE_BUILTIN = re.compile(r"synthetic:\d+(?:x\d+)?")
+WHOLE_BUILTIN = re.compile(r"synthetic(?:-steps:\d+|:\d+(?:x\d+)?)")
 CHECK = "not_taken"
 
 Other = TypeVar("Other")

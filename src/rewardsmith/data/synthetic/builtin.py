@@ -1,10 +1,14 @@
-"""The built-in data as a source: `synthetic:N` is N prompts with two responses each, `synthetic:NxK` with K."""
+"""The built-in data as a source: `synthetic:N` is N prompts with two responses each, `synthetic:NxK` with K;
+`synthetic-steps:N` is N solutions by steps.
+"""
 
 import re
 from collections.abc import Iterator
 
 from rewardsmith.data.formats.native import to_row
 from rewardsmith.data.input.rows import Raw
+from rewardsmith.data.synthetic.arithmetic import MAX_PROBLEMS, arithmetic
+from rewardsmith.data.synthetic.arithmetic import SOURCE as STEPS
 from rewardsmith.data.synthetic.generate import MAX_PROMPTS, generate
 from rewardsmith.errors import UsageError
 
@@ -14,11 +18,14 @@ DEFAULT_PROMPTS, DEFAULT_RESPONSES = 2000, 2
 
 def is_builtin(source: str) -> bool:
     """Whether a source names the built-in data and no file."""
-    return source.partition(":")[0] == "synthetic"
+    return source.partition(":")[0] in ("synthetic", STEPS)
 
 
 def read_builtin(source: str) -> Iterator[Raw]:
     """The rows behind such a name, seed 0; UsageError for a name that is not understood, or more prompts than there are."""
+    if source.partition(":")[0] == STEPS:
+        yield from read_solutions(source)
+        return
     found = NAME.fullmatch(source)
     if found is None:
         raise UsageError(
@@ -31,3 +38,13 @@ def read_builtin(source: str) -> Iterator[Raw]:
     made = generate(prompts, responses_per_prompt=int(found[2] or DEFAULT_RESPONSES), seed=0)
     for line, record in enumerate(made.records, start=1):
         yield Raw(source, line, to_row(record.at(source, line)))
+
+
+def read_solutions(source: str) -> Iterator[Raw]:
+    """The rows behind `synthetic-steps:N`; UsageError for another name or number."""
+    _, _, count = source.partition(":")
+    problems = int(count or DEFAULT_PROMPTS) if count.isdecimal() or not count else 0
+    if not 1 <= problems <= MAX_PROBLEMS:
+        raise UsageError(f"{source}: expected {STEPS}:N with 1 to {MAX_PROBLEMS} solutions, for instance {STEPS}:2000")
+    for record in arithmetic(problems):
+        yield Raw(source, record.line, to_row(record.at(source, record.line)))

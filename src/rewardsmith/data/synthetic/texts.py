@@ -142,3 +142,14 @@ FRAMES = {
         ),
     ),
 }
+
+SUMS = {
+    "en": (
+        "Start with {start}. {moves}. What do you get?",
+        "{sign} {number}",
+        ", then ",
+        "{before} {sign} {number} = {after}",
+    ),
+    "zh": ("从 {start} 开始，{moves}，结果是多少？", "{sign} {number}", "，再 ", "{before} {sign} {number} = {after}"),
+}
+"""Of problems solved by steps: the question, one move, what joins two moves, and a step."""

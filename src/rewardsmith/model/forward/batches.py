@@ -111,6 +111,13 @@ def pack_trees(trees: Sequence[TokenTree], device: torch.device) -> PackedTrees:
         for number, branch in enumerate(tree.branches):
             ids.append(branch)
             positions.append(np.arange(length, length + len(branch)))
+            if tree.ends:
+                pooled += [start + end - 1 for end in tree.ends]
+                answers += [
+                    range(start + end - n, start + end) for end, n in zip(tree.ends, tree.answers, strict=False)
+                ]
+                start += len(branch)
+                continue
             if tree.answers:
                 inside = min(tree.answers[number], len(branch))
                 before = tree.answers[number] - inside  # where siblings begin alike, the answer begins in the prefix

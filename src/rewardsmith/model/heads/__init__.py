@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rewardsmith.errors import ContractError, UsageError
-from rewardsmith.model.heads import gaussian, helpful_cost, inform, multi_objective, odin, quantile
+from rewardsmith.model.heads import gaussian, helpful_cost, inform, multi_objective, odin, process, quantile
 from rewardsmith.model.heads.attributes import AttributePlan
 from rewardsmith.model.heads.extra import ExtraOutputs, OutputKind, attach
 from rewardsmith.model.heads.head import ColumnHead, HeadInfo, HeadKind
@@ -32,6 +32,7 @@ HEADS: Mapping[str, HeadKind] = {
     "quantile": quantile.HEAD,
     "odin": odin.HEAD,
     "inform": inform.HEAD,
+    "process": process.HEAD,
 }
 
 

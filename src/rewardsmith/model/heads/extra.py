@@ -13,7 +13,16 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 OutputKind = Literal[
-    "rewards", "members", "features", "odin", "multi-objective", "helpful-cost", "gaussian", "quantile", "inform"
+    "rewards",
+    "members",
+    "features",
+    "odin",
+    "multi-objective",
+    "helpful-cost",
+    "gaussian",
+    "quantile",
+    "inform",
+    "process",
 ]
 NAME = "extra_outputs"
 START = 0.1

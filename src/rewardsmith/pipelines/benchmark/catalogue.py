@@ -15,6 +15,7 @@ from rewardsmith.evaluate.benchmarks.items import BenchmarkItems
 from rewardsmith.evaluate.benchmarks.judgebench import judgebench
 from rewardsmith.evaluate.benchmarks.long_rewardbench import long_rewardbench
 from rewardsmith.evaluate.benchmarks.ppe import ppe
+from rewardsmith.evaluate.benchmarks.processbench import processbench
 from rewardsmith.evaluate.benchmarks.rewardbench import m_rewardbench, rewardbench
 from rewardsmith.evaluate.benchmarks.rewardbench_2 import rewardbench_2
 from rewardsmith.evaluate.benchmarks.rm_bench import rm_bench
@@ -37,6 +38,7 @@ BENCHMARKS: Mapping[str, ScoringRule] = {
     "if-rewardbench": if_rewardbench,
     "cheemsbench": cheemsbench,
     "long-rewardbench": long_rewardbench,
+    "processbench": processbench,
     "hh": pairs.by_category,
     "pku-saferlhf": pairs.by_category,
     "shp": pairs.by_category,

@@ -14,6 +14,7 @@ from rewardsmith.pipelines.benchmark.catalogue import sources_of, to_download
 from rewardsmith.pipelines.benchmark.result import benchmark_json
 from rewardsmith.pipelines.benchmark.reward_store import RewardStore, reward_store, scored_window
 from rewardsmith.pipelines.evaluate import Evaluation, Scored, evaluate_records
+from rewardsmith.pipelines.steps import evaluate_steps, is_process
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.quality.text.characters import length_in_words
 from rewardsmith.records import Record
@@ -62,9 +63,14 @@ def evaluate_benchmark(
         scored = score_items(model, found.items, store, progress)
     if scored.kept:
         progress.note(f"the rewards of {scored.kept:,} of {len(scored.items):,} items were known from an earlier run")
+    if not scored.items:
+        raise DataError(f"--benchmark {name}: nothing could be scored: {scored.left_out.in_one_line()}")
     arrays = as_arrays(scored.items, scored.rewards)
     described = benchmark_json(name, arrays, lengths_of(scored.items), [read, scored.left_out])
     main = main_part(scored)
+    if is_process(model):
+        evaluation = evaluate_steps(model, main, split="benchmark", source=", ".join(sources), read=read)
+        return replace(evaluation, summary={**evaluation.summary, "benchmark": described}), len(found.quarantined)
     evaluation = evaluate_records(
         model,
         main,

@@ -14,6 +14,18 @@ if TYPE_CHECKING:
     from rewardsmith.diagnose.finding import Verdict
 
 
+def refuse_step_figures(run: Path) -> None:
+    """DataError for an evaluation of a model that judges steps, about which the verdict says nothing."""
+    from rewardsmith.files.reading import read_object
+
+    path = run if run.is_file() else run / "evaluation.json"
+    if path.is_file() and path.suffix == ".json" and "process" in read_object(path):
+        raise DataError(
+            f"{path} is about the steps of solutions (--head process), and diagnose judges comparisons; its figures are "
+            "those of: rewardsmith evaluate MODEL DATA"
+        )
+
+
 def diagnose(
     run: Path,
     *,
@@ -38,6 +50,7 @@ def diagnose(
     single = run.is_file()
     folder = output or (run.parent if single else run)
     refuse_bare_model(run)
+    refuse_step_figures(run)
     if not overwrite:
         refuse_existing(report_paths(folder))
     measure(run, seconds, progress)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rewardsmith.data.splits.sources import input_files
 from rewardsmith.errors import DataError
 from rewardsmith.files import check_output_file, claimed, refuse_inside
+from rewardsmith.pipelines.score.by_steps import STEP_VALUES, refuse_with_steps, step_fields
 from rewardsmith.pipelines.score.calibrated import FIELDS, CalibratedFields, calibration_of
 from rewardsmith.pipelines.score.config import Config
 from rewardsmith.pipelines.score.counts import RowCounts
@@ -126,6 +127,7 @@ def open_model(config: Config) -> "RewardModel":
         allow_mismatch=config.allow_mismatch,
         trust_remote_code=config.trust_remote_code,
     )
+    refuse_with_steps(config, model)
     if config.per_token:
         refuse_without_values(model.network, "--per-token")
     return config.combine.applied(model)
@@ -212,6 +214,8 @@ def score_window(
     config: Config, model: "RewardModel", window: "Sequence[Read]", counts: RowCounts
 ) -> Iterator[dict[str, Any]]:
     """Score a stretch of rows; what cannot be scored gets an `error` in its place."""
+    from rewardsmith.model.heads.process import ProcessHead
+
     rows: list[dict[str, Any]] = []
     waiting: list[tuple[dict[str, Any], Any, list[int], Sequences]] = []
     added = CalibratedFields(model, config.model) if config.calibrated else None
@@ -223,6 +227,10 @@ def score_window(
             waiting.append((row, read.item, *encoded))
     found = found_of(config, model, [w[3] for w in waiting])
     for (row, record, order, _), (values, tokens) in zip(waiting, found, strict=True):
+        if isinstance(model.head, ProcessHead):
+            row.update(step_fields(model.head, values.rewards))
+            counts.responses += 1
+            continue
         row.update(fields_of(values, tokens, order))
         if added is not None:
             row |= added.of(record, values.rewards, order)
@@ -279,6 +287,7 @@ def encoded_row(
     nothing can be."""
     from rewardsmith.data.loading.load import source_order
     from rewardsmith.errors import ContractError
+    from rewardsmith.model.heads.process import refuse_unlike
     from rewardsmith.model.reward_model import sequences_of
     from rewardsmith.records import Quarantined, Record
 
@@ -290,6 +299,7 @@ def encoded_row(
         return None
     counts.left_out.read(1, ())
     try:
+        refuse_unlike(model.head, item)
         encoded = (model.answering if config.per_token else model.encoder).encode(item)
     except ContractError as error:
         counts.left_out.unused(item, "not_scorable", str(error))
@@ -297,7 +307,14 @@ def encoded_row(
         return None
     order = source_order(item, hashed_order=read.hashed_order)
     cut, mismatch = encoded.cuts.any, bool(model.mismatch)
-    used = {"rewards": True, "best": config.best_of, COLUMN: config.per_token, "cut": cut, "mismatch": mismatch}
+    used = {
+        "rewards": True,
+        STEP_VALUES: item.by_steps,
+        "best": config.best_of,
+        COLUMN: config.per_token,
+        "cut": cut,
+        "mismatch": mismatch,
+    }
     used |= dict.fromkeys(FIELDS, config.calibrated)
     fields = [name for name, writes in used.items() if writes]
     refuse_taken(row, item.place, [*fields, *fields_of_columns(model.columns)])

@@ -12,7 +12,7 @@ from rewardsmith.launch.installation import install_command
 from rewardsmith.model.loading.locating import check_name
 from rewardsmith.pipelines.publish.hub_names import check_hub_name
 from rewardsmith.pipelines.train.augment import AUGMENT_WEIGHT, AugmentKind
-from rewardsmith.pipelines.train.head import BY_ATTRIBUTE, HeadSettings, loss_for
+from rewardsmith.pipelines.train.head import BY_ATTRIBUTE, PROCESS, HeadSettings, loss_for
 from rewardsmith.pipelines.train.loss import LossSettings
 from rewardsmith.pipelines.train.members import MembersSettings, refuse_members
 from rewardsmith.pipelines.train.noise import NoiseSettings, refuse_with_noise
@@ -294,6 +294,9 @@ def refuse_by_attribute(config: Config) -> None:
             f"{', '.join(flags)} needs one label per comparison, but --head {config.head.name} learns several; remove one "
             "of them"
         )
+    flags += ["--members"] * (config.members.count > 1)
+    if flags and config.head.name == PROCESS:
+        raise UsageError(f"{', '.join(flags)}: not used with --head {PROCESS}, which learns from steps; remove it")
 
 
 def refuse_rate_and_seed(config: Config) -> None:

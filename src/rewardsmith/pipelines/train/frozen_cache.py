@@ -134,6 +134,8 @@ def fill_states(
     from rewardsmith.model.frozen import eligibility
     from rewardsmith.model.frozen.state_cache import fill
 
+    if any(record.nested for record in records):
+        raise eligibility.NotKept("the steps of a solution are computed in one pass, for which there is no cache")
     network.lower = eligibility.below(network, layers)
     sample = records[: eligibility.CHECKED]
     form = eligibility.checked_form(network, sample)
@@ -145,7 +147,7 @@ def fill_states(
     except OutputError as error:  # another run took the room
         raise eligibility.NotKept(str(error)) from error
     eligibility.check_reading(store, network, sample)
-    computed = sum(len(tree.branches) for tree in missing)
+    computed = sum(tree.count for tree in missing)
     progress.note(
         f"outputs of the {layers} frozen layers for {len(store.places)} texts, {computed} of them computed in this "
         f"run; {store.bytes / 1e9:.2f} GB cached in {store.folder}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rewardsmith.data.splits.sources import Splits, attributes_of, follow_attribute
 from rewardsmith.data.splits.splitter import SPLITS
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SCALAR, VALUE = "scalar", "value"
 COST = "helpful-cost"
+PROCESS = "process"
 LOSSES_OF = {
     "multi-objective": ("attributes",),
     COST: ("helpful-cost",),
@@ -32,6 +33,7 @@ LOSSES_OF = {
     "quantile": ("quantile", "pinball"),
     "odin": ("odin",),
     "inform": ("inform",),
+    PROCESS: ("step-cross-entropy",),
 }
 """The losses that train each head beside the scalar one, as in `model.heads.HEADS`, without its imports."""
 BY_ATTRIBUTE = ("multi-objective", COST)
@@ -50,7 +52,8 @@ class HeadSettings(NamedSettings):
     """The reward head and its options; an option that the head does not use is refused."""
 
     name: str = SCALAR
-    """Reward head: scalar, value, multi-objective, helpful-cost, gaussian, quantile, odin or inform (see docs/heads.md)."""
+    """Reward head: scalar, value, multi-objective, helpful-cost, gaussian, quantile, odin, inform or process (see
+    docs/heads.md)."""
     attributes: tuple[str, ...] = ()
     """multi-objective: attributes to learn (default: all of the training data but --attribute)."""
     weights: tuple[str, ...] = ()
@@ -60,6 +63,8 @@ class HeadSettings(NamedSettings):
     """quantile: number of quantiles (default: 9)."""
     latent: int | None = None
     """inform: dimensions of the bottleneck (default: 32)."""
+    aggregate: Literal["min", "product", "last"] | None = None
+    """process: how one reward is made of the probabilities of a solution's steps: min, product or last (default: min)."""
 
     @property
     def plain(self) -> bool:
@@ -82,6 +87,22 @@ def loss_for(head: HeadSettings, loss: LossSettings) -> LossSettings:
             f"--loss {loss.name}: --head {head.name} is trained with --loss {' or '.join(wanted)}; remove --loss"
         )
     return loss
+
+
+def refuse_other_rows(head: str, splits: Splits) -> None:
+    """TrainingError where a head of steps meets rows that are not divided into steps, or another head rows that are."""
+    for name in SPLITS:
+        rows = getattr(splits, name)
+        divided = sum(record.by_steps for record in rows)
+        if head == PROCESS and divided < len(rows):
+            raise TrainingError(
+                f"--head {PROCESS} learns from solutions divided into steps, but {len(rows) - divided} of {len(rows)} "
+                f"records ({name}) are not; expected prompt, completions and labels, Math-Shepherd, PRM800K or ProcessBench"
+            )
+        if head != PROCESS and divided:
+            raise TrainingError(
+                f"{divided} of {len(rows)} records ({name}) are solutions divided into steps; add --head {PROCESS}"
+            )
 
 
 def main_attribute(head: str, attribute: str, records: Sequence[Record]) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rewardsmith.train.losses.loss import Loss, Needs
 
 DEFAULT = "bradley-terry"
-ON_RATINGS = ("regression", "pinball")
+ON_RATINGS = ("regression", "pinball", "step-cross-entropy")
 """Losses that learn from ratings, and so from records without comparisons."""
 
 
@@ -27,7 +27,7 @@ class LossSettings(NamedSettings):
     name: str = DEFAULT
     """Loss function: bradley-terry, margin, scaled-margin, label-smoothing, soft-labels, rao-kupper, davidson, hinge,
     focal, focal-ranking, symmetric, ramp, unbiased, gce, plackett-luce, regression, uncertainty, contrastive, odin,
-    attributes, helpful-cost, gaussian, quantile, pinball or inform (see docs/losses.md)."""
+    attributes, helpful-cost, gaussian, quantile, pinball, inform or step-cross-entropy (see docs/losses.md)."""
     center: float | None = None
     """Coefficient of the squared sum of the two rewards of a comparison, which keeps rewards near 0 (default: 0)."""
     margin_scale: float | None = None

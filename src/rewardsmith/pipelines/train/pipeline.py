@@ -18,7 +18,7 @@ from rewardsmith.pipelines.train.augment import AugmentKind, augmented
 from rewardsmith.pipelines.train.config import Config, check_engine
 from rewardsmith.pipelines.train.fitting import fit, refuse_peer
 from rewardsmith.pipelines.train.frozen_cache import cached_outputs, done_in_words, heads_in_words
-from rewardsmith.pipelines.train.head import attribute_plan, keep_outputs
+from rewardsmith.pipelines.train.head import PROCESS, attribute_plan, keep_outputs
 from rewardsmith.pipelines.train.loss import ON_RATINGS, check_labels
 from rewardsmith.pipelines.train.run_folder import (
     begin_run,
@@ -363,6 +363,7 @@ def evaluate_and_report(
     from rewardsmith.pipelines.diagnose.pipeline import diagnose
     from rewardsmith.pipelines.evaluate import evaluate_records, score_all
     from rewardsmith.pipelines.judged_columns import with_columns
+    from rewardsmith.pipelines.steps import evaluate_steps, save_in_run
     from rewardsmith.scoring.left_out import LeftOut
 
     name = "test" if splits.test else "validation"
@@ -376,16 +377,12 @@ def evaluate_and_report(
     read = LeftOut()
     if name == "test":
         read.read(*splits.read.get(name, (0, ())))
-    evaluation = evaluate_records(
-        model,
-        records,
-        read=read,
-        validation=held if name == "test" else None,
-        train=learned,
-        split=name,
-        progress=progress,
-        team=team,
-    )
+    if config.head.name == PROCESS:
+        found = evaluate_steps(model, records, split=name, read=read, progress=progress, team=team)
+        return Result(summary, save_in_run(found, config.output, summary))
+    held_out = held if name == "test" else None
+    about: dict[str, Any] = {"read": read, "validation": held_out, "train": learned, "split": name}
+    evaluation = evaluate_records(model, records, **about, progress=progress, team=team)
     with_columns(evaluation, model, splits.judged.get(name, ())).save(config.output)
     summary["eval"] = evaluation.headline()
     write_json(config.output / "train.json", summary)

@@ -16,7 +16,15 @@ from rewardsmith.data.splits.sources import (
 from rewardsmith.data.splits.splitter import SPLITS
 from rewardsmith.errors import ModelError, TrainingError, UsageError
 from rewardsmith.pipelines.train.config import Config
-from rewardsmith.pipelines.train.head import BY_ATTRIBUTE, OWN_REWARD, VALUE, follow_main, take_over_head
+from rewardsmith.pipelines.train.head import (
+    BY_ATTRIBUTE,
+    OWN_REWARD,
+    PROCESS,
+    VALUE,
+    follow_main,
+    refuse_other_rows,
+    take_over_head,
+)
 from rewardsmith.pipelines.train.loss import ON_RATINGS
 from rewardsmith.pipelines.train.run_folder import stored_settings
 from rewardsmith.progress import Progress
@@ -50,6 +58,7 @@ def load_data(config: Config, progress: Progress) -> Splits:
     )
     if splits.not_taken:
         progress.note(f"{splits.not_taken} rows were not sampled (shares and --max-per-source)")
+    refuse_other_rows(config.head.name, splits)
     if config.head.name in BY_ATTRIBUTE:
         if config.merge_prompts:
             splits.train = merge_prompts(splits.train)
@@ -230,8 +239,8 @@ def check_token_use(config: Config, model: "RewardModel", backbone: "Backbone", 
     from rewardsmith.model.language_head.weights import attach_language_head
     from rewardsmith.model.token_values import refuse_without_values
 
-    if config.head.name == VALUE:
-        refuse_without_values(model.network, "--head=value")
+    if config.head.name in (VALUE, PROCESS):
+        refuse_without_values(model.network, f"--head={config.head.name}")
     if not on_text:
         return
     if not model.network.padded:

@@ -28,6 +28,7 @@ from rewardsmith.train.losses import (
     plackett_luce,
     regression,
     robust,
+    steps,
     symmetric,
     text,
     ties,
@@ -67,6 +68,7 @@ LOSSES: Mapping[str, Loss] = {
     "quantile": distributions.QUANTILE,
     "pinball": distributions.PINBALL,
     "inform": distributions.INFORM,
+    "step-cross-entropy": steps.LOSS,
 }
 OF_THE_STEP = ("members", "view_dropout")
 """Options that decide what a loss is given, not how it is computed."""
