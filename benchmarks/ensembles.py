@@ -24,8 +24,7 @@ from losses import written
 from rewardsmith.data.formats.native import to_row
 from rewardsmith.data.synthetic.generate import generate
 from rewardsmith.evaluate.members.measures import MemberMargins, disagreement_of
-from rewardsmith.model.reward_model import sequences_of
-from rewardsmith.model.scorer import features
+from rewardsmith.model.scorer import features, sequences_of
 
 NOISE = 0.25
 SIZES = (1, 2, 4, 8, 16, 32, 64)

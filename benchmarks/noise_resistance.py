@@ -29,8 +29,8 @@ import rewardsmith as rs
 from losses import flipped, interval, written
 from rewardsmith.data.formats.native import to_row
 from rewardsmith.data.synthetic.generate import generate
-from rewardsmith.model.reward_model import RewardModel, sequences_of
-from rewardsmith.model.scorer import score
+from rewardsmith.model.reward_model import RewardModel
+from rewardsmith.model.scorer import score, sequences_of
 from rewardsmith.pipelines.train.frozen_cache import filled
 from rewardsmith.progress import SILENT
 from rewardsmith.records import Record

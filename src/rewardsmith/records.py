@@ -174,17 +174,23 @@ def check_steps(responses: Sequence[Response], labels: Sequence[float | None]) -
     """DataError unless each response is one assistant turn that continues the one before, and labels lie in [0, 1]."""
     before = ""
     for number, response in enumerate(responses, start=1):
-        turn = response.messages[0] if len(response.messages) == 1 else None
-        if turn is None or turn.role != "assistant" or turn.reasoning is not None:
-            raise DataError(f"step {number} is not one assistant message; expected the text up to the end of that step")
-        if not (turn.content.startswith(before) and turn.content[len(before) :].strip()):
+        text = text_of_step(response, number)
+        if not (text.startswith(before) and text[len(before) :].strip()):
             raise DataError(
                 f"step {number} does not continue step {number - 1}; expected its text with more words after it"
             )
-        before = turn.content
+        before = text
     for number, label in enumerate(labels, start=1):
         if label is not None and not 0 <= label <= 1:
             raise DataError(f"the label of step {number} is {label}; expected 0 (wrong) to 1 (correct)")
+
+
+def text_of_step(response: Response, number: int) -> str:
+    """The solution up to the end of a step; DataError unless it is one assistant message without reasoning apart."""
+    turn = response.messages[0] if len(response.messages) == 1 else None
+    if turn is None or turn.role != "assistant" or turn.reasoning is not None:
+        raise DataError(f"step {number} is not one assistant message; expected the text up to the end of that step")
+    return turn.content
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from transformers import BertConfig, GPT2Config, LlamaConfig
 from builders import from_config, pair, ranking, tiny
 from rewardsmith.errors import DataError, ModelError
 from rewardsmith.model.forward.readout import Readout
-from rewardsmith.model.reward_model import RewardModel, sequences_of
-from rewardsmith.model.scorer import Sequences, score
+from rewardsmith.model.reward_model import RewardModel
+from rewardsmith.model.scorer import Sequences, score, sequences_of
 from rewardsmith.model.token_values import token_values, why_no_values
 
 SIZES = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}

@@ -176,7 +176,7 @@ def test_new_heads_begin_near_equal_rewards_on_real_backbones(name):
     model = opened(name)
     texts = ["It is five.", "不知道。", "The sum of two and three is five, since two and three make five. " * 4]
     records = [pair(f"What is two and three? Try {k}.", texts[k % 3], texts[(k + 1) % 3]) for k in range(5)]
-    for head in HEADS:
+    for head in set(HEADS) - {"process"}:  # judges steps, not responses
         attach_outputs(model.network, head, describe_head(head, {}, AttributePlan(("tone",))), seed=0)
         model.keep_head(detach(model.network))
         found = list(model.outputs(records))

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 from rewardsmith.data.formats.dialogues import reasoning_of
+from rewardsmith.data.formats.steps import by_steps
 from rewardsmith.errors import DataError
 from rewardsmith.records import Conversation, Message, Record, Response, Turns
 from rewardsmith.settings.values import shown
@@ -49,3 +50,19 @@ def one_response(turns: Turns) -> Record:
         found = messages[-1].role if messages else "nothing"
         raise DataError(f"a conversation to score must end with an assistant turn, got {found}")
     return Record(messages[:-1], (Response(messages[-1:]),))
+
+
+def as_candidates(prompt: Turns, responses: object) -> Record:
+    """A prompt and the texts of K >= 1 responses as a record; DataError for anything else."""
+    texts = list(several(responses, "rank"))
+    if not texts or not all(isinstance(text, str) for text in texts):
+        raise DataError(f"rank got {shown(texts)} as responses; expected a list with at least one text")
+    return Record(as_messages(prompt, role="user"), tuple(Response((Message("assistant", text),)) for text in texts))
+
+
+def as_solution(prompt: Turns, steps: object) -> Record:
+    """A prompt and the texts of a solution's steps as a record; DataError for anything else, or an empty step."""
+    texts = list(several(steps, "step_values"))
+    if not all(isinstance(text, str) for text in texts):
+        raise DataError(f"step_values got {shown(texts)} as steps; expected a list of texts")
+    return by_steps(as_messages(prompt, role="user"), texts, [None] * len(texts))

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float64
 
-from rewardsmith.errors import ContractError, DataError, ModelError
+from rewardsmith.errors import ContractError, ModelError
+from rewardsmith.evaluate.metrics import sigmoid
 from rewardsmith.files import write_folder
 from rewardsmith.files.kinds import MODEL
 from rewardsmith.files.manifest import listed
@@ -20,7 +21,7 @@ from rewardsmith.model.checkpoint.hf_folder import save_hf_folder
 from rewardsmith.model.checkpoint.intact import model_faults, seal_model
 from rewardsmith.model.checkpoint.probes import find_mismatch, scored_probes, usable_probes
 from rewardsmith.model.checkpoint.sidecar import Sidecar
-from rewardsmith.model.conversations import as_messages, one_response, several
+from rewardsmith.model.conversations import as_candidates, as_messages, as_solution, one_response, several
 from rewardsmith.model.ensemble import HeadEnsemble
 from rewardsmith.model.ensembles.combination import Combiner
 from rewardsmith.model.ensembles.members import ensemble_folder
@@ -31,21 +32,20 @@ from rewardsmith.model.equivalence.tree_support import self_check, why_alone, wh
 from rewardsmith.model.forward.network import RewardNetwork
 from rewardsmith.model.heads import open_head
 from rewardsmith.model.heads.head import ColumnHead, ColumnSource
-from rewardsmith.model.heads.process import refuse_unlike
+from rewardsmith.model.heads.process import ProcessHead, unlike
 from rewardsmith.model.inferred import describe_inferred, own_contract, settled_contract
 from rewardsmith.model.lean.swap import make_lean
 from rewardsmith.model.loading.backbones import NO_CHOICE, Backbone, open_backbone
 from rewardsmith.model.loading.value_heads import Choice
 from rewardsmith.model.runtime.devices import autocast_dtype, choose_device
-from rewardsmith.model.scorer import Outputs, RecordRewards, Sequences, outputs, score
+from rewardsmith.model.scorer import Outputs, RecordRewards, outputs, score, sequences_of
 from rewardsmith.model.token_values import values_of_ids
 from rewardsmith.progress import SILENT, Progress
-from rewardsmith.records import Conversation, Message, Record, Response, Turns
+from rewardsmith.records import Conversation, Record, Turns
 from rewardsmith.scoring.contract import ScoringContract
 from rewardsmith.scoring.tokens import Encoded, Encoder
 from rewardsmith.settings.in_memory import InMemory
 from rewardsmith.settings.keywords import check_types
-from rewardsmith.settings.values import shown
 
 LOADED_WITH = {"path": str, "device": str, "dtype": str, "template": str | None, "max_length": int | None}
 """The types of what `RewardModel.load` takes, a path as text."""
@@ -290,8 +290,13 @@ class RewardModel:
 
     def encode(self, record: Record) -> Encoded:
         """The token ids that are scored for every response of `record`, and what was cut."""
-        refuse_unlike(self.head, record)
-        return self.encoder.encode(record)
+        return self.encoder_of(record).encode(record)
+
+    def encoder_of(self, record: Record, *, answers: bool = False) -> Encoder:
+        """What encodes `record`; ContractError for steps where the model judges responses, and for the reverse."""
+        if record.by_steps != isinstance(self.head, ProcessHead):
+            raise unlike(record)
+        return self.answering if answers else self.encoder
 
     def score_records(
         self,
@@ -313,12 +318,11 @@ class RewardModel:
         records = [one_response(conversation) for conversation in several(conversations, "score")]
         return np.array([float(rewards[0]) for rewards in self.score_records(records)])
 
-    def outputs(
-        self,
-        records: Iterable[Record],
-        *,
-        budget: int | None = None,
-    ) -> Iterator[Outputs]:
+    def step_values(self, prompt: Turns, steps: Sequence[str]) -> Float64[np.ndarray, " K"]:
+        """The probability that each of a solution's K steps is correct, for a model trained with `--head process`."""
+        return sigmoid(next(self.score_records([as_solution(prompt, steps)])))
+
+    def outputs(self, records: Iterable[Record], *, budget: int | None = None) -> Iterator[Outputs]:
         """As `score_records`, with the named columns that the model gives beside each reward (see `columns`)."""
         sequences = (sequences_of(record, self.encode(record)) for record in records)
         return outputs(self.network, sequences, self.head, budget=budget)
@@ -344,12 +348,7 @@ class RewardModel:
 
     def rank(self, prompt: Turns, responses: Sequence[str]) -> list[tuple[int, float]]:
         """(index, reward) of every response to one prompt, best first; equal rewards keep their order."""
-        responses = list(several(responses, "rank"))
-        if not responses or not all(isinstance(text, str) for text in responses):
-            raise DataError(f"rank got {shown(responses)} as responses; expected a list with at least one text")
-        turns = as_messages(prompt, role="user")
-        answers = tuple(Response((Message("assistant", text),)) for text in responses)
-        rewards = next(self.score_records([Record(turns, answers)]))
+        rewards = next(self.score_records([as_candidates(prompt, responses)]))
         return [(int(k), float(rewards[k])) for k in np.argsort(-rewards, kind="stable")]
 
     def save(self, folder: str | Path, *, training: Mapping[str, Any] | None = None, overwrite: bool = False) -> None:
@@ -394,8 +393,3 @@ class RewardModel:
             named = sidecar.training.get("base_model") or {}  # as a stranger may know it: the folder may go to a hub
             self.adapter_files.write(folder / "adapter", base=named.get("hub") or named.get("name"))
         seal_model(folder)
-
-
-def sequences_of(record: Record, encoded: Encoded) -> Sequences:
-    """What the scorer takes of an encoded record."""
-    return Sequences(record.prompt_id, encoded.sequences, encoded.answers, record.by_steps)

@@ -14,6 +14,8 @@ from rewardsmith.model.forward.network import RewardNetwork
 from rewardsmith.model.heads.head import ColumnSource
 from rewardsmith.model.runtime.processes import ALONE, Team
 from rewardsmith.progress import SILENT, Progress
+from rewardsmith.records import Record
+from rewardsmith.scoring.tokens import Encoded
 from rewardsmith.scoring.trees import Ids, TokenTree, build_tree
 
 RecordRewards = Float64[np.ndarray, " _"]  # of one record's K responses
@@ -37,6 +39,11 @@ class Sequences:
         """The sequences one by one."""
         answers: Sequence[int | None] = self.answers or (None,) * len(self.ids)
         return (Text(ids, answer) for ids, answer in zip(self.ids, answers, strict=True))
+
+
+def sequences_of(record: Record, encoded: Encoded) -> Sequences:
+    """What the scorer takes of an encoded record."""
+    return Sequences(record.prompt_id, encoded.sequences, encoded.answers, record.by_steps)
 
 
 @dataclass(frozen=True)

@@ -96,8 +96,8 @@ def score_all(
 
     The processes of a `team` all have to call this, and share the work.
     """
-    from rewardsmith.model.reward_model import sequences_of
     from rewardsmith.model.runtime.allocator import kept_memory
+    from rewardsmith.model.scorer import sequences_of
 
     kept, sequences, left_out = [], [], LeftOut()
     for record in records:

@@ -95,7 +95,8 @@ def step_lines(summary: Mapping[str, Any]) -> list[str]:
         f"steps: {figures['n']} labelled, of {figures['solutions']} solutions",
         f"step accuracy {percent(figures['accuracy'], figures['accuracy_ci'])}; the more frequent label alone: "
         f"{percent(figures['more_frequent_label'])}",
-        f"AUROC of correct against wrong steps: {number(figures['auc'])}",
+        f"AUROC of correct against wrong steps: {number(figures['auc'])}; the place of a step alone: "
+        f"{number(figures['auc_of_place'])}",
         f"first wrong step found: {percent(first['erroneous']['accuracy'], first['erroneous']['ci'])} of "
         f"{first['erroneous']['n']} solutions with an error",
         f"no step judged wrong: {percent(first['correct']['accuracy'], first['correct']['ci'])} of "

@@ -50,6 +50,9 @@ def test_figures_by_hand():
     found = step_figures(judged)
     assert (found["n"], found["solutions"], found["accuracy"]) == (6, 3, 1.0)
     assert found["more_frequent_label"] == pytest.approx(4 / 6)
+    assert found["auc_of_place"] == pytest.approx(
+        7 / 8
+    )  # wrong ones stand second; of the correct ones one of four does
     first = found["first_error"]
     assert (first["erroneous"]["accuracy"], first["correct"]["accuracy"], first["f1"]) == (1.0, 1.0, 1.0)
     worse = step_figures(JudgedSteps(np.full(7, -1.0), judged.label, judged.solution, judged.cluster))

@@ -11,8 +11,9 @@ from builders import pair, tiny
 from rewardsmith.cli import main
 from rewardsmith.data.formats.steps import by_steps
 from rewardsmith.data.synthetic.arithmetic import arithmetic
-from rewardsmith.errors import ContractError, TrainingError, UsageError
+from rewardsmith.errors import ContractError, DataError, TrainingError, UsageError
 from rewardsmith.evaluate.metrics import sigmoid
+from rewardsmith.model.conversations import as_solution
 from rewardsmith.model.heads import describe_head, new_head
 from rewardsmith.model.scorer import Sequences, score
 from rewardsmith.records import Message
@@ -132,6 +133,11 @@ def test_from_training_to_scored_rows(run, tmp_path, capsys):
     model = rs.RewardModel.load(folder, device="cpu")
     values = next(model.score_records([by_steps((Message("user", "7 + 1 + 1?"),), rows[0]["steps"], [None, None])]))
     np.testing.assert_allclose(scored[0]["step_values"], sigmoid(values), atol=1e-6)
+    np.testing.assert_allclose(model.step_values("7 + 1 + 1?", rows[0]["steps"]), sigmoid(values), atol=1e-6)
+    with pytest.raises(DataError, match="step 2 is empty"):
+        model.step_values("7 + 1 + 1?", ["7 + 1 = 8", " "])
+    with pytest.raises(DataError, match="expected a list of texts"):
+        as_solution("7 + 1 + 1?", [7, 1])
     assert main([*command, "--best-of", "--overwrite"]) == 2
     assert "--best-of: not used with a model trained with --head process" in capsys.readouterr().err
 

@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from builders import pair, ranking, tiny
+from rewardsmith.data.synthetic.arithmetic import arithmetic
 from rewardsmith.errors import TrainingError
 from rewardsmith.model.heads import HEADS, attach_outputs, describe_head
 from rewardsmith.model.heads.attributes import AttributePlan
@@ -31,6 +32,10 @@ PLANS = {
     "helpful-cost": AttributePlan(("safe",), rated={"safe": (0.0, 1.0)}, both=True),
 }
 """What a head with attributes learns of `rows`."""
+
+
+RESUMED = ("plackett-luce", "odin", "contrastive", "attributes", "helpful-cost", "gaussian", "quantile", "inform")
+RESUMED += ("step-cross-entropy",)
 
 
 def rows(n, *, start=0):
@@ -58,6 +63,8 @@ def fit(folder, name, options=None, **changes):
     info = describe_head(loss.outputs, {}, plan or AttributePlan()) if loss.outputs in HEADS else None
     attach_outputs(model.network, loss.outputs, info, members=loss.members, seed=0)
     parts = (rows(12), rows(4, start=50))
+    if name == "step-cross-entropy":
+        parts = (list(arithmetic(12)), list(arithmetic(4, seed=9)))
     if plan is not None:
         parts = ([with_safety(record) for record in part] for part in parts)
     rated = loss.needs == "ratings"
@@ -81,9 +88,7 @@ def test_every_loss_trains_and_chooses_the_best_weights_by_its_own_value(tmp_pat
     assert result.state.best_step == 1 + int(np.argmin(own))
 
 
-@pytest.mark.parametrize(
-    "name", ["plackett-luce", "odin", "contrastive", "attributes", "helpful-cost", "gaussian", "quantile", "inform"]
-)
+@pytest.mark.parametrize("name", RESUMED)
 def test_a_run_that_was_killed_ends_with_the_same_bits(tmp_path, name):
     whole = fit(tmp_path / "whole", name)
     whole.run()

@@ -43,6 +43,11 @@ def first_wrong(label: Float[np.ndarray, " M"], solution: Int[np.ndarray, " M"],
     return np.where(unknown, UNKNOWN, wrong)
 
 
+def place_of(solution: Int[np.ndarray, " M"]) -> Int[np.ndarray, " M"]:
+    """Where each step stands in its solution, from 0; `solution` ascends."""
+    return np.arange(len(solution)) - np.searchsorted(solution, solution)
+
+
 def harmonic_mean(erroneous: float, correct: float) -> float:
     """2 a b / (a + b), 0 where both are 0: ProcessBench's F1 (Zheng et al. 2024, arXiv 2412.06559, section 4)."""
     return 2 * erroneous * correct / (erroneous + correct) if erroneous + correct else erroneous + correct
@@ -58,9 +63,10 @@ def area_under_curve(value: Float[np.ndarray, " M"], correct: Bool[np.ndarray, "
 
 
 def step_figures(judged: JudgedSteps) -> dict[str, Any]:
-    """`n` labelled steps, `accuracy` with its interval over prompts, what the more frequent label alone gets, `auc`, and
-    `first_error`: the share of erroneous solutions whose first wrong step is found exactly, of correct ones in which no
-    step is judged wrong, and their harmonic mean.
+    """`n` labelled steps, `accuracy` with its interval over prompts, what the more frequent label alone gets, `auc` beside
+    what is reached by knowing only how early a step stands (`auc_of_place`), and `first_error`: the share of erroneous
+    solutions whose first wrong step is found exactly, of correct ones in which no step is judged wrong, and their harmonic
+    mean.
     """
     told = (judged.label < 0.5) | (judged.label > 0.5)
     correct = judged.label[told] > 0.5
@@ -75,6 +81,7 @@ def step_figures(judged: JudgedSteps) -> dict[str, Any]:
         "accuracy_ci": [ci.low, ci.high],
         "more_frequent_label": max(base, 1 - base),
         "auc": area_under_curve(judged.value[told], correct),
+        "auc_of_place": area_under_curve(-place_of(judged.solution)[told].astype(np.float64), correct),
         "first_error": first_error_figures(judged),
     }
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from rewardsmith.errors import ContractError
 from rewardsmith.evaluate.metrics import sigmoid
 from rewardsmith.model.heads.attributes import AttributePlan
-from rewardsmith.model.heads.head import ColumnHead, ColumnSource, HeadInfo, HeadKind
+from rewardsmith.model.heads.head import ColumnHead, HeadInfo, HeadKind
 from rewardsmith.records import Record
 from rewardsmith.settings.options import ListOption
 
@@ -43,18 +43,17 @@ class ProcessHead(ColumnHead):
         return float(AGGREGATES[self.info.options["aggregate"]](sigmoid(values)))
 
 
-def refuse_unlike(head: ColumnSource | None, record: Record) -> None:
-    """ContractError where a solution by steps meets a model without step values, or another text one that has only these."""
-    if record.by_steps and not isinstance(head, ProcessHead):
-        raise ContractError(
+def unlike(record: Record) -> ContractError:
+    """The error where a solution by steps meets a model without step values, or another text one that has only these."""
+    if record.by_steps:
+        return ContractError(
             "the row is a solution divided into steps, but the model has no step values; use a model trained with "
             "--head process, or join the steps to one response"
         )
-    if isinstance(head, ProcessHead) and not record.by_steps:
-        raise ContractError(
-            "the model was trained with --head process and judges steps, but the row is not divided into steps; expected "
-            "the columns prompt and steps (a list)"
-        )
+    return ContractError(
+        "the model was trained with --head process and judges steps, but the row is not divided into steps; expected "
+        "the columns prompt and steps (a list)"
+    )
 
 
 def describe(options: Mapping[str, Any], plan: AttributePlan) -> HeadInfo:

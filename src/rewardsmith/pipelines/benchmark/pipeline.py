@@ -110,7 +110,7 @@ def encoded(
 ) -> "Iterator[tuple[BenchmarkItem, Sequences]]":
     """The items with their token ids; those that cannot be rendered are counted and left out."""
     from rewardsmith.errors import ContractError
-    from rewardsmith.model.reward_model import sequences_of
+    from rewardsmith.model.scorer import sequences_of
 
     for item in items:
         try:

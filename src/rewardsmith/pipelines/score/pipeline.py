@@ -287,8 +287,7 @@ def encoded_row(
     nothing can be."""
     from rewardsmith.data.loading.load import source_order
     from rewardsmith.errors import ContractError
-    from rewardsmith.model.heads.process import refuse_unlike
-    from rewardsmith.model.reward_model import sequences_of
+    from rewardsmith.model.scorer import sequences_of
     from rewardsmith.records import Quarantined, Record
 
     item = read.item
@@ -299,8 +298,7 @@ def encoded_row(
         return None
     counts.left_out.read(1, ())
     try:
-        refuse_unlike(model.head, item)
-        encoded = (model.answering if config.per_token else model.encoder).encode(item)
+        encoded = model.encoder_of(item, answers=config.per_token).encode(item)
     except ContractError as error:
         counts.left_out.unused(item, "not_scorable", str(error))
         fail(row, item.place, str(error), counts)

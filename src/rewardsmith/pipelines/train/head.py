@@ -93,7 +93,7 @@ def refuse_other_rows(head: str, splits: Splits) -> None:
     """TrainingError where a head of steps meets rows that are not divided into steps, or another head rows that are."""
     for name in SPLITS:
         rows = getattr(splits, name)
-        divided = sum(record.by_steps for record in rows)
+        divided = len([record for record in rows if record.by_steps])
         if head == PROCESS and divided < len(rows):
             raise TrainingError(
                 f"--head {PROCESS} learns from solutions divided into steps, but {len(rows) - divided} of {len(rows)} "
