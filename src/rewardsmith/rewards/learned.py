@@ -29,7 +29,7 @@ class ModelRewards:
         self, records: Sequence[Record], *, rows: Sequence[Mapping[str, Any]] | None = None, progress: Progress = SILENT
     ) -> list[ScoredResponses]:
         """Raw rewards; a record that the scoring contract cannot render has none."""
-        from rewardsmith.model.reward_model import sequences_of
+        from rewardsmith.model.scorer import sequences_of
 
         encoded, refused = [], dict[int, str]()
         for at, record in enumerate(records):
