@@ -37,6 +37,7 @@ PUBLIC: dict[str, str] = {
     "compare": "rewardsmith.api:compare",
     "compute_reward": "rewardsmith.api:compute_reward",
     "diagnose": "rewardsmith.api:diagnose",
+    "dpo": "rewardsmith.api:dpo",
     "ensemble": "rewardsmith.api:ensemble",
     "evaluate": "rewardsmith.api:evaluate",
     "export": "rewardsmith.api:export",

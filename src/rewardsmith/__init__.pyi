@@ -26,6 +26,7 @@ from rewardsmith.language import say as say
 from rewardsmith.model.reward_model import RewardModel as RewardModel
 from rewardsmith.pipelines.calibrate.pipeline import CalibrationReport
 from rewardsmith.pipelines.diagnose.result import Diagnosis
+from rewardsmith.pipelines.dpo.result import Result as DpoResult
 from rewardsmith.pipelines.ensembles.combine import CombineSettings
 from rewardsmith.pipelines.generate.result import Result as GenerateResult
 from rewardsmith.pipelines.prepare.result import Result as PrepareResult
@@ -70,6 +71,7 @@ __all__ = [
     "compare",
     "compute_reward",
     "diagnose",
+    "dpo",
     "ensemble",
     "evaluate",
     "export",
@@ -86,6 +88,18 @@ __all__ = [
     "tune",
     "verify",
 ]
+
+class _LoraFields(TypedDict, total=False):
+    """Settings of a LoRA adapter; without a rank there is none."""
+
+    r: int | None
+    """Train a LoRA adapter of this rank and the head instead of all weights."""
+    alpha: int | None
+    """LoRA scaling: the adapter is multiplied by alpha / r (default: 2 r)."""
+    target: str | Sequence[str]
+    """Linear layers with an adapter, for example q_proj v_proj (default: all in the transformer blocks)."""
+    dropout: float
+    """Dropout probability of the adapter's input."""
 
 class _CombineSettingsFields(TypedDict, total=False):
     """The rule, and its weight."""
@@ -198,18 +212,6 @@ class _MembersSettingsFields(TypedDict, total=False):
     kind: Literal["heads", "lora", "runs"] | None
     """What a member is: heads (on one backbone), lora (LoRA adapters on one backbone) or runs (whole models) (default:
     heads with --freeze-layers -1, lora with --lora.r, else runs)."""
-
-class _LoraFields(TypedDict, total=False):
-    """Settings of a LoRA adapter; without a rank there is none."""
-
-    r: int | None
-    """Train a LoRA adapter of this rank and the head instead of all weights."""
-    alpha: int | None
-    """LoRA scaling: the adapter is multiplied by alpha / r (default: 2 r)."""
-    target: str | Sequence[str]
-    """Linear layers with an adapter, for example q_proj v_proj (default: all in the transformer blocks)."""
-    dropout: float
-    """Dropout probability of the adapter's input."""
 
 def audit(
     model: str | Path | RewardModel,
@@ -393,6 +395,104 @@ def diagnose(
             kept in measurements.json.
         time_limit: Seconds after which no further measurement is started.
         overwrite: Replace an existing report.
+    """
+
+def dpo(
+    model: str | Path,
+    pairs: str | Path | Loaded | Table | Iterable[Any],
+    output: str | Path,
+    *,
+    validation: str | Path | Loaded | Table | Iterable[Any] = (),
+    validation_share: float = 0.1,
+    attribute: str = "overall",
+    max_length: int | None = None,
+    thinking: bool | None = None,
+    loss: Literal["sigmoid", "ipo", "robust", "hinge"] = "sigmoid",
+    beta: float = 0.1,
+    label_smoothing: float = 0.0,
+    length_normalized: bool = False,
+    sft: float = 0.0,
+    lr: float | None = None,
+    epochs: int = 1,
+    max_steps: int | None = None,
+    batch: int = 32,
+    weight_decay: float = 0.0,
+    warmup: float = 0.1,
+    clip: float = 1.0,
+    evals: int = 4,
+    patience: int = 0,
+    keep: int = 2,
+    lora: Lora | _LoraFields = ...,
+    gradient_checkpointing: bool = False,
+    tokens_per_microbatch: int | None = None,
+    dtype: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
+    device: str = "auto",
+    threads: int | None = None,
+    seed: int = 0,
+    kl_prompts: int = 32,
+    kl_tokens: int = 128,
+    strict: bool = False,
+    resume: bool = False,
+    overwrite: bool = False,
+    trust_remote_code: bool = False,
+    map: Mapping[str, str] | Sequence[str] = (),
+    progress: Progress | None = None,
+    lang: Literal["en", "zh"] | None = None,
+) -> DpoResult:
+    """`rewardsmith dpo`: train a language model on preference pairs; a DPO run with the model in its folder `model`.
+
+    Options:
+        model: Language model to train: a folder, smollm2-135m, or a Hub name; as it is at the start, it is the
+            reference.
+        pairs: Preference data: files, folders, Hub names, what `pairs` wrote; rankings and several comparisons per
+            prompt too.
+        output: Output folder for the run; the trained model is in its folder model.
+        validation: Validation data (default: --validation-share of the pairs, split by prompt).
+        validation_share: Fraction of the prompts to validate on, below 1; 0 for none, and the weights of the last
+            step are kept.
+        map: Column mapping, for example prompt=instruction or chosen=annotations.best.
+        attribute: Attribute to learn from if the data has several, such as helpful or safe.
+        max_length: Maximum number of tokens of prompt and response (default: 1024, or less if the model supports
+            fewer).
+        thinking: Whether a reasoning model's chat template asks for reasoning (enable_thinking); default: as the
+            template has it.
+        loss: Loss: sigmoid (DPO), ipo, robust (unbiased under wrong labels), or hinge (SLiC).
+        beta: Factor of the log ratio between model and reference; larger values keep the model closer to the
+            reference.
+        label_smoothing: Probability that a label is wrong, below 0.5: sigmoid becomes conservative DPO, robust
+            needs it.
+        length_normalized: Divide log ratios by the number of the response's tokens (always done with --loss ipo).
+        sft: Coefficient of the negative log likelihood per token of the preferred response, added to the loss.
+        lr: Peak learning rate (default: 1e-6, with LoRA 2e-5).
+        epochs: Number of passes over the training data.
+        max_steps: Maximum number of optimizer steps (default: all epochs).
+        batch: Number of records (prompts with their comparisons) per optimizer step.
+        weight_decay: AdamW weight decay of weight matrices.
+        warmup: Fraction of the steps used for linear warm-up of the learning rate; then cosine decay to 0.
+        clip: Maximum gradient norm for clipping (0 = no clipping).
+        evals: Number of validation passes (and checkpoints) per epoch.
+        patience: Stop after this many validation passes without a lower loss (0 = never).
+        keep: Number of checkpoints to keep on disk for resuming.
+        lora.r: Train a LoRA adapter of this rank and the head instead of all weights.
+        lora.alpha: LoRA scaling: the adapter is multiplied by alpha / r (default: 2 r).
+        lora.target: Linear layers with an adapter, for example q_proj v_proj (default: all in the transformer
+            blocks).
+        lora.dropout: Dropout probability of the adapter's input.
+        gradient_checkpointing: Recompute activations in the backward pass instead of storing them: less memory, but
+            slower.
+        tokens_per_microbatch: Tokens per forward pass (default: measured in a short calibration if worthwhile, else
+            by device).
+        dtype: Precision of the forward and backward pass: auto, fp32, bf16, fp16; weights stay in fp32.
+        device: Device: auto, cpu, cuda, cuda:1, mps.
+        threads: Number of CPU threads (default: all cores).
+        seed: Random seed of the split, the order of the records and the adapter.
+        kl_prompts: Number of held-out prompts to estimate the KL divergence from the reference on, one sample each;
+            0 for none.
+        kl_tokens: Most tokens of such a sample.
+        strict: Stop at the first invalid row.
+        resume: Resume the run in --output from its latest valid checkpoint.
+        overwrite: Replace the output of an earlier run of this command in --output; other files are never deleted.
+        trust_remote_code: Allow execution of code that comes with a Hub model.
     """
 
 def ensemble(

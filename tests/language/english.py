@@ -21,7 +21,12 @@ NOT_SHOWN = {
     "manual/completion.py",
     *("quality/text/languages.py", "quality/text/refusals.py"),
     *("report/words/run.py", "report/words/charts.py", "report/words/data.py", "report/words/comparison.py"),
-    *("report/words/evidence.py", "report/words/learning_curve.py", "report/words/tuning.py"),
+    *(
+        "report/words/evidence.py",
+        "report/words/learning_curve.py",
+        "report/words/tuning.py",
+        "report/words/alignment.py",
+    ),
     *("report/card/code.py", "report/card/page.py", "report/safety.py"),
     *(
         "report/charts/svg.py",

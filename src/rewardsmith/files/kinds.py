@@ -125,6 +125,22 @@ RUN = Kind(
     {below("checkpoints/step-*", CHECKPOINT)} {below("checkpoints/best", CHECKPOINT)} {below("model", MODEL)}
     """,
 )
+LANGUAGE_MODEL = Kind(
+    "a language model",
+    "config.json",
+    frozenset({"model_type"}),
+    f"manifest.json {HF_FILES} adapter/adapter_config.json adapter/adapter_model.safetensors",
+)
+POLICY_RUN = Kind(
+    "a DPO run",
+    "settings.json",
+    frozenset({"rewardsmith", "beta", "start_weights"}),
+    f"""
+    settings.json config.yaml metrics.jsonl dpo.json ended.json reference.safetensors {REPORT}
+    data/quarantine.jsonl data/refused.jsonl data/data.json
+    {below("checkpoints/step-*", CHECKPOINT)} {below("checkpoints/best", CHECKPOINT)} {below("model", LANGUAGE_MODEL)}
+    """,
+)
 ENSEMBLE_RUN = Kind(
     "a trained ensemble",
     "members.json",
@@ -184,6 +200,8 @@ KINDS = (
     EXPORT,
     CHECKPOINT,
     RUN,
+    LANGUAGE_MODEL,
+    POLICY_RUN,
     ENSEMBLE_RUN,
     PREPARED,
     EVALUATION,

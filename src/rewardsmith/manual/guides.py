@@ -98,6 +98,21 @@ GUIDES: Mapping[str, Guide] = {
         "docs/training.md",
         TRAIN,
     ),
+    "dpo": Guide(
+        "dpo smollm2-135m pairs.jsonl -o aligned --beta 0.1",
+        "docs/dpo.md",
+        {
+            DATA: (*("validation", "validation_share", "map", "attribute", "max_length", "thinking", "strict"),),
+            MODEL: ("lora.r", "lora.alpha", "lora.target", "lora.dropout", "trust_remote_code"),
+            LOSS: ("loss", "beta", "label_smoothing", "length_normalized", "sft"),
+            OPTIMISATION: (
+                *("lr", "warmup", "epochs", "max_steps", "batch"),
+                *("weight_decay", "clip", "evals", "patience"),
+            ),
+            SPEED: ("device", "dtype", "tokens_per_microbatch", "gradient_checkpointing", "threads"),
+            RUN: ("output", "resume", "overwrite", "keep", "seed", "kl_prompts", "kl_tokens"),
+        },
+    ),
     "tune": Guide(
         "tune --model tiny --dataset data -o search --search lr=1e-4..1e-2:log batch=8,16",
         "docs/tuning.md",

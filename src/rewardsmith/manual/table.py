@@ -37,6 +37,12 @@ COMMANDS: dict[str, Command] = {
         ("model", "source"),
     ),
     "train": Command("rewardsmith.commands.train", "train a reward model on a prepared or raw data set", MODEL),
+    "dpo": Command(
+        "rewardsmith.commands.dpo",
+        "train a language model on preference pairs (DPO, IPO), without a reward model",
+        MODEL,
+        ("model", "pairs"),
+    ),
     "tune": Command(
         "rewardsmith.commands.tune",
         "search the settings of train: many runs, the best settings, a report",

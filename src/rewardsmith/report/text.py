@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 
 from rewardsmith.language import Language
+from rewardsmith.report.words.alignment import ALIGNMENT
 from rewardsmith.report.words.charts import CHARTS
 from rewardsmith.report.words.comparison import COMPARISON
 from rewardsmith.report.words.data import DATA
@@ -18,7 +19,7 @@ Words = Mapping[str, str]
 SEVERITY_COLOURS = {"critical": "1;31", "warning": "33", "info": "36", "good": "32"}
 """ANSI colours in a terminal, as on the page: red, yellow, cyan, green."""
 
-PAIRS = RUN | CHARTS | DATA | EVIDENCE | COMPARISON | LEARNING_CURVE | TUNING
+PAIRS = RUN | CHARTS | DATA | EVIDENCE | COMPARISON | LEARNING_CURVE | TUNING | ALIGNMENT
 """Every word by name, English and Chinese."""
 
 TEXTS: dict[Language, dict[str, str]] = {

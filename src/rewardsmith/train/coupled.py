@@ -93,7 +93,7 @@ def outputs_of(
     """One forward pass: the rewards, or the columns that the loss takes."""
     trees = [example.tree for example in chosen]
     batch = network.collate(trees)
-    if loss.text is not None and not isinstance(batch, KnownFeatures):
+    if loss.text is not None and not isinstance(batch, KnownFeatures) and batch.spoken is None:
         wanted = wanted_texts(loss.text, chosen, dropout)
         batch = replace(batch, spoken=spoken_tokens(batch, trees, wanted))
     masks = dropout.masks(chosen, network.head.in_features, network.device)

@@ -27,7 +27,7 @@ class ValidationPass:
     """What one pass over the validation set found after `step` steps, `epoch` passes over the training data.
 
     `figures` are those of `metrics.jsonl`; `margin`, `preference` and `weight` belong to its comparisons in order, and
-    `prompt_ids` says which of them share a prompt.
+    `prompt_ids` says which of them share a prompt. `rewards` are those of each example's responses, in order.
     """
 
     step: int
@@ -37,6 +37,7 @@ class ValidationPass:
     preference: Float[np.ndarray, " N"]
     weight: Float[np.ndarray, " N"]
     prompt_ids: tuple[str, ...]
+    rewards: tuple[Float[np.ndarray, " K"], ...] = ()
 
 
 Watch = Callable[[ValidationPass], None]
@@ -80,7 +81,7 @@ def validate(
         "eval_reward_std": float(every.std()),
     }
     prompts = tuple(example.prompt_id for example in examples for _ in example.preferred)
-    return ValidationPass(step, epoch, figures, margin, preference, weight, prompts)
+    return ValidationPass(step, epoch, figures, margin, preference, weight, prompts, tuple(rewards))
 
 
 def told_loss(figures: Mapping[str, float]) -> float:

@@ -30,7 +30,7 @@ from rewardsmith.train.engines.select import start_engine
 from rewardsmith.train.examples import Example, steps_of_epoch
 from rewardsmith.train.fitting.probe import ProbeFigures, fit_head
 from rewardsmith.train.held_out import ValidationPass, Watch, loss_at_equal_rewards, told_loss, validate
-from rewardsmith.train.losses import LN_2, choose
+from rewardsmith.train.losses import LN_2, Loss, choose
 from rewardsmith.train.masks import Dropout, seed_of
 from rewardsmith.train.optimizer import make_optimizer
 from rewardsmith.train.resume import lines_up_to
@@ -111,7 +111,7 @@ class FitResult:
 
 
 class Fit:
-    """One run of training; `folder` gets `metrics.jsonl` and `checkpoints/`."""
+    """One run of training; `folder` gets `metrics.jsonl` and `checkpoints/`. A `loss` replaces that of the settings."""
 
     def __init__(
         self,
@@ -126,10 +126,11 @@ class Fit:
         parallel: Parallel = "ddp",
         zero: Mapping[str, Any] | None = None,
         watch: Watch | None = None,
+        loss: Loss | None = None,
     ) -> None:
         self.network = network
         self.team = team
-        self.loss = choose(settings.loss, settings.loss_options, members=settings.members)
+        self.loss = loss or choose(settings.loss, settings.loss_options, members=settings.members)
         self.chance = loss_at_equal_rewards(self.loss, train, network)  # before any weight is cut over processes
         self.engine = start_engine(network, team, parallel, example=train[0], zero=zero, clip=settings.clip)
         self.settings = settings
@@ -293,12 +294,11 @@ class Fit:
         state = self.state
         if not self.validation:
             return
-        budget = self.settings.tokens_per_microbatch
-        epoch = state.step / self.per_epoch
+        budget, epoch = self.settings.tokens_per_microbatch, state.step / self.per_epoch
         self.passed = validate(
             self.network, self.validation, budget, loss=self.loss, step=state.step, epoch=epoch, team=self.team
         )
-        figures = self.passed.figures
+        figures = {**self.passed.figures, **self.more_figures(self.passed)}
         self._log({"step": state.step, "epoch": epoch, **figures})
         right = figures["eval_accuracy"]
         progress.note(
@@ -314,6 +314,10 @@ class Fit:
         else:
             state.without_gain += 1
             state.stopped_early = 0 < self.settings.patience <= state.without_gain
+
+    def more_figures(self, passed: ValidationPass) -> Mapping[str, float]:
+        """What a loop built on this one adds to the figures of a validation pass."""
+        return {}
 
     def _tell_watch(self) -> None:
         if self.watch is not None and self.passed is not None:

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -73,8 +73,16 @@ class Adapter:
         return AdapterFiles(config, {name: t.detach().float().cpu().contiguous() for name, t in state.items()})
 
 
-def attach(network: RewardNetwork, settings: LoraSettings, *, first_layer: int = 0, seed: int = 0) -> Adapter:
-    """Put an adapter on the layers from `first_layer` on; from then on only it and the head learn.
+def attach(
+    network: RewardNetwork,
+    settings: LoraSettings,
+    *,
+    first_layer: int = 0,
+    seed: int = 0,
+    task: Literal["SEQ_CLS", "CAUSAL_LM"] = "SEQ_CLS",
+) -> Adapter:
+    """Put an adapter on the layers from `first_layer` on; from then on only it and the head learn, of a language model
+    (`task` CAUSAL_LM) it alone.
 
     Rewards are unchanged until the first step, and the same seed gives the same adapter on every device. UsageError
     for a target that the model has not, MissingExtraError without peft.
@@ -87,9 +95,9 @@ def attach(network: RewardNetwork, settings: LoraSettings, *, first_layer: int =
             f"--lora.r needs the package peft; install it with: {install_command('lora')}"
         ) from error
     hf = network.hf
-    own = [name for name in own_modules(hf) if name not in HEADS]
+    own = [name for name in own_modules(hf) if name not in HEADS] if task == "SEQ_CLS" else []
     config = LoraConfig(
-        task_type="SEQ_CLS",  # else the head is not saved
+        task_type=task,  # with another one the head of a classifier is not saved
         r=settings.r,
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,

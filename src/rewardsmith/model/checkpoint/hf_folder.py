@@ -19,25 +19,31 @@ NEW_TOKENIZER_KEYS = ("backend", "is_local", "local_files_only")
 
 def save_hf_folder(hf: Any, tokenizer: Any, contract: ScoringContract, folder: Path) -> None:
     """Write weights (safetensors), config and tokenizer into `folder`; the pinned template goes with the tokenizer."""
+    save_plain_folder(hf, tokenizer, contract.template, folder)
+    patch_config(folder / "config.json")
+
+
+def save_plain_folder(hf: Any, tokenizer: Any, template: str | None, folder: Path) -> None:
+    """Write a model of any class, for a language model too, with this chat template (None: it has none)."""
     implementation = hf.config._attn_implementation
     if implementation == TREE_ATTENTION:  # known to this process only
         hf.config._attn_implementation = PLAIN_ATTENTION
-    template = tokenizer.chat_template
-    tokenizer.chat_template = contract.template
+    own = tokenizer.chat_template
+    tokenizer.chat_template = template
     try:
         with quiet_transformers():
             hf.save_pretrained(folder, safe_serialization=True)
             tokenizer.save_pretrained(folder)
     finally:
         hf.config._attn_implementation = implementation
-        tokenizer.chat_template = template
-    patch_config(folder / "config.json")
-    patch_tokenizer(folder / "tokenizer_config.json", contract, fast=tokenizer.is_fast)
+        tokenizer.chat_template = own
+    patch_rope(folder / "config.json")
+    patch_tokenizer(folder / "tokenizer_config.json", template, fast=tokenizer.is_fast)
 
 
 def patch_config(path: Path) -> None:
-    """Write the rotary settings where transformers 4 looks for them, and what vLLM and others read of a classifier."""
-    config = patch_rope(path)
+    """Write what vLLM and others read of a classifier."""
+    config: dict[str, Any] = json.loads(path.read_text("utf-8"))
     config["problem_type"] = "regression"
     config["num_labels"] = 1
     write_text(path, json.dumps(config, ensure_ascii=False, indent=2) + "\n")
@@ -56,7 +62,7 @@ def patch_rope(path: Path) -> dict[str, Any]:
     return config
 
 
-def patch_tokenizer(path: Path, contract: ScoringContract, *, fast: bool) -> None:
+def patch_tokenizer(path: Path, template: str | None, *, fast: bool) -> None:
     """Name the tokenizer class that 4.57 knows too, and keep the template inside for readers that look there."""
     config = {key: value for key, value in json.loads(path.read_text("utf-8")).items() if key not in NEW_TOKENIZER_KEYS}
     extra = config.get("extra_special_tokens")
@@ -64,5 +70,6 @@ def patch_tokenizer(path: Path, contract: ScoringContract, *, fast: bool) -> Non
         config["additional_special_tokens"] = config.pop("extra_special_tokens")
     if fast:  # one written in Python has no tokenizer.json and keeps its own class
         config["tokenizer_class"] = "PreTrainedTokenizerFast"
-    config["chat_template"] = contract.template
+    if template is not None:
+        config["chat_template"] = template
     write_text(path, json.dumps(config, ensure_ascii=False, indent=2) + "\n")

@@ -130,6 +130,6 @@ def save_value_head(
     finally:
         tokenizer.chat_template = template
     patch_rope(folder / "config.json")
-    patch_tokenizer(folder / "tokenizer_config.json", contract, fast=tokenizer.is_fast)
+    patch_tokenizer(folder / "tokenizer_config.json", contract.template, fast=tokenizer.is_fast)
     write_json(folder / MARKER, {"layout": LAYOUT, **facts, "largest_difference": apart})
     return apart

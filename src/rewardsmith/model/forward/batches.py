@@ -25,6 +25,7 @@ class AnswerTokens:
 class SpokenTokens:
     """Tokens whose log probability is asked for (see `spoken`): the place in the flattened batch of the token before each,
     its id, and the response that it belongs to, of `responses`. `weight` is 0 where none is asked for and one stands in.
+    `reference` is the log probability of each whole response under another model, where it is known.
     """
 
     before: Int64[Tensor, " A"]
@@ -32,6 +33,7 @@ class SpokenTokens:
     response: Int64[Tensor, " A"]
     weight: float
     responses: int
+    reference: Float[Tensor, " R"] | None = None
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ class RewardNetwork(nn.Module):
         self._outputs: LayerOutputs | None = None
         self.cache: OutputCache | None = None
         self.lower: LowerLayers | None = None
-        self.head: nn.Linear = find_head(hf)
+        self.head: nn.Linear
         self.take_head()
         self.use_attention()
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from rewardsmith.errors import ModelError
 from rewardsmith.model.forward.batches import PackedTrees, SpokenTokens, TextBatch, on_device
-from rewardsmith.model.language_head.head import LanguageHead, next_token_log_probs
+from rewardsmith.model.language_head.head import ToLogits, next_token_log_probs
 from rewardsmith.scoring.trees import TokenTree
 
 
@@ -60,7 +60,7 @@ def placed_sequences(batch: TextBatch, trees: Sequence[TokenTree]) -> Iterator[t
 
 
 def text_columns(
-    head: LanguageHead,
+    head: ToLogits,
     hidden: Float[Tensor, "rows tokens H"],
     embeddings: Float[Tensor, "W H"],
     spoken: SpokenTokens,

@@ -4,6 +4,7 @@ A sequence classifier does not load them (see `weights`). They stand inside the 
 they are trained, saved for a resume and cut over processes like any weight, and are dropped with the end of training.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,6 +13,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 NAME = "language_head"
+ToLogits = Callable[[Tensor, Tensor], Tensor]
+"""From states (A, H) and the weight of the embeddings to logits (A, V) in fp32."""
 LARGEST = 2**25
 """Logits of one piece: 128 MiB in fp32."""
 FEWEST = 16
@@ -54,7 +57,7 @@ def embeddings_of(hf: Any) -> Float[Tensor, "W H"]:
 
 
 def next_token_log_probs(
-    head: LanguageHead,
+    head: ToLogits,
     states: Float[Tensor, "A H"],
     embeddings: Float[Tensor, "W H"],
     targets: Tensor,
@@ -73,7 +76,7 @@ def next_token_log_probs(
 
 
 def log_probs_of(
-    head: LanguageHead, states: Float[Tensor, "A H"], embeddings: Float[Tensor, "W H"], targets: Tensor
+    head: ToLogits, states: Float[Tensor, "A H"], embeddings: Float[Tensor, "W H"], targets: Tensor
 ) -> Float[Tensor, " A"]:
     """log p of each target token."""
     logits = head(states, embeddings)

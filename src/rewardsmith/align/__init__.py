@@ -1,0 +1,1 @@
+"""Language models trained on preferences: a model and comparisons in, a better aligned model out. Begin in `dpo`."""

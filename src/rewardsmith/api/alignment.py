@@ -1,0 +1,27 @@
+"""Language models from Python: trained on preferences."""
+
+from pathlib import Path
+from typing import Any
+
+from rewardsmith.calls import ColumnNames, Data, columns, config_of, public
+from rewardsmith.commands import dpo as dpo_command
+from rewardsmith.data.loading.objects import sources_of
+from rewardsmith.language import Language
+from rewardsmith.progress import Progress
+
+
+@public(dpo_command.Config)
+def dpo(
+    model: str | Path,
+    pairs: Data,
+    output: str | Path,
+    *,
+    map: ColumnNames = (),
+    progress: Progress | None = None,
+    lang: Language | None = None,
+    **settings: Any,
+) -> dpo_command.Result:
+    """`rewardsmith dpo`: train a language model on preference pairs; a DPO run with the model in its folder `model`."""
+    given = {"model": str(model), "pairs": sources_of(pairs, "pairs"), "output": output, "map": columns(map)}
+    assert progress is not None
+    return dpo_command.run(config_of(dpo_command.Config, given, settings), progress)
