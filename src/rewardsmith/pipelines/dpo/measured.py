@@ -105,12 +105,10 @@ def sampled(
 def sample_log_probs(policy: "OpenedPolicy", records: Sequence[Record], budget: int) -> list[tuple[float, int]]:
     """log p of each record's only response, and how many tokens it has."""
     from rewardsmith.align.dpo.log_probs import log_probs
-    from rewardsmith.model.scorer import Sequences
+    from rewardsmith.model.scorer import sequences_of
 
     encoded = [policy.encoder.encode(record) for record in records]
-    sequences = [
-        Sequences(record.prompt_id, one.sequences, one.answers) for record, one in zip(records, encoded, strict=True)
-    ]
+    sequences = [sequences_of(record, one) for record, one in zip(records, encoded, strict=True)]
     policy.network.use_attention()
     found = log_probs(policy.network, sequences, budget=budget)
     return [(float(values[0]), one.answers[0]) for values, one in zip(found, encoded, strict=True)]
