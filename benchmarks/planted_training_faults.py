@@ -23,7 +23,7 @@ DEFAULT_ROOT = Path("/tmp/rewardsmith-planted")
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("stage", choices=("plant", "judge", "table"))
-    parser.add_argument("--half", choices=("dev", "held", "fresh", "all"), default="all")
+    parser.add_argument("--half", choices=("dev", "held", "fresh", "unseen", "all"), default="all")
     parser.add_argument("--kinds", nargs="+", default=None, help="kinds of faults, or clean; default: all")
     parser.add_argument("--jobs", type=int, default=1, help="processes at a time")
     parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="where the projects are kept")
@@ -31,7 +31,7 @@ def main() -> int:
     parser.add_argument("--again", action="store_true", help="judge: ask again where an answer is there")
     parser.add_argument("--options", nargs=argparse.REMAINDER, default=[], help="judge: options of diagnose, last")
     arguments = parser.parse_args()
-    halves = ("dev", "held", "fresh") if arguments.half == "all" else (arguments.half,)
+    halves = ("dev", "held", "fresh", "unseen") if arguments.half == "all" else (arguments.half,)
     if arguments.stage == "plant":
         return planting.plant_all(arguments.root, halves, arguments.kinds, arguments.seeds, arguments.jobs)
     if arguments.stage == "judge":

@@ -13,16 +13,22 @@ from planted.project import Project, edit_json
 
 @dataclass(frozen=True)
 class Clean:
-    """A sound project, made with some seeds in each half."""
+    """A sound project, made with some seeds in each part."""
 
     make: Callable[[Project], None]
     dev: int = 1
     held: int = 6
     fresh: int = 2
+    unseen: int = 1
 
     def seeds(self, half: str) -> tuple[int, ...]:
         """Seeds that no fault has."""
-        first, count = {"dev": (21, self.dev), "held": (521, self.held), "fresh": (921, self.fresh)}[half]
+        first, count = {
+            "dev": (21, self.dev),
+            "held": (521, self.held),
+            "fresh": (921, self.fresh),
+            "unseen": (1321, self.unseen),
+        }[half]
         return tuple(range(first, first + count))
 
 
@@ -94,17 +100,17 @@ FROZEN: dict[str, Any] = {"freeze_layers": -1, "head_start": "probe", "lr": 5e-4
 """A head alone, on layers that stay as they are."""
 
 CLEAN: dict[str, Clean] = {
-    "small": Clean(of_size(200, 120, 2), 1, 10),
-    "medium": Clean(of_size(400, 200, 2), 1, 12),
-    "large": Clean(of_size(700, 200, 1), 1, 8),
-    "english": Clean(of_size(400, 200, 2, language="en"), 1, 6),
-    "chinese": Clean(of_size(400, 200, 2, language="zh"), 1, 6),
-    "noisier": Clean(of_size(500, 250, 2, noise=1.0), 1, 6),
-    "many_responses": Clean(of_size(200, 120, 2, responses_per_prompt=6), 1, 5),
-    "split_by_itself": Clean(split_by_itself, 1, 6),
-    "pairs": Clean(of_pairs, 1, 6),
-    "evaluated_again": Clean(evaluated_again, 1, 6),
-    "adapted": Clean(adapted, 1, 4),
+    "small": Clean(of_size(200, 120, 2), 1, 10, unseen=10),
+    "medium": Clean(of_size(400, 200, 2), 1, 12, unseen=8),
+    "large": Clean(of_size(700, 200, 1), 1, 8, unseen=6),
+    "english": Clean(of_size(400, 200, 2, language="en"), 1, 6, unseen=7),
+    "chinese": Clean(of_size(400, 200, 2, language="zh"), 1, 6, unseen=7),
+    "noisier": Clean(of_size(500, 250, 2, noise=1.0), 1, 6, unseen=6),
+    "many_responses": Clean(of_size(200, 120, 2, responses_per_prompt=6), 1, 5, unseen=6),
+    "split_by_itself": Clean(split_by_itself, 1, 6, unseen=6),
+    "pairs": Clean(of_pairs, 1, 6, unseen=6),
+    "evaluated_again": Clean(evaluated_again, 1, 6, unseen=6),
+    "adapted": Clean(adapted, 1, 4, unseen=4),
     "real hh-rlhf/harmless-base": Clean(real("hh-rlhf/harmless-base", 700), 1, 1),
     "real hh-rlhf/helpful": Clean(real("hh-rlhf/helpful", 700), 1, 1),
     "real ultrafeedback-noise/clean": Clean(real("ultrafeedback-noise/clean", 300, max_length=4096), 1, 1, 1),

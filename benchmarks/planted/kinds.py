@@ -2,7 +2,8 @@
 
 Rules of the verdict are tuned on the doses and seeds of `dev` only; those of `held` are drawn with other seeds, and where a
 kind has degrees, with other doses. Once the answers on `held` had been read and rules were changed for what they missed, a
-third half, `fresh`, with seeds and doses of its own took its place.
+third part, `fresh`, with seeds and doses of its own took its place, and after it, for the same reason, a fourth, `unseen`,
+whose answers were read once, at the end.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import Any
 from planted import data_kinds, evaluation_kinds, later_kinds, model_kinds, training_kinds
 from planted.project import Project
 
-SEEDS = {"dev": (11, 12), "held": (511, 512), "fresh": (911, 912)}
+SEEDS = {"dev": (11, 12), "held": (511, 512), "fresh": (911, 912), "unseen": (1311, 1312)}
 RUN, EVALUATED = "run", "evaluated"
 MARKS = ("{} ✔", "** {}", "Certainly! {}", "{} 😊")
 
@@ -21,7 +22,8 @@ MARKS = ("{} ✔", "** {}", "Certainly! {}", "{} 😊")
 class Kind:
     """One kind of fault. `measure` names the entry of `governing.MEASURES` that has to confirm it.
 
-    `fresh` are the doses of the half that was planted after the answers on `held` had been read; none: the first of `held`.
+    `fresh` are the doses of the part that was planted after the answers on `held` had been read; none: the first of `held`.
+    `unseen` are those of the part that was planted after the answers on `fresh` had been; none: those of `fresh`.
     """
 
     plant: Callable[[Project, Any], None]
@@ -29,10 +31,12 @@ class Kind:
     dev: tuple[Any, ...]
     held: tuple[Any, ...]
     fresh: tuple[Any, ...] = ()
+    unseen: tuple[Any, ...] = ()
 
     def doses(self, half: str) -> tuple[Any, ...]:
-        """The doses of one half."""
-        return {"dev": self.dev, "held": self.held, "fresh": self.fresh or self.held[:1]}[half]
+        """The doses of one part."""
+        fresh = self.fresh or self.held[:1]
+        return {"dev": self.dev, "held": self.held, "fresh": fresh, "unseen": self.unseen or fresh}[half]
 
 
 def ways(*values: Any) -> tuple[Any, ...]:
@@ -43,76 +47,80 @@ def ways(*values: Any) -> tuple[Any, ...]:
 data, training, model, evaluation, later = data_kinds, training_kinds, model_kinds, evaluation_kinds, later_kinds
 
 KINDS: dict[str, Kind] = {
-    "label_noise": Kind(data.label_noise, "labels", (0.4, 0.1), (0.25, 0.35, 0.1), (0.3,)),
+    "label_noise": Kind(data.label_noise, "labels", (0.4, 0.1), (0.25, 0.35, 0.1), (0.3,), (0.32,)),
     "random_labels": Kind(data.random_labels, "gold", (0.5,), (0.5,)),
-    "flipped_labels": Kind(data.flipped_labels, "gold", (1.0,), (1.0, 0.9), (0.95,)),
-    "category_flipped": Kind(data.category_flipped, "gold", ("drinks",), ("tickets",)),
-    "length_shortcut": Kind(data.length_shortcut, "follows", (0.95,), (1.0, 0.9), (0.93,)),
-    "brevity_shortcut": Kind(data.brevity_shortcut, "follows", (0.95,), (1.0,), (0.93,)),
-    "marker_shortcut": Kind(data.marker_shortcut, "follows", MARKS[:2], MARKS[2:], ("{} (end)",)),
-    "generator_shortcut": Kind(data.generator_shortcut, "follows", (0.95,), (0.9,), (0.93,)),
-    "eos_skew": Kind(data.eos_skew, "follows", (1.0,), (0.9,), (0.95,)),
-    "refusal_shortcut": Kind(data.refusal_shortcut, "follows", (1.0,), (0.95,), (0.97,)),
-    "duplicates": Kind(data.duplicates, "rewards", (40,), (80,), (60,)),
-    "contradictions": Kind(data.contradictions, "gold", (1.0,), (0.8,), (0.9,)),
-    "one_attribute": Kind(data.one_attribute, "rewards", (0,), (3, 4), (1, 2)),
-    "ties_as_wins": Kind(data.ties_as_wins, "labels", (0.8,), (0.6,), (0.7,)),
-    "other_language": Kind(data.other_language, "reported", ("en",), ("zh",)),
-    "other_domain": Kind(data.other_domain, "reported", ("drinks",), ("tickets",)),
-    "damaged_text": Kind(data.damaged_text, "rewards", (0.9,), (0.7,), (0.8,)),
-    "prompt_lost": Kind(data.prompt_lost, "gold", ("Hello",), ("-",)),
-    "columns_swapped": Kind(data.columns_swapped, "gold", (1.0,), (0.8,), (0.9,)),
-    "few_prompts_trained": Kind(data.few_prompts_trained, "rewards", (6,), (4,), (5,)),
-    "rate_too_high": Kind(training.rate_too_high, "gold", (0.5, 0.05), (5.0, 0.1), (1.0, 0.2)),
-    "rate_too_low": Kind(training.rate_too_low, "gold", (1e-7,), (1e-6, 1e-8), (3e-7,)),
-    "too_few_steps": Kind(training.too_few_steps, "rewards", (2,), (1, 3), (4,)),
-    "overfit": Kind(training.overfit, "overfit", (60,), (40, 80), (50,)),
-    "weight_decay_too_high": Kind(training.weight_decay_too_high, "gold", (50.0,), (20.0,), (30.0,)),
-    "dropout_too_high": Kind(training.dropout_too_high, "gold", (0.98,), (0.95,), (0.97,)),
-    "untrained_backbone": Kind(training.untrained_backbone, "gold", (2,), (1,)),
-    "head_exploded": Kind(training.head_exploded, "loss", (300.0,), (1000.0, 100.0), (500.0,)),
+    "flipped_labels": Kind(data.flipped_labels, "gold", (1.0,), (1.0, 0.9), (0.95,), (0.97,)),
+    "category_flipped": Kind(data.category_flipped, "gold", ("drinks",), ("tickets",), unseen=("drinks",)),
+    "length_shortcut": Kind(data.length_shortcut, "follows", (0.95,), (1.0, 0.9), (0.93,), (0.96,)),
+    "brevity_shortcut": Kind(data.brevity_shortcut, "follows", (0.95,), (1.0,), (0.93,), (0.97,)),
+    "marker_shortcut": Kind(data.marker_shortcut, "follows", MARKS[:2], MARKS[2:], ("{} (end)",), ("Sure: {}",)),
+    "generator_shortcut": Kind(data.generator_shortcut, "follows", (0.95,), (0.9,), (0.93,), (0.94,)),
+    "eos_skew": Kind(data.eos_skew, "follows", (1.0,), (0.9,), (0.95,), (0.97,)),
+    "refusal_shortcut": Kind(data.refusal_shortcut, "follows", (1.0,), (0.95,), (0.97,), (0.96,)),
+    "duplicates": Kind(data.duplicates, "rewards", (40,), (80,), (60,), (50,)),
+    "contradictions": Kind(data.contradictions, "gold", (1.0,), (0.8,), (0.9,), (0.95,)),
+    "one_attribute": Kind(data.one_attribute, "rewards", (0,), (3, 4), (1, 2), (1,)),
+    "ties_as_wins": Kind(data.ties_as_wins, "labels", (0.8,), (0.6,), (0.7,), (0.75,)),
+    "other_language": Kind(data.other_language, "reported", ("en",), ("zh",), unseen=("en",)),
+    "other_domain": Kind(data.other_domain, "reported", ("drinks",), ("tickets",), unseen=("drinks",)),
+    "damaged_text": Kind(data.damaged_text, "rewards", (0.9,), (0.7,), (0.8,), (0.75,)),
+    "prompt_lost": Kind(data.prompt_lost, "gold", ("Hello",), ("-",), unseen=("Hello",)),
+    "columns_swapped": Kind(data.columns_swapped, "gold", (1.0,), (0.8,), (0.9,), (0.95,)),
+    "few_prompts_trained": Kind(data.few_prompts_trained, "rewards", (6,), (4,), (5,), (7,)),
+    "rate_too_high": Kind(training.rate_too_high, "gold", (0.5, 0.05), (5.0, 0.1), (1.0, 0.2), (2.0, 0.15)),
+    "rate_too_low": Kind(training.rate_too_low, "gold", (1e-7,), (1e-6, 1e-8), (3e-7,), (5e-7,)),
+    "too_few_steps": Kind(training.too_few_steps, "rewards", (2,), (1, 3), (4,), (5,)),
+    "overfit": Kind(training.overfit, "overfit", (60,), (40, 80), (50,), (70,)),
+    "weight_decay_too_high": Kind(training.weight_decay_too_high, "gold", (50.0,), (20.0,), (30.0,), (25.0,)),
+    "dropout_too_high": Kind(training.dropout_too_high, "gold", (0.98,), (0.95,), (0.97,), (0.96,)),
+    "untrained_backbone": Kind(training.untrained_backbone, "gold", (2,), (1,), unseen=(2,)),
+    "head_exploded": Kind(training.head_exploded, "loss", (300.0,), (1000.0, 100.0), (500.0,), (700.0,)),
     "run_died": Kind(training.run_died, "died", ("SIGKILL",), ("SIGTERM", "SIGKILL")),
-    "not_finite": Kind(training.not_finite, "died", (1e12,), (1e20,)),
-    "recovered_from_nan": Kind(training.recovered_from_nan, "nan", (3,), (1, 8), (5,)),
-    "data_replaced": Kind(training.data_replaced, "replaced", (0.5,), (1.0,), (0.8,)),
-    "resumed_with_other_data": Kind(training.resumed_with_other_data, "resumed", (300,), (200,)),
+    "not_finite": Kind(training.not_finite, "died", (1e12,), (1e20,), unseen=(1e15,)),
+    "recovered_from_nan": Kind(training.recovered_from_nan, "nan", (3,), (1, 8), (5,), (4,)),
+    "data_replaced": Kind(training.data_replaced, "replaced", (0.5,), (1.0,), (0.8,), (0.7,)),
+    "resumed_with_other_data": Kind(training.resumed_with_other_data, "resumed", (300,), (200,), unseen=(250,)),
     "head_not_saved": Kind(model.head_not_saved, "rewards", (RUN, EVALUATED), (RUN, EVALUATED), (RUN, EVALUATED)),
-    "head_scaled": Kind(model.head_scaled, "loss", ways(1e-6), ways(1e-5, 50.0), ways(1e-4)),
+    "head_scaled": Kind(model.head_scaled, "loss", ways(1e-6), ways(1e-5, 50.0), ways(1e-4), ways(3e-5)),
     "head_negated": Kind(model.head_negated, "gold", (RUN, EVALUATED), (RUN, EVALUATED), (RUN, EVALUATED)),
-    "layer_removed": Kind(model.layer_removed, "gold", ways(1), ways(0), ways(0)),
-    "layer_untrained": Kind(model.layer_untrained, "gold", ways(1), ways(0), ways(0)),
+    "layer_removed": Kind(model.layer_removed, "gold", ways(1), ways(0), ways(0), ways(1)),
+    "layer_untrained": Kind(model.layer_untrained, "gold", ways(1), ways(0), ways(0), ways(1)),
     "embeddings_redrawn": Kind(model.embeddings_redrawn, "gold", (RUN, EVALUATED), (RUN, EVALUATED), (RUN, EVALUATED)),
-    "adapter_twice": Kind(model.adapter_twice, "rewards", ways(8), ways(4), ways(6)),
-    "coarse_weights": Kind(model.coarse_weights, "rewards", ways("sign"), ways("e5m2"), ways("e5m2")),
-    "perturbed_allowed": Kind(model.perturbed_allowed, "gold", (0.5,), (0.8,), (0.6,)),
-    "template_changed": Kind(model.template_changed, "rewards", ways("answer_only"), ways("open")),
-    "pad_token_changed": Kind(model.pad_token_changed, "rewards", ways("<|im_end|>"), ways("."), ways(",")),
+    "adapter_twice": Kind(model.adapter_twice, "rewards", ways(8), ways(4), ways(6), ways(5)),
+    "coarse_weights": Kind(model.coarse_weights, "rewards", ways("sign"), ways("e5m2"), ways("e5m2"), ways("sign")),
+    "perturbed_allowed": Kind(model.perturbed_allowed, "gold", (0.5,), (0.8,), (0.6,), (0.7,)),
+    "template_changed": Kind(
+        model.template_changed, "rewards", ways("answer_only"), ways("open"), unseen=ways("answer_only")
+    ),
+    "pad_token_changed": Kind(model.pad_token_changed, "rewards", ways("<|im_end|>"), ways("."), ways(","), ways("?")),
     "tokenizer_changed": Kind(model.tokenizer_changed, "gold", (RUN, EVALUATED), (RUN, EVALUATED), (RUN, EVALUATED)),
     "stale_weights": Kind(model.stale_weights, "rewards", (RUN, EVALUATED), (RUN, EVALUATED), (RUN, EVALUATED)),
-    "margins_miscalibrated": Kind(model.margins_miscalibrated, "loss", (8.0,), (20.0, 0.05), (15.0, 0.03)),
+    "margins_miscalibrated": Kind(
+        model.margins_miscalibrated, "loss", (8.0,), (20.0, 0.05), (15.0, 0.03), (12.0, 0.04)
+    ),
     "rewards_rounded": Kind(model.rewards_rounded, "resumed", (7,), (8,)),
-    "test_inverted": Kind(evaluation.test_inverted, "reported", (1.0,), (1.0, 0.9), (0.95,)),
-    "test_noisy": Kind(evaluation.test_noisy, "reported", (0.4,), (0.3,), (0.35,)),
-    "exact_leak": Kind(evaluation.exact_leak, "reported", (1.0,), (1.0, 0.6), (0.8,)),
-    "near_leak": Kind(evaluation.near_leak, "reported", (1.0,), (1.0, 0.6), (0.8,)),
-    "training_file_evaluated": Kind(evaluation.training_file_evaluated, "reported", (25,), (40,), (30,)),
-    "benchmark_contaminated": Kind(evaluation.benchmark_contaminated, "reported", (1.0,), (0.8,), (0.9,)),
-    "test_too_small": Kind(evaluation.test_too_small, "small", (6,), (12, 20), (9,)),
-    "test_of_one_prompt": Kind(evaluation.test_of_one_prompt, "small", (3,), (1, 5), (2,)),
-    "rows_lost": Kind(evaluation.rows_lost, "lost", (0.29,), (0.4, 0.29), (0.35,)),
-    "responses_cut": Kind(evaluation.responses_cut, "left_out", (125,), (115,), (120,)),
-    "label_ties": Kind(evaluation.label_ties, "lost", (0.7,), (0.6,), (0.65,)),
-    "identical_answers": Kind(evaluation.identical_answers, "lost", (0.4,), (0.3,), (0.35,)),
-    "category_failed": Kind(evaluation.category_failed, "reported", ("drinks",), ("tickets",)),
-    "prompt_lost_in_test": Kind(evaluation.fell_out_with_prompt, "reported", (0.6,), (0.4,), (0.5,)),
-    "annotator_inverted": Kind(later.annotator_inverted, "gold", (0.45,), (), (0.4,)),
-    "source_flipped": Kind(later.source_flipped, "gold", (0.45,), (), (0.4,)),
-    "source_constant": Kind(later.source_constant, "labels", (0.6,), (), (0.7,)),
-    "prompt_lost_in_training": Kind(later.prompt_lost_in_training, "rewards", (0.7,), (), (0.8,)),
-    "figures_of_another_run": Kind(later.figures_of_another_run, "reported", (1e-6,), (), (1e-7,)),
-    "few_rows_weigh": Kind(later.few_rows_weigh, "reported", (3,), (), (4,)),
-    "chosen_cut": Kind(later.chosen_cut, "follows", (0.95,), (), (1.0,)),
-    "adapter_lost": Kind(later.adapter_lost, "rewards", ways(8), (), ways(4)),
-    "other_conversations": Kind(later.other_conversations, "reported", (3,), (), (4,)),
-    "batch_too_large": Kind(later.batch_too_large, "rewards", (240,), (), (120,)),
+    "test_inverted": Kind(evaluation.test_inverted, "reported", (1.0,), (1.0, 0.9), (0.95,), (0.92,)),
+    "test_noisy": Kind(evaluation.test_noisy, "reported", (0.4,), (0.3,), (0.35,), (0.38,)),
+    "exact_leak": Kind(evaluation.exact_leak, "reported", (1.0,), (1.0, 0.6), (0.8,), (0.7,)),
+    "near_leak": Kind(evaluation.near_leak, "reported", (1.0,), (1.0, 0.6), (0.8,), (0.7,)),
+    "training_file_evaluated": Kind(evaluation.training_file_evaluated, "reported", (25,), (40,), (30,), (35,)),
+    "benchmark_contaminated": Kind(evaluation.benchmark_contaminated, "reported", (1.0,), (0.8,), (0.9,), (0.85,)),
+    "test_too_small": Kind(evaluation.test_too_small, "small", (6,), (12, 20), (9,), (15,)),
+    "test_of_one_prompt": Kind(evaluation.test_of_one_prompt, "small", (3,), (1, 5), (2,), (4,)),
+    "rows_lost": Kind(evaluation.rows_lost, "lost", (0.29,), (0.4, 0.29), (0.35,), (0.32,)),
+    "responses_cut": Kind(evaluation.responses_cut, "left_out", (125,), (115,), (120,), (118,)),
+    "label_ties": Kind(evaluation.label_ties, "lost", (0.7,), (0.6,), (0.65,), (0.63,)),
+    "identical_answers": Kind(evaluation.identical_answers, "lost", (0.4,), (0.3,), (0.35,), (0.37,)),
+    "category_failed": Kind(evaluation.category_failed, "reported", ("drinks",), ("tickets",), unseen=("drinks",)),
+    "prompt_lost_in_test": Kind(evaluation.fell_out_with_prompt, "reported", (0.6,), (0.4,), (0.5,), (0.55,)),
+    "annotator_inverted": Kind(later.annotator_inverted, "gold", (0.45,), (), (0.4,), (0.43,)),
+    "source_flipped": Kind(later.source_flipped, "gold", (0.45,), (), (0.4,), (0.42,)),
+    "source_constant": Kind(later.source_constant, "labels", (0.6,), (), (0.7,), (0.65,)),
+    "prompt_lost_in_training": Kind(later.prompt_lost_in_training, "rewards", (0.7,), (), (0.8,), (0.75,)),
+    "figures_of_another_run": Kind(later.figures_of_another_run, "reported", (1e-6,), (), (1e-7,), (3e-7,)),
+    "few_rows_weigh": Kind(later.few_rows_weigh, "reported", (3,), (), (4,), (5,)),
+    "chosen_cut": Kind(later.chosen_cut, "follows", (0.95,), (), (1.0,), (0.97,)),
+    "adapter_lost": Kind(later.adapter_lost, "rewards", ways(8), (), ways(4), ways(6)),
+    "other_conversations": Kind(later.other_conversations, "reported", (3,), (), (4,), (5,)),
+    "batch_too_large": Kind(later.batch_too_large, "rewards", (240,), (), (120,), (180,)),
 }

@@ -70,6 +70,22 @@ def test_one_symptom_has_many_causes_and_each_is_named_first():
     assert first(replace(CHANCE, measured=replace(CHANCE.measured, head=head))) == "head_not_trained"
 
 
+def test_a_head_on_frozen_layers_is_judged_by_what_a_head_can_do():
+    """That a fitted head ranks 100 pairs right says nothing of their labels: it would rank them in any order."""
+    frozen = replace(CHANCE, settings={**CHANCE.settings, "freeze_layers": -1, "lr": 2e-3})
+    able = HundredPairs(100, 0, 0.0, 1.0, 0.01, exact=True)
+    verdict = judge(replace(frozen, measured=replace(CHANCE.measured, hundred=able)))
+    ids = {one.id for one in verdict.findings}
+    assert not {"cannot_fit", "labels_look_random", "label_noise"} & ids
+    assert (verdict.label, "--freeze-layers 0" in verdict.next_command) == ("nothing_learned", True)
+    learned = replace(frozen, accuracy=0.6, accuracy_interval=Interval95(0.57, 0.63))
+    assert causes.labels_look_noisy(replace(learned, measured=replace(CHANCE.measured, hundred=able))) is None
+    unable = replace(able, accuracy=0.6, loss=0.67)
+    found = causes.cannot_fit(replace(frozen, measured=replace(CHANCE.measured, hundred=unable)))
+    assert "frozen" in found.title.en
+    assert "steps" not in found.evidence.en
+
+
 def test_a_run_that_was_killed_early_is_not_told_to_take_more_steps():
     short = replace(CHANCE, steps=5, curve=CHANCE.curve[:5])
     ids = {one.id for one in judge(replace(short, died=True)).findings}

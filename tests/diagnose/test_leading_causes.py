@@ -12,6 +12,7 @@ from rewardsmith.diagnose.facts import AuditEffect, BaselineFacts, CurvePoint, F
 from rewardsmith.diagnose.finding import Said
 from rewardsmith.diagnose.intervals import Interval95
 from rewardsmith.diagnose.measured import (
+    DataSide,
     Figures,
     MeasuredFacts,
     OtherTemplate,
@@ -78,10 +79,12 @@ def test_effects_are_named_in_the_language_of_the_verdict():
     assert "padd" not in found.evidence.zh
 
 
-def test_records_that_nobody_judged_are_no_lost_data():
-    def account(code, count):
-        return LeftOut({"unused": Affected(100, count, {code: Reason(count, ["d.jsonl:1"])})})
+def account(code, count):
+    """Of 100 records, so many were not used for that reason."""
+    return LeftOut({"unused": Affected(100, count, {code: Reason(count, ["d.jsonl:1"])})})
 
+
+def test_records_that_nobody_judged_are_no_lost_data():
     lost = data_quality.left_out(Facts(left_out={"training data": account("not_scorable", 20)}))
     unjudged = data_quality.left_out(Facts(left_out={"training data": account("no_comparison", 20)}))
     most = data_quality.left_out(Facts(left_out={"training data": account("no_comparison", 40)}))
@@ -141,3 +144,17 @@ def test_a_consequence_never_leads_the_next_step():
     ids = [finding.id for finding in verdict.findings if finding.urgent]
     assert ids.index("few_rows_weigh") < ids.index("underfit")
     assert "inspect" in verdict.next_command
+
+
+@pytest.mark.parametrize(
+    ("words", "training", "advised"), [(90.0, 0, "evaluate"), (12.0, 0, "train"), (90.0, 40, "train")]
+)
+def test_test_dialogues_that_do_not_fit_are_another_kind_of_data_and_no_rows_to_mend(words, training, advised):
+    """Only where the prompts differ, and the training data was used: else the rows, or the length, are at fault."""
+    sides = (DataSide({}, (5.0, 9.0, 20.0), 300, 900, 0, 0.0, (length, length, length)) for length in (12.0, words))
+    trained, judged = sides
+    left = {"evaluated data": account("not_scorable", 50), "training data": account("not_scorable", training)}
+    beside = replace(BESIDE, training=trained, judged=judged)
+    found = data_quality.left_out(Facts(left_out=left, measured=MeasuredFacts(beside=beside), place="runs/a"))
+    assert found.severity == "critical"
+    assert found.command.split()[1] == advised

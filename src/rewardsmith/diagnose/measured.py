@@ -98,13 +98,18 @@ class FittedHead:
 
 @dataclass(frozen=True, slots=True)
 class HundredPairs:
-    """Training a fresh model on few pairs: what it reaches on those pairs themselves."""
+    """Training a fresh model on few pairs: what it reaches on those pairs themselves.
+
+    `exact`: a head alone, fitted without steps. That it ranks them right says nothing about their labels, since a linear
+    head of as many features ranks them in any order.
+    """
 
     pairs: int
     steps: int
     lr: float
     accuracy: float
     loss: float
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,7 +361,8 @@ def hundred_from(row: Mapping[str, Any]) -> HundredPairs | None:
     accuracy, loss = share(row, "accuracy"), number(row, "loss")
     if accuracy is None or loss is None:
         return None
-    return HundredPairs(count(row, "pairs") or 0, count(row, "steps") or 0, number(row, "lr") or 0.0, accuracy, loss)
+    pairs, steps, rate = count(row, "pairs") or 0, count(row, "steps") or 0, number(row, "lr") or 0.0
+    return HundredPairs(pairs, steps, rate, accuracy, loss, row.get("exact") is True)
 
 
 def wrong_from(row: Mapping[str, Any]) -> ShareOfWrong | None:

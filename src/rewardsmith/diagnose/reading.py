@@ -181,20 +181,24 @@ def with_files(facts: Facts, folder: Path, evaluation: Mapping[str, Any]) -> Fac
     curve = folder / "learning_curve.json"
     with taking_from(curve):
         more_data = parsing.more_data(read_object(curve)) if curve.is_file() else None
-    stored = stored_measurements(folder)
-    with taking_from(folder / "evaluation.json"):
-        measured = measured_from(stored, evaluation.get("training"))
-    rows = values.mapping(stored, "rows")
     facts = replace(
         facts,
         compared=gather(read_lines(comparisons)) if comparisons.exists() else None,
-        data=read_data(folder / "data") or (data_facts({}, rows) if rows else None),
-        measured=measured,
         audit=effects,
         more_data=more_data,
         model=str(folder / "model") if (folder / "model").is_dir() else values.words(evaluation, "model"),
     )
+    facts = with_measurements(facts, folder, stored_measurements(folder), evaluation.get("training"))
     return replace(facts, disagreements=disagreements(facts, read_object(folder / "settings.json"), evaluation))
+
+
+def with_measurements(facts: Facts, folder: Path, stored: Mapping[str, Any], training: Any) -> Facts:
+    """Add what was measured beside the folder, as measurements.json holds it; `training` is that of evaluation.json."""
+    with taking_from(folder / "evaluation.json"):
+        measured = measured_from(stored, training)
+    rows = values.mapping(stored, "rows")
+    data = read_data(folder / "data") or (data_facts({}, rows) if rows else None)
+    return replace(facts, measured=measured, data=data)
 
 
 def training_figures(training: Mapping[str, Any]) -> dict[str, Any]:

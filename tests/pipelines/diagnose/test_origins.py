@@ -2,18 +2,19 @@
 
 import json
 import shutil
-from types import SimpleNamespace
 
 import pytest
 
 from rewardsmith.commands import diagnose, evaluate, train
+from rewardsmith.diagnose import reading
+from rewardsmith.diagnose.reading import read_metrics
 from rewardsmith.errors import ContractError, TrainingError
 from rewardsmith.files.reading import read_object
 from rewardsmith.pipelines.diagnose import measurements, other_templates
 from rewardsmith.pipelines.diagnose.bench import CannotMeasure, Workbench
 from rewardsmith.pipelines.diagnose.groups import groups_by_field
 from rewardsmith.pipelines.diagnose.hundred_pairs import hundred_pairs
-from rewardsmith.pipelines.diagnose.measure import wanted
+from rewardsmith.pipelines.diagnose.measure import measured, wanted
 from rewardsmith.pipelines.diagnose.origins import run_behind
 from rewardsmith.pipelines.diagnose.stopwatch import Stopwatch
 from rewardsmith.pipelines.run_data import identity_of
@@ -141,10 +142,10 @@ def test_the_stopwatch_counts_no_time_in_which_nothing_is_computed(monkeypatch):
 
 @pytest.mark.parametrize(("largest", "asked"), [(0.01, True), (2.0, False)])
 def test_why_little_was_learned_is_not_asked_of_another_model(largest, asked):
-    bench = SimpleNamespace(evaluation={"training": {"sample": {"accuracy": 0.55}}})
+    evaluation = {"training": {"sample": {"accuracy": 0.55}}}
     found = {"rescored": {"largest": largest, "spread": 1.0}}
-    assert wanted(bench, found) is asked
-    assert wanted(bench, {}) is True
+    assert wanted(evaluation, found) is asked
+    assert wanted(evaluation, {}) is True
 
 
 def test_a_model_that_refuses_every_text_is_measured_as_far_as_that_goes(trained, monkeypatch):
@@ -175,3 +176,24 @@ def test_an_ensemble_of_runs_is_measured_on_the_data_of_its_members(tmp_path):
     assert {"data", "contract", "model", "rescored", "rows", "rule", "groups"} <= set(measured["done"])
     assert measured["rescored"]["largest"] < 1e-4
     assert "overlap_excluded" in {one["id"] for one in found.to_json()["findings"]}
+
+
+def test_a_head_alone_is_fitted_to_a_hundred_pairs_without_steps(tmp_path):
+    asked = {"model": "tiny", "dataset": ("synthetic:160",), "output": tmp_path / "run", "max_steps": 2, "n_layer": 1}
+    train.run(train.Config(**asked, freeze_layers=-1, threads=1))
+    found = hundred_pairs(Workbench.of(tmp_path / "run", seconds=1e-9))["hundred"]
+    assert (found["exact"], found["steps"]) == (True, 0)
+    assert found["pairs"] > 100
+    # 64 features: random labels of 100 pairs are separable with probability .997 (Cover 1965) where features are general
+    assert found["accuracy"] > 0.75
+
+
+def test_what_is_measured_is_neither_looked_for_nor_read_again(trained, monkeypatch):
+    run = trained / "run"
+    first = measured(run, seconds=1e9)
+    monkeypatch.setattr(Workbench, "of", lambda *given, **more: pytest.fail("runs were looked for"))
+    assert measured(run, seconds=1e9) == first
+    read = []
+    monkeypatch.setattr(reading, "read_metrics", lambda path: (read.append(path), read_metrics(path))[1])
+    diagnose.run(diagnose.Config(run=run, overwrite=True))
+    assert len(read) == 1

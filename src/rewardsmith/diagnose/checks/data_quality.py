@@ -1,6 +1,7 @@
 """What the data is worth: rows lost or cut, wrong labels, repeats and contradictions, and what `prepare` found."""
 
 from rewardsmith.diagnose import commands
+from rewardsmith.diagnose.checks.leakage import prompt_parts
 from rewardsmith.diagnose.facts import DataFinding, Facts
 from rewardsmith.diagnose.finding import Finding, Said, Severity, percent, short_label, span
 from rewardsmith.language import say
@@ -64,6 +65,7 @@ def left_out(facts: Facts) -> Finding | None:
         return None
     told = [f"{name}: {line}" for name, account in facts.left_out.items() for line in account.sentences(rows=True)]
     most = max(account.share for account in facts.left_out.values())
+    by_prompts = only_for_its_prompts(facts)
     return Finding(
         "left_out",
         how_bad(most, max(map(harmful_share, facts.left_out.values()))),
@@ -78,15 +80,31 @@ def left_out(facts: Facts) -> Finding | None:
             "left may differ from the whole.",
             "有行无法读取或超出 max_length，或者对话模板拒绝、缩短或省略了文本。剩下的数据可能与全部数据不同。",
         ),
-        Said(
-            "Check the listed rows (more under left_out in train.json and evaluation.json) and fix them, raise "
-            "--max-length, or use another chat template.",
-            "检查列出的行（更多见 train.json 和 evaluation.json 中的 left_out）并修复，或增大 --max-length，"
-            "或换用其他对话模板。",
-        ),
+        OTHER_DATA if by_prompts else FIX_ROWS,
         {name: account.to_json() for name, account in facts.left_out.items()},
-        command=commands.train(facts, *longer_texts(facts)),
+        command=commands.evaluate(facts) if by_prompts else commands.train(facts, *longer_texts(facts)),
     )
+
+
+FIX_ROWS = Said(
+    "Check the listed rows (more under left_out in train.json and evaluation.json) and fix them, raise --max-length, or use "
+    "another chat template.",
+    "检查列出的行（更多见 train.json 和 evaluation.json 中的 left_out）并修复，或增大 --max-length，或换用其他对话模板。",
+)
+OTHER_DATA = Said(
+    "The evaluated conversations are unlike those of training, of which enough was used: evaluate on data like that of "
+    "training, or train on data like this with a larger --max-length.",
+    "被评估的对话与训练时的对话不同，而训练数据大体都用上了：在与训练数据相似的数据上评估，"
+    "或用与此相似的数据并增大 --max-length 来训练。",
+)
+
+
+def only_for_its_prompts(facts: Facts) -> bool:
+    """Whether much was left out of the evaluated data alone, and its prompts are unlike those of training."""
+    harmful = {name: harmful_share(account) for name, account in facts.left_out.items()}
+    judged = harmful.pop("evaluated data", 0.0)
+    found = facts.measured.beside
+    return judged > LEFT_OUT >= max(harmful.values(), default=0.0) and found is not None and bool(prompt_parts(found))
 
 
 def how_bad(most: float, harmful: float) -> Severity:

@@ -3,12 +3,22 @@
 from rewardsmith.diagnose import commands
 from rewardsmith.diagnose.checks.signals import AT_CHANCE, learned_state, loss_at_temperature, tail_loss
 from rewardsmith.diagnose.checks.slices import failing_and_right
+from rewardsmith.diagnose.checks.training.fitted_head import fitted_or
 from rewardsmith.diagnose.facts import CHANCE_LOSS, Facts
 from rewardsmith.diagnose.finding import Finding, Said, percent, shown, span
 
 LABELS_NEXT = Said(
     "Look at a training record: whether the scored text contains what the label is about.",
     "查看一条训练记录：标签所依据的内容是否出现在被评分的文本中。",
+)
+
+MEASURE_NEXT = Said(
+    "Let `diagnose` measure which of these it is: it trains a fresh model on 100 pairs and fits a linear head.",
+    "让 `diagnose` 测量是哪一种原因：它会用 100 个偏好对训练一个新模型，并拟合一个线性奖励头。",
+)
+LAYERS_NEXT = Said(
+    "Only the head was trained: let the layers below it learn too, or start from a stronger backbone.",
+    "只训练了奖励头：让下面的层也参与训练，或从更强的骨干模型开始。",
 )
 
 
@@ -69,6 +79,7 @@ def nothing_learned(facts: Facts) -> Finding:
     said, interval = measured(facts), facts.interval
     tail = f" ({span(interval.low, interval.high)})" if interval else ""
     near = facts.loss is None or abs(facts.loss - CHANCE_LOSS) <= 0.01
+    action, command = after_nothing(facts)
     title = (
         Said(
             f"the loss is at ln 2 and the accuracy is consistent with chance{tail}",
@@ -91,15 +102,19 @@ def nothing_learned(facts: Facts) -> Finding:
             "that follow nothing in the texts.",
             "步数或偏好对太少、学习率不合适、奖励与回复无关，或标签与文本内容无关。",
         ),
-        LABELS_NEXT
-        if facts.measured.done
-        else Said(
-            "Let `diagnose` measure which of these it is: it trains a fresh model on 100 pairs and fits a linear head.",
-            "让 `diagnose` 测量是哪一种原因：它会用 100 个偏好对训练一个新模型，并拟合一个线性奖励头。",
-        ),
+        action,
         figures(facts),
-        command=commands.inspect(facts) if facts.measured.done else commands.diagnose(facts),
+        command=command,
     )
+
+
+def after_nothing(facts: Facts) -> tuple[Said, str]:
+    """What to do where nothing was learned, and the command."""
+    if not facts.measured.done:
+        return MEASURE_NEXT, commands.diagnose(facts)
+    if facts.settings.get("freeze_layers") == -1:
+        return LAYERS_NEXT, commands.train(facts, "--freeze-layers", "0")
+    return LABELS_NEXT, commands.inspect(facts)
 
 
 def reversed_labels(facts: Facts) -> Finding | None:
@@ -245,6 +260,7 @@ def train_loss_above_chance(facts: Facts) -> Finding | None:
     tail = tail_loss(facts.curve)
     end_en = f"; {tail:.4f} over the last fifth of the steps" if tail is not None else "; no loss curve was recorded"
     end_zh = f"；最后五分之一的步数上为 {tail:.4f}" if tail is not None else "；没有记录损失曲线"
+    action, command = fitted_or(facts, *GENTLER, "--warmup", "0.1")
     return Finding(
         "train_loss_above_chance",
         "warning",
@@ -262,10 +278,20 @@ def train_loss_above_chance(facts: Facts) -> Finding | None:
             "learning rate is too high. Dropout alone does not cause this.",
             "这是整个训练的平均值：奖励头的初始尺度过大（随机奖励很大），或学习率过高。仅有 dropout 不会造成这种情况。",
         ),
-        Said(
-            "Check the first steps of the loss curve, and start from a fitted head.",
-            "查看损失曲线的开头，并从拟合的奖励头开始训练。",
-        ),
+        action,
         {"train_loss": loss, "tail_loss": tail, "loss_at_chance": CHANCE_LOSS},
-        command=commands.train(facts, "--head-start", "probe"),
+        command=command,
     )
+
+
+GENTLER = (
+    Said(
+        "Check the first steps of the loss curve, and start from a fitted head.",
+        "查看损失曲线的开头，并从拟合的奖励头开始训练。",
+    ),
+    Said(
+        "Check the first steps of the loss curve, and train with a longer warmup.",
+        "查看损失曲线的开头，并使用更长的预热训练。",
+    ),
+)
+"""What to do about a start that was too rough: with a head that can be fitted, and with one that cannot."""

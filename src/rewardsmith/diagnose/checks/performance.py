@@ -1,6 +1,7 @@
 """How good it is: for this n, against these baselines, on this split."""
 
 from rewardsmith.diagnose import commands
+from rewardsmith.diagnose.checks.training.fitted_head import can_be_fitted
 from rewardsmith.diagnose.facts import BaselineFacts, Facts
 from rewardsmith.diagnose.finding import (
     Finding,
@@ -299,6 +300,8 @@ def baselines(facts: Facts) -> Finding | None:
     command = {"beats": "", "open": commands.evaluate(facts), "loses": commands.train(facts, "--head-start", "probe")}[
         worst
     ]
+    if worst == "loses" and not can_be_fitted(facts):
+        action, command = STRONGER, commands.learning_curve(facts)
     status: FindingStatus = "cannot_tell" if worst == "open" else "found"
     return Finding(finding_id, severity, title, evidence, cause, action, numbers, status, command)
 
@@ -337,6 +340,13 @@ BASELINE_ANSWERS: dict[str, tuple[str, Severity, Said, Said, Said]] = {
         ),
     ),
 }
+
+STRONGER = Said(
+    "Measure what more pairs would give, and train on more or with a stronger backbone; if a rule by length is the one "
+    "ahead, balance the lengths first.",
+    "测量更多数据会带来多少提升，再用更多数据或更强的主干训练；如果领先的是长度规则，先平衡长度。",
+)
+"""What to do about losing to a baseline where the head cannot be fitted, or was."""
 
 
 def no_baselines(facts: Facts) -> Finding:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rewardsmith.diagnose.checks.signals import TINY
 from rewardsmith.errors import RewardsmithError
+from rewardsmith.evaluate.metrics import accuracy, nll
 from rewardsmith.pipelines.beside_training import margins_of, sample_of
 from rewardsmith.pipelines.diagnose.bench import CannotMeasure, Workbench
 from rewardsmith.pipelines.diagnose.stopwatch import Stopwatch
@@ -16,10 +17,13 @@ from rewardsmith.pipelines.evaluate import score_all
 from rewardsmith.pipelines.run_data import reachable, settings_of_run
 from rewardsmith.pipelines.train.head import HeadSettings
 from rewardsmith.pipelines.train.loss import LossSettings
-from rewardsmith.progress import Silent, Task
+from rewardsmith.progress import Progress, Silent, Task
 from rewardsmith.records import Record
 
 if TYPE_CHECKING:
+    from rewardsmith.model.forward.network import RewardNetwork
+    from rewardsmith.pipelines.train.setup import Start
+    from rewardsmith.train.examples import Example
     from rewardsmith.train.loop import FitSettings
 
 PAIRS = 100
@@ -48,12 +52,13 @@ def first_pairs(records: Sequence[Record]) -> list[Record]:
 def hundred_pairs(bench: Workbench) -> Mapping[str, Any]:
     """Train the run's starting model, at the usual learning rate, on PAIRS training pairs; accuracy and loss on them.
 
+    A head alone, on layers that stay as they are, is fitted exactly instead: what some hundred steps reach tells how the
+    features are scaled, and not what the head can do with them.
     CannotMeasure where the starting model is not there, or all steps would take longer than the bench may.
     """
     from rewardsmith.pipelines.train.members import MembersSettings
     from rewardsmith.pipelines.train.setup import open_model
     from rewardsmith.train.examples import encode_examples
-    from rewardsmith.train.loop import Fit
     from rewardsmith.train.optimizer import count_parameters
 
     if bench.run is None:
@@ -73,17 +78,42 @@ def hundred_pairs(bench: Workbench) -> Mapping[str, Any]:
     examples = encode_examples(records, start.model.encoder, share=network.packed).examples
     if not examples:
         raise CannotMeasure("no training pair can be used")
+    if start.kind == "head":
+        return {"hundred": fitted_exactly(network, examples, bench.progress)}
+    return {"hundred": trained_for_steps(start, examples, records, size, bench.seconds)}
+
+
+def fitted_exactly(network: "RewardNetwork", examples: "Sequence[Example]", progress: Progress) -> dict[str, Any]:
+    """The figures of the best linear head for these comparisons, on themselves."""
+    from rewardsmith.model.scorer import DEFAULT_BUDGET
+    from rewardsmith.train.fitting.linear import fit_separating
+    from rewardsmith.train.fitting.probe import pair_features
+
+    budget = DEFAULT_BUDGET.get(network.device.type, DEFAULT_BUDGET["cpu"])
+    known = pair_features(network, examples, budget, progress)
+    margins = known.margins(fit_separating(known))
+    right, loss = (measure(margins, known.preference, weight=known.weight) for measure in (accuracy, nll))
+    return {"pairs": len(known.preferred), "steps": 0, "exact": True, "accuracy": right, "loss": loss}
+
+
+def trained_for_steps(
+    start: "Start", examples: "Sequence[Example]", records: Sequence[Record], size: int, seconds: float
+) -> dict[str, Any]:
+    """The figures of the model after STEPS steps on these comparisons, on themselves."""
+    from rewardsmith.train.loop import Fit
+
+    network = start.model.network
     settings = usual_settings(start.kind, size, len(examples), network.device.type)
     with tempfile.TemporaryDirectory(prefix="rewardsmith-hundred-") as folder:
         fit = Fit(network, settings, train=examples, validation=(), folder=Path(folder), fingerprint={})
-        trained = fit.run(progress=WithinSeconds(fit.total, bench.seconds))
+        trained = fit.run(progress=WithinSeconds(fit.total, seconds))
     network.eval()
     if start.model.adapter is not None:
         start.model.merge_adapter()
     scored = score_all(start.model, records)
     figures = margins_of(scored.records, scored.rewards).figures()
     told = {"pairs": figures["n"], "steps": trained.state.step, "lr": settings.lr}
-    return {"hundred": {**told, "accuracy": figures["accuracy"], "loss": figures["nll"]}}
+    return {**told, "accuracy": figures["accuracy"], "loss": figures["nll"]}
 
 
 class WithinSeconds(Silent):

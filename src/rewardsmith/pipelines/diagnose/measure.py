@@ -1,5 +1,6 @@
 """What `diagnose` measures by itself, within a time limit, and keeps in `measurements.json` so that it is measured once."""
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from rewardsmith.diagnose.stored import MEASURED, VERSION, state_of, stored_measurements
 from rewardsmith.errors import RewardsmithError
 from rewardsmith.files import write_json
+from rewardsmith.files.reading import read_object
 from rewardsmith.pipelines.diagnose.bench import CannotMeasure, Workbench
 from rewardsmith.pipelines.diagnose.hundred_pairs import hundred_pairs
 from rewardsmith.pipelines.diagnose.measurements import MEASUREMENTS, Measurement
@@ -50,18 +52,21 @@ def measured(folder: Path, *, seconds: float, progress: Progress = SILENT) -> Ma
     found = dict(stored)
     done = set(map(str, found.pop("done", ())))
     found.pop("not_checked", None)
-    bench = Workbench.of(folder, progress, seconds=seconds)
+    evaluation = read_object(folder / "evaluation.json")
+    bench = functools.cache(
+        lambda: Workbench.of(folder, progress, seconds=seconds)
+    )  # looks for runs, so only when needed
     watch = Stopwatch()
     missing: list[dict[str, str]] = []
     for name, measurement in {**MEASUREMENTS, **CONDITIONAL}.items():
-        if name in done or (name in CONDITIONAL and not wanted(bench, found)):
+        if name in done or (name in CONDITIONAL and not wanted(evaluation, found)):
             continue
         if watch.seconds > seconds:
             missing.append(told(name, "the time limit was reached", "--time-limit"))
             continue
         try:
             with progress.task(f"measuring: {name}", None, "steps"):
-                found |= measurement(bench)
+                found |= measurement(bench())
             done.add(name)
         except CannotMeasure as error:
             missing.append(told(name, str(error)))
@@ -78,7 +83,7 @@ def told(name: str, why: str, bring: str = "") -> dict[str, str]:
     return {"name": name, "what": WHAT[name], "why": why, "bring": bring}
 
 
-def wanted(bench: Workbench, found: Mapping[str, Any]) -> bool:
+def wanted(evaluation: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
     """Whether it is open why nothing was learned: the training comparisons themselves are not told apart.
 
     Of a model that does not give the rewards of its run it is not asked: what it tells apart is not what was trained.
@@ -86,6 +91,6 @@ def wanted(bench: Workbench, found: Mapping[str, Any]) -> bool:
     again = found.get("rescored") or {}
     if (again.get("largest") or 0.0) > OTHER * (again.get("spread") or 1.0):
         return False
-    training = bench.evaluation.get("training") or found.get("training") or {}
+    training = evaluation.get("training") or found.get("training") or {}
     accuracy = (training.get("sample") or {}).get("accuracy")
     return accuracy is not None and accuracy < UNTOLD

@@ -11,6 +11,7 @@ from rewardsmith.pipelines.publish import card
 from rewardsmith.progress import SILENT, Progress
 
 if TYPE_CHECKING:
+    from rewardsmith.diagnose.facts import Facts
     from rewardsmith.diagnose.finding import Verdict
 
 
@@ -53,9 +54,9 @@ def diagnose(
     refuse_step_figures(run)
     if not overwrite:
         refuse_existing(report_paths(folder))
-    measure(run, seconds, progress)
-    with taking_from(run):
+    with taking_from(run):  # damaged files are refused before anything is measured beside them
         facts = facts_from_mapping(read_object(run)) if single else facts_from_folder(run, running=running)
+    facts = measure(facts, run, seconds, progress)
     for note in facts.notes:
         progress.note(note)
     verdict = judge(facts)
@@ -92,16 +93,16 @@ def refuse_existing(paths: Iterable[Path]) -> None:
             raise OutputError(f"{path} already exists; choose another output or pass --overwrite")
 
 
-def measure(run: Path, seconds: float | None, progress: Progress) -> None:
-    """Measure what is not stored yet, where there is an evaluation to measure beside; not beside damaged files."""
-    if seconds is not None and (run / "evaluation.json").is_file():
-        from rewardsmith.diagnose.reading import facts_from_folder
-        from rewardsmith.files.reading import taking_from
-        from rewardsmith.pipelines.diagnose.measure import measured
+def measure(facts: "Facts", run: Path, seconds: float | None, progress: Progress) -> "Facts":
+    """Measure what is not stored yet, where there is an evaluation to measure beside; the facts with what was found."""
+    from rewardsmith.diagnose.reading import with_measurements
+    from rewardsmith.files.reading import read_object
+    from rewardsmith.pipelines.diagnose.measure import measured
 
-        with taking_from(run):
-            facts_from_folder(run)
-        measured(run, seconds=seconds, progress=progress)
+    if seconds is None or not (run / "evaluation.json").is_file():
+        return facts
+    found = measured(run, seconds=seconds, progress=progress)
+    return with_measurements(facts, run, found, read_object(run / "evaluation.json").get("training"))
 
 
 def refuse_bare_model(place: Path) -> None:

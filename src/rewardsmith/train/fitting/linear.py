@@ -13,6 +13,8 @@ PENALTIES = (100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 """L2 penalties to choose from, per unit of mean loss and on features of unit spread."""
 DEFAULT_PENALTY = 0.1
 """Taken where all comparisons are about one prompt."""
+SEPARATING = 1e-6
+"""A penalty that only keeps weights finite where the comparisons can be separated."""
 SMALLEST = 1e-9
 """Eigenvalues below this share of the largest are rounding."""
 CHUNK = 1024
@@ -73,6 +75,19 @@ class PairFeatures:
 def fit_pair_features(known: PairFeatures, *, seed: int) -> tuple[Weights, float]:
     """The best weights for these features, and the penalty that cross-validation chose."""
     return fit_all(known, seed=seed)[:2]
+
+
+def fit_separating(known: PairFeatures) -> Weights:
+    """The weights that rank these very comparisons best: no penalty beyond SEPARATING, and features of unit spread.
+
+    As many comparisons as features can be ranked in any order, and with high probability up to twice as many (Cover 1965,
+    "Geometrical and statistical properties of systems of linear inequalities", theorem 1), so that only features that
+    hardly differ, or equal pairs with opposite labels, prevent it.
+    """
+    spread = known.spread()
+    rotated, back = rotate(replace(known, features=known.features / spread))
+    fitted: Weights = back(fit_linear(rotated.differences(), SEPARATING)) / spread
+    return fitted
 
 
 def fit_all(known: PairFeatures, *, seed: int) -> tuple[Weights, float, Differences, Callable[[Weights], Weights]]:

@@ -19,8 +19,10 @@ from rewardsmith.diagnose.checks.signals import (
     tail_loss,
     usual_rate,
 )
+from rewardsmith.diagnose.checks.training.fitted_head import fitted_or, more_epochs
 from rewardsmith.diagnose.facts import CHANCE_LOSS, Facts
 from rewardsmith.diagnose.finding import Finding, Said, Severity, percent, signed_span
+from rewardsmith.diagnose.measured import HundredPairs
 
 LOW, HIGH = 1 / 12, 8.0
 """Learning rates outside of these multiples of the usual one are suspects, where the curve agrees."""
@@ -46,6 +48,12 @@ HEAD_LEAD = 0.05
 
 CAN_FIT = 0.75
 """Accuracy on 100 pairs that were trained on for 400 steps, under which the model cannot learn them."""
+
+CHECK_FILES = Said(
+    "This run began with a fitted head: check whether its files are still those that training saved.",
+    "该训练从拟合的奖励头开始：检查其文件是否仍是训练时保存的那些。",
+)
+LET_LEARN = Said("Let all layers learn.", "让所有层都参与训练。")
 
 
 def weak(facts: Facts) -> bool:
@@ -213,6 +221,7 @@ def head_not_trained(facts: Facts) -> Finding | None:
     if head.difference < HEAD_LEAD or head.difference_interval.low <= 0:
         return None
     spread = head.difference_interval
+    action, command = better_head(facts)
     return Finding(
         "head_not_trained",
         "critical" if learned_state(facts) != "yes" else "warning",
@@ -230,27 +239,36 @@ def head_not_trained(facts: Facts) -> Finding | None:
             "The head was not trained, not saved and newly initialised, or trained with too low a learning rate.",
             "奖励头没有训练、没有保存而被重新初始化，或学习率过低。",
         ),
-        Said("Start from a fitted head.", "从拟合的奖励头开始训练。"),
+        action,
         {"fitted": head.fitted.accuracy, "own": head.own.accuracy, "difference": head.difference},
-        command=commands.train(facts, "--head-start", "probe"),
+        command=command,
+    )
+
+
+def better_head(facts: Facts) -> tuple[Said, str]:
+    """How to get the head that the features allow, and its command: a head that was fitted is no longer the one saved."""
+    if facts.settings.get("head_start") == "probe":
+        return CHECK_FILES, commands.verify(facts)
+    return fitted_or(
+        facts,
+        Said("Start from a fitted head.", "从拟合的奖励头开始训练。"),
+        Said("Train the head for more epochs.", "让奖励头训练更多轮。"),
+        *more_epochs(facts),
     )
 
 
 def cannot_fit(facts: Facts) -> Finding | None:
-    """A fresh model cannot learn a hundred training pairs at the usual rate, and the run shows nothing else."""
+    """What can be trained of a fresh model does not learn a hundred training pairs, and the run shows nothing else."""
     hundred = facts.measured.hundred
     if hundred is None or hundred.accuracy >= CAN_FIT or learned_state(facts) == "yes":
         return None
+    frozen = hundred.exact or bool(facts.settings.get("freeze_layers"))
+    title, evidence = unfit_head(hundred) if hundred.exact else unfit_model(hundred)
     return Finding(
         "cannot_fit",
         "critical",
-        Said("the model cannot learn even 100 pairs", "模型连 100 个偏好对都学不会"),
-        Said(
-            f"Trained on {hundred.pairs} pairs for {hundred.steps} steps at learning rate {hundred.lr:g}, it ranks "
-            f"{percent(hundred.accuracy)} of these same pairs right (loss {hundred.loss:.3f}).",
-            f"在 {hundred.pairs} 个偏好对上以学习率 {hundred.lr:g} 训练 {hundred.steps} 步后，它在这些偏好对上的正确率为 "
-            f"{percent(hundred.accuracy)}（损失 {hundred.loss:.3f}）。",
-        ),
+        title,
+        evidence,
         Said(
             "What is scored does not contain what the labels are about: responses are truncated, the pooled token does "
             "not see "
@@ -258,13 +276,38 @@ def cannot_fit(facts: Facts) -> Finding | None:
             "被评分的内容不包含标签所依据的信息：回复被截断、池化的 token 看不到它们、相同的偏好对标签相反，"
             "或重要的权重都被冻结。",
         ),
-        Said("Let all layers learn.", "让所有层都参与训练。")
-        if facts.settings.get("freeze_layers")
-        else Said("Look at what is scored of one record.", "查看一条记录中被评分的内容。"),
+        LET_LEARN if frozen else Said("Look at what is scored of one record.", "查看一条记录中被评分的内容。"),
         {"accuracy": hundred.accuracy, "loss": hundred.loss, "pairs": hundred.pairs},
-        command=commands.train(facts, "--freeze-layers", "0")
-        if facts.settings.get("freeze_layers")
-        else commands.inspect(facts),
+        command=commands.train(facts, "--freeze-layers", "0") if frozen else commands.inspect(facts),
+    )
+
+
+def unfit_model(hundred: HundredPairs) -> tuple[Said, Said]:
+    """Title and evidence of a model that was trained on the pairs."""
+    return (
+        Said("the model cannot learn even 100 pairs", "模型连 100 个偏好对都学不会"),
+        Said(
+            f"Trained on {hundred.pairs} pairs for {hundred.steps} steps at learning rate {hundred.lr:g}, it ranks "
+            f"{percent(hundred.accuracy)} of these same pairs right (loss {hundred.loss:.3f}).",
+            f"在 {hundred.pairs} 个偏好对上以学习率 {hundred.lr:g} 训练 {hundred.steps} 步后，它在这些偏好对上的正确率为 "
+            f"{percent(hundred.accuracy)}（损失 {hundred.loss:.3f}）。",
+        ),
+    )
+
+
+def unfit_head(hundred: HundredPairs) -> tuple[Said, Said]:
+    """Title and evidence of a head that was fitted to the pairs, on layers that stay as they are."""
+    return (
+        Said(
+            "no head on these frozen layers can rank even 100 pairs",
+            "在这些冻结的层上，任何奖励头都排不好 100 个偏好对",
+        ),
+        Said(
+            f"The best linear head for {hundred.pairs} training pairs, fitted to these very pairs, ranks "
+            f"{percent(hundred.accuracy)} of them right (loss {hundred.loss:.3f}).",
+            f"对 {hundred.pairs} 个训练偏好对直接拟合的最佳线性奖励头，在这些偏好对上的正确率为 "
+            f"{percent(hundred.accuracy)}（损失 {hundred.loss:.3f}）。",
+        ),
     )
 
 
@@ -277,7 +320,7 @@ def usual_settings(facts: Facts) -> bool:
 def labels_look_random(facts: Facts) -> Finding | None:
     """The model can learn pairs, steps and rate are usual, and still nothing carries over: the labels follow nothing."""
     hundred, sample = facts.measured.hundred, sample_of(facts)
-    if learned_state(facts) != "no" or not usual_settings(facts):
+    if learned_state(facts) != "no" or not usual_settings(facts) or (hundred and hundred.exact):
         return None
     learnable = hundred.accuracy >= CAN_FIT if hundred else sample is not None and sample.accuracy >= USED_ALL
     if not learnable:
@@ -312,7 +355,7 @@ def labels_look_random(facts: Facts) -> Finding | None:
 def labels_look_noisy(facts: Facts) -> Finding | None:
     """The model can learn 100 pairs, settings are usual, the loss has settled, and most training comparisons stay untold."""
     hundred, sample = facts.measured.hundred, sample_of(facts)
-    if hundred is None or sample is None or hundred.accuracy < CAN_FIT or sample.accuracy >= NOISY:
+    if hundred is None or hundred.exact or hundred.accuracy < CAN_FIT or sample is None or sample.accuracy >= NOISY:
         return None
     if learned_state(facts) in ("no", "reverse") or not usual_settings(facts) or still_falling(facts):
         return None

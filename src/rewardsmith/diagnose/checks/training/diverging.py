@@ -3,6 +3,7 @@
 from rewardsmith.diagnose import commands
 from rewardsmith.diagnose.checks.rewards import slower
 from rewardsmith.diagnose.checks.signals import LAST, finite_losses, stopped_by_divergence
+from rewardsmith.diagnose.checks.training.fitted_head import fitted_or
 from rewardsmith.diagnose.facts import CHANCE_LOSS, Facts
 from rewardsmith.diagnose.finding import Finding, Said
 
@@ -17,6 +18,7 @@ def diverged(facts: Facts) -> Finding | None:
     losses = finite_losses(facts.curve)
     first, last = losses[0], sum(losses[-LAST:]) / LAST
     by_head = first > FIRST_STEP
+    action, command = gentler(facts, by_head=by_head)
     return Finding(
         "reward_scale" if by_head else "unstable",
         "critical",
@@ -43,11 +45,17 @@ def diverged(facts: Facts) -> Finding | None:
             "run ends the same way.",
             "学习率过高或预热太短：每一步都使错误的奖励差更大。继续训练会以同样的方式终止。",
         ),
-        Said("Train again from a newly fitted head.", "从重新拟合的奖励头开始训练。")
-        if by_head
-        else Said("Train again with a lower learning rate and a warmup.", "用更低的学习率和预热重新训练。"),
+        action,
         {"first": first, "lowest": min(losses), "last": last, "steps": facts.curve[-1].step},
-        command=commands.train(facts, "--head-start", "probe")
-        if by_head
-        else commands.train(facts, *slower(facts), "--warmup", "0.1"),
+        command=command,
     )
+
+
+def gentler(facts: Facts, *, by_head: bool) -> tuple[Said, str]:
+    """How to start again, and its command."""
+    slowly = Said("Train again with a lower learning rate and a warmup.", "用更低的学习率和预热重新训练。")
+    flags = (*slower(facts), "--warmup", "0.1")
+    if not by_head:
+        return slowly, commands.train(facts, *flags)
+    fitted = Said("Train again from a newly fitted head.", "从重新拟合的奖励头开始训练。")
+    return fitted_or(facts, fitted, slowly, *flags)
