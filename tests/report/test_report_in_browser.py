@@ -12,6 +12,7 @@ from rewardsmith.diagnose.compared import gather
 from rewardsmith.diagnose.facts import Facts
 from rewardsmith.diagnose.verdict import judge
 from rewardsmith.report.run.errors import ERRORS_ON_PAPER
+from rewardsmith.report.run.evidence import NO_EVIDENCE, Evidence
 from rewardsmith.report.run.page import render_page
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -44,7 +45,7 @@ def acted(folder, page, script, width=1400):
     return json.loads(shown.split("⟪")[-1].split("⟫")[0])
 
 
-def page_of(rewards, lengths=None, categories=None, text="bad answer"):
+def page_of(rewards, lengths=None, categories=None, text="bad answer", evidence=NO_EVIDENCE):
     """A page of errors with these rewards of the preferred response; the other's is 20 higher, by ever more."""
     count = len(rewards)
     rows = (
@@ -52,7 +53,8 @@ def page_of(rewards, lengths=None, categories=None, text="bad answer"):
             f"comparisons.jsonl:{k + 1}",
             {
                 **{"reward_i": rewards[k], "reward_j": rewards[k] + 20 + k, "margin": -20.0 - k},
-                **{"prompt": "question", "text_i": text, "text_j": text, "length_i": 10},
+                **{"id": f"r{k}", "i": 0, "j": 1, "prompt": "question"},
+                **{"text_i": text, "text_j": text, "length_i": 10},
                 "length_j": (lengths or [12] * count)[k],
                 "category": (categories or ["a"] * count)[k],
             },
@@ -60,7 +62,7 @@ def page_of(rewards, lengths=None, categories=None, text="bad answer"):
         for k in range(count)
     )
     facts = Facts(name="run", n=count, accuracy=0.5, compared=gather(rows))
-    return render_page(judge(facts), facts)
+    return render_page(judge(facts), facts, evidence=evidence)
 
 
 ACTIONS = """
@@ -136,6 +138,38 @@ def test_errors_open_and_close(tmp_path):
       return { before, two, all, none: open() };"""
     found = acted(tmp_path, page_of([float(k) for k in range(9)]), ACTIONS + script)
     assert found == {"before": 1, "two": [2, "true"], "all": 9, "none": 0}
+
+
+def test_the_responses_are_coloured_by_token_where_that_was_measured(tmp_path):
+    sides = [{"texts": ["bad", " answer", "\n"], "values": values} for values in ([0.5, -0.5, 0.0], [0.25, 0.0, 9.0])]
+    evidence = Evidence(error_tokens=[{"id": "r2", "i": 0, "j": 1, "sides": sides}])  # of the worst of three errors
+    script = """
+      const seen = (name) => [...document.querySelectorAll(name)].filter((one) => one.offsetHeight > 0).length;
+      const state = () => [seen('.side > .text'), seen('.side > .tokens'), seen('.of-tokens')];
+      part('toggle-all').click();
+      const before = state();
+      set('colour', 'by-token', 'change');
+      const spans = [...document.querySelectorAll('.tokens span')].map((one) => [one.className, one.textContent, one.title]);
+      const colours = new Set([...document.querySelectorAll('.tokens span')].map((one) =>
+        window.getComputedStyle(one).backgroundColor));
+      const after = state();
+      set('colour', '', 'change');
+      return { before, after, again: state(), spans, colours: colours.size };"""
+    found = acted(tmp_path, page_of([0.0, 1.0, 2.0], evidence=evidence), ACTIONS + script)
+    assert found["before"] == found["again"] == [6, 0, 0]  # three errors, both responses each
+    assert found["after"] == [4, 2, 3]  # those without tokens keep their differences, and say so
+    assert found["spans"][:2] == [["v3", "bad", "+0.5"], ["v-3", " answer", "-0.5"]]
+    assert ["v3", "↵\n", "+9"] in found[
+        "spans"
+    ]  # a line break has a sign, and does not take the colour from the others
+    assert found["colours"] >= 3
+
+
+def test_a_page_without_token_values_says_why(tmp_path):
+    script = "return [!!part('colour'), document.getElementById('errors').textContent]"
+    shown = acted(tmp_path, page_of([0.0], evidence=Evidence(why_no_tokens="it is an encoder")), ACTIONS + script)
+    assert shown[0] is False
+    assert "it is an encoder" in shown[1]
 
 
 def test_ten_errors_go_on_paper_and_the_rest_is_counted(tmp_path):

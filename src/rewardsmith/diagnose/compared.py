@@ -26,7 +26,10 @@ Numbers = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """A comparison that the model ranked against the label; `margin` < 0 is preferred minus other."""
+    """A comparison that the model ranked against the label; `margin` < 0 is preferred minus other.
+
+    `key` is the record's id and the numbers of both responses, where they are known.
+    """
 
     place: str
     category: str
@@ -38,6 +41,7 @@ class Mistake:
     prompt: str
     preferred: str
     other: str
+    key: tuple[str, int, int] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,7 +246,14 @@ def mistake(place: str, row: Mapping[str, Any], margin: float) -> Mistake:
         prompt=as_text(row.get("prompt")),
         preferred=as_text(row.get("text_i")),
         other=as_text(row.get("text_j")),
+        key=key_of(row),
     )
+
+
+def key_of(row: Mapping[str, Any]) -> tuple[str, int, int] | None:
+    """The record's id and the numbers of both responses; None where one is unknown."""
+    found = row.get("id"), row.get("i"), row.get("j")
+    return None if None in found else (str(found[0]), int(found[1] or 0), int(found[2] or 0))
 
 
 def as_text(value: Any) -> str:

@@ -11,6 +11,9 @@ from typing import Any
 from rewardsmith.diagnose.intervals import Interval95
 from rewardsmith.diagnose.values import count, interval, mapping, number, share, words
 
+ONLY_SHOWN = ("error_tokens",)
+"""Measurements for the report, on which no finding depends."""
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:
@@ -295,13 +298,18 @@ def measured_from(row: Mapping[str, Any], beside: Mapping[str, Any] | None) -> M
         wrong=wrong_from(mapping(row, "wrong_labels")),
         rule=rule_from(mapping(row, "rule")),
         done=names_of(row, "done"),
-        not_checked=tuple(map(not_measured_from, row.get("not_checked") or ())),
+        not_checked=tuple(map(not_measured_from, unmeasured(row))),
     )
 
 
 def refused_since(row: Mapping[str, Any]) -> float:
     """The share of held-out texts that the model refuses, beyond that which the evaluation could not score."""
     return max(0.0, (share(row, "refused") or 0.0) - (share(row, "refused_before") or 0.0))
+
+
+def unmeasured(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The entries of `not_checked` on which a finding may depend."""
+    return [entry for entry in row.get("not_checked") or () if words(entry, "name") not in ONLY_SHOWN]
 
 
 def not_measured_from(row: Mapping[str, Any]) -> NotMeasured:

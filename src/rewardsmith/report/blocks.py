@@ -33,6 +33,16 @@ class ColouredPassage:
     said: str = ""
 
 
+LEVELS = 3
+"""Steps of colour on each side of zero."""
+
+
+def coloured(text: str, value: float, most: float) -> ColouredPassage:
+    """A passage that adds `value` to the reward; from `most` on, to either side, the colour is the strongest."""
+    level = round(LEVELS * max(-1.0, min(value / most, 1.0))) if most else 0
+    return ColouredPassage(text, level, f"{value:+.3g}")
+
+
 @dataclass(frozen=True, slots=True)
 class TokenView:
     """A text coloured by what each passage contributes to the reward."""

@@ -297,13 +297,18 @@ def baselines(facts: Facts) -> Finding | None:
     )
     finding_id, severity, title, cause, action = BASELINE_ANSWERS[worst]
     numbers = {b.name: {"accuracy": b.accuracy, "difference": b.difference} for b in facts.baselines}
-    command = {"beats": "", "open": commands.evaluate(facts), "loses": commands.train(facts, "--head-start", "probe")}[
-        worst
-    ]
-    if worst == "loses" and not can_be_fitted(facts):
-        action, command = STRONGER, commands.learning_curve(facts)
+    command = {"beats": "", "open": commands.evaluate(facts), "loses": ""}[worst]
+    if worst == "loses":
+        action, command = against_losing(facts, action)
     status: FindingStatus = "cannot_tell" if worst == "open" else "found"
     return Finding(finding_id, severity, title, evidence, cause, action, numbers, status, command)
+
+
+def against_losing(facts: Facts, fitted: Said) -> tuple[Said, str]:
+    """What to do about losing to a baseline, and its command: `fitted` where the head can be."""
+    if can_be_fitted(facts):
+        return fitted, commands.train(facts, "--head-start", "probe")
+    return STRONGER, commands.learning_curve(facts)
 
 
 BASELINE_ANSWERS: dict[str, tuple[str, Severity, Said, Said, Said]] = {

@@ -10,6 +10,7 @@ from rewardsmith.errors import RewardsmithError
 from rewardsmith.files import write_json
 from rewardsmith.files.reading import read_object
 from rewardsmith.pipelines.diagnose.bench import CannotMeasure, Workbench
+from rewardsmith.pipelines.diagnose.error_tokens import error_tokens
 from rewardsmith.pipelines.diagnose.hundred_pairs import hundred_pairs
 from rewardsmith.pipelines.diagnose.measurements import MEASUREMENTS, Measurement
 from rewardsmith.pipelines.diagnose.stopwatch import Stopwatch
@@ -17,6 +18,9 @@ from rewardsmith.progress import SILENT, Progress
 
 CONDITIONAL: dict[str, Measurement] = {"hundred": hundred_pairs}
 """Made only where the others leave open why nothing was learned."""
+
+SHOWN: dict[str, Measurement] = {"error_tokens": error_tokens}
+"""Made last, for the report alone: no finding depends on them."""
 
 UNTOLD = 0.7
 """Accuracy on training comparisons under which a run has not learned its own training data."""
@@ -38,6 +42,7 @@ WHAT: dict[str, str] = {
     "groups": "whether the labels of one annotator, source or other group are contrary to the others",
     "templates": "whether the model ranks better under another chat template",
     "hundred": "whether the model can learn 100 pairs",
+    "error_tokens": "what each token adds to the reward in the worst errors",
 }
 """What each measurement tells, for the list of what was not checked."""
 
@@ -58,7 +63,7 @@ def measured(folder: Path, *, seconds: float, progress: Progress = SILENT) -> Ma
     )  # looks for runs, so only when needed
     watch = Stopwatch()
     missing: list[dict[str, str]] = []
-    for name, measurement in {**MEASUREMENTS, **CONDITIONAL}.items():
+    for name, measurement in {**MEASUREMENTS, **CONDITIONAL, **SHOWN}.items():
         if name in done or (name in CONDITIONAL and not wanted(evaluation, found)):
             continue
         if watch.seconds > seconds:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rewardsmith.language import Language
-from rewardsmith.report.blocks import CellTable, ColouredPassage, FoldedTexts, PageBlock, TokenView
+from rewardsmith.report.blocks import CellTable, ColouredPassage, FoldedTexts, PageBlock, TokenView, coloured
 from rewardsmith.report.charts.plot import Colour, Plot
 from rewardsmith.report.charts.rows import IntervalRow, interval_chart
 from rewardsmith.report.charts.xy import Frame, GuideLine, Series, legend_of, xy_chart
@@ -19,9 +19,6 @@ ATTACK = "attack"
 
 MOST_EXAMPLES = 2
 """Examples of one effect that the page shows."""
-
-LEVELS = 3
-"""Steps of colour on each side of zero."""
 
 COLOURS: dict[str, Colour] = {"found": "b", "cannot_tell": "c", "excluded": "a"}
 
@@ -236,10 +233,7 @@ def token_view(found: Mapping[str, Any], texts: Words) -> TokenView:
     for span in spans:
         if span["start"] > at:
             pieces.append(ColouredPassage(found["text"][at : span["start"]]))
-        level = round(LEVELS * span["value"] / most)
-        pieces.append(
-            ColouredPassage(found["text"][max(span["start"], at) : span["end"]], level, f"{span['value']:+.3f}")
-        )
+        pieces.append(coloured(found["text"][max(span["start"], at) : span["end"]], span["value"], most))
         at = max(at, span["end"])
     pieces.append(ColouredPassage(found["text"][at:]))
     title = texts["tokens_title"].format(reward=number(found.get("reward"), 3))

@@ -7,7 +7,7 @@ from rewardsmith.diagnose.facts import Facts
 from rewardsmith.diagnose.finding import Verdict
 from rewardsmith.language import Language, say
 from rewardsmith.report.charts.plot import Plot
-from rewardsmith.report.run.errors import ERRORS_ON_PAPER, categories_of, error_rows
+from rewardsmith.report.run.errors import ERRORS_ON_PAPER, about_tokens, categories_of, error_rows
 from rewardsmith.report.run.evidence import NO_EVIDENCE, Evidence
 from rewardsmith.report.run.extra_blocks import extra_blocks
 from rewardsmith.report.run.figures import cost_figures, headlines, shown_figures
@@ -23,7 +23,7 @@ def render_page(verdict: Verdict, facts: Facts, *, evidence: Evidence = NO_EVIDE
     """The whole page as HTML text."""
     texts = TEXTS[lang]
     said = with_all_keys(verdict.to_json(lang))
-    errors = error_rows(facts, texts)
+    errors = error_rows(facts, texts, evidence.error_tokens)
     return render_html(
         "run.html",
         lang,
@@ -39,6 +39,8 @@ def render_page(verdict: Verdict, facts: Facts, *, evidence: Evidence = NO_EVIDE
         blocks=extra_blocks(evidence, texts, lang),
         errors=errors,
         categories=categories_of(errors),
+        about_tokens=about_tokens(evidence, errors, texts, lang),
+        with_tokens=any(row.tokens for row in errors),
         on_paper=ERRORS_ON_PAPER,
         error_count=facts.compared.errors if facts.compared else 0,
         left_out=left_out_lines(facts, lang),

@@ -24,6 +24,8 @@
     return (Number.isNaN(x) - Number.isNaN(y)) || sign * (x - y) || 0;
   };
   // A page has those of the controls that its rows have values for.
+  const colour = part("colour");
+  if (colour) colour.addEventListener("change", () => list.classList.toggle("by-token", colour.value === "by-token"));
   const value = (id) => (part(id) ? part(id).value : "");
   const matches = (row, index) => {
     const wanted = part("search").value.trim().toLowerCase();

@@ -132,6 +132,29 @@ RUN: dict[str, tuple[str, str]] = {
         "两条回复几乎没有相同的文字，因此未标出差异。",
     ),
     "marked": ("Marked: passages that the other response lacks.", "标出的部分：另一条回复没有的文字。"),
+    "colour_by": ("Colour by", "着色依据"),
+    "colour_differences": ("differences", "差异"),
+    "colour_tokens": ("reward by token", "各 token 的奖励"),
+    "error_tokens": (
+        "For the {shown} worst errors the page can colour what each token adds to the reward: the value of the text that "
+        "ends there, minus that of the text before it. Only the last value, the reward, was trained.",
+        "对最严重的 {shown} 个错误，可按每个 token 对奖励的贡献着色：到该 token 为止的文本的值，减去其前面文本的值。"
+        "训练只涉及最后一个值，即奖励。",
+    ),
+    "no_error_tokens": ("No reward by token: {why}.", "没有各 token 的奖励：{why}。"),
+    "error_tokens_unmeasured": (
+        "No reward by token: it is computed by `rewardsmith diagnose` where it may open the model.",
+        "没有各 token 的奖励：由可打开模型的 `rewardsmith diagnose` 计算。",
+    ),
+    "token_colours": (
+        "Green tokens raise the reward, red ones lower it; the number appears under the pointer. Strongest colour: from "
+        "±{most} on.",
+        "绿色的 token 提高奖励，红色的降低奖励；数值在鼠标悬停时显示。最深的颜色：±{most} 及以上。",
+    ),
+    "no_token_colours": (
+        "Reward by token was computed for the worst errors only, and not for this one.",
+        "只计算了最严重错误的各 token 奖励，不含此错误。",
+    ),
     "on_paper": (
         "Printed: {shown} of {all} errors on the page. All errors are in comparisons.jsonl.",
         "已打印页面上 {all} 个错误中的 {shown} 个。全部错误见 comparisons.jsonl。",

@@ -317,13 +317,18 @@ def usual_settings(facts: Facts) -> bool:
     return found is not None and LOW < found[0] / found[1] < HIGH and steps_of(facts) >= HARDLY_ANY
 
 
+def learns_pairs(facts: Facts) -> bool:
+    """Whether training pairs can be learned. What a head alone can fit says nothing: it would fit any labels."""
+    hundred, sample = facts.measured.hundred, sample_of(facts)
+    if hundred is not None:
+        return not hundred.exact and hundred.accuracy >= CAN_FIT
+    return sample is not None and sample.accuracy >= USED_ALL
+
+
 def labels_look_random(facts: Facts) -> Finding | None:
     """The model can learn pairs, steps and rate are usual, and still nothing carries over: the labels follow nothing."""
     hundred, sample = facts.measured.hundred, sample_of(facts)
-    if learned_state(facts) != "no" or not usual_settings(facts) or (hundred and hundred.exact):
-        return None
-    learnable = hundred.accuracy >= CAN_FIT if hundred else sample is not None and sample.accuracy >= USED_ALL
-    if not learnable:
+    if learned_state(facts) != "no" or not usual_settings(facts) or not learns_pairs(facts):
         return None
     told = "" if hundred is None else f"; {percent(hundred.accuracy)} of 100 pairs that it is trained on alone"
     told_zh = "" if hundred is None else f"；单独在 100 个偏好对上训练时为 {percent(hundred.accuracy)}"
@@ -355,7 +360,7 @@ def labels_look_random(facts: Facts) -> Finding | None:
 def labels_look_noisy(facts: Facts) -> Finding | None:
     """The model can learn 100 pairs, settings are usual, the loss has settled, and most training comparisons stay untold."""
     hundred, sample = facts.measured.hundred, sample_of(facts)
-    if hundred is None or hundred.exact or hundred.accuracy < CAN_FIT or sample is None or sample.accuracy >= NOISY:
+    if hundred is None or sample is None or not learns_pairs(facts) or sample.accuracy >= NOISY:
         return None
     if learned_state(facts) in ("no", "reverse") or not usual_settings(facts) or still_falling(facts):
         return None
