@@ -63,7 +63,7 @@ def worst_errors(bench: Workbench) -> Iterator[Mapping[str, Any]]:
 
 def both_sides(model: "RewardModel", record: Record, *numbers: int) -> list[dict[str, Any]]:
     """Texts and contributions of the tokens of these responses; empty where the model refuses them."""
-    from rewardsmith.model.reward_model import sequences_of
+    from rewardsmith.model.scorer import sequences_of
     from rewardsmith.model.token_values import token_values
 
     alone = replace(record, responses=tuple(record.responses[number] for number in numbers), comparisons=(), ratings={})
