@@ -7,9 +7,33 @@ Nothing here knows HTTP or a model: a server calls `format_of`, `read` and `answ
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rewardsmith.serve.protocols.align_anything import AlignAnything
+from rewardsmith.serve.protocols.chat import ChatCompletions
+from rewardsmith.serve.protocols.generative_scoring import GenerativeScoring
+from rewardsmith.serve.protocols.llama_factory import LlamaFactory
+from rewardsmith.serve.protocols.openrlhf import OpenRLHF
 from rewardsmith.serve.protocols.protocol import BadRequest, Question, ScoredText, ScoreRequest, WireFormat
+from rewardsmith.serve.protocols.sglang import SglangClassify, SglangEmbeddings
+from rewardsmith.serve.protocols.slime import Slime
+from rewardsmith.serve.protocols.tei import TeiPredict, TeiRerank
+from rewardsmith.serve.protocols.vllm_pairs import VllmRerank, VllmScore
+from rewardsmith.serve.protocols.vllm_texts import VllmTexts
 
-WIRE_FORMATS: tuple[WireFormat, ...] = ()
+WIRE_FORMATS: tuple[WireFormat, ...] = (
+    OpenRLHF(),
+    AlignAnything(),
+    Slime(),
+    LlamaFactory(),
+    VllmTexts(),
+    VllmScore(),
+    VllmRerank(),
+    GenerativeScoring(),
+    SglangClassify(),
+    SglangEmbeddings(),
+    TeiPredict(),
+    TeiRerank(),
+    ChatCompletions(),
+)
 
 __all__ = ["WIRE_FORMATS", "BadRequest", "Question", "ScoreRequest", "ScoredText", "WireFormat", "format_of"]
 
