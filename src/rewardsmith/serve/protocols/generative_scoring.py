@@ -46,7 +46,7 @@ class GenerativeScoring:
         if len(labels) != 2:
             raise BadRequest(
                 400,
-                f"got {len(labels)} label tokens; a reward model tells two apart: the good one first, then the bad one",
+                f"got {len(labels)} label tokens; a reward model distinguishes two: the good one first, then the bad one",
             )
         softmax = flag(body, "apply_softmax")
         if not (softmax or (softmax is None and path == VLLM_PATH)):

@@ -62,14 +62,14 @@ def whole_number(body: Body, key: str, default: int) -> int:
     if value is None:
         return default
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise BadRequest(400, f"{key} is {value!r:.40}; expected a whole number from 0 on")
+        raise BadRequest(400, f"{key} is {value!r:.40}; expected an integer of at least 0")
     return value
 
 
 def as_ids(value: Any, name: str) -> tuple[int, ...]:
     """Token ids."""
     if not isinstance(value, list) or not all(type(one) is int for one in value):
-        raise BadRequest(400, f"{name} is not a list of token ids; expected whole numbers")
+        raise BadRequest(400, f"{name} is not a list of token ids; expected integers")
     return tuple(value)
 
 
