@@ -1170,8 +1170,8 @@ def score(
         model: Reward model: a folder, a run folder, or a Hub name; or a rewards file (YAML, kind: verifiable) with
             checks of responses.
         source: File, folder or synthetic:N to score.
-        output: Output file in JSON Lines: each input row with its `rewards`, one per response, in the order of the
-            row.
+        output: Output file, in Parquet where its name ends in .parquet, else in JSON Lines: each input row with its
+            `rewards`, one per response, in the order of the row.
         map: Column mapping, for example prompt=instruction; the output keeps the original names.
         best_of: Add `best`, the index of the response with the highest reward.
         per_token: Add `per_token`: for each response the ids and texts of its tokens and the value at each, as a
@@ -1224,8 +1224,8 @@ def score(
         model: Reward model: a folder, a run folder, or a Hub name; or a rewards file (YAML, kind: verifiable) with
             checks of responses.
         source: File, folder or synthetic:N to score.
-        output: Output file in JSON Lines: each input row with its `rewards`, one per response, in the order of the
-            row.
+        output: Output file, in Parquet where its name ends in .parquet, else in JSON Lines: each input row with its
+            `rewards`, one per response, in the order of the row.
         map: Column mapping, for example prompt=instruction; the output keeps the original names.
         best_of: Add `best`, the index of the response with the highest reward.
         per_token: Add `per_token`: for each response the ids and texts of its tokens and the value at each, as a

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import orjson
+import pyarrow.parquet as pq
 import pytest
 
 from builders import tiny
@@ -105,6 +106,21 @@ def test_parts_of_other_rows_weights_or_settings_are_not_taken(model, rows, whol
         folder.mkdir()
         for name, content in before.items():
             (folder / name).write_bytes(content)
+
+
+def test_parquet_has_the_same_rows_also_after_a_power_cut(model, rows, whole, monkeypatch):
+    with monkeypatch.context() as cut:
+        stopping_after(cut, 3)
+        with pytest.raises(RuntimeError, match="power cut"):
+            score.run(settings(model, rows, "out.parquet"))
+    assert not (rows.parent / "out.parquet").exists()
+    score.run(settings(model, rows, "out.parquet"))
+    written = [
+        {name: value for name, value in row.items() if value is not None}
+        for row in pq.read_table(rows.parent / "out.parquet").to_pylist()
+    ]
+    expected = [orjson.loads(line) for line in whole.splitlines()]
+    assert written == [{name: value for name, value in row.items() if value is not None} for row in expected]
 
 
 def test_workers_without_ray_are_refused(model, rows):

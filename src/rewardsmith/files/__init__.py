@@ -19,6 +19,7 @@ from rewardsmith.files.claims import claimed
 from rewardsmith.files.folders import write_folder
 from rewardsmith.files.hashes import hash_text, sha256, xxh3
 from rewardsmith.files.outputs import check_output, check_output_file, prepare_output, refuse_inside
+from rewardsmith.files.parquet import write_rows
 
 __all__ = [
     "check_output",
@@ -36,6 +37,7 @@ __all__ = [
     "write_json",
     "write_jsonl",
     "write_lines",
+    "write_rows",
     "write_text",
     "write_through",
     "xxh3",

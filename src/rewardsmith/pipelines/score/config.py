@@ -19,7 +19,8 @@ class Config:
     source: str
     """File, folder or synthetic:N to score."""
     output: Path
-    """Output file in JSON Lines: each input row with its `rewards`, one per response, in the order of the row."""
+    """Output file, in Parquet where its name ends in .parquet, else in JSON Lines: each input row with its `rewards`, one
+    per response, in the order of the row."""
     map: tuple[str, ...] = ()
     """Column mapping, for example prompt=instruction; the output keeps the original names."""
     best_of: bool = False

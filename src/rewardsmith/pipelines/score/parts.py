@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from rewardsmith.errors import DataError
-from rewardsmith.files import write_bytes, write_lines
+from rewardsmith.files import write_bytes, write_rows
 from rewardsmith.files.leftovers import remove_files
 from rewardsmith.files.reading import as_object, taking_from
 from rewardsmith.pipelines.score.counts import RowCounts, counts_from
@@ -49,7 +49,7 @@ class Parts:
 
     def join(self, paths: Iterable[Path]) -> None:
         """Write the output from its parts, and remove them."""
-        write_lines(self.output, lines_of(paths))
+        write_rows(self.output, lines_of(paths))
         remove_files(self.folder, PART)
 
 

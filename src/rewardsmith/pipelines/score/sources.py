@@ -6,14 +6,16 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import orjson
 
 from rewardsmith.data.loading.load import source_order
 from rewardsmith.data.splits.sources import input_files
 from rewardsmith.errors import DataError, UsageError
-from rewardsmith.files import check_output_file, claimed, refuse_inside, write_jsonl
+from rewardsmith.files import check_output_file, claimed, refuse_inside, write_rows
 from rewardsmith.pipelines.ensembles.combine import CombineSettings
 from rewardsmith.pipelines.score.config import Config
 from rewardsmith.pipelines.score.counts import RowCounts
+from rewardsmith.pipelines.score.parts import OPTIONS
 from rewardsmith.pipelines.score.pipeline import Result, highest
 from rewardsmith.pipelines.score.reading import fail, refuse_taken, row_of, windows, without_response
 from rewardsmith.progress import Progress
@@ -104,7 +106,7 @@ def written(config: Config, source: RewardSource, progress: Progress) -> SourceR
     first = next(made, None)
     if first is None:
         raise DataError(f"{config.source} contains nothing to score")
-    write_jsonl(config.output, chain([first], made))
+    write_rows(config.output, (orjson.dumps(row, option=OPTIONS) for row in chain([first], made)))
     return SourceResult(
         counts.rows,
         counts.responses,
