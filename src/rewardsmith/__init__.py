@@ -47,6 +47,7 @@ PUBLIC: dict[str, str] = {
     "load": "rewardsmith.api:load",
     "load_reward_model": "rewardsmith.api:load_reward_model",
     "merge": "rewardsmith.api:merge",
+    "pairs": "rewardsmith.api:pairs",
     "prepare": "rewardsmith.api:prepare",
     "say": "rewardsmith.language:say",
     "score": "rewardsmith.api:score",

@@ -29,6 +29,7 @@ from rewardsmith.pipelines.diagnose.result import Diagnosis
 from rewardsmith.pipelines.dpo.result import Result as DpoResult
 from rewardsmith.pipelines.ensembles.combine import CombineSettings
 from rewardsmith.pipelines.generate.result import Result as GenerateResult
+from rewardsmith.pipelines.pairs.result import Result as PairsResult
 from rewardsmith.pipelines.prepare.result import Result as PrepareResult
 from rewardsmith.pipelines.score.pipeline import Result as ScoreResult
 from rewardsmith.pipelines.train.config import Lora
@@ -81,6 +82,7 @@ __all__ = [
     "load",
     "load_reward_model",
     "merge",
+    "pairs",
     "prepare",
     "say",
     "score",
@@ -1046,6 +1048,58 @@ def merge(
         map: Column mapping, for example prompt=instruction or chosen=annotations.best.
         attribute: Attribute to measure on if the data has several, such as helpful or safe.
         device: Device: auto, cpu, cuda, cuda:1, mps.
+        overwrite: Replace --output if it exists.
+        trust_remote_code: Allow execution of code that comes with a Hub model.
+    """
+
+def pairs(
+    source: str | Path | Loaded | Table | Iterable[Any],
+    output: str | Path,
+    *,
+    model: str | None = None,
+    column: str = "rewards",
+    select: Literal["best-worst", "all"] = "best-worst",
+    margin: float = 0.0,
+    per_prompt: int | None = None,
+    length_control: float = 0.0,
+    length_ratio: float | None = None,
+    require: str | Sequence[str] = (),
+    violations: Literal["keep", "lose", "drop"] = "keep",
+    truncated: Literal["reject", "keep", "drop"] = "reject",
+    dtype: Literal["auto", "fp32", "bf16", "fp16"] = "fp32",
+    device: str = "auto",
+    strict: bool = False,
+    overwrite: bool = False,
+    trust_remote_code: bool = False,
+    map: Mapping[str, str] | Sequence[str] = (),
+    progress: Progress | None = None,
+    lang: Literal["en", "zh"] | None = None,
+) -> PairsResult:
+    """`rewardsmith pairs`: write preference pairs chosen among scored candidates, which `train` and `dpo` read.
+
+    Options:
+        source: Candidates: rows with several responses, from `generate` or `score`, or any data with rated
+            responses.
+        output: Output file in JSON Lines: each prompt with the responses of its pairs, as train, dpo and prepare
+            read it.
+        model: What scores the candidates: a reward model, an ensemble, or a rewards file (default: the rewards in
+            --column).
+        column: Column, field or rating with one reward per response, where no --model scores them.
+        select: Which pairs: best-worst (one per prompt), or all that have a lead of more than --margin.
+        margin: A pair needs a lead of more than this in reward; equal rewards never make a pair.
+        per_prompt: Most pairs per prompt, those with the largest leads first (default: no limit).
+        length_control: Best-worst: share of the range of rewards, below 1, within which the shortest response is
+            chosen and the longest one rejected, against a bias to length.
+        length_ratio: Only pairs whose longer response has at most so many times the characters of the shorter one.
+        require: Condition on every chosen response, for example cost<0 or safe>=0.5; repeat for several.
+        violations: What becomes of responses that violate a --require: keep (they can only be rejected), lose
+            (against every response that satisfies it, whatever the rewards), or drop.
+        truncated: Responses that ended at a limit of tokens: reject (they can only be rejected), keep (as others),
+            or drop.
+        map: Column mapping, for example prompt=task.text.
+        dtype: Precision of the backbone: fp32, auto, bf16, fp16.
+        device: Device: auto, cpu, cuda, cuda:1, mps.
+        strict: Stop at the first invalid row.
         overwrite: Replace --output if it exists.
         trust_remote_code: Allow execution of code that comes with a Hub model.
     """

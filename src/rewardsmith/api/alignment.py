@@ -5,7 +5,9 @@ from typing import Any
 
 from rewardsmith.calls import ColumnNames, Data, columns, config_of, public
 from rewardsmith.commands import dpo as dpo_command
+from rewardsmith.commands import pairs as pairs_command
 from rewardsmith.data.loading.objects import sources_of
+from rewardsmith.errors import UsageError
 from rewardsmith.language import Language
 from rewardsmith.progress import Progress
 
@@ -25,3 +27,22 @@ def dpo(
     given = {"model": str(model), "pairs": sources_of(pairs, "pairs"), "output": output, "map": columns(map)}
     assert progress is not None
     return dpo_command.run(config_of(dpo_command.Config, given, settings), progress)
+
+
+@public(pairs_command.Config)
+def pairs(
+    source: Data,
+    output: str | Path,
+    *,
+    map: ColumnNames = (),
+    progress: Progress | None = None,
+    lang: Language | None = None,
+    **settings: Any,
+) -> pairs_command.Result:
+    """`rewardsmith pairs`: write preference pairs chosen among scored candidates, which `train` and `dpo` read."""
+    sources = sources_of(source, "source")
+    if len(sources) != 1:
+        raise UsageError(f"source: got {len(sources)} sources, expected one; call pairs for each of them")
+    given = {"source": sources[0], "output": output, "map": columns(map)}
+    assert progress is not None
+    return pairs_command.run(config_of(pairs_command.Config, given, settings), progress)

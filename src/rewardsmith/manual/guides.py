@@ -98,6 +98,20 @@ GUIDES: Mapping[str, Guide] = {
         "docs/training.md",
         TRAIN,
     ),
+    "pairs": Guide(
+        "pairs candidates.jsonl --model runs/first -o pairs.jsonl --margin 0.5",
+        "docs/dpo.md",
+        {
+            DATA: ("column", "map", "strict"),
+            MODEL: ("model", "trust_remote_code"),
+            "Choice of pairs": (
+                *("select", "margin", "per_prompt", "length_control", "length_ratio"),
+                *("require", "violations", "truncated"),
+            ),
+            SPEED: ("device", "dtype"),
+            OUTPUT: ("output", "overwrite"),
+        },
+    ),
     "dpo": Guide(
         "dpo smollm2-135m pairs.jsonl -o aligned --beta 0.1",
         "docs/dpo.md",

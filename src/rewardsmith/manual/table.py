@@ -36,6 +36,12 @@ COMMANDS: dict[str, Command] = {
         DATA,
         ("model", "source"),
     ),
+    "pairs": Command(
+        "rewardsmith.commands.pairs",
+        "preference pairs from scored candidates: margins, length control, safety constraints",
+        DATA,
+        ("source",),
+    ),
     "train": Command("rewardsmith.commands.train", "train a reward model on a prepared or raw data set", MODEL),
     "dpo": Command(
         "rewardsmith.commands.dpo",
