@@ -24,7 +24,7 @@ WINDOW = 1024
 NAMED = 3
 """Rows named in the text."""
 FINISHED = "finish_reasons"
-PER_RESPONSE = ("completion_tokens", "logprobs", FINISHED)
+PER_RESPONSE = ("completion_tokens", "logprobs", FINISHED, "rewards")
 """Fields with one value per response, which follow the responses that are kept."""
 
 
@@ -162,7 +162,7 @@ def candidates_of(
                 "score the candidates with a model that gives it"
             )
         satisfies &= requirement.holds(values)
-    told = by_response(record).get(FINISHED, [""] * count)
+    told = by_response(record, record.fields).get(FINISHED, [""] * count)
     cut = np.array([each == "length" and config.truncated != "keep" for each in told])
     texts = [response.text for response in record.responses]
     return CandidateSet(
@@ -179,11 +179,10 @@ def with_pairs(record: Record, rewards: np.ndarray, pairs: Sequence[ChosenPair])
     """The record with these comparisons, without the responses that stand in none, in the order in which they stood."""
     kept = sorted({index for pair in pairs for index in pair[:2]})
     place = {index: number for number, index in enumerate(kept)}
-    fields = {name: value for name, value in record.fields.items() if name not in PER_RESPONSE}
-    fields |= {name: [values[index] for index in kept] for name, values in by_response(record).items()}
-    fields["rewards"] = [float(rewards[index]) for index in kept]  # a pair has no response without reward
-    comparisons = tuple(compared(place[pair.chosen], place[pair.rejected], pair.lead) for pair in pairs)
     responses = tuple(record.responses[index] for index in kept)
+    comparisons = tuple(compared(place[pair.chosen], place[pair.rejected], pair.lead) for pair in pairs)
+    fields = {**record.fields, "rewards": rewards.tolist()}
+    fields |= {name: [values[index] for index in kept] for name, values in by_response(record, fields).items()}
     return Record(record.prompt, responses, comparisons, fields=fields, source=record.source, line=record.line)
 
 
@@ -192,8 +191,8 @@ def compared(chosen: int, rejected: int, lead: float) -> Comparison:
     return Comparison(chosen, rejected, margin=None if np.isnan(lead) else lead)
 
 
-def by_response(record: Record) -> dict[str, Sequence[Any]]:
+def by_response(record: Record, fields: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
     """The fields that have one value per response."""
-    found = {name: record.fields.get(name) for name in PER_RESPONSE}
+    found = {name: fields.get(name) for name in PER_RESPONSE}
     count = len(record.responses)
     return {name: each for name, each in found.items() if isinstance(each, list | tuple) and len(each) == count}
