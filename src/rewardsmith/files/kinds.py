@@ -93,6 +93,7 @@ MODEL = Kind(
     reward.json manifest.json README.md {HF_FILES}
     adapter/adapter_config.json adapter/adapter_model.safetensors heads/*.safetensors
     ensemble.json {" ".join(f"backbone/{pattern}" for pattern in HF_FILES.split())}
+    cloud.json {" ".join(f"language_model/{pattern}" for pattern in HF_FILES.split())}
     members/*/adapter/adapter_config.json members/*/adapter/adapter_model.safetensors
     """,
 )
@@ -121,6 +122,7 @@ RUN = Kind(
     settings.json manifest.json config.yaml metrics.jsonl train.json ended.json
     adapter/adapter_config.json adapter/adapter_model.safetensors {EVALUATED} {AUDITED} {CURVED} {REPORT} track/**
     data/quarantine.jsonl data/refused.jsonl data/data.json data/augmented.jsonl data/prepare.json data/quality.json
+    critique/metrics.jsonl critique/critiques.jsonl {below("critique/checkpoints/step-*", CHECKPOINT)}
     peer/metrics.jsonl {below("peer/checkpoints/step-*", CHECKPOINT)} {below("peer/checkpoints/best", CHECKPOINT)}
     {below("checkpoints/step-*", CHECKPOINT)} {below("checkpoints/best", CHECKPOINT)} {below("model", MODEL)}
     """,

@@ -100,7 +100,7 @@ class FitState:
 @dataclass(frozen=True)
 class FitResult:
     """What training came to: `head` says how the head was fitted, `equal` what the loss is at equal rewards, `peer` how a
-    second network did that trained beside."""
+    second network did that trained beside, `before` what stages before this one came to."""
 
     state: FitState
     total_steps: int
@@ -108,6 +108,7 @@ class FitResult:
     head: ProbeFigures | None = None
     equal: float | None = None
     peer: Mapping[str, Any] | None = None
+    before: Mapping[str, Any] | None = None
 
 
 class Fit:

@@ -40,12 +40,14 @@ class Dropout:
 
 
 def wanted_texts(term: TextTerm, examples: Sequence[Example], dropout: Dropout) -> list[bool]:
-    """Of each response, whether its log p is asked for: what a comparison prefers, both where it is tied or under dpo."""
+    """Of each response, whether its log p is asked for: what a comparison prefers; both where it is tied, or for terms on
+    both.
+    """
     asked: list[bool] = []
     for example in examples:
         heard = [False] * example.responses
         if term.lm_share == 1.0 or drawn_share(example.id, dropout) < term.lm_share:
-            both = (example.preference < 1.0) | bool(term.grm_dpo)
+            both = (example.preference < 1.0) | term.both
             for index in (*example.preferred.tolist(), *example.other[both].tolist()):
                 heard[index] = True
         asked += heard

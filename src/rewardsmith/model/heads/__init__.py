@@ -21,9 +21,10 @@ from rewardsmith.model.heads.members import Members
 from rewardsmith.settings.options import NamedOption, check_option
 from rewardsmith.settings.values import nearest
 
-SCALAR, VALUE = "scalar", "value"
-ALONE = (SCALAR, VALUE)
-"""Heads that are the transformers class's own; "value" is one that has a value at each token (`model.token_values`)."""
+SCALAR, VALUE, CLOUD = "scalar", "value", "cloud"
+ALONE = (SCALAR, VALUE, CLOUD)
+"""Heads that are the transformers class's own; "value" is one that has a value at each token (`model.token_values`), "cloud"
+one that reads the reward behind a critique (`critique`)."""
 NO_ATTRIBUTES = AttributePlan()
 HEADS: Mapping[str, HeadKind] = {
     "multi-objective": multi_objective.HEAD,

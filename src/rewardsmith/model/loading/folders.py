@@ -19,6 +19,7 @@ INDEX = "model.safetensors.index.json"
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 VALUE_HEAD = "value_head.safetensors"  # LLaMA-Factory keeps the head apart
+CLOUD = "cloud.json"  # of a model that writes a critique before each reward (see `critique.folder`)
 PICKLES = ("*.bin", "*.pt", "*.pth")
 TOKENIZER_FILES = ("tokenizer*", "vocab*", "*.model", "merges.txt", "spiece*", "sentencepiece*", "special_tokens_map*")
 LFS_POINTER = b"version https://git-lfs"
@@ -105,6 +106,11 @@ def inspect_adapter(path: Path) -> ModelFolder:
 
 def refuse_other_formats(path: Path, *, has_weights: bool) -> None:
     """One line for each of the things that people point at and that are no model folder."""
+    if (path / CLOUD).is_file():
+        raise ModelError(
+            f"{path} is a reward model that writes critiques (CLoud), which cannot be used here; score, evaluate and "
+            f"rs.load_reward_model open it; its language model is {path / 'language_model'}"
+        )
     if (path / "config.json").is_file() and (has_weights or not pickled(path)):
         return
     if any(path.glob("*.gguf")):

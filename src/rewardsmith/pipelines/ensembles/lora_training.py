@@ -8,7 +8,7 @@ from rewardsmith.files import claimed, write_json
 from rewardsmith.files.kinds import RUN
 from rewardsmith.files.reading import read_object
 from rewardsmith.pipelines.train.config import Config
-from rewardsmith.pipelines.train.fitting import fit
+from rewardsmith.pipelines.train.fitting import fit, fit_settings
 from rewardsmith.pipelines.train.frozen_cache import cached_outputs
 from rewardsmith.pipelines.train.pipeline import (
     as_before,
@@ -16,7 +16,6 @@ from rewardsmith.pipelines.train.pipeline import (
     check_run,
     data_in_summary,
     encode_splits,
-    fit_settings,
 )
 from rewardsmith.pipelines.train.run_folder import (
     begin_run,
@@ -121,7 +120,7 @@ def train_set(
         telling_why(member.output, lr=settings.lr, parameters=parameters.all),
         cached_outputs(start, train, validation, settings, progress, ALONE),
     ):
-        fitted = fit(member, settings, start, train, validation, fingerprint, ALONE, progress)
+        fitted = fit(member, settings, start, splits, train, validation, fingerprint, ALONE, progress)
     model.network.autocast = None
     model.network.eval()
     assert model.adapter is not None

@@ -10,6 +10,7 @@ from rewardsmith.data.splits.sources import SplitRule
 from rewardsmith.errors import MissingExtraError, UsageError
 from rewardsmith.launch.installation import install_command
 from rewardsmith.model.loading.locating import check_name
+from rewardsmith.pipelines.critique.settings import NOT_WITH_CLOUD, CritiqueTraining, refuse_with_cloud
 from rewardsmith.pipelines.publish.hub_names import check_hub_name
 from rewardsmith.pipelines.train.augment import AUGMENT_WEIGHT, AugmentKind
 from rewardsmith.pipelines.train.head import BY_ATTRIBUTE, PROCESS, HeadSettings, loss_for
@@ -114,6 +115,7 @@ class Config:
     """Fraction of the training records to use, above 0 and at most 1."""
     loss: LossSettings = LossSettings()  # noqa: RUF009 - frozen, as Lora above
     head: HeadSettings = HeadSettings()  # noqa: RUF009 - frozen, as Lora above
+    critique: CritiqueTraining = CritiqueTraining()  # noqa: RUF009 - frozen, as Lora above
     noise: NoiseSettings = NoiseSettings()  # noqa: RUF009 - frozen, as Lora above
     head_start: Literal["random", "probe"] = "random"
     """Initialisation of a new head: random, or probe (a linear probe: the head is first fitted on the features of the
@@ -266,6 +268,8 @@ class Config:
         refuse_adapter_settings(self)
         refuse_with_noise(self.noise, head_start=self.head_start, members=self.members.count, parallel=self.engine)
         refuse_by_attribute(self)
+        changed = [name for name in NOT_WITH_CLOUD if getattr(self, name) != Config.__dataclass_fields__[name].default]
+        refuse_with_cloud(self.head.name, self.critique, changed, loss=self.loss.name, on_text=self.loss.on_text)
 
 
 def refuse_numbers(config: Config) -> None:

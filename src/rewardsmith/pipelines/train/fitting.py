@@ -1,13 +1,16 @@
 """The loop in a run folder: of one model, or of two that filter each other's comparisons."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from rewardsmith.data.splits.sources import Splits
 from rewardsmith.errors import UsageError
+from rewardsmith.pipelines.critique.settings import CLOUD
 from rewardsmith.pipelines.train.config import Config
-from rewardsmith.pipelines.train.setup import Start, open_model
+from rewardsmith.pipelines.train.setup import Start, microbatch_tokens, open_model
 from rewardsmith.progress import Progress
+from rewardsmith.records import Record
 from rewardsmith.train.engines.deepspeed_config import zero_settings
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ def fit(
     config: Config,
     settings: "FitSettings",
     start: Start,
+    splits: Splits,
     train: "Encoding",
     validation: "Encoding",
     fingerprint: Mapping[str, Any],
@@ -34,8 +38,14 @@ def fit(
     progress: Progress,
     watch: "Watch | None" = None,
 ) -> "FitResult":
-    """Run the loop in the run folder."""
+    """Run the loop in the run folder; for `--head cloud` all stages, on the same records."""
     from rewardsmith.train.loop import Fit
+
+    if config.head.name == CLOUD:
+        from rewardsmith.pipelines.critique.training import Stages
+
+        parts = (config.critique, settings, config.output, fingerprint, config.resume, progress, watch)
+        return Stages(start.model, *parts).run(used(splits.train, train), used(splits.validation, validation))
 
     given: dict[str, Any] = {
         "train": train.examples,
@@ -53,6 +63,41 @@ def fit(
     else:
         loop = Fit(network, settings, **given)
     return loop.run(resuming=config.resume, progress=progress)
+
+
+def used(records: Sequence[Record], encoding: "Encoding") -> list[Record]:
+    """The records that became examples: what was refused, or left out by --frac, is not among them."""
+    seen = {example.id for example in encoding.examples}
+    return [record for record in records if record.id in seen]
+
+
+def fit_settings(config: Config, start: Start, train: "Encoding", team: "Team", progress: Progress) -> "FitSettings":
+    """The loop's settings with every default filled in; what has to be tried out, the first process tries."""
+    from rewardsmith.train.loop import FitSettings
+    from rewardsmith.train.schedule import LEARNING_RATES
+
+    per_epoch = -(-len(train.examples) // config.batch)
+    between = min(per_epoch, config.max_steps or per_epoch)
+    return FitSettings(
+        epochs=config.epochs,
+        batch=config.batch,
+        lr=config.lr if config.lr is not None else LEARNING_RATES[start.kind],
+        weight_decay=config.weight_decay,
+        warmup=config.warmup,
+        clip=config.clip,
+        dropout=config.dropout,
+        loss=config.loss.name,
+        loss_options=config.loss.options,
+        seed=config.seed,
+        tokens_per_microbatch=team.from_lead(lambda: microbatch_tokens(config, start, train.examples, progress)),
+        eval_every=max(1, -(-between // config.evals)),
+        patience=config.patience,
+        keep=config.keep,
+        head_start=start.head,
+        max_steps=0 if start.exact else config.max_steps,
+        heads=config.fitted_heads,
+        members=config.stepped_heads,
+    )
 
 
 def refuse_peer(config: Config, start: Start) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from rewardsmith.data.splits.sources import Splits, attributes_of, follow_attribute
 from rewardsmith.data.splits.splitter import SPLITS
 from rewardsmith.errors import TrainingError, UsageError
+from rewardsmith.pipelines.critique.settings import CLOUD
 from rewardsmith.pipelines.train.loss import DEFAULT, LossSettings
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Record
@@ -53,7 +54,7 @@ class HeadSettings(NamedSettings):
 
     name: str = SCALAR
     """Reward head: scalar, value, multi-objective, helpful-cost, gaussian, quantile, odin, inform or process (see
-    docs/heads.md)."""
+    docs/heads.md), or cloud, which reads the reward behind a critique that the model writes first (see docs/cloud.md)."""
     attributes: tuple[str, ...] = ()
     """multi-objective: attributes to learn (default: all of the training data but --attribute)."""
     weights: tuple[str, ...] = ()
@@ -69,7 +70,7 @@ class HeadSettings(NamedSettings):
     @property
     def plain(self) -> bool:
         """Whether it is the reward alone, without columns."""
-        return self.name in (SCALAR, VALUE)
+        return self.name in (SCALAR, VALUE, CLOUD)
 
 
 def loss_for(head: HeadSettings, loss: LossSettings) -> LossSettings:
@@ -277,7 +278,8 @@ def keep_outputs(
     from rewardsmith.model.heads.multi_objective import AttributeHeads
     from rewardsmith.model.language_head.head import detach_language_head
 
-    detach_language_head(model.network)
+    if head != CLOUD:  # which writes its critiques with it
+        detach_language_head(model.network)
     extra = extra_of(model.network)
     if isinstance(extra, AttributeHeads) and extra.info.options["weights"] is None:
         fit_weights(model, extra, validation, team, progress)

@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rewardsmith.data.splits.sources import Splits, input_files
-from rewardsmith.errors import OutputError, TrainingError
+from rewardsmith.errors import OutputError, TrainingError, UsageError
 from rewardsmith.files import check_output, claimed, refuse_inside, write_json
 from rewardsmith.files.kinds import RUN
+from rewardsmith.pipelines.critique.settings import CLOUD
 from rewardsmith.pipelines.publish import card, push
 from rewardsmith.pipelines.publish.hub_names import origin_of
 from rewardsmith.pipelines.run_data import identity_of
 from rewardsmith.pipelines.train.augment import AugmentKind, augmented
 from rewardsmith.pipelines.train.config import Config, check_engine
-from rewardsmith.pipelines.train.fitting import fit, refuse_peer
+from rewardsmith.pipelines.train.fitting import fit, fit_settings, refuse_peer, used
 from rewardsmith.pipelines.train.frozen_cache import cached_outputs, done_in_words, heads_in_words
 from rewardsmith.pipelines.train.head import PROCESS, attribute_plan, keep_outputs
 from rewardsmith.pipelines.train.loss import ON_RATINGS, check_labels
@@ -33,7 +34,6 @@ from rewardsmith.pipelines.train.run_folder import (
 from rewardsmith.pipelines.train.setup import (
     Start,
     load_data,
-    microbatch_tokens,
     open_model,
     sampled,
     start_date,
@@ -45,6 +45,7 @@ from rewardsmith.track.following import following
 from rewardsmith.track.trackers import Job, require
 
 if TYPE_CHECKING:
+    from rewardsmith.critique.model import CritiqueModel
     from rewardsmith.model.heads.attributes import AttributePlan
     from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.model.runtime.processes import Team
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     from rewardsmith.scoring.left_out import LeftOut
     from rewardsmith.train.examples import Encoding
     from rewardsmith.train.held_out import Watch
-    from rewardsmith.train.loop import FitSettings, FitState
+    from rewardsmith.train.loop import FitState
 
 
 PEAKS = {"peak_process_bytes": "memory of the process", "peak_gpu_bytes": "GPU memory"}
@@ -152,10 +153,10 @@ def run_together(config: Config, team: "Team", device: str, progress: Progress, 
             telling_why(config.output if team.leads else None, lr=settings.lr, parameters=parameters.all),
             cached_outputs(start, train, validation, settings, progress, team),
         ):
-            fitted = fit(config, settings, start, train, validation, fingerprint, team, progress, watch)
+            fitted = fit(config, settings, start, splits, train, validation, fingerprint, team, progress, watch)
         model = trained_model(config, start, fitted.state, team, plan)
         keep_outputs(config.head.name, model, fitted, validation.examples, team, progress)
-        held = finish_model(config, model, splits, team, progress)
+        finished, held = finish_model(config, model, splits, team, progress)
         precision = fingerprint["dtype"]
         summary = summarize_run(
             config, settings, model, train, fitted, parameters, dtype=precision, processes=team.size
@@ -165,8 +166,8 @@ def run_together(config: Config, team: "Team", device: str, progress: Progress, 
             write_json(config.output / "train.json", summary)
         result = Result(summary, "")
         if config.report:
-            learned = learned_from(splits, train)
-            result = evaluate_and_report(config, model, splits, held, learned, summary, team, progress)
+            learned = used(splits.train, train)
+            result = evaluate_and_report(config, finished, splits, held, learned, summary, team, progress)
     return team.from_lead(lambda: result)
 
 
@@ -184,6 +185,8 @@ def check_run(config: Config, *, processes: int) -> None:
     from rewardsmith.train.losses import choose
 
     check_engine(config, processes)
+    if processes > 1 and config.head.name == CLOUD:
+        raise UsageError(f"--head {CLOUD} is trained in one process; start without torchrun")
     choose(config.loss.name, config.loss.options, members=config.stepped_heads)
     check_head(config.head.name, config.head.options)
     require(config.track)
@@ -272,35 +275,6 @@ def left_out_in_words(train: "LeftOut", validation: "LeftOut") -> list[str]:
     return [*train.lines("training data"), *validation.lines("validation data")]
 
 
-def fit_settings(config: Config, start: Start, train: "Encoding", team: "Team", progress: Progress) -> "FitSettings":
-    """The loop's settings with every default filled in; what has to be tried out, the first process tries."""
-    from rewardsmith.train.loop import FitSettings
-    from rewardsmith.train.schedule import LEARNING_RATES
-
-    per_epoch = -(-len(train.examples) // config.batch)
-    between = min(per_epoch, config.max_steps or per_epoch)
-    return FitSettings(
-        epochs=config.epochs,
-        batch=config.batch,
-        lr=config.lr if config.lr is not None else LEARNING_RATES[start.kind],
-        weight_decay=config.weight_decay,
-        warmup=config.warmup,
-        clip=config.clip,
-        dropout=config.dropout,
-        loss=config.loss.name,
-        loss_options=config.loss.options,
-        seed=config.seed,
-        tokens_per_microbatch=team.from_lead(lambda: microbatch_tokens(config, start, train.examples, progress)),
-        eval_every=max(1, -(-between // config.evals)),
-        patience=config.patience,
-        keep=config.keep,
-        head_start=start.head,
-        max_steps=0 if start.exact else config.max_steps,
-        heads=config.fitted_heads,
-        members=config.stepped_heads,
-    )
-
-
 def trained_model(
     config: Config, start: Start, state: "FitState", team: "Team", plan: "AttributePlan | None"
 ) -> "RewardModel":
@@ -318,10 +292,12 @@ def trained_model(
     return model
 
 
-def finish_model(config: Config, model: "RewardModel", splits: Splits, team: "Team", progress: Progress) -> "Scored":
-    """Merge an adapter, fit normaliser and temperature, write `model/`; returns validation with its rewards."""
+def finish_model(
+    config: Config, model: "RewardModel", splits: Splits, team: "Team", progress: Progress
+) -> "tuple[RewardModel | CritiqueModel, Scored]":
+    """Merge an adapter, fit normaliser and temperature, write `model/`; returns the model, and validation with rewards."""
     from rewardsmith.pipelines.calibrate.reward_scale import with_scale
-    from rewardsmith.pipelines.evaluate import score_all
+    from rewardsmith.pipelines.critique.evaluating import scored_by
 
     model.network.autocast = None
     model.network.eval()
@@ -331,24 +307,29 @@ def finish_model(config: Config, model: "RewardModel", splits: Splits, team: "Te
             "adapter merged in fp32: the rewards of the probes (conversations stored with the model to check it) "
             f"changed by at most {changed:.1e}"
         )
-    held = score_all(model, splits.validation, progress, team=team)
+    finished = critiqued_model(config, model)
+    held = scored_by(finished, splits.validation, progress, team=team)
     if held.records:
         model.sidecar = with_scale(model.sidecar, held)
     if team.leads:
         origin = {**origin_of(config.model, config.dataset), "run": identity_of(config.output)}
-        model.save(config.output / "model", overwrite=True, training=origin)
-    return held
+        finished.save(config.output / "model", overwrite=True, training=origin)
+    return finished, held
 
 
-def learned_from(splits: Splits, train: "Encoding") -> list[Record]:
-    """The training records that the model has seen: what was refused, or left out by --frac, no baseline may see either."""
-    seen = {example.id for example in train.examples}
-    return [record for record in splits.train if record.id in seen]
+def critiqued_model(config: Config, model: "RewardModel") -> "RewardModel | CritiqueModel":
+    """The model as it is used: `--head cloud` writes critiques first."""
+    if config.head.name != CLOUD:
+        return model
+    from rewardsmith.critique.model import CritiqueModel
+    from rewardsmith.pipelines.critique.training import critique_settings
+
+    return CritiqueModel(model, critique_settings(config.critique, config.seed))
 
 
 def evaluate_and_report(
     config: Config,
-    model: "RewardModel",
+    model: "RewardModel | CritiqueModel",
     splits: Splits,
     held: "Scored",
     learned: Sequence[Record],
@@ -360,9 +341,9 @@ def evaluate_and_report(
 
     All processes score, the first alone judges.
     """
+    from rewardsmith.model.reward_model import RewardModel
+    from rewardsmith.pipelines.critique.evaluating import evaluated_by, scored_by
     from rewardsmith.pipelines.diagnose.pipeline import diagnose
-    from rewardsmith.pipelines.evaluate import evaluate_records, score_all
-    from rewardsmith.pipelines.judged_columns import with_columns
     from rewardsmith.pipelines.steps import evaluate_steps, save_in_run
     from rewardsmith.scoring.left_out import LeftOut
 
@@ -372,18 +353,20 @@ def evaluate_and_report(
         progress.note("no test or validation records, so the quality of the model cannot be measured")
         return Result(summary, "")
     if not team.leads:
-        score_all(model, records, team=team)
+        scored_by(model, records, team=team)
         return Result(summary, "")
     read = LeftOut()
     if name == "test":
         read.read(*splits.read.get(name, (0, ())))
     if config.head.name == PROCESS:
+        assert isinstance(model, RewardModel)
         found = evaluate_steps(model, records, split=name, read=read, progress=progress, team=team)
         return Result(summary, save_in_run(found, config.output, summary))
     held_out = held if name == "test" else None
     about: dict[str, Any] = {"read": read, "validation": held_out, "train": learned, "split": name}
-    evaluation = evaluate_records(model, records, **about, progress=progress, team=team)
-    with_columns(evaluation, model, splits.judged.get(name, ())).save(config.output)
+    judged = splits.judged.get(name, ())
+    evaluation = evaluated_by(model, records, judged=judged, progress=progress, team=team, **about)
+    evaluation.save(config.output)
     summary["eval"] = evaluation.headline()
     write_json(config.output / "train.json", summary)
     verdict = diagnose(config.output, overwrite=True, running=True)

@@ -24,6 +24,7 @@ from rewardsmith.files import (
 from rewardsmith.files.kinds import RUN
 from rewardsmith.files.manifest import MANIFEST, files_of, seal
 from rewardsmith.files.reading import WRITE_AGAIN, read_object, refuse_types, taking_from
+from rewardsmith.pipelines.critique.settings import CLOUD
 from rewardsmith.pipelines.publish import card
 from rewardsmith.pipelines.train.augment import AugmentKind
 from rewardsmith.pipelines.train.config import Config
@@ -221,6 +222,7 @@ def fingerprint_of(
         else None,
         "quantize": config.quantize,
         "head": {"name": config.head.name, **(config.head.options or {})},
+        "critique": critique_in_fingerprint(config, splits),
         "gradient_checkpointing": config.gradient_checkpointing,
         "activation_offload": config.activation_offload,
         "contract": hash_text(json.dumps(model.contract.to_json(), sort_keys=True))[:16],
@@ -235,6 +237,15 @@ def fingerprint_of(
         "threads": torch.get_num_threads(),
         **versions(),
     }
+
+
+def critique_in_fingerprint(config: Config, splits: Splits) -> dict[str, Any] | None:
+    """The settings of critiques and those that the data bring along; None for a model without."""
+    if config.head.name != CLOUD:
+        return None
+    from rewardsmith.pipelines.critique.training import critiques_hash
+
+    return {**asdict(config.critique), "given": critiques_hash([*splits.train, *splits.validation])}
 
 
 def data_hashes(config: Config) -> list[dict[str, str]]:
@@ -311,6 +322,7 @@ def summarize_run(
         "lr": settings.lr,
         "batch": settings.batch,
         "heads": heads_told(max(settings.heads, settings.members), fitted),
+        "critiques": None if fitted.before is None else dict(fitted.before),
         "noise": None if fitted.peer is None else {"method": config.noise.name, **fitted.peer},
         "eval": None,
     }

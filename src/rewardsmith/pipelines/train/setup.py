@@ -15,6 +15,7 @@ from rewardsmith.data.splits.sources import (
 )
 from rewardsmith.data.splits.splitter import SPLITS
 from rewardsmith.errors import ModelError, TrainingError, UsageError
+from rewardsmith.pipelines.critique.settings import CLOUD
 from rewardsmith.pipelines.train.config import Config
 from rewardsmith.pipelines.train.head import (
     BY_ATTRIBUTE,
@@ -212,7 +213,7 @@ def ready_model(
     described = describe_head(config.head.name, config.head.options, plan or NO_ATTRIBUTES)
     attach_outputs(model.network, loss.outputs, described, members=loss.members, seed=config.seed)
     notes.append(take_over_head(config.model, backbone, model.network, described))
-    check_token_use(config, model, backbone, on_text=loss.text is not None)
+    check_token_use(config, model, backbone, on_text=loss.text is not None or config.head.name == CLOUD)
     return Start(model, kind, head, tuple(filter(None, notes)), opened.date, config.freeze_layers)
 
 

@@ -4,6 +4,10 @@ With log p the sum over the tokens of a response, n their number, and p the shar
 pays for the response that it preferred, so a tie counts both halves):
 
 - language modelling as a second task: + w * (-log p / n);
+- critiques (Ankner et al. 2024, arXiv 2408.11791; `lm_weight` in `cloud/train/train.py` of their code):
+  + w * (-(log p of both) / (n of both)), where each text's answer is its critique; both responses' critiques count,
+  whichever is preferred. Their mean is over the tokens of a micro-batch, ours over those of a comparison, so that the
+  gradient does not depend on the cut;
 - GRM (Yang et al. 2024, arXiv 2406.10216; `reward_models/grm_reward_trainer.py` of their code): (1 - a) * loss + a * text,
   with the text term -log sigma(b * log p) of the preferred response ("sft") or, without a reference model,
   -log sigma(b * (log p of the preferred - log p of the other)) ("dpo"); both take sums over tokens, no means.
@@ -32,7 +36,7 @@ OPTIONS: Mapping[str, NumberOption] = {
 @dataclass(frozen=True)
 class TextTerm:
     """The terms on text: `lm` is w, on the share `lm_share` of the records in each epoch; `grm_sft` or `grm_dpo` is a, and
-    `grm_beta` is b.
+    `grm_beta` is b. `critique` is the w of critiques, which no option sets: `--head cloud` does.
     """
 
     lm: float = 0.0
@@ -40,6 +44,12 @@ class TextTerm:
     grm_sft: float = 0.0
     grm_dpo: float = 0.0
     grm_beta: float = 0.1
+    critique: float = 0.0
+
+    @property
+    def both(self) -> bool:
+        """Whether it takes the text of both responses of every comparison."""
+        return bool(self.grm_dpo or self.critique)
 
     @property
     def kept(self) -> float:
@@ -67,6 +77,9 @@ class TextTerm:
         if self.grm_dpo:
             margin = self.grm_beta * (total[preferred] - total[other])
             added = added + self.grm_dpo * (share * F.softplus(-margin) + (1 - share) * F.softplus(margin))
+        if self.critique:
+            tokens = (count[preferred] + count[other]).clamp(min=1)
+            added = added - self.critique * (total[preferred] + total[other]) / tokens
         return added
 
 

@@ -1,0 +1,52 @@
+"""Any opened model on records: rewards, and the evaluation of them; a critiqued one writes its critiques first."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rewardsmith.critique.model import CritiqueModel
+from rewardsmith.model.reward_model import RewardModel
+from rewardsmith.pipelines.critique.scoring import critiqued_records, truncated_in_words
+from rewardsmith.pipelines.evaluate import Evaluation, Scored, evaluate_records, score_all
+from rewardsmith.pipelines.judged_columns import with_columns
+from rewardsmith.progress import SILENT, Progress
+from rewardsmith.records import Record
+
+if TYPE_CHECKING:
+    from rewardsmith.model.runtime.processes import Team
+
+
+def scored_by(
+    model: RewardModel | CritiqueModel,
+    records: Sequence[Record],
+    progress: Progress = SILENT,
+    *,
+    team: "Team | None" = None,
+) -> Scored:
+    """Rewards of all records that the contract can render; how many critiques were cut is noted."""
+    if isinstance(model, RewardModel):
+        return score_all(model, records, progress, team=team)
+    scored = critiqued_records(model, records, progress)
+    if told := truncated_in_words(scored.critiques, scored.truncated):
+        progress.note(told)
+    rewards = [one.rewards for one in scored.found]
+    return Scored(scored.records, rewards, len(records) - len(rewards), scored.left_out)
+
+
+def evaluated_by(
+    model: RewardModel | CritiqueModel,
+    records: Sequence[Record],
+    *,
+    judged: Sequence[Record],
+    progress: Progress,
+    team: "Team | None" = None,
+    **given: Any,
+) -> Evaluation:
+    """`evaluate_records`, with the columns of a model that has such on the records as they were `judged`.
+
+    No training records are scored beside where each would need its critiques: what they tell is left out.
+    """
+    if isinstance(model, CritiqueModel):
+        scored = scored_by(model, records, progress)
+        return evaluate_records(model.inner, scored, **{**given, "trained_on": ()}, progress=progress)
+    found = evaluate_records(model, records, **given, progress=progress, team=team)
+    return with_columns(found, model, judged)
