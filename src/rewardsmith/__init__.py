@@ -19,6 +19,7 @@ from rewardsmith.version import VERSION as __version__
 PUBLIC: dict[str, str] = {
     "Comparison": "rewardsmith.records:Comparison",
     "ContractError": "rewardsmith.errors:ContractError",
+    "CritiqueModel": "rewardsmith.critique.model:CritiqueModel",
     "DataError": "rewardsmith.errors:DataError",
     "Message": "rewardsmith.records:Message",
     "MissingExtraError": "rewardsmith.errors:MissingExtraError",

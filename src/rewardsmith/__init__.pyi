@@ -13,6 +13,7 @@ from rewardsmith.commands.evaluate import Result as EvaluateResult
 from rewardsmith.commands.export import Result as ExportResult
 from rewardsmith.commands.learning_curve import Result as LearningCurveResult
 from rewardsmith.commands.merge import Result as MergeResult
+from rewardsmith.critique.model import CritiqueModel as CritiqueModel
 from rewardsmith.data.loading.load import Loaded
 from rewardsmith.errors import ContractError as ContractError
 from rewardsmith.errors import DataError as DataError
@@ -25,6 +26,7 @@ from rewardsmith.errors import UsageError as UsageError
 from rewardsmith.language import say as say
 from rewardsmith.model.reward_model import RewardModel as RewardModel
 from rewardsmith.pipelines.calibrate.pipeline import CalibrationReport
+from rewardsmith.pipelines.critique.settings import CritiqueTraining
 from rewardsmith.pipelines.diagnose.result import Diagnosis
 from rewardsmith.pipelines.dpo.result import Result as DpoResult
 from rewardsmith.pipelines.ensembles.combine import CombineSettings
@@ -54,6 +56,7 @@ __all__ = [
     "SILENT",
     "Comparison",
     "ContractError",
+    "CritiqueModel",
     "DataError",
     "Message",
     "MissingExtraError",
@@ -177,7 +180,8 @@ class _HeadSettingsFields(TypedDict, total=False):
 
     name: str
     """Reward head: scalar, value, multi-objective, helpful-cost, gaussian, quantile, odin, inform or process (see
-    docs/heads.md)."""
+    docs/heads.md), or cloud, which reads the reward behind a critique that the model writes first (see
+    docs/cloud.md)."""
     attributes: str | Sequence[str]
     """multi-objective: attributes to learn (default: all of the training data but --attribute)."""
     weights: str | Sequence[str]
@@ -189,6 +193,27 @@ class _HeadSettingsFields(TypedDict, total=False):
     """inform: dimensions of the bottleneck (default: 32)."""
     aggregate: Literal["min", "product", "last"] | None
     """process: how one reward is made of the probabilities of a solution's steps: min, product or last (default: min)."""
+
+class _CritiqueTrainingFields(TypedDict, total=False):
+    """How `--head cloud` learns critiques and rewards behind them; without that head nothing here has an effect."""
+
+    source: Literal["self", "given"]
+    """cloud: critiques that the reward is trained behind: self (written by the model after stage 1) or given (those of
+    the data)."""
+    lm_weight: float
+    """cloud: weight of the language-model loss on the critiques beside the loss on rewards, in stage 2."""
+    sft_epochs: int
+    """cloud: passes over the given critiques in stage 1; 0 skips it, for a model that writes critiques already."""
+    sft_lr: float | None
+    """cloud: peak learning rate of stage 1 (default: --lr)."""
+    tokens: int
+    """cloud: maximum length of a critique in tokens; prompt and response have the rest of --max-length."""
+    samples: int
+    """cloud: critiques per response of the finished model, whose rewards are averaged (self-consistency)."""
+    sampling_temperature: float | None
+    """cloud: sampling temperature of critiques (default: 0, the likeliest token; 1 with several samples)."""
+    language: Literal["auto", "en", "zh"]
+    """cloud: language of the question that asks for a critique: en, zh, or auto (that of the conversation)."""
 
 class _NoiseSettingsFields(TypedDict, total=False):
     """How wrong labels in the training data are resisted."""
@@ -360,7 +385,7 @@ def compare(
     """
 
 def compute_reward(
-    rm: RewardModel,
+    rm: RewardModel | CritiqueModel,
     tok: Any,
     prompt: str | Sequence[Message] | Sequence[Mapping[str, str]],
     response_ids: Sequence[int] | TokenIds,
@@ -624,6 +649,7 @@ def find_learning_rate(
     frac: float = 1.0,
     loss: LossSettings | _LossSettingsFields | str = ...,
     head: HeadSettings | _HeadSettingsFields | str = ...,
+    critique: CritiqueTraining | _CritiqueTrainingFields = ...,
     noise: NoiseSettings | _NoiseSettingsFields | str = ...,
     head_start: Literal["random", "probe"] = "random",
     members: MembersSettings | _MembersSettingsFields | str = ...,
@@ -735,7 +761,8 @@ def find_learning_rate(
             model (default: 0).
         loss.grm_beta: Factor of the log likelihoods in GRM's regulariser (default: 0.1).
         head: Reward head: scalar, value, multi-objective, helpful-cost, gaussian, quantile, odin, inform or process
-            (see docs/heads.md).
+            (see docs/heads.md), or cloud, which reads the reward behind a critique that the model writes first (see
+            docs/cloud.md).
         head.attributes: multi-objective: attributes to learn (default: all of the training data but --attribute).
         head.weights: multi-objective: weight of each attribute in the reward, for example helpfulness=1
             verbosity=-0.2 (default: fitted on the validation comparisons of --attribute, else equal).
@@ -743,6 +770,21 @@ def find_learning_rate(
         head.latent: inform: dimensions of the bottleneck (default: 32).
         head.aggregate: process: how one reward is made of the probabilities of a solution's steps: min, product or
             last (default: min).
+        critique.source: cloud: critiques that the reward is trained behind: self (written by the model after stage
+            1) or given (those of the data).
+        critique.lm_weight: cloud: weight of the language-model loss on the critiques beside the loss on rewards, in
+            stage 2.
+        critique.sft_epochs: cloud: passes over the given critiques in stage 1; 0 skips it, for a model that writes
+            critiques already.
+        critique.sft_lr: cloud: peak learning rate of stage 1 (default: --lr).
+        critique.tokens: cloud: maximum length of a critique in tokens; prompt and response have the rest of
+            --max-length.
+        critique.samples: cloud: critiques per response of the finished model, whose rewards are averaged
+            (self-consistency).
+        critique.sampling_temperature: cloud: sampling temperature of critiques (default: 0, the likeliest token; 1
+            with several samples).
+        critique.language: cloud: language of the question that asks for a critique: en, zh, or auto (that of the
+            conversation).
         noise: Training against wrong labels: none, or crm (collaborative reward modelling: two models, each trains
             on the comparisons that the other fits best, and the better one on validation is saved; twice the
             memory, three times the time).
@@ -1020,7 +1062,10 @@ def load(
     """
 
 def load_reward_model(path: str | Path, *, device: str = "auto") -> RewardModel:
-    """Open a reward model for scoring: a run folder, its model folder, or a hub name."""
+    """Open a reward model for scoring: a run folder, its model folder, or a hub name.
+
+    One that was trained with `head="cloud"` is opened by `CritiqueModel.load`.
+    """
 
 def merge(
     members: Sequence[str | Path],
@@ -1319,6 +1364,7 @@ def train(
     frac: float = 1.0,
     loss: LossSettings | _LossSettingsFields | str = ...,
     head: HeadSettings | _HeadSettingsFields | str = ...,
+    critique: CritiqueTraining | _CritiqueTrainingFields = ...,
     noise: NoiseSettings | _NoiseSettingsFields | str = ...,
     head_start: Literal["random", "probe"] = "random",
     members: MembersSettings | _MembersSettingsFields | str = ...,
@@ -1432,7 +1478,8 @@ def train(
             model (default: 0).
         loss.grm_beta: Factor of the log likelihoods in GRM's regulariser (default: 0.1).
         head: Reward head: scalar, value, multi-objective, helpful-cost, gaussian, quantile, odin, inform or process
-            (see docs/heads.md).
+            (see docs/heads.md), or cloud, which reads the reward behind a critique that the model writes first (see
+            docs/cloud.md).
         head.attributes: multi-objective: attributes to learn (default: all of the training data but --attribute).
         head.weights: multi-objective: weight of each attribute in the reward, for example helpfulness=1
             verbosity=-0.2 (default: fitted on the validation comparisons of --attribute, else equal).
@@ -1440,6 +1487,21 @@ def train(
         head.latent: inform: dimensions of the bottleneck (default: 32).
         head.aggregate: process: how one reward is made of the probabilities of a solution's steps: min, product or
             last (default: min).
+        critique.source: cloud: critiques that the reward is trained behind: self (written by the model after stage
+            1) or given (those of the data).
+        critique.lm_weight: cloud: weight of the language-model loss on the critiques beside the loss on rewards, in
+            stage 2.
+        critique.sft_epochs: cloud: passes over the given critiques in stage 1; 0 skips it, for a model that writes
+            critiques already.
+        critique.sft_lr: cloud: peak learning rate of stage 1 (default: --lr).
+        critique.tokens: cloud: maximum length of a critique in tokens; prompt and response have the rest of
+            --max-length.
+        critique.samples: cloud: critiques per response of the finished model, whose rewards are averaged
+            (self-consistency).
+        critique.sampling_temperature: cloud: sampling temperature of critiques (default: 0, the likeliest token; 1
+            with several samples).
+        critique.language: cloud: language of the question that asks for a critique: en, zh, or auto (that of the
+            conversation).
         noise: Training against wrong labels: none, or crm (collaborative reward modelling: two models, each trains
             on the comparisons that the other fits best, and the better one on validation is saved; twice the
             memory, three times the time).
@@ -1536,6 +1598,7 @@ def tune(
     frac: float = 1.0,
     loss: LossSettings | _LossSettingsFields | str = ...,
     head: HeadSettings | _HeadSettingsFields | str = ...,
+    critique: CritiqueTraining | _CritiqueTrainingFields = ...,
     noise: NoiseSettings | _NoiseSettingsFields | str = ...,
     head_start: Literal["random", "probe"] = "random",
     members: MembersSettings | _MembersSettingsFields | str = ...,
@@ -1659,7 +1722,8 @@ def tune(
             model (default: 0).
         loss.grm_beta: Factor of the log likelihoods in GRM's regulariser (default: 0.1).
         head: Reward head: scalar, value, multi-objective, helpful-cost, gaussian, quantile, odin, inform or process
-            (see docs/heads.md).
+            (see docs/heads.md), or cloud, which reads the reward behind a critique that the model writes first (see
+            docs/cloud.md).
         head.attributes: multi-objective: attributes to learn (default: all of the training data but --attribute).
         head.weights: multi-objective: weight of each attribute in the reward, for example helpfulness=1
             verbosity=-0.2 (default: fitted on the validation comparisons of --attribute, else equal).
@@ -1667,6 +1731,21 @@ def tune(
         head.latent: inform: dimensions of the bottleneck (default: 32).
         head.aggregate: process: how one reward is made of the probabilities of a solution's steps: min, product or
             last (default: min).
+        critique.source: cloud: critiques that the reward is trained behind: self (written by the model after stage
+            1) or given (those of the data).
+        critique.lm_weight: cloud: weight of the language-model loss on the critiques beside the loss on rewards, in
+            stage 2.
+        critique.sft_epochs: cloud: passes over the given critiques in stage 1; 0 skips it, for a model that writes
+            critiques already.
+        critique.sft_lr: cloud: peak learning rate of stage 1 (default: --lr).
+        critique.tokens: cloud: maximum length of a critique in tokens; prompt and response have the rest of
+            --max-length.
+        critique.samples: cloud: critiques per response of the finished model, whose rewards are averaged
+            (self-consistency).
+        critique.sampling_temperature: cloud: sampling temperature of critiques (default: 0, the likeliest token; 1
+            with several samples).
+        critique.language: cloud: language of the question that asks for a critique: en, zh, or auto (that of the
+            conversation).
         noise: Training against wrong labels: none, or crm (collaborative reward modelling: two models, each trains
             on the comparisons that the other fits best, and the better one on validation is saved; twice the
             memory, three times the time).

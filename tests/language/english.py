@@ -17,6 +17,7 @@ BILINGUAL = {"Said", "TEXTS"}
 NOT_SHOWN = {
     *("audit/biases/attacks.py", "audit/biases/texts.py", "audit/wording.py"),
     *("audit/edits/layout.py", "audit/edits/length.py", "audit/edits/tone.py"),
+    "critique/turns.py",
     *("data/synthetic/faults.py", "data/synthetic/texts.py", "files/kinds.py", "manual/guides.py"),
     "manual/completion.py",
     *("quality/text/languages.py", "quality/text/refusals.py"),

@@ -19,6 +19,7 @@ from rewardsmith.settings.keywords import check_types
 from rewardsmith.settings.values import shown
 
 if TYPE_CHECKING:
+    from rewardsmith.critique.model import CritiqueModel
     from rewardsmith.model.reward_model import RewardModel
 
 
@@ -31,7 +32,10 @@ class TokenIds(Protocol):
 
 @public()
 def load_reward_model(path: str | Path, *, device: str = "auto") -> "RewardModel":
-    """Open a reward model for scoring: a run folder, its model folder, or a hub name."""
+    """Open a reward model for scoring: a run folder, its model folder, or a hub name.
+
+    One that was trained with `head="cloud"` is opened by `CritiqueModel.load`.
+    """
     from rewardsmith.model.reward_model import RewardModel
 
     check_types({"path": (path, str), "device": (device, str)})
@@ -40,7 +44,7 @@ def load_reward_model(path: str | Path, *, device: str = "auto") -> "RewardModel
 
 @public()
 def compute_reward(
-    rm: "RewardModel",
+    rm: "RewardModel | CritiqueModel",
     tok: Any,
     prompt: Turns,
     response_ids: Sequence[int] | TokenIds,
@@ -53,13 +57,14 @@ def compute_reward(
     is text or messages. `device` moves the reward model first if it lies elsewhere.
     """
     from rewardsmith.model.conversations import as_messages
+    from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.model.runtime.devices import choose_device
 
     check_types({"device": (device, str | None)})
     if isinstance(response_ids, str):
         raise UsageError(f"response_ids: got {shown(response_ids)}, expected a list or a one-dimensional tensor of ids")
     if device is not None:
-        rm.network.to(choose_device(device))
+        (rm if isinstance(rm, RewardModel) else rm.inner).network.to(choose_device(device))
     ids = response_ids.tolist() if hasattr(response_ids, "tolist") else list(response_ids)
     text = tok.decode(ids, skip_special_tokens=True)
     return float(rm.score([(*as_messages(prompt, role="user"), Message("assistant", text))])[0])

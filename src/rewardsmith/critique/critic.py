@@ -74,18 +74,17 @@ class Critique:
 class SpokenNetwork:
     """A reward network as `generate` sees a language model: logits of the next token, with keys and values kept."""
 
-    def __init__(self, network: RewardNetwork, head: LanguageHead, *, ends: frozenset[int]) -> None:
+    def __init__(self, network: RewardNetwork, head: LanguageHead, *, never: Sequence[int]) -> None:
         self.network, self.head = network, head
         self.config, self.device = network.hf.config, network.device
-        self.never = network.pad_id if network.pad_id not in ends else None
+        self.never = never
 
     def __call__(self, *, input_ids: Int64[Tensor, "R T"], logits_to_keep: int, **arguments: Any) -> Any:
-        """The logits (R, 1, V) behind the last token of each row; the pad token, which no text contains, gets none."""
+        """The logits (R, 1, V) behind the last token of each row; tokens that no text contains are impossible."""
         with torch.autocast(self.device.type, dtype=self.network.autocast, enabled=self.network.autocast is not None):
             hidden = self.network.hf.base_model(input_ids=input_ids, **arguments).last_hidden_state[:, -1]
             logits: Float[Tensor, "R V"] = self.head(hidden, embeddings_of(self.network.hf))
-        if self.never is not None and self.never < logits.shape[-1]:
-            logits[:, self.never] = -torch.inf
+        logits[:, self.never] = -torch.inf
         return SimpleNamespace(logits=logits[:, None])
 
 
@@ -99,7 +98,9 @@ class Critic:
         self.network, self.tokenizer, self.settings, self.batch = model.network, model.tokenizer, settings, batch
         self.encoder = Encoder(model.tokenizer, with_room(model.contract, settings.tokens), answers=True)
         self.ends = ends_of(model.tokenizer, model.contract)
-        self.spoken = SpokenNetwork(model.network, head, ends=self.ends)
+        rows = len(embeddings_of(model.network.hf))
+        never = [index for index in special_ids(model.tokenizer) - self.ends if index < rows]
+        self.spoken = SpokenNetwork(model.network, head, never=sorted(never))
 
     def critiques(
         self, records: Sequence[Record], progress: Progress = SILENT
@@ -113,7 +114,7 @@ class Critic:
         order = sorted(distinct, key=lambda conversation: len(distinct[conversation]))
         found: dict[Conversation, tuple[Critique, ...]] = {}
         per_batch = max(1, self.batch // self.settings.samples)
-        with self.ready(), progress.task("criticising", len(order), "responses") as task:
+        with self.ready(), progress.task("writing critiques", len(order), "responses") as task:
             for start in range(0, len(order), per_batch):
                 some = order[start : start + per_batch]
                 found |= zip(some, self._written([(one, distinct[one]) for one in some]), strict=True)
@@ -175,13 +176,18 @@ def with_room(contract: ScoringContract, tokens: int) -> ScoringContract:
 
 def ends_of(tokenizer: Any, contract: ScoringContract) -> frozenset[int]:
     """The control tokens that the template writes behind an answer; ModelError where it writes none."""
-    special = {index for index, token in tokenizer.added_tokens_decoder.items() if token.special}
-    special |= set(tokenizer.all_special_ids)
+    special = special_ids(tokenizer)
     behind = tokenizer(contract.suffix, add_special_tokens=False)["input_ids"] if contract.suffix else []
     found = frozenset(index for index in behind if index in special)
     if not found:
         raise ModelError(
-            "the chat template writes no end token behind an answer, so a critique would never end; expected a template "
+            "the chat template writes no end token behind a response, so a critique would never end; expected a template "
             "such as ChatML"
         )
     return found
+
+
+def special_ids(tokenizer: Any) -> frozenset[int]:
+    """The control tokens."""
+    added = {index for index, token in tokenizer.added_tokens_decoder.items() if token.special}
+    return frozenset(added | set(tokenizer.all_special_ids))

@@ -49,11 +49,6 @@ HEAD = "cloud"
 VERSION = 1
 
 
-def is_cloud(name: str) -> bool:
-    """Whether a model is a critiqued one: a folder (or a run's) with a `cloud.json`."""
-    return name != "tiny" and (Path(locate(name)) / CLOUD).is_file()
-
-
 def save_folder(
     model: RewardModel,
     settings: CritiqueSettings,
@@ -128,7 +123,7 @@ def open_parts(
     """
     folder = Path(locate(str(path)))
     if not (folder / CLOUD).is_file():
-        raise ModelError(f"{folder} is no critiqued reward model: it has no {CLOUD}")
+        raise ModelError(f"{folder} is not a CLoud model: it has no {CLOUD}")
     if not allow_mismatch:
         check_model(folder)
     settings, sidecar = read_settings(folder), Sidecar.load(folder)
@@ -169,10 +164,8 @@ def read_head(folder: Path) -> Float[Tensor, "1 F"]:
     path = file_of(folder, HEAD)
     try:
         weights = load_file(path)
-        weight = weights["weight"]
+        weight: Tensor = weights["weight"]
     except (OSError, SafetensorError, KeyError) as error:
-        raise ContractError(
-            f"{path} cannot be read, but {CLOUD} says that it is there; copy the model again"
-        ) from error
+        raise ContractError(f"{path} cannot be read, although {CLOUD} exists; copy the model again") from error
     refuse_values(str(path), weights.items())
     return weight

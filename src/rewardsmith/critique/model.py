@@ -66,8 +66,14 @@ class CritiqueModel:
         trust_remote_code: bool = False,
     ) -> "CritiqueModel":
         """Open a folder that `save` wrote, or the run that has one; its files and probes are checked as of any model."""
-        given = {"device": device, "dtype": dtype, "allow_mismatch": allow_mismatch}
-        return cls(*open_parts(Path(path), trust_remote_code=trust_remote_code, **given))
+        parts = open_parts(
+            Path(path),
+            device=device,
+            dtype=dtype,
+            allow_mismatch=allow_mismatch,
+            trust_remote_code=trust_remote_code,
+        )
+        return cls(*parts)
 
     def __repr__(self) -> str:
         return f"CritiqueModel({self.inner!r}, tokens={self.settings.tokens}, samples={self.settings.samples})"
@@ -94,8 +100,7 @@ class CritiqueModel:
     def remarks(self) -> list[str]:
         """What a person should know of the model as it was opened, one line each."""
         settings = self.settings
-        number = f"{settings.samples} critiques" if settings.samples > 1 else "a critique"
-        told = f"this model writes {number} of up to {settings.tokens} tokens before each reward, which takes longest"
+        told = f"CLoud model: writes {settings.samples} critiques of up to {settings.tokens} tokens before each reward"
         return [*self.inner.remarks(), told]
 
     def critic(self) -> Critic:

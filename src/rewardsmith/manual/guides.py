@@ -54,6 +54,10 @@ TRAIN: Mapping[str, tuple[str, ...]] = {
         *("loss.length_weight", "loss.orthogonal_weight", "loss.sign_weight", "loss.kl_weight"),
         *("loss.lm", "loss.lm_share", "loss.grm_sft", "loss.grm_dpo", "loss.grm_beta"),
     ),
+    "Critiques (--head cloud)": (
+        *("critique.source", "critique.lm_weight", "critique.sft_epochs", "critique.sft_lr", "critique.tokens"),
+        *("critique.samples", "critique.sampling_temperature", "critique.language"),
+    ),
     "Wrong labels": ("augment", "augment_weight", "noise", "noise.rate", "noise.ramp", "noise.curriculum"),
     SPEED: (
         *("device", "dtype", "tokens_per_microbatch", "gradient_checkpointing", "activation_offload"),

@@ -13,7 +13,7 @@ from rewardsmith.rewards.source import BAD_GOLD, UNREADABLE, RewardSource, Score
 from rewardsmith.scoring.left_out import NOT_COMPARED, LeftOut
 
 NO_VERDICT = "no reward for a compared response"
-COUNTED = {"model": "model", "verifiable": "checks", "judge": "judge"}
+COUNTED = {"model": "model", "critiqued": "critiques", "verifiable": "checks", "judge": "judge"}
 """Under which name the summary has what a source counted."""
 
 

@@ -296,12 +296,12 @@ def check_probes(model: Path, place: Path, device: str) -> Part:
     """Whether the model opens, with the tokenizer of its contract, and gives its probes the stored rewards."""
     if not (model / "reward.json").is_file():
         return Part("probes", None, "no finished model (no reward.json)")
-    from rewardsmith.model.reward_model import RewardModel
+    from rewardsmith.pipelines.critique.evaluating import reward_network_of
     from rewardsmith.scoring.contract import tokenizer_hash
 
     prefix = "" if model == place else f"{model.name}/"
     try:
-        opened = RewardModel.load(model, device=device)
+        opened = reward_network_of(str(model), device=device)
     except RewardsmithError as error:
         return Part("probes", False, "the model cannot be opened", (Fault(f"{prefix}reward.json", str(error)),))
     if tokenizer_hash(opened.tokenizer) != opened.contract.tokenizer_hash:

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rewardsmith.errors import UsageError
+from rewardsmith.model.loading.folders import is_cloud
 from rewardsmith.rewards.checked import CheckRewards
+from rewardsmith.rewards.critiqued import CritiquedRewards
 from rewardsmith.rewards.learned import ModelRewards
 from rewardsmith.rewards.source import RewardSource, SourceKind
 from rewardsmith.settings.yaml_file import plain_values
@@ -19,12 +21,13 @@ KINDS: dict[str, SourceKind] = {KIND: "verifiable"}
 
 
 def kind_of(name: str | Path) -> SourceKind:
-    """What stands in the place of MODEL: a rewards file by its `kind`, everything else a model.
+    """What stands in the place of MODEL: a rewards file by its `kind`, a folder of a model that writes critiques, everything
+    else a model.
 
     UsageError for a YAML file of another kind. Nothing is opened but the file itself.
     """
     if not is_definition(str(name)):
-        return "model"
+        return "critiqued" if is_cloud(str(name)) else "model"
     path = Path(name)
     kind = plain_values(path.read_bytes(), path).get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
@@ -41,13 +44,19 @@ def open_rewards(
     trust_remote_code: bool = False,
     adjusted: "Callable[[RewardModel], RewardModel] | None" = None,
 ) -> RewardSource:
-    """Open a model (a folder, a run, a name, an ensemble, one in memory) or a rewards file.
+    """Open a model (a folder, a run, a name, an ensemble, a model that writes critiques, one in memory) or a rewards file.
 
     `adjusted` gets every reward model that is opened, and gives the one to use: an ensemble under another rule. ModelError,
     ContractError or UsageError where it cannot be opened.
     """
 
-    def model(place: str) -> ModelRewards:
+    given: dict[str, Any] = {"device": device, "dtype": dtype, "allow_mismatch": allow_mismatch}
+
+    def model(place: str) -> RewardSource:
+        if is_cloud(place):
+            from rewardsmith.critique.model import CritiqueModel
+
+            return CritiquedRewards(CritiqueModel.load(place, trust_remote_code=trust_remote_code, **given))
         from rewardsmith.model.reward_model import RewardModel
 
         opened = RewardModel.load(
@@ -55,6 +64,6 @@ def open_rewards(
         )
         return ModelRewards(opened if adjusted is None else adjusted(opened))
 
-    if kind_of(name) == "model":
+    if kind_of(name) in ("model", "critiqued"):
         return model(str(name) if isinstance(name, Path) else name)
     return CheckRewards(read_definition(Path(name)), model)

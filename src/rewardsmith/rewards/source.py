@@ -10,7 +10,7 @@ from jaxtyping import Float
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import EMPTY, Record
 
-SourceKind = Literal["model", "verifiable", "judge"]
+SourceKind = Literal["model", "critiqued", "verifiable", "judge"]
 BAD_GOLD, NOT_SCORABLE, UNREADABLE = "bad_gold", "not_scorable", "no_verdict"
 """Why a record has no rewards: its gold answer is unusable, its text cannot be rendered, or no verdict could be read."""
 

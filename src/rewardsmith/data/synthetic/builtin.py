@@ -1,5 +1,7 @@
 """The built-in data as a source: `synthetic:N` is N prompts with two responses each, `synthetic:NxK` with K;
 `synthetic-steps:N` is N solutions by steps.
+
+With `+critiques` behind `synthetic:N` every response has a critique, in the field `critiques` (see `critiques`).
 """
 
 import re
@@ -9,16 +11,17 @@ from rewardsmith.data.formats.native import to_row
 from rewardsmith.data.input.rows import Raw
 from rewardsmith.data.synthetic.arithmetic import MAX_PROBLEMS, arithmetic
 from rewardsmith.data.synthetic.arithmetic import SOURCE as STEPS
+from rewardsmith.data.synthetic.critiques import critiques_of
 from rewardsmith.data.synthetic.generate import MAX_PROMPTS, generate
 from rewardsmith.errors import UsageError
 
-NAME = re.compile(r"synthetic(?::(\d+)(?:x(\d+))?)?")
+NAME = re.compile(r"synthetic(?::(\d+)(?:x(\d+))?)?(\+critiques)?")
 DEFAULT_PROMPTS, DEFAULT_RESPONSES = 2000, 2
 
 
 def is_builtin(source: str) -> bool:
     """Whether a source names the built-in data and no file."""
-    return source.partition(":")[0] in ("synthetic", STEPS)
+    return source.partition(":")[0].partition("+")[0] in ("synthetic", STEPS)
 
 
 def read_builtin(source: str) -> Iterator[Raw]:
@@ -30,14 +33,17 @@ def read_builtin(source: str) -> Iterator[Raw]:
     if found is None:
         raise UsageError(
             f"unknown source {source!r}; expected synthetic:N or synthetic:NxK, for N prompts with K responses each, "
-            "for instance synthetic:2000x4"
+            "for instance synthetic:2000x4, with +critiques behind it for a critique of each response"
         )
     prompts = int(found[1] or DEFAULT_PROMPTS)
     if not 1 <= prompts <= MAX_PROMPTS:
         raise UsageError(f"{source}: expected 1 to {MAX_PROMPTS} prompts")
     made = generate(prompts, responses_per_prompt=int(found[2] or DEFAULT_RESPONSES), seed=0)
     for line, record in enumerate(made.records, start=1):
-        yield Raw(source, line, to_row(record.at(source, line)))
+        row = to_row(record.at(source, line))
+        if found[3]:
+            row["fields"] |= {"critiques": list(critiques_of(record))}
+        yield Raw(source, line, row)
 
 
 def read_solutions(source: str) -> Iterator[Raw]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rewardsmith.errors import ModelError
+from rewardsmith.files.places import expanded
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -55,6 +56,12 @@ class ModelFolder:
     config: dict[str, Any]
     weights: tuple[Weight, ...]
     adapter: dict[str, Any] | None = None
+
+
+def is_cloud(name: str) -> bool:
+    """Whether a model is one that writes critiques: a folder (or a run's) with a `cloud.json`. Nothing is fetched."""
+    folder = expanded(name)
+    return any((place / CLOUD).is_file() for place in (folder, folder / "model"))
 
 
 def inspect_folder(path: Path) -> ModelFolder:
@@ -109,7 +116,7 @@ def refuse_other_formats(path: Path, *, has_weights: bool) -> None:
     if (path / CLOUD).is_file():
         raise ModelError(
             f"{path} is a reward model that writes critiques (CLoud), which cannot be used here; score, evaluate and "
-            f"rs.load_reward_model open it; its language model is {path / 'language_model'}"
+            f"rs.CritiqueModel.load open it; its language model is {path / 'language_model'}"
         )
     if (path / "config.json").is_file() and (has_weights or not pickled(path)):
         return

@@ -1,3 +1,3 @@
 """Critiques in the work of commands: `training` (the stages of `--head cloud`), `written` (what a killed run keeps of its
-critiques), `scoring` (records → rewards behind critiques), `settings` (of all).
+critiques), `evaluating` (rewards and figures of any opened model), `settings` (of all).
 """

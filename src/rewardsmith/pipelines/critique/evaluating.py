@@ -4,15 +4,22 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rewardsmith.critique.model import CritiqueModel
+from rewardsmith.model.loading.folders import is_cloud
 from rewardsmith.model.reward_model import RewardModel
-from rewardsmith.pipelines.critique.scoring import critiqued_records, truncated_in_words
+from rewardsmith.pipelines import evaluate_source
 from rewardsmith.pipelines.evaluate import Evaluation, Scored, evaluate_records, score_all
 from rewardsmith.pipelines.judged_columns import with_columns
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Record
+from rewardsmith.rewards.critiqued import CritiquedRewards
 
 if TYPE_CHECKING:
     from rewardsmith.model.runtime.processes import Team
+
+
+def reward_network_of(path: str, *, device: str) -> RewardModel:
+    """Any model, opened with the checks of its folder; of one that writes critiques what reads the reward behind them."""
+    return CritiqueModel.load(path, device=device).inner if is_cloud(path) else RewardModel.load(path, device=device)
 
 
 def scored_by(
@@ -25,11 +32,11 @@ def scored_by(
     """Rewards of all records that the contract can render; how many critiques were cut is noted."""
     if isinstance(model, RewardModel):
         return score_all(model, records, progress, team=team)
-    scored = critiqued_records(model, records, progress)
-    if told := truncated_in_words(scored.critiques, scored.truncated):
-        progress.note(told)
-    rewards = [one.rewards for one in scored.found]
-    return Scored(scored.records, rewards, len(records) - len(rewards), scored.left_out)
+    source = CritiquedRewards(model)
+    scored = evaluate_source.scored_by(source, records, progress)
+    for line in source.lines():
+        progress.note(line)
+    return scored
 
 
 def evaluated_by(

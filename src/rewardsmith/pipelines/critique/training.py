@@ -1,11 +1,12 @@
 """The stages of `train --head cloud` (CLoud, arXiv 2408.11791, section 3), each with checkpoints of its own.
 
-1. The language model learns the given critiques: the loss is that of their tokens alone.
-2. The model writes a critique of every response of the training and validation data.
-3. Reward head and language model learn together on conversations that end with these critiques: the loss on comparisons
-   plus `lm` times the language-model loss on the critiques.
+1. The language model learns the given critiques: the loss is that of their tokens alone. Then it writes a critique of every
+   response of the training and validation data.
+2. Reward head and language model learn together on conversations that end with these critiques: the loss on comparisons
+   plus `lm_weight` times the language-model loss on the critiques.
 
-All of it happens in one network, in the run's folder: stages 1 and 2 in `critique/`, stage 3 where every run has its own.
+All of it happens in one network, in the run's folder: stage 1 and the critiques in `critique/`, stage 2 where every run has
+its own.
 """
 
 import json
@@ -28,7 +29,6 @@ from rewardsmith.model.forward.batches import micro_batches
 from rewardsmith.model.forward.network import RewardNetwork
 from rewardsmith.model.forward.spoken import spoken_tokens
 from rewardsmith.model.reward_model import RewardModel
-from rewardsmith.pipelines.critique.scoring import truncated_in_words
 from rewardsmith.pipelines.critique.settings import CritiqueTraining
 from rewardsmith.pipelines.critique.written import written_critiques
 from rewardsmith.progress import Progress
@@ -40,7 +40,7 @@ from rewardsmith.train.losses import Annotations, Loss, choose
 from rewardsmith.train.losses.text import TextTerm
 
 FOLDER = "critique"
-"""In the run folder, what stages 1 and 2 leave."""
+"""In the run folder, what stage 1 and the writing of critiques leave."""
 NAME = "critique"
 """What the loss of stage 1 is called in the settings of its checkpoints."""
 
@@ -69,7 +69,7 @@ class Stages:
     def run(self, train: Sequence[Record], validation: Sequence[Record]) -> FitResult:
         """All stages; the result is that of the last one, with what went before in `before`."""
         (self.folder / FOLDER).mkdir(exist_ok=True)
-        told: dict[str, Any] = {"lm": self.training.lm, "source": self.training.source}
+        told: dict[str, Any] = {"lm_weight": self.training.lm_weight, "source": self.training.source}
         if self.training.sft_epochs:
             told["stage_1"] = self._learn_critiques(train, validation)
         if self.training.source == "given":
@@ -88,9 +88,8 @@ class Stages:
         examples = self._encoded(with_given(some, self.training)).examples
         if not examples:
             raise TrainingError(
-                f"none of the {len(train)} training records has a critique of every response that fits into --max-length; "
-                "expected columns chosen_critique and rejected_critique, or the field critiques; or start from a model that "
-                "writes critiques already, with --critique.sft-epochs 0"
+                f"the critiques of {len(some)} training records do not fit into --max-length with their responses; use a "
+                "longer one"
             )
         self.progress.note(
             f"stage 1: learning to write critiques from {len(examples)} of {len(train)} training records"
@@ -137,19 +136,17 @@ class Stages:
     def _write_critiques(
         self, train: Sequence[Record], validation: Sequence[Record]
     ) -> tuple[list[list[Record]], dict[str, Any]]:
-        """Stage 2: one critique of every response, by the model as it is now; the records that end with them."""
+        """One critique of every response, by the model as it is now; the records that end with them."""
         critic = Critic(self.model, one_critique(self.training, self.settings.seed))
         records = [*train, *validation]
-        self.progress.note(
-            f"stage 2: writing critiques of {sum(len(record.responses) for record in records)} responses"
-        )
+        self.progress.note(f"writing critiques of {sum(len(record.responses) for record in records)} responses")
         path = self.folder / FOLDER / "critiques.jsonl"
         started = time.perf_counter()
         written = written_critiques(critic, records, path, resuming=self.resuming, progress=self.progress)
         every = [critique for each in written for some in each for critique in some]
         truncated = sum(critique.truncated for critique in every)
         if truncated:
-            self.progress.note(truncated_in_words(len(every), truncated))
+            self.progress.note(f"{truncated} of {len(every)} critiques were stopped at their limit of tokens")
         language = self.training.language
         behind = [
             with_critiques(record, [[one.text for one in some] for some in each], language)
@@ -159,11 +156,11 @@ class Stages:
         return [behind[: len(train)], behind[len(train) :]], told
 
     def _learn_rewards(self, train: Encoding, validation: Encoding) -> FitResult:
-        """Stage 3: reward head and language model together."""
+        """Stage 2: reward head and language model together."""
         for encoding, name in ((train, "training"), (validation, "validation")):
             if encoding.refused:
                 self.progress.note(
-                    f"stage 3: {len(encoding.refused)} {name} records are not used with their critiques: "
+                    f"stage 2: {len(encoding.refused)} {name} records are not used with their critiques: "
                     f"{encoding.refused[0].reason}"
                 )
         settings = self.settings
@@ -176,7 +173,7 @@ class Stages:
             folder=self.folder,
             fingerprint=self.fingerprint,
             watch=self.watch,
-            loss=replace(loss, text=TextTerm(critique=self.training.lm)) if self.training.lm else loss,
+            loss=replace(loss, text=TextTerm(critique=self.training.lm_weight)) if self.training.lm_weight else loss,
         ).run(resuming=self.resuming, progress=self.progress)
 
     def _encoded(self, records: Sequence[Record]) -> Encoding:
@@ -188,7 +185,7 @@ def critique_settings(training: CritiqueTraining, seed: int) -> CritiqueSettings
     return CritiqueSettings(
         tokens=training.tokens,
         samples=training.samples,
-        temperature=training.temperature,
+        temperature=training.sampling_temperature,
         seed=seed,
         language=training.language,
     )

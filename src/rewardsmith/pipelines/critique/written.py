@@ -51,7 +51,7 @@ def kept(path: Path, records: Sequence[Record]) -> list[RecordCritiques]:
     for record, line in zip(records[:usable], lines, strict=False):
         if line.get("id") != record.id:
             raise TrainingError(
-                f"{path} holds critiques of other records; start again with --overwrite instead of --resume"
+                f"{path} contains critiques of other records; start again with --overwrite instead of --resume"
             )
         found.append(tuple(tuple(Critique(text, cut) for text, cut in each) for each in line["critiques"]))
     return found

@@ -277,6 +277,7 @@ def losses_in_summary(settings: "FitSettings", fitted: "FitResult") -> dict[str,
         "loss_at_equal_rewards": fitted.equal,
         "train_loss": fitted.state.train_loss,
         "best_validation_loss": best,
+        **({} if fitted.before is None else {"critiques": dict(fitted.before)}),
     }
 
 
@@ -322,7 +323,6 @@ def summarize_run(
         "lr": settings.lr,
         "batch": settings.batch,
         "heads": heads_told(max(settings.heads, settings.members), fitted),
-        "critiques": None if fitted.before is None else dict(fitted.before),
         "noise": None if fitted.peer is None else {"method": config.noise.name, **fitted.peer},
         "eval": None,
     }

@@ -15,7 +15,7 @@ from rewardsmith.data.splits.sources import (
 )
 from rewardsmith.data.splits.splitter import SPLITS
 from rewardsmith.errors import ModelError, TrainingError, UsageError
-from rewardsmith.pipelines.critique.settings import CLOUD
+from rewardsmith.pipelines.critique.settings import CLOUD, refuse_without_critiques
 from rewardsmith.pipelines.train.config import Config
 from rewardsmith.pipelines.train.head import (
     BY_ATTRIBUTE,
@@ -66,6 +66,7 @@ def load_data(config: Config, progress: Progress) -> Splits:
         follow_main(splits, config.head.name, config.attribute)
         return splits
     keep_one_attribute(splits, config.attribute, progress)
+    refuse_without_critiques(config.head.name, config.critique, splits.train)
     if config.loss.name not in ON_RATINGS:
         refuse_undecided(splits.train)
     if config.merge_prompts:
