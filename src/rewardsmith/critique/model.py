@@ -14,8 +14,8 @@ from rewardsmith.critique.folder import open_parts, save_folder
 from rewardsmith.critique.turns import with_critiques
 from rewardsmith.errors import DataError
 from rewardsmith.model.conversations import as_messages, one_response, several
-from rewardsmith.model.reward_model import RewardModel, sequences_of
-from rewardsmith.model.scorer import RecordRewards, outputs
+from rewardsmith.model.reward_model import RewardModel
+from rewardsmith.model.scorer import RecordRewards, outputs, sequences_of
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Message, Record, Response, Turns
 from rewardsmith.scoring.contract import ScoringContract

@@ -40,7 +40,7 @@ TRAIN: Mapping[str, tuple[str, ...]] = {
         *("n_layer", "n_head", "n_embd", "block_size", "trust_remote_code"),
     ),
     HEAD: (
-        *("head", "head.attributes", "head.weights", "head.levels", "head.latent", "head_start"),
+        *("head", "head.attributes", "head.weights", "head.levels", "head.latent", "head.aggregate", "head_start"),
         *("members", "members.kind", "bootstrap", "question", "read_layers", "pooling", "dropout"),
     ),
     OPTIMISATION: (

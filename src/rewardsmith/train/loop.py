@@ -99,8 +99,7 @@ class FitState:
 
 @dataclass(frozen=True)
 class FitResult:
-    """What training came to: `head` says how the head was fitted, `equal` what the loss is at equal rewards, `peer` how a
-    second network did that trained beside, `before` what stages before this one came to."""
+    """`head`: how it was fitted; `equal`: the loss at equal rewards; `peer`: of a second network; `before`: of earlier stages."""
 
     state: FitState
     total_steps: int
