@@ -99,7 +99,7 @@ class FitState:
 
 @dataclass(frozen=True)
 class FitResult:
-    """`head`: how it was fitted; `equal`: loss at equal rewards; `peer`: of a second network; `before`: of earlier stages."""
+    """`head`: how it was fitted; `equal`: loss at equal rewards; `peer`: of a second network; `before`: earlier stages."""
 
     state: FitState
     total_steps: int
