@@ -21,6 +21,7 @@ NOT_SHOWN = {
     *("data/synthetic/faults.py", "data/synthetic/texts.py", "files/kinds.py", "manual/guides.py"),
     "manual/completion.py",
     *("quality/text/languages.py", "quality/text/refusals.py"),
+    "serve/http/metrics.py",
     *("report/words/run.py", "report/words/charts.py", "report/words/data.py", "report/words/comparison.py"),
     *(
         "report/words/evidence.py",

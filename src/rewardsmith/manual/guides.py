@@ -203,6 +203,18 @@ GUIDES: Mapping[str, Guide] = {
             OUTPUT: ("output", "overwrite"),
         },
     ),
+    "serve": Guide(
+        "serve runs/first --port 8000",
+        "docs/serving.md",
+        {
+            MODEL: ("models", "reference", "truncate", "allow_mismatch", "trust_remote_code"),
+            "Access": ("host", "port", "key_file", "no_key"),
+            "Queue": ("queue_tokens", "queue_seconds", "deadline", "batch_invariant"),
+            "Limits": ("max_body", "max_texts", "max_connections", "header_timeout", "body_timeout"),
+            SPEED: ("device", "dtype", "tokens_per_batch", "threads"),
+            RUN: ("grace", "log"),
+        },
+    ),
     "calibrate": Guide(
         "calibrate runs/first data --method length --method temperature -o calibrated",
         "docs/calibration.md",

@@ -57,6 +57,12 @@ COMMANDS: dict[str, Command] = {
     "score": Command(
         "rewardsmith.commands.score", "rewards for pairs, rankings or single responses", MODEL, ("model", "source")
     ),
+    "serve": Command(
+        "rewardsmith.commands.serve",
+        "a reward server: an API of its own and the wire formats of RL frameworks",
+        MODEL,
+        ("models",),
+    ),
     "calibrate": Command(
         "rewardsmith.commands.calibrate",
         "probabilities, and rewards without their trend in length, fitted on held-out data",

@@ -1,0 +1,66 @@
+"""A conversation that somebody else rendered → the token ids that the scoring contract scores.
+
+A client that renders and decodes by itself differs from the contract in three ways that mean nothing, and each changes the
+reward: BOS may be there, missing, or there twice once a tokenizer adds another; white space that the template writes behind
+the last control token is lost with the end of a rollout (`<|im_end|>` without its line break); and a token at the end that
+the contract does not score may be there. What differs otherwise is scored as it came.
+"""
+
+import numpy as np
+
+from rewardsmith.errors import ContractError
+from rewardsmith.records import Message
+from rewardsmith.scoring.tokens import Encoder
+from rewardsmith.scoring.trees import Ids
+
+
+def rendered_ids(encoder: Encoder, text: str) -> Ids:
+    """The ids of a rendered text: control tokens in it are such, the first token of the contract stands there once, and an
+    end that the text has up to white space is completed. ContractError where no token is left.
+    """
+    ((ids, _),) = encoder.control.tokenize([completed(text, encoder.contract.suffix)])
+    first = first_token(encoder)
+    if first is not None:
+        while ids and ids[0] == first:
+            ids = ids[1:]
+        ids = [first, *ids]
+    return scored_ids(encoder, ids)
+
+
+def scored_ids(encoder: Encoder, ids: list[int]) -> Ids:
+    """Ids without those at their end that the contract does not score; ContractError where none is left."""
+    if not ids:
+        raise ContractError("the text has no tokens; expected a rendered conversation")
+    end = len(ids)
+    while end > 1 and ids[end - 1] == encoder.contract.trim_id:
+        end -= 1
+    return np.asarray(ids[:end], dtype=np.int32)
+
+
+def first_token(encoder: Encoder) -> int | None:
+    """The token that begins every text of the contract: the tokenizer's BOS or CLS; None where the template writes none."""
+    known = {encoder.tokenizer.bos_token_id, encoder.tokenizer.cls_token_id} - {None}
+    one, other = (int(encoder.ids((Message("user", text), Message("assistant", text)))[0]) for text in ("x", "9"))
+    return one if one == other and one in known and not is_turn(encoder, one) else None
+
+
+def is_turn(encoder: Encoder, token: int) -> bool:
+    """Whether a token begins turns too, as ChatML's does where a tokenizer also names it as BOS: then none is added."""
+    ids = encoder.ids(
+        (Message("user", "x"), Message("assistant", "y"), Message("user", "x"), Message("assistant", "y"))
+    )
+    return int((ids == token).sum()) > 1
+
+
+def completed(text: str, suffix: str) -> str:
+    """The text with the white space at the end of the template's suffix, where it ends with all of the suffix before it."""
+    mark = suffix.rstrip()
+    missing = suffix[len(mark) :]
+    return text + missing if mark and missing and text.endswith(mark) else text
+
+
+def cut_left(ids: Ids, limit: int, first: int | None) -> Ids:
+    """The last `limit` ids, behind the first token of the contract where there is one: the end is what is pooled."""
+    if len(ids) <= limit:
+        return ids
+    return ids[-limit:] if first is None or ids[0] != first else np.concatenate([ids[:1], ids[len(ids) - limit + 1 :]])

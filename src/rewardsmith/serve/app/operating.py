@@ -1,0 +1,68 @@
+"""What an operator and a supervisor ask: health, models, metrics, and a model opened again."""
+
+import asyncio
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from rewardsmith.serve.app.service import Service
+from rewardsmith.serve.http.errors import HttpError, JsonResponse, response_of
+from rewardsmith.serve.http.metrics import PROMETHEUS, counter, gauge, histogram
+from rewardsmith.version import VERSION
+
+FULL_SECONDS = 5.0
+"""Seconds of a full queue after which the server is not ready."""
+
+
+async def live(service: Service, request: Request) -> Response:
+    """200 while the thread that computes runs; a supervisor starts the server again where it does not."""
+    if not service.engine.computing.alive:
+        return response_of(HttpError(503, "the thread that computes has ended", code="dead", after=5))
+    return JsonResponse({"status": "live"})
+
+
+async def ready(service: Service, request: Request) -> Response:
+    """200 once every model has scored a text, while there is room for requests and the server is not stopping."""
+    engine = service.engine
+    if not service.ready:
+        return response_of(HttpError(503, "the models are being opened", code="loading", after=5))
+    if engine.draining:
+        return response_of(HttpError(503, "the server is stopping", code="stopping", after=5))
+    if engine.waiting_too_long and engine.seconds_full > FULL_SECONDS:
+        return response_of(HttpError(503, "the queue is full", code="overloaded", after=5))
+    return JsonResponse({"status": "ready"})
+
+
+async def models(service: Service, request: Request) -> Response:
+    """The models, the first being the default."""
+    found = [model.describe() for model in service.registry.models.values()]
+    return JsonResponse({"version": VERSION, "models": found})
+
+
+async def reload(service: Service, request: Request) -> Response:
+    """Open a model again from the place where it was opened, and let it take the old one's place once it is warm."""
+    name = request.path_params["name"]
+    model = await asyncio.to_thread(service.registry.reload, name)
+    return JsonResponse(model.describe())
+
+
+async def metrics(service: Service, request: Request) -> Response:
+    """Prometheus' page."""
+    engine, counts = service.engine, service.engine.computing.counts
+    gauges = {
+        "queue_tokens": engine.waiting,
+        "tokens_per_second": engine.computing.speed,
+        "ready": float(service.ready and not engine.draining),
+    }
+    info = [
+        ((("model", model.name), ("hash", model.model_hash or ""), ("contract", model.contract_hash)), 1)
+        for model in service.registry.models.values()
+    ]
+    extra = [
+        *counter("passes_total", [((), counts.passes)]),
+        *counter("pass_seconds_total", [((), counts.seconds)]),
+        *counter("dropped_texts_total", [((), counts.dropped)]),
+        *histogram("pass_texts", counts.texts_of_passes),
+        *gauge("model_info", info),
+    ]
+    return PlainTextResponse(service.metrics.page(gauges, extra), media_type=PROMETHEUS)

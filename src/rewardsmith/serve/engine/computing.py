@@ -1,0 +1,135 @@
+"""The one thread that computes: it takes what is due, and nothing else in the server touches a network."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from rewardsmith.errors import RewardsmithError
+from rewardsmith.model.scorer import Sequences
+from rewardsmith.serve.engine.work import Job, ScoringModel, TextOutput, Unit, Waiting, units_of
+from rewardsmith.serve.http.metrics import TEXTS, Histogram
+
+OLD, NEW = 0.8, 0.2
+"""Weights of the speed so far and of the last forward pass."""
+
+
+@dataclass
+class Counts:
+    """What the thread has done since it began; read by others without a lock, so each number by itself is right."""
+
+    passes: int = 0
+    texts: int = 0
+    tokens: int = 0
+    dropped: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    texts_of_passes: Histogram = field(default_factory=lambda: Histogram(TEXTS))
+
+
+class Computing:
+    """A thread with its queue. `budget` is the tokens of a forward pass; with `alone` each holds one tree of one request."""
+
+    def __init__(self, budget: int, *, alone: bool, report: Callable[[BaseException], None]) -> None:
+        self.budget, self.alone, self.report = budget, alone, report
+        self.counts = Counts()
+        self.speed = 0.0
+        self._waiting, self._changed = Waiting(), threading.Condition()
+        self._closed, self._in_hand = False, 0
+        self._thread = threading.Thread(target=self._run, name="rewardsmith-model", daemon=True)
+
+    def start(self) -> None:
+        """Begin to compute."""
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that wait, and those that are being computed."""
+        return self._waiting.tokens + self._in_hand
+
+    def put(self, job: Job) -> None:
+        """Let the texts of a job be computed when they are due."""
+        units = units_of(job, self.budget)
+        with self._changed:
+            self._waiting.put(units)
+            self._changed.notify()
+
+    def now(self, model: ScoringModel, texts: Sequence[Sequences]) -> list[TextOutput]:
+        """The outputs of texts for a caller in another thread, which waits for them."""
+        finished = threading.Event()
+        job = Job(model, tuple(texts), float("inf"), lambda _: finished.set())
+        self.put(job)
+        finished.wait()
+        if job.error is not None:
+            raise job.error
+        return [job.outputs[number] for number in range(len(texts))]
+
+    def close(self) -> None:
+        """Compute what waits, then end; returns when it has ended."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while (units := self._next()) is not None:
+            self._compute(units)
+            self._in_hand = 0
+
+    def _next(self) -> list[Unit] | None:
+        """What is computed next; None at the end."""
+        with self._changed:
+            while True:
+                units, dropped = self._waiting.take(self.budget, alone=self.alone)
+                self.counts.dropped += sum(len(unit.numbers) for unit in dropped)
+                if units:
+                    self._in_hand = sum(unit.tokens for unit in units)
+                    return units
+                if self._closed:
+                    return None
+                self._changed.wait()
+
+    def _compute(self, units: Sequence[Unit]) -> None:
+        """One forward pass; where it fails, each unit by itself, so that only those fail that have to."""
+        started = time.monotonic()
+        try:
+            found = self._outputs(units)
+        except BaseException as error:
+            if not isinstance(error, RewardsmithError):
+                self.report(error)
+            if len(units) > 1:
+                for unit in units:
+                    self._compute([unit])
+                return
+            self.counts.failed += len(units[0].numbers)
+            units[0].job.fail(error)
+            return
+        self._count(units, time.monotonic() - started)
+        for unit, outputs in zip(units, found, strict=True):
+            unit.job.done(dict(zip(unit.numbers, outputs, strict=True)))
+
+    def _outputs(self, units: Sequence[Unit]) -> list[list[TextOutput]]:
+        """The outputs of each unit's texts."""
+        model = units[0].job.model
+        texts = [text for unit in units for text in unit.sequences]
+        if units[0].job.per_token:
+            return [[model.along(text) for text in texts]]
+        outputs = iter(model.compute(texts, self.budget))
+        return [[next(outputs) for _ in unit.numbers] for unit in units]
+
+    def _count(self, units: Sequence[Unit], seconds: float) -> None:
+        texts, tokens = sum(len(unit.numbers) for unit in units), sum(unit.tokens for unit in units)
+        counts = self.counts
+        counts.passes += 1
+        counts.texts += texts
+        counts.tokens += tokens
+        counts.seconds += seconds
+        counts.texts_of_passes.add(texts)
+        speed = tokens / max(seconds, 1e-6)
+        self.speed = speed if not self.speed else OLD * self.speed + NEW * speed
