@@ -17,6 +17,8 @@ from rewardsmith.version import VERSION as __version__
 
 # public name -> module:attribute
 PUBLIC: dict[str, str] = {
+    "AsyncClient": "rewardsmith.client:AsyncClient",
+    "Client": "rewardsmith.client:Client",
     "Comparison": "rewardsmith.records:Comparison",
     "ContractError": "rewardsmith.errors:ContractError",
     "CritiqueModel": "rewardsmith.critique.model:CritiqueModel",
@@ -30,6 +32,7 @@ PUBLIC: dict[str, str] = {
     "RewardModel": "rewardsmith.model.reward_model:RewardModel",
     "RewardsmithError": "rewardsmith.errors:RewardsmithError",
     "SILENT": "rewardsmith.progress:SILENT",
+    "ServerError": "rewardsmith.errors:ServerError",
     "TrainingError": "rewardsmith.errors:TrainingError",
     "UsageError": "rewardsmith.errors:UsageError",
     "VerifiableReward": "rewardsmith.verifiable.reward:VerifiableReward",

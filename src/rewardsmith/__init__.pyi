@@ -6,6 +6,8 @@ from typing import Any, Literal, TypedDict, overload
 
 from rewardsmith.api.models import TokenIds
 from rewardsmith.calls import Table
+from rewardsmith.client import AsyncClient as AsyncClient
+from rewardsmith.client import Client as Client
 from rewardsmith.commands.audit import Result as AuditResult
 from rewardsmith.commands.compare import Result as CompareResult
 from rewardsmith.commands.ensemble import Result as EnsembleResult
@@ -21,6 +23,7 @@ from rewardsmith.errors import MissingExtraError as MissingExtraError
 from rewardsmith.errors import ModelError as ModelError
 from rewardsmith.errors import OutputError as OutputError
 from rewardsmith.errors import RewardsmithError as RewardsmithError
+from rewardsmith.errors import ServerError as ServerError
 from rewardsmith.errors import TrainingError as TrainingError
 from rewardsmith.errors import UsageError as UsageError
 from rewardsmith.language import say as say
@@ -54,6 +57,8 @@ from rewardsmith.verifiable.reward import VerifiableReward as VerifiableReward
 __version__: str
 __all__ = [
     "SILENT",
+    "AsyncClient",
+    "Client",
     "Comparison",
     "ContractError",
     "CritiqueModel",
@@ -66,6 +71,7 @@ __all__ = [
     "Response",
     "RewardModel",
     "RewardsmithError",
+    "ServerError",
     "TrainingError",
     "UsageError",
     "VerifiableReward",

@@ -6,6 +6,7 @@ RewardsmithError            exit code 1: data, model or machine at fault
 ├── ModelError              a model cannot be found, opened or scored
 ├── TrainingError           training had to stop (NaN, exploding loss, nothing to learn from)
 ├── WorkerError             a process that shares the work cannot be started, or died
+├── ServerError             a reward server cannot be reached, or refuses; never a reward
 ├── OutputError             an output cannot be written, or would overwrite
 └── MissingExtraError       an optional dependency is not installed (also an ImportError)
 UsageError                  exit code 2: the command line or a YAML file is refused (also a ValueError)
@@ -36,6 +37,10 @@ class TrainingError(RewardsmithError):
 
 class WorkerError(RewardsmithError):
     """A process that shares the work, here or in a cluster, cannot be started, or died."""
+
+
+class ServerError(RewardsmithError):
+    """A reward server cannot be reached, refuses a request, or sends what is no reward."""
 
 
 class OutputError(RewardsmithError):

@@ -85,7 +85,9 @@ def answer_errors(app: FastAPI, report: Callable[[BaseException], None]) -> None
     async def routing(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         method, path = request.method, request.url.path
-        message = f"{method} {path:.100} is not a route of this server; see /openapi.json" if error.status_code == 404 else ""
+        message = (
+            f"{method} {path:.100} is not a route of this server; see /openapi.json" if error.status_code == 404 else ""
+        )
         found = response_of(HttpError(error.status_code, message or f"{path:.100} does not take {method:.20}"))
         found.headers.update(error.headers or {})
         return found

@@ -1,10 +1,10 @@
 """The settings of `serve` as models, limits and a key, and the server that they make."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rewardsmith.errors import UsageError
 from rewardsmith.model.reward_model import RewardModel
+from rewardsmith.pipelines.serving.config import Config
 from rewardsmith.progress import Progress
 from rewardsmith.serve.app.service import RequestLimits
 from rewardsmith.serve.engine.engine import Limits
@@ -14,15 +14,12 @@ from rewardsmith.serve.models.registry import Named, named
 from rewardsmith.serve.models.served import ServedModel
 from rewardsmith.serve.running import Served, Serving, serve
 
-if TYPE_CHECKING:
-    from rewardsmith.commands.serve import Config
-
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 BUDGET = {"cpu": 1024, "mps": 4096, "cuda": 16384}
 """Tokens of a forward pass: as many as make one fast, and no more, since whoever comes next waits for it."""
 
 
-def served_until_signal(config: "Config", progress: Progress) -> Served:
+def served_until_signal(config: Config, progress: Progress) -> Served:
     """Check the settings, then serve."""
     models = named(config.models)
     references = reference_files(config.reference, models)
@@ -45,7 +42,7 @@ def served_until_signal(config: "Config", progress: Progress) -> Served:
     return serve(serving_of(config, key), models, opened, progress)
 
 
-def open_served(one: Named, config: "Config", reference: Path | None) -> ServedModel:
+def open_served(one: Named, config: Config, reference: Path | None) -> ServedModel:
     """One model, opened and checked."""
     model = RewardModel.load(
         one.place,
@@ -79,7 +76,7 @@ def reference_files(words: tuple[str, ...], models: tuple[Named, ...]) -> dict[s
     return found
 
 
-def serving_of(config: "Config", key: str | None) -> Serving:
+def serving_of(config: Config, key: str | None) -> Serving:
     """The settings of the server."""
     from rewardsmith.model.runtime.devices import choose_device
 

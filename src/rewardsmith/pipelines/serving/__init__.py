@@ -1,0 +1,1 @@
+"""The settings of `serve` → a server that runs until a signal. Begin with `pipeline`."""
