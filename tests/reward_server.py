@@ -10,7 +10,7 @@ import orjson
 
 from rewardsmith.model.checkpoint.sidecar import Normalizer
 from rewardsmith.serve.app.service import RequestLimits, Service
-from rewardsmith.serve.engine.engine import Engine, Limits
+from rewardsmith.serve.engine.engine import EngineLimits, RewardEngine
 from rewardsmith.serve.models.reference import stored_reference
 from rewardsmith.serve.models.registry import Registry, named
 from rewardsmith.serve.models.served import ServedModel
@@ -24,7 +24,7 @@ class Running:
 
     def __init__(self, models, settings, *, truncate=False, reference=None):
         self.reported = []
-        self.engine = Engine(settings.limits, self.reported.append)
+        self.engine = RewardEngine(settings.limits, self.reported.append)
         self.opened = 0
         self.models = models
 
@@ -42,7 +42,7 @@ class Running:
 
         names = [name for name in models if not name.endswith("-again")]
         self.service = Service(Registry(named(names), open_model), self.engine, settings.requests)
-        self.server = server_of(settings, self.service, self.reported.append)
+        self.server = server_of(settings, self.service, None, self.reported.append)
         self.socket = socket.socket()
         self.socket.bind(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
@@ -81,7 +81,7 @@ class Running:
 def running(models, *, limits=None, requests=None, key=None, ready=True, truncate=False, reference=None, **more):
     """A server of these models by name, which ends with the block."""
     settings = Serving(
-        key=key, limits=limits or Limits(), requests=requests or RequestLimits(), log=False, grace=10.0, **more
+        key=key, limits=limits or EngineLimits(), requests=requests or RequestLimits(), log=False, grace=10.0, **more
     )
     server = Running(models, settings, truncate=truncate, reference=reference)
     server.start(ready=ready)
@@ -117,13 +117,16 @@ def head_of(length):
     return "\r\n".join(lines).encode()
 
 
-def held(model):
-    """The model with a lock around what it computes: whoever holds the lock holds up the server."""
+def held():
+    """A lock, and `ServedModel.compute` that waits for it: whoever has the lock holds up the server. `begun` is set when a
+    pass waits."""
     lock = threading.Lock()
     compute = ServedModel.compute
 
     def slow(self, texts, budget):
+        slow.begun.set()
         with lock:
             return compute(self, texts, budget)
 
+    slow.begun = threading.Event()
     return lock, slow

@@ -9,12 +9,11 @@ import pytest
 
 from builders import tiny
 from rewardsmith.errors import ModelError
-from rewardsmith.model.reward_model import sequences_of
-from rewardsmith.model.scorer import Sequences
+from rewardsmith.model.scorer import Sequences, sequences_of
 from rewardsmith.records import Message, Record, Response
 from rewardsmith.serve.engine.computing import Computing
-from rewardsmith.serve.engine.engine import Engine, Limits
-from rewardsmith.serve.engine.work import Job, TextOutput, Unavailable, Waiting, units_of
+from rewardsmith.serve.engine.engine import EngineLimits, RewardEngine
+from rewardsmith.serve.engine.work import EngineJob, TextOutput, Unavailable, Waiting, units_of
 
 
 class Fake:
@@ -45,7 +44,7 @@ def text(prompt, number, length=10):
 
 
 def job(model, *texts, seconds=60.0, finish=lambda _: None):
-    return Job(model, texts, time.monotonic() + seconds, finish)
+    return EngineJob(model, texts, time.monotonic() + seconds, finish)
 
 
 def numbers(units):
@@ -110,7 +109,7 @@ def test_alone_is_one_tree_of_one_request():
 
 
 def running(model, **limits):
-    engine = Engine(Limits(**limits), lambda error: None)
+    engine = RewardEngine(EngineLimits(**limits), lambda error: None)
     engine.start()
     return engine
 
@@ -192,7 +191,7 @@ def test_a_full_queue_refuses_and_says_when_to_come_again():
 
 
 def test_what_is_being_read_counts_as_waiting():
-    engine = Engine(Limits(waiting_tokens=100), lambda error: None)
+    engine = RewardEngine(EngineLimits(waiting_tokens=100), lambda error: None)
     with engine.admit(300) as admission:
         with pytest.raises(Unavailable):
             engine.admit(0)
@@ -203,7 +202,7 @@ def test_what_is_being_read_counts_as_waiting():
 
 
 def test_the_wait_is_bounded_in_seconds_too():
-    engine = Engine(Limits(waiting_seconds=2.0), lambda error: None)
+    engine = RewardEngine(EngineLimits(waiting_seconds=2.0), lambda error: None)
     engine.computing.speed = 10.0
     with engine.admit(3 * 19), pytest.raises(Unavailable), engine.admit(3 * 19), engine.admit(0):
         pass

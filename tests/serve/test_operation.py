@@ -17,7 +17,7 @@ from builders import tiny
 from reward_server import JSON, connected, head_of, held, running
 from rewardsmith.errors import UsageError
 from rewardsmith.launch import children
-from rewardsmith.serve.engine.engine import Limits
+from rewardsmith.serve.engine.engine import EngineLimits
 from rewardsmith.serve.http.key import read_key
 from rewardsmith.serve.models.served import ServedModel
 
@@ -86,8 +86,8 @@ def test_ready_means_that_a_model_has_scored(model):
 
 
 def test_overload_is_refused_before_the_body_and_readiness_follows(model, monkeypatch):
-    lock, slow = held(model)
-    with running({"tiny": model}, limits=Limits(waiting_tokens=40, budget=64)) as server:
+    lock, slow = held()
+    with running({"tiny": model}, limits=EngineLimits(waiting_tokens=40, budget=64)) as server:
         monkeypatch.setattr(ServedModel, "compute", slow)
         monkeypatch.setattr("rewardsmith.serve.app.operating.FULL_SECONDS", 0.1)
         with lock:
@@ -95,7 +95,9 @@ def test_overload_is_refused_before_the_body_and_readiness_follows(model, monkey
             until(lambda: server.engine.waiting_too_long)
             with connected(server) as connection:
                 connection.sendall(head_of(50))
-                found = connection.recv(10_000)
+                found = b""
+                while b"}" not in found:
+                    found += connection.recv(10_000)
             assert b" 503 " in found
             assert re.search(rb"retry-after: \d+\r\n", found)
             assert b'"overloaded"' in found
@@ -109,13 +111,13 @@ def test_overload_is_refused_before_the_body_and_readiness_follows(model, monkey
 
 
 def test_work_of_clients_that_have_gone_is_dropped(model, monkeypatch):
-    lock, slow = held(model)
+    lock, slow = held()
     body = orjson.dumps(GOOD)
     with running({"tiny": model}) as server:
         monkeypatch.setattr(ServedModel, "compute", slow)
         with lock:
             thread, answers = in_background(lambda: server.post("/v1/score", GOOD, timeout=30))
-            until(lambda: server.engine.waiting > 0)
+            until(slow.begun.is_set)
             before = server.engine.computing.counts.texts
             for _ in range(100):
                 with connected(server) as connection:

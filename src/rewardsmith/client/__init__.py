@@ -5,7 +5,7 @@ gives a wrong number of rewards or one that is not finite, is a ServerError, nev
 """
 
 from rewardsmith.client.asynchronous import AsyncClient
-from rewardsmith.client.exchange import Scored
+from rewardsmith.client.exchange import ServedReward
 from rewardsmith.client.synchronous import Client
 
-__all__ = ["AsyncClient", "Client", "Scored"]
+__all__ = ["AsyncClient", "Client", "ServedReward"]

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from rewardsmith.client.exchange import (
-    Scored,
+    ServedReward,
     ServerAddress,
     TryAgain,
     given_up,
@@ -57,10 +57,10 @@ class AsyncClient:
         """One raw reward per conversation: a list of messages (the last from the assistant), or a bare response."""
         return np.array([one.reward for one in await self.results(conversations, truncate=truncate)], dtype=np.float64)
 
-    async def results(self, conversations: Iterable[Turns], *, truncate: bool | None = None) -> list[Scored]:
+    async def results(self, conversations: Iterable[Turns], *, truncate: bool | None = None) -> list[ServedReward]:
         """As `score`, with all that the server says of each."""
 
-        async def part_of(part: list[Any]) -> list[Scored]:
+        async def part_of(part: list[Any]) -> list[ServedReward]:
             body = self.address.body(conversations=part, truncate=truncate)
             return scored(await self._post("/v1/score", body), len(part))
 

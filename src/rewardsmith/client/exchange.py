@@ -21,7 +21,7 @@ PART_TEXTS, PART_BYTES = 256, 1_000_000
 
 
 @dataclass(frozen=True)
-class Scored:
+class ServedReward:
     """One text as `/v1/score` gives it; what the server does not know is None."""
 
     reward: float
@@ -135,7 +135,7 @@ def reason_of(content: bytes) -> str:
         return content[:200].decode("utf-8", "replace") or "no reason given"
 
 
-def scored(answer: Any, count: int) -> list[Scored]:
+def scored(answer: Any, count: int) -> list[ServedReward]:
     """The results of an answer, as many as were asked for; ServerError where they are not, or one is not finite."""
     results = answer.get("results") if isinstance(answer, Mapping) else None
     if not isinstance(results, list) or len(results) != count:
@@ -144,15 +144,15 @@ def scored(answer: Any, count: int) -> list[Scored]:
     return [one_of(result) for result in results]
 
 
-def one_of(result: Any) -> Scored:
+def one_of(result: Any) -> ServedReward:
     """One result."""
     try:
-        known = {name: result[name] for name in Scored.__dataclass_fields__}
+        known = {name: result[name] for name in ServedReward.__dataclass_fields__}
     except (KeyError, TypeError) as error:
         raise ServerError(f"the reward server sent a result without {error}; is it a rewardsmith server?") from error
     if type(known["reward"]) not in (int, float) or not math.isfinite(known["reward"]):
         raise ServerError(f"the reward server sent the reward {known['reward']!r}; expected a finite number")
-    return Scored(**known)
+    return ServedReward(**known)
 
 
 def given_up(address: ServerAddress, failure: TryAgain, tries: int) -> ServerError:
@@ -160,7 +160,7 @@ def given_up(address: ServerAddress, failure: TryAgain, tries: int) -> ServerErr
     return ServerError(f"no rewards from {address.url} after {tries} tries; the last: {failure}")
 
 
-def ranking(results: Sequence[Scored]) -> list[tuple[int, float]]:
+def ranking(results: Sequence[ServedReward]) -> list[tuple[int, float]]:
     """(index, reward) best first; equal rewards keep their order."""
     order = sorted(range(len(results)), key=lambda index: -results[index].reward)
     return [(index, results[index].reward) for index in order]

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from rewardsmith.client.exchange import (
-    Scored,
+    ServedReward,
     ServerAddress,
     TryAgain,
     given_up,
@@ -51,7 +51,7 @@ class Client:
         """One raw reward per conversation: a list of messages (the last from the assistant), or a bare response."""
         return np.array([one.reward for one in self.results(conversations, truncate=truncate)], dtype=np.float64)
 
-    def results(self, conversations: Iterable[Turns], *, truncate: bool | None = None) -> list[Scored]:
+    def results(self, conversations: Iterable[Turns], *, truncate: bool | None = None) -> list[ServedReward]:
         """As `score`, with all that the server says of each."""
         return [
             one

@@ -207,7 +207,7 @@ GUIDES: Mapping[str, Guide] = {
         "serve runs/first --port 8000",
         "docs/serving.md",
         {
-            MODEL: ("models", "reference", "truncate", "allow_mismatch", "trust_remote_code"),
+            MODEL: ("reference", "truncate", "allow_mismatch", "trust_remote_code"),
             "Access": ("host", "port", "key_file", "no_key"),
             "Queue": ("queue_tokens", "queue_seconds", "deadline", "batch_invariant"),
             "Limits": ("max_body", "max_texts", "max_connections", "header_timeout", "body_timeout"),

@@ -1,6 +1,6 @@
 """A server from its settings: listen, open the models beside it, serve until a signal, answer what has begun, end."""
 
-import sys
+import contextvars
 import threading
 import traceback
 from collections.abc import Callable, Sequence
@@ -13,8 +13,9 @@ from rewardsmith.progress import Progress
 from rewardsmith.records import Message
 from rewardsmith.serve.app.application import application
 from rewardsmith.serve.app.service import RequestLimits, Service
-from rewardsmith.serve.engine.engine import Engine, Limits
+from rewardsmith.serve.engine.engine import EngineLimits, RewardEngine
 from rewardsmith.serve.engine.work import TextOutput
+from rewardsmith.serve.http.observed import Log
 from rewardsmith.serve.http.server import DrainingServer, configured, listening
 from rewardsmith.serve.models.registry import Named, Registry
 from rewardsmith.serve.models.served import ServedModel
@@ -31,7 +32,7 @@ class Serving:
     host: str = "127.0.0.1"
     port: int = 8000
     key: str | None = None
-    limits: Limits = field(default_factory=Limits)
+    limits: EngineLimits = field(default_factory=EngineLimits)
     requests: RequestLimits = field(default_factory=RequestLimits)
     connections: int = 1000
     grace: float = 30.0
@@ -53,7 +54,8 @@ def serve(
     progress: Progress,
 ) -> Served:
     """Serve until a signal; returns what was served. What opening a model raises is raised here, and nothing is served."""
-    engine = Engine(settings.limits, report_bug)
+    log = JsonLog(progress)
+    engine = RewardEngine(settings.limits, log.bug)
 
     def opened(one: Named) -> ServedModel:
         model = open_model(one)
@@ -64,7 +66,7 @@ def serve(
 
     service = Service(Registry(models, opened), engine, settings.requests)
     socket = listening(settings.host, settings.port)
-    server = server_of(settings, service, report_bug)
+    server = server_of(settings, service, log if settings.log else None, log.bug)
     failed: list[BaseException] = []
     engine.start()
 
@@ -78,7 +80,8 @@ def serve(
             server.should_exit = True
 
     progress.note(f"listening on {address(settings.host, socket.getsockname()[1])}")
-    threading.Thread(target=open_all, name="rewardsmith-opening", daemon=True).start()
+    speaking = contextvars.copy_context()  # notes of the other thread are in the language of this one
+    threading.Thread(target=speaking.run, args=(open_all,), name="rewardsmith-opening", daemon=True).start()
     try:
         server.run([socket])
     finally:
@@ -88,14 +91,16 @@ def serve(
     return served(service)
 
 
-def server_of(settings: Serving, service: Service, report: Callable[[BaseException], None]) -> DrainingServer:
+def server_of(
+    settings: Serving, service: Service, log: Log | None, report: Callable[[BaseException], None]
+) -> DrainingServer:
     """The server of an application."""
 
     def drain() -> None:
         service.engine.draining = True
 
     limits = service.limits
-    app = application(service, key=settings.key, log=write_log if settings.log else None, report=report)
+    app = application(service, key=settings.key, log=log, report=report)
     config = configured(
         app,
         headers=limits.header_seconds,
@@ -108,7 +113,7 @@ def server_of(settings: Serving, service: Service, report: Callable[[BaseExcepti
     )
 
 
-def warm(engine: Engine, model: ServedModel) -> None:
+def warm(engine: RewardEngine, model: ServedModel) -> None:
     """Let the thread that computes score a short and a long text; raises what scoring raises."""
     for words in WARM_WORDS:
         turns = (Message("user", "Hello"), Message("assistant", "good " * words))
@@ -131,12 +136,17 @@ def served(service: Service) -> Served:
     return Served(requests, dict(service.metrics.texts))
 
 
-def write_log(entry: dict[str, Any]) -> None:
-    """One line on standard error."""
-    sys.stderr.write(orjson.dumps(entry).decode() + "\n")
+class JsonLog:
+    """Lines of JSON for an operator, where the notes of the program go."""
 
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
 
-def report_bug(error: BaseException) -> None:
-    """A bug in the log: its kind and the places in the code, without its message, which may quote a text."""
-    places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
-    write_log({"event": "error", "kind": type(error).__name__, "places": places[-8:]})
+    def __call__(self, entry: dict[str, Any]) -> None:
+        """One line."""
+        self.progress.note(orjson.dumps(entry).decode())
+
+    def bug(self, error: BaseException) -> None:
+        """A bug: its kind and the places in the code, without its message, which may quote a text."""
+        places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+        self({"event": "error", "kind": type(error).__name__, "places": places[-8:]})

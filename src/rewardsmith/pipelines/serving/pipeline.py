@@ -7,9 +7,9 @@ from rewardsmith.model.reward_model import RewardModel
 from rewardsmith.pipelines.serving.config import Config
 from rewardsmith.progress import Progress
 from rewardsmith.serve.app.service import RequestLimits
-from rewardsmith.serve.engine.engine import Limits
+from rewardsmith.serve.engine.engine import EngineLimits
 from rewardsmith.serve.http.key import VARIABLE, read_key
-from rewardsmith.serve.models.reference import Reference, reference_of, stored_reference
+from rewardsmith.serve.models.reference import RewardReference, reference_of, stored_reference
 from rewardsmith.serve.models.registry import Named, named
 from rewardsmith.serve.models.served import ServedModel
 from rewardsmith.serve.running import Served, Serving, serve
@@ -54,7 +54,7 @@ def open_served(one: Named, config: Config, reference: Path | None) -> ServedMod
     return ServedModel(one.name, one.place, model, reference_for(model, reference), config.truncate)
 
 
-def reference_for(model: RewardModel, file: Path | None) -> Reference:
+def reference_for(model: RewardModel, file: Path | None) -> RewardReference:
     """The rewards of the file, else those that are stored with the model."""
     calibration = model.sidecar.calibration
     return stored_reference(model.sidecar.normalizer, calibration) if file is None else reference_of(file, calibration)
@@ -85,7 +85,7 @@ def serving_of(config: Config, key: str | None) -> Serving:
         host=config.host,
         port=config.port,
         key=key,
-        limits=Limits(
+        limits=EngineLimits(
             budget=budget,
             waiting_tokens=config.queue_tokens,
             waiting_seconds=config.queue_seconds,

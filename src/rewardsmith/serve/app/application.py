@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from rewardsmith.errors import ModelError
 from rewardsmith.serve.app import operating, own, wire
-from rewardsmith.serve.app.openapi import OF_A_BODY, OWN, Described, document
+from rewardsmith.serve.app.openapi import OF_A_BODY, OWN, DescribedRoute, document
 from rewardsmith.serve.app.service import ClientGone, Service
 from rewardsmith.serve.engine.work import Unavailable
 from rewardsmith.serve.http.errors import HttpError, JsonResponse, response_of
@@ -18,8 +18,8 @@ from rewardsmith.serve.http.key import KeyCheck
 from rewardsmith.serve.http.observed import CLOSED, Log, Observed
 from rewardsmith.serve.protocols.protocol import BadRequest
 
-Endpoint = Callable[[Service, Request], Awaitable[Response]]
-ROUTES: dict[tuple[str, str], Endpoint] = {
+RouteHandler = Callable[[Service, Request], Awaitable[Response]]
+ROUTES: dict[tuple[str, str], RouteHandler] = {
     ("POST", "/v1/score"): own.score,
     ("POST", "/v1/rank"): own.rank,
     ("POST", "/v1/compare"): own.compare,
@@ -42,7 +42,7 @@ def application(
     alone = sorted(shared - {path for _, path in ROUTES})
     for path in alone:
         add(app, service, "POST", path, wire.wired)
-    described = (*OWN, *(Described(path, "post", errors=OF_A_BODY, takes_body=True) for path in alone))
+    described = (*OWN, *(DescribedRoute(path, "post", errors=OF_A_BODY, takes_body=True) for path in alone))
     spec = document(described, with_key=key is not None)
 
     async def openapi(request: Request) -> Response:
@@ -54,7 +54,7 @@ def application(
     return Observed(KeyCheck(app, key), service.metrics, known, log)
 
 
-def add(app: FastAPI, service: Service, method: str, path: str, endpoint: Endpoint) -> None:
+def add(app: FastAPI, service: Service, method: str, path: str, endpoint: RouteHandler) -> None:
     """One route."""
 
     async def route(request: Request) -> Response:
@@ -63,13 +63,13 @@ def add(app: FastAPI, service: Service, method: str, path: str, endpoint: Endpoi
     app.add_route(path, route, methods=[method])
 
 
-def shared_with(endpoint: Endpoint) -> Endpoint:
+def shared_with(endpoint: RouteHandler) -> RouteHandler:
     """A route of ours that another program uses too."""
 
     async def route(service: Service, request: Request) -> Response:
         with service.admitted(request) as admission:
             body = await service.object_of(request)
-            if wire.is_own(body):
+            if wire.is_own(request.url.path, body):
                 return await own.scored(service, request, body, admission)
             return await wire.answered(service, request, body, admission)
 

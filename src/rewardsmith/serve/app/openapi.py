@@ -8,13 +8,13 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from rewardsmith.serve.app.schema import (
+    CompareAnswer,
     CompareBody,
-    Compared,
     ErrorAnswer,
+    RankAnswer,
     RankBody,
-    Ranking,
+    ScoreAnswer,
     ScoreBody,
-    Scored,
 )
 from rewardsmith.serve.http.errors import CODES
 from rewardsmith.version import VERSION
@@ -25,7 +25,7 @@ OF_A_QUESTION = (401, 405, 500)
 
 
 @dataclass(frozen=True)
-class Described:
+class DescribedRoute:
     """A route in the document: its method, its body and answer (None: any JSON value), and the statuses of its errors."""
 
     path: str
@@ -38,18 +38,18 @@ class Described:
 
 
 OWN = (
-    Described("/v1/score", "post", ScoreBody, Scored, OF_A_BODY, takes_body=True),
-    Described("/v1/rank", "post", RankBody, Ranking, OF_A_BODY, takes_body=True),
-    Described("/v1/compare", "post", CompareBody, Compared, OF_A_BODY, takes_body=True),
-    Described("/v1/models", "get"),
-    Described("/v1/models/{name}/reload", "post", errors=(401, 404, 405, 409, 500)),
-    Described("/health/live", "get", errors=(405, 503)),
-    Described("/health/ready", "get", errors=(405, 503)),
-    Described("/metrics", "get", media="text/plain"),
+    DescribedRoute("/v1/score", "post", ScoreBody, ScoreAnswer, OF_A_BODY, takes_body=True),
+    DescribedRoute("/v1/rank", "post", RankBody, RankAnswer, OF_A_BODY, takes_body=True),
+    DescribedRoute("/v1/compare", "post", CompareBody, CompareAnswer, OF_A_BODY, takes_body=True),
+    DescribedRoute("/v1/models", "get"),
+    DescribedRoute("/v1/models/{name}/reload", "post", errors=(401, 404, 405, 409, 500)),
+    DescribedRoute("/health/live", "get", errors=(405, 503)),
+    DescribedRoute("/health/ready", "get", errors=(405, 503)),
+    DescribedRoute("/metrics", "get", media="text/plain"),
 )
 
 
-def document(routes: tuple[Described, ...], *, with_key: bool) -> dict[str, Any]:
+def document(routes: tuple[DescribedRoute, ...], *, with_key: bool) -> dict[str, Any]:
     """The document of these routes."""
     kinds = [kind for route in routes for kind in (route.body, route.answer) if kind is not None]
     _, schemas = models_json_schema(as_checked(*kinds, ErrorAnswer), ref_template=REF)
@@ -71,7 +71,7 @@ def as_checked(*kinds: type[BaseModel]) -> list[tuple[type[BaseModel], Literal["
     return [(kind, "validation") for kind in kinds]
 
 
-def operation(route: Described) -> dict[str, Any]:
+def operation(route: DescribedRoute) -> dict[str, Any]:
     """One route."""
     found: dict[str, Any] = {
         "operationId": route.method + route.path.replace("/", "_").replace("{", "").replace("}", ""),

@@ -11,11 +11,11 @@ from starlette.responses import Response
 from rewardsmith.evaluate.metrics import sigmoid
 from rewardsmith.records import Conversation
 from rewardsmith.serve.app.schema import CompareBody, RankBody, ScoreBody, read, with_responses
-from rewardsmith.serve.app.service import Job, Service
+from rewardsmith.serve.app.service import RequestTexts, Service
 from rewardsmith.serve.engine.engine import Admission
 from rewardsmith.serve.engine.work import TextOutput
 from rewardsmith.serve.http.errors import JsonResponse
-from rewardsmith.serve.models.served import ServedModel, Text
+from rewardsmith.serve.models.served import ServedModel, TokenizedText
 from rewardsmith.serve.protocols.protocol import Question
 
 SPREAD = "std"
@@ -74,7 +74,7 @@ def questions_of(conversations: Sequence[Conversation]) -> list[Question]:
     return [Question(turns=turns) for turns in conversations]
 
 
-def p_first(model: ServedModel, texts: Sequence[Text], rewards: Sequence[float]) -> float:
+def p_first(model: ServedModel, texts: Sequence[TokenizedText], rewards: Sequence[float]) -> float:
     """P(the first of two responses is preferred) under the model's calibration; sigma(margin) of Bradley-Terry without."""
     calibration = model.model.sidecar.calibration
     if calibration is None:
@@ -83,7 +83,7 @@ def p_first(model: ServedModel, texts: Sequence[Text], rewards: Sequence[float])
     return float(calibration.probability(values[:1] - values[1:])[0])
 
 
-def head_of(job: Job) -> dict[str, Any]:
+def head_of(job: RequestTexts) -> dict[str, Any]:
     """Which model gave the answer, and how many tokens it scored."""
     model = job.model
     return {
@@ -94,12 +94,12 @@ def head_of(job: Job) -> dict[str, Any]:
     }
 
 
-def results_of(job: Job, outputs: Sequence[TextOutput]) -> list[dict[str, Any]]:
+def results_of(job: RequestTexts, outputs: Sequence[TextOutput]) -> list[dict[str, Any]]:
     """The entry of each text."""
     return [result_of(job, text, output) for text, output in zip(job.texts, outputs, strict=True)]
 
 
-def result_of(job: Job, text: Text, output: TextOutput) -> dict[str, Any]:
+def result_of(job: RequestTexts, text: TokenizedText, output: TextOutput) -> dict[str, Any]:
     """The entry of one text; what is not known is null."""
     standing = job.model.reference.standing(output.reward)
     found: dict[str, Any] = {

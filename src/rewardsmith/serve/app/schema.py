@@ -13,7 +13,7 @@ NOT_GIVEN: Any = None
 """The default of fields for which null is not allowed: it is not checked."""
 
 
-class Body(BaseModel):
+class RequestBody(BaseModel):
     """What all bodies have in common."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
@@ -50,15 +50,15 @@ FORMS: list[Any] = [
 """Which fields of ScoreBody go together, in JSON Schema's words."""
 
 Messages = Annotated[list[ChatMessage], Field(min_length=1)]
-Prompt = str | list[ChatMessage]
+PromptField = str | list[ChatMessage]
 
 
-class ScoreBody(Body):
+class ScoreBody(RequestBody):
     """`POST /v1/score`: `prompt` with `responses`, or `conversations`, or rendered `texts`; exactly one of the three."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": FORMS})
 
-    prompt: Prompt = Field(default=NOT_GIVEN)
+    prompt: PromptField = Field(default=NOT_GIVEN)
     """What the responses are to: the user's text, or messages."""
     responses: list[str] = Field(default=NOT_GIVEN)
     """Responses to the prompt."""
@@ -85,19 +85,19 @@ class ScoreBody(Body):
         return [tuple(one.message() for one in messages) for messages in self.conversations or ()]
 
 
-class RankBody(Body):
+class RankBody(RequestBody):
     """`POST /v1/rank`: responses to one prompt, to be ordered by reward."""
 
-    prompt: Prompt
+    prompt: PromptField
     """What the responses are to: the user's text, or messages."""
     responses: Annotated[list[str], Field(min_length=1)]
     """At least one response."""
 
 
-class CompareBody(Body):
+class CompareBody(RequestBody):
     """`POST /v1/compare`: two responses to one prompt."""
 
-    prompt: Prompt
+    prompt: PromptField
     """What the responses are to: the user's text, or messages."""
     first: str
     """One response."""
@@ -105,7 +105,7 @@ class CompareBody(Body):
     """The other response."""
 
 
-def with_responses(prompt: Prompt | None, responses: list[str]) -> list[Conversation]:
+def with_responses(prompt: PromptField | None, responses: list[str]) -> list[Conversation]:
     """Each response behind the prompt."""
     if isinstance(prompt, str):
         before: Conversation = (Message("user", prompt),)
@@ -135,14 +135,14 @@ def place(parts: tuple[int | str, ...]) -> str:
     return found
 
 
-class TokenView(BaseModel):
+class PerTokenView(BaseModel):
     """The tokens of a response and the value at each."""
 
     texts: list[str]
     values: list[float]
 
 
-class Result(BaseModel):
+class TextResult(BaseModel):
     """One text."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
@@ -163,36 +163,36 @@ class Result(BaseModel):
     """Tokens that were scored."""
     truncated: bool
     """Whether anything of the text was cut."""
-    per_token: TokenView | None = None
+    per_token: PerTokenView | None = None
 
 
-class Scored(BaseModel):
+class ScoreAnswer(BaseModel):
     """The answer of `/v1/score`: one result for each text, in order."""
 
     model: str
     model_hash: str | None
     contract_hash: str
     tokens: int
-    results: list[Result]
+    results: list[TextResult]
 
 
-class Ranked(Result):
+class RankedResult(TextResult):
     """One response of a ranking."""
 
     index: int
 
 
-class Ranking(BaseModel):
+class RankAnswer(BaseModel):
     """The answer of `/v1/rank`: best first; equal rewards keep their order."""
 
     model: str
     model_hash: str | None
     contract_hash: str
     tokens: int
-    ranking: list[Ranked]
+    ranking: list[RankedResult]
 
 
-class Compared(BaseModel):
+class CompareAnswer(BaseModel):
     """The answer of `/v1/compare`: reward of first minus reward of second, and P(first is preferred)."""
 
     model: str
@@ -203,7 +203,7 @@ class Compared(BaseModel):
     p_first: float
     calibrated: bool
     preferred: Literal["first", "second", "tie"]
-    results: list[Result]
+    results: list[TextResult]
 
 
 class ErrorBody(BaseModel):

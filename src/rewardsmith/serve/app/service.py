@@ -8,13 +8,13 @@ from typing import Any
 
 from starlette.requests import Request
 
-from rewardsmith.serve.engine.engine import Admission, Engine
+from rewardsmith.serve.engine.engine import Admission, RewardEngine
 from rewardsmith.serve.engine.work import TextOutput
 from rewardsmith.serve.http.body import declared, object_of
 from rewardsmith.serve.http.errors import HttpError
 from rewardsmith.serve.http.metrics import Metrics
 from rewardsmith.serve.models.registry import Registry
-from rewardsmith.serve.models.served import ServedModel, Text
+from rewardsmith.serve.models.served import ServedModel, TokenizedText
 from rewardsmith.serve.protocols.protocol import Question
 
 
@@ -33,11 +33,11 @@ class ClientGone(Exception):
 
 
 @dataclass(frozen=True)
-class Job:
+class RequestTexts:
     """The texts of a request under the model that it asks for, and when their rewards are too late."""
 
     model: ServedModel
-    texts: Sequence[Text]
+    texts: Sequence[TokenizedText]
     deadline: float
     per_token: bool = False
 
@@ -52,7 +52,7 @@ class Service:
     """The parts of a server that its routes use. `ready` is set once every model has scored something."""
 
     registry: Registry
-    engine: Engine
+    engine: RewardEngine
     limits: RequestLimits
     metrics: Metrics = field(default_factory=Metrics)
     ready: bool = False
@@ -76,7 +76,7 @@ class Service:
         *,
         truncate: bool | None = None,
         per_token: bool = False,
-    ) -> Job:
+    ) -> RequestTexts:
         """The texts of a request as tokens; HttpError where they are too many, BadRequest where one cannot be scored."""
         if len(questions) > self.limits.texts:
             raise HttpError(413, f"{len(questions)} texts in a request; at most {self.limits.texts} are taken")
@@ -86,16 +86,16 @@ class Service:
         request.state.tokens = sum(text.tokens for text in texts)
         request.state.truncated = sum(text.truncated for text in texts)
         admission.release()  # nothing else runs before they are in the queue
-        return Job(model, texts, admission.deadline, per_token)
+        return RequestTexts(model, texts, admission.deadline, per_token)
 
-    async def outputs(self, request: Request, job: Job) -> list[TextOutput]:
+    async def outputs(self, request: Request, job: RequestTexts) -> list[TextOutput]:
         """The output of each text; ClientGone where the client has closed the connection, and its work is dropped."""
         found = await self._watched(request, job)
         for text, output in zip(job.texts, found, strict=True):
             self.metrics.scored(job.model.name, output.reward, text.tokens, truncated=text.truncated)
         return found
 
-    async def _watched(self, request: Request, job: Job) -> list[TextOutput]:
+    async def _watched(self, request: Request, job: RequestTexts) -> list[TextOutput]:
         sequences = [text.sequences for text in job.texts]
         work = asyncio.ensure_future(self.engine.outputs(job.model, sequences, job.deadline, per_token=job.per_token))
         gone = asyncio.ensure_future(closed(request))

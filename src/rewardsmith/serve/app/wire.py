@@ -7,12 +7,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from rewardsmith.errors import ModelError
-from rewardsmith.serve.app.service import Job, Service
+from rewardsmith.serve.app.service import RequestTexts, Service
 from rewardsmith.serve.engine.engine import Admission
 from rewardsmith.serve.engine.work import TextOutput, Unavailable
 from rewardsmith.serve.http.errors import HttpError, JsonResponse, response_of
 from rewardsmith.serve.protocols import WIRE_FORMATS, format_of
-from rewardsmith.serve.protocols.protocol import Answer, BadRequest, WireFormat
+from rewardsmith.serve.protocols.protocol import BadRequest, ScoredText, WireFormat
 
 OWN_KEYS = frozenset({"responses", "conversations", "texts"})
 """What a body of our own /v1/score has, and no other program's on that path."""
@@ -23,9 +23,11 @@ def wire_routes() -> frozenset[str]:
     return frozenset(route for each in WIRE_FORMATS for route in each.routes)
 
 
-def is_own(body: Mapping[str, Any]) -> bool:
-    """Whether a body on a path that is ours and another's is ours: it is, where no other format claims it."""
-    return not OWN_KEYS.isdisjoint(body)
+def is_own(path: str, body: Mapping[str, Any]) -> bool:
+    """Whether a body on a path that is ours and others' is ours: it has a key of ours, or no other format claims it."""
+    return not OWN_KEYS.isdisjoint(body) or not any(
+        path in each.routes and each.claims(path, body) for each in WIRE_FORMATS
+    )
 
 
 async def wired(service: Service, request: Request) -> Response:
@@ -42,7 +44,7 @@ async def answered(service: Service, request: Request, body: Mapping[str, Any], 
     request.state.format = format.name
     try:
         asked = format.read(path, body)
-        job = await service.job(request, asked.model, asked.questions, admission)
+        job = await service.job(request, asked.model, asked.questions, admission, truncate=asked.truncate)
         outputs = await service.outputs(request, job)
         return JsonResponse(format.answer(path, asked, answers_of(job, outputs)))
     except (BadRequest, Unavailable, HttpError, ModelError) as error:
@@ -54,10 +56,10 @@ def refused(format: WireFormat, error: HttpError) -> Response:
     return response_of(error, format.refusal(error.status, error.message))
 
 
-def answers_of(job: Job, outputs: Sequence[TextOutput]) -> list[Answer]:
+def answers_of(job: RequestTexts, outputs: Sequence[TextOutput]) -> list[ScoredText]:
     """What the formats read."""
     return [
-        Answer(output.reward, output.columns, text.tokens, text.truncated, job.model.name)
+        ScoredText(output.reward, output.columns, text.tokens, text.truncated, job.model.name)
         for text, output in zip(job.texts, outputs, strict=True)
     ]
 

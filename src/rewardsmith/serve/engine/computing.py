@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rewardsmith.errors import RewardsmithError
 from rewardsmith.model.scorer import Sequences
-from rewardsmith.serve.engine.work import Job, ScoringModel, TextOutput, Unit, Waiting, units_of
+from rewardsmith.serve.engine.work import EngineJob, ScoringModel, TextOutput, Waiting, WorkUnit, units_of
 from rewardsmith.serve.http.metrics import TEXTS, Histogram
 
 OLD, NEW = 0.8, 0.2
@@ -15,7 +15,7 @@ OLD, NEW = 0.8, 0.2
 
 
 @dataclass
-class Counts:
+class PassCounts:
     """What the thread has done since it began; read by others without a lock, so each number by itself is right."""
 
     passes: int = 0
@@ -32,7 +32,7 @@ class Computing:
 
     def __init__(self, budget: int, *, alone: bool, report: Callable[[BaseException], None]) -> None:
         self.budget, self.alone, self.report = budget, alone, report
-        self.counts = Counts()
+        self.counts = PassCounts()
         self.speed = 0.0
         self._waiting, self._changed = Waiting(), threading.Condition()
         self._closed, self._in_hand = False, 0
@@ -52,7 +52,7 @@ class Computing:
         """Tokens that wait, and those that are being computed."""
         return self._waiting.tokens + self._in_hand
 
-    def put(self, job: Job) -> None:
+    def put(self, job: EngineJob) -> None:
         """Let the texts of a job be computed when they are due."""
         units = units_of(job, self.budget)
         with self._changed:
@@ -62,7 +62,7 @@ class Computing:
     def now(self, model: ScoringModel, texts: Sequence[Sequences]) -> list[TextOutput]:
         """The outputs of texts for a caller in another thread, which waits for them."""
         finished = threading.Event()
-        job = Job(model, tuple(texts), float("inf"), lambda _: finished.set())
+        job = EngineJob(model, tuple(texts), float("inf"), lambda _: finished.set())
         self.put(job)
         finished.wait()
         if job.error is not None:
@@ -82,7 +82,7 @@ class Computing:
             self._compute(units)
             self._in_hand = 0
 
-    def _next(self) -> list[Unit] | None:
+    def _next(self) -> list[WorkUnit] | None:
         """What is computed next; None at the end."""
         with self._changed:
             while True:
@@ -95,7 +95,7 @@ class Computing:
                     return None
                 self._changed.wait()
 
-    def _compute(self, units: Sequence[Unit]) -> None:
+    def _compute(self, units: Sequence[WorkUnit]) -> None:
         """One forward pass; where it fails, each unit by itself, so that only those fail that have to."""
         started = time.monotonic()
         try:
@@ -114,7 +114,7 @@ class Computing:
         for unit, outputs in zip(units, found, strict=True):
             unit.job.done(dict(zip(unit.numbers, outputs, strict=True)))
 
-    def _outputs(self, units: Sequence[Unit]) -> list[list[TextOutput]]:
+    def _outputs(self, units: Sequence[WorkUnit]) -> list[list[TextOutput]]:
         """The outputs of each unit's texts."""
         model = units[0].job.model
         texts = [text for unit in units for text in unit.sequences]
@@ -123,7 +123,7 @@ class Computing:
         outputs = iter(model.compute(texts, self.budget))
         return [[next(outputs) for _ in unit.numbers] for unit in units]
 
-    def _count(self, units: Sequence[Unit], seconds: float) -> None:
+    def _count(self, units: Sequence[WorkUnit], seconds: float) -> None:
         texts, tokens = sum(len(unit.numbers) for unit in units), sum(unit.tokens for unit in units)
         counts = self.counts
         counts.passes += 1

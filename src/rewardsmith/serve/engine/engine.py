@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from rewardsmith.model.scorer import Sequences
 from rewardsmith.serve.engine.computing import Computing
-from rewardsmith.serve.engine.work import Job, ScoringModel, TextOutput, Unavailable
+from rewardsmith.serve.engine.work import EngineJob, ScoringModel, TextOutput, Unavailable
 
 T = TypeVar("T")
 BYTES_A_TOKEN = 3
@@ -20,7 +20,7 @@ LONGEST_AFTER = 60.0
 
 
 @dataclass(frozen=True)
-class Limits:
+class EngineLimits:
     """`budget`: tokens of a forward pass. `waiting_tokens` and `waiting_seconds`: what may wait before requests are refused.
     `deadline`: seconds that a request may take. `alone`: each tree of a request by itself (`--batch-invariant`).
     """
@@ -32,10 +32,10 @@ class Limits:
     alone: bool = False
 
 
-class Engine:
+class RewardEngine:
     """One model thread and one thread that tokenizes, for all models of a server. Used from one event loop."""
 
-    def __init__(self, limits: Limits, report: Callable[[BaseException], None]) -> None:
+    def __init__(self, limits: EngineLimits, report: Callable[[BaseException], None]) -> None:
         self.limits = limits
         self.computing = Computing(limits.budget, alone=limits.alone, report=report)
         self.reading = ThreadPoolExecutor(1, thread_name_prefix="rewardsmith-tokens")
@@ -113,11 +113,11 @@ class Engine:
             if not finished.done():
                 finished.set_result(None)
 
-        def finish(job: Job) -> None:
+        def finish(job: EngineJob) -> None:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(settle)
 
-        job = Job(model, tuple(texts), deadline, finish, per_token)
+        job = EngineJob(model, tuple(texts), deadline, finish, per_token)
         self.computing.put(job)
         try:
             async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
@@ -135,7 +135,7 @@ class Engine:
 class Admission:
     """A request that was let in: `tokens` are reserved until `release`, which its texts in the queue then stand for."""
 
-    def __init__(self, engine: Engine, tokens: int, deadline: float) -> None:
+    def __init__(self, engine: RewardEngine, tokens: int, deadline: float) -> None:
         self.engine, self.tokens, self.deadline = engine, tokens, deadline
         engine.reserved += tokens
 

@@ -48,13 +48,13 @@ class ScoringModel(Protocol):
 
 
 @dataclass(eq=False)
-class Job:
+class EngineJob:
     """The texts of one request. `finish` is called once, from the thread that computes, when all are done or one failed."""
 
     model: ScoringModel
     texts: tuple[Sequences, ...]
     deadline: float
-    finish: Callable[["Job"], None]
+    finish: Callable[["EngineJob"], None]
     per_token: bool = False
     outputs: dict[int, TextOutput] = field(default_factory=dict)
     error: BaseException | None = None
@@ -79,10 +79,10 @@ class Job:
 
 
 @dataclass(eq=False)
-class Unit:
+class WorkUnit:
     """Texts of a job with one prompt, by their numbers, whose tree has `tokens`; what is computed together or not at all."""
 
-    job: Job
+    job: EngineJob
     numbers: tuple[int, ...]
     tokens: int
     prompt: str
@@ -99,7 +99,7 @@ class Unit:
         return self.job.texts[self.numbers[0]]
 
 
-def units_of(job: Job, budget: int) -> list[Unit]:
+def units_of(job: EngineJob, budget: int) -> list[WorkUnit]:
     """The texts of a job by prompt, as many in a unit as the budget holds; a longer text is a unit of its own."""
     groups: dict[str, list[int]] = {}
     for number, text in enumerate(job.texts):
@@ -111,16 +111,16 @@ def units_of(job: Job, budget: int) -> list[Unit]:
     ]
 
 
-def chunks(job: Job, prompt: str, numbers: Iterable[int], budget: int) -> list[Unit]:
+def chunks(job: EngineJob, prompt: str, numbers: Iterable[int], budget: int) -> list[WorkUnit]:
     """The texts of one prompt in their order."""
-    found: list[Unit] = []
+    found: list[WorkUnit] = []
     for number in numbers:
         last = found[-1] if found else None
         more = added(job.model, last.begins, job.texts[number]) if last else 0
         if last is not None and last.tokens + more <= budget:
             last.numbers, last.tokens = (*last.numbers, number), last.tokens + more
         else:
-            found.append(Unit(job, (number,), len(job.texts[number].ids[0]), prompt))
+            found.append(WorkUnit(job, (number,), len(job.texts[number].ids[0]), prompt))
     return found
 
 
@@ -139,15 +139,15 @@ class Waiting:
     """
 
     tokens: int = 0
-    _heap: list[tuple[float, int, Unit]] = field(default_factory=list)
-    _alike: dict[tuple[int, str], list[Unit]] = field(default_factory=dict)
+    _heap: list[tuple[float, int, WorkUnit]] = field(default_factory=list)
+    _alike: dict[tuple[int, str], list[WorkUnit]] = field(default_factory=dict)
     _now: float = 0.0
     _count: int = 0
 
     def __bool__(self) -> bool:
         return self.tokens > 0
 
-    def put(self, units: Sequence[Unit]) -> None:
+    def put(self, units: Sequence[WorkUnit]) -> None:
         """Add the units of one job."""
         due = self._now
         for unit in units:
@@ -157,13 +157,13 @@ class Waiting:
             due += unit.tokens
             self.tokens += unit.tokens
 
-    def take(self, budget: int, *, alone: bool) -> tuple[list[Unit], list[Unit]]:
+    def take(self, budget: int, *, alone: bool) -> tuple[list[WorkUnit], list[WorkUnit]]:
         """(units to compute together, units that nobody waits for any more); the first where nothing is left is empty.
 
         With `alone` a single unit. Otherwise the first unit that is due, those with its prompt, and then others of its
         model in the order in which they are due, within the budget.
         """
-        dropped: list[Unit] = []
+        dropped: list[WorkUnit] = []
         first = self._first(dropped)
         if first is None:
             return [], dropped
@@ -178,10 +178,10 @@ class Waiting:
         chosen += self._others(first.job.model, room, dropped)
         return chosen, dropped
 
-    def _others(self, model: ScoringModel, room: int, dropped: list[Unit]) -> list[Unit]:
+    def _others(self, model: ScoringModel, room: int, dropped: list[WorkUnit]) -> list[WorkUnit]:
         """Units of any prompt for the rest of a forward pass of `model`, in the order in which they are due."""
-        chosen: list[Unit] = []
-        later: list[tuple[float, int, Unit]] = []
+        chosen: list[WorkUnit] = []
+        later: list[tuple[float, int, WorkUnit]] = []
         while room > 0 and self._heap and len(later) < PASSED_OVER:
             entry = heapq.heappop(self._heap)
             unit = entry[2]
@@ -198,7 +198,7 @@ class Waiting:
             heapq.heappush(self._heap, entry)
         return chosen
 
-    def _first(self, dropped: list[Unit]) -> Unit | None:
+    def _first(self, dropped: list[WorkUnit]) -> WorkUnit | None:
         """The unit that is due, those before it that nobody waits for put into `dropped`."""
         while self._heap:
             due, _, unit = heapq.heappop(self._heap)
@@ -210,7 +210,7 @@ class Waiting:
             dropped.append(self._take(unit))
         return None
 
-    def _take(self, unit: Unit) -> Unit:
+    def _take(self, unit: WorkUnit) -> WorkUnit:
         unit.taken = True
         self.tokens -= unit.tokens
         key = self._key(unit)
@@ -221,5 +221,5 @@ class Waiting:
         return unit
 
     @staticmethod
-    def _key(unit: Unit) -> tuple[int, str]:
+    def _key(unit: WorkUnit) -> tuple[int, str]:
         return id(unit.job.model), unit.prompt

@@ -10,7 +10,7 @@ REWARDS = (-20.0, -10.0, -5.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 
 TEXTS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
-Labels = tuple[tuple[str, str], ...]
+MetricLabels = tuple[tuple[str, str], ...]
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Histogram:
 class Metrics:
     """What a server counts. Changed in its event loop only, so that a page of them is of one moment."""
 
-    requests: Counter[Labels] = field(default_factory=Counter)
+    requests: Counter[MetricLabels] = field(default_factory=Counter)
     seconds: dict[str, Histogram] = field(default_factory=dict)
     texts: Counter[str] = field(default_factory=Counter)
     tokens: Counter[str] = field(default_factory=Counter)
@@ -72,12 +72,12 @@ class Metrics:
         return "\n".join(lines) + "\n"
 
 
-def by_model(counts: Mapping[str, int]) -> Iterator[tuple[Labels, float]]:
+def by_model(counts: Mapping[str, int]) -> Iterator[tuple[MetricLabels, float]]:
     """Counts under the label of the model."""
     return (((("model", name),), count) for name, count in counts.items())
 
 
-def labelled(labels: Labels) -> str:
+def labelled(labels: MetricLabels) -> str:
     """Labels in braces, values escaped."""
     inside = ",".join(f'{name}="{escaped(value)}"' for name, value in labels)
     return f"{{{inside}}}" if inside else ""
@@ -88,17 +88,17 @@ def escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
-def counter(name: str, samples: Iterable[tuple[Labels, float]]) -> list[str]:
+def counter(name: str, samples: Iterable[tuple[MetricLabels, float]]) -> list[str]:
     """A counter's lines."""
     return [f"# TYPE rewardsmith_{name} counter", *lines_of(name, samples)]
 
 
-def gauge(name: str, samples: Iterable[tuple[Labels, float]]) -> list[str]:
+def gauge(name: str, samples: Iterable[tuple[MetricLabels, float]]) -> list[str]:
     """The lines of a number that goes up and down."""
     return [f"# TYPE rewardsmith_{name} gauge", *lines_of(name, samples)]
 
 
-def lines_of(name: str, samples: Iterable[tuple[Labels, float]]) -> Iterator[str]:
+def lines_of(name: str, samples: Iterable[tuple[MetricLabels, float]]) -> Iterator[str]:
     """One line a sample."""
     return (f"rewardsmith_{name}{labelled(labels)} {value:.17g}" for labels, value in samples)
 
@@ -116,7 +116,7 @@ def histogram(name: str, found: Histogram) -> Iterator[str]:
     yield from histogram_lines(name, (), found)
 
 
-def histogram_lines(name: str, labels: Labels, histogram: Histogram) -> Iterator[str]:
+def histogram_lines(name: str, labels: MetricLabels, histogram: Histogram) -> Iterator[str]:
     """The lines of one histogram: buckets add up from below."""
     below = 0
     for bound, count in zip((*map(str, histogram.bounds), "+Inf"), histogram.counts, strict=True):

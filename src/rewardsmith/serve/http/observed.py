@@ -35,16 +35,19 @@ class Observed:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started, status = time.monotonic(), CLOSED
+        started, status, counted = time.monotonic(), CLOSED, False
         given = Headers(scope=scope).get("x-request-id", "")
         number = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         facts: dict[str, Any] = scope.setdefault("state", {})
 
         async def noted(message: Message) -> None:
-            nonlocal status
+            nonlocal status, counted
             if message["type"] == "http.response.start":
                 status = message["status"]
                 MutableHeaders(scope=message)["x-request-id"] = number
+            elif not message.get("more_body"):  # before it is sent: whoever has the answer finds it counted
+                counted = True
+                self._note(scope, status, time.monotonic() - started, number, facts)
             await send(message)
 
         self.metrics.open_requests += 1
@@ -52,7 +55,8 @@ class Observed:
             await self.app(scope, receive, noted)
         finally:
             self.metrics.open_requests -= 1
-            self._note(scope, status, time.monotonic() - started, number, facts)
+            if not counted:
+                self._note(scope, CLOSED, time.monotonic() - started, number, facts)
 
     def _note(self, scope: Scope, status: int, seconds: float, number: str, facts: dict[str, Any]) -> None:
         route = scope["path"] if scope["path"] in self.known else "other"

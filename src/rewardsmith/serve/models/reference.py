@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import orjson
@@ -27,7 +28,7 @@ class Standing:
 
 
 @dataclass(frozen=True, eq=False)
-class Reference:
+class RewardReference:
     """`rewards` of the reference in order (percentiles where no more is stored), their mean and standard deviation.
 
     `count` says how many numbers that is; 0 without a reference. `calibration` is that of the model.
@@ -73,14 +74,14 @@ class Reference:
         return float(calibration.probability(both[-1] - both[:-1]).mean())
 
 
-def stored_reference(normalizer: Normalizer | None, calibration: RewardCalibration | None) -> Reference:
+def stored_reference(normalizer: Normalizer | None, calibration: RewardCalibration | None) -> RewardReference:
     """The reference of a model: what training stored of the rewards of its held-out data."""
     if normalizer is None:
-        return Reference(EMPTY, math.nan, math.nan, calibration)
-    return Reference(np.sort(np.array(normalizer.quantiles)), normalizer.mean, normalizer.std, calibration)
+        return RewardReference(EMPTY, math.nan, math.nan, calibration)
+    return RewardReference(np.sort(np.array(normalizer.quantiles)), normalizer.mean, normalizer.std, calibration)
 
 
-def reference_of(path: Path, calibration: RewardCalibration | None) -> Reference:
+def reference_of(path: Path, calibration: RewardCalibration | None) -> RewardReference:
     """The reference of a file: the `rewards` of each line, as `rewardsmith score` writes them, or a `reward`; DataError
     that names the line for anything else."""
     found: list[float] = []
@@ -90,7 +91,7 @@ def reference_of(path: Path, calibration: RewardCalibration | None) -> Reference
     if not found:
         raise DataError(f"{path} has no rewards; expected lines with `rewards`, as rewardsmith score writes them")
     rewards = np.sort(np.array(found, dtype=np.float64))
-    return Reference(rewards, float(rewards.mean()), float(rewards.std()), calibration)
+    return RewardReference(rewards, float(rewards.mean()), float(rewards.std()), calibration)
 
 
 def rewards_in(line: bytes, place: str) -> list[float]:
@@ -101,9 +102,16 @@ def rewards_in(line: bytes, place: str) -> list[float]:
         raise DataError(f"{place}: invalid JSON: {error}") from error
     if isinstance(row, dict) and "error" in row:  # what score could not score
         return []
-    values = row.get("rewards", [row["reward"]] if "reward" in row else None) if isinstance(row, dict) else None
+    values = values_of(row)
     if values is None:
         raise DataError(f"{place} has neither `rewards` nor `reward`; pass a file that rewardsmith score has written")
     if not isinstance(values, list) or not all(type(value) in (int, float) for value in values):
         raise DataError(f"{place}: `rewards` is not a list of numbers")
     return [float(value) for value in values]
+
+
+def values_of(row: Any) -> Any:
+    """What a row has as its rewards; None where it has none."""
+    if not isinstance(row, dict):
+        return None
+    return row["rewards"] if "rewards" in row else [row["reward"]] if "reward" in row else None

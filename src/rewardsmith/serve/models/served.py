@@ -12,15 +12,16 @@ from rewardsmith.errors import ContractError, DataError, ModelError
 from rewardsmith.files import hash_text
 from rewardsmith.files.manifest import MANIFEST
 from rewardsmith.model.conversations import one_response
-from rewardsmith.model.reward_model import RewardModel, sequences_of
-from rewardsmith.model.scorer import Sequences, outputs
+from rewardsmith.model.reward_model import RewardModel
+from rewardsmith.model.scorer import Sequences, outputs, sequences_of
 from rewardsmith.model.token_values import refuse_without_values, token_values, why_no_values
-from rewardsmith.records import Conversation
-from rewardsmith.scoring.rendered import cut_left, first_token, rendered_ids, scored_ids
+from rewardsmith.records import Conversation, Message, Record
+from rewardsmith.scoring.templates.rendered import cut_left, first_token, has_control_tokens, rendered_ids, scored_ids
 from rewardsmith.scoring.token_texts import token_texts
+from rewardsmith.scoring.tokens import Encoded
 from rewardsmith.scoring.trees import Ids
 from rewardsmith.serve.engine.work import OPENING_TOKENS, TextOutput
-from rewardsmith.serve.models.reference import Reference
+from rewardsmith.serve.models.reference import RewardReference
 from rewardsmith.serve.protocols.protocol import BadRequest, Question
 
 CHARACTERS_A_TOKEN = 100
@@ -30,7 +31,7 @@ SHORT = 16
 
 
 @dataclass(frozen=True)
-class Text:
+class TokenizedText:
     """One question as tokens, and whether anything of it was cut.
 
     `length` is that of the response in the unit of the model's calibration, 0 where that has none or the client rendered
@@ -56,7 +57,7 @@ class ServedModel:
     name: str
     place: str
     model: RewardModel
-    reference: Reference
+    reference: RewardReference
     truncate: bool = False
 
     @property
@@ -110,7 +111,7 @@ class ServedModel:
 
     def read(
         self, questions: Sequence[Question], *, truncate: bool | None = None, per_token: bool = False
-    ) -> list[Text]:
+    ) -> list[TokenizedText]:
         """The tokens of each question; BadRequest that names the question which cannot be scored."""
         found = []
         for number, question in enumerate(questions):
@@ -120,41 +121,58 @@ class ServedModel:
                 raise BadRequest(422, f"text {number}: {error}") from error
         return found
 
-    def _read(self, question: Question, truncate: bool, per_token: bool) -> Text:
-        if question.turns is not None:
-            return self._conversation(question.turns, truncate, per_token)
+    def _read(self, question: Question, truncate: bool, per_token: bool) -> TokenizedText:
+        turns = question.turns
+        if question.text is not None:
+            self._refuse_huge(len(question.text))
+            if question.plain is not None and not has_control_tokens(self.model.encoder, question.text):
+                turns = question.plain
+        if turns is not None:
+            return self._conversation(turns, truncate, per_token)
         if self.model.encoder.answers or per_token:
             raise DataError(
                 "this request needs to know where the response begins, which is unknown for a rendered text; send messages"
             )
-        if question.text is not None:
-            self._refuse_huge(len(question.text))
-            ids = rendered_ids(self.model.encoder, question.text)
-        else:
-            ids = self._checked(question.token_ids or ())
+        return self._kept(self._ids(question), truncate)
+
+    def _ids(self, question: Question) -> Ids:
+        """The token ids of a text that the client has rendered, or tokenized as well."""
+        if question.text is None:
+            return self._checked(question.token_ids or ())
+        return rendered_ids(self.model.encoder, question.text, generated=question.generated)
+
+    def _kept(self, ids: Ids, truncate: bool) -> TokenizedText:
+        """As many of the ids as the contract takes."""
         limit = self.model.contract.max_length
         if len(ids) > limit and not truncate:
             raise self._too_long(len(ids))
         kept = cut_left(ids, limit, self._first)
-        return Text(Sequences(opening_of(kept), (kept,)), len(kept) < len(ids))
+        return TokenizedText(Sequences(opening_of(kept), (kept,)), len(kept) < len(ids))
 
-    def _conversation(self, turns: Conversation, truncate: bool, per_token: bool) -> Text:
-        self._refuse_huge(sum(len(turn.content) + len(turn.reasoning or "") for turn in turns))
+    def _conversation(self, turns: Conversation, truncate: bool, per_token: bool) -> TokenizedText:
+        self._refuse_huge(sum(map(characters, turns)))
         if per_token:
             refuse_without_values(self.model.network, "per_token")
         record = one_response(turns)
-        unit = self._length_unit
-        encoder = self.model.answering if per_token or unit == "tokens" else self.model.encoder
-        encoded = encoder.encode(record)
+        counted = per_token or self._length_unit == "tokens"
+        encoded = (self.model.answering if counted else self.model.encoder).encode(record)
         if encoded.cuts.any and not truncate:
             raise self._too_long(len(self.model.encoder.ids(turns)))
-        ids = encoded.sequences[0]
-        length = len(record.responses[0].text) if unit == "characters" else sum(encoded.answers)
-        pieces = token_texts(self.model.tokenizer, ids[-encoded.answers[0] :]) if per_token else ()
         sequences = sequences_of(record, encoded)
-        if not per_token and not self.model.encoder.answers:
+        if per_token:
+            return TokenizedText(sequences, encoded.cuts.any, pieces=self._pieces(encoded))
+        if not self.model.encoder.answers:
             sequences = replace(sequences, answers=())
-        return Text(sequences, encoded.cuts.any, float(length), tuple(pieces))
+        return TokenizedText(sequences, encoded.cuts.any, self._length(record, encoded))
+
+    def _pieces(self, encoded: Encoded) -> tuple[str, ...]:
+        """What each token of the response adds to it."""
+        return tuple(token_texts(self.model.tokenizer, encoded.sequences[0][-encoded.answers[0] :]))
+
+    def _length(self, record: Record, encoded: Encoded) -> float:
+        """The length of the response in the unit of the calibration; 0 where it has none."""
+        unit = self._length_unit
+        return float(len(record.responses[0].text)) if unit == "characters" else float(sum(encoded.answers))
 
     @cached_property
     def _length_unit(self) -> str | None:
@@ -195,6 +213,11 @@ class ServedModel:
         ((one,),) = token_values(self.model.network, [text], self.model.head)
         columns = dict(zip(self.columns, one.columns, strict=True))
         return TextOutput(one.reward, columns, tuple(map(float, one.values[-text.answers[0] :])))
+
+
+def characters(turn: Message) -> int:
+    """Characters of a turn, its reasoning included."""
+    return sum(map(len, turn.parts))
 
 
 def opening_of(ids: Ids) -> str:

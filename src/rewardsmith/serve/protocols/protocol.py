@@ -20,9 +20,10 @@ class Question:
     """One text to score, in exactly one of three forms.
 
     `turns` is a conversation that ends with the assistant's turn; the scoring contract renders it. `text` was rendered by
-    the client (see `scoring.rendered`); `plain` says which conversation is scored instead where the text spells no control
-    token of the model, None: the text as it is. `token_ids` are ids of the reward model's own tokenizer. `generated` says
-    that a policy wrote the end, whose last control token a client keeps or drops: the turn ends as the template ends it.
+    the client (see `scoring.templates.rendered`); `plain` says which conversation is scored instead where the text spells no
+    control token of the model, None: the text as it is. `token_ids` are ids of the reward model's own tokenizer.
+    `generated` says that a policy wrote the end, whose last control token a client keeps or drops: the turn ends as the
+    template ends it.
     """
 
     turns: Conversation | None = None

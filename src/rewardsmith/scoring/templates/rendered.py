@@ -3,7 +3,8 @@
 A client that renders and decodes by itself differs from the contract in three ways that mean nothing, and each changes the
 reward: BOS may be there, missing, or there twice once a tokenizer adds another; white space that the template writes behind
 the last control token is lost with the end of a rollout (`<|im_end|>` without its line break); and a token at the end that
-the contract does not score may be there. What differs otherwise is scored as it came.
+the contract does not score may be there. Where a policy wrote the end, its last control token may be lost as well. What
+differs otherwise is scored as it came.
 """
 
 import numpy as np
@@ -14,11 +15,12 @@ from rewardsmith.scoring.tokens import Encoder
 from rewardsmith.scoring.trees import Ids
 
 
-def rendered_ids(encoder: Encoder, text: str) -> Ids:
+def rendered_ids(encoder: Encoder, text: str, *, generated: bool = False) -> Ids:
     """The ids of a rendered text: control tokens in it are such, the first token of the contract stands there once, and an
-    end that the text has up to white space is completed. ContractError where no token is left.
+    end that the text has up to white space is completed; with `generated`, any end. ContractError where no token is left.
     """
-    ((ids, _),) = encoder.control.tokenize([completed(text, encoder.contract.suffix)])
+    suffix = encoder.contract.suffix
+    ((ids, _),) = encoder.control.tokenize([ended(text, suffix) if generated else completed(text, suffix)])
     first = first_token(encoder)
     if first is not None:
         while ids and ids[0] == first:
@@ -57,6 +59,18 @@ def completed(text: str, suffix: str) -> str:
     mark = suffix.rstrip()
     missing = suffix[len(mark) :]
     return text + missing if mark and missing and text.endswith(mark) else text
+
+
+def ended(text: str, suffix: str) -> str:
+    """The text with whatever of the template's suffix it does not end with yet."""
+    there = next(count for count in range(len(suffix), -1, -1) if text.endswith(suffix[:count]))
+    return text + suffix[there:]
+
+
+def has_control_tokens(encoder: Encoder, text: str) -> bool:
+    """Whether a text spells a control token of the model."""
+    ((ids, encoding),) = encoder.control.tokenize([text])
+    return bool(encoder.control.spans(text, ids, encoding))
 
 
 def cut_left(ids: Ids, limit: int, first: int | None) -> Ids:
