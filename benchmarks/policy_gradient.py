@@ -1,14 +1,15 @@
 """What optimising a policy against reward models does to the gold reward, and what a monitor sees of it beforehand.
 
-    python benchmarks/policy_gradient.py runs FILE --part test --first 0 --count 40   # resumable, a line per run
-    python benchmarks/policy_gradient.py table FILE -o benchmarks/results/policy_gradient.json
+python benchmarks/policy_gradient.py runs FILE --part test --first 0 --count 40   # resumable, a line per run
+python benchmarks/policy_gradient.py table FILE -o benchmarks/results/policy_gradient.json
 """
 
 import argparse
 import json
-import math
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,10 +25,10 @@ PARTS = {"develop": 0, "threshold": 1_000_000, "test": 2_000_000}
 STEPS, MEMBERS, PROMPTS, RATE = 80, 4, 24, 2e-3
 KL = {"grpo": (0.03, 0.5), "ppo": (0.003, 0.1), "rloo": (0.003, 0.1)}
 """Ranges of the KL coefficient; GRPO's is per token and beside normalised advantages, those of the others per response."""
-references = {}
+references: dict[str, Any] = {}
 
 
-def setting_of(seed):
+def setting_of(seed: int) -> dict[str, Any]:
     """The setting of a run, drawn from its seed: how good the reward model is, and how hard it is optimised."""
     rng = np.random.default_rng(seed)
     return {
@@ -42,7 +43,7 @@ def setting_of(seed):
     }
 
 
-def run_of(setting):
+def run_of(setting: Mapping[str, Any]) -> dict[str, list[Any]]:
     """One run: its log, column by column."""
     seed = setting["seed"]
     task = order_task(setting["language"])
@@ -65,7 +66,7 @@ def run_of(setting):
     return {name: [log[name] if log[name] is None else round(log[name], 5) for log in logs] for name in logs[0]}
 
 
-def runs(args):
+def runs(args: argparse.Namespace) -> None:
     """Append the runs of a part that the file does not have."""
     torch.set_num_threads(1)
     known = {json.loads(line)["setting"]["seed"] for line in args.file.open()} if args.file.exists() else set()
@@ -81,7 +82,7 @@ def runs(args):
             file.write(json.dumps(row) + "\n")
 
 
-def main():
+def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)

@@ -37,6 +37,7 @@ PUBLIC: dict[str, str] = {
     "UsageError": "rewardsmith.errors:UsageError",
     "VerifiableReward": "rewardsmith.verifiable.reward:VerifiableReward",
     "audit": "rewardsmith.api:audit",
+    "best_of_n": "rewardsmith.api:best_of_n",
     "calibrate": "rewardsmith.api:calibrate",
     "compare": "rewardsmith.api:compare",
     "compute_reward": "rewardsmith.api:compute_reward",

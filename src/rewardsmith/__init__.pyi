@@ -28,6 +28,7 @@ from rewardsmith.errors import TrainingError as TrainingError
 from rewardsmith.errors import UsageError as UsageError
 from rewardsmith.language import say as say
 from rewardsmith.model.reward_model import RewardModel as RewardModel
+from rewardsmith.pipelines.best_of_n.result import Result as BestOfNResult
 from rewardsmith.pipelines.calibrate.pipeline import CalibrationReport
 from rewardsmith.pipelines.critique.settings import CritiqueTraining
 from rewardsmith.pipelines.diagnose.result import Diagnosis
@@ -77,6 +78,7 @@ __all__ = [
     "VerifiableReward",
     "__version__",
     "audit",
+    "best_of_n",
     "calibrate",
     "compare",
     "compute_reward",
@@ -307,6 +309,66 @@ def audit(
             longer give the stored rewards.
         strict: Stop at the first invalid row.
         overwrite: Replace an existing audit in the output folder; other files are never deleted.
+        trust_remote_code: Allow execution of code that comes with a Hub model.
+    """
+
+def best_of_n(
+    model: str | Path | RewardModel,
+    source: str | Path | Loaded | Table | Iterable[Any],
+    output: str | Path,
+    *,
+    n: int | None = None,
+    method: Literal["best", "threshold", "rso"] = "best",
+    keep: int = 1,
+    threshold: float | None = None,
+    beta: float = 0.5,
+    generator: str | None = None,
+    max_tokens: int = 512,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    api_model: str | None = None,
+    seed: int = 0,
+    dtype: Literal["auto", "fp32", "bf16", "fp16"] = "fp32",
+    device: str = "auto",
+    allow_mismatch: bool = False,
+    strict: bool = False,
+    overwrite: bool = False,
+    trust_remote_code: bool = False,
+    map: Mapping[str, str] | Sequence[str] = (),
+    progress: Progress | None = None,
+    lang: Literal["en", "zh"] | None = None,
+) -> BestOfNResult:
+    """`rewardsmith best-of-n`: the responses that a reward model ranks first, and SFT and KTO data made of them.
+
+    `model` is a folder, a name, a rewards file or an open model. The rows are written to the folder `output`; `to_json()`
+    of the result has the counts and the curve over n.
+
+    Options:
+        model: Reward model, or a rewards file (YAML), as score takes it.
+        source: Candidates: a file or folder with several responses per prompt, in one row or several; with
+            --generator, prompts.
+        output: Output folder: chosen.jsonl, sft.jsonl, kto.jsonl, scored.jsonl and best_of_n.json.
+        n: Choose among the first N responses of each prompt (default: all); with --generator, the number to
+            generate.
+        method: How to choose: best (highest rewards), threshold (every response with a reward of --threshold or
+            more), rso (statistical rejection sampling, a sample of the policy that maximises reward less beta times
+            KL).
+        keep: With best and rso: number of responses to choose per prompt.
+        threshold: With threshold: smallest reward that is accepted.
+        beta: With rso: strength of the KL penalty, in units of the reward; the smaller, the closer to best.
+        generator: Language model that generates the candidates: a folder, smollm2-135m, a Hub name, or the address
+            of an API.
+        max_tokens: With --generator: most tokens of a response.
+        temperature: With --generator: sampling temperature.
+        top_p: With --generator: nucleus sampling.
+        api_model: With --generator and an API: name of the model to ask for.
+        seed: Random seed of the generator, of rso and of the intervals.
+        map: Column mapping, for example prompt=instruction.
+        dtype: Precision of the reward model: fp32, auto, bf16, fp16.
+        device: Device: auto, cpu, cuda, cuda:1, mps.
+        allow_mismatch: Choose even if the probes of the model no longer give the stored rewards.
+        strict: Stop at the first invalid row.
+        overwrite: Replace an earlier result in the output folder.
         trust_remote_code: Allow execution of code that comes with a Hub model.
     """
 

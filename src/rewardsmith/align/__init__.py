@@ -1,1 +1,1 @@
-"""Language models trained on preferences: a model and comparisons in, a better aligned model out. Begin in `dpo`."""
+"""Policies trained on preferences (`dpo`) or against rewards (`policy_gradient`): a model in, a better aligned one out."""

@@ -15,11 +15,13 @@ from rewardsmith.api.alignment import dpo, pairs
 from rewardsmith.api.data import generate, load, prepare
 from rewardsmith.api.judgement import audit, compare, diagnose, evaluate, score, verify
 from rewardsmith.api.models import TokenIds, calibrate, compute_reward, ensemble, export, load_reward_model, merge
+from rewardsmith.api.policies import best_of_n
 from rewardsmith.api.training import find_learning_rate, learning_curve, train, tune
 
 __all__ = [
     "TokenIds",
     "audit",
+    "best_of_n",
     "calibrate",
     "compare",
     "compute_reward",

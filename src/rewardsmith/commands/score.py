@@ -2,12 +2,10 @@
 
 from rewardsmith.pipelines.score.config import Config as Config
 from rewardsmith.pipelines.score.pipeline import Result as Result
-from rewardsmith.pipelines.score.pipeline import score_source
-from rewardsmith.pipelines.score.sources import scored_by_source
+from rewardsmith.pipelines.score.sources import scored_by_any
 from rewardsmith.progress import SILENT, Progress
-from rewardsmith.rewards.opening import kind_of
 
 
 def run(config: Config, progress: Progress = SILENT) -> Result:
     """Score a source as a stream; the output appears whole or not at all, and what a killed run finished is kept."""
-    return (score_source if kind_of(config.model) == "model" else scored_by_source)(config, progress)
+    return scored_by_any(config, progress)

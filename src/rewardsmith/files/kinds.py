@@ -195,6 +195,15 @@ RATES = Kind(
     frozenset({"rewardsmith", "rates", "suggestion"}),
     "rates.json report.html",
 )
+BEST_OF_N = Kind(
+    "a best-of-n choice",
+    "best_of_n.json",
+    frozenset({"rewardsmith", "settings"}),
+    """
+    best_of_n.json chosen.jsonl sft.jsonl kto.jsonl scored.jsonl scored.jsonl.parts/*.jsonl candidates.jsonl
+    candidates.sqlite candidates.sqlite-journal candidates.sqlite-wal candidates.sqlite-shm
+    """,
+)
 
 KINDS = (
     MODEL,
@@ -212,4 +221,5 @@ KINDS = (
     DEMO,
     TUNING,
     RATES,
+    BEST_OF_N,
 )

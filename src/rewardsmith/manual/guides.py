@@ -168,6 +168,18 @@ GUIDES: Mapping[str, Guide] = {
             OUTPUT: ("output", "cache", "overwrite"),
         },
     ),
+    "best-of-n": Guide(
+        "best-of-n runs/first candidates.jsonl -o best",
+        "docs/best-of-n.md",
+        {
+            DATA: ("map", "strict"),
+            "Choice": ("n", "method", "keep", "threshold", "beta", "seed"),
+            "Candidates": ("generator", "max_tokens", "temperature", "top_p", "api_model"),
+            MODEL: ("allow_mismatch", "trust_remote_code"),
+            SPEED: ("device", "dtype"),
+            OUTPUT: ("output", "overwrite"),
+        },
+    ),
     "merge": Guide(
         "merge runs/first runs/second -o merged",
         "docs/ensembles.md",

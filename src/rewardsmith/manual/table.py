@@ -63,6 +63,12 @@ COMMANDS: dict[str, Command] = {
         MODEL,
         ("models",),
     ),
+    "best-of-n": Command(
+        "rewardsmith.commands.best_of_n",
+        "choose the best of several responses, and write SFT and KTO data of them",
+        MODEL,
+        ("model", "source"),
+    ),
     "calibrate": Command(
         "rewardsmith.commands.calibrate",
         "probabilities, and rewards without their trend in length, fitted on held-out data",

@@ -9,7 +9,7 @@ EPSILON = 1e-4
 
 
 def group_advantages(rewards: Float[Tensor, "P G"]) -> Float[Tensor, "P G"]:
-    """(r - mean) / std of the G responses to a prompt, std with G - 1: GRPO (Shao et al., arXiv 2402.03300, section 4.1.2)."""
+    """(r - mean) / std of the G responses to a prompt, std with G - 1: GRPO (Shao et al., arXiv 2402.03300, 4.1.2)."""
     centred = rewards - rewards.mean(dim=1, keepdim=True)
     return centred / (rewards.std(dim=1, keepdim=True) + EPSILON)
 

@@ -30,6 +30,6 @@ class Lagrangian:
         return (reward - self.multiplier * (cost - self.limit)) / (1 + self.multiplier)
 
     def update(self, mean_cost: float) -> None:
-        """ln lambda += rate lambda (E[cost] - limit), the gradient step of the dual in ln lambda (safe RLHF, equation 15)."""
+        """ln lambda += rate lambda (E[cost] - limit), the gradient step of the dual in ln lambda (safe RLHF, eq. 15)."""
         rise = self.rate * self.multiplier * (mean_cost - self.limit)
         self.log_multiplier = min(self.log_multiplier + rise, math.log(self.most))

@@ -162,7 +162,7 @@ def improve(
             logps = logps.gather(-1, part.tokens[..., None])[..., 0]
             loss = step_loss(logps, values, part, advantages[rows], returns[rows], settings)
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             torch.nn.utils.clip_grad_norm_(policy.parameters(), 1.0)
             optimizer.step()
             losses.append(float(loss.detach()))

@@ -8,7 +8,7 @@ from torch import Tensor
 def clipped_surrogate(
     logps: Float[Tensor, "*B"], old: Float[Tensor, "*B"], advantages: Float[Tensor, "*B"], *, clip: float
 ) -> Float[Tensor, "*B"]:
-    """-min(w A, clip(w, 1 - clip, 1 + clip) A) with w = exp(logp - old) (PPO, Schulman et al., arXiv 1707.06347, equation 7)."""
+    """-min(w A, clip(w, 1 - clip, 1 + clip) A) with w = exp(logp - old) (PPO, Schulman et al., arXiv 1707.06347, eq. 7)."""
     weight = torch.exp(logps - old)
     return -torch.min(weight * advantages, weight.clamp(1 - clip, 1 + clip) * advantages)
 
@@ -16,7 +16,7 @@ def clipped_surrogate(
 def clipped_value_loss(
     values: Float[Tensor, "*B"], old: Float[Tensor, "*B"], returns: Float[Tensor, "*B"], *, clip: float
 ) -> Float[Tensor, "*B"]:
-    """max((v - R)^2, (v' - R)^2) / 2, v' within `clip` of the value when the response was drawn (ppo2 of OpenAI Baselines)."""
+    """max((v - R)^2, (v' - R)^2) / 2, v' within `clip` of the value of the rollout (ppo2 of OpenAI Baselines)."""
     near = old + (values - old).clamp(-clip, clip)
     return torch.max((values - returns) ** 2, (near - returns) ** 2) / 2
 

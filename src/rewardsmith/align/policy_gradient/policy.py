@@ -78,6 +78,6 @@ def reference_policy(task: OrderTask, *, seed: int) -> Policy:
             logps = policy(prompts[batch], tokens[batch])[0].gather(-1, tokens[batch][..., None])[..., 0]
             loss = -token_mean(logps, mask[batch])
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
     return policy

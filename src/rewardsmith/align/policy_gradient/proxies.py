@@ -68,7 +68,7 @@ def train_reward_models(task: OrderTask, data: Sequence[Order], *, members: int,
         losses = -F.logsigmoid(rewards[:, pairs[:, 0]] - rewards[:, pairs[:, 1]])
         loss = ((losses * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)).sum()
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
     found = models.rewards(features).detach()
     first, bias, second = (parameter.detach() for parameter in parameters)
@@ -81,7 +81,7 @@ def started(task: OrderTask, width: int, members: int, generator: torch.Generato
     first = torch.randn(members, width, HIDDEN, generator=generator) * width**-0.5
     second = torch.randn(members, HIDDEN, 1, generator=generator) * HIDDEN**-0.5
     bias = torch.zeros(members, 1, HIDDEN)
-    return SmallRewardModels(task, *(value.requires_grad_() for value in (first, bias, second)))
+    return SmallRewardModels(task, first.requires_grad_(), bias.requires_grad_(), second.requires_grad_())
 
 
 def pairs_of(data: Sequence[Order]) -> tuple[Int[Tensor, "N 2"], Int[Tensor, " N"]]:

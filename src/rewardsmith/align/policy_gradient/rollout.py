@@ -44,7 +44,7 @@ def sample(policy: Policy, prompt: Float[Tensor, "B V"], generator: torch.Genera
     state = policy.first_state(prompt)
     last = torch.full((len(prompt),), END)
     going = torch.ones(len(prompt), dtype=torch.bool)
-    drawn = []
+    drawn: list[Tensor] = []
     while going.any() and len(drawn) < MAX_TOKENS:
         logps, state = policy.step(prompt, last, state)
         last = torch.multinomial(logps.exp(), 1, generator=generator)[:, 0] * going

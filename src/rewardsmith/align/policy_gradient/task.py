@@ -181,7 +181,9 @@ def edited(task: OrderTask, response: Sequence[int], rng: np.random.Generator) -
         if kind == 0 and len(tokens) > 1:
             tokens.pop(place)
         elif len(tokens) < MAX_TOKENS - 1:
-            tokens.insert(place, int(rng.integers(1, task.size)) if kind == 1 else tokens[int(rng.integers(len(tokens)))])
+            tokens.insert(
+                place, int(rng.integers(1, task.size)) if kind == 1 else tokens[int(rng.integers(len(tokens)))]
+            )
     return tuple(tokens)
 
 

@@ -16,11 +16,11 @@ from rewardsmith.pipelines.ensembles.combine import CombineSettings
 from rewardsmith.pipelines.score.config import Config
 from rewardsmith.pipelines.score.counts import RowCounts
 from rewardsmith.pipelines.score.parts import OPTIONS
-from rewardsmith.pipelines.score.pipeline import Result, highest
+from rewardsmith.pipelines.score.pipeline import Result, highest, score_source
 from rewardsmith.pipelines.score.reading import fail, refuse_taken, row_of, windows, without_response
 from rewardsmith.progress import Progress
 from rewardsmith.records import Quarantined, Record
-from rewardsmith.rewards.opening import open_rewards
+from rewardsmith.rewards.opening import kind_of, open_rewards
 from rewardsmith.rewards.source import RewardSource, ScoredResponses
 
 if TYPE_CHECKING:
@@ -64,6 +64,11 @@ class SourceResult(Result):
         if self.not_scored:
             lines.append(f"{self.not_scored} rows could not be scored and have an `error`")
         return "\n".join(lines)
+
+
+def scored_by_any(config: Config, progress: Progress) -> Result:
+    """Score a source of rows with whatever stands in the place of MODEL."""
+    return (score_source if kind_of(config.model) == "model" else scored_by_source)(config, progress)
 
 
 def scored_by_source(config: Config, progress: Progress) -> SourceResult:

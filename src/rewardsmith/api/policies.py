@@ -1,0 +1,39 @@
+"""What rewards are used for, from Python: choosing among responses."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rewardsmith.calls import ColumnNames, Data, columns, config_of, opened_model, public
+from rewardsmith.commands import best_of_n as best_of_n_command
+from rewardsmith.data.loading.objects import sources_of
+from rewardsmith.errors import UsageError
+from rewardsmith.language import Language
+from rewardsmith.progress import Progress
+
+if TYPE_CHECKING:
+    from rewardsmith.model.reward_model import RewardModel
+
+
+@public(best_of_n_command.Config)
+def best_of_n(
+    model: "str | Path | RewardModel",
+    source: Data,
+    output: str | Path,
+    *,
+    map: ColumnNames = (),
+    progress: Progress | None = None,
+    lang: Language | None = None,
+    **settings: Any,
+) -> best_of_n_command.Result:
+    """`rewardsmith best-of-n`: the responses that a reward model ranks first, and SFT and KTO data made of them.
+
+    `model` is a folder, a name, a rewards file or an open model. The rows are written to the folder `output`; `to_json()`
+    of the result has the counts and the curve over n.
+    """
+    kind = best_of_n_command.Config
+    sources = sources_of(source, "source")
+    if len(sources) != 1:
+        raise UsageError(f"source: got {len(sources)} sources, expected one; call best_of_n for each of them")
+    given = {"model": opened_model(model, kind, settings), "source": sources[0], "output": output, "map": columns(map)}
+    assert progress is not None
+    return best_of_n_command.run(config_of(kind, given, settings), progress)

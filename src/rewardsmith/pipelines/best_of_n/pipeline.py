@@ -1,0 +1,95 @@
+"""The steps: candidates (generated where asked for), rewards, choice, files. A killed run goes on where it was."""
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from rewardsmith.audit.effect import mean_with_interval
+from rewardsmith.data.input.renaming import parse_renames
+from rewardsmith.data.splits.sources import input_files
+from rewardsmith.errors import DataError
+from rewardsmith.files import check_output, claimed, prepare_output, refuse_inside, write_json, write_jsonl
+from rewardsmith.files.kinds import BEST_OF_N
+from rewardsmith.files.reading import read_object
+from rewardsmith.pipelines.best_of_n.config import Config
+from rewardsmith.pipelines.best_of_n.gain import gold_account, reward_curve
+from rewardsmith.pipelines.best_of_n.reading import ReadingCounts, read_candidates, several
+from rewardsmith.pipelines.best_of_n.result import Result
+from rewardsmith.pipelines.best_of_n.selection import PromptCandidates, chosen_of
+from rewardsmith.pipelines.best_of_n.writing import Choice, chosen_rows, kto_rows, sft_rows
+from rewardsmith.pipelines.generate.pipeline import generate_source
+from rewardsmith.pipelines.score.sources import scored_by_any
+from rewardsmith.progress import SILENT, Progress
+from rewardsmith.version import VERSION
+
+MARKER = "best_of_n.json"
+
+
+def best_of_n(config: Config, progress: Progress = SILENT) -> Result:
+    """Choose responses and write the folder."""
+    with claimed(config.output, BEST_OF_N):
+        begin(config, progress)
+        if config.generator is not None:
+            generate_source(config.generation(), progress)
+        scoring = config.scoring()
+        scored_by_any(scoring, progress)
+        counts = ReadingCounts()
+        prompts = read_candidates(scoring.output, parse_renames(scoring.map), config.n, counts)
+        summary = written(config, prompts, counts)
+        write_json(config.output / MARKER, {**started(config), **summary, "finished": True})
+    return Result(summary)
+
+
+def started(config: Config) -> dict[str, Any]:
+    """What a folder begins with."""
+    return {"rewardsmith": VERSION, "settings": config.deciding()}
+
+
+def begin(config: Config, progress: Progress) -> None:
+    """Make the folder; one that a killed run with the same settings left is continued."""
+    refuse_inside(config.output, [config.model, *input_files([config.source])])
+    if BEST_OF_N.recognises(config.output):
+        before = read_object(config.output / MARKER)
+        if not before.get("finished") and {name: before.get(name) for name in started(config)} == started(config):
+            progress.note("continuing the run that was interrupted in this folder")
+            return
+    check_output(config.output, BEST_OF_N, overwrite=config.overwrite)
+    prepare_output(config.output, BEST_OF_N, overwrite=config.overwrite)
+    write_json(config.output / MARKER, {**started(config), "finished": False})
+
+
+def written(config: Config, prompts: list[PromptCandidates], counts: ReadingCounts) -> dict[str, Any]:
+    """Choose, write the rows, and tell what was done."""
+    among = list(several(prompts))
+    if not among:
+        raise DataError(
+            f"{config.source}: no prompt has two or more scored responses, so that there is nothing to choose; pass "
+            "candidates with several responses per prompt, or prompts with --generator and --n"
+        )
+    choices: list[Choice] = [(one, chosen_of(one, config)) for one in among]
+    write_jsonl(config.output / "chosen.jsonl", chosen_rows(choices))
+    write_jsonl(config.output / "sft.jsonl", sft := list(sft_rows(choices)))
+    write_jsonl(config.output / "kto.jsonl", kto := list(kto_rows(choices)))
+    return {
+        "settings": config.deciding(),
+        "prompts": len(among),
+        "responses": sum(len(one.responses) for one in among),
+        "chosen": sum(len(chosen) for _, chosen in choices),
+        "none_chosen": sum(not chosen for _, chosen in choices),
+        "without_choice": len(prompts) - len(among),
+        "sft": len(sft),
+        "kto": len(kto),
+        "gain": gain_of(choices),
+        "curve": reward_curve(among),
+        "gold": gold_account(among, seed=config.seed),
+        "left_out": asdict(counts),
+        "output": str(config.output),
+    }
+
+
+def gain_of(choices: list[Choice]) -> dict[str, Any]:
+    """By how much the chosen responses' rewards lie above the mean of their prompt, with the interval over prompts."""
+    gains = [one.rewards[list(chosen)].mean() - one.rewards.mean() for one, chosen in choices if chosen]
+    value, interval = mean_with_interval(np.array(gains), np.arange(len(gains)))
+    return {"value": value, "ci": [interval.low, interval.high], "prompts": len(gains)}
