@@ -6,7 +6,7 @@ trained on; the gold reward stays defined wherever it goes.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
@@ -98,14 +98,20 @@ def order_task(language: str) -> OrderTask:
     """The task in a language, "en" or "zh"; DataError for another."""
     if language not in FRAMES:
         raise DataError(f"unknown language {language!r}; expected {' or '.join(FRAMES)}")
-    phrases, frames = TOPICS[TOPIC][language], FRAMES[language]
-    framing = [part for pair in (*frames.requests, *frames.answers) for part in pair]
-    framing += [part for body in phrases.bodies for part in HOLE.split(body)]
+    phrases = TOPICS[TOPIC][language]
     words = [word for values in phrases.values.values() for word in values]
-    words += [word for part in framing for word in WORD.findall(part)]
-    pieces = ("", *dict.fromkeys([*words, *frames.padding]))
+    words += [word for part in framing_of(language) for word in WORD.findall(part)]
+    pieces = ("", *dict.fromkeys([*words, *FRAMES[language].padding]))
     place = {piece: token for token, piece in enumerate(pieces)}
     return OrderTask(language, pieces, tuple(tuple(place[word] for word in words) for words in phrases.values.values()))
+
+
+def framing_of(language: str) -> Iterator[str]:
+    """What is written around the values, in requests, answers and bodies."""
+    for pair in (*FRAMES[language].requests, *FRAMES[language].answers):
+        yield from pair
+    for body in TOPICS[TOPIC][language].bodies:
+        yield from HOLE.split(body)
 
 
 @dataclass(frozen=True)
