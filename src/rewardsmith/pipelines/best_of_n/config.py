@@ -75,6 +75,9 @@ class Config:
             raise UsageError(f"--beta {self.beta}: expected a number above 0")
         if (self.threshold is None) == (self.method == "threshold"):
             raise UsageError("--threshold and --method threshold belong together; pass both or neither")
+        self._check_generator()
+
+    def _check_generator(self) -> None:
         if self.generator is None:
             given = next((name for name, default in OF_A_GENERATOR.items() if getattr(self, name) != default), None)
             if given is not None:
