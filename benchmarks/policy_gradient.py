@@ -35,7 +35,7 @@ def setting_of(seed: int) -> dict[str, Any]:
         "seed": seed,
         "language": str(rng.choice(["en", "zh"])),
         "algorithm": (algorithm := str(rng.choice(["grpo", "ppo", "rloo"]))),
-        "prompts": int(np.exp(rng.uniform(np.log(100), np.log(1000)))),
+        "prompts": int(np.exp(rng.uniform(np.log(60), np.log(600)))),
         "scrambled": float(rng.choice([0.0, 0.5, 1.0])),
         "padded": float(rng.choice([0.0, 0.0, 0.3])),
         "flipped": float(rng.choice([0.0, 0.1, 0.2])),

@@ -37,13 +37,13 @@ from rewardsmith.align.policy_gradient.rollout import Rollout, roll_out, rows_of
 from rewardsmith.align.policy_gradient.task import OrderTask
 
 Algorithm = Literal["ppo", "grpo", "rloo"]
-Prompts = Sequence[Sequence[int]]
+TokenRows = Sequence[Sequence[int]]
 
 
 class MemberRewards(Protocol):
     """A reward model of M >= 1 members."""
 
-    def __call__(self, prompts: Prompts, responses: Prompts) -> Float[Tensor, "M B"]:
+    def __call__(self, prompts: TokenRows, responses: TokenRows) -> Float[Tensor, "M B"]:
         """The rewards of every member for the responses, in the tokens of the task."""
 
 
@@ -79,9 +79,9 @@ class Objective:
     members: MemberRewards
     std_weight: float = 0.0
     first_alone: bool = False
-    cost: Callable[[Prompts, Prompts], Float[Tensor, " B"]] | None = None
+    cost: Callable[[TokenRows, TokenRows], Float[Tensor, " B"]] | None = None
     lagrangian: Lagrangian | None = None
-    distance: Callable[[Prompts], Float[Tensor, " B"]] | None = None
+    distance: Callable[[TokenRows], Float[Tensor, " B"]] | None = None
     highest: float = math.nan
 
     def reward(self, members: Float[Tensor, "M B"]) -> Float[Tensor, " B"]:
@@ -93,7 +93,7 @@ class Objective:
 
 
 def train_policy(
-    task: OrderTask, reference: Policy, objective: Objective, prompts: Prompts, settings: LoopSettings
+    task: OrderTask, reference: Policy, objective: Objective, prompts: TokenRows, settings: LoopSettings
 ) -> Iterator[StepLog]:
     """The log of a run, step by step; the reference is where the policy starts, and stays as it is."""
     generator = torch.Generator().manual_seed(settings.seed)
@@ -111,7 +111,7 @@ def train_policy(
 
 
 def measured(
-    task: OrderTask, objective: Objective, asked: Prompts, rollout: Rollout, step: int, group: int
+    task: OrderTask, objective: Objective, asked: TokenRows, rollout: Rollout, step: int, group: int
 ) -> tuple[StepLog, Float[Tensor, " B"]]:
     """What the step's responses are, and the reward that the policy gets for them; moves the multiplier."""
     prompts, responses = [prompt for prompt in asked for _ in range(group)], rollout.responses

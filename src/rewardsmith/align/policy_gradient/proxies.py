@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from rewardsmith.align.policy_gradient.task import Order, OrderTask, counts_of
+from rewardsmith.align.policy_gradient.task import OrderRecord, OrderTask, counts_of
 
 HIDDEN, STEPS, RATE, DECAY = 32, 150, 1e-2, 1e-3
 
@@ -49,7 +49,7 @@ def features_of(
     return torch.from_numpy(np.concatenate([counts, shared, length], axis=1))
 
 
-def train_reward_models(task: OrderTask, data: Sequence[Order], *, members: int, seed: int) -> SmallRewardModels:
+def train_reward_models(task: OrderTask, data: Sequence[OrderRecord], *, members: int, seed: int) -> SmallRewardModels:
     """Bradley-Terry on the comparisons of `data`, member by member on a bootstrap sample of the prompts.
 
     Every member has mean 0 on the training responses, since Bradley-Terry leaves it open; all are divided by the standard
@@ -84,7 +84,7 @@ def started(task: OrderTask, width: int, members: int, generator: torch.Generato
     return SmallRewardModels(task, first.requires_grad_(), bias.requires_grad_(), second.requires_grad_())
 
 
-def pairs_of(data: Sequence[Order]) -> tuple[Int[Tensor, "N 2"], Int[Tensor, " N"]]:
+def pairs_of(data: Sequence[OrderRecord]) -> tuple[Int[Tensor, "N 2"], Int[Tensor, " N"]]:
     """Preferred and other response of every comparison, among all responses in order, and the row each came from."""
     pairs, rows, start = [], [], 0
     for number, order in enumerate(data):

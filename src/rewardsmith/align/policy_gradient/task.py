@@ -115,7 +115,7 @@ def framing_of(language: str) -> Iterator[str]:
 
 
 @dataclass(frozen=True)
-class Order:
+class OrderRecord:
     """A record of the task with its tokens and gold rewards."""
 
     record: Record
@@ -133,7 +133,7 @@ def orders(
     noise: float = 1.0,
     flipped: float = 0.0,
     padded: float = 0.0,
-) -> list[Order]:
+) -> list[OrderRecord]:
     """`count` records of the built-in data; of `flipped` of them the labels are wrong, of `padded` the winner is longer."""
     wanted = count
     while True:  # about every second record is of the topic
@@ -151,14 +151,14 @@ def orders(
         wanted += count
 
 
-def as_order(task: OrderTask, record: Record) -> Order:
+def as_order(task: OrderTask, record: Record) -> OrderRecord:
     """A record of the built-in data in tokens."""
     prompt = tuple(task.encode(record.prompt[-1].content))
     responses = tuple(tuple(task.encode(response.text)) for response in record.responses)
-    return Order(record, prompt, responses, tuple(task.gold(prompt, response) for response in responses))
+    return OrderRecord(record, prompt, responses, tuple(task.gold(prompt, response) for response in responses))
 
 
-def scrambled(task: OrderTask, data: Sequence[Order], *, seed: int, noise: float = 1.0) -> list[Order]:
+def scrambled(task: OrderTask, data: Sequence[OrderRecord], *, seed: int, noise: float = 1.0) -> list[OrderRecord]:
     """The same prompts with responses as no sentence has them, judged anew by the gold reward.
 
     Up to MAX_EDITS times a random phrase is put in, a phrase of the response repeated, or one dropped: what a policy may
@@ -175,7 +175,7 @@ def scrambled(task: OrderTask, data: Sequence[Order], *, seed: int, noise: float
             comparisons.append(Comparison(i, j) if first else Comparison(j, i))
         texts = tuple(Response((Message("assistant", task.decode(response)),)) for response in responses)
         record = replace(order.record, responses=texts, comparisons=tuple(comparisons))
-        found.append(Order(record, order.prompt, responses, gold))
+        found.append(OrderRecord(record, order.prompt, responses, gold))
     return found
 
 

@@ -10,7 +10,7 @@ from rewardsmith.pipelines.generate.config import Config as GenerateConfig
 from rewardsmith.pipelines.score.config import Config as ScoreConfig
 from rewardsmith.settings.hardware import DtypeName, check_device
 
-Method = Literal["best", "threshold", "rso"]
+SelectionMethod = Literal["best", "threshold", "rso"]
 OF_A_GENERATOR = {
     "max_tokens": 512, "temperature": 1.0, "top_p": 1.0, "api_model": None,
 }  # fmt: skip
@@ -29,7 +29,7 @@ class Config:
     """Output folder: chosen.jsonl, sft.jsonl, kto.jsonl, scored.jsonl and best_of_n.json."""
     n: int | None = None
     """Choose among the first N responses of each prompt (default: all); with --generator, the number to generate."""
-    method: Method = "best"
+    method: SelectionMethod = "best"
     """How to choose: best (highest rewards), threshold (every response with a reward of --threshold or more), rso
     (statistical rejection sampling, a sample of the policy that maximises reward less beta times KL)."""
     keep: int = 1

@@ -17,7 +17,7 @@ from rewardsmith.pipelines.best_of_n.gain import gold_account, reward_curve
 from rewardsmith.pipelines.best_of_n.reading import ReadingCounts, read_candidates, several
 from rewardsmith.pipelines.best_of_n.result import Result
 from rewardsmith.pipelines.best_of_n.selection import PromptCandidates, chosen_of
-from rewardsmith.pipelines.best_of_n.writing import Choice, chosen_rows, kto_rows, sft_rows
+from rewardsmith.pipelines.best_of_n.writing import PromptChoice, chosen_rows, kto_rows, sft_rows
 from rewardsmith.pipelines.generate.pipeline import generate_source
 from rewardsmith.pipelines.score.sources import scored_by_any
 from rewardsmith.progress import SILENT, Progress
@@ -67,7 +67,7 @@ def written(config: Config, prompts: list[PromptCandidates], counts: ReadingCoun
             f"{config.source}: no prompt has two or more scored responses, so that there is nothing to choose; pass "
             "candidates with several responses per prompt, or prompts with --generator and --n"
         )
-    choices: list[Choice] = [(one, chosen_of(one, config)) for one in among]
+    choices: list[PromptChoice] = [(one, chosen_of(one, config)) for one in among]
     write_jsonl(config.output / "chosen.jsonl", chosen_rows(choices))
     write_jsonl(config.output / "sft.jsonl", sft := list(sft_rows(choices)))
     write_jsonl(config.output / "kto.jsonl", kto := list(kto_rows(choices)))
@@ -88,7 +88,7 @@ def written(config: Config, prompts: list[PromptCandidates], counts: ReadingCoun
     }
 
 
-def gain_of(choices: list[Choice]) -> dict[str, Any]:
+def gain_of(choices: list[PromptChoice]) -> dict[str, Any]:
     """By how much the chosen responses' rewards lie above the mean of their prompt, with the interval over prompts."""
     gains = [one.rewards[list(chosen)].mean() - one.rewards.mean() for one, chosen in choices if chosen]
     value, interval = mean_with_interval(np.array(gains), np.arange(len(gains)))

@@ -7,10 +7,10 @@ from rewardsmith.data.formats.native import message_row, to_row
 from rewardsmith.pipelines.best_of_n.selection import PromptCandidates, undesirable_of
 from rewardsmith.records import Conversation, Record
 
-Choice = tuple[PromptCandidates, Sequence[int]]
+PromptChoice = tuple[PromptCandidates, Sequence[int]]
 
 
-def chosen_rows(choices: Sequence[Choice]) -> Iterator[dict[str, Any]]:
+def chosen_rows(choices: Sequence[PromptChoice]) -> Iterator[dict[str, Any]]:
     """A row per prompt with its chosen responses, the best first.
 
     Beside the prompt's own fields that are no lists (those may have an entry per response), `fields.best_of_n` has the
@@ -29,14 +29,14 @@ def chosen_rows(choices: Sequence[Choice]) -> Iterator[dict[str, Any]]:
         yield to_row(Record(one.prompt, responses, fields=fields, source=source, line=int(line)))
 
 
-def sft_rows(choices: Sequence[Choice]) -> Iterator[dict[str, Any]]:
+def sft_rows(choices: Sequence[PromptChoice]) -> Iterator[dict[str, Any]]:
     """A row per chosen response: `messages`, the whole conversation, and its `reward`."""
     for one, chosen in choices:
         for k in chosen:
             yield {"messages": turns(one.prompt + one.responses[k].messages), "reward": float(one.rewards[k])}
 
 
-def kto_rows(choices: Sequence[Choice]) -> Iterator[dict[str, Any]]:
+def kto_rows(choices: Sequence[PromptChoice]) -> Iterator[dict[str, Any]]:
     """A row per response with a label (`prompt`, `completion`, `label`, and its `reward`): true for the chosen ones, false
     for as many of the lowest."""
     for one, chosen in choices:
