@@ -23,7 +23,7 @@ from rewardsmith.align.policy_gradient.task import order_task, orders, scrambled
 PARTS = {"develop": 0, "threshold": 1_000_000, "test": 2_000_000}
 """First seed of each part: what the monitor was designed on, what its threshold is fixed on, what it is judged on."""
 STEPS, MEMBERS, PROMPTS, RATE = 60, 4, 16, 3e-3
-KL = {"grpo": (0.03, 0.5), "ppo": (0.003, 0.1), "rloo": (0.003, 0.1)}
+KL = {"grpo": (0.08, 1.0), "ppo": (0.01, 0.3), "rloo": (0.01, 0.3)}
 """Ranges of the KL coefficient; GRPO's is per token and beside normalised advantages, those of the others per response."""
 references: dict[str, Any] = {}
 

@@ -9,15 +9,15 @@ from rewardsmith.audit.effect import mean_with_interval
 from rewardsmith.data.input.renaming import parse_renames
 from rewardsmith.data.splits.sources import input_files
 from rewardsmith.errors import DataError
-from rewardsmith.files import check_output, claimed, prepare_output, refuse_inside, write_json, write_jsonl
+from rewardsmith.files import claimed, write_json, write_jsonl
 from rewardsmith.files.kinds import BEST_OF_N
-from rewardsmith.files.reading import read_object
 from rewardsmith.pipelines.best_of_n.config import Config
 from rewardsmith.pipelines.best_of_n.gain import gold_account, reward_curve
 from rewardsmith.pipelines.best_of_n.reading import ReadingCounts, read_candidates, several
 from rewardsmith.pipelines.best_of_n.result import Result
 from rewardsmith.pipelines.best_of_n.selection import PromptCandidates, chosen_of
 from rewardsmith.pipelines.best_of_n.writing import PromptChoice, chosen_rows, kto_rows, sft_rows
+from rewardsmith.pipelines.continuing import begin_or_continue
 from rewardsmith.pipelines.generate.pipeline import generate_source
 from rewardsmith.pipelines.score.sources import scored_by_any
 from rewardsmith.progress import SILENT, Progress
@@ -29,7 +29,10 @@ MARKER = "best_of_n.json"
 def best_of_n(config: Config, progress: Progress = SILENT) -> Result:
     """Choose responses and write the folder."""
     with claimed(config.output, BEST_OF_N):
-        begin(config, progress)
+        inputs = [config.model, *input_files([config.source])]
+        begin_or_continue(
+            config.output, BEST_OF_N, started(config), inputs, overwrite=config.overwrite, progress=progress
+        )
         if config.generator is not None:
             generate_source(config.generation(), progress)
         scoring = config.scoring()
@@ -44,19 +47,6 @@ def best_of_n(config: Config, progress: Progress = SILENT) -> Result:
 def started(config: Config) -> dict[str, Any]:
     """What a folder begins with."""
     return {"rewardsmith": VERSION, "settings": config.deciding()}
-
-
-def begin(config: Config, progress: Progress) -> None:
-    """Make the folder; one that a killed run with the same settings left is continued."""
-    refuse_inside(config.output, [config.model, *input_files([config.source])])
-    if BEST_OF_N.recognises(config.output):
-        before = read_object(config.output / MARKER)
-        if not before.get("finished") and {name: before.get(name) for name in started(config)} == started(config):
-            progress.note("continuing the run that was interrupted in this folder")
-            return
-    check_output(config.output, BEST_OF_N, overwrite=config.overwrite)
-    prepare_output(config.output, BEST_OF_N, overwrite=config.overwrite)
-    write_json(config.output / MARKER, {**started(config), "finished": False})
 
 
 def written(config: Config, prompts: list[PromptCandidates], counts: ReadingCounts) -> dict[str, Any]:
