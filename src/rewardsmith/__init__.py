@@ -53,6 +53,7 @@ PUBLIC: dict[str, str] = {
     "load_reward_model": "rewardsmith.api:load_reward_model",
     "merge": "rewardsmith.api:merge",
     "pairs": "rewardsmith.api:pairs",
+    "policy_bench": "rewardsmith.api:policy_bench",
     "prepare": "rewardsmith.api:prepare",
     "say": "rewardsmith.language:say",
     "score": "rewardsmith.api:score",

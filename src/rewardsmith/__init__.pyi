@@ -36,6 +36,7 @@ from rewardsmith.pipelines.dpo.result import Result as DpoResult
 from rewardsmith.pipelines.ensembles.combine import CombineSettings
 from rewardsmith.pipelines.generate.result import Result as GenerateResult
 from rewardsmith.pipelines.pairs.result import Result as PairsResult
+from rewardsmith.pipelines.policy_bench.result import Result as PolicyBenchResult
 from rewardsmith.pipelines.prepare.result import Result as PrepareResult
 from rewardsmith.pipelines.score.pipeline import Result as ScoreResult
 from rewardsmith.pipelines.train.config import Lora
@@ -94,6 +95,7 @@ __all__ = [
     "load_reward_model",
     "merge",
     "pairs",
+    "policy_bench",
     "prepare",
     "say",
     "score",
@@ -1214,6 +1216,76 @@ def pairs(
         device: Device: auto, cpu, cuda, cuda:1, mps.
         strict: Stop at the first invalid row.
         overwrite: Replace --output if it exists.
+        trust_remote_code: Allow execution of code that comes with a Hub model.
+    """
+
+def policy_bench(
+    output: str | Path,
+    model: str | Path | RewardModel | None = None,
+    *,
+    language: Literal["en", "zh"] = "en",
+    algorithm: Literal["grpo", "ppo", "rloo"] = "grpo",
+    objective: Literal["single", "ensemble", "constrained"]
+    | Sequence[Literal["single", "ensemble", "constrained"]] = (),
+    std_weight: float = 1.0,
+    cost: Literal["novelty", "length"] = "novelty",
+    cost_limit: float | None = None,
+    seeds: int = 3,
+    seed: int = 0,
+    steps: int = 60,
+    prompts: int = 32,
+    responses: int = 4,
+    lr: float = 0.003,
+    kl: float = 0.05,
+    clip: float = 0.2,
+    epochs: int = 1,
+    preferences: int = 300,
+    members: int = 4,
+    scrambled: float = 0.0,
+    padded: float = 0.0,
+    flipped: float = 0.1,
+    dtype: Literal["auto", "fp32", "bf16", "fp16"] = "fp32",
+    device: str = "auto",
+    overwrite: bool = False,
+    trust_remote_code: bool = False,
+    progress: Progress | None = None,
+    lang: Literal["en", "zh"] | None = None,
+) -> PolicyBenchResult:
+    """`rewardsmith policy-bench`: tiny policies optimised against a reward model where the gold reward is known.
+
+    Without `model` the bench trains small reward models of its own. The logs and the page are written to `output`.
+
+    Options:
+        model: Reward model to test: a folder, a run folder, an ensemble, a Hub name or a rewards file (default:
+            small reward models that the bench trains itself).
+        output: Output folder: report.html, policy_bench.json and runs/*.jsonl, a line per step.
+        language: Language of the task: orders from the synthetic data, whose gold reward is known.
+        algorithm: How the policy learns: grpo, ppo or rloo.
+        objective: What it is rewarded with; repeat the flag for several (default: all that apply): single (the
+            first member of the reward model), ensemble (mean of the members less --std-weight standard deviations),
+            constrained (the mean, with a Lagrange multiplier that limits the cost).
+        std_weight: With ensemble: how many standard deviations of the members are subtracted from their mean.
+        cost: With constrained: novelty (share of three-phrase sequences that the training texts do not have) or
+            length (phrases beyond those of the longest response that says no more than it has to).
+        cost_limit: With constrained: highest mean cost (default: 0.05 for novelty, 1 for length).
+        seeds: Number of runs per objective, each with its own seed.
+        seed: First seed.
+        steps: Steps of a run.
+        prompts: Prompts per step.
+        responses: Responses per prompt.
+        lr: Learning rate of the policy (Adam).
+        kl: Coefficient of the KL penalty: per token and in the loss for grpo, in the reward for ppo and rloo.
+        clip: Range within which the ratio of probabilities counts: 1 - clip to 1 + clip.
+        epochs: Passes over the responses of a step.
+        preferences: Own reward models: number of prompts they learn from, two responses each.
+        members: Own reward models: number of members, each on its own bootstrap sample.
+        scrambled: Own reward models: share of further training responses that no sentence looks like, relative to
+            --preferences.
+        padded: Own reward models: share of prompts whose preferred response is padded, a shortcut to length.
+        flipped: Own reward models: share of prompts with wrong labels.
+        dtype: Precision of MODEL: fp32, auto, bf16, fp16.
+        device: Device of MODEL: auto, cpu, cuda, cuda:1, mps.
+        overwrite: Replace an earlier bench in the output folder.
         trust_remote_code: Allow execution of code that comes with a Hub model.
     """
 

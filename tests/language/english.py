@@ -28,6 +28,7 @@ NOT_SHOWN = {
         "report/words/learning_curve.py",
         "report/words/tuning.py",
         "report/words/alignment.py",
+        "report/words/policy_bench.py",
     ),
     *("report/card/code.py", "report/card/page.py", "report/safety.py"),
     *(

@@ -1,10 +1,11 @@
-"""What rewards are used for, from Python: choosing among responses."""
+"""What rewards are used for, from Python: choosing among responses, and what optimising against them does."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rewardsmith.calls import ColumnNames, Data, columns, config_of, opened_model, public
 from rewardsmith.commands import best_of_n as best_of_n_command
+from rewardsmith.commands import policy_bench as policy_bench_command
 from rewardsmith.data.loading.objects import sources_of
 from rewardsmith.errors import UsageError
 from rewardsmith.language import Language
@@ -37,3 +38,22 @@ def best_of_n(
     given = {"model": opened_model(model, kind, settings), "source": sources[0], "output": output, "map": columns(map)}
     assert progress is not None
     return best_of_n_command.run(config_of(kind, given, settings), progress)
+
+
+@public(policy_bench_command.Config)
+def policy_bench(
+    output: str | Path,
+    model: "str | Path | RewardModel | None" = None,
+    *,
+    progress: Progress | None = None,
+    lang: Language | None = None,
+    **settings: Any,
+) -> policy_bench_command.Result:
+    """`rewardsmith policy-bench`: tiny policies optimised against a reward model where the gold reward is known.
+
+    Without `model` the bench trains small reward models of its own. The logs and the page are written to `output`.
+    """
+    kind = policy_bench_command.Config
+    given = {"output": output, "model": None if model is None else opened_model(model, kind, settings)}
+    assert progress is not None
+    return policy_bench_command.run(config_of(kind, given, settings), progress)

@@ -204,6 +204,12 @@ BEST_OF_N = Kind(
     candidates.sqlite candidates.sqlite-journal candidates.sqlite-wal candidates.sqlite-shm
     """,
 )
+POLICY_BENCH = Kind(
+    "a policy bench",
+    "policy_bench.json",
+    frozenset({"rewardsmith", "settings"}),
+    "policy_bench.json report.html runs/*.jsonl",
+)
 
 KINDS = (
     MODEL,
@@ -222,4 +228,5 @@ KINDS = (
     TUNING,
     RATES,
     BEST_OF_N,
+    POLICY_BENCH,
 )

@@ -180,6 +180,19 @@ GUIDES: Mapping[str, Guide] = {
             OUTPUT: ("output", "overwrite"),
         },
     ),
+    "policy-bench": Guide(
+        "policy-bench runs/first -o bench --seeds 3",
+        "docs/policy-bench.md",
+        {
+            "Task": ("language", "seeds", "seed"),
+            "Objective": ("objective", "std_weight", "cost", "cost_limit"),
+            "Policy": ("algorithm", "steps", "prompts", "responses", "lr", "kl", "clip", "epochs"),
+            "Own reward models": ("preferences", "members", "scrambled", "padded", "flipped"),
+            MODEL: ("trust_remote_code",),
+            SPEED: ("device", "dtype"),
+            OUTPUT: ("output", "overwrite"),
+        },
+    ),
     "merge": Guide(
         "merge runs/first runs/second -o merged",
         "docs/ensembles.md",

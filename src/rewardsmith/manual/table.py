@@ -127,6 +127,12 @@ COMMANDS: dict[str, Command] = {
         JUDGEMENT,
         ("model", "sources"),
     ),
+    "policy-bench": Command(
+        "rewardsmith.commands.policy_bench",
+        "train a tiny policy against a reward model where the true reward is known: over-optimisation made visible",
+        JUDGEMENT,
+        ("model",),
+    ),
     "learning-curve": Command(
         "rewardsmith.commands.learning_curve",
         "what more training data would give, from runs on fractions of the data",

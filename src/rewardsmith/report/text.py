@@ -10,6 +10,7 @@ from rewardsmith.report.words.comparison import COMPARISON
 from rewardsmith.report.words.data import DATA
 from rewardsmith.report.words.evidence import EVIDENCE
 from rewardsmith.report.words.learning_curve import LEARNING_CURVE
+from rewardsmith.report.words.policy_bench import POLICY_BENCH
 from rewardsmith.report.words.run import RUN
 from rewardsmith.report.words.tuning import TUNING
 
@@ -19,7 +20,7 @@ Words = Mapping[str, str]
 SEVERITY_COLOURS = {"critical": "1;31", "warning": "33", "info": "36", "good": "32"}
 """ANSI colours in a terminal, as on the page: red, yellow, cyan, green."""
 
-PAIRS = RUN | CHARTS | DATA | EVIDENCE | COMPARISON | LEARNING_CURVE | TUNING | ALIGNMENT
+PAIRS = RUN | CHARTS | DATA | EVIDENCE | COMPARISON | LEARNING_CURVE | TUNING | ALIGNMENT | POLICY_BENCH
 """Every word by name, English and Chinese."""
 
 TEXTS: dict[Language, dict[str, str]] = {

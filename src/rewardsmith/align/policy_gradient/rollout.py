@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from rewardsmith.align.policy_gradient.policy import Policy
-from rewardsmith.align.policy_gradient.task import END, MAX_TOKENS
+from rewardsmith.align.policy_gradient.task import END, MAX_TOKENS, chosen_responses
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,7 @@ class Rollout:
     @property
     def responses(self) -> list[list[int]]:
         """The phrases of each response without its END."""
-        lengths = (self.mask * (self.tokens != END)).sum(dim=1).long().tolist()
-        return [row[:length] for row, length in zip(self.tokens.tolist(), lengths, strict=True)]
+        return chosen_responses(self.tokens.tolist())
 
 
 @torch.no_grad()

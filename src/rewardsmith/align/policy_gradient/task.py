@@ -211,3 +211,8 @@ def padded_rows(rows: Sequence[Sequence[int]]) -> tuple[Int[np.ndarray, "B T"], 
         tokens[k, : len(row)] = row
         mask[k, : len(row) + 1] = 1.0
     return tokens, mask
+
+
+def chosen_responses(rows: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Each row up to its first END, which is left out."""
+    return [list(row[: row.index(END)]) if END in row else list(row) for row in rows]
