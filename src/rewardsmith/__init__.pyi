@@ -189,14 +189,21 @@ class _HeadSettingsFields(TypedDict, total=False):
     """The reward head and its options; an option that the head does not use is refused."""
 
     name: str
-    """Reward head: scalar, value, multi-objective, helpful-cost, gaussian, quantile, odin, inform or process (see
-    docs/heads.md), or cloud, which reads the reward behind a critique that the model writes first (see
+    """Reward head: scalar, value, multi-objective, gated, helpful-cost, gaussian, quantile, odin, inform or process
+    (see docs/heads.md), or cloud, which reads the reward behind a critique that the model writes first (see
     docs/cloud.md)."""
     attributes: str | Sequence[str]
-    """multi-objective: attributes to learn (default: all of the training data but --attribute)."""
+    """multi-objective, gated: attributes to learn (default: all of the training data but --attribute)."""
     weights: str | Sequence[str]
     """multi-objective: weight of each attribute in the reward, for example helpfulness=1 verbosity=-0.2 (default:
     fitted on the validation comparisons of --attribute, else equal)."""
+    hidden: int | None
+    """gated: hidden units of the gate that weighs the attributes by prompt (default: 1024)."""
+    gate_steps: int | None
+    """gated: steps in which the gate is fitted once the attributes have been learned (default: 2000)."""
+    penalize: str | None
+    """gated: attribute that is subtracted from the others until they no longer follow it, for example verbosity
+    (default: none)."""
     levels: int | None
     """quantile: number of quantiles (default: 9)."""
     latent: int | None
@@ -830,12 +837,18 @@ def find_learning_rate(
         loss.grm_dpo: As --loss.grm-sft, for the difference of both responses' log likelihoods, without a reference
             model (default: 0).
         loss.grm_beta: Factor of the log likelihoods in GRM's regulariser (default: 0.1).
-        head: Reward head: scalar, value, multi-objective, helpful-cost, gaussian, quantile, odin, inform or process
-            (see docs/heads.md), or cloud, which reads the reward behind a critique that the model writes first (see
-            docs/cloud.md).
-        head.attributes: multi-objective: attributes to learn (default: all of the training data but --attribute).
+        head: Reward head: scalar, value, multi-objective, gated, helpful-cost, gaussian, quantile, odin, inform or
+            process (see docs/heads.md), or cloud, which reads the reward behind a critique that the model writes
+            first (see docs/cloud.md).
+        head.attributes: multi-objective, gated: attributes to learn (default: all of the training data but
+            --attribute).
         head.weights: multi-objective: weight of each attribute in the reward, for example helpfulness=1
             verbosity=-0.2 (default: fitted on the validation comparisons of --attribute, else equal).
+        head.hidden: gated: hidden units of the gate that weighs the attributes by prompt (default: 1024).
+        head.gate_steps: gated: steps in which the gate is fitted once the attributes have been learned (default:
+            2000).
+        head.penalize: gated: attribute that is subtracted from the others until they no longer follow it, for
+            example verbosity (default: none).
         head.levels: quantile: number of quantiles (default: 9).
         head.latent: inform: dimensions of the bottleneck (default: 32).
         head.aggregate: process: how one reward is made of the probabilities of a solution's steps: min, product or
@@ -1617,12 +1630,18 @@ def train(
         loss.grm_dpo: As --loss.grm-sft, for the difference of both responses' log likelihoods, without a reference
             model (default: 0).
         loss.grm_beta: Factor of the log likelihoods in GRM's regulariser (default: 0.1).
-        head: Reward head: scalar, value, multi-objective, helpful-cost, gaussian, quantile, odin, inform or process
-            (see docs/heads.md), or cloud, which reads the reward behind a critique that the model writes first (see
-            docs/cloud.md).
-        head.attributes: multi-objective: attributes to learn (default: all of the training data but --attribute).
+        head: Reward head: scalar, value, multi-objective, gated, helpful-cost, gaussian, quantile, odin, inform or
+            process (see docs/heads.md), or cloud, which reads the reward behind a critique that the model writes
+            first (see docs/cloud.md).
+        head.attributes: multi-objective, gated: attributes to learn (default: all of the training data but
+            --attribute).
         head.weights: multi-objective: weight of each attribute in the reward, for example helpfulness=1
             verbosity=-0.2 (default: fitted on the validation comparisons of --attribute, else equal).
+        head.hidden: gated: hidden units of the gate that weighs the attributes by prompt (default: 1024).
+        head.gate_steps: gated: steps in which the gate is fitted once the attributes have been learned (default:
+            2000).
+        head.penalize: gated: attribute that is subtracted from the others until they no longer follow it, for
+            example verbosity (default: none).
         head.levels: quantile: number of quantiles (default: 9).
         head.latent: inform: dimensions of the bottleneck (default: 32).
         head.aggregate: process: how one reward is made of the probabilities of a solution's steps: min, product or
@@ -1861,12 +1880,18 @@ def tune(
         loss.grm_dpo: As --loss.grm-sft, for the difference of both responses' log likelihoods, without a reference
             model (default: 0).
         loss.grm_beta: Factor of the log likelihoods in GRM's regulariser (default: 0.1).
-        head: Reward head: scalar, value, multi-objective, helpful-cost, gaussian, quantile, odin, inform or process
-            (see docs/heads.md), or cloud, which reads the reward behind a critique that the model writes first (see
-            docs/cloud.md).
-        head.attributes: multi-objective: attributes to learn (default: all of the training data but --attribute).
+        head: Reward head: scalar, value, multi-objective, gated, helpful-cost, gaussian, quantile, odin, inform or
+            process (see docs/heads.md), or cloud, which reads the reward behind a critique that the model writes
+            first (see docs/cloud.md).
+        head.attributes: multi-objective, gated: attributes to learn (default: all of the training data but
+            --attribute).
         head.weights: multi-objective: weight of each attribute in the reward, for example helpfulness=1
             verbosity=-0.2 (default: fitted on the validation comparisons of --attribute, else equal).
+        head.hidden: gated: hidden units of the gate that weighs the attributes by prompt (default: 1024).
+        head.gate_steps: gated: steps in which the gate is fitted once the attributes have been learned (default:
+            2000).
+        head.penalize: gated: attribute that is subtracted from the others until they no longer follow it, for
+            example verbosity (default: none).
         head.levels: quantile: number of quantiles (default: 9).
         head.latent: inform: dimensions of the bottleneck (default: 32).
         head.aggregate: process: how one reward is made of the probabilities of a solution's steps: min, product or

@@ -49,6 +49,19 @@ def test_every_recipe_runs_for_a_few_steps_on_tiny(path, tmp_path, capsys):
         rows = [{"prompt": f"How do I open box {n}?", **row, **safe} for n in range(60)]
         (tmp_path / "safety.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         arguments[arguments.index("synthetic:60")] = str(tmp_path / "safety.jsonl")
+    if recipe.head.name == "gated":  # ratings, which the built-in data do not have
+        rows = [
+            {
+                "prompt": [{"role": "user", "content": f"q{n}"}],
+                "responses": [{"messages": [{"role": "assistant", "content": text}]} for text in ("yes", "no, never")],
+                "comparisons": [{"i": n % 2, "j": 1 - n % 2}],
+                "ratings": {"verbosity": [1.0, 2.0 + n % 3], "helpfulness": [float(n % 5), 2.0]},
+            }
+            for n in range(60)
+        ]
+        (tmp_path / "rated.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        arguments[arguments.index("synthetic:60")] = str(tmp_path / "rated.jsonl")
+        arguments += ["--head.gate-steps", "5"]
     if recipe.head.name == "process":
         arguments[arguments.index("synthetic:60")] = "synthetic-steps:60"
     if (recipe.max_length or 0) > 2048:  # which the tiny model cannot read

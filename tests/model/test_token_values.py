@@ -140,5 +140,5 @@ def test_encoders_and_heads_with_two_poolings_have_none():
     with pytest.raises(ModelError, match="values: this model has no values per token, because the model is an encoder"):
         encoder.values("why?", [5])
     both = reading(tiny(), Readout((2,), ("last", "mean")))
-    with pytest.raises(ModelError, match="pools both the last token and the mean"):
+    with pytest.raises(ModelError, match="pools by last and mean"):
         both.values("why?", [5])

@@ -201,9 +201,8 @@ class RewardModel:
     @classmethod
     def of_ensemble(cls, opened: OpenedEnsemble) -> "RewardModel":
         """The model of an opened ensemble."""
-        network, columns = opened.network.eval(), MemberColumns(opened.network)
-        given = (opened.tokenizer, opened.sidecar, opened.why_separate)
-        return cls(network, *given, head=columns, members=opened.members)
+        given = (opened.network.eval(), opened.tokenizer, opened.sidecar, opened.why_separate)
+        return cls(*given, head=MemberColumns(opened.network), members=opened.members)
 
     def _take_over(self, sidecar: Sidecar, folder: Path | None, *, allow_mismatch: bool) -> None:
         """Be the model that was saved with this sidecar in `folder`; what differs is refused, or kept in `mismatch`."""
@@ -211,8 +210,7 @@ class RewardModel:
         if sidecar.heads > 1 and folder is not None:
             self.head = HeadEnsemble.load(folder, self.network, sidecar.heads)
         elif sidecar.head is not None and folder is not None:
-            opened = open_head(folder, sidecar.head, self.network.head.weight)
-            self.head = opened.to(self.network.device)
+            self.keep_columns(open_head(folder, sidecar.head, self.network.head.weight).to(self.network.device))
         self.network.eval()
         damage = listed(model_faults(folder)) if allow_mismatch and folder else ""
         found = find_mismatch(self.encoder, self.network, sidecar)
@@ -267,8 +265,13 @@ class RewardModel:
 
     def keep_head(self, head: ColumnHead) -> None:
         """Give the columns of this head beside the reward from now on; it is saved with the model."""
-        self.head = head.eval()
+        self.keep_columns(head)
         self.sidecar = replace(self.sidecar, heads=1, head=head.info)
+
+    def keep_columns(self, head: ColumnHead) -> None:
+        """Let this head give the columns, and the reward where the reward head does not."""
+        self.head = head.eval()
+        self.network.whole_reward = head.whole_reward()
 
     def merge_adapter(self) -> float:
         """Merge the adapter in training into the network; returns the largest change of a probe's reward.
@@ -315,7 +318,7 @@ class RewardModel:
 
         A column of a data frame will do; DataError for rows with several columns, which `rewardsmith.score` takes.
         """
-        records = [one_response(conversation) for conversation in several(conversations, "score")]
+        records = map(one_response, several(conversations, "score"))
         return np.array([float(rewards[0]) for rewards in self.score_records(records)])
 
     def step_values(self, prompt: Turns, steps: Sequence[str]) -> Float64[np.ndarray, " K"]:
@@ -382,10 +385,11 @@ class RewardModel:
         return usable_probes(self.encoder)
 
     def _fill(self, folder: Path, final: Path, sidecar: Sidecar) -> None:
+        network = self.network
         if self.members is not None:
             self.members.write(folder, final)
         else:
-            save_hf_folder(self.network.hf, self.tokenizer, sidecar.contract, folder)
+            save_hf_folder(network.hf, self.tokenizer, sidecar.contract, folder, linear=network.whole_reward is None)
         sidecar.save(folder)
         if self.head is not None and self.members is None:
             self.head.save(folder, self.network.head.weight)

@@ -38,9 +38,7 @@ def why_no_values(network: RewardNetwork) -> str | None:
     if network.kind != "decoder":
         return "the model is an encoder, in which every token attends to the whole text"
     if network.readout is not None and len(network.readout.pooling) > 1:
-        return (
-            "the head pools both the last token and the mean over the response, so no single value belongs to a token"
-        )
+        return f"the head pools by {' and '.join(network.readout.pooling)}, so no single value belongs to a token"
     return None
 
 

@@ -36,8 +36,11 @@ class Shown:
 
 def shown_responses(model: "RewardModel", encoded: "Encoded", rewards: "np.ndarray | None") -> Iterator[Shown]:
     """Each response of a record as it is scored."""
+    from rewardsmith.model.forward.readout import MEAN
     from rewardsmith.scoring.trees import build_tree
 
+    readout = model.network.readout
+    averages = readout is not None and MEAN in readout.pooling
     shared = len(build_tree(encoded.sequences, share=model.network.packed).prefix)
     for k, ids in enumerate(encoded.sequences):
         texts = token_texts(model.tokenizer, ids[:shared]) + token_texts(model.tokenizer, ids[shared:])
@@ -49,7 +52,7 @@ def shown_responses(model: "RewardModel", encoded: "Encoded", rewards: "np.ndarr
             tokens_cut=encoded.cuts.response_tokens[k],
             prompt_turns_cut=encoded.cuts.prompt_turns[k],
             prompt_tokens_cut=encoded.cuts.prompt_tokens[k],
-            answer_tokens=encoded.answers[k] if encoded.answers else None,
+            answer_tokens=encoded.answers[k] if encoded.answers and averages else None,
             reward=None if rewards is None else float(rewards[k]),
         )
 

@@ -37,7 +37,7 @@ class ValidationPass:
     preference: Float[np.ndarray, " N"]
     weight: Float[np.ndarray, " N"]
     prompt_ids: tuple[str, ...]
-    rewards: tuple[Float[np.ndarray, " K"], ...] = ()
+    rewards: tuple[Float[np.ndarray, " _"], ...] = ()
 
 
 Watch = Callable[[ValidationPass], None]

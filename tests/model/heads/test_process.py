@@ -148,7 +148,7 @@ def test_evaluate_gives_the_figures_of_steps_and_diagnose_says_that_it_does_not(
     assert main(command) == 0
     found = json.loads(capsys.readouterr().out)
     figures = found["process"]
-    assert figures["n"] == sum(len(record.responses) for record in arithmetic(30))
+    assert figures["n"] == sum(label is not None for record in arithmetic(30) for label in record.ratings["overall"])
     assert figures["first_error"]["erroneous"]["n"] + figures["first_error"]["correct"]["n"] == 30
     assert main(["diagnose", str(folder)]) == 1
     assert "about the steps of solutions" in capsys.readouterr().err

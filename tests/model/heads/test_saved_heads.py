@@ -24,8 +24,8 @@ TEXTS = ["A good answer.", "nothing", "The sum of two and two is four.", "一个
 PLAN = AttributePlan(("fit", "safe"), rated={"fit": (2.5, 1.5)})
 
 
-OF_RESPONSES = [name for name in HEADS if name != "process"]
-"""Heads whose reward is that of a whole response; the values of steps are in test_process."""
+OF_RESPONSES = [name for name in HEADS if name not in ("process", "gated")]
+"""Heads whose reward is linear in what is read of a whole response; the others are in test_process and test_gated."""
 
 
 def with_head(name, model=None, seed=3):

@@ -14,13 +14,17 @@ from rewardsmith.model.forward.network import PLAIN_ATTENTION
 from rewardsmith.model.runtime.quiet import quiet_transformers
 from rewardsmith.scoring.contract import ScoringContract
 
+NOT_LINEAR = "RewardsmithGatedModel"
 NEW_TOKENIZER_KEYS = ("backend", "is_local", "local_files_only")
 
 
-def save_hf_folder(hf: Any, tokenizer: Any, contract: ScoringContract, folder: Path) -> None:
-    """Write weights (safetensors), config and tokenizer into `folder`; the pinned template goes with the tokenizer."""
+def save_hf_folder(hf: Any, tokenizer: Any, contract: ScoringContract, folder: Path, *, linear: bool = True) -> None:
+    """Write weights (safetensors), config and tokenizer into `folder`; the pinned template goes with the tokenizer.
+
+    A reward that is not `linear` is not what the class computes: the model is named NOT_LINEAR, which other readers refuse.
+    """
     save_plain_folder(hf, tokenizer, contract.template, folder)
-    patch_config(folder / "config.json")
+    patch_config(folder / "config.json", linear=linear)
 
 
 def save_plain_folder(hf: Any, tokenizer: Any, template: str | None, folder: Path) -> None:
@@ -41,9 +45,11 @@ def save_plain_folder(hf: Any, tokenizer: Any, template: str | None, folder: Pat
     patch_tokenizer(folder / "tokenizer_config.json", template, fast=tokenizer.is_fast)
 
 
-def patch_config(path: Path) -> None:
+def patch_config(path: Path, *, linear: bool) -> None:
     """Write what vLLM and others read of a classifier."""
     config: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    if not linear:
+        config["architectures"] = [NOT_LINEAR]
     config["problem_type"] = "regression"
     config["num_labels"] = 1
     write_text(path, json.dumps(config, ensure_ascii=False, indent=2) + "\n")

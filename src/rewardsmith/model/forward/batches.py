@@ -14,11 +14,15 @@ from rewardsmith.scoring.trees import TokenTree, pack, pack_padded
 
 @dataclass(frozen=True)
 class AnswerTokens:
-    """The answers' tokens: their places in the flattened batch, the response of each, and how many a response has."""
+    """The answers' tokens: their places in the flattened batch, the response of each, and how many a response has.
+
+    `before` is the token at which each prompt ends: the one before the answer, or the first where nothing stands before it.
+    """
 
     token: Int64[Tensor, " A"]
     response: Int64[Tensor, " A"]
     count: Int64[Tensor, " R"]
+    before: Int64[Tensor, " R"]
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class PaddedRows:
     def row(self, index: int) -> "PaddedRows":
         """One row alone, without its padding."""
         part, length = slice(index, index + 1), self.lengths[index]
-        places = [range(length - count, length) for count in self.answered[part]]
+        places = [answer_in(range(length), count) for count in self.answered[part]]
         return PaddedRows(
             self.ids[part, :length],
             self.mask[part, :length],
@@ -103,7 +107,7 @@ def on_device(values: np.ndarray | Sequence[int], device: torch.device) -> Tenso
 def pack_trees(trees: Sequence[TokenTree], device: torch.device) -> PackedTrees:
     """Lay trees behind each other; positions of a branch continue from its prefix."""
     ids, positions, pooled, segments, start = [], [], [], [], 0
-    answers: list[Sequence[int]] = []
+    answers: list[Places] = []
     for tree in trees:
         length, top = len(tree.prefix), start
         segments.append(Segment(length, tuple(map(len, tree.branches))))
@@ -116,15 +120,13 @@ def pack_trees(trees: Sequence[TokenTree], device: torch.device) -> PackedTrees:
             if tree.ends:
                 pooled += [start + end - 1 for end in tree.ends]
                 answers += [
-                    range(start + end - n, start + end) for end, n in zip(tree.ends, tree.answers, strict=False)
+                    answer_in(range(start, start + end), n) for end, n in zip(tree.ends, tree.answers, strict=False)
                 ]
                 start += len(branch)
                 continue
             if tree.answers:
-                inside = min(tree.answers[number], len(branch))
-                before = tree.answers[number] - inside  # where siblings begin alike, the answer begins in the prefix
-                end = start + len(branch)
-                answers.append([*range(top + length - before, top + length), *range(end - inside, end)])
+                path = range(top, top + length), range(start, start + len(branch))
+                answers.append(answer_on_path(*path, tree.answers[number]))
             start += len(branch)
             pooled.append(start - 1)
     return PackedTrees(
@@ -136,13 +138,31 @@ def pack_trees(trees: Sequence[TokenTree], device: torch.device) -> PackedTrees:
     )
 
 
-def answer_tokens(places: Sequence[Sequence[int]], device: torch.device) -> AnswerTokens:
-    """From the places of every response's answer tokens, in order."""
-    counts = [len(tokens) for tokens in places]
+Places = tuple[int, Sequence[int]]
+"""Of one response: the place of the token before its answer, and those of the answer's tokens."""
+
+
+def answer_in(row: range, count: int) -> Places:
+    """Of a response whose tokens stand side by side and end with `count` of its answer."""
+    return row[max(len(row) - count - 1, 0)], row[len(row) - count :]
+
+
+def answer_on_path(prefix: range, branch: range, count: int) -> Places:
+    """Of a response that is a prefix and a branch behind it; where siblings begin alike, the answer begins in the prefix."""
+    if count < len(branch) or not prefix:
+        return answer_in(branch, count)
+    before, early = answer_in(prefix, count - len(branch))
+    return before, [*early, *branch]
+
+
+def answer_tokens(places: Sequence[Places], device: torch.device) -> AnswerTokens:
+    """From the places of every response, in order."""
+    counts = [len(tokens) for _, tokens in places]
     return AnswerTokens(
-        token=on_device([place for tokens in places for place in tokens], device),
+        token=on_device([place for _, tokens in places for place in tokens], device),
         response=on_device(np.repeat(np.arange(len(counts)), counts), device),
         count=on_device(counts, device),
+        before=on_device([before for before, _ in places], device),
     )
 
 
@@ -157,7 +177,7 @@ def pad_rows(trees: Sequence[TokenTree], pad_id: int, device: torch.device) -> P
         mask[row, : len(sequence)] = 1
     counts = tuple(count for tree in trees for count in tree.answers)
     counts = counts if len(counts) == len(sequences) else ()
-    places = [range(k * width + len(sequences[k]) - n, k * width + len(sequences[k])) for k, n in enumerate(counts)]
+    places = [answer_in(range(k * width, k * width + len(sequences[k])), n) for k, n in enumerate(counts)]
     return PaddedRows(
         ids=on_device(ids, device),
         mask=on_device(mask, device),

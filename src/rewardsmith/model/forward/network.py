@@ -24,7 +24,7 @@ from rewardsmith.model.forward.batches import (
 from rewardsmith.model.forward.lower_layers import LowerLayers
 from rewardsmith.model.forward.readout import LayerOutputs, Readout, last_places, pooled
 from rewardsmith.model.forward.spoken import text_columns
-from rewardsmith.model.heads.extra import extra_of
+from rewardsmith.model.heads.extra import WholeReward, extra_of
 from rewardsmith.model.language_head.head import embeddings_of, language_head_of
 from rewardsmith.scoring.trees import TokenTree
 
@@ -45,7 +45,8 @@ class RewardNetwork(nn.Module):
     rows; with `padded=False` each row is computed alone, without padding. Rewards are raw fp32 logits plus `offset`
     (the bias of a value head, for which a decoder's head has no place); `autocast` is the dtype of mixed precision
     below the head, or None; with `offload` activations wait in the host's memory. `cache`, where there is one, is asked
-    for every batch first; with `lower` its batches begin above those layers.
+    for every batch first; with `lower` its batches begin above those layers. `whole_reward`, where there is one, takes the
+    place of the head.
     """
 
     def __init__(self, hf: Any, *, kind: str, pad_id: int, packed: bool, autocast: torch.dtype | None = None) -> None:
@@ -66,6 +67,7 @@ class RewardNetwork(nn.Module):
         self._outputs: LayerOutputs | None = None
         self.cache: OutputCache | None = None
         self.lower: LowerLayers | None = None
+        self.whole_reward: WholeReward | None = None
         self.head: nn.Linear
         self.take_head()
         self.use_attention()
@@ -167,6 +169,8 @@ class RewardNetwork(nn.Module):
     def _read(self, features: Float[Tensor, "... F"]) -> Float[Tensor, "..."]:
         """The head, in fp32."""
         with torch.autocast(self.device.type, enabled=False):
+            if self.whole_reward is not None:
+                return self.whole_reward(features) + self.offset
             bias = None if self.head.bias is None else self.head.bias.float()
             return F.linear(features, self._head_weight(), bias).squeeze(-1) + self.offset
 

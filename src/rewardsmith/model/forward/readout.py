@@ -16,14 +16,15 @@ from torch import Tensor, nn
 from rewardsmith.errors import ContractError, ModelError
 from rewardsmith.model.forward.batches import AnswerTokens, PackedTrees, TextBatch
 
-LAST, MEAN = "last", "mean"
-POOLINGS = (LAST, MEAN)
+LAST, MEAN, PROMPT = "last", "mean", "prompt"
+POOLINGS = (LAST, MEAN, PROMPT)
 
 
 @dataclass(frozen=True)
 class Readout:
     """What the head reads: the outputs of `layers` (1 is the first; the last layer's comes behind the final norm), each
-    pooled in the ways of `pooling`: "last" is the last token (an encoder's first), "mean" the mean over the answer.
+    pooled in the ways of `pooling`: "last" is the last token (an encoder's first), "mean" the mean over the answer, "prompt"
+    the token before the answer, of a decoder, which has seen nothing of the answer.
 
     Features stand layer by layer, and within a layer in the order of `pooling`.
     """
@@ -35,12 +36,12 @@ class Readout:
         if not self.layers or list(self.layers) != sorted(set(self.layers)) or self.layers[0] < 1:
             raise ContractError(f"the layers to read are {list(self.layers)}; expected increasing numbers >= 1")
         if not self.pooling or set(self.pooling) - set(POOLINGS) or len(set(self.pooling)) < len(self.pooling):
-            raise ContractError(f"pooling is {list(self.pooling)}; expected {LAST}, {MEAN}, or both")
+            raise ContractError(f"pooling is {list(self.pooling)}; expected some of {', '.join(POOLINGS)}, each once")
 
     @property
     def answers(self) -> bool:
         """Whether it has to know which tokens are the answer."""
-        return MEAN in self.pooling
+        return self.pooling != (LAST,)
 
     def told(self) -> str:
         """In words, as settings."""
@@ -97,16 +98,19 @@ def pooled(states: Sequence[Tensor], batch: TextBatch, readout: Readout, last: T
     for state in states:
         flat = state.reshape(-1, state.shape[-1])
         for way in readout.pooling:
-            columns.append(flat[last].float() if way == LAST else mean_of(flat, batch.answers))
+            columns.append(flat[last].float() if way == LAST else of_answers(flat, batch.answers, way))
     return torch.cat(columns, dim=1)
 
 
-def mean_of(flat: Float[Tensor, "T H"], answers: AnswerTokens | None) -> Float[Tensor, "R H"]:
-    """The mean in fp32 over each response's answer tokens."""
+def of_answers(flat: Float[Tensor, "T H"], answers: AnswerTokens | None, way: str) -> Float[Tensor, "R H"]:
+    """In fp32 the mean over each response's answer tokens, or the state of the token before them."""
     if answers is None:
-        raise ModelError(
-            "this model pools by the mean over the response, but the texts were passed without response lengths"
-        )
+        raise ModelError(f"this model pools by {way}, but the texts were passed without response lengths")
+    return flat[answers.before].float() if way == PROMPT else mean_of(flat, answers)
+
+
+def mean_of(flat: Float[Tensor, "T H"], answers: AnswerTokens) -> Float[Tensor, "R H"]:
+    """The mean in fp32 over each response's answer tokens."""
     total = flat.new_zeros((len(answers.count), flat.shape[1]), dtype=torch.float32)
     total = total.index_add(0, answers.response, flat[answers.token].float())
     return total / answers.count[:, None]

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rewardsmith.errors import ContractError, UsageError
-from rewardsmith.model.heads import gaussian, helpful_cost, inform, multi_objective, odin, process, quantile
+from rewardsmith.model.heads import gated, gaussian, helpful_cost, inform, multi_objective, odin, process, quantile
 from rewardsmith.model.heads.attributes import AttributePlan
 from rewardsmith.model.heads.extra import ExtraOutputs, OutputKind, attach
 from rewardsmith.model.heads.head import ColumnHead, HeadInfo, HeadKind
@@ -28,6 +28,7 @@ one that reads the reward behind a critique (`critique`)."""
 NO_ATTRIBUTES = AttributePlan()
 HEADS: Mapping[str, HeadKind] = {
     "multi-objective": multi_objective.HEAD,
+    "gated": gated.HEAD,
     "helpful-cost": helpful_cost.HEAD,
     "gaussian": gaussian.HEAD,
     "quantile": quantile.HEAD,

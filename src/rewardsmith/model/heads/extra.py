@@ -6,6 +6,7 @@ head that gives columns (`heads.head`) stay with the finished model; the others 
 """
 
 import math
+from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
@@ -18,12 +19,15 @@ OutputKind = Literal[
     "features",
     "odin",
     "multi-objective",
+    "gated",
     "helpful-cost",
     "gaussian",
     "quantile",
     "inform",
     "process",
 ]
+WholeReward = Callable[[Tensor], Tensor]
+"""The reward from the features, (R, F) to (R,), of a head for which it is no linear map of them."""
 NAME = "extra_outputs"
 START = 0.1
 """Standard deviation of a new row of weights, per unit of the square root of the features: outputs begin near 0."""

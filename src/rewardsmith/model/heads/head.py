@@ -19,7 +19,7 @@ from torch import Tensor
 from rewardsmith.errors import ContractError
 from rewardsmith.files.reading import refuse_types
 from rewardsmith.model.heads.attributes import AttributePlan
-from rewardsmith.model.heads.extra import ExtraOutputs
+from rewardsmith.model.heads.extra import ExtraOutputs, WholeReward
 from rewardsmith.model.inspection.finite import refuse_values
 from rewardsmith.settings.options import NamedOption
 
@@ -62,7 +62,7 @@ class HeadInfo:
 
     def continues(self, other: "HeadInfo") -> bool:
         """Whether the weights of this head are those that a run with the other begins with: they have the same meaning."""
-        sizes = ("latent", "levels", "learned_from")
+        sizes = ("latent", "levels", "learned_from", "hidden")
         alike = all(self.options.get(name) == other.options.get(name) for name in sizes)
         return (self.name, self.columns) == (other.name, other.columns) and alike
 
@@ -94,6 +94,10 @@ class ColumnHead(ExtraOutputs):
     def values(self, rewards: Float[Tensor, " R"], features: Float[Tensor, "R F"]) -> Float[Tensor, "R C"]:
         """The columns of R responses."""
         raise NotImplementedError
+
+    def whole_reward(self) -> WholeReward | None:
+        """The reward from the features, where it is no linear map of them; None where the reward head gives it."""
+        return None
 
     def tensors(self) -> Mapping[str, Tensor]:
         """The parameters."""

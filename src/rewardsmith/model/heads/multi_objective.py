@@ -50,11 +50,16 @@ class AttributeHeads(ColumnHead):
         self, rewards: Float[Tensor, " R"], features: Float[Tensor, "R F"], head: Float[Tensor, "1 F"]
     ) -> Float[Tensor, "R O"]:
         """The reward, then the output of each attribute."""
-        return torch.cat([rewards[:, None], F.linear(features, self.weight.float(), self.bias.float())], dim=1)
+        read = self.of_response(features)
+        return torch.cat([rewards[:, None], F.linear(read, self.weight.float(), self.bias.float())], dim=1)
+
+    def of_response(self, features: Float[Tensor, "R F"]) -> Float[Tensor, "R H"]:
+        """The features that the outputs read: all of them."""
+        return features
 
     def values(self, rewards: Float[Tensor, " R"], features: Float[Tensor, "R F"]) -> Float[Tensor, "R C"]:
         """The output of each attribute, a rating in the unit of the data where it was learned from ratings."""
-        outputs = F.linear(features, self.weight.float(), self.bias.float())
+        outputs = F.linear(self.of_response(features), self.weight.float(), self.bias.float())
         return outputs * self.scale.float() + self.mean.float()
 
     def set_mix(self, mix: Float[Tensor, " A"]) -> None:

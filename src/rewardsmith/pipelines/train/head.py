@@ -17,18 +17,17 @@ if TYPE_CHECKING:
     from rewardsmith.model.forward.network import RewardNetwork
     from rewardsmith.model.heads.attributes import AttributePlan
     from rewardsmith.model.heads.head import HeadInfo
-    from rewardsmith.model.heads.multi_objective import AttributeHeads
     from rewardsmith.model.loading.backbones import Backbone
     from rewardsmith.model.reward_model import RewardModel
-    from rewardsmith.model.runtime.processes import Team
-    from rewardsmith.train.examples import Example
     from rewardsmith.train.loop import FitResult
 
 SCALAR, VALUE = "scalar", "value"
 COST = "helpful-cost"
+GATED = "gated"
 PROCESS = "process"
 LOSSES_OF = {
     "multi-objective": ("attributes",),
+    GATED: ("attributes",),
     COST: ("helpful-cost",),
     "gaussian": ("gaussian",),
     "quantile": ("quantile", "pinball"),
@@ -37,15 +36,13 @@ LOSSES_OF = {
     PROCESS: ("step-cross-entropy",),
 }
 """The losses that train each head beside the scalar one, as in `model.heads.HEADS`, without its imports."""
-BY_ATTRIBUTE = ("multi-objective", COST)
-OWN_REWARD = ("multi-objective", "inform")
+BY_ATTRIBUTE = ("multi-objective", GATED, COST)
+OWN_REWARD = ("multi-objective", GATED, "inform")
 """Heads whose reward is computed from outputs of their own, so that no scalar head learns."""
 ALONE = ("odin",)
 """Losses of a head that also train a scalar one: what they need beside it is dropped at the end."""
 FEWEST = 20
-"""Comparisons from which the weights of attributes are fitted."""
-RIDGE = 0.01
-"""The penalty of that fit, per unit of mean loss."""
+"""Comparisons from which the weights of attributes, or a gate, are fitted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,13 +50,20 @@ class HeadSettings(NamedSettings):
     """The reward head and its options; an option that the head does not use is refused."""
 
     name: str = SCALAR
-    """Reward head: scalar, value, multi-objective, helpful-cost, gaussian, quantile, odin, inform or process (see
+    """Reward head: scalar, value, multi-objective, gated, helpful-cost, gaussian, quantile, odin, inform or process (see
     docs/heads.md), or cloud, which reads the reward behind a critique that the model writes first (see docs/cloud.md)."""
     attributes: tuple[str, ...] = ()
-    """multi-objective: attributes to learn (default: all of the training data but --attribute)."""
+    """multi-objective, gated: attributes to learn (default: all of the training data but --attribute)."""
     weights: tuple[str, ...] = ()
     """multi-objective: weight of each attribute in the reward, for example helpfulness=1 verbosity=-0.2 (default: fitted on
     the validation comparisons of --attribute, else equal)."""
+    hidden: int | None = None
+    """gated: hidden units of the gate that weighs the attributes by prompt (default: 1024)."""
+    gate_steps: int | None = None
+    """gated: steps in which the gate is fitted once the attributes have been learned (default: 2000)."""
+    penalize: str | None = None
+    """gated: attribute that is subtracted from the others until they no longer follow it, for example verbosity (default:
+    none)."""
     levels: int | None = None
     """quantile: number of quantiles (default: 9)."""
     latent: int | None = None
@@ -88,6 +92,27 @@ def loss_for(head: HeadSettings, loss: LossSettings) -> LossSettings:
             f"--loss {loss.name}: --head {head.name} is trained with --loss {' or '.join(wanted)}; remove --loss"
         )
     return loss
+
+
+def refuse_reading(head: HeadSettings, *, layers: bool, pooling: bool) -> None:
+    """UsageError where settings say what the head reads, and the head has a reading of its own."""
+    given = {"--read-layers": layers, "--pooling": pooling}
+    flags = [flag for flag, is_given in given.items() if is_given]
+    if flags and head.name == GATED:
+        raise UsageError(
+            f"{', '.join(flags)}: not used with --head {GATED}, which reads the last token and the end of the prompt; "
+            "remove it"
+        )
+
+
+def refuse_few_comparisons(main: str, records: Sequence[Record]) -> None:
+    """TrainingError where a gate has too few comparisons to learn from; `records` follow the attribute `main`."""
+    found = len([c for record in records for c in record.comparisons if not c.is_tie])
+    if found < FEWEST:
+        raise TrainingError(
+            f"--head {GATED}: the gate learns from comparisons of {main!r}, of which the training data has {found}; "
+            f"expected at least {FEWEST}; add such data, or use --head multi-objective"
+        )
 
 
 def refuse_other_rows(head: str, splits: Splits) -> None:
@@ -156,6 +181,8 @@ def attribute_plan(
                 f"of the attribute {SAFE!r}, as in PKU-SafeRLHF"
             )
         return AttributePlan((SAFE,), main, {SAFE: (0.0, 1.0)}, both=True)
+    if head.name == GATED:
+        refuse_few_comparisons(main, splits.train)
     names = chosen_attributes(head, attribute, counts)
     plan = rating_plan(records, AttributePlan(names, main, equal=main != attribute))
     tell_kinds(plan, progress)
@@ -222,67 +249,15 @@ def same_head(backbone: "Backbone", info: "HeadInfo | None") -> bool:
     return saved is not None and info is not None and saved.continues(info)
 
 
-def fit_weights(
-    model: "RewardModel", head: "AttributeHeads", validation: "Sequence[Example]", team: "Team", progress: Progress
-) -> None:
-    """Fit what each attribute counts in the reward on the validation comparisons of the main attribute.
-
-    A logistic regression on the differences of the outputs, nearly without a penalty. Equal weights stay where there are
-    too few comparisons, or where the outputs say nothing of them.
-    """
-    import numpy as np
-    import torch
-
-    from rewardsmith.model.scorer import features
-    from rewardsmith.train.fitting.linear import Differences, fit_linear
-
-    network = model.network
-    found = features(network, [example.sequences for example in validation], team=team)
-    pairs = []
-    for example, values in zip(validation, found, strict=True):
-        with torch.no_grad():
-            rows = torch.from_numpy(values).to(network.device)
-            outputs = head(rows[:, 0], rows, network.head.weight)[:, 1:].double().cpu().numpy()
-        pairs.append(outputs[example.preferred] - outputs[example.other])
-    x = np.concatenate(pairs)
-    if len(x) < FEWEST:
-        progress.note(
-            f"the attributes count equally in the reward: validation has {len(x)} comparisons, fewer than {FEWEST}; give "
-            "--head.weights"
-        )
-        return
-    spread = np.where(x.std(axis=0) > 0, x.std(axis=0), 1.0)
-    joined = {
-        name: np.concatenate([getattr(example, name) for example in validation]).astype(np.float64)
-        for name in ("preference", "weight")
-    }
-    data = Differences((x / spread).astype(np.float32), **joined, cluster=np.arange(len(x)))
-    mix = fit_linear(data, RIDGE) / spread
-    head.set_mix(torch.from_numpy(mix).to(head.mix))
-    told = ", ".join(f"{name} {weight:.3g}" for name, weight in zip(head.columns, mix, strict=True))
-    progress.note(f"weights of the attributes in the reward, fitted on {len(x)} validation comparisons: {told}")
-
-
-def keep_outputs(
-    head: str,
-    model: "RewardModel",
-    fitted: "FitResult",
-    validation: "Sequence[Example]",
-    team: "Team",
-    progress: Progress,
-) -> None:
+def keep_outputs(head: str, model: "RewardModel", fitted: "FitResult") -> None:
     """Take what the loss needed beside the reward out of the network; what belongs to the finished model stays with it."""
-    from rewardsmith.model.heads.extra import detach, extra_of
+    from rewardsmith.model.heads.extra import detach
     from rewardsmith.model.heads.head import ColumnHead
     from rewardsmith.model.heads.members import Members
-    from rewardsmith.model.heads.multi_objective import AttributeHeads
     from rewardsmith.model.language_head.head import detach_language_head
 
     if head != CLOUD:  # which writes its critiques with it
         detach_language_head(model.network)
-    extra = extra_of(model.network)
-    if isinstance(extra, AttributeHeads) and extra.info.options["weights"] is None:
-        fit_weights(model, extra, validation, team, progress)
     made = detach(model.network)
     if isinstance(made, Members):
         model.keep_heads(made.weights(model.network.head.weight))

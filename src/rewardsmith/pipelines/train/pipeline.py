@@ -15,11 +15,12 @@ from rewardsmith.pipelines.critique.settings import CLOUD
 from rewardsmith.pipelines.publish import card, push
 from rewardsmith.pipelines.publish.hub_names import origin_of
 from rewardsmith.pipelines.run_data import identity_of
+from rewardsmith.pipelines.train.attribute_weights import settle_head
 from rewardsmith.pipelines.train.augment import AugmentKind, augmented
 from rewardsmith.pipelines.train.config import Config, check_engine
 from rewardsmith.pipelines.train.fitting import fit, fit_settings, refuse_peer, used
 from rewardsmith.pipelines.train.frozen_cache import cached_outputs, done_in_words, heads_in_words
-from rewardsmith.pipelines.train.head import PROCESS, attribute_plan, keep_outputs
+from rewardsmith.pipelines.train.head import PROCESS, attribute_plan
 from rewardsmith.pipelines.train.loss import ON_RATINGS, check_labels
 from rewardsmith.pipelines.train.run_folder import (
     begin_run,
@@ -155,7 +156,7 @@ def run_together(config: Config, team: "Team", device: str, progress: Progress, 
         ):
             fitted = fit(config, settings, start, splits, train, validation, fingerprint, team, progress, watch)
         model = trained_model(config, start, fitted.state, team, plan)
-        keep_outputs(config.head.name, model, fitted, validation.examples, team, progress)
+        settle_head(config, model, fitted, train.examples, validation.examples, team, progress)
         finished, held = finish_model(config, model, splits, team, progress)
         precision = fingerprint["dtype"]
         summary = summarize_run(

@@ -19,6 +19,7 @@ from rewardsmith.pipelines.critique.settings import CLOUD, refuse_without_critiq
 from rewardsmith.pipelines.train.config import Config
 from rewardsmith.pipelines.train.head import (
     BY_ATTRIBUTE,
+    GATED,
     OWN_REWARD,
     PROCESS,
     VALUE,
@@ -241,6 +242,11 @@ def check_token_use(config: Config, model: "RewardModel", backbone: "Backbone", 
     from rewardsmith.model.language_head.weights import attach_language_head
     from rewardsmith.model.token_values import refuse_without_values
 
+    if config.head.name == GATED and model.network.kind == "encoder":
+        raise ModelError(
+            f"--head {GATED} needs a decoder: in {config.model}, an encoder, the state of the prompt depends on the "
+            "response; use --head multi-objective"
+        )
     if config.head.name in (VALUE, PROCESS):
         refuse_without_values(model.network, f"--head={config.head.name}")
     if not on_text:
@@ -277,8 +283,10 @@ def settle_contract(
 
 def reading_of(config: Config) -> "Callable[[int], Readout] | None":
     """What a new head shall read, from how many layers the model has; None for the class's own way."""
-    from rewardsmith.model.forward.readout import LAST, Readout
+    from rewardsmith.model.forward.readout import LAST, PROMPT, Readout
 
+    if config.head.name == GATED:
+        return lambda layers: Readout((layers,), (LAST, PROMPT))
     if not config.read_layers and not config.pooling:
         return None
     return lambda layers: Readout(config.read_layers or (layers,), config.pooling or (LAST,))
