@@ -13,7 +13,7 @@ from rewardsmith.model.loading.locating import check_name
 from rewardsmith.pipelines.critique.settings import NOT_WITH_CLOUD, CritiqueTraining, refuse_with_cloud
 from rewardsmith.pipelines.publish.hub_names import check_hub_name
 from rewardsmith.pipelines.train.augment import AUGMENT_WEIGHT, AugmentKind
-from rewardsmith.pipelines.train.head import BY_ATTRIBUTE, PROCESS, HeadSettings, loss_for, refuse_reading
+from rewardsmith.pipelines.train.head import BY_ATTRIBUTE, PROCESS, HeadSettings, loss_for
 from rewardsmith.pipelines.train.loss import LossSettings
 from rewardsmith.pipelines.train.members import MembersSettings, refuse_members
 from rewardsmith.pipelines.train.noise import NoiseSettings, refuse_with_noise
@@ -298,7 +298,6 @@ def refuse_by_attribute(config: Config) -> None:
             f"{', '.join(flags)} needs one label per comparison, but --head {config.head.name} learns several; remove one "
             "of them"
         )
-    refuse_reading(config.head, layers=bool(config.read_layers), pooling=bool(config.pooling))
     flags += ["--members"] * (config.members.count > 1)
     if flags and config.head.name == PROCESS:
         raise UsageError(f"{', '.join(flags)}: not used with --head {PROCESS}, which learns from steps; remove it")

@@ -25,6 +25,7 @@ from rewardsmith.pipelines.train.head import (
     VALUE,
     follow_main,
     refuse_other_rows,
+    refuse_reading,
     take_over_head,
 )
 from rewardsmith.pipelines.train.loss import ON_RATINGS
@@ -285,6 +286,7 @@ def reading_of(config: Config) -> "Callable[[int], Readout] | None":
     """What a new head shall read, from how many layers the model has; None for the class's own way."""
     from rewardsmith.model.forward.readout import LAST, PROMPT, Readout
 
+    refuse_reading(config.head, layers=bool(config.read_layers), pooling=bool(config.pooling))
     if config.head.name == GATED:
         return lambda layers: Readout((layers,), (LAST, PROMPT))
     if not config.read_layers and not config.pooling:
