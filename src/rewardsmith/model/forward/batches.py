@@ -107,7 +107,7 @@ def on_device(values: np.ndarray | Sequence[int], device: torch.device) -> Tenso
 def pack_trees(trees: Sequence[TokenTree], device: torch.device) -> PackedTrees:
     """Lay trees behind each other; positions of a branch continue from its prefix."""
     ids, positions, pooled, segments, start = [], [], [], [], 0
-    answers: list[Places] = []
+    answers: list[AnswerPlaces] = []
     for tree in trees:
         length, top = len(tree.prefix), start
         segments.append(Segment(length, tuple(map(len, tree.branches))))
@@ -138,16 +138,16 @@ def pack_trees(trees: Sequence[TokenTree], device: torch.device) -> PackedTrees:
     )
 
 
-Places = tuple[int, Sequence[int]]
+AnswerPlaces = tuple[int, Sequence[int]]
 """Of one response: the place of the token before its answer, and those of the answer's tokens."""
 
 
-def answer_in(row: range, count: int) -> Places:
+def answer_in(row: range, count: int) -> AnswerPlaces:
     """Of a response whose tokens stand side by side and end with `count` of its answer."""
     return row[max(len(row) - count - 1, 0)], row[len(row) - count :]
 
 
-def answer_on_path(prefix: range, branch: range, count: int) -> Places:
+def answer_on_path(prefix: range, branch: range, count: int) -> AnswerPlaces:
     """Of a response that is a prefix and a branch behind it; where siblings begin alike, the answer begins in the prefix."""
     if count < len(branch) or not prefix:
         return answer_in(branch, count)
@@ -155,7 +155,7 @@ def answer_on_path(prefix: range, branch: range, count: int) -> Places:
     return before, [*early, *branch]
 
 
-def answer_tokens(places: Sequence[Places], device: torch.device) -> AnswerTokens:
+def answer_tokens(places: Sequence[AnswerPlaces], device: torch.device) -> AnswerTokens:
     """From the places of every response, in order."""
     counts = [len(tokens) for _, tokens in places]
     return AnswerTokens(
