@@ -268,6 +268,7 @@ def audit(
     prompts: int = 300,
     bound: float = 0.2,
     rewrites: str | Path | None = None,
+    policies: str | Path | None = None,
     explain: int = 0,
     text: str | None = None,
     prompt: str = "",
@@ -303,6 +304,8 @@ def audit(
             if its whole 95 % interval is below it.
         rewrites: JSON Lines file with rewrites and rewrites of rewrites by a language model (RATE): attribute, has,
             prompt, response, rewrite, rewrite_of_rewrite.
+        policies: JSON Lines file with gold ratings of policies trained against this reward: kl (from the initial
+            policy, nats), gold, and prompt; the initial policy has kl 0.
         explain: Number of the most wrongly ordered comparisons whose responses are written to explained.jsonl with
             the contribution of each word.
         text: A response to show with the contribution of each token or word to its reward, instead of an audit.

@@ -14,7 +14,6 @@ from rewardsmith.audit.over_optimisation import (
     expected_best,
     first_probabilities,
     fit_best_of_n,
-    fit_policy,
     kl_bound,
     largest_n,
 )
@@ -53,7 +52,6 @@ def test_kl_is_that_of_best_of_n_from_a_continuous_policy():
 def test_fits_return_what_made_the_curve_and_agree_with_scipy():
     d = np.sqrt(kl_bound(np.array([2.0, 4, 8, 16, 64])))
     assert fit_best_of_n(d, d * (0.9 - 0.3 * d)) == pytest.approx([0.9, 0.3])
-    assert fit_policy(d, d * (0.9 - 0.3 * np.log(d))) == pytest.approx([0.9, 0.3])
     noisy = d * (0.9 - 0.3 * d) + np.random.default_rng(0).normal(0, 0.05, d.size)
     theirs, _ = optimize.curve_fit(lambda x, a, b: x * (a - b * x), d, noisy)
     assert fit_best_of_n(d, noisy) == pytest.approx(theirs, abs=1e-5)

@@ -56,6 +56,28 @@ def test_effects_have_all_that_a_reader_needs(result):
     assert statuses == sorted(statuses, key=["found", "cannot_tell", "excluded"].index)
 
 
+def test_ratings_of_policies_are_fitted_and_said_in_both_languages(model, tmp_path):
+    rows = [
+        {"kl": kl, "gold": kl**0.5 - 0.2 * kl + 0.01 * k, "prompt": k} for kl in (0, 1, 4, 9, 16) for k in range(12)
+    ]
+    (tmp_path / "policies.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    asked = {
+        "model": model,
+        "sources": ("synthetic:12",),
+        "part": ("best_of_n",),
+        "policies": tmp_path / "policies.jsonl",
+    }
+    found = audit.run(audit.Config(**asked))
+    account = found.to_json()["policies"]
+    assert (account["policies"], account["prompts"], account["recommended"]) == (4, 12, {"kl": 4.0})
+    assert "over_optimisation_rl" not in {one["name"] for one in found.to_json()["not_checked"]}
+    for language, word in (("en", "Stop at KL 4.00"), ("zh", "建议停在 KL 4.00")):
+        with speaking(language):
+            told = found.to_text()
+        assert word in told
+        assert max(map(display_width, told.splitlines())) <= 80
+
+
 def test_the_explanations_are_of_comparisons_that_are_wrongly_ordered(result):
     lines = [json.loads(line) for line in (result.folder / "explained.jsonl").read_text().splitlines()]
     assert [line["role"] for line in lines] == ["preferred", "other"] * 2

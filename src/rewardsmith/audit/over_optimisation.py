@@ -179,11 +179,6 @@ def fit_best_of_n(d: Float[np.ndarray, " M"], gain: Float[np.ndarray, "... M"]) 
     return least_squares(np.stack([d, -(d**2)], axis=1), gain)
 
 
-def fit_policy(d: Float[np.ndarray, " M"], gain: Float[np.ndarray, "... M"]) -> Float[np.ndarray, "... 2"]:
-    """(alpha, beta) of gain = d (alpha - beta ln d), for policies trained by RL, d > 0 (Gao et al., section 3.1)."""
-    return least_squares(np.stack([d, -d * np.log(d)], axis=1), gain)
-
-
 def least_squares(columns: Float[np.ndarray, "M 2"], gain: Float[np.ndarray, "... M"]) -> Float[np.ndarray, "... 2"]:
     """The coefficients of the two columns that fit each row of gains best."""
     return np.asarray(gain @ np.linalg.pinv(columns).T)

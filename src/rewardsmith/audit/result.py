@@ -38,7 +38,7 @@ class BiasAudit:
 
     `prompts` of `prompts_available` were audited, with `responses` responses. `texts` counts what was scored, `cut` and
     `refused` what got no reward of it. `length` holds accuracies by length and the partial correlation, `best_of_n` the
-    curve and what follows from it; None where it was not measured.
+    curve and what follows from it, `policies` the same of policies trained by RL; None where it was not measured.
     """
 
     model: str
@@ -54,6 +54,7 @@ class BiasAudit:
     length: Mapping[str, Any] | None = None
     conformance: "tuple[Conformance, ...]" = ()
     best_of_n: Mapping[str, Any] | None = None
+    policies: Mapping[str, Any] | None = None
     not_checked: tuple[NotChecked, ...] = ()
     texts: Mapping[str, int] = field(default_factory=dict)
     attribution: "Attribution | None" = None
@@ -80,6 +81,7 @@ class BiasAudit:
             "length": self.length,
             "conformance": [check.to_json() for check in self.conformance],
             "best_of_n": self.best_of_n,
+            "policies": self.policies,
             "not_checked": [one.to_json() for one in self.not_checked],
             "texts": dict(self.texts),
             **({} if self.attribution is None else {"attribution": self.attribution.to_json()}),

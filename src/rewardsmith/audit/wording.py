@@ -2,7 +2,8 @@
 
 import math
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from rewardsmith.audit.attribution import Attribution
 from rewardsmith.audit.conformance import Conformance
@@ -39,7 +40,15 @@ KINDS = {
 def lines_of(audit: BiasAudit, lang: Language) -> list[str]:
     """The audit for a terminal: what was found, tables of effects and conformance, best-of-N, and the next steps."""
     lines = [*wrapped(headline(audit).to(lang), WIDTH)]
-    for part in (effect_lines, length_lines, conformance_lines, best_of_n_lines, not_checked_lines, action_lines):
+    for part in (
+        effect_lines,
+        length_lines,
+        conformance_lines,
+        best_of_n_lines,
+        policy_lines,
+        not_checked_lines,
+        action_lines,
+    ):
         found = list(part(audit, lang))
         lines += ["", *found] if found else []
     return lines
@@ -111,9 +120,9 @@ def length_lines(audit: BiasAudit, lang: Language) -> Iterator[str]:
     yield row(title.to(lang), f"{partial['value']:+.2f} {span_of(partial['ci'], '+.2f')}", "", f"n = {partial['n']:,}")
 
 
-def span_of(ends: Sequence[float], form: str = ".3f") -> str:
+def span_of(ends: Sequence[float] | None, form: str = ".3f") -> str:
     """An interval in brackets, "" where there is none."""
-    return "" if math.isnan(ends[0]) else f"[{ends[0]:{form}}, {ends[1]:{form}}]"
+    return "" if ends is None or math.isnan(ends[0]) else f"[{ends[0]:{form}}, {ends[1]:{form}}]"
 
 
 def conformance_lines(audit: BiasAudit, lang: Language) -> Iterator[str]:
@@ -159,6 +168,45 @@ def best_of_n_lines(audit: BiasAudit, lang: Language) -> Iterator[str]:
             f"{fall['value']:.3f} {span_of(fall['ci'])}，过度优化：{STATUS[found['over_optimised']].zh}。",
         ).to(lang),
         WIDTH,
+    )
+
+
+def policy_lines(audit: BiasAudit, lang: Language) -> Iterator[str]:
+    """Gold ratings over KL of policies that were trained by RL, the fit, and where to stop."""
+    found = audit.policies
+    if not found:
+        return
+    yield Said(
+        f"Policies trained by RL against gold ratings, {found['policies']} and the initial one",
+        f"RL 训练的策略与真值评分，{found['policies']} 个策略及初始策略",
+    ).to(lang)
+    yield row("      KL", Said("gold [95 %]", "真值 [95 %]").to(lang), "", "")
+    for point in found["curve"]:
+        yield row(f"{point['kl']:8.2f}", f"{point['gold']:.3f} {span_of(point['gold_ci'])}", "", "")
+    yield from wrapped(policy_sentence(found["fit"], found["recommended"]["kl"]).to(lang), WIDTH)
+
+
+def policy_sentence(fit: Mapping[str, Any], stop: float) -> Said:
+    """The KL to stop at, and what the fit says."""
+    peak = fit["peak_kl"]
+    tail = Said("it has no highest point", "该拟合没有最高点")
+    if not math.isnan(peak):
+        told = f"{peak:.2f} {span_of(fit['peak_kl_ci'])}".strip()
+        tail = Said(f"highest at KL {told}", f"在 KL {told} 处最高")
+    limit = Said(
+        f"Stop at KL {stop:.2f}: no larger KL is shown to be better.",
+        f"建议停在 KL {stop:.2f}：没有证据表明更大的 KL 更好。",
+    )
+    if fit["alpha_ci"] is None:
+        limit = Said(
+            f"Highest measured at KL {stop:.2f}, without intervals: 10 prompts or more are needed for them.",
+            f"测得的最高点在 KL {stop:.2f}，没有区间：需要至少 10 个提示词。",
+        )
+    return Said(
+        f"{limit.en} Fit d(α − β ln d), d = √KL: α = {fit['alpha']:.3f}, "
+        f"β = {fit['beta']:.3f}, largest error {fit['largest_error']:.3f}; {tail.en}.",
+        f"{limit.zh}拟合 d(α − β ln d)，d = √KL：α = {fit['alpha']:.3f}，"
+        f"β = {fit['beta']:.3f}，最大误差 {fit['largest_error']:.3f}；{tail.zh}。",
     )
 
 

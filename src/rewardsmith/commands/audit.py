@@ -45,6 +45,9 @@ class Config:
     rewrites: Path | None = None
     """JSON Lines file with rewrites and rewrites of rewrites by a language model (RATE): attribute, has, prompt, response,
     rewrite, rewrite_of_rewrite."""
+    policies: Path | None = None
+    """JSON Lines file with gold ratings of policies trained against this reward: kl (from the initial policy, nats), gold,
+    and prompt; the initial policy has kl 0."""
     explain: int = 0
     """Number of the most wrongly ordered comparisons whose responses are written to explained.jsonl with the
     contribution of each word."""
@@ -133,12 +136,14 @@ def check_folder(config: Config, folder: Path, *, in_run: bool) -> None:
 def audited(config: Config, folder: Path | None, progress: Progress) -> "BiasAudit":
     """The audit, written to the folder where there is one."""
     from rewardsmith.audit.biases.rewrites import read_rewrites
+    from rewardsmith.audit.policies import read_policies
     from rewardsmith.pipelines.audit.pipeline import PARTS, Plan, audit_model, explained, save
 
     rewrites = read_rewrites(config.rewrites) if config.rewrites else ()
+    policies = read_policies(config.policies) if config.policies else None
     model = opened(config, progress)
     records = read(config, progress)
-    plan = Plan(config.part or PARTS, config.bound, config.seed, rewrites)
+    plan = Plan(config.part or PARTS, config.bound, config.seed, rewrites, policies)
     source = " ".join(config.sources)
     found = audit_model(model, records, plan, name=config.model, source=source, progress=progress)
     if folder is not None:

@@ -255,7 +255,7 @@ GUIDES: Mapping[str, Guide] = {
         "audit runs/first data -o runs/first-audit",
         "docs/audit.md",
         {
-            DATA: ("split", "map", "attribute", "prompts", "rewrites", "strict"),
+            DATA: ("split", "map", "attribute", "prompts", "rewrites", "policies", "strict"),
             "Audit": ("part", "bound", "explain", "text", "prompt", "method", "seed"),
             MODEL: ("allow_mismatch", "trust_remote_code"),
             SPEED: ("device", "dtype"),

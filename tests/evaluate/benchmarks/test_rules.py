@@ -209,6 +209,13 @@ def test_hhh_pools_its_items():
     assert groups_of(pairs.hhh(items))["honest"] == 1.0
 
 
+def test_hhh_gives_the_mean_of_its_subsets_beside_the_pooled_accuracy():
+    items = made(*(pair(name, 1) for name in pairs.HHH), *[pair("honest", -1)] * 3)
+    scores = pairs.hhh(items)
+    assert value_of(scores.overall) == pytest.approx(4 / 7)
+    assert value_of(scores.also[0].node) == pytest.approx((1 + 1 + 1 + 1 / 4) / 4)
+
+
 def test_a_custom_file_is_scored_by_category_and_by_attribute():
     items = made(
         pair("a", 1, "overall"), pair("b", 0, "overall"), pair("a", -1, "safer"), pair("b", -1, "safer"),

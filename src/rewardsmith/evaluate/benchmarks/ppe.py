@@ -1,9 +1,13 @@
 """Preference Proxy Evaluations (Frick et al. 2024, arXiv 2410.14872): human preferences, and verifiable correctness in five
 domains.
 
-The repository lmarena/PPE could not be read in full; followed are the paper and public readers of its data: accuracy over
-the decided votes of `human preference`, and over the `sampled_conflict_pairs` of each domain of `correctness` (mean of the
-five). Published tables give these two numbers; their mean, `overall`, is this program's.
+Accuracy over the decided votes of `human preference`, and over the `sampled_conflict_pairs` of each domain of `correctness`
+(mean of the five). Published tables give these two numbers; their mean, `overall`, is this program's.
+
+Of the repository lmarena/PPE itself the class that makes the pairs was read, `BaseBenchmark.get_conflict_pair_iter`, in a
+copy that another evaluation suite carries (eval/ppe): response k is column response_{k + 1}, and the truth of a pair is
+whether scores[i] > scores[j], so that a pair of equal scores would count the second as better; such a pair is refused here.
+That suite keeps votes whose winner is model_a or model_b, as here. How its authors count equal rewards was not seen.
 """
 
 import numpy as np

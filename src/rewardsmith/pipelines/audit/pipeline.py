@@ -15,6 +15,7 @@ from rewardsmith.audit.biases.rewrites import Rewritten, rewrite_effects
 from rewardsmith.audit.biases.texts import PARALLEL
 from rewardsmith.audit.effect import Effect, Scale, adjusted, reward_scale
 from rewardsmith.audit.over_optimisation import FEWEST_PROMPTS, FEWEST_RESPONSES, Candidates, best_of_n_account
+from rewardsmith.audit.policies import PolicyRatings, policy_account
 from rewardsmith.audit.result import BiasAudit, NotChecked, ordered
 from rewardsmith.diagnose.finding import Said
 from rewardsmith.files import write_json, write_jsonl, write_text
@@ -41,6 +42,7 @@ class Plan:
     bound: float
     seed: int
     rewrites: Sequence[Rewritten] = ()
+    policies: PolicyRatings | None = None
 
 
 @dataclass(frozen=True)
@@ -202,16 +204,9 @@ def some_texts(records: Sequence[Record]) -> Iterator[Conversation]:
 
 
 def with_best_of_n(audit: BiasAudit, data: Rewarded, plan: Plan) -> BiasAudit:
-    """The audit with the best-of-N account, or the reason why there is none; the fit for RL needs policies."""
+    """The audit with the account of best-of-N and that of policies trained by RL, or the reasons why there is none."""
+    audit = with_policies(audit, plan)
     prompts = list(candidates_of(data))
-    policy = NotChecked(
-        "over_optimisation_rl",
-        Said(
-            "over-optimisation in RL: no policy was trained against this reward",
-            "RL 中的过度优化：没有用该奖励训练的策略",
-        ),
-        Said("gold ratings of policies at several KL", "若干 KL 处各策略的真值评分"),
-    )
     if len(prompts) < FEWEST_PROMPTS:
         why = Said(
             f"best of N: {len(prompts)} prompts have {FEWEST_RESPONSES} or more responses with gold ratings that differ",
@@ -221,9 +216,21 @@ def with_best_of_n(audit: BiasAudit, data: Rewarded, plan: Plan) -> BiasAudit:
             f"{FEWEST_PROMPTS} prompts with {FEWEST_RESPONSES} rated responses each, better more",
             f"至少 {FEWEST_PROMPTS} 个提示词，每个有 {FEWEST_RESPONSES} 条带评分的回复，越多越好",
         )
-        return replace(audit, not_checked=(*audit.not_checked, NotChecked("best_of_n", why, bring), policy))
+        return replace(audit, not_checked=(*audit.not_checked, NotChecked("best_of_n", why, bring)))
     account = best_of_n_account(prompts, seed=plan.seed, bound=plan.bound)
-    return replace(audit, best_of_n=account, not_checked=(*audit.not_checked, policy))
+    return replace(audit, best_of_n=account)
+
+
+def with_policies(audit: BiasAudit, plan: Plan) -> BiasAudit:
+    """The audit with what gold ratings of policies show, or the reason why there is nothing."""
+    if plan.policies is not None:
+        return replace(audit, policies=policy_account(plan.policies, seed=plan.seed))
+    missing = NotChecked(
+        "over_optimisation_rl",
+        Said("over-optimisation in RL: no ratings of policies were given", "RL 中的过度优化：没有给出策略的评分"),
+        Said("--policies: gold ratings of policies at several KL", "--policies：若干 KL 处各策略的真值评分"),
+    )
+    return replace(audit, not_checked=(*audit.not_checked, missing))
 
 
 def candidates_of(data: Rewarded) -> Iterator[Candidates]:
