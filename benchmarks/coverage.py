@@ -1,6 +1,6 @@
 """How often 95 % intervals contain the truth: accuracy, paired difference, gap of two groups, mean of rewards.
 
-    python benchmarks/coverage.py [--kinds accuracy paired gap mean] [--repeats 2000] [--output FILE]
+    python benchmarks/coverage.py [--kinds accuracy paired gap mean] [--prompts 3000] [--repeats 2000] [--output FILE]
 
 Prompts 5 to 3,000 with 1, 3 or 10 comparisons each, or Pareto many (exponent 1.5, that mean, at least one); comparisons of
 one prompt correlated 0 or 0.3. Simulated, so no data are needed; writes results/coverage.json and prints docs/metrics.md's
@@ -130,13 +130,14 @@ def main() -> None:
     """Simulate the chosen kinds, keep the others' results, write JSON, print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kinds", nargs="+", default=list(HITS), choices=list(HITS))
+    parser.add_argument("--prompts", nargs="+", type=int, default=list(PROMPTS), choices=PROMPTS)
     parser.add_argument("--repeats", type=int, default=2000)
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "coverage.json")
     options = parser.parse_args()
     rows = json.loads(options.output.read_text()) if options.output.is_file() else []
     for kind in options.kinds:
-        rows = [row for row in rows if row["kind"] != kind]
-        rows += [coverage(cell, options.repeats) for cell in cells(kind)]
+        rows = [row for row in rows if row["kind"] != kind or row["prompts"] not in options.prompts]
+        rows += [coverage(cell, options.repeats) for cell in cells(kind) if cell.prompts in options.prompts]
         options.output.write_text(json.dumps(rows, indent=1) + "\n")
     print(table(rows))
 
