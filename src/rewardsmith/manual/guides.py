@@ -240,6 +240,7 @@ GUIDES: Mapping[str, Guide] = {
             RUN: ("grace", "log"),
         },
     ),
+    "parity": Guide("parity runs/first http://localhost:8000", "docs/serving.md"),
     "calibrate": Guide(
         "calibrate runs/first data --method length --method temperature -o calibrated",
         "docs/calibration.md",

@@ -133,6 +133,12 @@ COMMANDS: dict[str, Command] = {
         JUDGEMENT,
         ("model",),
     ),
+    "parity": Command(
+        "rewardsmith.commands.parity",
+        "whether a running endpoint gives the rewards of a checkpoint, and why not",
+        JUDGEMENT,
+        ("model", "url"),
+    ),
     "learning-curve": Command(
         "rewardsmith.commands.learning_curve",
         "what more training data would give, from runs on fractions of the data",

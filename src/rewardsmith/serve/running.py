@@ -17,7 +17,7 @@ from rewardsmith.serve.engine.engine import EngineLimits, RewardEngine
 from rewardsmith.serve.engine.work import TextOutput
 from rewardsmith.serve.http.observed import Log
 from rewardsmith.serve.http.server import DrainingServer, configured, listening
-from rewardsmith.serve.models.registry import Named, Registry
+from rewardsmith.serve.models.registry import AnyServed, Named, Registry
 from rewardsmith.serve.models.served import ServedModel
 from rewardsmith.serve.protocols.protocol import Question
 
@@ -50,16 +50,16 @@ class Served:
 def serve(
     settings: Serving,
     models: Sequence[Named],
-    open_model: Callable[[Named], ServedModel],
+    open_model: Callable[[Named], AnyServed],
     progress: Progress,
 ) -> Served:
     """Serve until a signal; returns what was served. What opening a model raises is raised here, and nothing is served."""
     log = JsonLog(progress)
     engine = RewardEngine(settings.limits, log.bug)
 
-    def opened(one: Named) -> ServedModel:
+    def opened(one: Named) -> AnyServed:
         model = open_model(one)
-        for remark in model.model.remarks():
+        for remark in model.remarks():
             progress.note(f"{one.name}: {remark}")
         warm(engine, model)
         return model
@@ -113,8 +113,11 @@ def server_of(
     )
 
 
-def warm(engine: RewardEngine, model: ServedModel) -> None:
-    """Let the thread that computes score a short and a long text; raises what scoring raises."""
+def warm(engine: RewardEngine, model: AnyServed) -> None:
+    """Let the thread that computes score a short and a long text; raises what scoring raises. Judges are not asked: each of
+    their verdicts may cost money."""
+    if not isinstance(model, ServedModel):
+        return
     for words in WARM_WORDS:
         turns = (Message("user", "Hello"), Message("assistant", "good " * words))
         texts = [text.sequences for text in model.read([Question(turns=turns)], truncate=True)]

@@ -6,12 +6,15 @@ from rewardsmith.errors import UsageError
 from rewardsmith.model.reward_model import RewardModel
 from rewardsmith.pipelines.serving.config import Config
 from rewardsmith.progress import Progress
+from rewardsmith.rewards.learned import ModelRewards
+from rewardsmith.rewards.opening import open_rewards
 from rewardsmith.serve.app.service import RequestLimits
 from rewardsmith.serve.engine.engine import EngineLimits
 from rewardsmith.serve.http.key import VARIABLE, read_key
 from rewardsmith.serve.models.reference import RewardReference, reference_of, stored_reference
-from rewardsmith.serve.models.registry import Named, named
+from rewardsmith.serve.models.registry import AnyServed, Named, named
 from rewardsmith.serve.models.served import ServedModel
+from rewardsmith.serve.models.source import ServedSource
 from rewardsmith.serve.running import Served, Serving, serve
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -36,22 +39,25 @@ def served_until_signal(config: Config, progress: Progress) -> Served:
 
         torch.set_num_threads(config.threads)
 
-    def opened(one: Named) -> ServedModel:
+    def opened(one: Named) -> AnyServed:
         return open_served(one, config, references.get(one.name))
 
     return serve(serving_of(config, key), models, opened, progress)
 
 
-def open_served(one: Named, config: Config, reference: Path | None) -> ServedModel:
-    """One model, opened and checked."""
-    model = RewardModel.load(
+def open_served(one: Named, config: Config, reference: Path | None) -> AnyServed:
+    """One model, rewards file or judge, opened and checked."""
+    source = open_rewards(
         one.place,
         device=config.device,
         dtype=config.dtype,
         allow_mismatch=config.allow_mismatch,
         trust_remote_code=config.trust_remote_code,
     )
-    return ServedModel(one.name, one.place, model, reference_for(model, reference), config.truncate)
+    if isinstance(source, ModelRewards):
+        return ServedModel(one.name, one.place, source.model, reference_for(source.model, reference), config.truncate)
+    given = stored_reference(None, None) if reference is None else reference_of(reference, None)
+    return ServedSource(one.name, one.place, source, given)
 
 
 def reference_for(model: RewardModel, file: Path | None) -> RewardReference:

@@ -15,7 +15,8 @@ from rewardsmith.serve.app.service import RequestTexts, Service
 from rewardsmith.serve.engine.engine import Admission
 from rewardsmith.serve.engine.work import TextOutput
 from rewardsmith.serve.http.errors import JsonResponse
-from rewardsmith.serve.models.served import ServedModel, TokenizedText
+from rewardsmith.serve.models.registry import AnyServed
+from rewardsmith.serve.models.served import TokenizedText
 from rewardsmith.serve.protocols.protocol import Question
 
 SPREAD = "std"
@@ -59,7 +60,7 @@ async def compare(service: Service, request: Request) -> Response:
         margin = first["reward"] - second["reward"]
         probability = p_first(job.model, job.texts, [first["reward"], second["reward"]])
         preferred = "tie" if margin == 0 else "first" if margin > 0 else "second"
-        calibrated = job.model.model.sidecar.calibration is not None
+        calibrated = job.model.calibration is not None
         return JsonResponse(
             {
                 **head_of(job),
@@ -74,9 +75,9 @@ def questions_of(conversations: Sequence[Conversation]) -> list[Question]:
     return [Question(turns=turns) for turns in conversations]
 
 
-def p_first(model: ServedModel, texts: Sequence[TokenizedText], rewards: Sequence[float]) -> float:
+def p_first(model: AnyServed, texts: Sequence[TokenizedText], rewards: Sequence[float]) -> float:
     """P(the first of two responses is preferred) under the model's calibration; sigma(margin) of Bradley-Terry without."""
-    calibration = model.model.sidecar.calibration
+    calibration = model.calibration
     if calibration is None:
         return float(sigmoid(np.array(rewards[0] - rewards[1])))
     values = calibration.rewards(np.array(rewards), np.array([text.length for text in texts]))

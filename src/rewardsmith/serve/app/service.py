@@ -13,8 +13,8 @@ from rewardsmith.serve.engine.work import TextOutput
 from rewardsmith.serve.http.body import declared, object_of
 from rewardsmith.serve.http.errors import HttpError
 from rewardsmith.serve.http.metrics import Metrics
-from rewardsmith.serve.models.registry import Registry
-from rewardsmith.serve.models.served import ServedModel, TokenizedText
+from rewardsmith.serve.models.registry import AnyServed, Registry
+from rewardsmith.serve.models.served import TokenizedText
 from rewardsmith.serve.protocols.protocol import Question
 
 
@@ -36,7 +36,7 @@ class ClientGone(Exception):
 class RequestTexts:
     """The texts of a request under the model that it asks for, and when their rewards are too late."""
 
-    model: ServedModel
+    model: AnyServed
     texts: Sequence[TokenizedText]
     deadline: float
     per_token: bool = False

@@ -6,7 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rewardsmith.errors import ModelError
+from rewardsmith.errors import DataError, ModelError
 from rewardsmith.serve.app.service import RequestTexts, Service
 from rewardsmith.serve.engine.engine import Admission
 from rewardsmith.serve.engine.work import TextOutput, Unavailable
@@ -47,7 +47,7 @@ async def answered(service: Service, request: Request, body: Mapping[str, Any], 
         job = await service.job(request, asked.model, asked.questions, admission, truncate=asked.truncate)
         outputs = await service.outputs(request, job)
         return JsonResponse(format.answer(path, asked, answers_of(job, outputs)))
-    except (BadRequest, Unavailable, HttpError, ModelError) as error:
+    except (BadRequest, Unavailable, HttpError, DataError, ModelError) as error:
         return refused(format, http_error(error))
 
 
@@ -72,6 +72,8 @@ def http_error(error: Exception) -> HttpError:
         return HttpError(error.status, error.message)
     if isinstance(error, Unavailable):
         return HttpError(503, str(error), code=error.code, after=error.after)
+    if isinstance(error, DataError):
+        return HttpError(422, str(error))
     if isinstance(error, ModelError):
         return HttpError(500, str(error), code="model")
     return HttpError(500, "internal error; see the log of the server", code="internal")

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from rewardsmith.errors import UsageError
 from rewardsmith.serve.models.served import ServedModel
+from rewardsmith.serve.models.source import ServedSource
 from rewardsmith.serve.protocols.protocol import BadRequest
 
+AnyServed = ServedModel | ServedSource
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -41,10 +43,10 @@ def named(words: Sequence[str]) -> tuple[Named, ...]:
 class Registry:
     """The models by name; the first is taken where a request names none. `open_model` opens one, warm."""
 
-    def __init__(self, models: Sequence[Named], open_model: Callable[[Named], ServedModel]) -> None:
+    def __init__(self, models: Sequence[Named], open_model: Callable[[Named], AnyServed]) -> None:
         self.named = {one.name: one for one in models}
         self.open_model = open_model
-        self.models: dict[str, ServedModel] = {}
+        self.models: dict[str, AnyServed] = {}
         self._opening = threading.Lock()
 
     def open_all(self) -> None:
@@ -52,7 +54,7 @@ class Registry:
         for one in self.named.values():
             self.models[one.name] = self.open_model(one)
 
-    def get(self, name: str | None) -> ServedModel:
+    def get(self, name: str | None) -> AnyServed:
         """The model that a request asks for; a place that was given at the start is a name too (clients send those)."""
         if name is None:
             return next(iter(self.models.values()))
@@ -61,7 +63,7 @@ class Registry:
                 return self.models[one.name]
         raise BadRequest(404, f"unknown model {name!r:.80}; this server has: {', '.join(self.models)}")
 
-    def reload(self, name: str) -> ServedModel:
+    def reload(self, name: str) -> AnyServed:
         """Open a model again from where it lies, then let it take the place of the old one; requests that have begun are
         answered by the model that they began with. BadRequest where that is going on already."""
         if name not in self.models:

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from rewardsmith.errors import ContractError, DataError, ModelError
+from rewardsmith.evaluate.corrections.calibration import RewardCalibration
 from rewardsmith.files import hash_text
 from rewardsmith.files.manifest import MANIFEST
 from rewardsmith.model.conversations import one_response
@@ -65,6 +66,15 @@ class ServedModel:
         """Whether texts with a common beginning are computed as a tree."""
         return self.model.network.packed
 
+    @property
+    def calibration(self) -> RewardCalibration | None:
+        """What is stored of how rewards become probabilities."""
+        return self.model.sidecar.calibration
+
+    def remarks(self) -> list[str]:
+        """What a person should know of the model as it was opened."""
+        return self.model.remarks()
+
     @cached_property
     def contract_hash(self) -> str:
         """What tells one scoring contract from another: equal for models that score the same tokens the same way."""
@@ -99,6 +109,7 @@ class ServedModel:
         contract = self.model.contract
         return {
             "name": self.name,
+            "kind": "model",
             "model_hash": self.model_hash,
             "contract_hash": self.contract_hash,
             "max_length": contract.max_length,
@@ -106,7 +117,7 @@ class ServedModel:
             "per_token": self.per_token is None,
             "calibrated": self.model.sidecar.calibration is not None,
             "reference": self.reference.count,
-            "remarks": self.model.remarks(),
+            "remarks": self.remarks(),
         }
 
     def read(

@@ -1,0 +1,380 @@
+"""The reward server under load, beside a plain FastAPI server and LitServe with the same model on the same cores.
+
+    python benchmarks/serving.py                         # throughput at 1, 8, 64 clients, best-of-16, 4x overload for 60 s
+    python benchmarks/serving.py --parts overload --seconds 60
+
+Texts of 20 to 800 tokens, lengths log-uniform, all different; best-of-16: sixteen responses of 20 to 80 tokens behind one prompt of
+400 to 800. The client is on the same cores. On a machine that others use as well, wall-clock figures say little, so that
+texts per CPU second of the server's processes stand beside texts per second, and ratios are taken of those. Overload: requests
+come at 4 times the capacity that 64 clients have measured, whether or not others are answered; each reward is compared with
+`RewardModel.score` of the same text.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+
+RESULT = Path(__file__).parent / "results" / "serving.json"
+PEERS = Path(__file__).parent / "serving_peers.py"
+WORDS = [
+    "the",
+    "of",
+    "light",
+    "water",
+    "answer",
+    "because",
+    "seven",
+    "river",
+    "house",
+    "天空",
+    "number",
+    "when",
+    "small",
+    "never",
+    "train",
+    "苹果",
+    "stone",
+    "how",
+    "question",
+]
+CLIENTS = (1, 8, 64)
+GOALS = {"plain": 3.0, "litserve": 1.5, "best-of-16": 4.0}
+TOLERANCE = 1e-5
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def make_model(folder: Path, arguments: argparse.Namespace) -> None:
+    """A reward model with a random head on real layers; the weights do not matter for speed."""
+    from rewardsmith.pipelines.train import setup
+    from rewardsmith.pipelines.train.config import Config
+
+    config = Config(
+        model=arguments.model, dataset=("none",), output=Path("none"), layers=arguments.layers, max_length=1024, dtype="fp32"
+    )  # fmt: skip
+    model = setup.open_model(config).model
+    model.network.eval()
+    model.save(folder)
+
+
+class Texts:
+    """Conversations of a wanted number of tokens, all different."""
+
+    def __init__(self, model: Any, seed: int) -> None:
+        self.model, self.draw = model, random.Random(seed)
+        words = " ".join(self.draw.choices(WORDS, k=2000))
+        self.per_word = len(model.tokenizer(words, add_special_tokens=False)["input_ids"]) / 2000
+
+    def words(self, tokens: float) -> str:
+        return " ".join(self.draw.choices(WORDS, k=max(1, round(tokens / self.per_word))))
+
+    def tokens(self, low: float, high: float) -> float:
+        return low * (high / low) ** self.draw.random()
+
+    def single(self) -> dict[str, Any]:
+        """A short prompt and a response; 20 to 800 tokens with what the template adds."""
+        return {"prompt": self.words(8), "responses": [self.words(max(1.0, self.tokens(20, 760) - 45))]}
+
+    def best_of(self, count: int = 16) -> dict[str, Any]:
+        """A long prompt and its responses."""
+        responses = [self.words(self.tokens(20, 80)) for _ in range(count)]
+        return {"prompt": self.words(self.tokens(400, 800)), "responses": responses}
+
+    def rendered(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The same for a server that takes rendered texts."""
+        from rewardsmith.records import Message
+
+        render = self.model.encoder.renderer.render
+        user = Message("user", body["prompt"])
+        return {"texts": [render([user, Message("assistant", one)]) for one in body["responses"]]}
+
+
+def port() -> int:
+    import socket
+
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+class Server:
+    """A server as a process; `cpu` seconds and `rss` MB are those of all of its processes."""
+
+    def __init__(self, kind: str, folder: Path, *options: str) -> None:
+        self.kind, self.port = kind, port()
+        words = [sys.executable, str(PEERS), kind, str(folder), str(self.port)]
+        self.path = "/predict"
+        if kind.startswith("rewardsmith"):
+            words = [
+                sys.executable,
+                "-m",
+                "rewardsmith",
+                "serve",
+                str(folder),
+                "--port",
+                str(self.port),
+                "--log",
+                "none",
+                *options,
+            ]
+            self.path = "/v1/score"
+        self.process = subprocess.Popen(
+            words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        self.address = f"http://127.0.0.1:{self.port}"
+
+    def pids(self) -> list[int]:
+        """The processes of its session."""
+        found = []
+        for place in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                fields = place.read_text().rpartition(")")[2].split()
+                if int(fields[3]) == self.process.pid:
+                    found.append(int(place.parent.name))
+        return found
+
+    def cpu(self) -> float:
+        total = 0
+        for pid in self.pids():
+            with contextlib.suppress(OSError):
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                total += int(fields[11]) + int(fields[12])
+        return total / TICKS
+
+    def rss(self) -> float:
+        pages = 0
+        for pid in self.pids():
+            with contextlib.suppress(OSError):
+                pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+    def wait(self, body: dict[str, Any]) -> None:
+        end = time.monotonic() + 300
+        while True:
+            with contextlib.suppress(httpx.HTTPError):
+                if httpx.post(self.address + self.path, json=body, timeout=120, trust_env=False).status_code == 200:
+                    return
+            if time.monotonic() > end or self.process.poll() is not None:
+                raise RuntimeError(f"{self.kind} does not start")
+            time.sleep(0.5)
+
+    def stop(self) -> None:
+        """End the processes of its own session, by their ids."""
+        self.process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(40)
+        for pid in self.pids():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, 9)
+
+
+@contextlib.contextmanager
+def serving(kind: str, folder: Path, first: dict[str, Any], *options: str) -> Iterator[Server]:
+    server = Server(kind, folder, *options)
+    try:
+        server.wait(first)
+        yield server
+    finally:
+        server.stop()
+
+
+async def closed_loop(
+    server: Server, bodies: Iterator[dict[str, Any]], clients: int, seconds: float
+) -> dict[str, float]:
+    """So many clients, each with one request at a time."""
+    latencies: list[float] = []
+    texts, failed = 0, 0
+    limits = httpx.Limits(max_connections=clients, max_keepalive_connections=clients)
+    async with httpx.AsyncClient(timeout=300, limits=limits, trust_env=False) as client:
+        cpu, start = server.cpu(), time.monotonic()
+
+        async def one_client() -> None:
+            nonlocal texts, failed
+            while time.monotonic() - start < seconds:
+                body = next(bodies)
+                asked = time.monotonic()
+                answer = await client.post(server.address + server.path, json=body)
+                if answer.status_code != 200:
+                    failed += 1
+                    await asyncio.sleep(0.2)
+                    continue
+                latencies.append(time.monotonic() - asked)
+                found = answer.json()
+                texts += len(found["results"] if "results" in found else found["rewards"])
+
+        await asyncio.gather(*(one_client() for _ in range(clients)))
+        passed, used = time.monotonic() - start, server.cpu() - cpu
+    return {
+        **{"clients": clients, "requests": len(latencies), "texts": texts, "failed": failed},
+        "texts_per_second": texts / passed,
+        "texts_per_cpu_second": texts / used,
+        "p50": float(np.quantile(latencies, 0.5)),
+        "p99": float(np.quantile(latencies, 0.99)),
+    }
+
+
+def throughput(
+    folder: Path, texts: Texts, kinds: tuple[str, ...], arguments: argparse.Namespace, *, best: bool
+) -> dict[str, Any]:
+    """Each server at each number of clients."""
+    found: dict[str, Any] = {}
+    for kind in kinds:
+        ours = kind.startswith("rewardsmith")
+
+        def bodies(ours: bool = ours) -> Iterator[dict[str, Any]]:
+            while True:
+                body = texts.best_of() if best else texts.single()
+                yield body if ours else texts.rendered(body)
+
+        options = ("--batch-invariant",) if kind.endswith("invariant") else ()
+        with serving(kind, folder, next(bodies()), "--queue-seconds", "600", "--deadline", "600", *options) as server:
+            for clients in (8,) if best else CLIENTS:
+                asyncio.run(closed_loop(server, bodies(), clients, arguments.seconds / 4))
+                measured = asyncio.run(closed_loop(server, bodies(), clients, arguments.seconds))
+                found.setdefault(kind, []).append(measured)
+                print(kind, "best-of-16" if best else "single", json.dumps(measured), flush=True)
+    return found
+
+
+async def overload(
+    server: Server, bodies: list[dict[str, Any]], expected: np.ndarray, rate: float, seconds: float
+) -> dict[str, Any]:
+    """Requests at a rate, whether or not others are answered; every answer checked."""
+    accepted, refused, health, statuses = [], [], [], Counter()
+    wrong = without_after = 0
+    limits = httpx.Limits(max_connections=600, max_keepalive_connections=600)
+    async with httpx.AsyncClient(timeout=120, limits=limits, trust_env=False) as client:
+
+        async def ask(number: int) -> None:
+            nonlocal wrong, without_after
+            asked = time.monotonic()
+            answer = await client.post(
+                server.address + server.path, json=bodies[number % len(bodies)], headers={"x-request-id": str(number)}
+            )
+            passed = time.monotonic() - asked
+            statuses[answer.status_code] += 1
+            if answer.status_code == 200:
+                accepted.append(passed)
+                reward = answer.json()["results"][0]["reward"]
+                same = answer.headers["x-request-id"] == str(number)
+                wrong += not (
+                    same and abs(reward - expected[number % len(bodies)]) <= TOLERANCE * max(1.0, abs(reward))
+                )
+            else:
+                refused.append(passed)
+                after = answer.headers.get("retry-after", "")
+                without_after += not (answer.status_code in (429, 503) and after.isdigit() and "error" in answer.json())
+
+        async def watch() -> None:
+            while True:
+                asked = time.monotonic()
+                await client.get(server.address + "/health/live")
+                health.append(time.monotonic() - asked)
+                await asyncio.sleep(0.1)
+
+        watching = asyncio.ensure_future(watch())
+        start, tasks = time.monotonic(), []
+        for number in range(int(rate * seconds)):
+            await asyncio.sleep(max(0.0, start + number / rate - time.monotonic()))
+            tasks.append(asyncio.ensure_future(ask(number)))
+        await asyncio.gather(*tasks)
+        passed = time.monotonic() - start
+        watching.cancel()
+        page = (await client.get(server.address + "/metrics")).text
+    counted = {
+        line.split('code="')[1].split('"')[0]: float(line.rsplit(" ", 1)[1])
+        for line in page.splitlines()
+        if line.startswith('rewardsmith_requests_total{route="/v1/score"')
+    }
+    return {
+        **{"rate": rate, "seconds": passed, "statuses": dict(statuses), "wrong": wrong, "refused_without_retry_after": without_after},
+        "goodput": len(accepted) / passed,
+        "p99_accepted": quantile(accepted), "p99_refused": quantile(refused), "p99_health": quantile(health),
+        "counted_by_the_server": counted,
+    }  # fmt: skip
+
+
+def quantile(values: list[float], share: float = 0.99) -> float | None:
+    return float(np.quantile(values, share)) if values else None
+
+
+def overloaded(folder: Path, model: Any, texts: Texts, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Capacity, 0.8 of it, and 4 times it."""
+    from rewardsmith.records import Message
+
+    bodies = [texts.single() for _ in range(400)]
+    asked = [[Message("user", one["prompt"]), Message("assistant", one["responses"][0])] for one in bodies]
+    expected = model.score(asked)
+    found: dict[str, Any] = {}
+    with serving("rewardsmith", folder, bodies[0], "--queue-seconds", str(arguments.queue_seconds)) as server:
+        endless = (bodies[k % 400] for k in range(10**9))
+        found["capacity"] = asyncio.run(closed_loop(server, endless, 8, arguments.seconds))
+        capacity = found["capacity"]["texts_per_second"]
+        found["at_0.8"] = asyncio.run(overload(server, bodies, expected, 0.8 * capacity, arguments.seconds))
+        before = server.rss()
+        found["at_4"] = asyncio.run(overload(server, bodies, expected, 4 * capacity, arguments.overload_seconds))
+        found["rss_growth_mb"] = server.rss() - before
+        found["goodput_share"] = found["at_4"]["goodput"] / capacity
+        print(json.dumps(found), flush=True)
+    return found
+
+
+def environment(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The machine, and the versions of what is compared."""
+    from rewardsmith.bench.environment import describe_machine, version_of
+
+    names = ("torch", "transformers", "fastapi", "uvicorn", "litserve")
+    versions = {name: version_of(name) for name in names}
+    return {"machine": describe_machine(), "versions": versions, "load": os.getloadavg(), "seconds": arguments.seconds}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="smollm2-135m")
+    parser.add_argument("--layers", type=int, default=6)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--overload-seconds", type=float, default=60.0)
+    parser.add_argument("--queue-seconds", type=float, default=0.5)
+    parser.add_argument("--parts", nargs="*", default=["single", "best", "overload"])
+    parser.add_argument("--output", type=Path, default=RESULT)
+    arguments = parser.parse_args()
+    from rewardsmith.model.reward_model import RewardModel
+
+    found: dict[str, Any] = {
+        "environment": environment(arguments),
+        "layers": arguments.layers,
+        "model": arguments.model,
+        "goals": GOALS,
+    }
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "model"
+        make_model(folder, arguments)
+        model = RewardModel.load(folder, device="cpu")
+        texts = Texts(model, seed=0)
+        if "overload" in arguments.parts:
+            found["overload"] = overloaded(folder, model, texts, arguments)
+        kinds = ("rewardsmith", "plain", "litserve")
+        if "best" in arguments.parts:
+            found["best-of-16"] = throughput(
+                folder, texts, ("rewardsmith", "rewardsmith-invariant", "plain", "litserve"), arguments, best=True
+            )
+        if "single" in arguments.parts:
+            found["single"] = throughput(folder, texts, kinds, arguments, best=False)
+    arguments.output.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
