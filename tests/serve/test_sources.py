@@ -11,9 +11,8 @@ from rewardsmith.serve.models.source import ServedSource
 
 RULES = """kind: verifiable
 rewards:
-  - check: instruction
-    name: form
-    instructions: [{id: "punctuation:no_comma"}]
+  - check: length
+    max: 10
 """
 
 
@@ -31,7 +30,7 @@ def test_a_rewards_file_is_served_beside_a_model(rules, monkeypatch):
         assert isinstance(server, Running)
         server.service.registry.models["rules"] = opened
         server.service.registry.named["rules"] = Named("rules", str(rules))
-        body = {"model": "rules", "prompt": "Hi", "responses": ["no comma here", "a comma, here"]}
+        body = {"model": "rules", "prompt": "Hi", "responses": ["short", "a response that is too long"]}
         found = server.post("/v1/score", body).json()
         good, bad = (one["reward"] for one in found["results"])
         assert good > bad

@@ -75,7 +75,7 @@ def probes(model: RewardModel) -> list[Conversation]:
     """The probes that every checkpoint stores, and longer texts, which show where an endpoint cuts."""
     long = [
         (
-            Message("user", " ".join(("Count to", str(count)))),
+            Message("user", " ".join(("Count", "to", str(count)))),
             Message("assistant", " ".join(map(str, range(1, count + 1)))),
         )
         for count in LONG_WORDS

@@ -16,6 +16,7 @@ from rewardsmith.serve.engine.work import Unavailable
 from rewardsmith.serve.http.errors import HttpError, JsonResponse, response_of
 from rewardsmith.serve.http.key import KeyCheck
 from rewardsmith.serve.http.observed import CLOSED, Log, Observed
+from rewardsmith.serve.page import PAGES, page
 from rewardsmith.serve.protocols.protocol import BadRequest
 
 RouteHandler = Callable[[Service, Request], Awaitable[Response]]
@@ -49,8 +50,10 @@ def application(
         return JsonResponse(spec)
 
     app.add_route("/openapi.json", openapi, methods=["GET"])
+    for path in PAGES:
+        app.add_route(path, page, methods=["GET"])
     answer_errors(app, report)
-    known = frozenset({*(path for _, path in ROUTES), *shared, "/openapi.json"})
+    known = frozenset({*(path for _, path in ROUTES), *shared, *PAGES, "/openapi.json"})
     return Observed(KeyCheck(app, key), service.metrics, known, log)
 
 
@@ -85,9 +88,7 @@ def answer_errors(app: FastAPI, report: Callable[[BaseException], None]) -> None
     async def routing(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         method, path = request.method, request.url.path
-        message = (
-            f"{method} {path:.100} is not a route of this server; see /openapi.json" if error.status_code == 404 else ""
-        )
+        message = f"{method} {path:.100} is not a route of this server; see /docs" if error.status_code == 404 else ""
         found = response_of(HttpError(error.status_code, message or f"{path:.100} does not take {method:.20}"))
         found.headers.update(error.headers or {})
         return found
