@@ -3,11 +3,11 @@
     python benchmarks/serving.py                         # throughput at 1, 8, 64 clients, best-of-16, 4x overload for 60 s
     python benchmarks/serving.py --parts overload --seconds 60
 
-Texts of 20 to 800 tokens, lengths log-uniform, all different; best-of-16: sixteen responses of 20 to 80 tokens behind one prompt of
-400 to 800. The client is on the same cores. On a machine that others use as well, wall-clock figures say little, so that
-texts per CPU second of the server's processes stand beside texts per second, and ratios are taken of those. Overload: requests
-come at 4 times the capacity that 64 clients have measured, whether or not others are answered; each reward is compared with
-`RewardModel.score` of the same text.
+Texts of 20 to 800 tokens, lengths log-uniform, all different; best-of-16: sixteen responses of 20 to 80 tokens behind one
+prompt of 400 to 800. The client is on the same cores. On a machine that others use as well, wall-clock figures say little:
+texts per CPU second of the server's processes stand beside texts per second, and ratios are taken of those. Overload:
+requests come at 4 times the capacity that 8 clients have measured, whether or not others are answered; each reward is
+compared with `RewardModel.score` of the same text.
 """
 
 import argparse
@@ -79,9 +79,11 @@ class Texts:
         self.per_word = len(model.tokenizer(words, add_special_tokens=False)["input_ids"]) / 2000
 
     def words(self, tokens: float) -> str:
+        """Random words of about so many tokens."""
         return " ".join(self.draw.choices(WORDS, k=max(1, round(tokens / self.per_word))))
 
     def tokens(self, low: float, high: float) -> float:
+        """A log-uniform number."""
         return low * (high / low) ** self.draw.random()
 
     def single(self) -> dict[str, Any]:
@@ -147,6 +149,7 @@ class Server:
         return found
 
     def cpu(self) -> float:
+        """Seconds that its processes have computed."""
         total = 0
         for pid in self.pids():
             with contextlib.suppress(OSError):
@@ -155,6 +158,7 @@ class Server:
         return total / TICKS
 
     def rss(self) -> float:
+        """Memory of its processes in MB."""
         pages = 0
         for pid in self.pids():
             with contextlib.suppress(OSError):
@@ -162,6 +166,7 @@ class Server:
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
     def wait(self, body: dict[str, Any]) -> None:
+        """Return when it has answered a request."""
         end = time.monotonic() + 300
         while True:
             with contextlib.suppress(httpx.HTTPError):
@@ -300,7 +305,8 @@ async def overload(
         if line.startswith('rewardsmith_requests_total{route="/v1/score"')
     }
     return {
-        **{"rate": rate, "seconds": passed, "statuses": dict(statuses), "wrong": wrong, "refused_without_retry_after": without_after},
+        **{"rate": rate, "seconds": passed, "statuses": dict(statuses), "wrong": wrong},
+        "refused_without_retry_after": without_after,
         "goodput": len(accepted) / passed,
         "p99_accepted": quantile(accepted), "p99_refused": quantile(refused), "p99_health": quantile(health),
         "counted_by_the_server": counted,

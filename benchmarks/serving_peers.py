@@ -2,8 +2,8 @@
 
     python benchmarks/serving_peers.py plain|litserve MODEL PORT
 
-Both open the folder with transformers' AutoModelForSequenceClassification, pad and truncate with its tokenizer, and score the
-texts of a request: `plain` in a thread of FastAPI's for each request, `litserve` up to 16 requests together (0.2.19: max_batch_size, batch_timeout).
+Both open the folder with transformers' AutoModelForSequenceClassification, pad and truncate with its tokenizer, and score
+the texts of a request: `plain` in a thread of FastAPI's for each request, `litserve` (0.2.19) up to 16 requests together.
 """
 
 import sys
@@ -21,6 +21,7 @@ class Scorer:
         self.model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
 
     def __call__(self, texts: list[str]) -> list[float]:
+        """One logit for each text."""
         import torch
 
         batch = self.tokenizer(texts, padding=True, truncation=True, max_length=MAX_LENGTH, return_tensors="pt")
