@@ -144,4 +144,4 @@ def test_an_endpoint_that_gives_no_rewards(folder):
     with pytest.raises(ServerError, match="cannot be reached"):
         run(Config(model=str(folder), url="http://127.0.0.1:9"))
     with pytest.raises(UsageError):
-        Config(model="m", url="localhost:8000")
+        run(Config(model="m", url="localhost:8000"))

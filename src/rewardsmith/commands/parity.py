@@ -38,8 +38,6 @@ class Config:
 
     def __post_init__(self) -> None:
         check_device(self.device)
-        if not self.url.startswith(("http://", "https://")):
-            raise UsageError(f"{self.url!r} is not an address; expected http://HOST:PORT or https://HOST:PORT")
         if not 0 < self.timeout < float("inf"):
             raise UsageError(f"--timeout {self.timeout}: expected a number above 0")
 
@@ -81,6 +79,8 @@ def run(config: Config, progress: Progress = SILENT) -> Result:
     from rewardsmith.pipelines.parity.asking import Asking
     from rewardsmith.pipelines.parity.pipeline import compare_endpoint
 
+    if not config.url.startswith(("http://", "https://")):
+        raise UsageError(f"{config.url!r} is not an address; expected http://HOST:PORT or https://HOST:PORT")
     key = (
         config.key_file.read_text(encoding="utf-8").strip()
         if config.key_file

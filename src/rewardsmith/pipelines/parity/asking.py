@@ -13,14 +13,14 @@ from rewardsmith.errors import ServerError
 from rewardsmith.generate.remote.sending import import_httpx
 
 ServerKind = Literal["rewardsmith", "vllm", "sglang", "tei"]
-Messages = list[dict[str, str]]
+ChatTurns = list[dict[str, str]]
 
 
 @dataclass(frozen=True)
 class AskedText:
     """A conversation as its messages, and as the contract renders it."""
 
-    messages: Messages
+    messages: ChatTurns
     rendered: str
 
 
@@ -153,7 +153,7 @@ class Asking:
         """What a route answers; None where there is none."""
         try:
             return self._json("GET", path, None)
-        except Refusal:
+        except EndpointRefusal:
             return None
 
     def _json(self, method: str, path: str, body: Any) -> Any:
@@ -162,14 +162,14 @@ class Asking:
         except (self.httpx.HTTPError, self.httpx.InvalidURL) as error:
             raise ServerError(f"{self.url} cannot be reached: {error or type(error).__name__}") from error
         if answer.status_code != 200:
-            raise Refusal(f"{path} refused with status {answer.status_code}: {answer.text[:200]}")
+            raise EndpointRefusal(f"{path} refused with status {answer.status_code}: {answer.text[:200]}")
         try:
             return answer.json()
         except ValueError as error:
-            raise Refusal(f"{path} sent no JSON: {answer.text[:80]}") from error
+            raise EndpointRefusal(f"{path} sent no JSON: {answer.text[:80]}") from error
 
 
-class Refusal(ServerError):
+class EndpointRefusal(ServerError):
     """A server that can be reached does not answer a request."""
 
 

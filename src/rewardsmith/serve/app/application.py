@@ -43,8 +43,8 @@ def application(
     alone = sorted(shared - {path for _, path in ROUTES})
     for path in alone:
         add(app, service, "POST", path, wire.wired)
-    described = (*OWN, *(DescribedRoute(path, "post", errors=OF_A_BODY, takes_body=True) for path in alone))
-    spec = document(described, with_key=key is not None)
+    wires = (DescribedRoute(path, "post", errors=OF_A_BODY, takes_body=True, own_errors=False) for path in alone)
+    spec = document((*OWN, *wires), with_key=key is not None)
 
     async def openapi(request: Request) -> Response:
         return JsonResponse(spec)

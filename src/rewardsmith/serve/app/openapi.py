@@ -26,7 +26,8 @@ OF_A_QUESTION = (401, 405, 500)
 
 @dataclass(frozen=True)
 class DescribedRoute:
-    """A route in the document: its method, its body and answer (None: any JSON value), and the statuses of its errors."""
+    """A route in the document: its method, its body and answer (None: any JSON value), and the statuses of its
+    errors, whose bodies are another program's where they are not our own."""
 
     path: str
     method: str
@@ -35,6 +36,7 @@ class DescribedRoute:
     errors: tuple[int, ...] = OF_A_QUESTION
     takes_body: bool = False
     media: str = "application/json"
+    own_errors: bool = True
 
 
 OWN = (
@@ -78,7 +80,7 @@ def operation(route: DescribedRoute) -> dict[str, Any]:
         "summary": summary(route.answer or route.body),
         "responses": {
             "200": {"description": "OK", "content": {route.media: {"schema": schema_of(route.answer)}}},
-            **{str(status): error(status) for status in route.errors},
+            **{str(status): error(status, own=route.own_errors) for status in route.errors},
         },
     }
     if route.takes_body:
@@ -99,8 +101,8 @@ def schema_of(kind: type[BaseModel] | None) -> Mapping[str, Any]:
     return {} if kind is None else {"$ref": REF.format(model=kind.__name__)}
 
 
-def error(status: int) -> dict[str, Any]:
-    """An error's answer."""
-    body = {"application/json": {"schema": schema_of(ErrorAnswer)}}
+def error(status: int, *, own: bool) -> dict[str, Any]:
+    """An error's answer; the body of another program's where it is not our own."""
+    body = {"application/json": {"schema": schema_of(ErrorAnswer if own else None)}}
     headers = {"Retry-After": {"schema": {"type": "integer"}}} if status == 503 else {}
     return {"description": CODES[status], "content": body, **({"headers": headers} if headers else {})}
