@@ -446,6 +446,7 @@ def compare(
     also: str | Path | Sequence[str | Path] = (),
     seeds: bool = False,
     seed: int = 0,
+    calibrated: bool = False,
     output: str | Path | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -460,6 +461,7 @@ def compare(
         seeds: Compare two recipes, each run with several seeds: runs that differ in the seed only are of one
             recipe.
         seed: Random seed of the permutation test.
+        calibrated: Compare calibrated instead of raw rewards, from evaluations made with evaluate --calibrated.
         output: Output folder for comparison.html, comparison.md and comparison.json; default: none are written.
         overwrite: Replace an existing comparison.
     """

@@ -118,6 +118,9 @@ def test_evaluation_compares_raw_and_calibrated_on_the_same_comparisons(own, tmp
     low, high = found["accuracy"]["ci"]
     assert low <= found["accuracy"]["difference"] <= high
     assert not found["fitted_on_these"]
+    rows = [json.loads(line) for line in (tmp_path / "e" / "comparisons.jsonl").read_text().splitlines()]
+    right = [row["calibrated_margin"] > 0 for row in rows if row["preference"] != 0.5]
+    assert np.mean(right) == pytest.approx(found["accuracy"]["after"])
     assert "raw rewards and calibrated ones (length, temperature" in result.to_text()
 
 

@@ -244,3 +244,18 @@ def test_the_prompts_that_a_smaller_difference_needs_are_told_in_text_json_and_r
     assert (
         say(f"a difference of 0.05 needs {needed} prompts", lang="zh") == f"要检出 0.05 的差异，需要 {needed} 个提示词"
     )
+
+
+def test_calibrated_rewards_are_compared_where_both_have_them(tmp_path, capsys):
+    raw = [1.0] * 30 + [-1.0] * 30
+    first = folder(tmp_path / "a", raw, calibrated_margin=[1.0] * 60)
+    second = folder(tmp_path / "b", raw, calibrated_margin=raw)
+    assert rs.compare(first, second).accuracy_difference == 0
+    found = rs.compare(first, second, calibrated=True)
+    assert (found.accuracy_a, found.accuracy_b, found.calibrated) == (1.0, 0.5, True)
+    assert "compared by calibrated rewards" in found.to_text()
+    with speaking("zh"):
+        assert "校准后的奖励" in say(found.to_text().splitlines()[3])
+    plain = folder(tmp_path / "c", raw)
+    assert main(["compare", str(first), str(plain), "--calibrated"]) == 1
+    assert "c/comparisons.jsonl:1 has no calibrated margin; run rewardsmith evaluate again" in capsys.readouterr().err

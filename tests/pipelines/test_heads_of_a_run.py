@@ -9,6 +9,7 @@ import torch
 import rewardsmith as rs
 from builders import pair, tiny
 from rewardsmith.data.splits.sources import Splits
+from rewardsmith.data.synthetic.generate import generate
 from rewardsmith.errors import TrainingError, UsageError
 from rewardsmith.model.heads import HEADS, attach_outputs, describe_head
 from rewardsmith.model.heads.attributes import AttributePlan
@@ -169,23 +170,42 @@ def test_pairs_come_from_ratings_only_where_nothing_is_compared():
     assert judge_columns(model, [pair("q", "a", "b")]) == {}
 
 
-@pytest.mark.parametrize("name", ["smollm2-135m", "e5-multilingual"])
-def test_new_heads_begin_near_equal_rewards_on_real_backbones(name):
-    if not (models_folder() / name).is_dir():
+MOST = {"tiny": 0.4}
+"""A model from scratch needs a head that gives the layers below it a gradient: with half the size it learns more slowly."""
+
+
+@pytest.mark.parametrize("name", ["tiny", "minilm-l6", "smollm2-135m", "e5-multilingual"])
+def test_new_heads_begin_near_equal_rewards_on_every_backbone(name):
+    if name != "tiny" and not (models_folder() / name).is_dir():
         pytest.skip(f"{name} is not installed")
     model = opened(name)
-    texts = ["It is five.", "不知道。", "The sum of two and three is five, since two and three make five. " * 4]
-    records = [pair(f"What is two and three? Try {k}.", texts[k % 3], texts[(k + 1) % 3]) for k in range(5)]
-    for head in set(HEADS) - {"process"}:  # judges steps, not responses
+    records = list(generate(40 if name == "tiny" else 5, responses_per_prompt=2, seed=0).records)
+    texts = ["It is five.", "不知道。", "The sum of two and three is five, since two and three make five. " * 3]
+    records += [pair(f"What is two and three? Try {k}.", texts[k % 3], texts[(k + 1) % 3]) for k in range(5)]
+    first = np.std([rewards[0] - rewards[1] for rewards in model.score_records(records)])
+    assert 0 < first <= MOST.get(name, 0.3)
+    for head in set(HEADS) - {"process", "gated"}:  # of which one judges steps, and the other is the test below
         attach_outputs(model.network, head, describe_head(head, {}, AttributePlan(("tone",))), seed=0)
         model.keep_head(detach(model.network))
         found = list(model.outputs(records))
-        assert np.std([one.rewards[0] - one.rewards[1] for one in found]) <= 0.3
+        assert np.std([one.rewards[0] - one.rewards[1] for one in found]) <= MOST.get(name, 0.3)
         for column in set(model.columns) - {"kl"}:
             assert np.std([one.columns[column][0] - one.columns[column][1] for one in found]) <= 0.3
 
 
-def opened(name):
+@pytest.mark.parametrize("name", ["tiny", "smollm2-135m"])
+def test_a_new_gate_begins_near_equal_rewards(name):
+    if name != "tiny" and not (models_folder() / name).is_dir():
+        pytest.skip(f"{name} is not installed")
+    model = opened(name, head="gated", plan=AttributePlan(("tone", "words")))
+    model.keep_head(detach(model.network))
+    records = list(generate(40 if name == "tiny" else 5, responses_per_prompt=2, seed=0).records)
+    found = list(model.outputs(records))
+    for values in ([one.rewards for one in found], [one.columns["tone"] for one in found]):
+        assert 0 < np.std([value[0] - value[1] for value in values]) <= 0.3
+
+
+def opened(name, head="scalar", plan=None):
     """The installed model with a newly drawn reward head."""
     from pathlib import Path
 
@@ -193,7 +213,8 @@ def opened(name):
     from rewardsmith.pipelines.train.setup import open_model
 
     torch.manual_seed(0)
-    return open_model(Config(model=name, dataset=("x",), output=Path("y"), threads=1)).model
+    config = Config(model=name, dataset=("x",), output=Path("y"), threads=1, head=HeadSettings(name=head), device="cpu")
+    return open_model(config, plan=plan).model
 
 
 @pytest.mark.parametrize("name", ["multi-objective", "inform"])

@@ -287,18 +287,18 @@ def test_accelerate_configured_for_fsdp_means_fsdp(monkeypatch):
 def test_the_first_process_alone_tries_out_what_all_then_use(tmp_path, monkeypatch):
     from rewardsmith.commands import train
     from rewardsmith.model.runtime.processes import Team
-    from rewardsmith.pipelines.train import pipeline
+    from rewardsmith.pipelines.train import fitting
     from rewardsmith.pipelines.train.setup import Start
 
     class Second(Team):
         def from_lead(self, make):
             return 777
 
-    monkeypatch.setattr(pipeline, "microbatch_tokens", lambda *_: pytest.fail("the second process calibrates too"))
+    monkeypatch.setattr(fitting, "microbatch_tokens", lambda *_: pytest.fail("the second process calibrates too"))
     model = tiny()
     encoding = encode_examples(rows(5), model.encoder, share=True)
     config = train.Config(model="tiny", dataset=("synthetic:60",), output=tmp_path / "o")
     start = Start(model, "tiny", "random", (), None)
     from rewardsmith.progress import SILENT
 
-    assert pipeline.fit_settings(config, start, encoding, Second(1, 2), SILENT).tokens_per_microbatch == 777
+    assert fitting.fit_settings(config, start, encoding, Second(1, 2), SILENT).tokens_per_microbatch == 777

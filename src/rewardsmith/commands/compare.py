@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rewardsmith.language import current
-from rewardsmith.pipelines.compare import Paired, differ_in_seed_only, read_left_out, read_pair
+from rewardsmith.pipelines.compare import MarginColumn, Paired, differ_in_seed_only, read_left_out, read_pair
 from rewardsmith.progress import SILENT, Progress
 
 
@@ -25,6 +25,8 @@ class Config:
     """Compare two recipes, each run with several seeds: runs that differ in the seed only are of one recipe."""
     seed: int = 0
     """Random seed of the permutation test."""
+    calibrated: bool = False
+    """Compare calibrated instead of raw rewards, from evaluations made with evaluate --calibrated."""
     output: Path | None = None
     """Output folder for comparison.html, comparison.md and comparison.json; default: none are written."""
     overwrite: bool = False
@@ -41,7 +43,8 @@ class Result:
     each category, p-values adjusted by Holm over the categories. `minimal_detectable` is the difference that would be found
     with 80 % power on these `prompts`, and `prompts_needed` the prompts like these for other differences; `only_in_a` and
     `only_in_b` count what was left out, `left_out_a` and `left_out_b` repeat what each evaluation did not use as it was
-    given. `seeds_only`: both are runs of one recipe with different seeds. `pairs` has each pair of all compared (A and B
+    given. `calibrated`: the margins are those of calibrated rewards. `seeds_only`: both are runs of one recipe with
+    different seeds. `pairs` has each pair of all compared (A and B
     first), `p_adjusted` by Holm over the pairs. `seeds`, where asked for, has the first recipe minus the second over other
     prompts and other seeds.
     """
@@ -61,6 +64,7 @@ class Result:
     prompts_needed: Mapping[str, int | None]
     only_in_a: int
     only_in_b: int
+    calibrated: bool = False
     left_out_a: Mapping[str, Any] = field(default_factory=dict)
     left_out_b: Mapping[str, Any] = field(default_factory=dict)
     flips: Sequence[Mapping[str, Any]] = ()
@@ -88,6 +92,10 @@ class Result:
             f"({self.test}): {self.known()}",
             f"{self.flipped} comparisons flipped: A alone right {self.only_a}, B alone right {self.only_b}",
         ]
+        if self.calibrated:
+            lines.append(
+                "compared by calibrated rewards; only a calibration of length changes which response ranks higher"
+            )
         if self.seeds_only:
             lines.append(
                 "A and B differ in their random seed only: the interval covers other prompts, not other seeds, so do not "
@@ -178,9 +186,11 @@ def tested(config: Config) -> Result:
     from rewardsmith.pipelines.compare_seeds import compare_recipes
 
     folders = [config.a, config.b, *config.also]
-    seeds = compare_recipes(folders) if config.seeds else None
+    margin: MarginColumn = "calibrated_margin" if config.calibrated else "margin"
+    seeds = compare_recipes(folders, margin) if config.seeds else None
     read = [
-        (one, other, read_pair(folders[one], folders[other])) for one, other in combinations(range(len(folders)), 2)
+        (one, other, read_pair(folders[one], folders[other], margin))
+        for one, other in combinations(range(len(folders)), 2)
     ]
     pairs = [pair_json(folders, one, other, pair, seed=config.seed) for one, other, pair in read]
     for row, adjusted in zip(pairs, holm([row["p_value"] for row in pairs]), strict=True):
@@ -207,6 +217,7 @@ def tested(config: Config) -> Result:
         left_out_b=read_left_out(config.b),
         flips=pair.flips(),
         by_category=pair.by_category(seed=config.seed),
+        calibrated=config.calibrated,
         seeds_only=differ_in_seed_only(config.a, config.b),
         pairs=pairs,
         seeds=seeds,

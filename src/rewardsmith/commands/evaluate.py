@@ -289,12 +289,16 @@ def on_steps(
 
 
 def with_calibration(model: "RewardModel", evaluation: "Evaluation") -> "Evaluation":
-    """The evaluation with what the stored calibration changes, under `calibrated`."""
+    """The evaluation with what the stored calibration changes, under `calibrated`, and each row's calibrated rewards."""
     from rewardsmith.pipelines.calibrate.pipeline import judge_calibration
+    from rewardsmith.pipelines.score.calibrated import CalibratedFields
 
     compared = {id(row.record): row for row in evaluation.rows}
     found = judge_calibration(model, [r.record for r in compared.values()], [r.rewards for r in compared.values()])
-    return replace(evaluation, summary={**evaluation.summary, "calibrated": found})
+    calibrated = CalibratedFields(model, "the model")
+    rewards = {key: calibrated.rewards(row.record, row.rewards) for key, row in compared.items()}
+    rows = [replace(row, calibrated=rewards[id(row.record)]) for row in evaluation.rows]
+    return replace(evaluation, summary={**evaluation.summary, "calibrated": found}, rows=rows)
 
 
 def origin_of(config: Config) -> dict[str, Any]:

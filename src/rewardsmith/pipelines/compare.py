@@ -32,6 +32,8 @@ DEFAULTS: Mapping[str, Any] = {"weight": 1.0, "category": None}
 """What a row says that lacks a column; the other columns have to be there."""
 
 
+MarginColumn = Literal["margin", "calibrated_margin"]
+"""The column of `comparisons.jsonl` to compare by."""
 SEED_SETTINGS = frozenset({"seed", "output", "overwrite", "resume"})
 """Settings in which two runs of one recipe may differ."""
 
@@ -104,11 +106,13 @@ class Paired:
         return sorted(found, key=lambda row: -abs(row["margin_a"] - row["margin_b"]))
 
 
-def read_pair(a: Path, b: Path) -> Paired:
-    """The comparisons that two folders share; DataError where they share none, or label or weigh them differently."""
+def read_pair(a: Path, b: Path, margin: MarginColumn = "margin") -> Paired:
+    """The comparisons that two folders share, with this margin; DataError where they share none, or label or weigh them
+    differently.
+    """
     from rewardsmith.errors import DataError
 
-    first, second = read_margins(a), read_margins(b)
+    first, second = read_margins(a, margin), read_margins(b, margin)
     common = [key for key in first if key in second]
     if not common:
         raise DataError(f"{a} and {b} have no comparison in common; evaluate both models on the same data")
@@ -174,8 +178,8 @@ def read_left_out(folder: Path) -> dict[str, Any]:
         return left_out_from(read_object(path).get("left_out")).to_json()
 
 
-def read_margins(folder: Path) -> dict[Key, dict[str, Any]]:
-    """The rows of a folder's `comparisons.jsonl` by what identifies a comparison, in file order."""
+def read_margins(folder: Path, margin: MarginColumn = "margin") -> dict[Key, dict[str, Any]]:
+    """The rows of a folder's `comparisons.jsonl` by what identifies a comparison, in file order, with this margin."""
     from rewardsmith.errors import DataError
     from rewardsmith.files.manifest import refuse_changed
 
@@ -189,15 +193,15 @@ def read_margins(folder: Path) -> dict[Key, dict[str, Any]]:
     seen: Counter[tuple[str, int, int]] = Counter()
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
-            row = read_row(line, f"{path}:{number}")
+            row = read_row(line, f"{path}:{number}", margin)
             triple = (row["id"], row["i"], row["j"])
             seen[triple] += 1
             rows[(*triple, seen[triple])] = row
     return rows
 
 
-def read_row(line: bytes, place: str) -> dict[str, Any]:
-    """What is needed of one line, with its place; DataError where the line is damaged."""
+def read_row(line: bytes, place: str, margin: MarginColumn) -> dict[str, Any]:
+    """What is needed of one line, with its place and this margin; DataError where the line is damaged or lacks it."""
     import orjson
 
     from rewardsmith.errors import DataError
@@ -208,7 +212,7 @@ def read_row(line: bytes, place: str) -> dict[str, Any]:
         raise DataError(f"{place} is not JSON ({error}); run rewardsmith evaluate again") from None
     if not isinstance(row, dict):
         raise DataError(f"{place} is not a JSON object; run rewardsmith evaluate again")
-    row = {**DEFAULTS, **row}
+    row = {**DEFAULTS, **(row if margin == "margin" else with_calibrated(row, place))}
     for name, types in COLUMNS.items():
         if name not in row or not isinstance(row[name], types):
             got = repr(row[name]) if name in row else "nothing"
@@ -219,3 +223,12 @@ def read_row(line: bytes, place: str) -> dict[str, Any]:
             f"{place} has the weight {row['weight']}, expected a number >= 0; run rewardsmith evaluate again"
         )
     return {"place": place, **{name: row[name] for name in COLUMNS}}
+
+
+def with_calibrated(row: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """The row with its calibrated margin in place of the raw one; DataError where it has none."""
+    from rewardsmith.errors import DataError
+
+    if "calibrated_margin" not in row:
+        raise DataError(f"{place} has no calibrated margin; run rewardsmith evaluate again, with --calibrated")
+    return {**row, "margin": row["calibrated_margin"]}

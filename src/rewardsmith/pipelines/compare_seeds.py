@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from rewardsmith.errors import DataError
-from rewardsmith.pipelines.compare import column, read_margins, recipe_and_seed, refuse_relabelled
+from rewardsmith.pipelines.compare import MarginColumn, column, read_margins, recipe_and_seed, refuse_relabelled
 
 
-def compare_recipes(folders: Sequence[Path]) -> dict[str, Any]:
+def compare_recipes(folders: Sequence[Path], margin: MarginColumn = "margin") -> dict[str, Any]:
     """The `seeds` of `compare --seeds`: two recipes in the order of their first runs, and the first minus the second.
 
     DataError where the runs are not those of two recipes with two seeds or more each.
@@ -20,7 +20,7 @@ def compare_recipes(folders: Sequence[Path]) -> dict[str, Any]:
     from rewardsmith.evaluate.statistics import seed_difference
 
     first, second = two_recipes(folders)
-    rows = shared_rows([folders[number] for number in (*first, *second)])
+    rows = shared_rows([folders[number] for number in (*first, *second)], margin)
     right = np.array([correctness(column(side, "margin")) for side in rows])
     _, cluster = np.unique([str(row["prompt_id"]) for row in rows[0]], return_inverse=True)
     weight = column(rows[0], "weight")
@@ -82,9 +82,9 @@ def recipes_of(folders: Sequence[Path]) -> list[list[int]]:
     return [list(seeds.values()) for _, seeds in recipes]
 
 
-def shared_rows(folders: Sequence[Path]) -> list[list[dict[str, Any]]]:
+def shared_rows(folders: Sequence[Path], margin: MarginColumn = "margin") -> list[list[dict[str, Any]]]:
     """The decided comparisons of positive weight that all folders have, for each folder in the same order."""
-    read = [read_margins(folder) for folder in folders]
+    read = [read_margins(folder, margin) for folder in folders]
     shared = set.intersection(*map(set, read))
     common = [key for key in read[0] if key in shared]
     refuse_relabelled((read[0][key], other[key]) for other in read[1:] for key in common)

@@ -37,11 +37,12 @@ HEADLINE = ("n", "accuracy", "accuracy_ci", "auc", "nll", "ece", "ece_calibrated
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison of one record, with the two responses it is about."""
+    """One comparison of one record, with the two responses it is about; `calibrated` are the rewards after calibration."""
 
     record: Record
     comparison: Comparison
     rewards: np.ndarray
+    calibrated: np.ndarray | None = None
 
     @property
     def margin(self) -> float:
@@ -355,6 +356,7 @@ def training_beside(model: "RewardModel | None", judged: Scored, train: Sequence
 def row_json(row: Row) -> dict[str, Any]:
     """One comparison as a line of `comparisons.jsonl`."""
     record, comparison = row.record, row.comparison
+    i, j, after = comparison.i, comparison.j, row.calibrated
     return {
         "source": record.source,
         "line": record.line,
@@ -373,4 +375,5 @@ def row_json(row: Row) -> dict[str, Any]:
         "text_i": row.text(comparison.i),
         "text_j": row.text(comparison.j),
         "category": category_of(record),
+        **({} if after is None else {"calibrated_margin": float(after[i] - after[j])}),
     }

@@ -33,11 +33,15 @@ class CalibratedFields:
         curve = self.calibration.length
         self.length_of = length_in(None if curve is None else curve.unit, model)
 
+    def rewards(self, record: "Record", rewards: np.ndarray) -> np.ndarray:
+        """The calibrated rewards of a record's responses."""
+        return self.calibration.rewards(rewards, self.length_of(record))
+
     def of(self, record: "Record", rewards: np.ndarray, order: list[int]) -> dict[str, Any]:
         """`calibrated_rewards`, and for two responses and more `p_better`: the probability that a response is better than
         another one of the row, the mean over the others; both in the row's order.
         """
-        values = self.calibration.rewards(rewards, self.length_of(record))
+        values = self.rewards(record, rewards)
         fields: dict[str, Any] = {"calibrated_rewards": [float(values[index]) for index in order]}
         count = len(values)
         if count > 1:

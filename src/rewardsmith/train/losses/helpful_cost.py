@@ -16,7 +16,7 @@ def helpful_cost(
 ) -> Float[Tensor, " U"]:
     """Bradley-Terry of the reward, Bradley-Terry of the cost, and s times -log sigma(sign * cost) of both responses.
 
-    Dai et al. 2023 (arXiv 2310.12773), equations 5 and 6, added: the response that is less safe costs more, and sign is +1
+    The two losses of Dai et al. 2023 (arXiv 2310.12773), added: the response that is less safe costs more, and sign is +1
     for an unsafe response, -1 for a safe one. Of a record with more than two responses each term is the mean over its
     comparisons or labelled responses, the sign term times 2, as for a pair. A term that a record says nothing of is 0.
     """
