@@ -274,7 +274,7 @@ def on_preferences(config: Config, model: "RewardModel", progress: Progress) -> 
         progress=progress,
     )
     evaluation = with_columns(evaluation, model, judged)
-    return with_calibration(model, evaluation) if config.calibrated else evaluation, quarantined
+    return with_calibration(config, model, evaluation) if config.calibrated else evaluation, quarantined
 
 
 def on_steps(
@@ -288,14 +288,14 @@ def on_steps(
     return evaluate_steps(model, records, split=split, source=", ".join(config.sources), read=read, progress=progress)
 
 
-def with_calibration(model: "RewardModel", evaluation: "Evaluation") -> "Evaluation":
+def with_calibration(config: Config, model: "RewardModel", evaluation: "Evaluation") -> "Evaluation":
     """The evaluation with what the stored calibration changes, under `calibrated`, and each row's calibrated rewards."""
     from rewardsmith.pipelines.calibrate.pipeline import judge_calibration
     from rewardsmith.pipelines.score.calibrated import CalibratedFields
 
     compared = {id(row.record): row for row in evaluation.rows}
     found = judge_calibration(model, [r.record for r in compared.values()], [r.rewards for r in compared.values()])
-    calibrated = CalibratedFields(model, "the model")
+    calibrated = CalibratedFields(model, config.model)
     rewards = {key: calibrated.rewards(row.record, row.rewards) for key, row in compared.items()}
     rows = [replace(row, calibrated=rewards[id(row.record)]) for row in evaluation.rows]
     return replace(evaluation, summary={**evaluation.summary, "calibrated": found}, rows=rows)
