@@ -92,15 +92,7 @@ class Result:
             f"({self.test}): {self.known()}",
             f"{self.flipped} comparisons flipped: A alone right {self.only_a}, B alone right {self.only_b}",
         ]
-        if self.calibrated:
-            lines.append(
-                "compared by calibrated rewards; only a calibration of length changes which response ranks higher"
-            )
-        if self.seeds_only:
-            lines.append(
-                "A and B differ in their random seed only: the interval covers other prompts, not other seeds, so do not "
-                "prefer one recipe on this difference"
-            )
+        lines += self.limits()
         if self.minimal_detectable > 0 and math.isfinite(self.minimal_detectable):
             lines.append(
                 f"with this data ({self.prompts} prompts) a difference of {self.minimal_detectable:.3f} would be found with "
@@ -115,6 +107,20 @@ class Result:
         if self.report is not None:
             lines.append(f"→ {self.report}")
         return "\n".join(lines)
+
+    def limits(self) -> list[str]:
+        """What the difference is about, where that is not what one would take it for."""
+        lines = []
+        if self.calibrated:
+            lines.append(
+                "compared by calibrated rewards; only a calibration of length changes which response ranks higher"
+            )
+        if self.seeds_only:
+            lines.append(
+                "A and B differ in their random seed only: the interval covers other prompts, not other seeds, so do not "
+                "prefer one recipe on this difference"
+            )
+        return lines
 
     def smaller(self) -> list[tuple[str, int]]:
         """The largest listed difference that this data does not detect, with the prompts like these that would."""

@@ -212,7 +212,7 @@ def read_row(line: bytes, place: str, margin: MarginColumn) -> dict[str, Any]:
         raise DataError(f"{place} is not JSON ({error}); run rewardsmith evaluate again") from None
     if not isinstance(row, dict):
         raise DataError(f"{place} is not a JSON object; run rewardsmith evaluate again")
-    row = {**DEFAULTS, **(row if margin == "margin" else with_calibrated(row, place))}
+    row = {**DEFAULTS, **with_margin(row, margin, place)}
     for name, types in COLUMNS.items():
         if name not in row or not isinstance(row[name], types):
             got = repr(row[name]) if name in row else "nothing"
@@ -225,10 +225,12 @@ def read_row(line: bytes, place: str, margin: MarginColumn) -> dict[str, Any]:
     return {"place": place, **{name: row[name] for name in COLUMNS}}
 
 
-def with_calibrated(row: Mapping[str, Any], place: str) -> dict[str, Any]:
-    """The row with its calibrated margin in place of the raw one; DataError where it has none."""
+def with_margin(row: Mapping[str, Any], margin: MarginColumn, place: str) -> Mapping[str, Any]:
+    """The row with this margin under `margin`; DataError where it should be the calibrated one and there is none."""
     from rewardsmith.errors import DataError
 
+    if margin == "margin":
+        return row
     if "calibrated_margin" not in row:
         raise DataError(f"{place} has no calibrated margin; run rewardsmith evaluate again, with --calibrated")
     return {**row, "margin": row["calibrated_margin"]}
