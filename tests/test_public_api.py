@@ -208,7 +208,7 @@ def test_a_function_has_every_option_of_its_command_with_the_same_default(name, 
         ("compute_reward", (), {"promt": "a"}, "Did you mean 'prompt'?"),
         (
             *("compare", ("a", "b"), {"zzz": 1}),
-            "compare has no option 'zzz'. Known: a, b, also, seeds, seed, output, overwrite, progress, lang.",
+            "compare has no option 'zzz'. Known: a, b, also, seeds, seed, calibrated, output, overwrite, progress, lang.",
         ),
     ],
 )  # fmt: skip
