@@ -1,6 +1,7 @@
 """A reward in which a gate weighs attributes by the prompt: by hand, however it is computed, saved, refused by others."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch.nn.functional as F
 
 import rewardsmith as rs
 from builders import pair, ranking, tiny
+from rewardsmith.cli import main
 from rewardsmith.errors import ModelError, TrainingError, UsageError
 from rewardsmith.model.forward.readout import Readout
 from rewardsmith.model.heads import attach_outputs, describe_head, new_head
@@ -167,6 +169,28 @@ def test_a_run_learns_attributes_then_the_gate_and_goes_on(tmp_path):
     rs.train(str(tmp_path / "run"), str(data), tmp_path / "more", head=head, max_steps=1, **{**FAST, "n_layer": 2})
     again = rs.RewardModel.load(tmp_path / "more")
     assert (again.head.weight - model.head.weight).norm() < 0.5 * model.head.weight.norm()
+
+
+def test_ratings_and_comparisons_may_be_of_different_records(tmp_path, capsys):
+    made = [{**row, "comparisons": []} if k < 120 else {**row, "ratings": {}} for k, row in enumerate(rows(200))]
+    made = [{name: value for name, value in row.items() if value != {}} for row in made]
+    (tmp_path / "mixed.jsonl").write_text("".join(json.dumps(row) + "\n" for row in made))
+    command = [
+        "train",
+        "--model",
+        "tiny",
+        "--dataset",
+        str(tmp_path / "mixed.jsonl"),
+        "--output",
+        str(tmp_path / "run"),
+    ]
+    command += ["--head", "gated", "--head.hidden", "8", "--head.gate-steps", "5", "--n-layer", "1", "--threads", "1"]
+    assert main([*command, "--no-report", "--device", "cpu", "--epochs", "1", "--batch", "16", "--json"]) == 0
+    told = capsys.readouterr()
+    summary = json.loads(told.out)
+    waiting = int(re.search(r"(\d+) training records compare responses without judging", told.err)[1])
+    assert f"gate fitted on {waiting} training comparisons" in told.err
+    assert summary["steps"] == -(-(summary["records"] - waiting) // 16)
 
 
 def test_what_a_gate_cannot_learn_from_is_refused(tmp_path):

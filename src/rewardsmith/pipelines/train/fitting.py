@@ -8,6 +8,7 @@ from rewardsmith.data.splits.sources import Splits
 from rewardsmith.errors import UsageError
 from rewardsmith.pipelines.critique.settings import CLOUD
 from rewardsmith.pipelines.train.config import Config
+from rewardsmith.pipelines.train.head import SUMS
 from rewardsmith.pipelines.train.setup import Start, microbatch_tokens, open_model
 from rewardsmith.progress import Progress
 from rewardsmith.records import Record
@@ -16,7 +17,7 @@ from rewardsmith.train.engines.deepspeed_config import zero_settings
 if TYPE_CHECKING:
     from rewardsmith.model.forward.network import RewardNetwork
     from rewardsmith.model.runtime.processes import Team
-    from rewardsmith.train.examples import Encoding
+    from rewardsmith.train.examples import Encoding, Example
     from rewardsmith.train.held_out import Watch
     from rewardsmith.train.loop import Fit, FitResult, FitSettings
 
@@ -48,7 +49,7 @@ def fit(
         return Stages(start.model, *parts).run(used(splits.train, train), used(splits.validation, validation))
 
     given: dict[str, Any] = {
-        "train": train.examples,
+        "train": about_attributes(config, train.examples, progress),
         "validation": validation.examples,
         "folder": config.output,
         "fingerprint": fingerprint,
@@ -63,6 +64,21 @@ def fit(
     else:
         loop = Fit(network, settings, **given)
     return loop.run(resuming=config.resume, progress=progress)
+
+
+def about_attributes(config: Config, examples: "Sequence[Example]", progress: Progress) -> "Sequence[Example]":
+    """The examples that outputs of attributes learn from: a record that says nothing of them has no part in their loss, and
+    waits for the fit of what they count in the reward.
+    """
+    if config.head.name not in SUMS:
+        return examples
+    found = [example for example in examples if example.judged is None or not example.judged.empty]
+    if len(found) < len(examples):
+        progress.note(
+            f"{len(examples) - len(found)} training records compare responses without judging an attribute; they are used "
+            "for the weights of the attributes only"
+        )
+    return found
 
 
 def used(records: Sequence[Record], encoding: "Encoding") -> list[Record]:

@@ -23,6 +23,8 @@ def done_in_words(s: Mapping[str, Any]) -> str:
     """What was done, from a run's summary."""
     if not s["steps"]:
         return f"fitted the head on {s['pairs']} comparisons of {s['records']} records in {s['seconds']:.0f} s"
+    if not s["pairs"]:  # ratings, or steps of solutions
+        return f"trained {s['steps']} steps on {s['records']} records in {s['seconds']:.0f} s"
     return (
         f"trained {s['steps']} steps on {s['records']} records ({s['pairs']} comparisons seen) in "
         f"{s['seconds']:.0f} s, {s['pairs_per_second']:.1f} pairs/s"

@@ -36,8 +36,10 @@ LOSSES_OF = {
     PROCESS: ("step-cross-entropy",),
 }
 """The losses that train each head beside the scalar one, as in `model.heads.HEADS`, without its imports."""
-BY_ATTRIBUTE = ("multi-objective", GATED, COST)
-OWN_REWARD = ("multi-objective", GATED, "inform")
+SUMS = ("multi-objective", GATED)
+"""Heads whose reward is a sum of attributes, with weights that are fitted afterwards."""
+BY_ATTRIBUTE = (*SUMS, COST)
+OWN_REWARD = (*SUMS, "inform")
 """Heads whose reward is computed from outputs of their own, so that no scalar head learns."""
 ALONE = ("odin",)
 """Losses of a head that also train a scalar one: what they need beside it is dropped at the end."""
