@@ -155,6 +155,20 @@ def one_of(result: Any) -> ServedReward:
     return ServedReward(**known)
 
 
+def rendered_columns(answer: Any, count: int) -> dict[str, list[float]]:
+    """The rewards of rendered texts under `reward`, and the columns; ServerError for anything but finite numbers."""
+    try:
+        found = {"reward": answer["rewards"], **answer["extra_logs"]}
+    except (KeyError, TypeError) as error:
+        raise ServerError(f"the reward server sent a result without {error}; is it a rewardsmith server?") from error
+    for name, values in found.items():
+        if not isinstance(values, list) or len(values) != count:
+            raise ServerError(f"the reward server sent no list of {count} values as {name}")
+        if wrong := [one for one in values if type(one) not in (int, float) or not math.isfinite(one)]:
+            raise ServerError(f"the reward server sent {wrong[0]!r} as {name}; expected a finite number")
+    return found
+
+
 def given_up(address: ServerAddress, failure: TryAgain, tries: int) -> ServerError:
     """What is raised after the last try."""
     return ServerError(f"no rewards from {address.url} after {tries} tries; the last: {failure}")

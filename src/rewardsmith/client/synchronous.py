@@ -16,6 +16,7 @@ from rewardsmith.client.exchange import (
     prompt_of,
     ranking,
     read,
+    rendered_columns,
     scored,
 )
 from rewardsmith.generate.remote.sending import import_httpx, pause
@@ -71,6 +72,15 @@ class Client:
         body = self.address.body(prompt=prompt_of(prompt), first=first, second=second, truncate=truncate)
         found: dict[str, Any] = self._post("/v1/compare", body)
         return found
+
+    def rendered(self, texts: Sequence[str], prompts: Sequence[str]) -> dict[str, list[float]]:
+        """The rewards of texts that begin with `prompts` and whose rest a policy wrote, and the columns by name.
+
+        A text that spells a control token of the model was rendered with its template; any other is a user's turn and the
+        assistant's. Texts that are too long are cut.
+        """
+        body = self.address.body(query=[*texts], prompts=[*prompts])
+        return rendered_columns(self._post("/get_reward", body), len(texts))
 
     def models(self) -> list[dict[str, Any]]:
         """The models of the server."""

@@ -56,6 +56,11 @@ class HeadInfo:
     columns: tuple[str, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The columns that were learned as rewards of their own, of which the reward is made; () for other heads."""
+        return self.columns if "learned_from" in self.options else ()
+
     def to_json(self) -> dict[str, Any]:
         """The fields by name."""
         return {"name": self.name, "columns": list(self.columns), "options": dict(self.options)}

@@ -106,7 +106,8 @@ class ServedModel:
 
     def describe(self) -> dict[str, Any]:
         """The entry of /v1/models."""
-        contract = self.model.contract
+        contract, sidecar = self.model.contract, self.model.sidecar
+        scale = sidecar.normalizer
         return {
             "name": self.name,
             "kind": "model",
@@ -114,8 +115,10 @@ class ServedModel:
             "contract_hash": self.contract_hash,
             "max_length": contract.max_length,
             "columns": list(self.columns),
+            "attributes": [] if sidecar.head is None else list(sidecar.head.attributes),
+            "normalizer": None if scale is None else {"mean": scale.mean, "std": scale.std},
             "per_token": self.per_token is None,
-            "calibrated": self.model.sidecar.calibration is not None,
+            "calibrated": sidecar.calibration is not None,
             "reference": self.reference.count,
             "remarks": self.remarks(),
         }

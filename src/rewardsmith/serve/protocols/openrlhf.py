@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rewardsmith.serve.protocols.protocol import Question, ScoredText, ScoreRequest
-from rewardsmith.serve.protocols.reading import answered, same_length, texts
+from rewardsmith.serve.protocols.reading import answered, optional_name, same_length, texts
 
 
 class OpenRLHF:
@@ -22,13 +22,13 @@ class OpenRLHF:
         return "query" in body
 
     def read(self, path: str, body: Mapping[str, Any]) -> ScoreRequest:
-        """One question a query; `labels` are those of rules, not of a reward model."""
+        """One question a query; `labels` are for rules, not for a reward model. OpenRLHF names no model; our client may."""
         queries = texts(body, "query")
         if body.get("prompts") is None:
-            return ScoreRequest(None, tuple(Question(text=query, generated=True) for query in queries))
+            return ScoreRequest(optional_name(body), tuple(Question(text=query, generated=True) for query in queries))
         prompts = texts(body, "prompts")
         same_length({"query": queries, "prompts": prompts})
-        return ScoreRequest(None, tuple(map(question, queries, prompts)))
+        return ScoreRequest(optional_name(body), tuple(map(question, queries, prompts)))
 
     def answer(self, path: str, asked: ScoreRequest, answers: Sequence[ScoredText]) -> dict[str, Any]:
         """`scores` (for dynamic filtering) are the rewards, as from OpenRLHF's own server; columns become `extra_logs`."""

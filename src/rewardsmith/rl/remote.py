@@ -1,0 +1,59 @@
+"""Rewards from a server of `rewardsmith serve`, through its client: no answer is an error, never a reward."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from rewardsmith.client import Client
+from rewardsmith.errors import UsageError
+from rewardsmith.generate.remote.endpoint import refuse_address
+from rewardsmith.records import Conversation
+from rewardsmith.rl.rewards import REWARD, Columns, RewardScale, Row
+
+RETRIES, TIMEOUT = 10, 120.0
+"""How often a request is tried again, about five minutes in all, and the seconds that each try may take."""
+
+
+class RemoteRewards:
+    """Rewards from the server at `address`; `served` is the name of its model, None for its first."""
+
+    needs_rows = False
+
+    def __init__(
+        self, address: str, *, served: str | None = None, retries: int = RETRIES, timeout: float = TIMEOUT
+    ) -> None:
+        refuse_address(address)
+        self.name = served or str(urlsplit(address).hostname)
+        self.client = Client(address, model=served, retries=retries, timeout=timeout)
+
+    def attributes(self) -> tuple[str, ...]:
+        """As the server lists them."""
+        return tuple(self._entry().get("attributes") or ())
+
+    def scale(self) -> RewardScale | None:
+        """As the server lists it."""
+        stored = self._entry().get("normalizer")
+        return None if not stored else RewardScale(float(stored["mean"]), float(stored["std"]))
+
+    def score(self, conversations: Sequence[Conversation], rows: Sequence[Row] | None = None) -> Columns:
+        """As the server reads conversations, those that are too long cut."""
+        results = self.client.results(conversations, truncate=True)
+        names = results[0].columns if results else ()
+        columns = {name: [one.columns[name] for one in results] for name in names}
+        return {name: np.array(values) for name, values in {REWARD: [one.reward for one in results], **columns}.items()}
+
+    def score_rendered(self, texts: Sequence[str], prompts: Sequence[str]) -> Columns:
+        """As the server reads texts that a policy's tokenizer rendered."""
+        found = self.client.rendered(texts, prompts)
+        return {name: np.array(values) for name, values in found.items()}
+
+    def _entry(self) -> Mapping[str, Any]:
+        """What the server says of the model."""
+        entries = self.client.models()
+        found = [one for one in entries if self.client.address.model in (None, one["name"])]
+        if not found:
+            listed = ", ".join(str(one["name"]) for one in entries)
+            raise UsageError(f"the server has no model {self.name!r}; it has: {listed}")
+        return found[0]

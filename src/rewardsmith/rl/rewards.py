@@ -1,0 +1,163 @@
+"""Where the rewards of a trainer come from: a model in this process, or a server; both give the same for the same texts."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
+
+import numpy as np
+from jaxtyping import Float64
+
+from rewardsmith.errors import DataError, ModelError, UsageError
+from rewardsmith.generate.remote.endpoint import is_address
+from rewardsmith.model.conversations import one_response
+from rewardsmith.records import Conversation
+from rewardsmith.rewards.learned import ModelRewards
+from rewardsmith.rewards.opening import open_rewards
+from rewardsmith.rewards.source import RewardSource
+
+if TYPE_CHECKING:
+    from rewardsmith.model.reward_model import RewardModel
+
+REWARD = "reward"
+"""The name of the reward itself among the columns."""
+PREFIX = "reward_"
+"""What the parts of a source have before the names of its attributes."""
+Row = Mapping[str, Any]
+Columns = Mapping[str, Float64[np.ndarray, " N"]]
+"""The rewards of N texts under `reward`, and what stands beside them by name."""
+
+
+class Opening(TypedDict, total=False):
+    """How a model is opened: `device` (default auto) in this process. Of a server: `served`, the name of its model (default
+    its first), `retries`, how often a request is tried again (default 10, about five minutes), and `timeout`, the seconds of
+    each try (default 120)."""
+
+    device: str
+    served: str
+    retries: int
+    timeout: float
+
+
+@dataclass(frozen=True)
+class RewardScale:
+    """Mean and standard deviation of a model's rewards on reference data, as stored with it."""
+
+    mean: float
+    std: float
+
+
+class RewardService(Protocol):
+    """Whatever gives rewards to texts; calls from several threads wait for each other where they must."""
+
+    @property
+    def name(self) -> str:
+        """A short name, for the metrics of a trainer."""
+
+    @property
+    def needs_rows(self) -> bool:
+        """Whether the other columns of the data play a part."""
+
+    def attributes(self) -> tuple[str, ...]:
+        """The columns that are rewards of their own; () where the reward is the only one."""
+
+    def scale(self) -> RewardScale | None:
+        """The scale that is stored with the model; None where there is none."""
+
+    def score(self, conversations: Sequence[Conversation], rows: Sequence[Row] | None = None) -> Columns:
+        """The rewards of conversations that end with the assistant's turn; `rows` are for the checks of a rewards file."""
+
+    def score_rendered(self, texts: Sequence[str], prompts: Sequence[str]) -> Columns:
+        """The rewards of texts that begin with their prompts: rendered ones where they spell a control token of the reward
+        model, whose end a policy wrote, else a user's turn and the assistant's."""
+
+
+class LocalRewards:
+    """Rewards from a source in this process, one call at a time."""
+
+    def __init__(self, source: RewardSource, name: str) -> None:
+        self.source, self.name = source, name
+        self.lock = threading.Lock()
+
+    @property
+    def model(self) -> "RewardModel | None":
+        """The model behind the source; None for a rewards file or a judge."""
+        return self.source.model if isinstance(self.source, ModelRewards) else None
+
+    @property
+    def needs_rows(self) -> bool:
+        """They do for a rewards file."""
+        return self.model is None
+
+    def attributes(self) -> tuple[str, ...]:
+        """Those of a head that learned each attribute by itself."""
+        info = None if self.model is None else self.model.sidecar.head
+        return () if info is None else info.attributes
+
+    def scale(self) -> RewardScale | None:
+        """The model's normaliser."""
+        stored = None if self.model is None else self.model.sidecar.normalizer
+        return None if stored is None else RewardScale(stored.mean, stored.std)
+
+    def score(self, conversations: Sequence[Conversation], rows: Sequence[Row] | None = None) -> Columns:
+        """One record a conversation; those with the same prompt share its computation."""
+        records = []
+        for at, turns in enumerate(conversations):
+            try:
+                records.append(one_response(turns))
+            except DataError as error:
+                raise DataError(f"text {at}: {error}") from error
+        with self.lock:
+            found = self.source.score(records, rows=rows)
+        for at, one in enumerate(found):
+            if one.error:
+                raise DataError(f"text {at} has no reward: {one.error}")
+        columns = {REWARD: np.array([float(one.rewards[0]) for one in found])}
+        for name in found[0].parts if found else ():
+            values = [one.parts[name][0] for one in found]
+            if all(isinstance(value, float | int) for value in values):
+                columns[name.removeprefix(PREFIX)] = np.array(values, dtype=np.float64)
+        return columns
+
+    def score_rendered(self, texts: Sequence[str], prompts: Sequence[str]) -> Columns:
+        """As the server reads such texts."""
+        from rewardsmith.rl.rendered import score_rendered
+
+        if self.model is None:
+            raise UsageError("a rewards file scores conversations, and these texts are rendered; use a reward model")
+        with self.lock:
+            return score_rendered(self.model, texts, prompts)
+
+
+def open_service(model: "str | Path | RewardModel", **opening: Unpack[Opening]) -> RewardService:
+    """The rewards of a model, a rewards file or a server; UsageError for a setting that is of the other kind."""
+    remote = isinstance(model, str) and is_address(model)
+    wrong = [name for name in opening if (name == "device") == remote]
+    if wrong:
+        kind = "a server" if remote else "a model in this process"
+        raise UsageError(f"{wrong[0]} does not apply to {kind}; remove it")
+    if remote:
+        from rewardsmith.rl.remote import RETRIES, TIMEOUT, RemoteRewards
+
+        return RemoteRewards(
+            str(model),
+            served=opening.get("served"),
+            retries=opening.get("retries", RETRIES),
+            timeout=opening.get("timeout", TIMEOUT),
+        )
+    if not isinstance(model, str | Path):
+        return LocalRewards(ModelRewards(model), "rewardsmith")
+    source = open_rewards(model, device=opening.get("device", "auto"))
+    return LocalRewards(source, Path(model).stem or "rewardsmith")
+
+
+def finite(columns: Columns, count: int) -> Columns:
+    """The columns as they are; ModelError where there is not one finite number for each of `count` texts."""
+    for name, values in columns.items():
+        if values.shape != (count,):
+            raise ModelError(f"got {values.shape[0]} values of {name} for {count} texts; expected one for each")
+        if not np.isfinite(values).all():
+            at = int(np.flatnonzero(~np.isfinite(values))[0])
+            raise ModelError(f"{name} of text {at} is {values[at]}; expected a finite number")
+    return columns
