@@ -12,10 +12,10 @@ from jaxtyping import Float64
 from rewardsmith.errors import DataError, ModelError, UsageError
 from rewardsmith.generate.remote.endpoint import is_address
 from rewardsmith.model.conversations import one_response
-from rewardsmith.records import Conversation
+from rewardsmith.records import Conversation, Record
 from rewardsmith.rewards.learned import ModelRewards
 from rewardsmith.rewards.opening import open_rewards
-from rewardsmith.rewards.source import RewardSource
+from rewardsmith.rewards.source import RewardSource, ScoredResponses
 
 if TYPE_CHECKING:
     from rewardsmith.model.reward_model import RewardModel
@@ -102,23 +102,9 @@ class LocalRewards:
 
     def score(self, conversations: Sequence[Conversation], rows: Sequence[Row] | None = None) -> Columns:
         """One record a conversation; those with the same prompt share its computation."""
-        records = []
-        for at, turns in enumerate(conversations):
-            try:
-                records.append(one_response(turns))
-            except DataError as error:
-                raise DataError(f"text {at}: {error}") from error
+        records = [record_of(turns, at) for at, turns in enumerate(conversations)]
         with self.lock:
-            found = self.source.score(records, rows=rows)
-        for at, one in enumerate(found):
-            if one.error:
-                raise DataError(f"text {at} has no reward: {one.error}")
-        columns = {REWARD: np.array([float(one.rewards[0]) for one in found])}
-        for name in found[0].parts if found else ():
-            values = [one.parts[name][0] for one in found]
-            if all(isinstance(value, float | int) for value in values):
-                columns[name.removeprefix(PREFIX)] = np.array(values, dtype=np.float64)
-        return columns
+            return columns_of(self.source.score(records, rows=rows))
 
     def score_rendered(self, texts: Sequence[str], prompts: Sequence[str]) -> Columns:
         """As the server reads such texts."""
@@ -128,6 +114,27 @@ class LocalRewards:
             raise UsageError("a rewards file scores conversations, and these texts are rendered; use a reward model")
         with self.lock:
             return score_rendered(self.model, texts, prompts)
+
+
+def record_of(turns: Conversation, at: int) -> Record:
+    """A conversation as a record; DataError that names the text where there is no response to score."""
+    try:
+        return one_response(turns)
+    except DataError as error:
+        raise DataError(f"text {at}: {error}") from error
+
+
+def columns_of(found: Sequence[ScoredResponses]) -> Columns:
+    """The rewards of records with one response each, and the parts that are numbers; DataError for one without a reward."""
+    for at, one in enumerate(found):
+        if one.error:
+            raise DataError(f"text {at} has no reward: {one.error}")
+    columns = {REWARD: np.array([float(one.rewards[0]) for one in found])}
+    for name in found[0].parts if found else ():
+        values = [one.parts[name][0] for one in found]
+        if all(isinstance(value, float | int) for value in values):
+            columns[name.removeprefix(PREFIX)] = np.array(values, dtype=np.float64)
+    return columns
 
 
 def open_service(model: "str | Path | RewardModel", **opening: Unpack[Opening]) -> RewardService:
