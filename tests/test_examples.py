@@ -71,7 +71,7 @@ def test_best_of_n_keeps_the_best_and_the_worst_and_names_what_it_leaves_out(mod
 def test_the_reward_function_for_grpo_gives_the_rewards_of_the_model(model, monkeypatch, capsys):
     start("grpo_reward.py", monkeypatch, model)
     shown = json.loads(capsys.readouterr().out)
-    reward = runpy.run_path(str(EXAMPLES / "grpo_reward.py"))["reward_function"](model)
+    reward = runpy.run_path(str(EXAMPLES / "grpo_reward.py"))["trl_reward"](model)
     user = [{"role": "user", "content": PROMPT}]
     answers = [[{"role": "assistant", "content": text}] for text in TEXTS]
     expected = rs.RewardModel.load(model).score([user + answer for answer in answers])

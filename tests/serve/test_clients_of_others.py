@@ -67,6 +67,7 @@ def test_slime_and_llama_factory(post, texts, reward):
     whole, prompt = texts
     assert clients.slime(post, prompt, RESPONSE) == reward
     assert clients.slime(post, PROMPT, RESPONSE) == reward
+    assert clients.slime(post, PROMPT, RESPONSE + "<|im_end|>") == reward
     assert clients.llama_factory(post, [whole.removesuffix("\n")]) == [reward]
 
 

@@ -7,10 +7,12 @@ the contract does not score may be there. Where a policy wrote the end, its last
 differs otherwise is scored as it came.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from rewardsmith.errors import ContractError
-from rewardsmith.records import Message
+from rewardsmith.records import Conversation, Message
 from rewardsmith.scoring.tokens import Encoder
 from rewardsmith.scoring.trees import Ids
 
@@ -59,6 +61,15 @@ def completed(text: str, suffix: str) -> str:
     mark = suffix.rstrip()
     missing = suffix[len(mark) :]
     return text + missing if mark and missing and text.endswith(mark) else text
+
+
+def without_end(turns: Conversation, suffix: str) -> Conversation:
+    """A conversation whose last turn a policy wrote, without the control token that the template writes behind a turn: the
+    policy's own end of turn, which some trainers keep in the text."""
+    mark, content = suffix.strip(), turns[-1].content
+    if not mark or not content.rstrip().endswith(mark):
+        return turns
+    return (*turns[:-1], replace(turns[-1], content=content.rstrip().removesuffix(mark)))
 
 
 def ended(text: str, suffix: str) -> str:

@@ -17,7 +17,14 @@ from rewardsmith.model.reward_model import RewardModel
 from rewardsmith.model.scorer import Sequences, outputs, sequences_of
 from rewardsmith.model.token_values import refuse_without_values, token_values, why_no_values
 from rewardsmith.records import Conversation, Message, Record
-from rewardsmith.scoring.templates.rendered import cut_left, first_token, has_control_tokens, rendered_ids, scored_ids
+from rewardsmith.scoring.templates.rendered import (
+    cut_left,
+    first_token,
+    has_control_tokens,
+    rendered_ids,
+    scored_ids,
+    without_end,
+)
 from rewardsmith.scoring.token_texts import token_texts
 from rewardsmith.scoring.tokens import Encoded
 from rewardsmith.scoring.trees import Ids
@@ -137,6 +144,8 @@ class ServedModel:
 
     def _read(self, question: Question, truncate: bool, per_token: bool) -> TokenizedText:
         turns = question.turns
+        if turns is not None and question.generated:
+            turns = without_end(turns, self.model.contract.suffix)
         if question.text is not None:
             self._refuse_huge(len(question.text))
             if question.plain is not None and not has_control_tokens(self.model.encoder, question.text):
