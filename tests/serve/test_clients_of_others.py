@@ -105,6 +105,7 @@ def test_the_openai_client(server, reward):
     client = openai.OpenAI(base_url=f"{server.address}/v1", api_key="none", max_retries=0)
     answer = client.chat.completions.create(model="rm", messages=TALK)
     assert float(answer.choices[0].message.content) == reward
+    assert [one.id for one in client.models.list()] == ["rm", "other"]
     with pytest.raises(openai.BadRequestError, match="ends with user"):
         client.chat.completions.create(model="rm", messages=PROMPT)
     with pytest.raises(openai.NotFoundError):

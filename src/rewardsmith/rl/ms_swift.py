@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 from rewardsmith.errors import DataError
 from rewardsmith.model.conversations import as_messages
 from rewardsmith.rl.dialogues import rows_of
-from rewardsmith.rl.rewards import REWARD, Opening, finite, open_service
+from rewardsmith.rl.rewards import Opening, open_service
+from rewardsmith.rl.service import REWARD, finite
 from rewardsmith.rl.shaping import RAW, Shaping
 
 if TYPE_CHECKING:

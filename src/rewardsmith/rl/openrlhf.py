@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from rewardsmith.rl.rewards import REWARD, Opening, finite, open_service
+from rewardsmith.rl.rewards import Opening, open_service
+from rewardsmith.rl.service import REWARD, finite
 from rewardsmith.rl.shaping import RAW, Shaping
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from rewardsmith.client import Client
 from rewardsmith.errors import UsageError
 from rewardsmith.generate.remote.endpoint import refuse_address
 from rewardsmith.records import Conversation
-from rewardsmith.rl.rewards import REWARD, Columns, RewardScale, Row
+from rewardsmith.rl.service import REWARD, Columns, Row, StoredScale
 
 RETRIES, TIMEOUT = 10, 120.0
 """How often a request is tried again, about five minutes in all, and the seconds that each try may take."""
@@ -32,10 +32,10 @@ class RemoteRewards:
         """As the server lists them."""
         return tuple(self._entry().get("attributes") or ())
 
-    def scale(self) -> RewardScale | None:
+    def scale(self) -> StoredScale | None:
         """As the server lists it."""
         stored = self._entry().get("normalizer")
-        return None if not stored else RewardScale(float(stored["mean"]), float(stored["std"]))
+        return None if not stored else StoredScale(float(stored["mean"]), float(stored["std"]))
 
     def score(self, conversations: Sequence[Conversation], rows: Sequence[Row] | None = None) -> Columns:
         """As the server reads conversations, those that are too long cut."""

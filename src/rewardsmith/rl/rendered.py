@@ -7,7 +7,7 @@ import numpy as np
 from rewardsmith.errors import DataError
 from rewardsmith.model.reward_model import RewardModel
 from rewardsmith.model.scorer import DEFAULT_BUDGET
-from rewardsmith.rl.rewards import REWARD, Columns
+from rewardsmith.rl.service import REWARD, Columns
 from rewardsmith.serve.models.reference import stored_reference
 from rewardsmith.serve.models.served import ServedModel
 from rewardsmith.serve.protocols.openrlhf import question

@@ -1,32 +1,26 @@
 """Where the rewards of a trainer come from: a model in this process, or a server; both give the same for the same texts."""
 
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import numpy as np
-from jaxtyping import Float64
 
-from rewardsmith.errors import DataError, ModelError, UsageError
+from rewardsmith.errors import DataError, UsageError
 from rewardsmith.generate.remote.endpoint import is_address
 from rewardsmith.model.conversations import one_response
 from rewardsmith.records import Conversation, Record
 from rewardsmith.rewards.learned import ModelRewards
 from rewardsmith.rewards.opening import open_rewards
 from rewardsmith.rewards.source import RewardSource, ScoredResponses
+from rewardsmith.rl.service import REWARD, Columns, RewardService, Row, StoredScale
 
 if TYPE_CHECKING:
     from rewardsmith.model.reward_model import RewardModel
 
-REWARD = "reward"
-"""The name of the reward itself among the columns."""
 PREFIX = "reward_"
 """What the parts of a source have before the names of its attributes."""
-Row = Mapping[str, Any]
-Columns = Mapping[str, Float64[np.ndarray, " N"]]
-"""The rewards of N texts under `reward`, and what stands beside them by name."""
 
 
 class Opening(TypedDict, total=False):
@@ -38,39 +32,6 @@ class Opening(TypedDict, total=False):
     served: str
     retries: int
     timeout: float
-
-
-@dataclass(frozen=True)
-class RewardScale:
-    """Mean and standard deviation of a model's rewards on reference data, as stored with it."""
-
-    mean: float
-    std: float
-
-
-class RewardService(Protocol):
-    """Whatever gives rewards to texts; calls from several threads wait for each other where they must."""
-
-    @property
-    def name(self) -> str:
-        """A short name, for the metrics of a trainer."""
-
-    @property
-    def needs_rows(self) -> bool:
-        """Whether the other columns of the data play a part."""
-
-    def attributes(self) -> tuple[str, ...]:
-        """The columns that are rewards of their own; () where the reward is the only one."""
-
-    def scale(self) -> RewardScale | None:
-        """The scale that is stored with the model; None where there is none."""
-
-    def score(self, conversations: Sequence[Conversation], rows: Sequence[Row] | None = None) -> Columns:
-        """The rewards of conversations that end with the assistant's turn; `rows` are for the checks of a rewards file."""
-
-    def score_rendered(self, texts: Sequence[str], prompts: Sequence[str]) -> Columns:
-        """The rewards of texts that begin with their prompts: rendered ones where they spell a control token of the reward
-        model, whose end a policy wrote, else a user's turn and the assistant's."""
 
 
 class LocalRewards:
@@ -95,10 +56,10 @@ class LocalRewards:
         info = None if self.model is None else self.model.sidecar.head
         return () if info is None else info.attributes
 
-    def scale(self) -> RewardScale | None:
+    def scale(self) -> StoredScale | None:
         """The model's normaliser."""
         stored = None if self.model is None else self.model.sidecar.normalizer
-        return None if stored is None else RewardScale(stored.mean, stored.std)
+        return None if stored is None else StoredScale(stored.mean, stored.std)
 
     def score(self, conversations: Sequence[Conversation], rows: Sequence[Row] | None = None) -> Columns:
         """One record a conversation; those with the same prompt share its computation."""
@@ -157,14 +118,3 @@ def open_service(model: "str | Path | RewardModel", **opening: Unpack[Opening]) 
         return LocalRewards(ModelRewards(model), "rewardsmith")
     source = open_rewards(model, device=opening.get("device", "auto"))
     return LocalRewards(source, Path(model).stem or "rewardsmith")
-
-
-def finite(columns: Columns, count: int) -> Columns:
-    """The columns as they are; ModelError where there is not one finite number for each of `count` texts."""
-    for name, values in columns.items():
-        if values.shape != (count,):
-            raise ModelError(f"got {values.shape[0]} values of {name} for {count} texts; expected one for each")
-        if not np.isfinite(values).all():
-            at = int(np.flatnonzero(~np.isfinite(values))[0])
-            raise ModelError(f"{name} of text {at} is {values[at]}; expected a finite number")
-    return columns

@@ -5,7 +5,7 @@ from collections.abc import Hashable, Sequence
 
 from rewardsmith.records import Turns
 from rewardsmith.rl.dialogues import paired
-from rewardsmith.rl.rewards import Columns, RewardService, Row, finite
+from rewardsmith.rl.service import Columns, RewardService, Row, finite
 
 
 class ScoredBatch:

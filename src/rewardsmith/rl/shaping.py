@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from rewardsmith.errors import UsageError
-from rewardsmith.rl.rewards import REWARD, Columns, RewardService
+from rewardsmith.rl.service import REWARD, Columns, RewardService
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from rewardsmith.records import Turns
 from rewardsmith.rl.dialogues import rows_of
-from rewardsmith.rl.rewards import REWARD, Opening, RewardService, open_service
+from rewardsmith.rl.rewards import Opening, open_service
 from rewardsmith.rl.scored_batch import ScoredBatch
+from rewardsmith.rl.service import REWARD, RewardService
 from rewardsmith.rl.shaping import RAW, ShapedColumn, Shaping
 
 if TYPE_CHECKING:

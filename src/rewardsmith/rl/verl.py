@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from rewardsmith.errors import DataError
 from rewardsmith.rl.dialogues import joined, prompt_of
-from rewardsmith.rl.rewards import REWARD, Opening, RewardService, finite, open_service
+from rewardsmith.rl.rewards import Opening, open_service
+from rewardsmith.rl.service import REWARD, RewardService, finite
 from rewardsmith.rl.shaping import RAW, ShapedColumn, Shaping
 
 if TYPE_CHECKING:

@@ -34,9 +34,10 @@ async def ready(service: Service, request: Request) -> Response:
 
 
 async def models(service: Service, request: Request) -> Response:
-    """The models, the first being the default."""
+    """The models, the first being the default; `data` lists them as OpenAI's API does, for clients that ask for names."""
     found = [model.describe() for model in service.registry.models.values()]
-    return JsonResponse({"version": VERSION, "models": found})
+    listed = [{"id": one["name"], "object": "model", "created": 0, "owned_by": "rewardsmith"} for one in found]
+    return JsonResponse({"version": VERSION, "models": found, "object": "list", "data": listed})
 
 
 async def reload(service: Service, request: Request) -> Response:

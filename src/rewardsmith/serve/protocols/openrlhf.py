@@ -44,5 +44,7 @@ class OpenRLHF:
 
 def question(query: str, prompt: str) -> Question:
     """A query, and where it holds no control token the conversation of its prompt and what follows that."""
-    plain = answered(prompt, query[len(prompt) :]) if prompt and query.startswith(prompt) else None
-    return Question(text=query, plain=plain, generated=True)
+    if not query.startswith(prompt):
+        return Question(text=query, generated=True)
+    turns = answered(prompt, query[len(prompt) :])
+    return Question(text=query, plain=turns if prompt else turns[1:], generated=True)
