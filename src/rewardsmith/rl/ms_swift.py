@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from rewardsmith.errors import DataError
 from rewardsmith.model.conversations import as_messages
 from rewardsmith.rl.dialogues import rows_of
-from rewardsmith.rl.rewards import Opening, open_service
+from rewardsmith.rl.rewards import OpenSettings, open_service
 from rewardsmith.rl.service import REWARD, finite
 from rewardsmith.rl.shaping import RAW, Shaping
 
@@ -24,7 +24,7 @@ def ms_swift_reward(
     *,
     column: str = REWARD,
     shaping: Shaping = RAW,
-    **opening: Unpack[Opening],
+    **opening: Unpack[OpenSettings],
 ) -> type:
     """A class for `orms`, one for each attribute that is to be a reward of its own; the rest as for `trl_reward`."""
     service = open_service(model, **opening)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 from rewardsmith.errors import DataError
 from rewardsmith.records import Conversation, Message
-from rewardsmith.rl.rewards import Opening, open_service
+from rewardsmith.rl.rewards import OpenSettings, open_service
 from rewardsmith.rl.service import REWARD, finite
 from rewardsmith.rl.shaping import RAW, Shaping
 
@@ -41,7 +41,7 @@ class RewardEnvironment:
         *,
         attributes: Sequence[str] | None = None,
         shaping: Shaping = RAW,
-        **opening: Unpack[Opening],
+        **opening: Unpack[OpenSettings],
     ) -> None:
         self.service = open_service(model, **opening)
         names = (REWARD,) if attributes is None else tuple(attributes)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from rewardsmith.rl.rewards import Opening, open_service
+from rewardsmith.rl.rewards import OpenSettings, open_service
 from rewardsmith.rl.service import REWARD, finite
 from rewardsmith.rl.shaping import RAW, Shaping
 
@@ -21,7 +21,7 @@ def openrlhf_reward_func(
     *,
     column: str = REWARD,
     shaping: Shaping = RAW,
-    **opening: Unpack[Opening],
+    **opening: Unpack[OpenSettings],
 ) -> Callable[..., Mapping[str, Any]]:
     """`reward_func`: `rewards` (shaped) for the advantages, the same as `scores`, and the raw columns as `extra_logs`.
 

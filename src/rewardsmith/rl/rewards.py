@@ -23,7 +23,7 @@ PREFIX = "reward_"
 """What the parts of a source have before the names of its attributes."""
 
 
-class Opening(TypedDict, total=False):
+class OpenSettings(TypedDict, total=False):
     """How a model is opened: `device` (default auto) in this process. Of a server: `served`, the name of its model (default
     its first), `retries`, how often a request is tried again (default 10, about five minutes), and `timeout`, the seconds of
     each try (default 120)."""
@@ -98,7 +98,7 @@ def columns_of(found: Sequence[ScoredResponses]) -> Columns:
     return columns
 
 
-def open_service(model: "str | Path | RewardModel", **opening: Unpack[Opening]) -> RewardService:
+def open_service(model: "str | Path | RewardModel", **opening: Unpack[OpenSettings]) -> RewardService:
     """The rewards of a model, a rewards file or a server; UsageError for a setting that is of the other kind."""
     remote = isinstance(model, str) and is_address(model)
     wrong = [name for name in opening if (name == "device") == remote]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from rewardsmith.records import Turns
 from rewardsmith.rl.dialogues import rows_of
-from rewardsmith.rl.rewards import Opening, open_service
+from rewardsmith.rl.rewards import OpenSettings, open_service
 from rewardsmith.rl.scored_batch import ScoredBatch
 from rewardsmith.rl.service import REWARD, RewardService
 from rewardsmith.rl.shaping import RAW, ShapedColumn, Shaping
@@ -29,12 +29,12 @@ def trl_reward(
     column: str = REWARD,
     shaping: Shaping = RAW,
     asynchronous: bool = False,
-    **opening: Unpack[Opening],
+    **opening: Unpack[OpenSettings],
 ) -> RewardFunction:
     """A reward function for `reward_funcs`: the reward of `model`, or the column of it that is named.
 
     `model` is what `rs.score` takes, an opened RewardModel, or the address of a server; `opening` says how it is opened (see
-    `Opening`). `asynchronous` gives a coroutine function. Texts that are too long are cut as the scoring contract says.
+    `OpenSettings`). `asynchronous` gives a coroutine function. Texts that are too long are cut as the scoring contract says.
     DataError for a text without a reward, ModelError for one that is not finite.
     """
     service = open_service(model, **opening)
@@ -47,7 +47,7 @@ def trl_rewards(
     attributes: Sequence[str] | None = None,
     shaping: Shaping = RAW,
     asynchronous: bool = False,
-    **opening: Unpack[Opening],
+    **opening: Unpack[OpenSettings],
 ) -> list[RewardFunction]:
     """One reward function for each attribute, since TRL normalises each function by itself (`multi_objective_aggregation`).
 

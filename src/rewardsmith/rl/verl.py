@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from rewardsmith.errors import DataError
 from rewardsmith.rl.dialogues import joined, prompt_of
-from rewardsmith.rl.rewards import Opening, open_service
+from rewardsmith.rl.rewards import OpenSettings, open_service
 from rewardsmith.rl.service import REWARD, RewardService, finite
 from rewardsmith.rl.shaping import RAW, ShapedColumn, Shaping
 
@@ -29,7 +29,7 @@ def verl_compute_score(
     prompt_field: str | None = None,
     column: str = REWARD,
     shaping: Shaping = RAW,
-    **opening: Unpack[Opening],
+    **opening: Unpack[OpenSettings],
 ) -> Callable[..., VerlScore]:
     """`compute_score(data_source, solution_str, ground_truth, extra_info)` for one response; the rest as for `trl_reward`.
 
@@ -58,7 +58,7 @@ def verl_compute_score_async(
     prompt_field: str | None = None,
     column: str = REWARD,
     shaping: Shaping = RAW,
-    **opening: Unpack[Opening],
+    **opening: Unpack[OpenSettings],
 ) -> Callable[..., Coroutine[Any, Any, VerlScore]]:
     """The same as a coroutine function, which verl's reward loop awaits, so that many requests are under way at once."""
     one = verl_compute_score(
@@ -84,7 +84,7 @@ def verl_compute_scores(
     prompt_field: str | None = None,
     column: str = REWARD,
     shaping: Shaping = RAW,
-    **opening: Unpack[Opening],
+    **opening: Unpack[OpenSettings],
 ) -> Callable[..., list[VerlScore]]:
     """`compute_score(data_sources, solution_strs, ground_truths, extra_infos)` for verl's batch reward manager."""
     service = open_service(model, **opening)
