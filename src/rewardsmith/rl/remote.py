@@ -10,7 +10,7 @@ from rewardsmith.client import Client
 from rewardsmith.errors import UsageError
 from rewardsmith.generate.remote.endpoint import refuse_address
 from rewardsmith.records import Conversation
-from rewardsmith.rl.service import REWARD, Columns, Row, StoredScale
+from rewardsmith.rl.service import REWARD, RewardColumns, StoredScale, TrainerRow
 
 RETRIES, TIMEOUT = 10, 120.0
 """How often a request is tried again, about five minutes in all, and the seconds that each try may take."""
@@ -37,14 +37,14 @@ class RemoteRewards:
         stored = self._entry().get("normalizer")
         return None if not stored else StoredScale(float(stored["mean"]), float(stored["std"]))
 
-    def score(self, conversations: Sequence[Conversation], rows: Sequence[Row] | None = None) -> Columns:
+    def score(self, conversations: Sequence[Conversation], rows: Sequence[TrainerRow] | None = None) -> RewardColumns:
         """As the server reads conversations, those that are too long cut."""
         results = self.client.results(conversations, truncate=True)
         names = results[0].columns if results else ()
         columns = {name: [one.columns[name] for one in results] for name in names}
         return {name: np.array(values) for name, values in {REWARD: [one.reward for one in results], **columns}.items()}
 
-    def score_rendered(self, texts: Sequence[str], prompts: Sequence[str]) -> Columns:
+    def score_rendered(self, texts: Sequence[str], prompts: Sequence[str]) -> RewardColumns:
         """As the server reads texts that a policy's tokenizer rendered."""
         found = self.client.rendered(texts, prompts)
         return {name: np.array(values) for name, values in found.items()}

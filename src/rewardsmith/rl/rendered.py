@@ -7,14 +7,14 @@ import numpy as np
 from rewardsmith.errors import DataError
 from rewardsmith.model.reward_model import RewardModel
 from rewardsmith.model.scorer import DEFAULT_BUDGET
-from rewardsmith.rl.service import REWARD, Columns
+from rewardsmith.rl.service import REWARD, RewardColumns
 from rewardsmith.serve.models.reference import stored_reference
 from rewardsmith.serve.models.served import ServedModel
 from rewardsmith.serve.protocols.openrlhf import question
 from rewardsmith.serve.protocols.protocol import BadRequest
 
 
-def score_rendered(model: RewardModel, texts: Sequence[str], prompts: Sequence[str]) -> Columns:
+def score_rendered(model: RewardModel, texts: Sequence[str], prompts: Sequence[str]) -> RewardColumns:
     """The rewards and columns of texts that begin with their prompts; DataError for one that cannot be scored."""
     sidecar = model.sidecar
     served = ServedModel("", "", model, stored_reference(sidecar.normalizer, sidecar.calibration))

@@ -14,7 +14,7 @@ from rewardsmith.records import Conversation, Record
 from rewardsmith.rewards.learned import ModelRewards
 from rewardsmith.rewards.opening import open_rewards
 from rewardsmith.rewards.source import RewardSource, ScoredResponses
-from rewardsmith.rl.service import REWARD, Columns, RewardService, Row, StoredScale
+from rewardsmith.rl.service import REWARD, RewardColumns, RewardService, StoredScale, TrainerRow
 
 if TYPE_CHECKING:
     from rewardsmith.model.reward_model import RewardModel
@@ -61,13 +61,13 @@ class LocalRewards:
         stored = None if self.model is None else self.model.sidecar.normalizer
         return None if stored is None else StoredScale(stored.mean, stored.std)
 
-    def score(self, conversations: Sequence[Conversation], rows: Sequence[Row] | None = None) -> Columns:
+    def score(self, conversations: Sequence[Conversation], rows: Sequence[TrainerRow] | None = None) -> RewardColumns:
         """One record a conversation; those with the same prompt share its computation."""
         records = [record_of(turns, at) for at, turns in enumerate(conversations)]
         with self.lock:
             return columns_of(self.source.score(records, rows=rows))
 
-    def score_rendered(self, texts: Sequence[str], prompts: Sequence[str]) -> Columns:
+    def score_rendered(self, texts: Sequence[str], prompts: Sequence[str]) -> RewardColumns:
         """As the server reads such texts."""
         from rewardsmith.rl.rendered import score_rendered
 
@@ -85,7 +85,7 @@ def record_of(turns: Conversation, at: int) -> Record:
         raise DataError(f"text {at}: {error}") from error
 
 
-def columns_of(found: Sequence[ScoredResponses]) -> Columns:
+def columns_of(found: Sequence[ScoredResponses]) -> RewardColumns:
     """The rewards of records with one response each, and the parts that are numbers; DataError for one without a reward."""
     for at, one in enumerate(found):
         if one.error:

@@ -5,7 +5,7 @@ from collections.abc import Hashable, Sequence
 
 from rewardsmith.records import Turns
 from rewardsmith.rl.dialogues import paired
-from rewardsmith.rl.service import Columns, RewardService, Row, finite
+from rewardsmith.rl.service import RewardColumns, RewardService, TrainerRow, finite
 
 
 class ScoredBatch:
@@ -15,9 +15,11 @@ class ScoredBatch:
         self.service = service
         self.lock = threading.Lock()
         self.key: Hashable = None
-        self.columns: Columns = {}
+        self.columns: RewardColumns = {}
 
-    def of(self, prompts: Sequence[Turns], completions: Sequence[Turns], rows: Sequence[Row] | None = None) -> Columns:
+    def of(
+        self, prompts: Sequence[Turns], completions: Sequence[Turns], rows: Sequence[TrainerRow] | None = None
+    ) -> RewardColumns:
         """The rewards of these texts: at once where they are those of the last call, and no other columns play a part.
 
         Where prompts and completions are texts, as in a data set without messages, they may have been rendered already.

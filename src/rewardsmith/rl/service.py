@@ -12,8 +12,8 @@ from rewardsmith.records import Conversation
 
 REWARD = "reward"
 """The name of the reward itself among the columns."""
-Row = Mapping[str, Any]
-Columns = Mapping[str, Float64[np.ndarray, " N"]]
+TrainerRow = Mapping[str, Any]
+RewardColumns = Mapping[str, Float64[np.ndarray, " N"]]
 """The rewards of N texts under `reward`, and what stands beside them by name."""
 
 
@@ -42,15 +42,15 @@ class RewardService(Protocol):
     def scale(self) -> StoredScale | None:
         """The scale that is stored with the model; None where there is none."""
 
-    def score(self, conversations: Sequence[Conversation], rows: Sequence[Row] | None = None) -> Columns:
+    def score(self, conversations: Sequence[Conversation], rows: Sequence[TrainerRow] | None = None) -> RewardColumns:
         """The rewards of conversations that end with the assistant's turn; `rows` are for the checks of a rewards file."""
 
-    def score_rendered(self, texts: Sequence[str], prompts: Sequence[str]) -> Columns:
+    def score_rendered(self, texts: Sequence[str], prompts: Sequence[str]) -> RewardColumns:
         """The rewards of texts that begin with their prompts: rendered ones where they spell a control token of the reward
         model, whose end a policy wrote, else a user's turn and the assistant's."""
 
 
-def finite(columns: Columns, count: int) -> Columns:
+def finite(columns: RewardColumns, count: int) -> RewardColumns:
     """The columns as they are; ModelError where there is not one finite number for each of `count` texts."""
     for name, values in columns.items():
         if values.shape != (count,):

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from rewardsmith.errors import UsageError
-from rewardsmith.rl.service import REWARD, Columns, RewardService
+from rewardsmith.rl.service import REWARD, RewardColumns, RewardService
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class ShapedColumn:
     std: float
     clip: float | None
 
-    def of(self, columns: Columns) -> Float64[np.ndarray, " N"]:
+    def of(self, columns: RewardColumns) -> Float64[np.ndarray, " N"]:
         """The N numbers for the trainer; UsageError where the model has no such column."""
         if self.column not in columns:
             raise UsageError(f"the model has no column {self.column!r}; it has: {', '.join(columns)}")
