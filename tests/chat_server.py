@@ -20,14 +20,15 @@ def completion(text, **more):
 class ChatServer(ThreadingHTTPServer):
     """Answers with the words of the last message, turned round; `script` names what happens to the first requests instead.
 
-    A step is a status, a pair of status and headers, or one of: slow, drip, cut, broken, html, empty, close.
+    A step is a status, a pair of status and headers, or one of: slow, drip, cut, broken, html, empty, close. `routes` answer
+    the bodies of other paths.
     """
 
     daemon_threads = True
 
-    def __init__(self, script=(), *, key=None, reply=None):
+    def __init__(self, script=(), *, key=None, reply=None, routes=None):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.script, self.key, self.reply = list(script), key, reply
+        self.script, self.key, self.reply, self.routes = list(script), key, reply, routes or {}
         self.asked, self.times, self.lock, self.now, self.most = [], [], threading.Lock(), 0, 0
         self.delay = 0.0
 
@@ -64,11 +65,13 @@ class Handler(BaseHTTPRequestHandler):
                 server.now -= 1
 
     def act(self, step, body):
-        if self.path != "/v1/chat/completions":
+        if self.path != "/v1/chat/completions" and self.path not in self.server.routes:
             return self.send(404, {"error": "no such route"})
         if self.server.key and self.headers.get("Authorization") != f"Bearer {self.server.key}":
             return self.send(401, {"error": "bad key"})
         match step:
+            case None if self.path in self.server.routes:
+                return self.send(200, self.server.routes[self.path](body))
             case None:
                 reply = self.server.reply or (lambda said: completion(" ".join(reversed(said.split()))))
                 return self.send(200, reply(body["messages"][-1]["content"]))

@@ -48,6 +48,7 @@ PUBLIC: dict[str, str] = {
     "export": "rewardsmith.api:export",
     "find_learning_rate": "rewardsmith.api:find_learning_rate",
     "generate": "rewardsmith.api:generate",
+    "judge": "rewardsmith.api:judge",
     "learning_curve": "rewardsmith.api:learning_curve",
     "load": "rewardsmith.api:load",
     "load_reward_model": "rewardsmith.api:load_reward_model",

@@ -35,6 +35,7 @@ from rewardsmith.pipelines.diagnose.result import Diagnosis
 from rewardsmith.pipelines.dpo.result import Result as DpoResult
 from rewardsmith.pipelines.ensembles.combine import CombineSettings
 from rewardsmith.pipelines.generate.result import Result as GenerateResult
+from rewardsmith.pipelines.judge.result import Result as JudgeResult
 from rewardsmith.pipelines.pairs.result import Result as PairsResult
 from rewardsmith.pipelines.policy_bench.result import Result as PolicyBenchResult
 from rewardsmith.pipelines.prepare.result import Result as PrepareResult
@@ -90,6 +91,7 @@ __all__ = [
     "export",
     "find_learning_rate",
     "generate",
+    "judge",
     "learning_curve",
     "load",
     "load_reward_model",
@@ -415,7 +417,7 @@ def calibrate(
     calibration is stored in a copy with `output`, in the model itself with `update`; with neither it is only measured.
 
     Options:
-        model: Reward model with a reward.json: a folder, a run folder, or a Hub name.
+        model: Reward model with a reward.json: a folder, a run folder, or a Hub name; or a judge file.
         sources: Held-out preference data: files, folders, the output of `prepare` (its validation split is read),
             or synthetic:N (default: the validation data of the run).
         method: What to fit: temperature or isotonic (margins to probabilities), length (rewards without their trend
@@ -424,7 +426,8 @@ def calibrate(
         smoothing: With --method length: share of the responses in each local fit (lowess), or half-width of the
             window in units of length (local-average); default: chosen by 5-fold cross-validation by prompt.
         length_unit: With --method length: unit of length, tokens (of the response as it is scored) or characters.
-        output: Output folder for a copy of the model with the calibration.
+        output: Output folder for a copy of the model with the calibration, or output file for a copy of the judge
+            file.
         update: Store the calibration in the model itself; nothing else of it changes.
         overlap: Records that are in the training data of the model: refuse (an error), drop (exclude them) or keep.
         split: Split of prepared or synthetic data: train, validation, test (default: validation of prepared data,
@@ -666,7 +669,7 @@ def evaluate(
 
     Options:
         model: Reward model: a folder, a run folder, or a Hub name; or a rewards file (YAML, kind: verifiable) with
-            checks of responses.
+            checks of responses, or a judge file (YAML, kind: pointwise, pairwise or listwise).
         sources: Preference data: files, folders, the output of `prepare` (its test split is read), or synthetic:N;
             with --benchmark the files of the benchmark (default: its data sets on the Hub).
         benchmark: Score by the published rule of a benchmark: rewardbench, rewardbench-2, rm-bench, judgebench,
@@ -1103,6 +1106,52 @@ def generate(
         overwrite: Replace --output if it exists.
     """
 
+def judge(
+    judge: str | Path,
+    sources: str | Path | Loaded | Table | Iterable[Any],
+    *,
+    output: str | Path | None = None,
+    label: bool = False,
+    tie: float = 0.0,
+    show: int = 2,
+    max_records: int | None = None,
+    attribute: str = "overall",
+    cache: str | Path | None = None,
+    dtype: Literal["auto", "fp32", "bf16", "fp16"] = "fp32",
+    device: str = "auto",
+    strict: bool = False,
+    overwrite: bool = False,
+    trust_remote_code: bool = False,
+    map: Mapping[str, str] | Sequence[str] = (),
+    progress: Progress | None = None,
+    lang: Literal["en", "zh"] | None = None,
+) -> JudgeResult:
+    """`rewardsmith judge`: what a language model says of responses, how consistent and how right it is, and preference data.
+
+    `judge` is a judge file. With `output` each record is written with all answers, with `label` as preference data.
+
+    Options:
+        judge: Judge file (YAML, kind: pointwise, pairwise or listwise): which language model is asked what, and how
+            it is read.
+        sources: Preference data, candidates or rankings: files, folders, or synthetic:N.
+        output: Output file in JSON Lines: each record with all judgements; with --label preference data.
+        label: Write --output as preference data: the judge's preference for each pair of responses, weighted by its
+            certainty.
+        tie: With --label: certainty (2P - 1, P the judge's probability for the better response) up to which a pair
+            is a tie.
+        show: Number of records whose judgements are printed.
+        max_records: Maximum number of records to judge, chosen by content; default: all.
+        map: Column mapping, for example prompt=instruction or chosen=annotations.best.
+        attribute: Attribute to compare with if the data has several, such as helpful or safe.
+        cache: File that keeps all judgements for later runs (default: that of the judge file, else one beside the
+            models).
+        dtype: Local model: precision of the weights: fp32, auto, bf16, fp16.
+        device: Local model: auto, cpu, cuda, cuda:1, mps.
+        strict: Stop at the first invalid row.
+        overwrite: Replace --output if it exists.
+        trust_remote_code: Allow execution of code that comes with a Hub model.
+    """
+
 def learning_curve(
     run: str | Path,
     *,
@@ -1425,7 +1474,7 @@ def score(
 
     Options:
         model: Reward model: a folder, a run folder, or a Hub name; or a rewards file (YAML, kind: verifiable) with
-            checks of responses.
+            checks of responses, or a judge file (YAML, kind: pointwise, pairwise or listwise).
         source: File, folder or synthetic:N to score.
         output: Output file, in Parquet where its name ends in .parquet, else in JSON Lines: each input row with its
             `rewards`, one per response, in the order of the row.
@@ -1479,7 +1528,7 @@ def score(
 
     Options:
         model: Reward model: a folder, a run folder, or a Hub name; or a rewards file (YAML, kind: verifiable) with
-            checks of responses.
+            checks of responses, or a judge file (YAML, kind: pointwise, pairwise or listwise).
         source: File, folder or synthetic:N to score.
         output: Output file, in Parquet where its name ends in .parquet, else in JSON Lines: each input row with its
             `rewards`, one per response, in the order of the row.

@@ -13,7 +13,7 @@ decides as for the command line, and errors are in English. `say(result.to_text(
 
 from rewardsmith.api.alignment import dpo, pairs
 from rewardsmith.api.data import generate, load, prepare
-from rewardsmith.api.judgement import audit, compare, diagnose, evaluate, score, verify
+from rewardsmith.api.judgement import audit, compare, diagnose, evaluate, judge, score, verify
 from rewardsmith.api.models import TokenIds, calibrate, compute_reward, ensemble, export, load_reward_model, merge
 from rewardsmith.api.policies import best_of_n, policy_bench
 from rewardsmith.api.training import find_learning_rate, learning_curve, train, tune
@@ -32,6 +32,7 @@ __all__ = [
     "export",
     "find_learning_rate",
     "generate",
+    "judge",
     "learning_curve",
     "load",
     "load_reward_model",

@@ -12,6 +12,7 @@ from rewardsmith.commands import audit as audit_command
 from rewardsmith.commands import compare as compare_command
 from rewardsmith.commands import diagnose as diagnose_command
 from rewardsmith.commands import evaluate as evaluate_command
+from rewardsmith.commands import judge as judge_command
 from rewardsmith.commands import score as score_command
 from rewardsmith.commands import verify as verify_command
 from rewardsmith.data.loading.objects import is_splits, one_split, sources_of, together
@@ -132,6 +133,25 @@ def score(
         written = Path(folder) / "scored.jsonl"
         score_command.run(config_of(kind, given, settings, {"output": written}), progress)
         return [orjson.loads(line) for line in written.read_bytes().splitlines()]
+
+
+@public(judge_command.Config)
+def judge(
+    judge: str | Path,
+    sources: Data,
+    *,
+    map: ColumnNames = (),
+    progress: Progress | None = None,
+    lang: Language | None = None,
+    **settings: Any,
+) -> judge_command.Result:
+    """`rewardsmith judge`: what a language model says of responses, how consistent and how right it is, and preference data.
+
+    `judge` is a judge file. With `output` each record is written with all answers, with `label` as preference data.
+    """
+    given = {"judge": judge, "sources": sources_of(sources, "sources"), "map": columns(map)}
+    assert progress is not None
+    return judge_command.run(config_of(judge_command.Config, given, settings), progress)
 
 
 @public(diagnose_command.Config)

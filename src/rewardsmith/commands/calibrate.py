@@ -10,11 +10,12 @@ from rewardsmith.errors import UsageError
 from rewardsmith.evaluate.corrections.calibration import CalibrationMethod
 from rewardsmith.evaluate.corrections.fitting import FitChoices
 from rewardsmith.evaluate.corrections.length import LengthUnit, Smoother
-from rewardsmith.files import check_output, claimed, refuse_inside
+from rewardsmith.files import check_output, check_output_file, claimed, refuse_inside
 from rewardsmith.files.kinds import MODEL
 from rewardsmith.pipelines.calibrate.pipeline import CalibrationReport
-from rewardsmith.pipelines.calibrate.reading import WhatOverlaps
+from rewardsmith.pipelines.calibrate.reading import HeldOutData, WhatOverlaps, held_out_records
 from rewardsmith.progress import SILENT, Progress
+from rewardsmith.rewards.opening import kind_of
 from rewardsmith.settings.hardware import DtypeName, check_device
 
 
@@ -23,7 +24,7 @@ class Config:
     """Settings of `rewardsmith calibrate`."""
 
     model: str
-    """Reward model with a reward.json: a folder, a run folder, or a Hub name."""
+    """Reward model with a reward.json: a folder, a run folder, or a Hub name; or a judge file."""
     sources: tuple[str, ...] = ()
     """Held-out preference data: files, folders, the output of `prepare` (its validation split is read), or synthetic:N
     (default: the validation data of the run)."""
@@ -38,7 +39,7 @@ class Config:
     length_unit: LengthUnit = "tokens"
     """With --method length: unit of length, tokens (of the response as it is scored) or characters."""
     output: Path | None = None
-    """Output folder for a copy of the model with the calibration."""
+    """Output folder for a copy of the model with the calibration, or output file for a copy of the judge file."""
     update: bool = False
     """Store the calibration in the model itself; nothing else of it changes."""
     overlap: WhatOverlaps = "refuse"
@@ -94,6 +95,8 @@ Result = CalibrationReport
 
 def run(config: Config, progress: Progress = SILENT) -> CalibrationReport:
     """Fit a calibration on held-out data, and store it where the settings say."""
+    if kind_of(config.model) == "judge":
+        return of_judge(config, progress)
     from rewardsmith.pipelines.calibrate.store import model_folder, refuse_elsewhere
 
     folder = model_folder(config.model)
@@ -106,13 +109,30 @@ def run(config: Config, progress: Progress = SILENT) -> CalibrationReport:
         return stored(config, folder, fitted(config, progress))
 
 
-def fitted(config: Config, progress: Progress) -> CalibrationReport:
-    """Read, score and fit; nothing is written."""
-    from rewardsmith.model.reward_model import RewardModel
-    from rewardsmith.pipelines.calibrate.pipeline import calibrate_model
-    from rewardsmith.pipelines.calibrate.reading import held_out_records
+def of_judge(config: Config, progress: Progress) -> CalibrationReport:
+    """The calibration of a judge, stored in a judge file."""
+    from rewardsmith.pipelines.judge.calibration import calibrate_judge, store
+    from rewardsmith.rewards.opening import open_rewards
 
-    held = held_out_records(
+    if "length" in config.method:
+        raise UsageError("--method length needs a reward model; for a judge choose temperature or isotonic")
+    judge = Path(config.model)
+    place = judge if config.update else config.output
+    if config.output is not None:
+        refuse_inside(config.output, [config.model, *input_files(config.sources)])
+        check_output_file(config.output, overwrite=config.overwrite)
+    held = held_out(config, progress)
+    source = open_rewards(judge, device=config.device, dtype=config.dtype, trust_remote_code=config.trust_remote_code)
+    try:
+        report = calibrate_judge(source, held, FitChoices(config.method), seed=config.seed, progress=progress)
+    finally:
+        source.close()
+    return store(report, judge, place, overwrite=config.overwrite)
+
+
+def held_out(config: Config, progress: Progress) -> HeldOutData:
+    """The records to fit on."""
+    return held_out_records(
         config.model,
         config.sources,
         Intake(config.strict, config.map),
@@ -121,6 +141,14 @@ def fitted(config: Config, progress: Progress) -> CalibrationReport:
         overlap=config.overlap,
         progress=progress,
     )
+
+
+def fitted(config: Config, progress: Progress) -> CalibrationReport:
+    """Read, score and fit; nothing is written."""
+    from rewardsmith.model.reward_model import RewardModel
+    from rewardsmith.pipelines.calibrate.pipeline import calibrate_model
+
+    held = held_out(config, progress)
     model = RewardModel.load(
         config.model, device=config.device, dtype=config.dtype, trust_remote_code=config.trust_remote_code
     )

@@ -40,7 +40,7 @@ class Config:
 
     model: str
     """Reward model: a folder, a run folder, or a Hub name; or a rewards file (YAML, kind: verifiable) with checks of
-    responses."""
+    responses, or a judge file (YAML, kind: pointwise, pairwise or listwise)."""
     sources: tuple[str, ...] = ()
     """Preference data: files, folders, the output of `prepare` (its test split is read), or synthetic:N; with --benchmark
     the files of the benchmark (default: its data sets on the Hub)."""

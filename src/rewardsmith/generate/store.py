@@ -8,6 +8,7 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -29,8 +30,8 @@ FORM = 1
 class Store:
     """The candidates that one generator made with one way of sampling."""
 
-    def __init__(self, file: sqlite3.Connection, path: Path, generator: TextGenerator, sampling: Sampling) -> None:
-        self.file, self.path = file, path
+    def __init__(self, file: "KeyedFile", generator: TextGenerator, sampling: Sampling) -> None:
+        self.file = file
         self.made_by = digest_of(FORM, generator.made_by(sampling), sampling.facts())
 
     def key(self, request: PromptRequest, sample: int) -> str:
@@ -39,17 +40,38 @@ class Store:
 
     def find(self, request: PromptRequest, sample: int) -> Candidate | None:
         """A sample that was kept, None where there is none; DataError where it is damaged."""
-        row = self.file.execute("SELECT value FROM candidates WHERE key = ?", (self.key(request, sample),)).fetchone()
-        if row is None:
+        value = self.file.find(self.key(request, sample))
+        if value is None:
             return None
         try:
-            return candidate_from(orjson.loads(row[0]))
-        except (orjson.JSONDecodeError, DataError) as error:
-            raise DataError(f"{self.path} is damaged ({error}); delete it and run the same command again") from error
+            return candidate_from(value)
+        except DataError as error:
+            raise self.file.damaged(error) from error
 
     def keep(self, made: Sequence[tuple[PromptRequest, int, Candidate]]) -> None:
         """Keep some samples, all or none of them."""
-        rows = [(self.key(request, sample), orjson.dumps(each.to_json())) for request, sample, each in made]
+        self.file.keep([(self.key(request, sample), each.to_json()) for request, sample, each in made])
+
+
+class KeyedFile:
+    """JSON values by key, in a file that several processes may use at once."""
+
+    def __init__(self, file: sqlite3.Connection, path: Path | None) -> None:
+        self.file, self.path = file, path
+
+    def find(self, key: str) -> Any:
+        """The value of a key, None where there is none; DataError where it is damaged."""
+        row = self.file.execute("SELECT value FROM candidates WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            return None
+        try:
+            return orjson.loads(row[0])
+        except orjson.JSONDecodeError as error:
+            raise self.damaged(error) from error
+
+    def keep(self, values: Sequence[tuple[str, Any]]) -> None:
+        """Keep some values, all or none of them."""
+        rows = [(key, orjson.dumps(value)) for key, value in values]
         try:
             with self.file:
                 for row in rows:
@@ -57,14 +79,22 @@ class Store:
         except sqlite3.Error as error:
             raise OutputError(f"cannot write {self.path}: {error}") from error
 
+    def damaged(self, error: Exception) -> DataError:
+        """What is said of a value that cannot be read."""
+        return DataError(f"{self.path} is damaged ({error}); delete it and run the same command again")
 
-@contextlib.contextmanager
-def opened(path: Path, generator: TextGenerator, sampling: Sampling) -> Iterator[Store]:
-    """The store in a file, which is made where it is not there; OutputError where it cannot be, or is something else."""
+    def close(self) -> None:
+        """Close the file."""
+        self.file.close()
+
+
+def open_file(path: Path | None) -> KeyedFile:
+    """The values in a file, which is made where it is not there, or in memory (None); OutputError where it cannot be."""
     file = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = sqlite3.connect(path, timeout=30)
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        file = sqlite3.connect(":memory:" if path is None else path, timeout=30)
         file.execute("PRAGMA journal_mode=WAL")
         file.execute("CREATE TABLE IF NOT EXISTS candidates (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID")
         file.commit()
@@ -72,8 +102,15 @@ def opened(path: Path, generator: TextGenerator, sampling: Sampling) -> Iterator
         if file is not None:
             file.close()
         raise OutputError(f"cannot use {path} to keep candidates: {error}; choose another --cache") from error
+    return KeyedFile(file, path)
+
+
+@contextlib.contextmanager
+def opened(path: Path, generator: TextGenerator, sampling: Sampling) -> Iterator[Store]:
+    """The store in a file, which is made where it is not there; OutputError where it cannot be, or is something else."""
+    file = open_file(path)
     try:
-        yield Store(file, path, generator, sampling)
+        yield Store(file, generator, sampling)
     finally:
         file.close()
 

@@ -168,6 +168,17 @@ GUIDES: Mapping[str, Guide] = {
             OUTPUT: ("output", "cache", "overwrite"),
         },
     ),
+    "judge": Guide(
+        "judge judge.yaml pairs.jsonl -o verdicts.jsonl",
+        "docs/judges.md",
+        {
+            DATA: ("map", "attribute", "max_records", "strict"),
+            "Labels": ("label", "tie"),
+            SPEED: ("device", "dtype"),
+            MODEL: ("trust_remote_code",),
+            OUTPUT: ("output", "show", "cache", "overwrite"),
+        },
+    ),
     "best-of-n": Guide(
         "best-of-n runs/first candidates.jsonl -o best",
         "docs/best-of-n.md",

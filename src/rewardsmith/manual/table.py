@@ -139,6 +139,12 @@ COMMANDS: dict[str, Command] = {
         JUDGEMENT,
         ("model", "url"),
     ),
+    "judge": Command(
+        "rewardsmith.commands.judge",
+        "ask a language model to judge responses: verdicts, consistency, accuracy, labels",
+        JUDGEMENT,
+        ("judge", "sources"),
+    ),
     "learning-curve": Command(
         "rewardsmith.commands.learning_curve",
         "what more training data would give, from runs on fractions of the data",

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rewardsmith.errors import UsageError
+from rewardsmith.judge.wording.prompts import KINDS as JUDGE_KINDS
 from rewardsmith.model.loading.folders import is_cloud
 from rewardsmith.rewards.checked import CheckRewards
 from rewardsmith.rewards.critiqued import CritiquedRewards
@@ -16,13 +17,13 @@ from rewardsmith.verifiable.definition import KIND, is_definition, read_definiti
 if TYPE_CHECKING:
     from rewardsmith.model.reward_model import RewardModel
 
-KINDS: dict[str, SourceKind] = {KIND: "verifiable"}
+KINDS: dict[str, SourceKind] = {KIND: "verifiable", **dict.fromkeys(JUDGE_KINDS, "judge")}
 """What a YAML file is, by its `kind`."""
 
 
 def kind_of(name: str | Path) -> SourceKind:
-    """What stands in the place of MODEL: a rewards file by its `kind`, a folder of a model that writes critiques, everything
-    else a model.
+    """What stands in the place of MODEL: a rewards file or a judge file by its `kind`, a folder of a model that writes
+    critiques, everything else a model.
 
     UsageError for a YAML file of another kind. Nothing is opened but the file itself.
     """
@@ -44,7 +45,8 @@ def open_rewards(
     trust_remote_code: bool = False,
     adjusted: "Callable[[RewardModel], RewardModel] | None" = None,
 ) -> RewardSource:
-    """Open a model (a folder, a run, a name, an ensemble, a model that writes critiques, one in memory) or a rewards file.
+    """Open a model (a folder, a run, a name, an ensemble, one with critiques, one in memory), a rewards file, or a
+    judge file.
 
     `adjusted` gets every reward model that is opened, and gives the one to use: an ensemble under another rule. ModelError,
     ContractError or UsageError where it cannot be opened.
@@ -64,6 +66,14 @@ def open_rewards(
         )
         return ModelRewards(opened if adjusted is None else adjusted(opened))
 
-    if kind_of(name) in ("model", "critiqued"):
+    kind = kind_of(name)
+    if kind in ("model", "critiqued"):
         return model(str(name) if isinstance(name, Path) else name)
+    if kind == "judge":
+        from rewardsmith.judge.definition import read_judge
+        from rewardsmith.judge.judge import open_judge
+        from rewardsmith.rewards.judged import JudgeRewards
+
+        definition = read_judge(Path(name))
+        return JudgeRewards(open_judge(definition, device=device, dtype=dtype, trust_remote_code=trust_remote_code))
     return CheckRewards(read_definition(Path(name)), model)

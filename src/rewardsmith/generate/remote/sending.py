@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from rewardsmith.errors import MissingExtraError, RewardsmithError
 from rewardsmith.generate.candidates import Candidate
@@ -21,6 +21,7 @@ HOPELESS = frozenset({401, 403, 404, 405})
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
 LARGEST = 64_000_000
 """Bytes of an answer; a longer one is no chat completion."""
+T = TypeVar("T")
 
 
 class Refused(RewardsmithError):
@@ -74,13 +75,17 @@ class Sender:
         self.client.close()
 
     def ask(self, body: dict[str, Any]) -> Candidate:
-        """The answer to one request; Refused with the last failure where all tries fail."""
+        """The candidate that answers one request; Refused with the last failure where all tries fail."""
+        return self.post(self.endpoint.address, body, read_answer)
+
+    def post(self, address: str, body: dict[str, Any], read: Callable[[bytes], T]) -> T:
+        """What `read` makes of the answer to one request, Unreadable of what it cannot; Refused where all tries fail."""
         for attempt in range(self.endpoint.retries + 1):
             if self.stopped.is_set():
                 raise Refused("stopped")
             self.pace.wait(self.stopped)
             try:
-                return self._once(body)
+                return read(self._once(address, body))
             except (Passing, Unreadable) as error:
                 if attempt == self.endpoint.retries:
                     raise Refused(f"{error} (after {attempt + 1} attempts)") from error
@@ -88,13 +93,13 @@ class Sender:
                 self.stopped.wait(pause(attempt, getattr(error, "after", None)))
         raise AssertionError
 
-    def _once(self, body: dict[str, Any]) -> Candidate:
+    def _once(self, address: str, body: dict[str, Any]) -> bytes:
         """One try within the time-out: over the whole exchange, since a server may send a byte a minute for ever."""
         limit = self.endpoint.timeout
         deadline = time.monotonic() + limit
         try:
             with self.client.stream(
-                "POST", self.endpoint.address, json=body, headers=self.endpoint.headers(), timeout=limit
+                "POST", address, json=body, headers=self.endpoint.headers(), timeout=limit
             ) as answer:
                 content = read_within(answer, deadline)
         except TimeoutError as error:
@@ -104,7 +109,7 @@ class Sender:
         except (self.httpx.HTTPError, self.httpx.InvalidURL) as error:
             raise Passing(f"the connection failed: {error or type(error).__name__}") from error
         refuse_status(answer.status_code, content, answer.headers.get("retry-after"))
-        return read_answer(content)
+        return content
 
 
 def read_within(answer: Any, deadline: float) -> bytes:

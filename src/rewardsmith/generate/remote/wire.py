@@ -43,19 +43,13 @@ def body_of(endpoint: Endpoint, sampling: Sampling, prompt: Conversation, sample
 
 def read_answer(content: bytes) -> Candidate:
     """The candidate in the body of an answer; Unreadable where it is damaged or no chat completion."""
-    try:
-        answer = orjson.loads(content)
-    except orjson.JSONDecodeError as error:
-        raise Unreadable(f"the response of the API is not JSON ({excerpt(content)})") from error
-    choices = answer.get("choices") if isinstance(answer, Mapping) else None
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
-        raise Unreadable(f"the response of the API has no choices ({excerpt(content)}); expected a chat completion")
-    choice = choices[0]
+    answer = decoded(content)
+    choice = answer["choices"][0]
     message = choice.get("message")
     if not isinstance(message, Mapping):
         raise Unreadable(f"the response of the API has no message ({excerpt(content)}); expected a chat completion")
     text, reasoning = said(message, content)
-    usage = answer.get("usage") if isinstance(answer.get("usage"), Mapping) else {}
+    usage = usage_of(answer)
     return Candidate(
         text,
         str(choice.get("finish_reason") or STOP),
@@ -64,6 +58,30 @@ def read_answer(content: bytes) -> Candidate:
         logprob_of(choice.get("logprobs")),
         count(usage.get("prompt_tokens")),
     )
+
+
+def decoded(content: bytes) -> Mapping[str, Any]:
+    """The body of an answer with at least one choice; Unreadable for anything else."""
+    answer = json_object(content)
+    choices = answer.get("choices")
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
+        raise Unreadable(f"the response of the API has no choices ({excerpt(content)}); expected a chat completion")
+    return answer
+
+
+def usage_of(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What an answer says of its tokens, empty where it says nothing."""
+    usage = answer.get("usage")
+    return usage if isinstance(usage, Mapping) else {}
+
+
+def json_object(content: bytes) -> Mapping[str, Any]:
+    """The body of an answer as JSON, empty where it is no object; Unreadable where it is damaged."""
+    try:
+        answer = orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise Unreadable(f"the response of the API is not JSON ({excerpt(content)})") from error
+    return answer if isinstance(answer, Mapping) else {}
 
 
 def said(message: Mapping[str, Any], content: bytes) -> tuple[str, str | None]:

@@ -24,11 +24,16 @@ def length_in(unit: LengthUnit | None, model: "RewardModel") -> LengthOf:
     if unit is None:
         return lambda record: np.zeros(len(record.responses))
     if unit == "characters":
-        return lambda record: np.array([len(response.text) for response in record.responses], dtype=np.float64)
+        return characters
     from rewardsmith.scoring.tokens import Encoder
 
     encoder = Encoder(model.tokenizer, model.contract, answers=True)
     return lambda record: np.array(encoder.encode(record).answers, dtype=np.float64)
+
+
+def characters(record: Record) -> np.ndarray:
+    """The length of each response in Unicode characters."""
+    return np.array([len(response.text) for response in record.responses], dtype=np.float64)
 
 
 def pairs_of(records: Sequence[Record], rewards: Sequence[np.ndarray], length_of: LengthOf) -> ScoredPairs:

@@ -1,6 +1,6 @@
 """The steps of `calibrate`: read held-out data, score it, fit, judge on left-out prompts, store."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,12 +11,13 @@ from rewardsmith.evaluate.corrections.calibration import RewardCalibration
 from rewardsmith.evaluate.corrections.effect import CalibrationEffect, measure_effect
 from rewardsmith.evaluate.corrections.fitting import FitChoices, apply_calibration, cross_fitted, fit_calibration
 from rewardsmith.language import say
-from rewardsmith.pipelines.calibrate.pairs import length_in, pairs_of
+from rewardsmith.pipelines.calibrate.pairs import LengthOf, characters, length_in, pairs_of
 from rewardsmith.pipelines.calibrate.reading import HeldOutData
 from rewardsmith.progress import Progress
 
 if TYPE_CHECKING:
     from rewardsmith.model.reward_model import RewardModel
+    from rewardsmith.pipelines.evaluate import Scored
     from rewardsmith.scoring.left_out import LeftOut
 
 
@@ -67,13 +68,13 @@ class CalibrationReport:
             lines.append("too few comparisons to cross-validate; evaluate on other data with: evaluate --calibrated")
         else:
             lines += [say("cross-validated by prompt:"), *figure_lines(self.effect.to_json(), fitted.methods)]
+        return "\n".join([*lines, *self._where()])
+
+    def _where(self) -> Iterator[str]:
         if self.stored is None:
-            lines.append("not stored: pass --output FOLDER for a copy of the model with it, or --update")
+            yield "not stored: pass --output FOLDER for a copy of the model with it, or --update"
         else:
-            lines.append(
-                f"stored in {self.stored}; the raw rewards are the same; used by score and evaluate with --calibrated"
-            )
-        return "\n".join(lines)
+            yield f"stored in {self.stored}; the raw rewards are the same; used by score and evaluate with --calibrated"
 
 
 def calibrate_model(
@@ -83,9 +84,16 @@ def calibrate_model(
     from rewardsmith.pipelines.evaluate import score_all
 
     scored = score_all(model, held.records, progress)
+    return calibrate_scored(scored, held, choices, seed=seed, length_of=length_in(unit_of(choices), model))
+
+
+def calibrate_scored(
+    scored: "Scored", held: HeldOutData, choices: FitChoices, *, seed: int, length_of: LengthOf = characters
+) -> CalibrationReport:
+    """The same for records with their rewards, whoever gave them."""
     if not any(record.comparisons for record in scored.records):
         raise DataError(f"no comparison to calibrate on: {scored.left_out.in_one_line() or 'there are no records'}")
-    pairs = pairs_of(scored.records, scored.rewards, length_in(unit_of(choices), model))
+    pairs = pairs_of(scored.records, scored.rewards, length_of)
     fitted = fit_calibration(pairs, choices, fitted_on=held.name, seed=seed)
     left_out = cross_fitted(pairs, choices, seed=seed)
     return CalibrationReport(

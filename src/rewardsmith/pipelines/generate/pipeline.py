@@ -1,6 +1,5 @@
 """Prompts → candidates → rows; every finished sample is kept, so that a killed run goes on where it was."""
 
-import contextlib
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -11,7 +10,8 @@ from rewardsmith.data.input.renaming import parse_renames
 from rewardsmith.data.splits.sources import input_files
 from rewardsmith.errors import DataError
 from rewardsmith.files import check_output_file, claimed, refuse_inside, write_jsonl
-from rewardsmith.generate.candidates import Candidate, PromptRequest, SampleOutcome, Sampling, TextGenerator
+from rewardsmith.generate.answering import KeptGenerator, KeptSample
+from rewardsmith.generate.candidates import SampleOutcome, Sampling, TextGenerator
 from rewardsmith.generate.remote.endpoint import is_address
 from rewardsmith.generate.store import Store, opened, remove
 from rewardsmith.pipelines.generate.config import Config
@@ -23,8 +23,6 @@ from rewardsmith.records import Quarantined
 
 WINDOW = 512
 """Prompts that are batched together; bounds memory, and fixes the batches of a local model."""
-COMMIT = 32
-"""Finished samples between two writes to the store."""
 
 
 def generate_source(config: Config, progress: Progress = SILENT) -> Result:
@@ -93,79 +91,28 @@ def written(
 
 
 class Work:
-    """One run: the generator, what it has made, and what is told of it."""
+    """One run: the generator with its store, and what is counted of it."""
 
     def __init__(self, generator: TextGenerator, sampling: Sampling, store: Store, counts: Counts, task: Task) -> None:
-        self.generator, self.sampling, self.store, self.counts, self.task = generator, sampling, store, counts, task
-        self.started = time.monotonic()
-        self.made = 0
-        self.unwritten: list[tuple[PromptRequest, int, Candidate]] = []
+        self.answering, self.name, self.counts = KeptGenerator(generator, sampling, store, task), generator.name, counts
 
     def rows(self, prompts: list[PromptRow | Quarantined]) -> Iterator[dict[str, Any]]:
         """A row for every prompt, in order."""
         for start in range(0, len(prompts), WINDOW):
             window = prompts[start : start + WINDOW]
-            outcomes = self._answered([prompt for prompt in window if isinstance(prompt, PromptRow)])
+            answers = self.answering.answers([prompt.turns for prompt in window if isinstance(prompt, PromptRow)])
             for prompt in window:
                 if isinstance(prompt, Quarantined):
                     yield self._refused(prompt)
                 else:
-                    yield row_of(prompt, next(outcomes), self.generator.name)
+                    yield row_of(prompt, self._counted(prompt, next(answers)), self.name)
 
     def _refused(self, row: Quarantined) -> dict[str, Any]:
         error = f"{row.file}:{row.line}: {row.reason}"
         self.counts.problems.append(error)
         return {"refused": error, "source": row.file, "line": row.line}
 
-    def _answered(self, prompts: list[PromptRow]) -> Iterator[list[SampleOutcome]]:
-        """The samples of each prompt in order; a prompt that occurs twice is answered once."""
-        distinct = list(dict.fromkeys(prompt.turns for prompt in prompts))
-        found: dict[tuple[int, int], SampleOutcome] = {}
-        kept: set[tuple[int, int]] = set()
-        requests = []
-        for number, turns in enumerate(distinct):
-            asked = PromptRequest(number, turns, tuple(range(self.sampling.n)))
-            known = {sample: self.store.find(asked, sample) for sample in asked.samples}
-            there = {(number, sample): each for sample, each in known.items() if each is not None}
-            found |= there
-            kept |= there.keys()
-            requests.append(PromptRequest(number, turns, tuple(k for k, each in known.items() if each is None)))
-        self.task.advance(len(kept))
-
-        def finished(request: PromptRequest, sample: int, outcome: SampleOutcome) -> None:
-            found[request.number, sample] = outcome
-            self._keep(request, sample, outcome)
-
-        with contextlib.ExitStack() as stack:
-            stack.callback(self._write)  # also where the run is interrupted
-            self.generator.generate(requests, self.sampling, finished)
-        return self._counted(prompts, {turns: number for number, turns in enumerate(distinct)}, found, kept)
-
-    def _counted(
-        self,
-        prompts: list[PromptRow],
-        numbers: dict[Any, int],
-        found: dict[tuple[int, int], SampleOutcome],
-        kept: set[tuple[int, int]],
-    ) -> Iterator[list[SampleOutcome]]:
-        seen: set[int] = set()
-        for prompt in prompts:
-            number = numbers[prompt.turns]
-            outcomes = [found[number, sample] for sample in range(self.sampling.n)]
-            for sample, outcome in enumerate(outcomes):
-                again = number in seen or (number, sample) in kept
-                self.counts.add(outcome, f"{prompt.source}:{prompt.line}", sample, kept=again)
-            seen.add(number)
-            yield outcomes
-
-    def _keep(self, request: PromptRequest, sample: int, outcome: SampleOutcome) -> None:
-        if isinstance(outcome, Candidate):
-            self.made += outcome.tokens or 0
-            self.unwritten.append((request, sample, outcome))
-            if len(self.unwritten) >= COMMIT:
-                self._write()
-        self.task.advance(1, tokens_per_second=self.made / max(time.monotonic() - self.started, 1e-9))
-
-    def _write(self) -> None:
-        self.store.keep(self.unwritten)
-        self.unwritten.clear()
+    def _counted(self, prompt: PromptRow, samples: list[KeptSample]) -> list[SampleOutcome]:
+        for number, sample in enumerate(samples):
+            self.counts.add(sample.outcome, f"{prompt.source}:{prompt.line}", number, kept=sample.kept)
+        return [sample.outcome for sample in samples]

@@ -15,7 +15,7 @@ class Config:
 
     model: str
     """Reward model: a folder, a run folder, or a Hub name; or a rewards file (YAML, kind: verifiable) with checks of
-    responses."""
+    responses, or a judge file (YAML, kind: pointwise, pairwise or listwise)."""
     source: str
     """File, folder or synthetic:N to score."""
     output: Path
