@@ -155,8 +155,10 @@ def audited(config: Config, folder: Path | None, progress: Progress) -> "BiasAud
 
 
 def opened(config: Config, progress: Progress) -> "RewardModel":
-    """The model, with what a person should know of it said."""
+    """The model, with what a person should know of it said; ModelError for one that judges steps."""
+    from rewardsmith.errors import ModelError
     from rewardsmith.model.reward_model import RewardModel
+    from rewardsmith.pipelines.steps import is_process
 
     model = RewardModel.load(
         config.model,
@@ -165,6 +167,11 @@ def opened(config: Config, progress: Progress) -> "RewardModel":
         allow_mismatch=config.allow_mismatch,
         trust_remote_code=config.trust_remote_code,
     )
+    if is_process(model):
+        raise ModelError(
+            f"{config.model} judges the steps of solutions (--head process), and audit edits whole responses; pass a model "
+            "that judges responses"
+        )
     for remark in model.remarks():
         progress.note(remark)
     return model

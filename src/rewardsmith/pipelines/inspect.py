@@ -82,6 +82,7 @@ def open_for_inspection(name: str, max_length: int | None) -> "tuple[RewardModel
     from dataclasses import replace
 
     from rewardsmith.model.checkpoint.sidecar import Sidecar
+    from rewardsmith.model.heads import open_head
     from rewardsmith.model.inferred import describe_inferred, infer_contract, new_contract
     from rewardsmith.model.loading.backbones import open_backbone
     from rewardsmith.model.reward_model import RewardModel
@@ -94,6 +95,8 @@ def open_for_inspection(name: str, max_length: int | None) -> "tuple[RewardModel
     elif max_length is not None:
         contract = replace(contract, max_length=max_length, response_reserve=max_length // 2)
     model = RewardModel.build(backbone, contract, device="cpu")
+    if sidecar is not None and sidecar.head is not None and backbone.folder is not None:
+        model.keep_columns(open_head(backbone.folder, sidecar.head, model.network.head.weight))
     model.notes = backbone.notes
     if sidecar is None and not backbone.head_is_new:
         model.understood = describe_inferred(backbone, contract)

@@ -62,3 +62,10 @@ def test_the_interval_of_f1_is_that_of_the_delta_method():
     error = np.sqrt(slopes[0] ** 2 * a * (1 - a) / 400 + slopes[1] ** 2 * b * (1 - b) / 300)
     assert node.value == pytest.approx(2 * a * b / (a + b))
     assert (node.interval.high - node.interval.low) / 2 == pytest.approx(1.96 * error, rel=0.05)
+
+
+def test_the_interval_of_f1_stays_within_0_and_1():
+    rows = [("math", [1.0, -1.0 if k else 1.0], 1) for k in range(20)] + [("math", [1.0], -1)] * 20
+    items = made(*rows)
+    for node in measured(processbench(items).overall, items.cluster):
+        assert 0 <= node.interval.low <= node.value <= node.interval.high <= 1

@@ -152,6 +152,10 @@ def test_evaluate_gives_the_figures_of_steps_and_diagnose_says_that_it_does_not(
     assert figures["first_error"]["erroneous"]["n"] + figures["first_error"]["correct"]["n"] == 30
     assert main(["diagnose", str(folder)]) == 1
     assert "about the steps of solutions" in capsys.readouterr().err
+    assert main(["audit", str(folder), "synthetic:20", "-o", str(tmp_path / "audit")]) == 1
+    assert "judges the steps of solutions" in capsys.readouterr().err
+    assert main(["inspect", "synthetic-steps:3", "--model", str(folder), "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["responses"]) == len(next(arithmetic(1)).responses)
     assert main(["evaluate", str(folder), "synthetic:20", "--device", "cpu"]) == 1
     assert "not divided into steps" in capsys.readouterr().err
 

@@ -20,7 +20,7 @@ def processbench(items: BenchmarkItems) -> Scores:
     right = (first_true(items.reward < 0, items.item, len(items)) == truth).astype(np.float64)
     parts = [f1(name, right, truth >= 0, (truth == ALL_CORRECT), items.of_subset(name)) for name in SUBSETS]
     missing = tuple(part.name for part in parts if not part.used.any())
-    return Scores(Average("overall", parts), missing)
+    return Scores(Average("overall", parts, bounds=(0.0, 1.0)), missing)
 
 
 def f1(name: str, right: np.ndarray, erroneous: np.ndarray, correct: np.ndarray, here: np.ndarray) -> ScoreNode:
@@ -37,4 +37,4 @@ def f1(name: str, right: np.ndarray, erroneous: np.ndarray, correct: np.ndarray,
         return Mean(name, right, np.zeros(len(right)))
     a, b = (float(right[kind.used].mean()) for kind in kinds)
     slopes = (2 * b**2 / (a + b) ** 2, 2 * a**2 / (a + b) ** 2) if a + b else (0.5, 0.5)
-    return Average(name, kinds, slopes, total=True)
+    return Average(name, kinds, slopes, total=True, bounds=(0.0, 1.0))

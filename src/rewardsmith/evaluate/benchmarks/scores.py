@@ -5,7 +5,7 @@ pooled mean. Every node is a weighted sum of the means at its leaves, and `evalu
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -35,12 +35,16 @@ class Mean:
 
 @dataclass(frozen=True, eq=False)
 class Average:
-    """Weighted average of the parts that have items; with `total` the weighted sum of all, not divided by the weights."""
+    """Weighted average of the parts that have items; with `total` the weighted sum of all, not divided by the weights.
+
+    `bounds` are those of a score that is such a sum only near its value; its interval is cut to them.
+    """
 
     name: str
     parts: Sequence["ScoreNode"]
     weights: Sequence[float] = ()
     total: bool = False
+    bounds: tuple[float, float] | None = None
 
     @cached_property
     def weighted(self) -> list[tuple["ScoreNode", float]]:
@@ -112,6 +116,8 @@ def measured(
     """
     found = combined(node, cluster)
     interval = no_interval(0) if found is None else found.interval()
+    if isinstance(node, Average) and node.bounds is not None:
+        interval = replace(interval, low=max(interval.low, node.bounds[0]), high=min(interval.high, node.bounds[1]))
     yield MeasuredScore(path, float("nan") if found is None else found.value, interval, int(node.used.sum()))
     for part, _ in node.weighted if isinstance(node, Average) else ():
         if id(part) not in known:
