@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 from rewardsmith.scoring.token_texts import token_texts
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
 
+    from rewardsmith.model.checkpoint.sidecar import Sidecar
     from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.scoring.tokens import Encoded
 
@@ -76,13 +79,20 @@ def coloured(tokens: Sequence[str]) -> str:
     return "".join(f"\x1b[{44 + k % 2}m{field}\x1b[0m" for k, field in enumerate(fields))
 
 
+def take_saved_head(model: "RewardModel", folder: "Path | None", sidecar: "Sidecar | None") -> None:
+    """Let the head that a model was saved with give its columns, and its reward where the reward head does not."""
+    from rewardsmith.model.heads import open_head
+
+    if sidecar is not None and sidecar.head is not None and folder is not None:
+        model.keep_columns(open_head(folder, sidecar.head, model.network.head.weight))
+
+
 def open_for_inspection(name: str, max_length: int | None) -> "tuple[RewardModel, bool]":
     """The model with its stored contract, or one inferred for a model that is not a reward model yet."""
     import datetime
     from dataclasses import replace
 
     from rewardsmith.model.checkpoint.sidecar import Sidecar
-    from rewardsmith.model.heads import open_head
     from rewardsmith.model.inferred import describe_inferred, infer_contract, new_contract
     from rewardsmith.model.loading.backbones import open_backbone
     from rewardsmith.model.reward_model import RewardModel
@@ -95,8 +105,7 @@ def open_for_inspection(name: str, max_length: int | None) -> "tuple[RewardModel
     elif max_length is not None:
         contract = replace(contract, max_length=max_length, response_reserve=max_length // 2)
     model = RewardModel.build(backbone, contract, device="cpu")
-    if sidecar is not None and sidecar.head is not None and backbone.folder is not None:
-        model.keep_columns(open_head(backbone.folder, sidecar.head, model.network.head.weight))
+    take_saved_head(model, backbone.folder, sidecar)
     model.notes = backbone.notes
     if sidecar is None and not backbone.head_is_new:
         model.understood = describe_inferred(backbone, contract)
