@@ -354,7 +354,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--overload-seconds", type=float, default=60.0)
     parser.add_argument("--queue-seconds", type=float, default=0.5)
-    parser.add_argument("--parts", nargs="*", default=["single", "best", "overload"])
+    parser.add_argument("--parts", nargs="*", default=["overload", "best", "single"])
     parser.add_argument("--output", type=Path, default=RESULT)
     arguments = parser.parse_args()
     from rewardsmith.model.reward_model import RewardModel
@@ -370,16 +370,15 @@ def main() -> None:
         make_model(folder, arguments)
         model = RewardModel.load(folder, device="cpu")
         texts = Texts(model, seed=0)
-        if "overload" in arguments.parts:
-            found["overload"] = overloaded(folder, model, texts, arguments)
         kinds = ("rewardsmith", "plain", "litserve")
-        if "best" in arguments.parts:
-            found["best-of-16"] = throughput(
-                folder, texts, ("rewardsmith", "rewardsmith-invariant", "plain", "litserve"), arguments, best=True
-            )
-        if "single" in arguments.parts:
-            found["single"] = throughput(folder, texts, kinds, arguments, best=False)
-    arguments.output.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        parts = {
+            "overload": lambda: overloaded(folder, model, texts, arguments),
+            "best": lambda: throughput(folder, texts, (*kinds, "rewardsmith-invariant"), arguments, best=True),
+            "single": lambda: throughput(folder, texts, kinds, arguments, best=False),
+        }
+        for name in arguments.parts:
+            found[name] = parts[name]()
+            arguments.output.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

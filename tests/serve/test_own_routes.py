@@ -175,3 +175,43 @@ def test_a_model_is_replaced_while_it_serves(model):
         assert server.post("/v1/models/none/reload", b"").status_code == 404
     assert before == pytest.approx(model.score(["Hi"])[0], abs=1e-5)
     assert after == pytest.approx(other.score(["Hi"])[0], abs=1e-5)
+
+
+def test_transformers_the_model_and_the_server_agree_on_500_texts(server, model, tmp_path):
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    model.save(tmp_path / "model")
+    hf = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model").eval()
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "model")
+    words = ["pear", "苹果", "because", "7", "x\n", "é😀", "not", "*so*"]
+    asked = [
+        [
+            {"role": "user", "content": f"Question {k}: {words[k % 8]}?"},
+            {"role": "assistant", "content": " ".join(words[(k * j) % 8] for j in range(1, 2 + k % 30))},
+        ]
+        for k in range(500)
+    ]
+    expected = model.score(asked)
+    found = server.post("/v1/score", {"conversations": asked}, timeout=60).json()["results"]
+    np.testing.assert_allclose([one["reward"] for one in found], expected, rtol=1e-5, atol=1e-5)
+    with torch.inference_mode():
+        plain = [
+            float(
+                hf(torch.tensor([tokenizer.apply_chat_template(turns, tokenize=True, return_dict=False)])).logits[0, 0]
+            )
+            for turns in asked
+        ]
+    np.testing.assert_allclose(plain, expected, rtol=1e-5, atol=1e-5)
+    order = np.argsort(-expected, kind="stable")
+    assert (np.argsort(-np.array([one["reward"] for one in found]), kind="stable") == order).mean() >= 0.999
+
+
+def test_a_reward_is_the_same_beside_any_number_of_others(server):
+    alone = server.post("/v1/score", {"responses": ["the text"]}).json()["results"][0]["reward"]
+    for count in (2, 5, 16, 32):
+        others = [f"{'other ' * (k % 9)}{k}" for k in range(count - 1)]
+        for place in (0, count - 1):
+            body = {"responses": [*others[:place], "the text", *others[place:]]}
+            found = server.post("/v1/score", body).json()["results"][place]["reward"]
+            assert found == pytest.approx(alone, abs=1e-5)

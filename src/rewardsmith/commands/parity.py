@@ -62,7 +62,7 @@ class Result:
         """A line or two for each way."""
         lines = [say(f"server: {self.server}")]
         for way in self.ways:
-            asked = f"{way.path} ({way.way})"
+            asked = f"{way.path} ({say(way.way)})"
             if way.error:
                 lines.append(say(f"{asked}: no rewards: {way.error}"))
             elif way.agrees:
