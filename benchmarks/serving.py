@@ -7,7 +7,7 @@ Texts of 20 to 800 tokens, lengths log-uniform, all different; best-of-16: sixte
 prompt of 400 to 800. The client is on the same cores. On a machine that others use as well, wall-clock figures say little:
 texts per CPU second of the server's processes stand beside texts per second, and ratios are taken of those. Overload:
 requests come at 4 times the capacity that 8 clients have measured, whether or not others are answered; each reward is
-compared with `RewardModel.score` of the same text.
+compared with `RewardModel.score` of the same text. What an earlier run has kept of other parts and servers stays.
 """
 
 import argparse
@@ -63,7 +63,7 @@ def make_model(folder: Path, arguments: argparse.Namespace) -> None:
     from rewardsmith.pipelines.train.config import Config
 
     config = Config(
-        model=arguments.model, dataset=("none",), output=Path("none"), layers=arguments.layers, max_length=1024, dtype="fp32"
+        model=arguments.model, dataset=("none",), output=Path("none"), layers=None if arguments.model == "tiny" else arguments.layers, max_length=1024, dtype="fp32"
     )  # fmt: skip
     model = setup.open_model(config).model
     model.network.eval()
@@ -231,12 +231,10 @@ async def closed_loop(
     }
 
 
-def throughput(
-    folder: Path, texts: Texts, kinds: tuple[str, ...], arguments: argparse.Namespace, *, best: bool
-) -> dict[str, Any]:
+def throughput(folder: Path, texts: Texts, arguments: argparse.Namespace, *, best: bool) -> dict[str, Any]:
     """Each server at each number of clients."""
     found: dict[str, Any] = {}
-    for kind in kinds:
+    for kind in arguments.servers:
         ours = kind.startswith("rewardsmith")
 
         def bodies(ours: bool = ours) -> Iterator[dict[str, Any]]:
@@ -355,11 +353,13 @@ def main() -> None:
     parser.add_argument("--overload-seconds", type=float, default=60.0)
     parser.add_argument("--queue-seconds", type=float, default=0.5)
     parser.add_argument("--parts", nargs="*", default=["overload", "best", "single"])
+    parser.add_argument("--servers", nargs="*", default=["rewardsmith", "plain", "litserve", "rewardsmith-invariant"])
     parser.add_argument("--output", type=Path, default=RESULT)
     arguments = parser.parse_args()
     from rewardsmith.model.reward_model import RewardModel
 
-    found: dict[str, Any] = {
+    found: dict[str, Any] = json.loads(arguments.output.read_text()) if arguments.output.exists() else {}
+    found |= {
         "environment": environment(arguments),
         "layers": arguments.layers,
         "model": arguments.model,
@@ -370,14 +370,13 @@ def main() -> None:
         make_model(folder, arguments)
         model = RewardModel.load(folder, device="cpu")
         texts = Texts(model, seed=0)
-        kinds = ("rewardsmith", "plain", "litserve")
         parts = {
             "overload": lambda: overloaded(folder, model, texts, arguments),
-            "best": lambda: throughput(folder, texts, (*kinds, "rewardsmith-invariant"), arguments, best=True),
-            "single": lambda: throughput(folder, texts, kinds, arguments, best=False),
+            "best": lambda: throughput(folder, texts, arguments, best=True),
+            "single": lambda: throughput(folder, texts, arguments, best=False),
         }
         for name in arguments.parts:
-            found[name] = parts[name]()
+            found[name] = found.get(name, {}) | parts[name]()
             arguments.output.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 

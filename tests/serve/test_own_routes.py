@@ -173,6 +173,7 @@ def test_a_model_is_replaced_while_it_serves(model):
         assert server.post("/v1/models/tiny/reload", b"").status_code == 200
         after = server.post("/v1/score", {"responses": ["Hi"]}).json()["results"][0]["reward"]
         assert server.post("/v1/models/none/reload", b"").status_code == 404
+        assert server.post("/v1/models/tiny/reload", b"", headers={"content-type": "text/plain"}).status_code == 415
     assert before == pytest.approx(model.score(["Hi"])[0], abs=1e-5)
     assert after == pytest.approx(other.score(["Hi"])[0], abs=1e-5)
 
@@ -215,3 +216,18 @@ def test_a_reward_is_the_same_beside_any_number_of_others(server):
             body = {"responses": [*others[:place], "the text", *others[place:]]}
             found = server.post("/v1/score", body).json()["results"][place]["reward"]
             assert found == pytest.approx(alone, abs=1e-5)
+
+
+def test_a_model_that_cannot_be_opened_again_leaves_the_old_one(model):
+    from rewardsmith.errors import ContractError
+
+    def broken(one):
+        raise ContractError("probe 0 gives other tokens")
+
+    with running({"tiny": model}) as server:
+        server.service.registry.open_model = broken
+        answer = server.post("/v1/models/tiny/reload", b"")
+        assert answer.status_code == 500
+        assert "probe 0" in answer.json()["error"]["message"]
+        assert server.post("/v1/score", {"responses": ["Hi"]}).status_code == 200
+        assert not server.reported

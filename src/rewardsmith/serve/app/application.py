@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from rewardsmith.errors import DataError, ModelError
+from rewardsmith.errors import DataError, RewardsmithError
 from rewardsmith.serve.app import operating, own, wire
 from rewardsmith.serve.app.openapi import OF_A_BODY, OWN, DescribedRoute, document
 from rewardsmith.serve.app.service import ClientGone, Service
@@ -100,7 +100,7 @@ def answer_errors(app: FastAPI, report: Callable[[BaseException], None]) -> None
         report(error)
         return response_of(wire.http_error(error))
 
-    for kind in (HttpError, BadRequest, Unavailable, DataError, ModelError):
+    for kind in (HttpError, BadRequest, Unavailable, DataError, RewardsmithError):
         app.add_exception_handler(kind, known)
     app.add_exception_handler(HTTPException, routing)
     app.add_exception_handler(ClientGone, gone)

@@ -44,7 +44,7 @@ OWN = (
     DescribedRoute("/v1/rank", "post", RankBody, RankAnswer, OF_A_BODY, takes_body=True),
     DescribedRoute("/v1/compare", "post", CompareBody, CompareAnswer, OF_A_BODY, takes_body=True),
     DescribedRoute("/v1/models", "get"),
-    DescribedRoute("/v1/models/{name}/reload", "post", errors=(401, 404, 405, 409, 500)),
+    DescribedRoute("/v1/models/{name}/reload", "post", errors=(401, 404, 405, 409, 415, 422, 500)),
     DescribedRoute("/health/live", "get", errors=(405, 503)),
     DescribedRoute("/health/ready", "get", errors=(405, 503)),
     DescribedRoute("/metrics", "get", media="text/plain"),

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from rewardsmith.serve.app.service import Service
+from rewardsmith.serve.http.body import check_type
 from rewardsmith.serve.http.errors import HttpError, JsonResponse, response_of
 from rewardsmith.serve.http.metrics import PROMETHEUS, counter, gauge, histogram
 from rewardsmith.version import VERSION
@@ -41,7 +42,11 @@ async def models(service: Service, request: Request) -> Response:
 
 
 async def reload(service: Service, request: Request) -> Response:
-    """Open a model again from the place where it was opened, and let it take the old one's place once it is warm."""
+    """Open a model again from the place where it was opened, and let it take the old one's place once it is warm.
+
+    It takes no body, but the content type of one: a page of another site could send the request without.
+    """
+    check_type(request.headers.get("content-type", ""))
     name = request.path_params["name"]
     model = await asyncio.to_thread(service.registry.reload, name)
     return JsonResponse(model.describe())

@@ -6,7 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rewardsmith.errors import DataError, ModelError
+from rewardsmith.errors import DataError, RewardsmithError
 from rewardsmith.serve.app.service import RequestTexts, Service
 from rewardsmith.serve.engine.engine import Admission
 from rewardsmith.serve.engine.work import TextOutput, Unavailable
@@ -47,7 +47,7 @@ async def answered(service: Service, request: Request, body: Mapping[str, Any], 
         job = await service.job(request, asked.model, asked.questions, admission, truncate=asked.truncate)
         outputs = await service.outputs(request, job)
         return JsonResponse(format.answer(path, asked, answers_of(job, outputs)))
-    except (BadRequest, Unavailable, HttpError, DataError, ModelError) as error:
+    except (BadRequest, Unavailable, HttpError, DataError, RewardsmithError) as error:
         return refused(format, http_error(error))
 
 
@@ -74,6 +74,6 @@ def http_error(error: Exception) -> HttpError:
         return HttpError(503, str(error), code=error.code, after=error.after)
     if isinstance(error, DataError):
         return HttpError(422, str(error))
-    if isinstance(error, ModelError):
+    if isinstance(error, RewardsmithError):
         return HttpError(500, str(error), code="model")
     return HttpError(500, "internal error; see the log of the server", code="internal")
