@@ -10,6 +10,8 @@ from rewardsmith.model.scorer import Sequences
 from rewardsmith.serve.engine.work import EngineJob, ScoringModel, TextOutput, Waiting, WorkUnit, units_of
 from rewardsmith.serve.http.metrics import TEXTS, Histogram
 
+TREE_BUDGETS = 4
+"""Budgets that the tree of one prompt may take: where it is cut, the prompt is computed again for each part."""
 OLD, NEW = 0.8, 0.2
 """Weights of the speed so far and of the last forward pass."""
 
@@ -54,7 +56,7 @@ class Computing:
 
     def put(self, job: EngineJob) -> None:
         """Let the texts of a job be computed when they are due."""
-        units = units_of(job, self.budget)
+        units = units_of(job, TREE_BUDGETS * self.budget)
         with self._changed:
             self._waiting.put(units)
             self._changed.notify()
@@ -120,7 +122,7 @@ class Computing:
         texts = [text for unit in units for text in unit.sequences]
         if units[0].job.per_token:
             return [[model.along(text) for text in texts]]
-        outputs = iter(model.compute(texts, self.budget))
+        outputs = iter(model.compute(texts, max(self.budget, sum(unit.tokens for unit in units))))
         return [[next(outputs) for _ in unit.numbers] for unit in units]
 
     def _count(self, units: Sequence[WorkUnit], seconds: float) -> None:
