@@ -62,8 +62,9 @@ def make_model(folder: Path, arguments: argparse.Namespace) -> None:
     from rewardsmith.pipelines.train import setup
     from rewardsmith.pipelines.train.config import Config
 
+    layers = None if arguments.model == "tiny" else arguments.layers
     config = Config(
-        model=arguments.model, dataset=("none",), output=Path("none"), layers=None if arguments.model == "tiny" else arguments.layers, max_length=1024, dtype="fp32"
+        model=arguments.model, dataset=("none",), output=Path("none"), layers=layers, max_length=1024, dtype="fp32"
     )  # fmt: skip
     model = setup.open_model(config).model
     model.network.eval()
