@@ -166,6 +166,11 @@ def test_a_run_learns_attributes_then_the_gate_and_goes_on(tmp_path):
     model = rs.RewardModel.load(tmp_path / "run")
     assert model.head.penalty[model.head.penalized] == 1
     assert float((model.head.gain - 1).abs()) > 1e-4  # it has learned
+    rs.train(
+        "tiny", str(data), tmp_path / "run", head=head, epochs=2, resume=True, **FAST
+    )  # only the gate is fitted again
+    for name, value in rs.RewardModel.load(tmp_path / "run").head.tensors().items():
+        assert torch.equal(value, model.head.tensors()[name])
     rs.train(str(tmp_path / "run"), str(data), tmp_path / "more", head=head, max_steps=1, **{**FAST, "n_layer": 2})
     again = rs.RewardModel.load(tmp_path / "more")
     assert (again.head.weight - model.head.weight).norm() < 0.5 * model.head.weight.norm()
