@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from rewardsmith.errors import ServerError
+from rewardsmith.errors import ServerError, UsageError
 from rewardsmith.rl import trl_reward
 
 
@@ -125,3 +125,10 @@ def test_the_key_is_sent(monkeypatch):
     from rewardsmith.rl.remote import RemoteRewards
 
     assert RemoteRewards("http://127.0.0.1:1").client.address.headers["authorization"] == "Bearer secret"
+
+
+def test_an_address_with_a_secret_in_it_is_refused_without_showing_it():
+    for address in ("http://user:hidden@127.0.0.1:1", "http://127.0.0.1:1?key=hidden"):
+        with pytest.raises(UsageError, match="REWARDSMITH_API_KEY") as caught:
+            trl_reward(address)
+        assert "hidden" not in str(caught.value)

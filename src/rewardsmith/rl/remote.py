@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from rewardsmith.client import Client
+from rewardsmith.client.exchange import KEY_VARIABLE
 from rewardsmith.errors import UsageError
-from rewardsmith.generate.remote.endpoint import refuse_address
 from rewardsmith.records import Conversation
 from rewardsmith.rl.service import REWARD, RewardColumns, StoredScale, TrainerRow
 
@@ -24,8 +24,13 @@ class RemoteRewards:
     def __init__(
         self, address: str, *, served: str | None = None, retries: int = RETRIES, timeout: float = TIMEOUT
     ) -> None:
-        refuse_address(address)
-        self.name = served or str(urlsplit(address).hostname)
+        parts = urlsplit(address)
+        if parts.username or parts.password or parts.query:
+            raise UsageError(
+                "the address of the reward server contains a password or a query; remove it, and pass the key in the "
+                f"environment variable {KEY_VARIABLE}"
+            )
+        self.name = served or str(parts.hostname)
         self.client = Client(address, model=served, retries=retries, timeout=timeout)
 
     def attributes(self) -> tuple[str, ...]:
