@@ -6,9 +6,13 @@ Both open the folder with transformers' AutoModelForSequenceClassification, pad 
 the texts of a request: `plain` in a thread of FastAPI's for each request, `litserve` (0.2.19) up to 16 requests together.
 """
 
+import contextlib
 import sys
 
 MAX_LENGTH = 1024
+LitApi = object
+with contextlib.suppress(ImportError):
+    from litserve import LitAPI as LitApi
 
 
 class Scorer:
@@ -47,29 +51,38 @@ def plain(folder: str, port: int) -> None:
     uvicorn.run(app, port=port, log_level="warning")
 
 
+class Api(LitApi):
+    """LitServe's hooks; at the top of a module, since its workers are new processes."""
+
+    def setup(self, device: str) -> None:
+        """Open the model."""
+        self.scorer = Scorer(sys.argv[2])
+
+    def decode_request(self, request: dict) -> list[str]:
+        """The texts of a request."""
+        return request["texts"]
+
+    def batch(self, inputs: list[list[str]]) -> list[list[str]]:
+        """Requests together."""
+        return inputs
+
+    def predict(self, inputs: list[list[str]]) -> list[list[float]]:
+        """All of their texts in one batch."""
+        rewards = iter(self.scorer([text for texts in inputs for text in texts]))
+        return [[next(rewards) for _ in texts] for texts in inputs]
+
+    def unbatch(self, output: list[list[float]]) -> list[list[float]]:
+        """Each request's."""
+        return output
+
+    def encode_response(self, output: list[float]) -> dict[str, list[float]]:
+        """The answer."""
+        return {"rewards": output}
+
+
 def litserve(folder: str, port: int) -> None:
-    """LitServe, requests in batches."""
+    """LitServe, up to 16 requests in a batch."""
     import litserve
-
-    class Api(litserve.LitAPI):
-        def setup(self, device: str) -> None:
-            self.scorer = Scorer(folder)
-
-        def decode_request(self, request: dict) -> list[str]:
-            return request["texts"]
-
-        def batch(self, inputs: list[list[str]]) -> list[list[str]]:
-            return inputs
-
-        def predict(self, inputs: list[list[str]]) -> list[list[float]]:
-            rewards = iter(self.scorer([text for texts in inputs for text in texts]))
-            return [[next(rewards) for _ in texts] for texts in inputs]
-
-        def unbatch(self, output: list[list[float]]) -> list[list[float]]:
-            return output
-
-        def encode_response(self, output: list[float]) -> dict[str, list[float]]:
-            return {"rewards": output}
 
     api = Api(max_batch_size=16, batch_timeout=0.01)
     litserve.LitServer(api, accelerator="cpu", timeout=300).run(
