@@ -7,7 +7,6 @@ missing; it is the connection that it closes, whatever the application does mean
 import asyncio
 from typing import Any
 
-import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 LATE = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -54,10 +53,10 @@ class DeadlineProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Some bytes: whatever is missing now has its time."""
         super().data_received(data)
-        state = self.conn.their_state
-        if state is h11.SEND_BODY:
+        state = str(self.conn.their_state)  # h11's names of what the client does
+        if state == "SEND_BODY":
             self._await("body")
-        elif state is h11.IDLE and self.conn.trailing_data[0]:
+        elif state == "IDLE" and self.conn.trailing_data[0]:
             self._await("headers")
         else:
             self._await("")
