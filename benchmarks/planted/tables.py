@@ -99,10 +99,11 @@ def last_line(entry: dict[str, Any]) -> str | None:
 
 
 def write_all(root: Path, halves: Sequence[str]) -> int:
-    """Write the figures of the halves and print their tables."""
-    found = {half: figures_of(root, half) for half in halves}
+    """Write the figures of the halves beside those of the others, and print their tables."""
     machine = {"python": platform.python_version(), "rewardsmith": VERSION}
-    write_json(RESULT, {"machine": machine, **found})
+    found = {half: {**figures_of(root, half), "machine": machine} for half in halves}
+    known = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.is_file() else {}
+    write_json(RESULT, {**known, **found})
     for half, figures in found.items():
         print(f"\n{half}\n" + "\n".join(lines_of(figures)))
     print("\n" + "\n".join(beside(json.loads(BEFORE.read_text(encoding="utf-8")), found)))

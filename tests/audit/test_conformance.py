@@ -6,7 +6,7 @@ import torch
 
 from builders import from_config, tiny
 from rewardsmith.audit.biases.texts import PARALLEL
-from rewardsmith.audit.conformance import CHECKS, conformance
+from rewardsmith.audit.conformance import CHECKS, conformance, one_text
 from rewardsmith.records import Message
 
 TEXTS = [(Message("user", item[k]), Message("assistant", item[k + 1])) for item in PARALLEL[:6] for k in (0, 2)]
@@ -36,6 +36,19 @@ def test_a_missing_end_token_is_measured_and_changes_the_order(sound):
     assert sound["end_missing"].reordered > 0
     assert sound["bos_doubled"].outcome == "not_checked"
     assert "BOS" in sound["bos_doubled"].why.en
+
+
+def test_a_text_that_no_longer_fits_with_a_token_more_is_no_broken_template():
+    """The token makes the text too long, so that a whole earlier turn is cut, with the end token of that turn."""
+    fits = tiny(head_scale=20, max_length=96)
+    turns = (Message("user", "q" * 20), Message("assistant", "a" * 10), Message("user", "Why?"))
+    texts = [(*turns, Message("assistant", "b" * size)) for size in range(1, 40)]
+    whole = [text for text in texts if not fits.encode(one_text(text)).cuts.any]
+    assert 0 < len(whole) < len(texts)
+    assert by_name(fits, whole)["special_text"].outcome == "holds"
+    longest = by_name(fits, whole[-1:])["special_text"]
+    assert longest.outcome == "not_checked"
+    assert "max_length" in longest.why.en
 
 
 def test_an_encoder_is_checked_where_it_can_be():

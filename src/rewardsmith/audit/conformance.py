@@ -273,17 +273,26 @@ def end_missing(bench: Bench) -> np.ndarray:
 
 
 def user_forged(bench: Bench) -> np.ndarray:
-    """The user's last message with the text of a special token in it: it must be read as text, and not end the turn."""
+    """The user's last message with the text of a special token in it: it must be read as text, and not end the turn.
+
+    A text that does not fit any more with it is left out, since what is cut of its prompt takes end tokens away.
+    """
     tokenizer = bench.model.tokenizer
     token = tokenizer.eos_token or tokenizer.sep_token
     if not token:
         raise NotApplicable(Said("the tokenizer has no end token", "分词器没有结束 token"))
-    rows = []
+    rows, whole = [], False
     for text, own in zip(bench.texts, bench.ids, strict=True):
         *first, last = text
         forged = bench.model.encode(one_text((*first, Message(last.role, f"{last.content} {token}"))))
         number = tokenizer.convert_tokens_to_ids(token)
-        rows.append(float((forged.sequences[0] == number).sum() - (own == number).sum()))
+        more = float((forged.sequences[0] == number).sum() - (own == number).sum())
+        rows.append(0.0 if forged.cuts.any else more)
+        whole |= not forged.cuts.any
+    if not whole:
+        raise NotApplicable(
+            Said("no text fits into max_length with the token in it", "加入该 token 后没有文本能放入 max_length")
+        )
     return np.asarray(bench.alone + np.array(rows))
 
 

@@ -53,6 +53,11 @@ class RatesResult:
                 f"suggested: --lr {s['suggestion']:.1e}",
                 "the test is short: check the suggestion with rewardsmith tune, or with two runs and rewardsmith compare",
             ]
+        if s.get("from_scratch"):
+            lines.append(
+                "the model starts from random weights, which learn little in so few steps: the test tends to suggest too "
+                f"low a rate for it; try the default {s['default']:.1e} too"
+            )
         return "\n".join([*lines, f"→ {s['report']}"])
 
 
@@ -113,6 +118,7 @@ def tested(config: TrainConfig, progress: Progress) -> dict[str, Any]:
         "suggestions": suggestions,
         "suggestion": float(f"{suggestions[RULE]:.1e}") if found.learned else None,
         "default": default,
+        "from_scratch": start.kind == "tiny",
         "records": min(len(train.examples), config.batch * len(found.rates)),
         "model": config.model,
         "dataset": [str(one) for one in config.dataset],

@@ -7,7 +7,7 @@ from rewardsmith.diagnose import commands
 from rewardsmith.diagnose.facts import Facts
 from rewardsmith.diagnose.finding import Said
 
-OF_OUTPUTS = ("multi-objective", "inform")
+OF_OUTPUTS = ("multi-objective", "gated", "inform")
 """Heads whose reward is made of outputs of their own, which begin at random whatever --head-start says."""
 
 
