@@ -10,7 +10,7 @@ from rewardsmith.diagnose import reading
 from rewardsmith.diagnose.reading import read_metrics
 from rewardsmith.errors import ContractError, TrainingError
 from rewardsmith.files.reading import read_object
-from rewardsmith.pipelines.diagnose import measurements, other_templates
+from rewardsmith.pipelines.diagnose import measure, measurements, other_templates
 from rewardsmith.pipelines.diagnose.bench import CannotMeasure, Workbench
 from rewardsmith.pipelines.diagnose.groups import groups_by_field
 from rewardsmith.pipelines.diagnose.hundred_pairs import hundred_pairs
@@ -183,13 +183,14 @@ def test_a_head_alone_is_fitted_to_a_hundred_pairs_without_steps(tmp_path):
     train.run(train.Config(**asked, freeze_layers=-1, threads=1))
     found = hundred_pairs(Workbench.of(tmp_path / "run", seconds=1e-9))["hundred"]
     assert (found["exact"], found["steps"]) == (True, 0)
-    assert found["pairs"] > 100
+    assert found["pairs"] >= 100
     # 64 features: random labels of 100 pairs are separable with probability .997 (Cover 1965) where features are general
     assert found["accuracy"] > 0.75
 
 
 def test_what_is_measured_is_neither_looked_for_nor_read_again(trained, monkeypatch):
     run = trained / "run"
+    monkeypatch.setattr(measure, "CONDITIONAL", {})  # 400 steps of training
     first = measured(run, seconds=1e9)
     monkeypatch.setattr(Workbench, "of", lambda *given, **more: pytest.fail("runs were looked for"))
     assert measured(run, seconds=1e9) == first
