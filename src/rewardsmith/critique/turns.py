@@ -14,10 +14,23 @@ from rewardsmith.records import Conversation, Message, Record, Response
 
 CritiqueLanguage = Literal["auto", "en", "zh"]
 QUESTIONS = {
-    "en": "Analyse your answer above: what is right and helpful in it, and what is wrong or missing?",
-    "zh": "请分析你上面的回答：哪些地方正确、有帮助，哪些地方错误或有所欠缺？",
+    "en": "What is right and what is wrong in your answer?",
+    "zh": "你的回答哪里对，哪里不对？",
 }
-"""What asks for a critique; it is part of the model, as `cloud.json` stores it."""
+"""What asks a critiqued model for a critique, by language."""
+REQUESTS = {
+    "en": (
+        "Analyse the response of an AI assistant to the conversation below. Consider whether it does what was asked, what "
+        "in it is right and helpful, what is wrong, and what is missing. Be specific, and give no score.\n\n"
+        "[Conversation]\n{prompt}\n\n[Response]\n{response}\n\n[Analysis]"
+    ),
+    "zh": (
+        "请仔细分析以下 AI 回答的优缺点：是否完成了要求，哪些内容正确、有帮助，哪些错误，还缺少什么。"
+        "请具体说明，不要打分。\n\n"
+        "【对话】\n{prompt}\n\n【回答】\n{response}\n\n【分析】"
+    ),
+}
+"""What asks any other language model for a critique."""
 
 
 def question_for(texts: Sequence[str], language: CritiqueLanguage) -> str:

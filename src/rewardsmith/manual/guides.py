@@ -153,6 +153,21 @@ GUIDES: Mapping[str, Guide] = {
             OUTPUT: ("output", "best_of", "per_token", "calibrated", "overwrite"),
         },
     ),
+    "critique": Guide(
+        "critique smollm2-135m pairs.jsonl -o critiques.jsonl",
+        "docs/cloud.md",
+        {
+            DATA: ("map", "max_rows", "strict"),
+            "Sampling": ("language", "max_tokens", "temperature", "top_p", "top_k", "seed", "system", "thinking"),
+            MODEL: ("trust_remote_code",),
+            SPEED: ("device", "dtype", "batch"),
+            "API requests": (
+                *("api_model", "api_key_env", "concurrency", "requests_per_minute", "timeout", "retries"),
+                *("price_in", "price_out"),
+            ),
+            OUTPUT: ("output", "cache", "overwrite"),
+        },
+    ),
     "generate": Guide(
         "generate smollm2-135m prompts.jsonl -o candidates.jsonl --n 4",
         "docs/generate.md",

@@ -42,6 +42,12 @@ COMMANDS: dict[str, Command] = {
         DATA,
         ("source",),
     ),
+    "critique": Command(
+        "rewardsmith.commands.critique",
+        "a critique of every response, for train --head cloud, from a language model or an API",
+        DATA,
+        ("model", "source"),
+    ),
     "train": Command("rewardsmith.commands.train", "train a reward model on a prepared or raw data set", MODEL),
     "dpo": Command(
         "rewardsmith.commands.dpo",

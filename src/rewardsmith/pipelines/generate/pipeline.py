@@ -1,7 +1,7 @@
 """Prompts → candidates → rows; every finished sample is kept, so that a killed run goes on where it was."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -100,12 +100,17 @@ class Work:
         """A row for every prompt, in order."""
         for start in range(0, len(prompts), WINDOW):
             window = prompts[start : start + WINDOW]
-            answers = self.answering.answers([prompt.turns for prompt in window if isinstance(prompt, PromptRow)])
+            outcomes = self.answered([prompt for prompt in window if isinstance(prompt, PromptRow)])
             for prompt in window:
                 if isinstance(prompt, Quarantined):
                     yield self._refused(prompt)
                 else:
-                    yield row_of(prompt, self._counted(prompt, next(answers)), self.name)
+                    yield row_of(prompt, next(outcomes), self.name)
+
+    def answered(self, prompts: Sequence[PromptRow]) -> Iterator[list[SampleOutcome]]:
+        """The samples of each prompt in order, counted; a prompt that occurs twice is answered once."""
+        answers = self.answering.answers([prompt.turns for prompt in prompts])
+        return (self._counted(prompt, samples) for prompt, samples in zip(prompts, answers, strict=True))
 
     def _refused(self, row: Quarantined) -> dict[str, Any]:
         error = f"{row.file}:{row.line}: {row.reason}"
