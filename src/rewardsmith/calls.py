@@ -120,9 +120,10 @@ def opened_model(model: Any, kind: type, settings: Mapping[str, Any]) -> Any:
     """A reward model that is open goes where its name would; UsageError for settings of opening one."""
     if isinstance(model, (str, PathLike)):
         return model
+    from rewardsmith.critique.model import CritiqueModel
     from rewardsmith.model.reward_model import RewardModel
 
-    if not isinstance(model, RewardModel):
+    if not isinstance(model, RewardModel | CritiqueModel):
         return model
     for name, value in canonical(kind, settings).items():
         given = value not in (None, False) and (name, value) != ("engine", "local")
@@ -130,5 +131,5 @@ def opened_model(model: Any, kind: type, settings: Mapping[str, Any]) -> Any:
             raise UsageError(
                 f"{name}: it does not apply to a model that is already open; remove it, or pass its folder"
             )
-    model.network.eval()
+    (model if isinstance(model, RewardModel) else model.inner).network.eval()
     return InMemory("reward model in memory", model)

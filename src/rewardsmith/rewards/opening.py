@@ -11,6 +11,7 @@ from rewardsmith.rewards.checked import CheckRewards
 from rewardsmith.rewards.critiqued import CritiquedRewards
 from rewardsmith.rewards.learned import ModelRewards
 from rewardsmith.rewards.source import RewardSource, SourceKind
+from rewardsmith.settings.in_memory import InMemory
 from rewardsmith.settings.yaml_file import plain_values
 from rewardsmith.verifiable.definition import KIND, is_definition, read_definition
 
@@ -27,6 +28,8 @@ def kind_of(name: str | Path) -> SourceKind:
 
     UsageError for a YAML file of another kind. Nothing is opened but the file itself.
     """
+    if isinstance(name, InMemory):
+        return "critiqued" if hasattr(name.value, "critiqued") else "model"
     if not is_definition(str(name)):
         return "critiqued" if is_cloud(str(name)) else "model"
     path = Path(name)
@@ -55,6 +58,8 @@ def open_rewards(
     given: dict[str, Any] = {"device": device, "dtype": dtype, "allow_mismatch": allow_mismatch}
 
     def model(place: str) -> RewardSource:
+        if isinstance(place, InMemory) and kind_of(place) == "critiqued":
+            return CritiquedRewards(place.value)
         if is_cloud(place):
             from rewardsmith.critique.model import CritiqueModel
 

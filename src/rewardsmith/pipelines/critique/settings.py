@@ -14,7 +14,7 @@ LM_WEIGHT = 1.25
 
 NOT_WITH_CLOUD = (
     "noise", "members", "bootstrap", "augment", "head_start", "freeze_layers", "quantize", "read_layers", "pooling",
-    "question", "reasoning", "parallel", "push_to_hub",
+    "question", "reasoning", "parallel", "push_to_hub", "dry_run",
 )  # fmt: skip
 """Settings of `train` that critiques exclude."""
 NOT_BEFORE_A_CRITIQUE = ("plackett-luce", "regression", "uncertainty", "contrastive")
