@@ -15,8 +15,8 @@ from rewardsmith.data.loading.load import iterate_rows
 from rewardsmith.data.splits.sources import input_files
 from rewardsmith.errors import DataError
 from rewardsmith.files import check_output_file, claimed, refuse_inside, write_jsonl
-from rewardsmith.generate.candidates import Candidate, SampleOutcome
-from rewardsmith.generate.store import opened, remove
+from rewardsmith.generate.candidates import Candidate, SampleOutcome, TextGenerator
+from rewardsmith.generate.store import Store, opened, remove
 from rewardsmith.pipelines.generate import config as generation
 from rewardsmith.pipelines.generate.pipeline import WINDOW, Work, open_generator
 from rewardsmith.pipelines.generate.reading import PromptRow, place_of
@@ -92,21 +92,30 @@ def critique_source(config: Config, progress: Progress = SILENT) -> Result:
         refuse_inside(config.output, [config.model, *input_files([config.source])])
         check_output_file(config.output, overwrite=config.overwrite)
         rows = read_rows(config, progress)
-        generator, sampling, counts, started = open_generator(config), config.sampling(), Counts(), time.monotonic()
+        generator = open_generator(config)
         path = config.cache or config.output.with_name(f"{config.output.name}.candidates.sqlite")
-        records = [row for row in rows if isinstance(row, Record)]
-        wanted = sum(text is None for record in records for text in given_critiques(record))
-        with opened(path, generator, sampling) as store, progress.task("generating", wanted, "samples") as task:
-            work = Work(generator, sampling, store, counts, task)
-            write_jsonl(config.output, (written for start in range(0, len(rows), WINDOW) for written in
-                                        critiqued_rows(config, work, rows[start : start + WINDOW], counts)))  # fmt: skip
-        if config.cache is None and not counts.failed:
+        with opened(path, generator, config.sampling()) as store:
+            result = written(config, rows, generator, store, progress)
+        if config.cache is None and not result.counts.failed:
             remove(path)
-    responses = sum(len(record.responses) for record in records)
+    return result
+
+
+def written(
+    config: Config, rows: Sequence[Record | Quarantined], generator: TextGenerator, store: Store, progress: Progress
+) -> Result:
+    """Write what is missing, and the output."""
+    counts, started = Counts(), time.monotonic()
+    records = [row for row in rows if isinstance(row, Record)]
+    wanted = sum(given_critiques(record).count(None) for record in records)
+    with progress.task("generating", wanted, "samples") as task:
+        work = Work(generator, config.sampling(), store, counts, task)
+        stretches = (rows[start : start + WINDOW] for start in range(0, len(rows), WINDOW))
+        write_jsonl(config.output, (row for some in stretches for row in critiqued_rows(config, work, some, counts)))
     return Result(
         len(records),
         counts.responses,
-        responses - wanted,
+        sum(len(record.responses) for record in records) - wanted,
         wanted - counts.responses,
         len(rows) - len(records),
         counts,

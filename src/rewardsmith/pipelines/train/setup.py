@@ -256,6 +256,11 @@ def check_token_use(config: Config, model: "RewardModel", backbone: "Backbone", 
         raise ModelError(f"{config.model} is computed one text at a time, for which losses on text are not supported")
     learns = config.lora.r is None and config.freeze_layers == 0
     attach_language_head(model.network, backbone.folder, learns=learns)
+    if config.head.name == CLOUD:
+        from rewardsmith.critique.critic import ends_of, with_room
+
+        with_room(model.contract, config.critique.tokens)  # both refused before anything is written
+        ends_of(model.tokenizer, model.contract)
 
 
 def settle_contract(
