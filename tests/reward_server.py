@@ -1,6 +1,7 @@
 """A reward server in a thread of the tests, on a port of its own."""
 
 import contextlib
+import re
 import socket
 import threading
 import time
@@ -102,6 +103,18 @@ def connected(server):
     """A connection of which the test writes the bytes."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         yield connection
+
+
+def one_answer(connection):
+    """The bytes of the next answer, whole, with its headers."""
+    found = b""
+    while b"\r\n\r\n" not in found:
+        found += connection.recv(10_000)
+    head, _, body = found.partition(b"\r\n\r\n")
+    length = int(re.search(rb"content-length: (\d+)", head)[1])
+    while len(body) < length:
+        body += connection.recv(10_000)
+    return head + b"\r\n\r\n" + body
 
 
 def head_of(length):

@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from builders import tiny
-from reward_server import JSON, connected, head_of, held, running
+from reward_server import JSON, connected, head_of, held, one_answer, running
 from rewardsmith.errors import UsageError
 from rewardsmith.launch import children
 from rewardsmith.serve.engine.engine import EngineLimits
@@ -95,9 +95,7 @@ def test_overload_is_refused_before_the_body_and_readiness_follows(model, monkey
             until(lambda: server.engine.waiting_too_long)
             with connected(server) as connection:
                 connection.sendall(head_of(50))
-                found = b""
-                while b"}" not in found:
-                    found += connection.recv(10_000)
+                found = one_answer(connection)
             assert b" 503 " in found
             assert re.search(rb"retry-after: \d+\r\n", found)
             assert b'"overloaded"' in found
