@@ -53,6 +53,7 @@ PUBLIC: dict[str, str] = {
     "load": "rewardsmith.api:load",
     "load_reward_model": "rewardsmith.api:load_reward_model",
     "merge": "rewardsmith.api:merge",
+    "monitor": "rewardsmith.api:monitor",
     "pairs": "rewardsmith.api:pairs",
     "policy_bench": "rewardsmith.api:policy_bench",
     "prepare": "rewardsmith.api:prepare",

@@ -36,6 +36,7 @@ from rewardsmith.pipelines.dpo.result import Result as DpoResult
 from rewardsmith.pipelines.ensembles.combine import CombineSettings
 from rewardsmith.pipelines.generate.result import Result as GenerateResult
 from rewardsmith.pipelines.judge.result import Result as JudgeResult
+from rewardsmith.pipelines.monitor import Result as MonitorResult
 from rewardsmith.pipelines.pairs.result import Result as PairsResult
 from rewardsmith.pipelines.policy_bench.result import Result as PolicyBenchResult
 from rewardsmith.pipelines.prepare.result import Result as PrepareResult
@@ -96,6 +97,7 @@ __all__ = [
     "load",
     "load_reward_model",
     "merge",
+    "monitor",
     "pairs",
     "policy_bench",
     "prepare",
@@ -1232,6 +1234,32 @@ def merge(
         device: Device: auto, cpu, cuda, cuda:1, mps.
         overwrite: Replace --output if it exists.
         trust_remote_code: Allow execution of code that comes with a Hub model.
+    """
+
+def monitor(
+    log: str | Path | Sequence[Mapping[str, Any]],
+    *,
+    reference: str | Sequence[str] = (),
+    false_alarms: float = 0.05,
+    fail: bool = False,
+    map: Mapping[str, str] | Sequence[str] = (),
+    progress: Progress | None = None,
+    lang: Literal["en", "zh"] | None = None,
+) -> MonitorResult:
+    """`rewardsmith monitor`: an alarm for reward hacking from the log of a run.
+
+    `log` is a file, or rows as a training loop has them (a callback may pass `trainer.state.log_history`). `map` names
+    the columns of signals: {"kl": "objective/kl"}.
+
+    Options:
+        log: Log of a run: JSON Lines of policy-bench, TRL, verl or OpenRLHF, a CSV export of W&B, or a
+            trainer_state.json.
+        map: Column of a signal, for example kl=objective/kl; signals: reward, reward_std, kl (nats per response),
+            length, entropy, agreement, disagreement, beyond, distance, length_correlation.
+        reference: Log of a run known to be healthy; repeat the flag for several. The threshold is then taken from
+            these logs.
+        false_alarms: With --reference: share of healthy runs in which an alarm is accepted; 0.05 needs 19 logs.
+        fail: End with exit code 1 if there is an alarm.
     """
 
 def pairs(

@@ -15,7 +15,7 @@ from rewardsmith.api.alignment import dpo, pairs
 from rewardsmith.api.data import generate, load, prepare
 from rewardsmith.api.judgement import audit, compare, diagnose, evaluate, judge, score, verify
 from rewardsmith.api.models import TokenIds, calibrate, compute_reward, ensemble, export, load_reward_model, merge
-from rewardsmith.api.policies import best_of_n, policy_bench
+from rewardsmith.api.policies import best_of_n, monitor, policy_bench
 from rewardsmith.api.training import find_learning_rate, learning_curve, train, tune
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "load",
     "load_reward_model",
     "merge",
+    "monitor",
     "pairs",
     "policy_bench",
     "prepare",

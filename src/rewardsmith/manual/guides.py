@@ -219,6 +219,7 @@ GUIDES: Mapping[str, Guide] = {
             OUTPUT: ("output", "overwrite"),
         },
     ),
+    "monitor": Guide("monitor bench/runs/single-0.jsonl", "docs/monitor.md"),
     "merge": Guide(
         "merge runs/first runs/second -o merged",
         "docs/ensembles.md",

@@ -151,6 +151,12 @@ COMMANDS: dict[str, Command] = {
         JUDGEMENT,
         ("judge", "sources"),
     ),
+    "monitor": Command(
+        "rewardsmith.commands.monitor",
+        "an alarm for reward hacking from the log of a run of TRL, verl, OpenRLHF or policy-bench",
+        JUDGEMENT,
+        ("log",),
+    ),
     "learning-curve": Command(
         "rewardsmith.commands.learning_curve",
         "what more training data would give, from runs on fractions of the data",

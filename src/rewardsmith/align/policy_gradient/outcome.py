@@ -23,7 +23,8 @@ class RunOutcome:
     """`peak` is the step in the middle of the window with the highest gold reward, `fall` how far gold lies lower in the
     last window, `fall_se` its standard error, `proxy_rise` how far the proxy lies higher there.
 
-    `gold` and `proxy` are the means of the first window, of the peak's and of the last.
+    `gold` and `proxy` are the means of the first window, of the peak's and of the last; `half_lost` is the first step after
+    the peak by which gold has lost half of what it is lower at the end.
     """
 
     status: HackingStatus
@@ -33,6 +34,7 @@ class RunOutcome:
     proxy_rise: float
     gold: tuple[float, float, float]
     proxy: tuple[float, float, float]
+    half_lost: int
 
     def to_json(self) -> dict[str, Any]:
         """The fields by name."""
@@ -60,7 +62,9 @@ def outcome_of(log: Mapping[str, Sequence[float]]) -> RunOutcome:
     elif fall + ONE_SIDED * error < SMALLEST_FALL:
         status = "healthy"
     levels = [(float(values[0]), float(values[peak]), float(values[-1])) for values in (gold, proxy)]
-    return RunOutcome(status, peak + WINDOW // 2, float(fall), error, rise, levels[0], levels[1])
+    lost = int(np.argmax(gold[peak:] <= (gold[peak] + gold[-1]) / 2))
+    middle = peak + WINDOW // 2
+    return RunOutcome(status, middle, float(fall), error, rise, levels[0], levels[1], middle + lost)
 
 
 def moving_mean(values: Sequence[float]) -> Float[np.ndarray, " T"]:
