@@ -36,7 +36,7 @@ from rewardsmith.pipelines.dpo.result import Result as DpoResult
 from rewardsmith.pipelines.ensembles.combine import CombineSettings
 from rewardsmith.pipelines.generate.result import Result as GenerateResult
 from rewardsmith.pipelines.judge.result import Result as JudgeResult
-from rewardsmith.pipelines.monitor import Result as MonitorResult
+from rewardsmith.pipelines.monitor.result import Result as MonitorResult
 from rewardsmith.pipelines.pairs.result import Result as PairsResult
 from rewardsmith.pipelines.policy_bench.result import Result as PolicyBenchResult
 from rewardsmith.pipelines.prepare.result import Result as PrepareResult

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from rewardsmith.errors import UsageError
-from rewardsmith.pipelines.monitor import FALSE_ALARMS, MonitorSettings, monitored
-from rewardsmith.pipelines.monitor import Result as Result
+from rewardsmith.pipelines.monitor.pipeline import FALSE_ALARMS, MonitorSettings, monitored
+from rewardsmith.pipelines.monitor.result import Result as Result
 from rewardsmith.progress import SILENT, Progress
 
 

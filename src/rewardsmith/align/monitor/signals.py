@@ -85,17 +85,11 @@ def signals_of(rows: Sequence[Mapping[str, Any]], place: str, renames: Mapping[s
     Rows without a reward (evaluations) are passed over; of several rows of one step the last counts. DataError where a
     signal that is needed is missing, or there are fewer than FEWEST steps.
     """
-    rows = [{name.removeprefix(PREFIX): value for name, value in row.items()} for row in rows]
-    known = {name for row in rows for name, value in row.items() if number_of(value) is not None}
+    rows = [without_prefix(row) for row in rows]
     renames = {name: column.removeprefix(PREFIX) for name, column in (renames or {}).items()}
-    program, columns = program_of(known, renames)
-    missing = [name for name in NEEDED if name not in columns]
-    if missing:
-        raise DataError(
-            f"{place} has no {missing[0]}; found {', '.join(sorted(known)[:12]) or 'no numbers'}; name its column with "
-            f"--map {missing[0]}=COLUMN (TRL logs kl where beta is above 0)"
-        )
-    by_step = {step_of(row, k): row for k, row in enumerate(rows) if number_of(row.get(columns["reward"])) is not None}
+    program, columns = program_of(known_columns(rows), renames)
+    refuse_missing(rows, columns, place)
+    by_step = rows_by_step(rows, columns["reward"])
     if len(by_step) < FEWEST:
         raise DataError(f"{place} has {len(by_step)} steps with a reward; expected at least {FEWEST}")
     steps = sorted(by_step)
@@ -105,16 +99,45 @@ def signals_of(rows: Sequence[Mapping[str, Any]], place: str, renames: Mapping[s
     return RunSignals(program, steps, found)
 
 
+def without_prefix(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with its names as the program gave them to the tracker."""
+    return {name.removeprefix(PREFIX): value for name, value in row.items()}
+
+
+def rows_by_step(rows: Sequence[Mapping[str, Any]], reward: str) -> dict[int, Mapping[str, Any]]:
+    """The last row of every step that has a reward."""
+    return {step_of(row, k): row for k, row in enumerate(rows) if number_of(row.get(reward)) is not None}
+
+
+def known_columns(rows: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The columns that have a number in some row."""
+    return {name for row in rows for name, value in row.items() if number_of(value) is not None}
+
+
+def refuse_missing(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], place: str) -> None:
+    """DataError where a signal that every set needs has no column."""
+    missing = next((name for name in NEEDED if name not in columns), None)
+    if missing is not None:
+        known = ", ".join(sorted(known_columns(rows))[:12]) or "no numbers"
+        raise DataError(
+            f"{place} has no {missing}; found {known}; name its column with --map {missing}=COLUMN (TRL logs kl where "
+            "beta is above 0)"
+        )
+
+
 def program_of(known: set[str], renames: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """The program that finds most of its names among the columns, and the column of each signal that is there."""
-    best: tuple[str, dict[str, str]] = ("unknown", {})
-    for program, names in PROGRAMS.items():
-        found = {name: next((column for column in given if column in known), None) for name, given in names.items()}
-        columns = {name: column for name, column in found.items() if column is not None}
-        if len(columns) > len(best[1]):
-            best = program, columns
-    extra = {name: column for name, (column,) in OWN.items() if column in known and name not in NEEDED}
-    return best[0], {**extra, **best[1], **{name: column for name, column in renames.items() if column in known}}
+    found = {program: columns_in(known, names) for program, names in PROGRAMS.items()}
+    program = max(found, key=lambda name: len(found[name]))  # the first of equals
+    extra = {name: column for name, column in columns_in(known, OWN).items() if name not in NEEDED}
+    given = {name: column for name, column in renames.items() if column in known}
+    return program if found[program] else "unknown", {**extra, **found[program], **given}
+
+
+def columns_in(known: set[str], names: Mapping[str, Names]) -> dict[str, str]:
+    """The first column of each signal that is there."""
+    found = {name: next((column for column in given if column in known), None) for name, given in names.items()}
+    return {name: column for name, column in found.items() if column is not None}
 
 
 def number_of(value: Any) -> float | None:
