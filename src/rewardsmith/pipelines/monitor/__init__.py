@@ -1,1 +1,1 @@
-"""The log of a run → an alarm for reward hacking or none. Begin with `pipeline`; `result` says how often such alarms are right."""
+"""The log of a run → an alarm for reward hacking, or none. Begin with `pipeline`; `result` is what is said of it."""
