@@ -233,11 +233,12 @@ def test_stage_1_is_the_critiques_alone():
     assert critique_loss(model.network, [], 4096) is None
 
 
-def test_the_critiques_of_the_data_may_be_trained_behind(source, tmp_path):
+def test_an_adapter_may_learn_behind_the_critiques_of_the_data(source, tmp_path):
     rs.train(
         "tiny", source, tmp_path / "run", head="cloud", **FAST, report=False, max_steps=2,
-        critique={**CRITIQUE, "source": "given"},
+        critique={**CRITIQUE, "source": "given"}, lora={"r": 2},
     )  # fmt: skip
+    assert rs.verify(tmp_path / "run").holds  # the adapter is in the weights
     assert not (tmp_path / "run/critique/critiques.jsonl").exists()
     assert json.loads((tmp_path / "run/train.json").read_text())["critiques"]["source"] == "given"
 
