@@ -191,6 +191,10 @@ def test_a_head_alone_is_fitted_to_a_hundred_pairs_without_steps(tmp_path):
 def test_what_is_measured_is_neither_looked_for_nor_read_again(trained, monkeypatch):
     run = trained / "run"
     monkeypatch.setattr(measure, "CONDITIONAL", {})  # 400 steps of training
+    known = measured(run, seconds=1e9)["done"]  # what cannot be measured of 80 rows is tried again each time
+    monkeypatch.setattr(
+        measure, "MEASUREMENTS", {name: measurements.MEASUREMENTS[name] for name in known if name != "error_tokens"}
+    )
     first = measured(run, seconds=1e9)
     monkeypatch.setattr(Workbench, "of", lambda *given, **more: pytest.fail("runs were looked for"))
     assert measured(run, seconds=1e9) == first
