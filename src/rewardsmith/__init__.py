@@ -59,6 +59,7 @@ PUBLIC: dict[str, str] = {
     "prepare": "rewardsmith.api:prepare",
     "say": "rewardsmith.language:say",
     "score": "rewardsmith.api:score",
+    "self_reward": "rewardsmith.api:self_reward",
     "train": "rewardsmith.api:train",
     "tune": "rewardsmith.api:tune",
     "verify": "rewardsmith.api:verify",

@@ -41,6 +41,7 @@ from rewardsmith.pipelines.pairs.result import Result as PairsResult
 from rewardsmith.pipelines.policy_bench.result import Result as PolicyBenchResult
 from rewardsmith.pipelines.prepare.result import Result as PrepareResult
 from rewardsmith.pipelines.score.pipeline import Result as ScoreResult
+from rewardsmith.pipelines.self_reward.result import Result as SelfRewardResult
 from rewardsmith.pipelines.train.config import Lora
 from rewardsmith.pipelines.train.head import HeadSettings
 from rewardsmith.pipelines.train.loss import LossSettings
@@ -103,6 +104,7 @@ __all__ = [
     "prepare",
     "say",
     "score",
+    "self_reward",
     "train",
     "tune",
     "verify",
@@ -1578,6 +1580,112 @@ def score(
         workers: With --engine ray: number of CPUs of a locally started session (default: one per core).
         strict: Stop at the first invalid row.
         overwrite: Replace --output if it exists.
+        trust_remote_code: Allow execution of code that comes with a Hub model.
+    """
+
+def self_reward(
+    model: str | Path,
+    prompts: str | Path | Loaded | Table | Iterable[Any],
+    output: str | Path,
+    *,
+    rewards: str = "self",
+    variant: Literal["plain", "cream", "temporal"] = "plain",
+    iterations: int = 2,
+    independent: str | None = None,
+    labelled: str | Sequence[str] = (),
+    eval_prompts: str | None = None,
+    eval_share: float = 0.1,
+    eval_samples: int = 1,
+    prompts_per_iteration: int | None = None,
+    n: int = 4,
+    max_tokens: int = 256,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    system: str | None = None,
+    thinking: bool | None = None,
+    generation_batch: int = 32,
+    margin: float = 0.0,
+    length_control: float = 0.0,
+    length_ratio: float | None = None,
+    beta: float = 0.1,
+    sft: float = 0.0,
+    lr: float | None = None,
+    epochs: int = 1,
+    batch: int = 32,
+    lora: Lora | _LoraFields = ...,
+    max_length: int | None = None,
+    tokens_per_microbatch: int | None = None,
+    min_pairs: int = 8,
+    max_kl: float | None = None,
+    stop_worse: bool = True,
+    dtype: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
+    device: str = "auto",
+    threads: int | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    overwrite: bool = False,
+    trust_remote_code: bool = False,
+    map: Mapping[str, str] | Sequence[str] = (),
+    progress: Progress | None = None,
+    lang: Literal["en", "zh"] | None = None,
+) -> SelfRewardResult:
+    """`rewardsmith self-reward`: iterations of generating, scoring, pairing and training, and their ledger.
+
+    Options:
+        model: Language model to begin with: a folder, smollm2-135m, or a Hub name.
+        prompts: Prompts to respond to, as generate reads them; their other columns, such as the gold result, are
+            kept.
+        output: Output folder: ledger.jsonl, report.html, the models of all iterations, and the last good one in
+            model.
+        rewards: What scores the candidates: self (how much likelier training has made them), a reward model, an
+            ensemble, or a rewards file.
+        variant: plain; cream (labels smoothed by how inconsistently two iterations rank, needs --rewards self);
+            temporal (rejected from the first model, chosen also from the next one, two trainings per iteration).
+        iterations: Number of iterations, each with a model of its own.
+        independent: Reward that does not train: the win rate of each model over the first one is measured by it.
+        labelled: Preference data on which the accuracy of --rewards is measured in every iteration.
+        eval_prompts: Prompts to measure the models on (default: --eval-share of the prompts).
+        eval_share: Fraction of the prompts to measure on instead of training on.
+        eval_samples: Samples per prompt to measure on, at temperature 1.
+        prompts_per_iteration: Number of prompts of one iteration, each prompt in one iteration only (default: all
+            prompts in every iteration).
+        map: Column mapping, for example prompt=task.text.
+        n: Number of candidates per prompt.
+        max_tokens: Most tokens of a candidate, reasoning included.
+        temperature: Sampling temperature of the candidates.
+        top_p: Nucleus sampling: the smallest set of tokens with this probability; 1 keeps all.
+        system: System prompt for conversations that have none.
+        thinking: Whether a reasoning model's chat template asks for reasoning (enable_thinking); default: as the
+            template has it.
+        generation_batch: Number of responses generated together.
+        margin: A pair needs a lead of more than this in reward; equal rewards never make a pair.
+        length_control: Share of the range of rewards, below 1, within which the shortest response is chosen and the
+            longest one rejected, against a bias to length.
+        length_ratio: Only pairs whose longer response has at most so many times the characters of the shorter one.
+        beta: Factor of the log ratio between model and reference (the model before the iteration).
+        sft: Coefficient of the negative log likelihood per token of the preferred response, added to the loss.
+        lr: Peak learning rate (default: 1e-6, with LoRA 2e-5).
+        epochs: Number of passes over the pairs of an iteration.
+        batch: Number of prompts per optimizer step.
+        lora.r: Train a LoRA adapter of this rank and the head instead of all weights.
+        lora.alpha: LoRA scaling: the adapter is multiplied by alpha / r (default: 2 r).
+        lora.target: Linear layers with an adapter, for example q_proj v_proj (default: all in the transformer
+            blocks).
+        lora.dropout: Dropout probability of the adapter's input.
+        max_length: Maximum number of tokens of prompt and response (default: 1024, or less if the model supports
+            fewer).
+        tokens_per_microbatch: Tokens per forward pass (default: measured in a short calibration if worthwhile, else
+            by device).
+        min_pairs: Stop where an iteration has fewer pairs.
+        max_kl: Stop where the divergence from the first model exceeds this, in nats per response (default: no
+            limit).
+        stop_worse: Stop where the independent reward shows a model to be worse than the first one.
+        dtype: Precision of training: auto, fp32, bf16, fp16; responses are generated in fp32.
+        device: Device: auto, cpu, cuda, cuda:1, mps.
+        threads: Number of CPU threads (default: all cores).
+        seed: Random seed of samples, splits and training.
+        resume: Continue the loop in --output where it was stopped.
+        overwrite: Replace the output of an earlier run of this command in --output; other files are never deleted.
         trust_remote_code: Allow execution of code that comes with a Hub model.
     """
 

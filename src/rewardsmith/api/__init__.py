@@ -11,7 +11,7 @@ that is not given is bars in a terminal or a notebook and nothing elsewhere; `SI
 decides as for the command line, and errors are in English. `say(result.to_text(), lang="zh")` translates the rest.
 """
 
-from rewardsmith.api.alignment import dpo, pairs
+from rewardsmith.api.alignment import dpo, pairs, self_reward
 from rewardsmith.api.data import generate, load, prepare
 from rewardsmith.api.judgement import audit, compare, diagnose, evaluate, judge, score, verify
 from rewardsmith.api.models import TokenIds, calibrate, compute_reward, ensemble, export, load_reward_model, merge
@@ -42,6 +42,7 @@ __all__ = [
     "policy_bench",
     "prepare",
     "score",
+    "self_reward",
     "train",
     "tune",
     "verify",

@@ -143,6 +143,18 @@ POLICY_RUN = Kind(
     {below("checkpoints/step-*", CHECKPOINT)} {below("checkpoints/best", CHECKPOINT)} {below("model", LANGUAGE_MODEL)}
     """,
 )
+SELF_REWARD = Kind(
+    "a self-rewarding loop",
+    "self_reward.json",
+    frozenset({"rewardsmith", "variant", "iterations", "settings"}),
+    f"""
+    self_reward.json ledger.jsonl eval_prompts.jsonl report.html {below("model", LANGUAGE_MODEL)}
+    iteration-*/prompts.jsonl iteration-*/candidates-*.jsonl iteration-*/candidates-*.jsonl.candidates.sqlite*
+    iteration-*/scored-*.jsonl iteration-*/pairs-*.jsonl iteration-*/pairs-*.json iteration-*/consistency.json
+    iteration-*/samples.jsonl iteration-*/samples.jsonl.candidates.sqlite* iteration-*/measured.json iteration-*/row.json
+    iteration-*/.*.lock {below("iteration-*/dpo", POLICY_RUN)} {below("iteration-*/dpo-future", POLICY_RUN)}
+    """,
+)
 ENSEMBLE_RUN = Kind(
     "a trained ensemble",
     "members.json",
@@ -219,6 +231,7 @@ KINDS = (
     RUN,
     LANGUAGE_MODEL,
     POLICY_RUN,
+    SELF_REWARD,
     ENSEMBLE_RUN,
     PREPARED,
     EVALUATION,

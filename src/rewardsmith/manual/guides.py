@@ -131,6 +131,23 @@ GUIDES: Mapping[str, Guide] = {
             RUN: ("output", "resume", "overwrite", "keep", "seed", "kl_prompts", "kl_tokens"),
         },
     ),
+    "self-reward": Guide(
+        "self-reward smollm2-135m prompts.jsonl -o loop --rewards rewards.yaml --independent rewards.yaml",
+        "docs/self-rewarding.md",
+        {
+            DATA: ("map", "prompts_per_iteration", "eval_prompts", "eval_share", "labelled", "max_length"),
+            "Loop": (
+                *("variant", "iterations", "rewards", "independent", "eval_samples"),
+                *("min_pairs", "max_kl", "stop_worse"),
+            ),
+            "Sampling": ("n", "max_tokens", "temperature", "top_p", "system", "thinking", "seed"),
+            "Choice of pairs": ("margin", "length_control", "length_ratio"),
+            MODEL: ("lora.r", "lora.alpha", "lora.target", "lora.dropout", "trust_remote_code"),
+            OPTIMISATION: ("beta", "sft", "lr", "epochs", "batch"),
+            SPEED: ("device", "dtype", "generation_batch", "tokens_per_microbatch", "threads"),
+            RUN: ("output", "resume", "overwrite"),
+        },
+    ),
     "tune": Guide(
         "tune --model tiny --dataset data -o search --search lr=1e-4..1e-2:log batch=8,16",
         "docs/tuning.md",

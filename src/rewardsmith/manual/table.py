@@ -55,6 +55,12 @@ COMMANDS: dict[str, Command] = {
         MODEL,
         ("model", "pairs"),
     ),
+    "self-reward": Command(
+        "rewardsmith.commands.self_reward",
+        "iterations of generate, score, pair and train, with a ledger of what became of the model",
+        MODEL,
+        ("model", "prompts"),
+    ),
     "tune": Command(
         "rewardsmith.commands.tune",
         "search the settings of train: many runs, the best settings, a report",

@@ -18,7 +18,7 @@ from rewardsmith.pipelines.pairs.choosing import (
 )
 
 
-def candidates(rewards, lengths=None, satisfies=None, choosable=None, texts=None):
+def candidates(rewards, lengths=None, satisfies=None, choosable=None, rejectable=None, texts=None):
     count = len(rewards)
     return CandidateSet(
         np.array(rewards, dtype=np.float64),
@@ -26,6 +26,7 @@ def candidates(rewards, lengths=None, satisfies=None, choosable=None, texts=None
         texts or [str(k) for k in range(count)],
         np.array(satisfies if satisfies is not None else [True] * count),
         np.array(choosable if choosable is not None else [True] * count),
+        np.array(rejectable if rejectable is not None else [True] * count),
         np.zeros(count, dtype=bool),
     )
 
@@ -95,6 +96,13 @@ def test_what_is_chosen_satisfies_the_requirement():
 def test_a_truncated_response_can_only_be_rejected():
     assert chosen(candidates([3.0, 2.0, 1.0], choosable=[False, True, True])) == [(1, 2, 1.0)]
     assert chosen(candidates([3.0, 2.0, 1.0], choosable=[True, True, False])) == [(0, 2, 2.0)]
+
+
+def test_anchors_alone_are_rejected():
+    found = candidates(
+        [2.0, 0.0, 1.0, 1.5], choosable=[True, True, False, False], rejectable=[False, False, True, True]
+    )
+    assert chosen(found) == [(0, 2, 1.0)]
 
 
 numbers = st.lists(st.sampled_from([-1.0, 0.0, 0.5, 1.0, 2.0, np.nan]), min_size=1, max_size=6)

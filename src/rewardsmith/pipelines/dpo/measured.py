@@ -102,7 +102,9 @@ def sampled(
     ]
 
 
-def sample_log_probs(policy: "OpenedPolicy", records: Sequence[Record], budget: int) -> list[tuple[float, int]]:
+def sample_log_probs(
+    policy: "OpenedPolicy", records: Sequence[Record], budget: int | None = None
+) -> list[tuple[float, int]]:
     """log p of each record's only response, and how many tokens it has."""
     from rewardsmith.align.dpo.log_probs import log_probs
     from rewardsmith.model.scorer import sequences_of

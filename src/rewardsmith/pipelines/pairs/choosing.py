@@ -72,7 +72,7 @@ class ChosenPair(NamedTuple):
 @dataclass(frozen=True)
 class CandidateSet:
     """The candidates of one prompt: rewards (NaN: none), lengths in characters, texts to tell equal ones apart, which of
-    them satisfy all requirements, which may be chosen at all (a truncated one may not), and which play no part.
+    them satisfy all requirements, which may be chosen (a truncated one may not), which rejected, and which play no part.
     """
 
     rewards: Float[np.ndarray, " K"]
@@ -80,6 +80,7 @@ class CandidateSet:
     texts: Sequence[str]
     satisfies: Bool[np.ndarray, " K"]
     choosable: Bool[np.ndarray, " K"]
+    rejectable: Bool[np.ndarray, " K"]
     dropped: Bool[np.ndarray, " K"]
 
 
@@ -122,7 +123,7 @@ def lead_of(found: CandidateSet, rule: PairRule, chosen: int, rejected: int) -> 
 
     NaN where the other violates a requirement, violations lose, and the rewards say otherwise.
     """
-    if not (found.choosable[chosen] and found.satisfies[chosen]):
+    if not (found.choosable[chosen] and found.satisfies[chosen] and found.rejectable[rejected]):
         return None
     lead = float(found.rewards[chosen] - found.rewards[rejected])
     if lead > rule.margin:

@@ -165,14 +165,9 @@ def candidates_of(
     told = by_response(record, record.fields).get(FINISHED, [""] * count)
     cut = np.array([each == "length" and config.truncated != "keep" for each in told])
     texts = [response.text for response in record.responses]
-    return CandidateSet(
-        rewards,
-        np.array(list(map(len, texts)), dtype=np.float64),
-        texts,
-        satisfies,
-        ~cut,
-        cut & (config.truncated == "drop"),
-    )
+    lengths = np.array([len(text) for text in texts], dtype=np.float64)
+    every = np.ones(count, dtype=bool)
+    return CandidateSet(rewards, lengths, texts, satisfies, ~cut, every, cut & (config.truncated == "drop"))
 
 
 def with_pairs(record: Record, rewards: np.ndarray, pairs: Sequence[ChosenPair]) -> Record:
