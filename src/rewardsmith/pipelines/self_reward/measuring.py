@@ -21,7 +21,7 @@ from rewardsmith.files.reading import read_object
 from rewardsmith.pipelines.dpo.measured import divergence, ends, sample_log_probs
 from rewardsmith.pipelines.generate.pipeline import generate_source
 from rewardsmith.pipelines.self_reward.config import Config
-from rewardsmith.pipelines.self_reward.places import Places
+from rewardsmith.pipelines.self_reward.places import LoopPlaces
 from rewardsmith.pipelines.self_reward.scoring import (
     ScoredRow,
     judge_accuracy,
@@ -36,7 +36,7 @@ EVAL_SEED = 7919
 """Added to the seed for the samples that models are measured on: the same draws for every model."""
 
 
-def measure(config: Config, places: Places, number: int, model: str, progress: Progress) -> dict[str, Any]:
+def measure(config: Config, places: LoopPlaces, number: int, model: str, progress: Progress) -> dict[str, Any]:
     """Measure the model of an iteration (0: the first one) and keep what was found; what is there is not measured again."""
     here = places.iteration(number)
     if here.measured.is_file():
@@ -171,30 +171,28 @@ def scores_of(path: Path) -> dict[str, Any]:
     """
     rows = read_rows(path)
     every = [row.rewards for row in rows if row.record is not None]
-    values = np.concatenate(every) if every else np.zeros(0)
-    known = values[~np.isnan(values)]
-    compared_prompts = [each[~np.isnan(each)] for each in every if (~np.isnan(each)).sum() >= 2]
-    asked = sum(len(each) for each in every) + sum(
-        len((row.row.get("fields") or {}).get("unanswered", [])) for row in rows
-    )
-    if not known.size:
-        return {
-            "candidates": asked,
-            "parsable": 0.0,
-            "mean": None,
-            "std": None,
-            "distinct": 0,
-            "flat": None,
-            "histogram": None,
-        }
-    low, high = float(known.min()), float(known.max())
-    counts, edges = np.histogram(known, bins=10, range=(low, high if high > low else low + 1.0))
-    return {
+    known = [each[~np.isnan(each)] for each in every]
+    values = np.concatenate([np.zeros(0), *known])
+    asked = sum(map(len, every)) + sum(map(silent_count, rows))
+    told = {
         "candidates": asked,
-        "parsable": known.size / asked,
-        "mean": float(known.mean()),
-        "std": float(known.std()),
-        "distinct": int(np.unique(known).size),
-        "flat": mean([float(np.ptp(each) == 0) for each in compared_prompts]),
-        "histogram": {"edges": edges.tolist(), "counts": counts.tolist()},
+        "parsable": values.size / asked if asked else 0.0,
+        "distinct": int(np.unique(values).size),
     }
+    if not values.size:
+        return {**told, "mean": None, "std": None, "flat": None, "histogram": None}
+    flat = mean([float(np.ptp(each) == 0) for each in known if each.size >= 2])
+    spread = {"mean": float(values.mean()), "std": float(values.std())}
+    return {**told, **spread, "flat": flat, "histogram": histogram_of(values)}
+
+
+def silent_count(row: ScoredRow) -> int:
+    """How many of a prompt's candidates say nothing."""
+    return len((row.row.get("fields") or {}).get("unanswered", []))
+
+
+def histogram_of(values: Float[np.ndarray, " N"]) -> dict[str, Any]:
+    """Ten bins of one width over the range of the values."""
+    low, high = float(values.min()), float(values.max())
+    counts, edges = np.histogram(values, bins=10, range=(low, high if high > low else low + 1.0))
+    return {"edges": edges.tolist(), "counts": counts.tolist()}

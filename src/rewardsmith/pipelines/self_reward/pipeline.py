@@ -36,7 +36,7 @@ from rewardsmith.pipelines.self_reward.ledger import (
     training_told,
 )
 from rewardsmith.pipelines.self_reward.measuring import measure
-from rewardsmith.pipelines.self_reward.places import Places
+from rewardsmith.pipelines.self_reward.places import LoopPlaces
 from rewardsmith.pipelines.self_reward.prompts import write_prompts
 from rewardsmith.pipelines.self_reward.result import Result
 from rewardsmith.pipelines.self_reward.variants import OWN, Turn, make_pairs, smoothing_of, train, trained
@@ -54,7 +54,7 @@ def self_reward(config: Config, progress: Progress = SILENT) -> Result:
         import torch
 
         torch.set_num_threads(config.threads)
-    places = Places(config.output)
+    places = LoopPlaces(config.output)
     with claimed(config.output, SELF_REWARD):
         begin(config, places, progress)
         measure(config, places, 0, config.model, progress)
@@ -62,7 +62,7 @@ def self_reward(config: Config, progress: Progress = SILENT) -> Result:
         return finish(config, places, rows)
 
 
-def begin(config: Config, places: Places, progress: Progress) -> None:
+def begin(config: Config, places: LoopPlaces, progress: Progress) -> None:
     """Make the folder with its prompts, or make sure that the one to continue began with the same settings."""
     settings = settings_json(config)
     if config.resume:
@@ -107,7 +107,7 @@ def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         raise UsageError(f"this loop cannot be resumed because its settings changed: {'; '.join(changed)}")
 
 
-def iterations(config: Config, places: Places, progress: Progress) -> list[dict[str, Any]]:
+def iterations(config: Config, places: LoopPlaces, progress: Progress) -> list[dict[str, Any]]:
     """The rows of all iterations, up to the one that ends the loop."""
     rows: list[dict[str, Any]] = []
     model = config.model
@@ -150,7 +150,7 @@ def iteration(turn: Turn) -> dict[str, Any]:
     return row
 
 
-def finish(config: Config, places: Places, rows: list[dict[str, Any]]) -> Result:
+def finish(config: Config, places: LoopPlaces, rows: list[dict[str, Any]]) -> Result:
     """Keep the last good model in its own folder, write the report, and mark the loop as finished."""
     from rewardsmith.report.alignment.writing import write_loop_report
 
@@ -181,6 +181,6 @@ def copied(source: Path, place: Path) -> None:
     shutil.copytree(source, place, dirs_exist_ok=True)
 
 
-def read_ledger(places: Places) -> list[dict[str, Any]]:
+def read_ledger(places: LoopPlaces) -> list[dict[str, Any]]:
     """The rows that are there."""
     return [orjson.loads(line) for line in places.ledger.read_bytes().splitlines()]

@@ -57,7 +57,7 @@ class IterationPlaces:
 
 
 @dataclass(frozen=True)
-class Places:
+class LoopPlaces:
     """The output folder of the loop."""
 
     output: Path

@@ -9,26 +9,20 @@ from rewardsmith.errors import DataError
 from rewardsmith.files import write_jsonl
 from rewardsmith.pipelines.generate.reading import PromptRow, read_prompts
 from rewardsmith.pipelines.self_reward.config import Config
-from rewardsmith.pipelines.self_reward.places import Places
+from rewardsmith.pipelines.self_reward.places import LoopPlaces
 from rewardsmith.progress import Progress
 from rewardsmith.records import Quarantined
 
 FEWEST = 2
 
 
-def write_prompts(config: Config, places: Places, progress: Progress) -> dict[str, int]:
+def write_prompts(config: Config, places: LoopPlaces, progress: Progress) -> dict[str, int]:
     """Write the prompts of every iteration, and those to measure on; how many of each kind there are.
 
     DataError where there are too few, or a row cannot be read.
     """
     found = distinct(rows_of(config, config.prompts, progress))
-    if config.eval_prompts is None:
-        measured = [row for row in found if held_out(row, config)]
-        training = [row for row in found if not held_out(row, config)]
-    else:
-        measured = distinct(rows_of(config, config.eval_prompts, progress))
-        own = {row.turns for row in measured}
-        training = [row for row in found if row.turns not in own]
+    training, measured = divided(config, found, progress)
     needed = FEWEST if config.prompts_per_iteration is None else config.prompts_per_iteration * config.iterations
     if len(training) < needed or len(measured) < FEWEST:
         raise DataError(
@@ -38,11 +32,18 @@ def write_prompts(config: Config, places: Places, progress: Progress) -> dict[st
     write_jsonl(places.eval_prompts, map(row_of, measured))
     for number in range(1, config.iterations + 1):
         write_jsonl(places.iteration(number).prompts, map(row_of, part(training, config, number)))
-    return {
-        "prompts": len(training),
-        "eval_prompts": len(measured),
-        "repeated": len(found) - len(training) - len(measured),
-    }
+    return {"prompts": len(training), "eval_prompts": len(measured)}
+
+
+def divided(config: Config, found: Sequence[PromptRow], progress: Progress) -> tuple[list[PromptRow], list[PromptRow]]:
+    """The prompts to train on, and those to measure on: of a file of their own, which are not trained on, or a share."""
+    if config.eval_prompts is None:
+        own = {row.turns for row in found if held_out(row, config)}
+        measured = [row for row in found if row.turns in own]
+    else:
+        measured = distinct(rows_of(config, config.eval_prompts, progress))
+        own = {row.turns for row in measured}
+    return [row for row in found if row.turns not in own], measured
 
 
 def rows_of(config: Config, source: str, progress: Progress) -> list[PromptRow]:

@@ -24,7 +24,7 @@ from rewardsmith.pipelines.pairs.choosing import CandidateSet, choose_pairs
 from rewardsmith.pipelines.pairs.pipeline import FINISHED, PER_RESPONSE, by_response, with_pairs
 from rewardsmith.pipelines.pairs.result import PairCounts
 from rewardsmith.pipelines.self_reward.config import Config
-from rewardsmith.pipelines.self_reward.places import IterationPlaces, Places
+from rewardsmith.pipelines.self_reward.places import IterationPlaces, LoopPlaces
 from rewardsmith.pipelines.self_reward.scoring import ScoredRow, implicit, read_rows, rewards_of, score_file, source_for
 from rewardsmith.progress import Progress
 from rewardsmith.records import Record, Response
@@ -37,7 +37,7 @@ class Turn:
     """One iteration while it is worked on: its number, its folder, and the model that it begins with."""
 
     config: Config
-    places: Places
+    places: LoopPlaces
     number: int
     model: str
     progress: Progress
@@ -162,12 +162,21 @@ def pooled(rows: Sequence[ScoredRow], *, anchored: bool) -> tuple[Record, Candid
     if first is None:
         return None
     every = joined(rows, anchored=anchored)
-    fields = {name: value for name, value in first.fields.items() if name not in PER_RESPONSE}
-    shared = [name for name in PER_RESPONSE if all(name in one.fields for one in every)]
-    fields |= {name: [one.fields[name] for one in every] for name in shared}
+    fields = {**first.fields, **shared_fields(every)}
     record = replace(first, responses=tuple(one.response for one in every), fields=fields, comparisons=())
+    return record, candidate_set(every)
+
+
+def shared_fields(every: Sequence[Pooled]) -> dict[str, list[Any]]:
+    """The fields with one value per response; None where a response has none."""
+    names = [name for name in PER_RESPONSE if any(name in one.fields for one in every)]
+    return {name: [one.fields.get(name) for one in every] for name in names}
+
+
+def candidate_set(every: Sequence[Pooled]) -> CandidateSet:
+    """The candidates as the choice sees them."""
     texts = [one.response.text for one in every]
-    return record, CandidateSet(
+    return CandidateSet(
         np.array([one.reward for one in every], dtype=np.float64),
         np.array([len(text) for text in texts], dtype=np.float64),
         texts,
