@@ -11,7 +11,7 @@ from rewardsmith.report.run.audit import number, span_of, with_span
 from rewardsmith.report.text import Words
 
 LedgerRow = Mapping[str, Any]
-Path = tuple[str, ...]
+FigurePath = tuple[str, ...]
 COUNTED = (
     ("loop_parsable", ("rewards", "parsable"), 3), ("loop_pairs", ("pairs", "pairs"), 0),
     ("loop_flat", ("rewards", "flat"), 3), ("loop_margin", ("pairs", "mean_margin"), 3),
@@ -26,7 +26,7 @@ COUNTED = (
 """The table: word, where the figure stands in a row of the ledger, digits."""
 
 
-def at(row: LedgerRow, path: Path) -> Any:
+def at(row: LedgerRow, path: FigurePath) -> Any:
     """A figure of a row; None where a part of the way is not there."""
     value: Any = row
     for key in path:
@@ -96,7 +96,7 @@ def curves(summary: LedgerRow, rows: Sequence[LedgerRow], texts: Words) -> PageB
     """How figures change over the iterations."""
     base = summary["base"]
     every = [{"iteration": 0, "measured": base}, *rows]
-    lines: list[tuple[str, str, Sequence[tuple[str, Path, Colour]], Sequence[LedgerRow]]] = [
+    lines: list[tuple[str, str, Sequence[tuple[str, FigurePath, Colour]], Sequence[LedgerRow]]] = [
         ("reward", "loop_reward", [("loop_reward", ("measured", "independent", "mean", "value"), "a")], every),
         ("kl", "loop_kl", [("loop_kl", ("measured", "kl", "kl"), "b")], every),
         ("judge", "loop_judge", [("loop_judge", ("measured", "judge", "accuracy"), "a")], every),
@@ -124,7 +124,7 @@ def curves(summary: LedgerRow, rows: Sequence[LedgerRow], texts: Words) -> PageB
 
 
 def curve(
-    name: str, title: str, lines: Sequence[tuple[str, Path, Colour]], rows: Sequence[LedgerRow], texts: Words
+    name: str, title: str, lines: Sequence[tuple[str, FigurePath, Colour]], rows: Sequence[LedgerRow], texts: Words
 ) -> Plot | None:
     """Some figures against the iteration; None where there is none of them."""
     series = [
@@ -159,7 +159,7 @@ def ledger(rows: Sequence[LedgerRow], texts: Words) -> PageBlock:
     """Every figure of every iteration."""
     heads = ("", *(texts["loop_column"].format(number=row["iteration"]) for row in rows))
 
-    def cells(path: Path, digits: int) -> Callable[[LedgerRow], str]:
+    def cells(path: FigurePath, digits: int) -> Callable[[LedgerRow], str]:
         return lambda row: number(at(row, path), digits)
 
     lines = [(texts[word], *map(cells(path, digits), rows)) for word, path, digits in COUNTED]
