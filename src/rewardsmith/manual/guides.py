@@ -40,7 +40,8 @@ TRAIN: Mapping[str, tuple[str, ...]] = {
         *("n_layer", "n_head", "n_embd", "block_size", "trust_remote_code"),
     ),
     HEAD: (
-        *("head", "head.attributes", "head.weights", "head.levels", "head.latent", "head.aggregate", "head_start"),
+        *("head", "head.attributes", "head.weights", "head.hidden", "head.gate_steps", "head.penalize", "head.levels"),
+        *("head.latent", "head.aggregate", "head_start"),
         *("members", "members.kind", "bootstrap", "question", "read_layers", "pooling", "dropout"),
     ),
     OPTIMISATION: (
