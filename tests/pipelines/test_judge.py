@@ -21,6 +21,7 @@ from rewardsmith.errors import DataError, OutputError, UsageError
 from rewardsmith.judge.definition import read_judge
 from rewardsmith.language import say, speaking
 from rewardsmith.pipelines.judge.calibration import with_calibration
+from rewardsmith.progress import Silent
 
 SLOW = """
 import time
@@ -248,6 +249,24 @@ def test_nothing_is_asked_twice(tmp_path):
     assert second.cost == 0
 
 
+def test_a_home_that_cannot_be_written_stops_no_judge(tmp_path):
+    (tmp_path / "home").write_text("a file", encoding="utf-8")
+    source = write(tmp_path / "p.jsonl", PAIRS)
+    notes = []
+
+    class Progress(Silent):
+        def note(self, text):
+            notes.append(text)
+
+    with serving(reply=opinion) as server:
+        name = api(tmp_path, server)
+        result = judge.run(judge.Config(judge=name, sources=(source,)), Progress())
+        assert result.accuracy["accuracy"] == 1
+        assert any("not kept for the next run" in note for note in notes)
+        with pytest.raises(OutputError):
+            judge.run(judge.Config(judge=name, sources=(source,), cache=tmp_path / "home" / "x.sqlite"))
+
+
 def kept(store):
     try:
         with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as file:
@@ -268,7 +287,7 @@ def test_a_killed_run_continues_and_gives_the_same_file(model, tmp_path):
     words = ["judge", name, source, "-o", str(tmp_path / "killed.jsonl"), "--cache", str(store)]
     command = [sys.executable, "-c", SLOW, *words]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=os.environ)
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 300
     while kept(store) < 32 and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)

@@ -8,7 +8,7 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
 
-from rewardsmith.errors import ContractError
+from rewardsmith.errors import ContractError, OutputError
 from rewardsmith.files.places import models_folder
 from rewardsmith.generate.answering import KeptGenerator, KeptSample
 from rewardsmith.generate.candidates import Candidate, TextGenerator
@@ -18,7 +18,7 @@ from rewardsmith.judge.asking.labels import FAILED, LITTLE_MASS, LabelQuestion, 
 from rewardsmith.judge.counts import JudgeCounts
 from rewardsmith.judge.definition import JudgeDefinition
 from rewardsmith.judge.parsing.answer import ParsedAnswer, choice_in, ranking_in, score_in
-from rewardsmith.judge.questions import JudgeQuestion, questions_of
+from rewardsmith.judge.questions import JudgeQuestion, question_count, questions_of
 from rewardsmith.judge.readings import QuestionVerdicts
 from rewardsmith.judge.verdicts import RecordVerdict, verdict_of
 from rewardsmith.progress import SILENT, Progress, Task
@@ -38,11 +38,13 @@ def kept_answers() -> Path:
 class Judge:
     """A definition with the model that it names: `asker` generates text or gives label probabilities.
 
-    `file` keeps every answer by what was asked, so that nothing is asked twice.
+    `file` keeps every answer by what was asked, so that nothing is asked twice; `note` says why it cannot, where it cannot.
     """
 
-    def __init__(self, definition: JudgeDefinition, asker: "TextGenerator | LabelScorer", file: KeyedFile) -> None:
-        self.definition, self.asker, self.file = definition, asker, file
+    def __init__(
+        self, definition: JudgeDefinition, asker: "TextGenerator | LabelScorer", file: KeyedFile, note: str = ""
+    ) -> None:
+        self.definition, self.asker, self.file, self.note = definition, asker, file, note
         self.counts = JudgeCounts()
 
     def close(self) -> None:
@@ -51,12 +53,11 @@ class Judge:
 
     def verdicts(self, records: Sequence[Record], progress: Progress = SILENT) -> "Iterator[RecordVerdict | NotShown]":
         """What the judge comes to on each record, or why it cannot be shown it; streams in windows of WINDOW records."""
-        asked = [self._questions(record) for record in records]
-        total = sum(len(each) for each in asked if not isinstance(each, str)) * self._answers_each
+        total = sum(question_count(self.definition, record) for record in records) * self._answers_each
         started = time.monotonic()
         with progress.task("judging", total, "judgements") as task:
             answers = self._readings(task)
-            queue = iter(zip(records, asked, strict=True))
+            queue = ((record, self._questions(record)) for record in records)
             while window := list(islice(queue, WINDOW)):
                 flat = [question for _, each in window if not isinstance(each, str) for question in each]
                 readings = iter(answers(flat))
@@ -170,11 +171,17 @@ def open_judge(
 ) -> Judge:
     """Open the model or API that a definition names; ModelError or MissingExtraError where it cannot be.
 
-    Answers are kept in `cache`, else in the file that the definition names, else in `kept_answers()`.
+    Answers are kept in `cache`, else in the file that the definition names (OutputError where it cannot be used), else in
+    `kept_answers()`, and where that cannot be used for this run alone.
     """
-    path = cache or (Path(definition.cache) if definition.cache else kept_answers())
     asker = asker_of(definition, device=device, dtype=dtype, trust_remote_code=trust_remote_code)
-    return Judge(definition, asker, open_file(path))
+    chosen = cache or (Path(definition.cache) if definition.cache else None)
+    if chosen is not None:
+        return Judge(definition, asker, open_file(chosen))
+    try:
+        return Judge(definition, asker, open_file(kept_answers()))
+    except OutputError as error:  # nobody has asked for this file
+        return Judge(definition, asker, open_file(None), f"judgements are not kept for the next run: {error}")
 
 
 def asker_of(

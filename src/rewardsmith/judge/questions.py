@@ -49,6 +49,14 @@ def questions_of(judge: JudgeDefinition, record: Record) -> list[JudgeQuestion]:
     ]
 
 
+def question_count(judge: JudgeDefinition, record: Record) -> int:
+    """How many questions `questions_of` gives, without their words; 0 for a record that cannot be shown."""
+    try:
+        return len(judge.criteria) * sum(1 for _ in orders(judge, record))
+    except ContractError:
+        return 0
+
+
 def orders(judge: JudgeDefinition, record: Record) -> Iterator[tuple[int, ...]]:
     """Which responses are shown together, in which order."""
     count = len(record.responses)

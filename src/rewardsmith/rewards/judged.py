@@ -21,7 +21,10 @@ class JudgeRewards:
     def remarks(self) -> list[str]:
         """Which model judges, and how."""
         definition = self.judge.definition
-        return [f"judge: {definition.name}, {definition.kind}, read by {definition.reading}"]
+        return [
+            f"judge: {definition.name}, {definition.kind}, read by {definition.reading}",
+            *([self.judge.note] if self.judge.note else []),
+        ]
 
     def score(
         self, records: Sequence[Record], *, rows: Sequence[Mapping[str, Any]] | None = None, progress: Progress = SILENT

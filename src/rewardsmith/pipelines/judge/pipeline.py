@@ -61,6 +61,8 @@ def judged_source(config: Config, progress: Progress) -> Result:
         cache=config.cache,
     )
     run = Run()
+    if judge.note:
+        progress.note(judge.note)
     try:
         rows = judged_rows(config, judge, records, run, progress)
         if config.output is None:
