@@ -164,7 +164,9 @@ def test_the_chinese_page_shows_the_same_blocks_tables_links_and_figures(page):
 
     def links(text):
         """Where the links lead, a translated page taken for its English one; without the link between the two."""
-        found = {target.replace(".zh.md", ".md") for target in re.findall(r"\]\(([^)\s]+)\)", text)}
+        found = {
+            target.replace("zh.", "en.").replace(".en.md", ".md") for target in re.findall(r"\]\(([^)\s]+)\)", text)
+        }
         return sorted(found - {Path(page).name})
 
     def figures(text):
