@@ -115,7 +115,7 @@ def prm800k(row: Columns) -> Record:
         if taken is None:
             break
         rating = taken.get("rating")
-        if isinstance(rating, bool) or rating not in RATINGS:
+        if not isinstance(rating, int | float | None) or isinstance(rating, bool) or rating not in RATINGS:
             raise RowError("wrong_label", f"{name}: the rating is {rating!r}; expected -1, 0, 1 or null")
         steps.append(text(taken, "text"))
         labels.append(RATINGS[rating])

@@ -9,7 +9,6 @@ from rewardsmith.language import current
 from rewardsmith.pipelines.diagnose.result import Diagnosis as Diagnosis
 from rewardsmith.pipelines.publish import card
 from rewardsmith.progress import SILENT, Progress
-from rewardsmith.verifiable.definition import is_definition
 
 if TYPE_CHECKING:
     from rewardsmith.diagnose.facts import Facts
@@ -108,6 +107,8 @@ def measure(facts: "Facts", run: Path, seconds: float | None, progress: Progress
 
 def refuse_bare_model(place: Path) -> None:
     """DataError for a model without figures, which needs data to be judged on, and for a search, whose trials are runs."""
+    from rewardsmith.verifiable.definition import is_definition
+
     if place.is_file() and is_definition(str(place)):
         raise DataError(f"{place} gives rewards and has no evaluation; add --data SOURCE and --output FOLDER")
     if (place / "tune.json").is_file():
