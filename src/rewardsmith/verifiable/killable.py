@@ -5,6 +5,7 @@ every response a reward of 0. A regular expression cannot be stopped from within
 """
 
 import json
+import os
 import queue
 import subprocess
 import threading
@@ -27,9 +28,18 @@ class Failure(Exception):
 
 
 class Helper:
-    """One process, started when it is first needed and again after each kill; threads take turns."""
+    """One process, started when it is first needed and again after each kill; threads take turns.
+
+    A forked child starts one of its own: with its parent's it would get the parent's answers.
+    """
 
     def __init__(self) -> None:
+        self._begin()
+        if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+            os.register_at_fork(after_in_child=self._begin)
+
+    def _begin(self) -> None:
+        """Without a process; the lock is new, since a thread that is not there after a fork may have held it."""
         self.process: subprocess.Popen[str] | None = None
         self.answers: queue.Queue[str] = queue.Queue()
         self.lock = threading.Lock()
