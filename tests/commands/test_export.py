@@ -132,5 +132,5 @@ def test_a_value_head_is_trained_like_a_scalar_one_and_only_where_tokens_have_va
     ]
     assert torch.equal(*weights)
     assert "name: value" in (tmp_path / "value" / "config.yaml").read_text()
-    with pytest.raises(ModelError, match="--head=value: this model has no values per token, .* last and mean"):
+    with pytest.raises(ModelError, match=r"--head=value: this model has no values per token, .* last and mean"):
         rs.train("tiny", "synthetic:120", tmp_path / "both", head="value", pooling=("last", "mean"), **config)
