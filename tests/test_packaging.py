@@ -1,5 +1,6 @@
 """What is installed: wheel and sdist are whole, run on their own, and say the truth about themselves."""
 
+import ast
 import json
 import re
 import subprocess
@@ -97,10 +98,11 @@ def imported():
     """The packages that the code imports, with the place of one import."""
     found = {}
     for path in (ROOT / "src").rglob("*.py"):
-        for name in re.findall(
-            r"^\s*(?:import|from) ([a-zA-Z_]\w*)", path.read_text(encoding="utf-8"), flags=re.MULTILINE
-        ):
-            found.setdefault(name, path.name)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            for name in names:
+                found.setdefault(name.partition(".")[0], path.name)
     return {name: place for name, place in found.items() if name not in sys.stdlib_module_names | {"rewardsmith"}}
 
 
