@@ -1,9 +1,9 @@
 """Typed access to the body of a request: each function returns exactly what it names, or raises BadRequest."""
 
 import base64
-import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -163,7 +163,7 @@ def head(prefix: str, kind_of_answer: str, model: str) -> dict[str, Any]:
     return {
         "id": f"{prefix}-{uuid.uuid4().hex}",
         "object": kind_of_answer,
-        "created": int(time.time()),
+        "created": int(datetime.now(UTC).timestamp()),
         "model": model,
     }
 
