@@ -8,6 +8,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from rewardsmith.judge.counts import JudgeCounts
 from rewardsmith.judge.definition import judge_of
 from rewardsmith.judge.margins import consistent, joined, rewards_of_margins
 from rewardsmith.judge.questions import questions_of
@@ -195,3 +196,12 @@ def test_lists_are_shown_in_an_order_and_its_reverse():
 
     assert verdict(definition, 5, luce).rewards == pytest.approx(truth)
     assert verdict(definition, 5, luce).facts() == {"order_consistency": 1.0}
+
+
+def test_ties_alone_say_nothing_of_a_place():
+    """Without a decided verdict there is no share for what is shown first, and none is told."""
+    counts = JudgeCounts(pairs=2, agreeing=2)
+    assert not list(counts.place_lines())
+    assert not any("shown first" in line for line in counts.lines())
+    counts.decided, counts.first = 4, 1
+    assert any("25.0%" in line and "4" in line for line in counts.lines())

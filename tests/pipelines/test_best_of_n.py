@@ -104,6 +104,15 @@ def test_a_threshold_takes_all_that_reach_it_or_none(tmp_path, rewards):
         best_of_n.Config(model="m", source="s", output=tmp_path, method="threshold")
 
 
+def test_no_gain_is_told_where_nothing_was_chosen_and_no_interval_of_one_prompt(tmp_path, rewards):
+    rows = [{"prompt": "1+1?", "responses": ["It is 3.", "It is 2."], "answer": "2"}]
+    none = run(rewards, candidates(tmp_path), tmp_path / "none", method="threshold", threshold=9.0)
+    one = run(rewards, write(tmp_path / "one.jsonl", rows), tmp_path / "one")
+    for result in (none, one):
+        assert "nan" not in result.to_text()
+    assert "+0.500" in one.to_text()
+
+
 def test_the_curve_is_that_of_the_estimator_and_gold_stands_beside_it(tmp_path):
     from builders import tiny
 
@@ -161,6 +170,9 @@ def test_single_responses_are_refused_with_what_to_do(tmp_path, rewards):
         ({"n": 1}, "--n"),
         ({"keep": 0}, "--keep"),
         ({"beta": 0.0}, "--beta"),
+        ({"beta": 0.1}, "--method rso"),
+        ({"method": "threshold", "threshold": 1.0, "keep": 2}, "--keep"),
+        ({"method": "threshold", "threshold": float("nan")}, "--threshold"),
         ({"max_tokens": 9}, "--max-tokens"),
         ({"generator": "lm"}, "--n"),
         ({"generator": "lm", "n": 4, "temperature": -1.0}, "temperature"),

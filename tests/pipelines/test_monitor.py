@@ -218,7 +218,7 @@ def test_a_threshold_of_ones_own_comes_from_healthy_logs(tmp_path):
     assert found.watched.alarm < watch(own(run_rows(hacked=True))).alarm
     plain = write(tmp_path / "plain.jsonl", as_openrlhf(run_rows(hacked=False)))
     with pytest.raises(DataError, match="signals"):
-        monitor.run(monitor.Config(log=str(log), reference=(str(plain),) * 19))
+        monitor.run(monitor.Config(log=str(log), reference=(str(plain), *others[1:])))
 
 
 @pytest.mark.parametrize(
@@ -235,6 +235,40 @@ def test_what_is_no_log_is_refused(content, word, tmp_path):
     path.write_text(content)
     with pytest.raises(DataError, match=word):
         monitor.run(monitor.Config(log=str(path)))
+
+
+def test_a_log_with_nan_and_a_line_still_being_written_is_read(tmp_path):
+    rows = [{**row, "grad_norm": math.nan} for row in run_rows(hacked=True)]
+    log = write(tmp_path / "run.jsonl", rows)
+    expected = watch(own(rows)).alarm
+    with log.open("a") as file:
+        file.write('{"step": 40, "rewa')
+    assert monitor.run(monitor.Config(log=str(log))).watched.alarm == expected
+    state = tmp_path / "trainer_state.json"
+    state.write_text(json.dumps({"log_history": rows}))
+    assert monitor.run(monitor.Config(log=str(state))).watched.alarm == expected
+    with log.open("a") as file:
+        file.write("\n")
+    with pytest.raises(DataError, match=r"run\.jsonl:41"):
+        monitor.run(monitor.Config(log=str(log)))
+
+
+def test_what_would_be_ignored_is_refused(tmp_path):
+    log = str(write(tmp_path / "run.jsonl", run_rows(hacked=True)))
+    with pytest.raises(DataError, match="objective/kl"):
+        monitor.run(monitor.Config(log=log, map=("kl=objective/kl",)))
+    with pytest.raises(UsageError, match="--reference"):
+        monitor.Config(log=log, false_alarms=0.01)
+    with pytest.raises(UsageError, match="twice"):
+        monitor.Config(log=log, reference=("a", "b", "a"))
+
+
+def test_the_caution_about_no_alarm_is_for_no_alarm(tmp_path):
+    for hacked in (True, False):
+        log = str(write(tmp_path / "run.jsonl", run_rows(hacked=hacked)))
+        said = monitor.run(monitor.Config(log=log)).to_text()
+        assert ("ALARM" in said) is hacked
+        assert ("no alarm does not show" in said) is not hacked
 
 
 def test_settings_out_of_range_are_refused(tmp_path):

@@ -27,6 +27,13 @@ class Config:
     def __post_init__(self) -> None:
         if not 0 < self.false_alarms < 1:
             raise UsageError(f"--false-alarms {self.false_alarms}: expected above 0 and below 1")
+        if self.false_alarms != FALSE_ALARMS and not self.reference:
+            raise UsageError(
+                f"--false-alarms {self.false_alarms} applies to --reference only: the fitted threshold has its own rate; "
+                "add --reference, or remove it"
+            )
+        if (twice := next((log for log in self.reference if self.reference.count(log) > 1), None)) is not None:
+            raise UsageError(f"--reference {twice} is given twice; expected logs of different runs")
 
 
 def run(config: Config, progress: Progress = SILENT) -> Result:

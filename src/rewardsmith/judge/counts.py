@@ -126,11 +126,14 @@ class JudgeCounts:
         if self.mass and self.answers:
             yield f"probability of the labels together: {self.mass / self.answers:.3f} on average"
         if orders and self.order_consistency is not None:
-            yield (
-                f"all orders of showing agree on {self.agreeing} of {self.pairs} pairs ({self.order_consistency:.1%}); "
-                f"the response shown first is preferred in {self.first_preferred or 0.0:.1%}"
-            )
+            yield f"all orders of showing agree on {self.agreeing} of {self.pairs} pairs ({self.order_consistency:.1%})"
+            yield from self.place_lines()
         yield from self._asked()
+
+    def place_lines(self) -> Iterator[str]:
+        """How often what is shown first is preferred; nothing where no verdict was decided, as of ties alone."""
+        if self.first_preferred is not None:
+            yield f"the response shown first is preferred in {self.first_preferred:.1%} of {self.decided} decided verdicts"
 
     def _problems(self) -> Iterator[str]:
         for name, count in self.problems.most_common():

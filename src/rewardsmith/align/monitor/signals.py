@@ -1,6 +1,7 @@
 """A log of any of these programs → columns under our names; what it does not have is missing."""
 
 import csv
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 from jaxtyping import Float
 
 from rewardsmith.errors import DataError
-from rewardsmith.files.reading import read_bytes, read_text
+from rewardsmith.files.reading import as_object, read_bytes, read_text
 
 Names = tuple[str, ...]
 OWN: Mapping[str, Names] = {
@@ -65,29 +65,45 @@ class RunSignals:
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """The rows of a log: JSON Lines, CSV (an export of W&B), or a `trainer_state.json` of transformers."""
+    """The rows of a log: JSON Lines, CSV (an export of W&B), or a `trainer_state.json` of transformers.
+
+    NaN and Infinity are read as Python's json writes them. A last line of JSON Lines that is still being written, without
+    its line break, is left for the next look. DataError that names the line for anything else.
+    """
     if path.suffix == ".csv":
         return [dict(row) for row in csv.DictReader(read_text(path).splitlines())]
     content = read_bytes(path)
     try:
         if path.suffix == ".json":
-            return [dict(row) for row in orjson.loads(content)["log_history"]]
-        return [dict(orjson.loads(line)) for line in content.splitlines() if line.strip()]
-    except (KeyError, TypeError, ValueError) as error:
+            return [dict(row) for row in as_object(content, str(path))["log_history"]]
+        whole, line_break, last = content.rpartition(b"\n")
+        lines = (whole + line_break).splitlines() + [last] * is_json(last)
+        return [as_object(line, f"{path}:{at}") for at, line in enumerate(lines, start=1) if line.strip()]
+    except (DataError, KeyError, TypeError, ValueError) as error:
         raise DataError(
             f"{path} is not a log ({error}); expected JSON Lines, a CSV file, or a trainer_state.json with log_history"
         ) from error
+
+
+def is_json(line: bytes) -> bool:
+    """Whether a line is whole."""
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
 
 
 def signals_of(rows: Sequence[Mapping[str, Any]], place: str, renames: Mapping[str, str] | None = None) -> RunSignals:
     """The signals of a log's rows; `renames` maps our names to columns, before all others.
 
     Rows without a reward (evaluations) are passed over; of several rows of one step the last counts. DataError where a
-    signal that is needed is missing, or there are fewer than FEWEST steps.
+    signal that is needed or a column of `renames` is missing, or there are fewer than FEWEST steps.
     """
     rows = [without_prefix(row) for row in rows]
     renames = {name: column.removeprefix(PREFIX) for name, column in (renames or {}).items()}
     program, columns = program_of(known_columns(rows), renames)
+    refuse_absent(rows, renames, place)
     refuse_missing(rows, columns, place)
     by_step = rows_by_step(rows, columns["reward"])
     if len(by_step) < FEWEST:
@@ -125,13 +141,23 @@ def refuse_missing(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]
         )
 
 
+def refuse_absent(rows: Sequence[Mapping[str, Any]], renames: Mapping[str, str], place: str) -> None:
+    """DataError where a column that was named for a signal has no number in any row: another one would be used unasked."""
+    known = known_columns(rows)
+    for name, column in renames.items():
+        if column not in known:
+            raise DataError(
+                f"{place} has no numbers in the column {column} (--map {name}={column}); found "
+                f"{', '.join(sorted(known)[:12]) or 'no numbers'}"
+            )
+
+
 def program_of(known: set[str], renames: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """The program that finds most of its names among the columns, and the column of each signal that is there."""
     found = {program: columns_in(known, names) for program, names in PROGRAMS.items()}
     program = max(found, key=lambda name: len(found[name]))  # the first of equals
     extra = {name: column for name, column in columns_in(known, OWN).items() if name not in NEEDED}
-    given = {name: column for name, column in renames.items() if column in known}
-    return program if found[program] else "unknown", {**extra, **found[program], **given}
+    return program if found[program] else "unknown", {**extra, **found[program], **renames}
 
 
 def columns_in(known: set[str], names: Mapping[str, Names]) -> dict[str, str]:

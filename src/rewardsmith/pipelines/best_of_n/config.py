@@ -11,6 +11,7 @@ from rewardsmith.pipelines.score.config import Config as ScoreConfig
 from rewardsmith.settings.hardware import DtypeName, check_device
 
 SelectionMethod = Literal["best", "threshold", "rso"]
+KEEP, BETA = 1, 0.5
 OF_A_GENERATOR = {
     "max_tokens": 512, "temperature": 1.0, "top_p": 1.0, "api_model": None,
 }  # fmt: skip
@@ -32,11 +33,11 @@ class Config:
     method: SelectionMethod = "best"
     """How to choose: best (highest rewards), threshold (every response with a reward of --threshold or more), rso
     (statistical rejection sampling, a sample of the policy that maximises reward less beta times KL)."""
-    keep: int = 1
+    keep: int = KEEP
     """With best and rso: number of responses to choose per prompt."""
     threshold: float | None = None
     """With threshold: smallest reward that is accepted."""
-    beta: float = 0.5
+    beta: float = BETA
     """With rso: strength of the KL penalty, in units of the reward; the smaller, the closer to best."""
     generator: str | None = None
     """Language model that generates the candidates: a folder, smollm2-135m, a Hub name, or the address of an API."""
@@ -75,7 +76,17 @@ class Config:
             raise UsageError(f"--beta {self.beta}: expected a number above 0")
         if (self.threshold is None) == (self.method == "threshold"):
             raise UsageError("--threshold and --method threshold belong together; pass both or neither")
+        if self.threshold is not None and not math.isfinite(self.threshold):
+            raise UsageError(f"--threshold {self.threshold}: expected a finite number")
+        self._check_method()
         self._check_generator()
+
+    def _check_method(self) -> None:
+        """UsageError for a setting of another way to choose."""
+        if self.method == "threshold" and self.keep != KEEP:
+            raise UsageError("--keep applies to --method best and rso only; remove it, or choose another method")
+        if self.method != "rso" and self.beta != BETA:
+            raise UsageError("--beta applies to --method rso only; add --method rso, or remove it")
 
     def _check_generator(self) -> None:
         if self.generator is None:

@@ -22,8 +22,7 @@ class Result:
     def _lines(self) -> Iterator[str]:
         found = self.summary
         yield f"chose {found['chosen']} of {found['responses']} responses to {found['prompts']} prompts → {found['output']}"
-        low, high = found["gain"]["ci"]
-        yield f"reward of the chosen less the mean of their prompt: {found['gain']['value']:+.3f} [{low:+.3f}, {high:+.3f}]"
+        yield from self._gain()
         yield from self._curve()
         yield f"rows for SFT: {found['sft']}; for KTO: {found['kto']}"
         if found["without_choice"]:
@@ -42,6 +41,14 @@ class Result:
             yield f"{counts['repeated']} responses repeat another one of their prompt and count once"
         if counts["beyond_n"]:
             yield f"{counts['beyond_n']} responses come after the first {found['settings']['n']} of their prompt"
+
+    def _gain(self) -> Iterator[str]:
+        """Nothing where nothing was chosen; a single prompt has no interval."""
+        value, (low, high) = self.summary["gain"]["value"], self.summary["gain"]["ci"]
+        if self.summary["gain"]["prompts"] > 1:
+            yield f"reward of the chosen less the mean of their prompt: {value:+.3f} [{low:+.3f}, {high:+.3f}]"
+        elif self.summary["gain"]["prompts"]:
+            yield f"reward of the chosen less the mean of their prompt: {value:+.3f}"
 
     def _curve(self) -> Iterator[str]:
         gold = self.summary["gold"]

@@ -52,10 +52,8 @@ class Result:
         yield from counts.lines(orders=False)
         if self.consistency is not None:
             share = share_text(self.consistency, "order_consistency")
-            yield (
-                f"order consistency {share} on {self.consistency['pairs']} pairs; the response shown first is preferred in "
-                f"{counts.first_preferred or 0.0:.1%}"
-            )
+            yield f"order consistency {share} on {self.consistency['pairs']} pairs"
+            yield from counts.place_lines()
         yield from self._accuracy()
         if counts.seconds:
             yield (f"{counts.seconds:.1f} s, {counts.prompt_tokens} prompt tokens and {counts.tokens} generated ones")

@@ -67,7 +67,8 @@ class Result:
         yield f"    alarm before the gold reward peaked: {span(early)}"
         yield f"    before gold had lost half of its fall: {span(half)}; at any time: {span(late)}"
         yield f"    false alarms in healthy runs: {span(false)}"
-        yield "no alarm does not show that a run is healthy"
+        if watched.alarm is None:
+            yield "no alarm does not show that a run is healthy"
 
 
 def span(share: Mapping[str, Any]) -> str:
