@@ -18,7 +18,7 @@ from rewardsmith.cli import main
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "rewardsmith"
-SHARED = ("cli", "terminal", "manual", "errors", "records", "progress", "version")
+SHARED = ("cli", "terminal", "manual", "errors", "records", "thinking", "progress", "version")
 SHARED += ("files/", "language/", "settings/", "launch/", "report/templates/")
 SHARED += ("evaluate/inference/",)  # once a bin of a table, and there are at most 15: more of them in 25 rows than in 5
 MOST_PLACES = 13

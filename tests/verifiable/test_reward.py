@@ -79,6 +79,22 @@ def test_it_is_a_reward_function_as_trl_calls_it():
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<think>5</think>4", 1.5),
+        ("[THINK]5[/THINK]4", 1.5),
+        ("5</think>4", 1.5),  # the template wrote the opening tag
+        ("<think>4", 0.5),  # stopped while it reasoned: the answer is not there
+        ("4", 1.0),
+    ],
+)
+def test_reasoning_is_no_answer_in_a_file_as_in_a_trainer(text, expected):
+    made = reward(rewards=[{"check": "numeric"}, {"check": "reasoning", "weight": 0.5}])
+    assert made(completions=[text], answer=[4]) == [expected]
+    assert [each.reward for each in made.rewards_of(record(text, answer=4))] == [expected]
+
+
+@pytest.mark.parametrize(
     ("changes", "said"),
     [
         ({"kind": "judge"}, "expected verifiable"),

@@ -8,6 +8,7 @@ from typing import Any
 
 from rewardsmith.errors import DataError
 from rewardsmith.records import Message, Record
+from rewardsmith.thinking import apart
 from rewardsmith.verifiable.checks import CHECKS, Checked, Given
 from rewardsmith.verifiable.definition import KEEP, SOFT, Definition, RewardEntry, SoftLimit, read_definition
 
@@ -124,7 +125,8 @@ class VerifiableReward:
         tokens = per_response(columns, "completion_tokens", record, place)
         found = []
         for k, response in enumerate(record.responses):
-            given = Given(response.text, reasoning_in(response.messages), tokens[k], columns)
+            text, reasoning = spoken_in(response.text)
+            given = Given(text, reasoning_in(response.messages) or reasoning, tokens[k], columns)
             values = {name: each[k] for name, each in (learned or {}).items()}
             try:
                 found.append(self.verify(given, gold, finish=finishes[k], learned=values))
@@ -172,10 +174,10 @@ def reasoning_in(messages: Iterable[Message]) -> str | None:
 
 
 def spoken_in(completion: Any) -> tuple[str, str | None]:
-    """Text and reasoning of a completion: a text, in which think tags set the reasoning apart, or messages."""
+    """Text and reasoning of a completion, a text or messages: what think tags hold is reasoning, as in `generate`."""
     if isinstance(completion, str):
-        opening, found, text = completion.rpartition("</think>")
-        return (text.lstrip("\n"), opening.replace("<think>", "").strip("\n") or None) if found else (completion, None)
+        found = apart(completion)
+        return found.text, found.reasoning
     last = completion[-1]
     text, reasoning = spoken_in(str(last["content"]))
     return text, last.get("reasoning_content") or reasoning

@@ -12,10 +12,10 @@ import numpy as np
 from rewardsmith.errors import ContractError, ModelError
 from rewardsmith.generate.candidates import LENGTH, Sampling
 from rewardsmith.generate.local.prompts import PLAIN, Prompts
-from rewardsmith.generate.thinking import TAGS
 from rewardsmith.records import Message, Record, Response
 from rewardsmith.scoring.tokens import Encoded, Encoder
 from rewardsmith.scoring.truncation import Cuts
+from rewardsmith.thinking import TAGS
 
 FINISHED = "finish_reasons"
 """The field of a record that says of each response why it ended, as `generate` writes it."""

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from rewardsmith.generate.candidates import Sampling
-from rewardsmith.generate.thinking import TAGS, Thoughts, apart, opened_by
 from rewardsmith.records import Conversation
 from rewardsmith.scoring.contract import ScoringContract, template_of
 from rewardsmith.scoring.reasoning import OMIT, spoken
 from rewardsmith.scoring.tokens import Encoder
+from rewardsmith.thinking import TAGS, Thoughts, apart, opened_by
 
 PLAIN = (
     "{{ bos_token if bos_token else '' }}{% for message in messages %}"

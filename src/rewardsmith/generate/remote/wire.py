@@ -8,8 +8,8 @@ import orjson
 from rewardsmith.errors import DataError
 from rewardsmith.generate.candidates import STOP, Candidate, Sampling, seed_of
 from rewardsmith.generate.remote.endpoint import Endpoint
-from rewardsmith.generate.thinking import apart
 from rewardsmith.records import Conversation
+from rewardsmith.thinking import apart
 
 REASONING = ("reasoning_content", "reasoning")
 """Under which vLLM, SGLang, DeepSeek and others, and OpenRouter, give the reasoning apart."""

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardsmith.generate.thinking import apart, opened_by
+from rewardsmith.thinking import apart, opened_by
 
 
 @pytest.mark.parametrize(
