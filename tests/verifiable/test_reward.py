@@ -84,7 +84,7 @@ def test_it_is_a_reward_function_as_trl_calls_it():
         ("<think>5</think>4", 1.5),
         ("[THINK]5[/THINK]4", 1.5),
         ("5</think>4", 1.5),  # the template wrote the opening tag
-        ("<think>4", 0.5),  # stopped while it reasoned: the answer is not there
+        ("<think>4", 0.0),  # stopped while it reasoned: there is no answer
         ("4", 1.0),
     ],
 )
