@@ -188,3 +188,39 @@ def test_the_key_goes_with_every_request(model, monkeypatch):
         monkeypatch.setenv("REWARDSMITH_API_KEY", key)
         with Client(server.address) as client:
             assert client.score(["x"]).shape == (1,)
+
+
+def test_a_key_that_cannot_be_sent_is_refused_without_being_quoted(model, monkeypatch):
+    for key in ("secret-of-the-tests\nX: y", "sécret-of-the-tests"):
+        with pytest.raises(DataError, match="the key in key") as refused:
+            Client("http://127.0.0.1:9", key=key)
+        assert "cret-of" not in str(refused.value)
+    key = "a-key-of-the-tests-0123456789"
+    monkeypatch.setenv("REWARDSMITH_API_KEY", f"{key}\n")  # as `export KEY="$(cat FILE; echo)"` leaves it
+    with running({"tiny": model}, key=key) as server, Client(server.address) as client:
+        assert client.score(["x"]).shape == (1,)
+
+
+def test_a_password_in_the_address_is_not_in_the_error():
+    with Client("http://me:pass-of-the-tests@127.0.0.1:9", retries=0) as client, pytest.raises(ServerError) as failed:
+        client.score(["x"])
+    assert "pass-of" not in str(failed.value)
+
+
+@pytest.mark.parametrize("url", ["http://", "http://[::1", "http://x:99999", "ftp://x", "localhost:8000"])
+def test_what_is_no_address_is_refused_at_once(url):
+    with pytest.raises(DataError, match="the address of the server"):
+        Client(url)
+
+
+def test_half_a_surrogate_pair_is_refused_before_it_is_sent():
+    with Client("http://127.0.0.1:9", retries=0) as client:
+        for ask in (lambda: client.score(["\ud800"]), lambda: client.rank("\ud800", ["x"])):
+            with pytest.raises(DataError, match="JSON"):
+                ask()
+
+
+def test_a_column_that_is_no_number_is_an_error(scripted):
+    scripted.script = [(200, {"results": [{**result(1.0), "columns": {"std": None}}]})]
+    with Client(address(scripted), retries=0) as client, pytest.raises(ServerError, match="as std"):
+        client.score(["x"])

@@ -12,7 +12,7 @@ from transformers import BertConfig
 from builders import from_config, tiny
 from reward_server import running
 from rewardsmith.commands.parity import Config, run
-from rewardsmith.errors import ServerError, UsageError
+from rewardsmith.errors import DataError, ServerError, UsageError
 from rewardsmith.model.scorer import Sequences, score
 from rewardsmith.scoring.templates.rendered import cut_left
 
@@ -145,3 +145,14 @@ def test_an_endpoint_that_gives_no_rewards(folder):
         run(Config(model=str(folder), url="http://127.0.0.1:9"))
     with pytest.raises(UsageError):
         run(Config(model="m", url="localhost:8000"))
+
+
+def test_a_key_that_cannot_be_sent_is_refused_without_being_quoted(tmp_path):
+    key = tmp_path / "key"
+    key.write_text("secret-of-the-tests\nX: y", encoding="utf-8")
+    with pytest.raises(DataError, match="the key in") as refused:
+        run(Config(model="tiny", url="http://127.0.0.1:9", key_file=key))
+    assert "secret-of" not in str(refused.value)
+    key.write_bytes(b"\xfd" * 32)
+    with pytest.raises(UsageError, match="not UTF-8"):
+        run(Config(model="tiny", url="http://127.0.0.1:9", key_file=key))

@@ -76,6 +76,17 @@ def test_verl_without_the_prompt_is_an_error(model):
             verl_compute_score(model)("d", TEXTS[0], None, info)
 
 
+def test_verl_scores_with_the_ground_truth_that_it_passes(tmp_path):
+    rules = tmp_path / "rewards.yaml"
+    rules.write_text("kind: verifiable\ngold: ground_truth\nrewards:\n  - check: numeric\n", encoding="utf-8")
+    compute_score = verl_compute_scores(str(rules))
+    info = {"prompt": "2 + 2?", "ground_truth": "5"}
+    right, wrong = compute_score(["d", "d"], ["The answer is 4", "The answer is 5"], ["4", "4"], [info, info])
+    assert right["score"] > wrong["score"]
+    with pytest.raises(DataError, match="1 ground_truths"):
+        compute_score(["d", "d"], ["4", "5"], ["4"], [info, info])
+
+
 def test_ms_swift(model, expected):
     """swift/rl_core/grpo_algorithm.py `compute_rewards_per_func` (3602360): made once, called with columns as lists."""
     reward = ms_swift_reward(model)(args=None)

@@ -132,3 +132,13 @@ def test_an_address_with_a_secret_in_it_is_refused_without_showing_it():
         with pytest.raises(UsageError, match="REWARDSMITH_API_KEY") as caught:
             trl_reward(address)
         assert "hidden" not in str(caught.value)
+
+
+def test_only_columns_that_every_text_has_are_read():
+    """A judge that could not be read on a criterion gives no column of it for this text."""
+    both = {"results": [result(1.0, helpful=3.0, honest=2.0), result(0.5, honest=4.0)]}
+    with Answers((200, {}, both)) as server:
+        assert trl_reward(server.address)(**messages("a", "b")) == [1.0, 0.5]
+        assert trl_reward(server.address, column="honest")(**messages("a", "b")) == [2.0, 4.0]
+        with pytest.raises(UsageError, match="helpful"):
+            trl_reward(server.address, column="helpful")(**messages("a", "b"))

@@ -68,6 +68,19 @@ def test_a_token_that_begins_every_turn_is_not_added(encoder):
     assert first_token(encoder) is None or encoder.ids(TURNS).tolist().count(first_token(encoder)) == 1
 
 
+def test_a_bos_that_opens_turns_is_put_back_where_a_client_has_cut_it_off():
+    """verl/experimental/reward_loop/reward_loop.py cuts `tokenizer.bos_token` off; in SmolLM2 it is <|im_start|>."""
+    encoder = tiny().encoder
+    encoder.tokenizer.bos_token = bos = "<|im_start|>"
+    for turns in (TURNS, (Message("system", "Be brief."), *TURNS), TURNS[1:], (*TURNS, *TURNS)):
+        text = encoder.renderer.render(turns)
+        assert text.startswith(bos)
+        for variant in (text, text.removeprefix(bos)):
+            assert rendered_ids(encoder, variant).tolist() == encoder.ids(turns).tolist()
+    tail = encoder.renderer.render(TURNS).partition("\n")[2]  # cut elsewhere: scored as it came
+    assert rendered_ids(encoder, tail)[0] != encoder.tokenizer.bos_token_id
+
+
 def test_control_tokens_are_found(encoder):
     assert has_control_tokens(encoder, encoder.renderer.render(TURNS))
     assert not has_control_tokens(encoder, "a plain text")

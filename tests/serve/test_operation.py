@@ -71,6 +71,9 @@ def test_a_key_comes_from_the_environment_or_a_file(monkeypatch, tmp_path):
     (tmp_path / "key").write_text("short", encoding="utf-8")
     with pytest.raises(UsageError, match="5 characters"):
         read_key(tmp_path / "key")
+    (tmp_path / "key").write_bytes(b"\xfd" * 32)
+    with pytest.raises(UsageError, match="not UTF-8"):
+        read_key(tmp_path / "key")
 
 
 def test_ready_means_that_a_model_has_scored(model):

@@ -6,7 +6,8 @@ import pytest
 
 import protocol_clients as clients
 from rewardsmith.records import Message
-from rewardsmith.serve.protocols import WIRE_FORMATS, BadRequest, ScoredText, format_of
+from rewardsmith.serve.protocols import WIRE_FORMATS, BadRequest, ScoredText, ScoreRequest, format_of
+from rewardsmith.serve.protocols.openrlhf import OpenRLHF
 
 CHAT = "<|im_start|>user\nName a fruit.<|im_end|>\n<|im_start|>assistant\nPlum 李子.<|im_end|>\n"
 PROMPT = "<|im_start|>user\nName a fruit.<|im_end|>\n<|im_start|>assistant\n"
@@ -69,6 +70,13 @@ def test_openrlhf_reads_rewards_scores_and_logs(post):
     (question,) = post.questions
     assert question.generated
     assert question.plain == (Message("user", PROMPT), Message("assistant", CHAT.removeprefix(PROMPT)))
+
+
+def test_openrlhf_logs_the_columns_that_every_text_has():
+    """A judge that could not be read on a criterion gives no column of it for this text."""
+    answers = [ScoredText(1.0, {"a": 1.0, "b": 2.0}, 3, False, "rm"), ScoredText(2.0, {"b": 4.0}, 3, False, "rm")]
+    found = OpenRLHF().answer("/get_reward", ScoreRequest(None, ()), answers)
+    assert found["extra_logs"] == {"b": [2.0, 4.0]}
 
 
 def test_openrlhf_with_several_servers_sends_empty_lists(post):

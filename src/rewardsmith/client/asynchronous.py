@@ -23,7 +23,10 @@ from rewardsmith.records import Turns
 
 
 class AsyncClient:
-    """As `Client`, its methods to be awaited; for one event loop. `concurrency` requests are open at once."""
+    """As `Client`: `score`, `results`, `rank` and `compare`, to be awaited; for one event loop.
+
+    `concurrency` requests are open at once.
+    """
 
     def __init__(
         self,

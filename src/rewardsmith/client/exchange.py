@@ -5,11 +5,14 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 
 from rewardsmith.errors import DataError, ServerError
+from rewardsmith.generate.remote.endpoint import bearer
 from rewardsmith.generate.remote.sending import seconds_of
+from rewardsmith.launch.redaction import redacted
 from rewardsmith.records import Conversation, Message, Turns
 from rewardsmith.settings.values import shown
 
@@ -46,15 +49,15 @@ class ServerAddress:
     headers: Mapping[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
-        if not self.url.startswith(("http://", "https://")):
+        if not is_server(self.url):
             raise DataError(
-                f"the address of the server is {self.url!r}; expected http://HOST:PORT or https://HOST:PORT"
+                f"the address of the server is {redacted(self.url)!r}; expected http://HOST:PORT or https://HOST:PORT"
             )
         if self.retries < 0 or not self.timeout > 0:
             raise DataError(f"got retries {self.retries} and timeout {self.timeout}; expected 0 or more, and above 0")
-        key = self.key or os.environ.get(KEY_VARIABLE)
-        headers = {"content-type": "application/json"}
-        object.__setattr__(self, "headers", headers | ({"authorization": " ".join(("Bearer", key))} if key else {}))
+        key, where = (self.key, "key") if self.key else (os.environ.get(KEY_VARIABLE, ""), KEY_VARIABLE)
+        headers = {"Content-Type": "application/json", **bearer(key, where)}
+        object.__setattr__(self, "headers", {name.lower(): value for name, value in headers.items()})
 
     def of(self, path: str) -> str:
         """The address of a route."""
@@ -63,7 +66,24 @@ class ServerAddress:
     def body(self, **fields: Any) -> bytes:
         """The body of a request, fields without a value left out."""
         given = {"model": self.model, **fields}
-        return orjson.dumps({name: value for name, value in given.items() if value is not None})
+        return json_of({name: value for name, value in given.items() if value is not None})
+
+
+def is_server(url: str) -> bool:
+    """Whether a text is the address of a server."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # no IPv6 address, or no port
+        return False
+
+
+def json_of(value: Any) -> bytes:
+    """A value as JSON; DataError for what JSON cannot hold, as half a surrogate pair in a text."""
+    try:
+        return orjson.dumps(value)
+    except TypeError as error:
+        raise DataError(f"a conversation cannot be sent as JSON: {error}") from error
 
 
 def in_parts(conversations: Iterable[Turns]) -> Iterator[list[list[dict[str, str]]]]:
@@ -72,7 +92,7 @@ def in_parts(conversations: Iterable[Turns]) -> Iterator[list[list[dict[str, str
     size = 0
     for turns in conversations:
         messages = messages_of(turns)
-        more = len(orjson.dumps(messages))
+        more = len(json_of(messages))
         if part and (size + more > PART_BYTES or len(part) == PART_TEXTS):
             yield part
             part, size = [], 0
@@ -152,6 +172,9 @@ def one_of(result: Any) -> ServedReward:
         raise ServerError(f"the reward server sent a result without {error}; is it a rewardsmith server?") from error
     if type(known["reward"]) not in (int, float) or not math.isfinite(known["reward"]):
         raise ServerError(f"the reward server sent the reward {known['reward']!r}; expected a finite number")
+    for name, value in known["columns"].items():
+        if type(value) not in (int, float) or not math.isfinite(value):
+            raise ServerError(f"the reward server sent {value!r} as {name}; expected a finite number")
     return ServedReward(**known)
 
 
@@ -171,7 +194,7 @@ def rendered_columns(answer: Any, count: int) -> dict[str, list[float]]:
 
 def given_up(address: ServerAddress, failure: TryAgain, tries: int) -> ServerError:
     """What is raised after the last try."""
-    return ServerError(f"no rewards from {address.url} after {tries} tries; the last: {failure}")
+    return ServerError(f"no rewards from {redacted(address.url)} after {tries} tries; the last: {failure}")
 
 
 def ranking(results: Sequence[ServedReward]) -> list[tuple[int, float]]:

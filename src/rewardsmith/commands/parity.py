@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rewardsmith.errors import UsageError
 from rewardsmith.language import say
+from rewardsmith.launch.redaction import redacted
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.settings.hardware import check_device
 
@@ -75,18 +76,17 @@ class Result:
 
 def run(config: Config, progress: Progress = SILENT) -> Result:
     """Ask, and compare."""
+    from rewardsmith.client.exchange import KEY_VARIABLE
+    from rewardsmith.generate.remote.endpoint import bearer, key_in
     from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.pipelines.parity.asking import Asking
     from rewardsmith.pipelines.parity.pipeline import compare_endpoint
 
     if not config.url.startswith(("http://", "https://")):
-        raise UsageError(f"{config.url!r} is not an address; expected http://HOST:PORT or https://HOST:PORT")
-    key = (
-        config.key_file.read_text(encoding="utf-8").strip()
-        if config.key_file
-        else os.environ.get("REWARDSMITH_API_KEY")
-    )
-    asking = Asking(config.url, config.server, key=key, model=config.served_model, timeout=config.timeout)
+        raise UsageError(f"{redacted(config.url)!r} is not an address; expected http://HOST:PORT or https://HOST:PORT")
+    key = key_in(config.key_file) if config.key_file else os.environ.get(KEY_VARIABLE, "")
+    headers = bearer(key, str(config.key_file or KEY_VARIABLE))
+    asking = Asking(config.url, config.server, headers=headers, model=config.served_model, timeout=config.timeout)
     try:
         model = RewardModel.load(config.model, device=config.device, trust_remote_code=config.trust_remote_code)
         for remark in model.remarks():

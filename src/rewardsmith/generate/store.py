@@ -6,6 +6,7 @@ Keys of an API and the headers of requests are no part of it.
 
 import contextlib
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -54,14 +55,17 @@ class Store:
 
 
 class KeyedFile:
-    """JSON values by key, in a file that several processes may use at once."""
+    """JSON values by key, in a file that several processes and threads may use at once: a server opens a judge in another
+    thread than the one that asks it."""
 
     def __init__(self, file: sqlite3.Connection, path: Path | None) -> None:
         self.file, self.path = file, path
+        self.lock = threading.Lock()
 
     def find(self, key: str) -> Any:
         """The value of a key, None where there is none; DataError where it is damaged."""
-        row = self.file.execute("SELECT value FROM candidates WHERE key = ?", (key,)).fetchone()
+        with self.lock:
+            row = self.file.execute("SELECT value FROM candidates WHERE key = ?", (key,)).fetchone()
         if row is None:
             return None
         try:
@@ -73,7 +77,7 @@ class KeyedFile:
         """Keep some values, all or none of them."""
         rows = [(key, orjson.dumps(value)) for key, value in values]
         try:
-            with self.file:
+            with self.lock, self.file:
                 for row in rows:
                     self.file.execute("INSERT OR REPLACE INTO candidates VALUES (?, ?)", row)
         except sqlite3.Error as error:
@@ -94,7 +98,7 @@ def open_file(path: Path | None) -> KeyedFile:
     try:
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-        file = sqlite3.connect(":memory:" if path is None else path, timeout=30)
+        file = sqlite3.connect(":memory:" if path is None else path, timeout=30, check_same_thread=False)
         file.execute("PRAGMA journal_mode=WAL")
         file.execute("CREATE TABLE IF NOT EXISTS candidates (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID")
         file.commit()

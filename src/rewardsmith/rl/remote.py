@@ -43,9 +43,11 @@ class RemoteRewards:
         return None if not stored else StoredScale(float(stored["mean"]), float(stored["std"]))
 
     def score(self, conversations: Sequence[Conversation], rows: Sequence[TrainerRow] | None = None) -> RewardColumns:
-        """As the server reads conversations, those that are too long cut."""
+        """As the server reads conversations, those that are too long cut; the columns that every text has."""
         results = self.client.results(conversations, truncate=True)
-        names = results[0].columns if results else ()
+        names = [
+            name for name in (results[0].columns if results else ()) if all(name in one.columns for one in results)
+        ]
         columns = {name: [one.columns[name] for one in results] for name in names}
         return {name: np.array(values) for name, values in {REWARD: [one.reward for one in results], **columns}.items()}
 

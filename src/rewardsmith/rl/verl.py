@@ -99,10 +99,13 @@ def verl_compute_scores(
     ) -> list[VerlScore]:
         """The rewards of a batch, in order."""
         infos = [None] * len(solution_strs) if extra_infos is None else list(extra_infos)
-        if len(infos) != len(solution_strs):
-            raise DataError(f"{len(solution_strs)} responses and {len(infos)} extra_infos; expected one for each")
+        if not len(infos) == len(ground_truths) == len(solution_strs):
+            raise DataError(
+                f"{len(solution_strs)} responses, {len(ground_truths)} ground_truths and {len(infos)} extra_infos; expected "
+                "one for each"
+            )
         turns = [joined(prompt_of(info, prompt_field), text) for info, text in zip(infos, solution_strs, strict=True)]
-        rows = [{"ground_truth": truth, **(info or {})} for truth, info in zip(ground_truths, infos, strict=True)]
+        rows = [{**(info or {}), "ground_truth": truth} for truth, info in zip(ground_truths, infos, strict=True)]
         return verl_scores(service, shaped, turns, rows)
 
     return compute_score

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from rewardsmith.errors import DataError, UsageError
@@ -45,14 +46,26 @@ class Endpoint:
 
     def headers(self) -> dict[str, str]:
         """Those of a request, with the key where the environment has one; DataError where it cannot be sent."""
-        key = os.environ.get(self.key_name, "").strip()
-        if not key:
-            return {}
-        if not key.isascii() or not key.isprintable():
-            raise DataError(
-                f"the key in {self.key_name} contains characters that are not allowed in a header; set it again"
-            )
-        return {"Authorization": " ".join(("Bearer", key))}
+        return bearer(os.environ.get(self.key_name, ""), self.key_name)
+
+
+def bearer(key: str, where: str) -> dict[str, str]:
+    """The header that sends a key, white space around it removed, none for an empty one; DataError, which does not quote it,
+    for one that cannot be sent. `where` says where it is from."""
+    key = key.strip()
+    if not key:
+        return {}
+    if not key.isascii() or not key.isprintable():
+        raise DataError(f"the key in {where} contains characters that are not allowed in a header; set it again")
+    return {"Authorization": " ".join(("Bearer", key))}
+
+
+def key_in(file: Path) -> str:
+    """The key in a file, white space around it removed; UsageError for a file that is no text."""
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--key-file {file} is not UTF-8 text; expected a file with nothing but the key") from error
 
 
 def refuse_address(url: str) -> None:

@@ -5,7 +5,7 @@ Embeddings Inference; `use_activation: false` and `raw_scores: true` ask for raw
 """
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -103,11 +103,16 @@ class Asking:
     """An endpoint, its kind, and the name of its model; ServerError where it cannot be reached or is of no known kind."""
 
     def __init__(
-        self, url: str, kind: ServerKind | None, *, key: str | None, model: str | None, timeout: float
+        self,
+        url: str,
+        kind: ServerKind | None,
+        *,
+        headers: Mapping[str, str],
+        model: str | None,
+        timeout: float,
     ) -> None:
         self.url = url.rstrip("/")
         self.httpx = import_httpx()
-        headers = {"authorization": " ".join(("Bearer", key))} if key else {}
         self.connections = self.httpx.Client(headers=headers, timeout=timeout, follow_redirects=False, trust_env=False)
         self.kind: ServerKind = kind or self._kind()
         self.model = model or self._model()

@@ -7,6 +7,7 @@ the contract does not score may be there. Where a policy wrote the end, its last
 differs otherwise is scored as it came.
 """
 
+import contextlib
 from dataclasses import replace
 
 import numpy as np
@@ -16,14 +17,17 @@ from rewardsmith.records import Conversation, Message
 from rewardsmith.scoring.tokens import Encoder
 from rewardsmith.scoring.trees import Ids
 
+MARK = "\N{SNOWMAN}"
+"""A content that no template writes."""
+
 
 def rendered_ids(encoder: Encoder, text: str, *, generated: bool = False) -> Ids:
     """The ids of a rendered text: control tokens in it are such, the first token of the contract stands there once, and an
     end that the text has up to white space is completed; with `generated`, any end. ContractError where no token is left.
     """
-    suffix = encoder.contract.suffix
-    ((ids, _),) = encoder.control.tokenize([ended(text, suffix) if generated else completed(text, suffix)])
-    first = first_token(encoder)
+    suffix, first = encoder.contract.suffix, first_token(encoder)
+    whole = reopened(encoder, text) if first is None else text
+    ((ids, _),) = encoder.control.tokenize([ended(whole, suffix) if generated else completed(whole, suffix)])
     if first is not None:
         while ids and ids[0] == first:
             ids = ids[1:]
@@ -54,6 +58,21 @@ def is_turn(encoder: Encoder, token: int) -> bool:
         (Message("user", "x"), Message("assistant", "y"), Message("user", "x"), Message("assistant", "y"))
     )
     return int((ids == token).sum()) > 1
+
+
+def reopened(encoder: Encoder, text: str) -> str:
+    """The text with the BOS that its client has cut off, where this token opens the first turn and the rest of that opening
+    is there: verl cuts off whatever the tokenizer names as BOS."""
+    bos: str | None = encoder.tokenizer.bos_token
+    if not bos or text.startswith(bos):
+        return text
+    whole, turns = bos + text, (Message("user", MARK), Message("assistant", MARK))
+    for asked in (turns, (Message("system", MARK), *turns), turns[1:]):
+        with contextlib.suppress(ContractError):  # a template may take no system turn
+            opening = encoder.renderer.render(asked).partition(MARK)[0]
+            if opening.startswith(bos) and whole.startswith(opening):
+                return whole
+    return text
 
 
 def completed(text: str, suffix: str) -> str:

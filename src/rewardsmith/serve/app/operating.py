@@ -36,7 +36,7 @@ async def ready(service: Service, request: Request) -> Response:
 
 async def models(service: Service, request: Request) -> Response:
     """The models, the first being the default; `data` lists them as OpenAI's API does, for clients that ask for names."""
-    found = [model.describe() for model in service.registry.models.values()]
+    found = [model.describe() for model in tuple(service.registry.models.values())]
     listed = [{"id": one["name"], "object": "model", "created": 0, "owned_by": "rewardsmith"} for one in found]
     return JsonResponse({"version": VERSION, "models": found, "object": "list", "data": listed})
 
@@ -62,7 +62,7 @@ async def metrics(service: Service, request: Request) -> Response:
     }
     info = [
         ((("model", model.name), ("hash", model.model_hash or ""), ("contract", model.contract_hash)), 1)
-        for model in service.registry.models.values()
+        for model in tuple(service.registry.models.values())
     ]
     extra = [
         *counter("passes_total", [((), counts.passes)]),

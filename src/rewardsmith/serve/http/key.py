@@ -11,6 +11,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rewardsmith.errors import UsageError
+from rewardsmith.generate.remote.endpoint import key_in
 from rewardsmith.serve.http.errors import HttpError, response_of
 
 VARIABLE = "REWARDSMITH_API_KEY"
@@ -23,7 +24,7 @@ OPEN = ("/health/live", "/health/ready")
 def read_key(file: Path | None) -> str | None:
     """The key of the file, else of the environment; None where neither gives one. UsageError for a key that is too short."""
     if file is not None:
-        key, where = file.read_text(encoding="utf-8").strip(), str(file)
+        key, where = key_in(file), str(file)
     else:
         key, where = os.environ.get(VARIABLE, "").strip(), VARIABLE
         if not key:

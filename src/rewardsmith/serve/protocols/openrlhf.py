@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rewardsmith.serve.protocols.protocol import Question, ScoredText, ScoreRequest
-from rewardsmith.serve.protocols.reading import answered, optional_name, same_length, texts
+from rewardsmith.serve.protocols.reading import answered, columns_of_all, optional_name, same_length, texts
 
 
 class OpenRLHF:
@@ -33,8 +33,7 @@ class OpenRLHF:
     def answer(self, path: str, asked: ScoreRequest, answers: Sequence[ScoredText]) -> dict[str, Any]:
         """`scores` (for dynamic filtering) are the rewards, as from OpenRLHF's own server; columns become `extra_logs`."""
         rewards = [one.reward for one in answers]
-        names = answers[0].columns if answers else ()
-        logs = {name: [one.columns[name] for one in answers] for name in names}
+        logs = {name: [one.columns[name] for one in answers] for name in columns_of_all(answers)}
         return {"rewards": rewards, "scores": rewards, "extra_logs": logs}
 
     def refusal(self, status: int, message: str) -> dict[str, Any]:

@@ -152,6 +152,11 @@ def encoding(body: Body) -> str:
     return str(value)
 
 
+def columns_of_all(scored: Sequence[ScoredText]) -> list[str]:
+    """The columns that every text has: a judge that could not be read on a criterion gives none of it for this text."""
+    return [name for name in (scored[0].columns if scored else ()) if all(name in one.columns for one in scored)]
+
+
 def usage(scored: Sequence[ScoredText]) -> dict[str, int]:
     """Tokens, as OpenAI's API counts them."""
     tokens = sum(one.tokens for one in scored)
