@@ -85,6 +85,9 @@ def test_a_reward_that_is_always_the_same_is_refused(tmp_path):
         ({"kl": -1.0}, "--kl"),
         ({"flipped": 2.0}, "--flipped"),
         ({"model": "m", "preferences": 50}, "--preferences"),
+        ({"objective": ("single",), "std_weight": 2.0}, "--objective ensemble"),
+        ({"objective": ("single", "ensemble"), "cost": "length"}, "--objective constrained"),
+        ({"cost_limit": -1.0}, "--cost-limit"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, word, tmp_path):

@@ -1,6 +1,7 @@
 """The settings of `rewardsmith policy-bench`."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -9,6 +10,11 @@ from rewardsmith.errors import UsageError
 from rewardsmith.settings.hardware import DtypeName, check_device
 
 ObjectiveName = Literal["single", "ensemble", "constrained"]
+OF_OBJECTIVES: Mapping[str, Mapping[str, Any]] = {
+    "ensemble": {"std_weight": 1.0},
+    "constrained": {"cost": "novelty", "cost_limit": None},
+}
+"""The settings that one objective alone has, with their defaults."""
 OF_SMALL_MODELS = {"preferences": 300, "members": 4, "scrambled": 0.0, "padded": 0.0, "flipped": 0.1}
 """The settings of the bench's own reward models, with their defaults."""
 FEWEST_STEPS = 16
@@ -78,6 +84,7 @@ class Config:
     def __post_init__(self) -> None:
         check_device(self.device)
         self._check_ranges()
+        self._check_objectives()
         given = next((name for name, default in OF_SMALL_MODELS.items() if getattr(self, name) != default), None)
         if self.model is not None and given is not None:
             raise UsageError(f"--{given} applies to the bench's own reward models; remove it, or remove MODEL")
@@ -100,6 +107,18 @@ class Config:
                 raise UsageError(f"--{name} {getattr(self, name)}: expected a number from 0 to 1")
         if not (0 <= self.kl < math.inf and 0 <= self.std_weight < math.inf):
             raise UsageError(f"--kl {self.kl}, --std-weight {self.std_weight}: expected 0 or more")
+
+    def _check_objectives(self) -> None:
+        """UsageError for a setting of an objective that is not among those asked for."""
+        if self.cost_limit is not None and not 0 <= self.cost_limit < math.inf:
+            raise UsageError(f"--cost-limit {self.cost_limit}: expected 0 or more")
+        for objective, names in OF_OBJECTIVES.items():
+            given = next((name for name, default in names.items() if getattr(self, name) != default), None)
+            if self.objective and objective not in self.objective and given is not None:
+                flag = given.replace("_", "-")
+                raise UsageError(
+                    f"--{flag} applies to --objective {objective} only; add that objective, or remove --{flag}"
+                )
 
     def limit(self) -> float:
         """The highest mean cost."""
