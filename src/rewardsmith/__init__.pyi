@@ -1294,8 +1294,8 @@ def pairs(
             responses.
         output: Output file in JSON Lines: each prompt with the responses of its pairs, as train, dpo and prepare
             read it.
-        model: What scores the candidates: a reward model, an ensemble, or a rewards file (default: the rewards in
-            --column).
+        model: What scores the candidates: a reward model, an ensemble, a rewards file, or a judge file (default:
+            the rewards in --column).
         column: Column, field or rating with one reward per response, where no --model scores them.
         select: Which pairs: best-worst (one per prompt), or all that have a lead of more than --margin.
         margin: A pair needs a lead of more than this in reward; equal rewards never make a pair.
@@ -1638,7 +1638,7 @@ def self_reward(
         output: Output folder: ledger.jsonl, report.html, the models of all iterations, and the last good one in
             model.
         rewards: What scores the candidates: self (how much likelier training has made them), a reward model, an
-            ensemble, or a rewards file.
+            ensemble, a rewards file, or a judge file.
         variant: plain; cream (labels smoothed by how inconsistently two iterations rank, needs --rewards self);
             temporal (rejected from the first model, chosen also from the next one, two trainings per iteration).
         iterations: Number of iterations, each with a model of its own.

@@ -93,6 +93,16 @@ def test_what_is_chosen_satisfies_the_requirement():
     assert counts["none_satisfies"] == 1
 
 
+def test_a_violation_that_loses_is_the_worst_whatever_its_reward():
+    middle = candidates([5.0, 1.0, 3.0], satisfies=[True, True, False])
+    assert chosen(middle, violations="lose") == [(0, 2, 2.0)]
+    assert chosen(middle, violations="keep") == [(0, 1, 4.0)]
+    assert chosen(candidates([5.0, 1.0, 3.0]), violations="lose") == [(0, 1, 4.0)]
+    ((one, other, lead),) = chosen(candidates([2.0, 1.0, 3.0], satisfies=[True, True, False]), violations="lose")
+    assert (one, other) == (0, 2)
+    assert np.isnan(lead)
+
+
 def test_a_truncated_response_can_only_be_rejected():
     assert chosen(candidates([3.0, 2.0, 1.0], choosable=[False, True, True])) == [(1, 2, 1.0)]
     assert chosen(candidates([3.0, 2.0, 1.0], choosable=[True, True, False])) == [(0, 2, 2.0)]

@@ -6,8 +6,11 @@ import pytest
 
 import rewardsmith as rs
 from rewardsmith.commands import pairs
+from rewardsmith.critique.given import given_critiques
 from rewardsmith.data.loading.load import load
 from rewardsmith.errors import DataError, OutputError, UsageError
+from rewardsmith.language.catalogue import say
+from rewardsmith.pipelines.pairs.result import UNUSED, PairCounts
 
 CHECKS = """
 kind: verifiable
@@ -107,3 +110,28 @@ def test_what_cannot_be_is_refused_in_one_line(tmp_path):
                   {"select": "all", "length_control": 0.1}, {"length_control": 1.0}, {"per_prompt": 0}):  # fmt: skip
         with pytest.raises(UsageError):
             pairs.Config(source=none, output=tmp_path / "x", **wrong)
+
+
+def test_critiques_follow_the_responses_that_are_kept(tmp_path):
+    row = candidate_row("a", "bb", "ccc", rewards=[0.0, 1.0, 2.0], fields={"critiques": ["of a", None, "of ccc"]})
+    run(written(tmp_path / "s.jsonl", [row]), tmp_path / "p.jsonl")
+    (record,) = load(str(tmp_path / "p.jsonl")).records
+    assert given_critiques(record) == ("of a", "of ccc")
+
+
+def test_what_was_passed_over_is_said_in_chinese():
+    counts = PairCounts()
+    counts.unused.update({name: 7 for name in UNUSED})
+    for sentence in counts.passed_over():
+        told = say(sentence, "zh")
+        assert "7" in told
+        assert told != sentence
+        assert not set("responses prompts rows pairs comparisons".split()) & set(told.split())
+
+
+def test_no_pair_at_all_tells_why_in_sentences(tmp_path):
+    rows = [candidate_row("a", "b", rewards=[1.0, 1.0]), candidate_row("a", "b")]
+    with pytest.raises(DataError, match="1 rows have no rewards; 1 comparisons are ties") as caught:
+        run(written(tmp_path / "s.jsonl", rows), tmp_path / "p.jsonl")
+    assert "平局" in say(str(caught.value), "zh")
+    assert "no rewards" not in say(str(caught.value), "zh")

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from language_models import save_language_model
 from rewardsmith.commands import self_reward
 from rewardsmith.errors import DataError, OutputError, UsageError
+from rewardsmith.language.catalogue import say
 from rewardsmith.pipelines.self_reward.ledger import stop_after_training, stop_before_training
 
 CHECK = """
@@ -213,3 +214,17 @@ def test_the_loop_stops_where_it_has_nothing_to_learn_or_learns_wrong(model, dat
     assert stop_after_training(asked, {"kl": {"kl": 1.0}, "independent": fine}) is None
     assert "max-kl" in stop_after_training(asked, {"kl": {"kl": 2.5}, "independent": fine})
     assert "worse" in stop_after_training(asked, {"kl": None, "independent": worse})
+
+
+@pytest.mark.parametrize("wrong", ["rewards", "independent", "labelled"])
+def test_rewards_and_labels_that_cannot_be_opened_are_told_before_anything_is_generated(model, data, tmp_path, wrong):
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("kind: nothing\n", encoding="utf-8")
+    given = {wrong: (str(tmp_path / "missing.jsonl"),) if wrong == "labelled" else str(broken)}
+    with pytest.raises((DataError, UsageError)):
+        self_reward.run(config(model, data, tmp_path / "out", **given))
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_note_on_a_finished_iteration_is_wholly_chinese():
+    assert say("iteration 1: 4 pairs; trained", "zh") == "第 1 次迭代：4 个偏好对；已训练"

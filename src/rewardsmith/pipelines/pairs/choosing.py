@@ -176,7 +176,10 @@ def rejected_for(
     slack: float,
     counts: Counter[str],
 ) -> list[ChosenPair]:
-    """The pair of a chosen response with the worst of the others that it may be preferred to."""
+    """The pair of a chosen response with the worst of the others that it may be preferred to.
+
+    Where violations lose, one that violates a requirement is worse than any that does not.
+    """
     losing = {index: lead for index in others if (lead := lead_of(found, rule, chosen, index)) is not None}
     if not losing:
         counts[why_not(found, rule, chosen, extreme(found, others, 0.0, sign=-1.0))] += 1
@@ -185,6 +188,8 @@ def rejected_for(
     if not near:
         counts["lengths"] += 1
         return []
+    if rule.violations == "lose":
+        near = [index for index in near if not found.satisfies[index]] or near
     rejected = extreme(found, near, slack, sign=-1.0)
     return [ChosenPair(chosen, rejected, losing[rejected])]
 

@@ -18,7 +18,8 @@ class Config:
     output: Path
     """Output file in JSON Lines: each prompt with the responses of its pairs, as train, dpo and prepare read it."""
     model: str | None = None
-    """What scores the candidates: a reward model, an ensemble, or a rewards file (default: the rewards in --column)."""
+    """What scores the candidates: a reward model, an ensemble, a rewards file, or a judge file (default: the rewards in
+    --column)."""
     column: str = "rewards"
     """Column, field or rating with one reward per response, where no --model scores them."""
     select: PairSelection = "best-worst"

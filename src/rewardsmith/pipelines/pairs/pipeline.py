@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rewardsmith.critique.given import FIELD as CRITIQUES
 from rewardsmith.data.splits.sources import input_files
 from rewardsmith.errors import DataError
 from rewardsmith.files import check_output_file, claimed, refuse_inside, write_jsonl
@@ -24,7 +25,7 @@ WINDOW = 1024
 NAMED = 3
 """Rows named in the text."""
 FINISHED = "finish_reasons"
-PER_RESPONSE = ("completion_tokens", "logprobs", FINISHED, "rewards")
+PER_RESPONSE = ("completion_tokens", "logprobs", FINISHED, "rewards", CRITIQUES)
 """Fields with one value per response, which follow the responses that are kept."""
 
 
@@ -62,10 +63,10 @@ def refusing_nothing(config: Config, rows: Iterator[dict[str, Any]], counts: Pai
     if first is None:
         if counts.rows == 0:
             raise DataError(f"{config.source} contains no rows")
-        reasons = ", ".join(f"{name} {count}" for name, count in counts.to_json()["unused"].items())
         if counts.unused["no_rewards"] == counts.rows:
             raise DataError(f"{config.source} contains no rewards; score the candidates first, or pass --model")
-        raise DataError(f"no pair came out of the {counts.rows} rows of {config.source} ({reasons})")
+        reasons = "; ".join(counts.passed_over())
+        raise DataError(f"no pair came out of the {counts.rows} rows of {config.source}: {reasons}")
     yield first
     yield from rows
 

@@ -5,20 +5,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 UNUSED = {
-    "unreadable": "rows could not be read",
-    "no_rewards": "rows have no rewards",
-    "too_few": "prompts have fewer than two different responses with a reward",
-    "ties": "comparisons are ties",
-    "small_margin": "comparisons have a lead within --margin",
-    "better_not_allowed": "comparisons are excluded because the better response may not be chosen",
-    "lengths": "comparisons exceed --length-ratio",
-    "none_satisfies": "prompts have no response that satisfies every --require",
-    "none_choosable": "prompts have only truncated responses to choose from",
-    "over_limit": "pairs exceed --per-prompt",
-    "unscored": "responses have no reward",
-    "repeated": "responses repeat another one of their prompt",
-    "violating": "responses that violate a --require were dropped",
-    "truncated": "truncated responses were dropped",
+    "unreadable": "{0} rows could not be read",
+    "no_rewards": "{0} rows have no rewards",
+    "too_few": "{0} prompts have fewer than two different responses with a reward",
+    "ties": "{0} comparisons are ties",
+    "small_margin": "{0} comparisons have a lead within --margin",
+    "better_not_allowed": "{0} comparisons are excluded because the better response may not be chosen",
+    "lengths": "{0} comparisons exceed --length-ratio",
+    "none_satisfies": "{0} prompts have no response that satisfies every --require",
+    "none_choosable": "{0} prompts have only truncated responses to choose from",
+    "over_limit": "{0} pairs exceed --per-prompt",
+    "unscored": "{0} responses have no reward",
+    "repeated": "{0} responses repeat another one of their prompt",
+    "violating": "{0} responses that violate a --require were dropped",
+    "truncated": "{0} truncated responses were dropped",
 }
 """Why something did not become a pair, and how that is said."""
 
@@ -45,6 +45,10 @@ class PairCounts:
             self.with_lead += 1
         self.characters += chosen - rejected
         self.longer += 1.0 if chosen > rejected else 0.5 if chosen == rejected else 0.0
+
+    def passed_over(self) -> list[str]:
+        """A sentence for every reason why something did not become a pair."""
+        return [text.format(self.unused[name]) for name, text in UNUSED.items() if self.unused[name]]
 
     def to_json(self) -> dict[str, Any]:
         """Counts and means."""
@@ -83,5 +87,4 @@ class Result:
                 f"the chosen response is the longer one in {found['chosen_longer']:.1%} of the pairs, by "
                 f"{found['mean_extra_characters']:+.1f} characters on average"
             )
-        lines += [f"{count} {UNUSED[name]}" for name, count in found["unused"].items()]
-        return "\n".join([*lines, *self.sentences, *self.counts.problems])
+        return "\n".join([*lines, *self.counts.passed_over(), *self.sentences, *self.counts.problems])

@@ -34,8 +34,8 @@ class Config:
     output: Path
     """Output folder: ledger.jsonl, report.html, the models of all iterations, and the last good one in model."""
     rewards: str = SELF
-    """What scores the candidates: self (how much likelier training has made them), a reward model, an ensemble, or a
-    rewards file."""
+    """What scores the candidates: self (how much likelier training has made them), a reward model, an ensemble, a rewards
+    file, or a judge file."""
     variant: Literal["plain", "cream", "temporal"] = "plain"
     """plain; cream (labels smoothed by how inconsistently two iterations rank, needs --rewards self); temporal (rejected
     from the first model, chosen also from the next one, two trainings per iteration)."""

@@ -35,10 +35,11 @@ from rewardsmith.pipelines.self_reward.ledger import (
     stop_before_training,
     training_told,
 )
-from rewardsmith.pipelines.self_reward.measuring import measure
+from rewardsmith.pipelines.self_reward.measuring import labelled_records, measure
 from rewardsmith.pipelines.self_reward.places import LoopPlaces
 from rewardsmith.pipelines.self_reward.prompts import write_prompts
 from rewardsmith.pipelines.self_reward.result import Result
+from rewardsmith.pipelines.self_reward.scoring import opened
 from rewardsmith.pipelines.self_reward.variants import OWN, Turn, make_pairs, smoothing_of, train, trained
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.settings.fields import values_of
@@ -76,11 +77,19 @@ def begin(config: Config, places: LoopPlaces, progress: Progress) -> None:
         given = [config.prompts, config.eval_prompts, config.rewards, config.independent, config.model]
         refuse_inside(config.output, [*filter(None, given), *input_files([config.prompts, *config.labelled])])
         check_output(config.output, SELF_REWARD, overwrite=config.overwrite)
+        check_measures(config)
         prepare_output(config.output, SELF_REWARD, overwrite=config.overwrite)
         write_json(places.settings, {**head(config), "settings": settings, "finished": False})
     if not places.eval_prompts.is_file() or not places.iteration(config.iterations).prompts.is_file():
         counts = write_prompts(config, places, progress)
         progress.note(f"{counts['prompts']} prompts to train on, {counts['eval_prompts']} to measure on")
+
+
+def check_measures(config: Config) -> None:
+    """Open the rewards and read the labelled data once, so that a wrong name is told before anything is generated."""
+    labelled_records(config)
+    for name in {config.rewards, config.independent} - {SELF, None}:
+        opened(config, str(name)).close()
 
 
 def head(config: Config) -> dict[str, Any]:
@@ -116,7 +125,7 @@ def iterations(config: Config, places: LoopPlaces, progress: Progress) -> list[d
         row = read_object(turn.here.row) if turn.here.row.is_file() else iteration(turn)
         rows.append(row)
         write_jsonl(places.ledger, rows)
-        progress.note(f"iteration {number}: {row['pairs']['pairs']} pairs; {row['stop'] or 'done'}")
+        progress.note(f"iteration {number}: {row['pairs']['pairs']} pairs; {row['stop'] or 'trained'}")
         if row["stop"] is not None:
             break
         model = trained(turn.here)

@@ -38,7 +38,7 @@ def source_for(config: Config, model: str) -> "RewardSource":
 
 
 def opened(config: Config, name: str) -> "RewardSource":
-    """A reward model, an ensemble, or a rewards file."""
+    """A reward model, an ensemble, a rewards file, or a judge file."""
     from rewardsmith.rewards.opening import open_rewards
 
     return open_rewards(name, device=config.device, trust_remote_code=config.trust_remote_code)
