@@ -121,12 +121,12 @@ def test_critiques_follow_the_responses_that_are_kept(tmp_path):
 
 def test_what_was_passed_over_is_said_in_chinese():
     counts = PairCounts()
-    counts.unused.update({name: 7 for name in UNUSED})
+    counts.unused.update(dict.fromkeys(UNUSED, 7))
     for sentence in counts.passed_over():
         told = say(sentence, "zh")
         assert "7" in told
         assert told != sentence
-        assert not set("responses prompts rows pairs comparisons".split()) & set(told.split())
+        assert not set(["responses", "prompts", "rows", "pairs", "comparisons"]) & set(told.split())
 
 
 def test_no_pair_at_all_tells_why_in_sentences(tmp_path):
