@@ -126,7 +126,7 @@ def test_what_was_passed_over_is_said_in_chinese():
         told = say(sentence, "zh")
         assert "7" in told
         assert told != sentence
-        assert not set(["responses", "prompts", "rows", "pairs", "comparisons"]) & set(told.split())
+        assert not {"responses", "prompts", "rows", "pairs", "comparisons"} & set(told.split())
 
 
 def test_no_pair_at_all_tells_why_in_sentences(tmp_path):
