@@ -176,10 +176,7 @@ def rejected_for(
     slack: float,
     counts: Counter[str],
 ) -> list[ChosenPair]:
-    """The pair of a chosen response with the worst of the others that it may be preferred to.
-
-    Where violations lose, one that violates a requirement is worse than any that does not.
-    """
+    """The pair of a chosen response with the worst of the others that it may be preferred to."""
     losing = {index: lead for index in others if (lead := lead_of(found, rule, chosen, index)) is not None}
     if not losing:
         counts[why_not(found, rule, chosen, extreme(found, others, 0.0, sign=-1.0))] += 1
@@ -188,10 +185,14 @@ def rejected_for(
     if not near:
         counts["lengths"] += 1
         return []
-    if rule.violations == "lose":
-        near = [index for index in near if not found.satisfies[index]] or near
-    rejected = extreme(found, near, slack, sign=-1.0)
+    rejected = extreme(found, first_to_lose(found, rule, near), slack, sign=-1.0)
     return [ChosenPair(chosen, rejected, losing[rejected])]
+
+
+def first_to_lose(found: CandidateSet, rule: PairRule, indices: Sequence[int]) -> Sequence[int]:
+    """Where violations lose, those that violate a requirement, which are worse than any that does not; else all."""
+    violating = [index for index in indices if not found.satisfies[index]] if rule.violations == "lose" else []
+    return violating or indices
 
 
 def extreme(found: CandidateSet, indices: Sequence[int], slack: float, *, sign: float) -> int:
