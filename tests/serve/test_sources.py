@@ -63,9 +63,8 @@ def test_a_judge_opened_in_another_thread_is_asked_and_holds_up_no_health_route(
     path = tmp_path / "judge.yaml"
     path.write_text(JUDGE.format(address=chat.address, cache=tmp_path / "answers.sqlite"), encoding="utf-8")
     try:
-        with ThreadPoolExecutor(1) as opening:
-            judge = opening.submit(open_served, Named("judge", str(path)), Config(models=(str(path),)), None).result()
-        with running({"tiny": tiny()}) as server, ThreadPoolExecutor(1) as asking:
+        with running({"tiny": tiny()}) as server, ThreadPoolExecutor(2) as asking:  # whose threads live until the end
+            judge = asking.submit(open_served, Named("judge", str(path)), Config(models=(str(path),)), None).result()
             server.service.registry.models["judge"] = judge
             server.service.registry.named["judge"] = Named("judge", str(path))
             body = {"model": "judge", "prompt": "Hi", "responses": ["a", "bb"]}
