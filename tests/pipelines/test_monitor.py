@@ -147,8 +147,9 @@ def test_columns_of_other_names_are_given_by_hand():
     assert np.allclose(signals_of(rows, "log", {"kl": "objective/kl"}).columns["kl"][3], rows[3]["objective/kl"])
 
 
-def test_missing_values_are_those_of_the_step_before():
-    assert carried(np.array([np.nan, 1.0, np.nan, 3.0])).tolist() == [0.0, 1.0, 1.0, 3.0]
+def test_missing_values_are_those_of_the_step_before_and_a_late_signal_has_not_moved():
+    assert carried(np.array([np.nan, 40.0, np.nan, 60.0])).tolist() == [40.0, 40.0, 40.0, 60.0]
+    assert carried(np.full(3, np.nan)).tolist() == [0.0, 0.0, 0.0]
     assert trailing(np.array([1.0, 2.0, 6.0, 6.0]), 3).tolist() == [1.0, 1.5, 3.0, pytest.approx(14 / 3)]
 
 

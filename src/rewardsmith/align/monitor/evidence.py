@@ -73,10 +73,13 @@ def of_members(columns: Mapping[str, Float[np.ndarray, " T"]]) -> dict[str, Floa
 
 
 def carried(values: Float[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
-    """A missing value is that of the step before; 0 where there is none before."""
-    known = np.where(np.isnan(values), 0, np.arange(1, len(values) + 1))
-    last = np.maximum.accumulate(known)
-    return np.where(last > 0, values[np.maximum(last - 1, 0)], 0.0)
+    """A missing value is that of the step before. Before the first known value it is that one: a signal that is logged late
+    has not moved, where a 0 would look like a leap. 0 where no value is known."""
+    there = ~np.isnan(values)
+    if not there.any():
+        return np.zeros(len(values))
+    last = np.maximum.accumulate(np.where(there, np.arange(len(values)), int(there.argmax())))
+    return np.asarray(values[last])
 
 
 def trailing(values: Float[np.ndarray, " T"], steps: int = AVERAGED) -> Float[np.ndarray, " T"]:
