@@ -69,7 +69,7 @@ def test_a_judge_opened_in_another_thread_is_asked_and_holds_up_no_health_route(
             server.service.registry.named["judge"] = Named("judge", str(path))
             body = {"model": "judge", "prompt": "Hi", "responses": ["a", "bb"]}
             answer = asking.submit(server.post, "/v1/score", body, timeout=30)
-            while not chat.asked:
+            while not (chat.asked or answer.done()):
                 time.sleep(0.01)
             assert [server.get(route).status_code for route in ("/health/live", "/health/ready", "/metrics")] == [
                 200
