@@ -64,7 +64,7 @@ class RewardEngine:
 
     @property
     def seconds_waiting(self) -> float:
-        """How long what waits will take, at the speed of late; 0 before anything was computed."""
+        """How long what waits will take, at the recent speed; 0 before anything was computed."""
         speed = self.computing.speed
         return self.waiting / speed if speed else 0.0
 
