@@ -12,13 +12,12 @@ from rewardsmith.critique.turns import REQUESTS, CritiqueLanguage
 from rewardsmith.data.formats.native import to_row
 from rewardsmith.data.input.renaming import parse_renames
 from rewardsmith.data.loading.load import iterate_rows
-from rewardsmith.data.splits.sources import input_files
 from rewardsmith.errors import DataError
-from rewardsmith.files import check_output_file, claimed, refuse_inside, write_jsonl
+from rewardsmith.files import write_jsonl
 from rewardsmith.generate.candidates import Candidate, SampleOutcome, TextGenerator
-from rewardsmith.generate.store import Store, opened, remove
+from rewardsmith.generate.store import Store
 from rewardsmith.pipelines.generate import config as generation
-from rewardsmith.pipelines.generate.pipeline import WINDOW, Work, open_generator
+from rewardsmith.pipelines.generate.pipeline import WINDOW, Work, into_output
 from rewardsmith.pipelines.generate.reading import PromptRow, place_of
 from rewardsmith.pipelines.generate.result import NAMED, Counts, cost_of, remarks
 from rewardsmith.progress import SILENT, Progress
@@ -88,17 +87,11 @@ class Result:
 
 def critique_source(config: Config, progress: Progress = SILENT) -> Result:
     """Write a critique of every response of a source that has none; the output appears whole or not at all."""
-    with claimed(config.output):
-        refuse_inside(config.output, [config.model, *input_files([config.source])])
-        check_output_file(config.output, overwrite=config.overwrite)
-        rows = read_rows(config, progress)
-        generator = open_generator(config)
-        path = config.cache or config.output.with_name(f"{config.output.name}.candidates.sqlite")
-        with opened(path, generator, config.sampling()) as store:
-            result = written(config, rows, generator, store, progress)
-        if config.cache is None and not result.counts.failed:
-            remove(path)
-    return result
+    return into_output(
+        config,
+        lambda: read_rows(config, progress),
+        lambda rows, generator, store: written(config, rows, generator, store, progress),
+    )
 
 
 def written(

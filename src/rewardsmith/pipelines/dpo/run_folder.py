@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rewardsmith.bench.environment import versions
-from rewardsmith.data.splits.sources import input_files, quarantine_lines
+from rewardsmith.data.splits.sources import input_files
 from rewardsmith.errors import DataError, OutputError, UsageError
 from rewardsmith.files import (
     check_output,
@@ -17,13 +17,13 @@ from rewardsmith.files import (
     refuse_inside,
     write_folder,
     write_json,
-    write_jsonl,
     write_text,
 )
 from rewardsmith.files.kinds import LANGUAGE_MODEL, POLICY_RUN
 from rewardsmith.files.reading import read_object
 from rewardsmith.pipelines.dpo.config import Config
 from rewardsmith.pipelines.dpo.data import PairData
+from rewardsmith.pipelines.train.run_folder import save_left_out
 
 if TYPE_CHECKING:
     from rewardsmith.align.dpo.opening import OpenedPolicy
@@ -113,10 +113,7 @@ def save_inputs(config: Config, data: PairData, train: "Encoding", validation: "
     if not (config.output / "config.yaml").is_file():
         with explained(config.output):
             write_text(config.output / "config.yaml", to_yaml(replace(config, resume=False)))
-    write_jsonl(config.output / "data" / "quarantine.jsonl", quarantine_lines(data.quarantined))
-    refused = [{"split": "train", **row} for row in quarantine_lines(train.refused)]
-    refused += [{"split": "validation", **row} for row in quarantine_lines(validation.refused)]
-    write_jsonl(config.output / "data" / "refused.jsonl", refused)
+    save_left_out(config.output / "data", data.quarantined, train, validation)
     write_json(
         config.output / "data" / "data.json",
         {

@@ -1,10 +1,10 @@
 """Prompts → candidates → rows; every finished sample is kept, so that a killed run goes on where it was."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from rewardsmith.data.input.renaming import parse_renames
 from rewardsmith.data.splits.sources import input_files
@@ -27,14 +27,40 @@ WINDOW = 512
 
 def generate_source(config: Config, progress: Progress = SILENT) -> Result:
     """Generate candidates for every prompt of a source; the output appears whole or not at all."""
+    return into_output(
+        config,
+        lambda: all_prompts(config, progress),
+        lambda rows, generator, store: written(config, rows, generator, store, progress),
+    )
+
+
+class CountedResult(Protocol):
+    """A result that says how many answers failed."""
+
+    @property
+    def counts(self) -> Counts:
+        """What was counted."""
+
+
+SourceRows = TypeVar("SourceRows")
+AnyResult = TypeVar("AnyResult", bound=CountedResult)
+
+
+def into_output(
+    config: Config, read: Callable[[], SourceRows], write: Callable[[SourceRows, TextGenerator, Store], AnyResult]
+) -> AnyResult:
+    """Claim the output, read the rows, then write with the generator that the settings name.
+
+    What a killed run keeps is removed at the end, unless an answer failed or the settings name its place.
+    """
     with claimed(config.output):
         refuse_inside(config.output, [config.model, *input_files([config.source])])
         check_output_file(config.output, overwrite=config.overwrite)
-        prompts = all_prompts(config, progress)
+        rows = read()
         generator = open_generator(config)
         path = config.cache or config.output.with_name(f"{config.output.name}.candidates.sqlite")
         with opened(path, generator, config.sampling()) as store:
-            result = written(config, prompts, generator, store, progress)
+            result = write(rows, generator, store)
         if config.cache is None and not result.counts.failed:
             remove(path)
     return result

@@ -29,7 +29,7 @@ from rewardsmith.pipelines.publish import card
 from rewardsmith.pipelines.train.augment import AugmentKind
 from rewardsmith.pipelines.train.config import Config
 from rewardsmith.progress import Progress
-from rewardsmith.records import Record
+from rewardsmith.records import Quarantined, Record
 from rewardsmith.settings.in_memory import InMemory
 
 if TYPE_CHECKING:
@@ -162,6 +162,14 @@ def keep_findings(config: Config) -> None:
                 write_bytes(config.output / "data" / name, path.read_bytes())
 
 
+def save_left_out(folder: Path, quarantined: Sequence[Quarantined], train: "Encoding", validation: "Encoding") -> None:
+    """Every row that could not be read or encoded, with its reason."""
+    write_jsonl(folder / "quarantine.jsonl", quarantine_lines(quarantined))
+    refused = [{"split": "train", **row} for row in quarantine_lines(train.refused)]
+    refused += [{"split": "validation", **row} for row in quarantine_lines(validation.refused)]
+    write_jsonl(folder / "refused.jsonl", refused)
+
+
 def save_settings(config: Config, splits: Splits, train: "Encoding", validation: "Encoding") -> None:
     """`config.yaml` (what --config takes again), and what became of the data: every row left out, with its reason."""
     from rewardsmith.settings import to_yaml
@@ -170,10 +178,7 @@ def save_settings(config: Config, splits: Splits, train: "Encoding", validation:
         with explained(config.output):
             write_text(config.output / "config.yaml", to_yaml(replace(config, resume=False)))
     keep_findings(config)
-    write_jsonl(config.output / "data" / "quarantine.jsonl", quarantine_lines(splits.quarantined))
-    refused = [{"split": "train", **row} for row in quarantine_lines(train.refused)]
-    refused += [{"split": "validation", **row} for row in quarantine_lines(validation.refused)]
-    write_jsonl(config.output / "data" / "refused.jsonl", refused)
+    save_left_out(config.output / "data", splits.quarantined, train, validation)
     write_json(
         config.output / "data" / "data.json",
         {
