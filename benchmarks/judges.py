@@ -5,9 +5,11 @@
 The judge is SmolLM2-135M-Instruct on this CPU, with the prompts of the package, on samples by content (`--max-records` of
 `rewardsmith judge`) of HH, of UKP's arguments, and of the pairs that GPT-4 judged in both orders, of which those count as
 labelled on which it agreed with itself. Label probabilities are read for the larger sample, generated text for the smaller,
-whose records are among the larger's; `paired` compares both readings on the records that both have. Rows of more than MOST
-characters are left out, and counted, so that the questions fit into a CPU's time. Processor time is that of the
-process. Every answer is kept, so that a run that was stopped goes on. Writes `benchmarks/results/judges.json`.
+whose records are among the larger's; `paired` compares both readings on the records that both have, with the interval of
+the difference by prompt. Rows of more than MOST characters are left out, and counted, so that the questions fit into a CPU's
+time. Processor time is that of the process, and `seconds_per_answer` is over the questions that were not answered before;
+opening the model, which both contain, is told by itself. Every answer is kept, so that a run that was stopped goes on.
+Writes `benchmarks/results/judges.json`.
 """
 
 import argparse
@@ -22,9 +24,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rewardsmith.commands import judge
+from rewardsmith.evaluate.inference.clustered import paired_difference
+from rewardsmith.evaluate.metrics import correctness
 from rewardsmith.files import write_json
 from rewardsmith.files.reading import read_object
+from rewardsmith.pipelines.judged_columns import JudgedPair
 from rewardsmith.terminal import progress_for
 
 RESULTS = Path(__file__).parent / "results" / "judges.json"
@@ -44,6 +51,7 @@ JUDGES: Mapping[str, Mapping[str, Any]] = {
     "pairwise, text": {"kind": "pairwise", **TEXT},
 }
 """By the prompt and how it is read; a generated text is one vote, the likeliest text."""
+SPENT = ("cpu_seconds", "seconds_per_answer", "wall_seconds", "prompt_tokens", "tokens")
 
 
 def rows_of(source: str) -> Iterator[dict[str, Any]]:
@@ -76,7 +84,9 @@ def sampled_rows(source: str, path: Path, most: int) -> dict[str, int]:
     return {"rows": len(rows), "too_long": len(rows) - len(short)}
 
 
-def measured(name: str, path: Path, records: int, folder: Path, cache: Path) -> tuple[dict[str, Any], dict[str, bool]]:
+def measured(
+    name: str, path: Path, records: int, folder: Path, cache: Path
+) -> tuple[dict[str, Any], dict[str, JudgedPair]]:
     """One judge on one source, and on which records it was right."""
     file, output = folder / "judge.yaml", folder / "verdicts.jsonl"
     file.write_text(json.dumps({**JUDGES[name], "model": "smollm2-135m"}), encoding="utf-8")
@@ -93,32 +103,51 @@ def measured(name: str, path: Path, records: int, folder: Path, cache: Path) -> 
         **{each: counts[each] for each in names},
         "consistency": told["consistency"],
         "accuracy": told["accuracy"],
-        "cpu_seconds": round(time.process_time() - cpu, 1),
+        **cost(time.process_time() - cpu, counts["answers"] - counts["kept"]),
         "wall_seconds": round(time.monotonic() - wall, 1),
     }, right_in(output)
 
 
-def right_in(path: Path) -> dict[str, float]:
-    """By record, 1 where its chosen response has the higher reward, ½ for equal ones; without rewards nothing."""
+def cost(seconds: float, answers: int) -> dict[str, float | None]:
+    """Processor time, of all and of each question that was asked now."""
+    return {"cpu_seconds": round(seconds, 1), "seconds_per_answer": round(seconds / answers, 3) if answers else None}
+
+
+def opening_seconds() -> float:
+    """Processor time of opening the judge's model."""
+    from rewardsmith.generate.local.model import open_language_model
+
+    before = time.process_time()
+    open_language_model("smollm2-135m", device="cpu")
+    return round(time.process_time() - before, 1)
+
+
+def right_in(path: Path) -> dict[str, JudgedPair]:
+    """By record, whether its chosen response has the higher reward; without rewards nothing."""
     found = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
         for c in row["comparisons"]:
             one, other = row["rewards"][c["i"]], row["rewards"][c["j"]]
             if one is not None and other is not None:
-                found[f"{row['line']}"] = 0.5 + 0.5 * ((one > other) - (one < other))
+                found[f"{row['line']}"] = JudgedPair(one - other, 1.0, json.dumps(row["prompt"]))
     return found
 
 
-def paired(labels: dict[str, float], text: dict[str, float]) -> dict[str, Any]:
-    """Both readings on the records that both have."""
+def paired(labels: dict[str, JudgedPair], text: dict[str, JudgedPair]) -> dict[str, Any]:
+    """The accuracy of both readings on the records that both have, and their difference with its interval by prompt."""
     common = sorted(labels.keys() & text.keys())
     if not common:
         return {"records": 0}
+    first, second = (correctness(np.array([each[key].lead for key in common])) for each in (labels, text))
+    prompts = np.unique([labels[key].prompt for key in common], return_inverse=True)[1]
+    interval = paired_difference(first, second, np.ones(len(common)), cluster=prompts).interval()
     return {
         "records": len(common),
-        "labels": sum(labels[key] for key in common) / len(common),
-        "text": sum(text[key] for key in common) / len(common),
+        "labels": float(first.mean()),
+        "text": float(second.mean()),
+        "difference": float((first - second).mean()),
+        "interval": [interval.low, interval.high],
     }
 
 
@@ -130,10 +159,11 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[])
     asked = parser.parse_args()
     found: dict[str, Any] = read_object(RESULTS) if RESULTS.is_file() else {}
+    found["opening_cpu_seconds"] = opening_seconds()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         for source in SOURCES:
-            path, right = folder / f"{source}.jsonl", dict[str, dict[str, float]]()
+            path, right = folder / f"{source}.jsonl", dict[str, dict[str, JudgedPair]]()
             counts = sampled_rows(source, path, max(asked.labels, asked.text))
             entry = found.setdefault(source, {"judges": {}, "paired": {}})
             entry |= counts
@@ -145,7 +175,7 @@ def main() -> None:
                 told, right[name] = measured(name, path, records, folder, cache)
                 before = entry["judges"].get(name)
                 if before and told["kept"]:  # what was known cost nothing this time
-                    told |= {cost: before[cost] for cost in ("cpu_seconds", "wall_seconds", "prompt_tokens", "tokens")}
+                    told |= {spent: before[spent] for spent in SPENT}
                 entry["judges"][name] = told
                 write_json(RESULTS, found)
             for prompt in ("ten-points", "pairwise"):

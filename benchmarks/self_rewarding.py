@@ -1,14 +1,20 @@
 """Self-rewarding on sums whose answers are known: does a small model become better, or only more sure of itself?
 
-    python benchmarks/self_rewarding.py [--model smollm2-135m] [--iterations 2] [--prompts 96] [--eval-prompts 96] [--n 4]
+    python benchmarks/self_rewarding.py [--model smollm2-135m] [--iterations 2] [--prompts 40] [--eval-prompts 48] [--n 4]
         [--arms truth,temporal,self,cream] [--folder FOLDER]
 
-Additions of two numbers below 60, in words of four kinds; two numbers are never in both sets of prompts. Four arms, all with
-the same prompts, seeds and settings: `truth` (plain, rewarded by a check of the answer), `temporal` (that variant, the same
-reward), `self` (plain, rewarded by the model's own likelihood: no outside signal) and `cream` (that variant, the same). The
-check of the answer is the independent reward of all, on `--eval-prompts` prompts with two samples each at temperature 1: its
-mean is the share of right answers. Intervals are over prompts; the difference is paired with the first model's samples.
-`--folder` keeps the loops, which a second run continues. Writes `benchmarks/results/self_rewarding.json`.
+Sums of two numbers from 2 to 19 in words of four kinds, behind one example with its answer; two numbers, in whatever order,
+are never in both sets of prompts. Four arms, all with the same prompts, seeds and settings: `truth` (plain, rewarded by a
+check of the answer), `temporal` (that variant, the same reward), `self` (plain, rewarded by the model's own likelihood: no
+outside signal) and `cream` (that variant, the same). The check of the answer is the independent reward of all, on
+`--eval-prompts` prompts with two samples each at temperature 1: its mean is the share of right answers. Intervals are over
+prompts; the difference is paired with the first model's samples.
+
+The task is one that SmolLM2-135M-Instruct solves now and then, since nothing can be learned from prompts whose candidates
+are all right or all wrong: without the example, or with numbers up to 59, it answers few or none.
+
+`--folder` keeps the loops, which a second run continues, with more `--iterations` too. Writes
+`benchmarks/results/self_rewarding.json`.
 """
 
 import argparse
@@ -21,11 +27,15 @@ from rewardsmith.commands import self_reward
 from rewardsmith.files import write_json, write_jsonl, write_text
 
 RESULTS = Path(__file__).parent / "results" / "self_rewarding.json"
+LOWEST, HIGHEST = 2, 19
+SHOWN_SUM = (4, 3)
+"""The sum of the example, which is no prompt."""
+SYSTEM = "You add numbers."
 FORMS = (
-    "What is {a} + {b}? Answer with the number only.",
-    "Add {a} and {b}. Give only the result.",
-    "{a} plus {b} equals what number? Reply with just the number.",
-    "Tom has {a} apples and gets {b} more. How many apples has he now? Only the number, please.",
+    "Tom has {a} apples and gets {b} more. How many apples has he now?",
+    "Ann reads {a} pages, then {b} more. How many pages has she read?",
+    "What is {a} plus {b}?",
+    "Add {a} and {b}.",
 )
 CHECK = "kind: verifiable\ngold: answer\nrewards:\n  - check: numeric\n    weight: 1.0\n"
 ARMS = {
@@ -34,18 +44,35 @@ ARMS = {
     "self": {"variant": "plain", "rewards": "self"},
     "cream": {"variant": "cream", "rewards": "self"},
 }
-SHOWN = ("iteration", "prompts", "rewards", "pairs", "length", "diversity", "consistency", "label_smoothing", "training",
-         "measured", "stop")  # fmt: skip
+LEDGER = ("iteration", "prompts", "rewards", "pairs", "length", "diversity", "consistency", "label_smoothing", "training",
+          "measured", "stop")  # fmt: skip
+"""What is kept of a row."""
 
 
 def sums(count: int, seed: int) -> list[dict[str, Any]]:
-    """Prompts with their answers, each pair of numbers once."""
-    pairs = [(a, b) for a in range(2, 60) for b in range(2, 60)]
-    random.Random(seed).shuffle(pairs)
+    """Prompts with their answers, each two numbers once, in one of both orders."""
+    drawn = random.Random(seed)
+    pairs = [(a, b) for a in range(LOWEST, HIGHEST + 1) for b in range(a, HIGHEST + 1) if {a, b} != set(SHOWN_SUM)]
+    if count > len(pairs):
+        raise SystemExit(f"{count} prompts were asked for, and there are {len(pairs)} sums")
+    drawn.shuffle(pairs)
+    ordered = [drawn.sample(pair, 2) for pair in pairs[:count]]
     return [
-        {"prompt": FORMS[number % len(FORMS)].format(a=a, b=b), "answer": str(a + b)}
-        for number, (a, b) in enumerate(pairs[:count])
+        {"prompt": prompt(FORMS[number % len(FORMS)], a, b), "answer": str(a + b)}
+        for number, (a, b) in enumerate(ordered)
     ]
+
+
+def prompt(form: str, a: int, b: int) -> list[dict[str, str]]:
+    """A question behind an example."""
+    one, other = SHOWN_SUM
+    turns = (
+        ("system", SYSTEM),
+        ("user", FORMS[0].format(a=one, b=other)),
+        ("assistant", f"{one} + {other} = {one + other}"),
+        ("user", form.format(a=a, b=b)),
+    )
+    return [{"role": role, "content": content} for role, content in turns]
 
 
 def run(name: str, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -65,14 +92,14 @@ def run(name: str, folder: Path, arguments: argparse.Namespace) -> dict[str, Any
         eval_samples=2,
         max_tokens=arguments.max_tokens,
         lr=arguments.lr,
-        batch=8,
-        epochs=2,
+        batch=arguments.batch,
+        epochs=arguments.epochs,
         stop_worse=False,
         dtype="fp32",
         resume=(output / "self_reward.json").is_file(),
     )
     result = self_reward.run(config)
-    rows = [{key: row[key] for key in SHOWN} for row in result.rows]
+    rows = [{key: row[key] for key in LEDGER} for row in result.rows]
     return {**arm, "base": result.summary["base"], "ledger": rows, "stop": result.summary["stop"]}
 
 
@@ -81,11 +108,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", default="smollm2-135m")
     parser.add_argument("--iterations", type=int, default=2)
-    parser.add_argument("--prompts", type=int, default=96)
-    parser.add_argument("--eval-prompts", type=int, default=96)
+    parser.add_argument("--prompts", type=int, default=40)
+    parser.add_argument("--eval-prompts", type=int, default=48)
     parser.add_argument("--n", type=int, default=4)
-    parser.add_argument("--max-tokens", type=int, default=24)
-    parser.add_argument("--lr", type=float, default=5e-6)
+    parser.add_argument("--max-tokens", type=int, default=16)
+    parser.add_argument("--lr", type=float, default=2e-5)
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--arms", default=",".join(ARMS))
     parser.add_argument("--folder", type=Path)
     parser.add_argument("-o", "--output", type=Path, default=RESULTS)

@@ -518,17 +518,22 @@ def dpo(
     pairs: str | Path | Loaded | Table | Iterable[Any],
     output: str | Path,
     *,
+    max_length: int | None = None,
+    thinking: bool | None = None,
+    sft: float = 0.0,
+    lr: float | None = None,
+    lora: Lora | _LoraFields = ...,
+    tokens_per_microbatch: int | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    trust_remote_code: bool = False,
     validation: str | Path | Loaded | Table | Iterable[Any] = (),
     validation_share: float = 0.1,
     attribute: str = "overall",
-    max_length: int | None = None,
-    thinking: bool | None = None,
     loss: Literal["sigmoid", "ipo", "robust", "hinge"] = "sigmoid",
     beta: float = 0.1,
     label_smoothing: float = 0.0,
     length_normalized: bool = False,
-    sft: float = 0.0,
-    lr: float | None = None,
     epochs: int = 1,
     max_steps: int | None = None,
     batch: int = 32,
@@ -538,19 +543,14 @@ def dpo(
     evals: int = 4,
     patience: int = 0,
     keep: int = 2,
-    lora: Lora | _LoraFields = ...,
     gradient_checkpointing: bool = False,
-    tokens_per_microbatch: int | None = None,
     dtype: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
-    device: str = "auto",
-    threads: int | None = None,
     seed: int = 0,
     kl_prompts: int = 32,
     kl_tokens: int = 128,
     strict: bool = False,
     resume: bool = False,
     overwrite: bool = False,
-    trust_remote_code: bool = False,
     map: Mapping[str, str] | Sequence[str] = (),
     progress: Progress | None = None,
     lang: Literal["en", "zh"] | None = None,
@@ -558,6 +558,22 @@ def dpo(
     """`rewardsmith dpo`: train a language model on preference pairs; a DPO run with the model in its folder `model`.
 
     Options:
+        max_length: Maximum number of tokens of prompt and response (default: 1024, or less if the model supports
+            fewer).
+        thinking: Whether a reasoning model's chat template asks for reasoning (enable_thinking); default: as the
+            template has it.
+        sft: Coefficient of the negative log likelihood per token of the preferred response, added to the loss.
+        lr: Peak learning rate (default: 1e-6, with LoRA 2e-5).
+        lora.r: Train a LoRA adapter of this rank and the head instead of all weights.
+        lora.alpha: LoRA scaling: the adapter is multiplied by alpha / r (default: 2 r).
+        lora.target: Linear layers with an adapter, for example q_proj v_proj (default: all in the transformer
+            blocks).
+        lora.dropout: Dropout probability of the adapter's input.
+        tokens_per_microbatch: Tokens per forward pass (default: measured in a short calibration if worthwhile, else
+            by device).
+        device: Device: auto, cpu, cuda, cuda:1, mps.
+        threads: Number of CPU threads (default: all cores).
+        trust_remote_code: Allow execution of code that comes with a Hub model.
         model: Language model to train: a folder, smollm2-135m, or a Hub name; as it is at the start, it is the
             reference.
         pairs: Preference data: files, folders, Hub names, what `pairs` wrote; rankings and several comparisons per
@@ -568,18 +584,12 @@ def dpo(
             step are kept.
         map: Column mapping, for example prompt=instruction or chosen=annotations.best.
         attribute: Attribute to learn from if the data has several, such as helpful or safe.
-        max_length: Maximum number of tokens of prompt and response (default: 1024, or less if the model supports
-            fewer).
-        thinking: Whether a reasoning model's chat template asks for reasoning (enable_thinking); default: as the
-            template has it.
         loss: Loss: sigmoid (DPO), ipo, robust (unbiased under wrong labels), or hinge (SLiC).
         beta: Factor of the log ratio between model and reference; larger values keep the model closer to the
             reference.
         label_smoothing: Probability that a label is wrong, below 0.5: sigmoid becomes conservative DPO, robust
             needs it.
         length_normalized: Divide log ratios by the number of the response's tokens (always done with --loss ipo).
-        sft: Coefficient of the negative log likelihood per token of the preferred response, added to the loss.
-        lr: Peak learning rate (default: 1e-6, with LoRA 2e-5).
         epochs: Number of passes over the training data.
         max_steps: Maximum number of optimizer steps (default: all epochs).
         batch: Number of records (prompts with their comparisons) per optimizer step.
@@ -589,18 +599,9 @@ def dpo(
         evals: Number of validation passes (and checkpoints) per epoch.
         patience: Stop after this many validation passes without a lower loss (0 = never).
         keep: Number of checkpoints to keep on disk for resuming.
-        lora.r: Train a LoRA adapter of this rank and the head instead of all weights.
-        lora.alpha: LoRA scaling: the adapter is multiplied by alpha / r (default: 2 r).
-        lora.target: Linear layers with an adapter, for example q_proj v_proj (default: all in the transformer
-            blocks).
-        lora.dropout: Dropout probability of the adapter's input.
         gradient_checkpointing: Recompute activations in the backward pass instead of storing them: less memory, but
             slower.
-        tokens_per_microbatch: Tokens per forward pass (default: measured in a short calibration if worthwhile, else
-            by device).
         dtype: Precision of the forward and backward pass: auto, fp32, bf16, fp16; weights stay in fp32.
-        device: Device: auto, cpu, cuda, cuda:1, mps.
-        threads: Number of CPU threads (default: all cores).
         seed: Random seed of the split, the order of the records and the adapter.
         kl_prompts: Number of held-out prompts to estimate the KL divergence from the reference on, one sample each;
             0 for none.
@@ -608,7 +609,6 @@ def dpo(
         strict: Stop at the first invalid row.
         resume: Resume the run in --output from its latest valid checkpoint.
         overwrite: Replace the output of an earlier run of this command in --output; other files are never deleted.
-        trust_remote_code: Allow execution of code that comes with a Hub model.
     """
 
 def ensemble(
@@ -1588,6 +1588,15 @@ def self_reward(
     prompts: str | Path | Loaded | Table | Iterable[Any],
     output: str | Path,
     *,
+    max_length: int | None = None,
+    thinking: bool | None = None,
+    sft: float = 0.0,
+    lr: float | None = None,
+    lora: Lora | _LoraFields = ...,
+    tokens_per_microbatch: int | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    trust_remote_code: bool = False,
     rewards: str = "self",
     variant: Literal["plain", "cream", "temporal"] = "plain",
     iterations: int = 2,
@@ -1602,29 +1611,20 @@ def self_reward(
     temperature: float = 1.0,
     top_p: float = 1.0,
     system: str | None = None,
-    thinking: bool | None = None,
     generation_batch: int = 32,
     margin: float = 0.0,
     length_control: float = 0.0,
     length_ratio: float | None = None,
     beta: float = 0.1,
-    sft: float = 0.0,
-    lr: float | None = None,
     epochs: int = 1,
     batch: int = 32,
-    lora: Lora | _LoraFields = ...,
-    max_length: int | None = None,
-    tokens_per_microbatch: int | None = None,
     min_pairs: int = 8,
     max_kl: float | None = None,
     stop_worse: bool = True,
     dtype: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
-    device: str = "auto",
-    threads: int | None = None,
     seed: int = 0,
     resume: bool = False,
     overwrite: bool = False,
-    trust_remote_code: bool = False,
     map: Mapping[str, str] | Sequence[str] = (),
     progress: Progress | None = None,
     lang: Literal["en", "zh"] | None = None,
@@ -1632,6 +1632,22 @@ def self_reward(
     """`rewardsmith self-reward`: iterations of generating, scoring, pairing and training, and their ledger.
 
     Options:
+        max_length: Maximum number of tokens of prompt and response (default: 1024, or less if the model supports
+            fewer).
+        thinking: Whether a reasoning model's chat template asks for reasoning (enable_thinking); default: as the
+            template has it.
+        sft: Coefficient of the negative log likelihood per token of the preferred response, added to the loss.
+        lr: Peak learning rate (default: 1e-6, with LoRA 2e-5).
+        lora.r: Train a LoRA adapter of this rank and the head instead of all weights.
+        lora.alpha: LoRA scaling: the adapter is multiplied by alpha / r (default: 2 r).
+        lora.target: Linear layers with an adapter, for example q_proj v_proj (default: all in the transformer
+            blocks).
+        lora.dropout: Dropout probability of the adapter's input.
+        tokens_per_microbatch: Tokens per forward pass (default: measured in a short calibration if worthwhile, else
+            by device).
+        device: Device: auto, cpu, cuda, cuda:1, mps.
+        threads: Number of CPU threads (default: all cores).
+        trust_remote_code: Allow execution of code that comes with a Hub model.
         model: Language model to begin with: a folder, smollm2-135m, or a Hub name.
         prompts: Prompts to respond to, as generate reads them; their other columns, such as the gold result, are
             kept.
@@ -1655,38 +1671,22 @@ def self_reward(
         temperature: Sampling temperature of the candidates.
         top_p: Nucleus sampling: the smallest set of tokens with this probability; 1 keeps all.
         system: System prompt for conversations that have none.
-        thinking: Whether a reasoning model's chat template asks for reasoning (enable_thinking); default: as the
-            template has it.
         generation_batch: Number of responses generated together.
         margin: A pair needs a lead of more than this in reward; equal rewards never make a pair.
         length_control: Share of the range of rewards, below 1, within which the shortest response is chosen and the
             longest one rejected, against a bias to length.
         length_ratio: Only pairs whose longer response has at most so many times the characters of the shorter one.
         beta: Factor of the log ratio between model and reference (the model before the iteration).
-        sft: Coefficient of the negative log likelihood per token of the preferred response, added to the loss.
-        lr: Peak learning rate (default: 1e-6, with LoRA 2e-5).
         epochs: Number of passes over the pairs of an iteration.
         batch: Number of prompts per optimizer step.
-        lora.r: Train a LoRA adapter of this rank and the head instead of all weights.
-        lora.alpha: LoRA scaling: the adapter is multiplied by alpha / r (default: 2 r).
-        lora.target: Linear layers with an adapter, for example q_proj v_proj (default: all in the transformer
-            blocks).
-        lora.dropout: Dropout probability of the adapter's input.
-        max_length: Maximum number of tokens of prompt and response (default: 1024, or less if the model supports
-            fewer).
-        tokens_per_microbatch: Tokens per forward pass (default: measured in a short calibration if worthwhile, else
-            by device).
         min_pairs: Stop where an iteration has fewer pairs.
         max_kl: Stop where the divergence from the first model exceeds this, in nats per response (default: no
             limit).
         stop_worse: Stop where the independent reward shows a model to be worse than the first one.
         dtype: Precision of training: auto, fp32, bf16, fp16; responses are generated in fp32.
-        device: Device: auto, cpu, cuda, cuda:1, mps.
-        threads: Number of CPU threads (default: all cores).
         seed: Random seed of samples, splits and training.
         resume: Continue the loop in --output where it was stopped.
         overwrite: Replace the output of an earlier run of this command in --output; other files are never deleted.
-        trust_remote_code: Allow execution of code that comes with a Hub model.
     """
 
 def train(

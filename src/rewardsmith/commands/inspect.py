@@ -5,10 +5,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rewardsmith.data.splits.sources import Intake, read_records
-from rewardsmith.errors import DataError, UsageError
+from rewardsmith.errors import DataError
 from rewardsmith.language import say
 from rewardsmith.pipelines.inspect import Shown, coloured, joined, open_for_inspection, shown_responses
 from rewardsmith.progress import SILENT, Progress
+from rewardsmith.settings.fields import refuse_below
 
 if TYPE_CHECKING:
     from rewardsmith.records import Record
@@ -31,10 +32,7 @@ class Config:
     conversations become tokens, or 1024)."""
 
     def __post_init__(self) -> None:
-        for name, lowest in (("row", 1), ("max_length", 16)):
-            value = getattr(self, name)
-            if value is not None and value < lowest:
-                raise UsageError(f"--{name.replace('_', '-')} {value}: expected at least {lowest}")
+        refuse_below(self, {"row": 1, "max_length": 16})
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ NAMED = 3
 """Rows named in the text."""
 
 
-class CheckRewards:
+class CheckRewards(RewardSource):
     """A rewards file at work; `bad_gold` names the records without a usable gold answer, which have no rewards."""
 
     kind: SourceKind = "verifiable"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from rewardsmith.errors import ContractError
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Record
-from rewardsmith.rewards.source import NOT_SCORABLE, ScoredResponses, SourceKind, without_rewards
+from rewardsmith.rewards.source import NOT_SCORABLE, RewardSource, ScoredResponses, SourceKind, without_rewards
 
 if TYPE_CHECKING:
     from rewardsmith.critique.model import Critiqued, CritiqueModel
@@ -15,7 +15,7 @@ CRITIQUES = "critiques"
 """The field of a scored row: for each response the list of its critiques."""
 
 
-class CritiquedRewards:
+class CritiquedRewards(RewardSource):
     """The rewards of `model`, an opened `CritiqueModel`; it counts the critiques, and those that were cut."""
 
     kind: SourceKind = "critiqued"
@@ -56,9 +56,6 @@ class CritiquedRewards:
     def lines(self) -> list[str]:
         """The same in sentences, where there is something to tell."""
         return list(self._lines())
-
-    def close(self) -> None:
-        """Nothing is open."""
 
     def _lines(self) -> Iterator[str]:
         if self.truncated:

@@ -7,10 +7,17 @@ from rewardsmith.judge.judge import Judge
 from rewardsmith.judge.verdicts import RecordVerdict
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Record
-from rewardsmith.rewards.source import NOT_SCORABLE, UNREADABLE, ScoredResponses, SourceKind, without_rewards
+from rewardsmith.rewards.source import (
+    NOT_SCORABLE,
+    UNREADABLE,
+    RewardSource,
+    ScoredResponses,
+    SourceKind,
+    without_rewards,
+)
 
 
-class JudgeRewards:
+class JudgeRewards(RewardSource):
     """The rewards of an opened judge: scores of a pointwise one, log odds of the others."""
 
     kind: SourceKind = "judge"

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 from rewardsmith.errors import ContractError
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Record
-from rewardsmith.rewards.source import NOT_SCORABLE, ScoredResponses, SourceKind, without_rewards
+from rewardsmith.rewards.source import NOT_SCORABLE, RewardSource, ScoredResponses, SourceKind, without_rewards
 
 if TYPE_CHECKING:
     from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.model.scorer import Outputs, Sequences
 
 
-class ModelRewards:
+class ModelRewards(RewardSource):
     """The rewards of `model`, an opened `RewardModel`."""
 
     kind: SourceKind = "model"
@@ -42,17 +42,6 @@ class ModelRewards:
             without_rewards(record, NOT_SCORABLE, refused[at]) if at in refused else next(found)
             for at, record in enumerate(records)
         ]
-
-    def counted(self) -> dict[str, Any]:
-        """Nothing."""
-        return {}
-
-    def lines(self) -> list[str]:
-        """Nothing."""
-        return []
-
-    def close(self) -> None:
-        """Nothing is open."""
 
     def _outputs(self, sequences: "Sequence[Sequences]", progress: Progress) -> Iterator[ScoredResponses]:
         from rewardsmith.model.runtime.allocator import kept_memory

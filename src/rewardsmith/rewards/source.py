@@ -32,7 +32,7 @@ class ScoredResponses:
 
 
 class RewardSource(Protocol):
-    """Anything that gives rewards to records."""
+    """Anything that gives rewards to records; one that says no more than that inherits that it has nothing to say."""
 
     @property
     def kind(self) -> SourceKind:
@@ -40,6 +40,7 @@ class RewardSource(Protocol):
 
     def remarks(self) -> list[str]:
         """What a person should know of it as it was opened, one line each."""
+        return []
 
     def score(
         self, records: Sequence[Record], *, rows: Sequence[Mapping[str, Any]] | None = None, progress: Progress = SILENT
@@ -48,9 +49,11 @@ class RewardSource(Protocol):
 
     def counted(self) -> dict[str, Any]:
         """What was counted over all calls of `score`, as JSON; empty where nothing is."""
+        return {}
 
     def lines(self) -> list[str]:
         """The same in sentences."""
+        return []
 
     def close(self) -> None:
         """Write what is not written, and close files."""

@@ -167,6 +167,14 @@ def values_of(config: Any) -> dict[str, Any]:
     return found
 
 
+def refuse_below(config: Any, lowest: Mapping[str, float]) -> None:
+    """UsageError for a number of a Config that is below the lowest one that makes sense; None is no number."""
+    for name, low in lowest.items():
+        value = getattr(config, name)
+        if value is not None and not value >= low:
+            raise UsageError(f"--{name.replace('_', '-')} {value}: expected at least {low}")
+
+
 def build(kind: type[C], values: Mapping[str, Any]) -> C:
     """The Config with `values` (by dotted key) over the defaults; UsageError where a required one is missing.
 

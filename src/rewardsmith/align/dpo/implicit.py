@@ -13,10 +13,10 @@ from rewardsmith.errors import ContractError
 from rewardsmith.model.scorer import sequences_of
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Record
-from rewardsmith.rewards.source import NOT_SCORABLE, ScoredResponses, SourceKind, without_rewards
+from rewardsmith.rewards.source import NOT_SCORABLE, RewardSource, ScoredResponses, SourceKind, without_rewards
 
 
-class ImplicitRewards:
+class ImplicitRewards(RewardSource):
     """log p(response) under `model` minus that under `base`; where both are the same, the mean log p per token.
 
     So CREAM rewards its candidates (`rewarding.py` of its code: the start has no reward but its likelihood). Ranks are those
@@ -27,10 +27,6 @@ class ImplicitRewards:
 
     def __init__(self, model: str | Path, base: str | Path, **opening: Any) -> None:
         self.model, self.base, self.opening = str(model), str(base), opening
-
-    def remarks(self) -> list[str]:
-        """Nothing."""
-        return []
 
     def score(
         self, records: Sequence[Record], *, rows: Sequence[Mapping[str, Any]] | None = None, progress: Progress = SILENT
@@ -47,17 +43,6 @@ class ImplicitRewards:
             without_rewards(record, NOT_SCORABLE, refused[at]) if at in refused else ScoredResponses(next(known))
             for at, record in enumerate(records)
         ]
-
-    def counted(self) -> dict[str, Any]:
-        """Nothing."""
-        return {}
-
-    def lines(self) -> list[str]:
-        """Nothing."""
-        return []
-
-    def close(self) -> None:
-        """Nothing is open."""
 
     def _under(
         self, name: str, records: Sequence[Record], progress: Progress

@@ -6,6 +6,7 @@ from typing import Literal
 
 from rewardsmith.errors import UsageError
 from rewardsmith.pipelines.train.config import Lora
+from rewardsmith.settings.fields import refuse_below
 from rewardsmith.settings.hardware import DtypeName, check_device
 
 PreferenceLoss = Literal["sigmoid", "ipo", "robust", "hinge"]
@@ -19,7 +20,30 @@ AT_LEAST = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class PolicyTraining:
+    """Settings of how a policy learns that `self-reward` has too."""
+
+    max_length: int | None = None
+    """Maximum number of tokens of prompt and response (default: 1024, or less if the model supports fewer)."""
+    thinking: bool | None = None
+    """Whether a reasoning model's chat template asks for reasoning (enable_thinking); default: as the template has it."""
+    sft: float = 0.0
+    """Coefficient of the negative log likelihood per token of the preferred response, added to the loss."""
+    lr: float | None = None
+    """Peak learning rate (default: 1e-6, with LoRA 2e-5)."""
+    lora: Lora = Lora()  # noqa: RUF009 - frozen
+    tokens_per_microbatch: int | None = None
+    """Tokens per forward pass (default: measured in a short calibration if worthwhile, else by device)."""
+    device: str = "auto"
+    """Device: auto, cpu, cuda, cuda:1, mps."""
+    threads: int | None = None
+    """Number of CPU threads (default: all cores)."""
+    trust_remote_code: bool = False
+    """Allow execution of code that comes with a Hub model."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(PolicyTraining):
     """Settings of `rewardsmith dpo`."""
 
     model: str
@@ -36,10 +60,6 @@ class Config:
     """Column mapping, for example prompt=instruction or chosen=annotations.best."""
     attribute: str = "overall"
     """Attribute to learn from if the data has several, such as helpful or safe."""
-    max_length: int | None = None
-    """Maximum number of tokens of prompt and response (default: 1024, or less if the model supports fewer)."""
-    thinking: bool | None = None
-    """Whether a reasoning model's chat template asks for reasoning (enable_thinking); default: as the template has it."""
     loss: PreferenceLoss = "sigmoid"
     """Loss: sigmoid (DPO), ipo, robust (unbiased under wrong labels), or hinge (SLiC)."""
     beta: float = 0.1
@@ -48,10 +68,6 @@ class Config:
     """Probability that a label is wrong, below 0.5: sigmoid becomes conservative DPO, robust needs it."""
     length_normalized: bool = False
     """Divide log ratios by the number of the response's tokens (always done with --loss ipo)."""
-    sft: float = 0.0
-    """Coefficient of the negative log likelihood per token of the preferred response, added to the loss."""
-    lr: float | None = None
-    """Peak learning rate (default: 1e-6, with LoRA 2e-5)."""
     epochs: int = 1
     """Number of passes over the training data."""
     max_steps: int | None = None
@@ -70,17 +86,10 @@ class Config:
     """Stop after this many validation passes without a lower loss (0 = never)."""
     keep: int = 2
     """Number of checkpoints to keep on disk for resuming."""
-    lora: Lora = Lora()  # noqa: RUF009 - frozen
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass instead of storing them: less memory, but slower."""
-    tokens_per_microbatch: int | None = None
-    """Tokens per forward pass (default: measured in a short calibration if worthwhile, else by device)."""
     dtype: DtypeName = "auto"
     """Precision of the forward and backward pass: auto, fp32, bf16, fp16; weights stay in fp32."""
-    device: str = "auto"
-    """Device: auto, cpu, cuda, cuda:1, mps."""
-    threads: int | None = None
-    """Number of CPU threads (default: all cores)."""
     seed: int = 0
     """Random seed of the split, the order of the records and the adapter."""
     kl_prompts: int = 32
@@ -93,15 +102,10 @@ class Config:
     """Resume the run in --output from its latest valid checkpoint."""
     overwrite: bool = False
     """Replace the output of an earlier run of this command in --output; other files are never deleted."""
-    trust_remote_code: bool = False
-    """Allow execution of code that comes with a Hub model."""
 
     def __post_init__(self) -> None:
         check_device(self.device)
-        for name, lowest in AT_LEAST.items():
-            value = getattr(self, name)
-            if value is not None and not value >= lowest:
-                raise UsageError(f"--{name.replace('_', '-')} {value}: expected at least {lowest}")
+        refuse_below(self, AT_LEAST)
         self._refuse_shares()
         if self.resume and self.overwrite:
             raise UsageError("--resume and --overwrite cannot be combined; resume the run or start it again")

@@ -22,6 +22,7 @@ from rewardsmith.pipelines.dpo.run_folder import (
     save_inputs,
     save_policy,
 )
+from rewardsmith.pipelines.train.run_folder import figures_of
 from rewardsmith.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -217,15 +218,12 @@ def summary_of(
     config: Config, settings: "FitSettings", fitted: "FitResult", train: "Encoding", validation: "Encoding"
 ) -> dict[str, Any]:
     """The run's summary, without what was measured at its end."""
-    state = fitted.state
     return {
         "output": str(config.output),
         "model_folder": str(config.output / "model"),
         "reference": config.model,
-        "steps": state.step,
-        "total_steps": fitted.total_steps,
         "records": len(train.examples),
-        "pairs": state.comparisons,
+        **figures_of(fitted),
         "loss": config.loss,
         "beta": config.beta,
         "label_smoothing": config.label_smoothing,
@@ -234,14 +232,7 @@ def summary_of(
         "lora": asdict(config.lora) if config.lora.r else None,
         "lr": settings.lr,
         "batch": settings.batch,
-        "train_loss": state.train_loss,
         "loss_at_start": fitted.equal,
-        "best_step": state.best_step,
-        "stopped_early": state.stopped_early,
-        "resumed_from": fitted.resumed_from,
-        "seconds": state.seconds,
-        "pairs_per_second": state.comparisons / state.seconds if state.seconds else None,
-        "tokens_per_second": state.tokens / state.seconds if state.seconds else None,
         "left_out": train.left_out.to_json(),
         "left_out_validation": validation.left_out.to_json(),
     }

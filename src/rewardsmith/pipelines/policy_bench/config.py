@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rewardsmith.errors import UsageError
+from rewardsmith.settings.fields import refuse_below
 from rewardsmith.settings.hardware import DtypeName, check_device
 
 ObjectiveName = Literal["single", "ensemble", "constrained"]
@@ -18,6 +19,10 @@ OF_OBJECTIVES: Mapping[str, Mapping[str, Any]] = {
 OF_SMALL_MODELS = {"preferences": 300, "members": 4, "scrambled": 0.0, "padded": 0.0, "flipped": 0.1}
 """The settings of the bench's own reward models, with their defaults."""
 FEWEST_STEPS = 16
+AT_LEAST = {
+    "seeds": 1, "steps": FEWEST_STEPS, "prompts": 2, "responses": 2, "epochs": 1, "preferences": 20, "members": 1,
+}  # fmt: skip
+"""The lowest value of settings that are numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,18 +95,7 @@ class Config:
             raise UsageError(f"--{given} applies to the bench's own reward models; remove it, or remove MODEL")
 
     def _check_ranges(self) -> None:
-        lowest = {
-            "seeds": 1,
-            "steps": FEWEST_STEPS,
-            "prompts": 2,
-            "responses": 2,
-            "epochs": 1,
-            "preferences": 20,
-            "members": 1,
-        }
-        for name, low in lowest.items():
-            if getattr(self, name) < low:
-                raise UsageError(f"--{name} {getattr(self, name)}: expected at least {low}")
+        refuse_below(self, AT_LEAST)
         for name in ("lr", "clip", "scrambled", "padded", "flipped"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"--{name} {getattr(self, name)}: expected a number from 0 to 1")

@@ -1,16 +1,17 @@
 """The settings of `rewardsmith self-reward`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
 from rewardsmith.errors import UsageError
 from rewardsmith.generate.candidates import Sampling
 from rewardsmith.pipelines.dpo.config import Config as DpoConfig
+from rewardsmith.pipelines.dpo.config import PolicyTraining
 from rewardsmith.pipelines.generate.config import Config as GenerateConfig
 from rewardsmith.pipelines.pairs.choosing import PairRule
 from rewardsmith.pipelines.pairs.config import Config as PairsConfig
-from rewardsmith.pipelines.train.config import Lora
+from rewardsmith.settings.fields import refuse_below
 from rewardsmith.settings.hardware import DtypeName, check_device
 
 Variant = Literal["plain", "cream", "temporal"]
@@ -24,7 +25,7 @@ AT_LEAST = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(PolicyTraining):
     """Settings of `rewardsmith self-reward`."""
 
     model: str
@@ -65,8 +66,6 @@ class Config:
     """Nucleus sampling: the smallest set of tokens with this probability; 1 keeps all."""
     system: str | None = None
     """System prompt for conversations that have none."""
-    thinking: bool | None = None
-    """Whether a reasoning model's chat template asks for reasoning (enable_thinking); default: as the template has it."""
     generation_batch: int = 32
     """Number of responses generated together."""
     margin: float = 0.0
@@ -78,19 +77,10 @@ class Config:
     """Only pairs whose longer response has at most so many times the characters of the shorter one."""
     beta: float = 0.1
     """Factor of the log ratio between model and reference (the model before the iteration)."""
-    sft: float = 0.0
-    """Coefficient of the negative log likelihood per token of the preferred response, added to the loss."""
-    lr: float | None = None
-    """Peak learning rate (default: 1e-6, with LoRA 2e-5)."""
     epochs: int = 1
     """Number of passes over the pairs of an iteration."""
     batch: int = 32
     """Number of prompts per optimizer step."""
-    lora: Lora = Lora()  # noqa: RUF009 - frozen
-    max_length: int | None = None
-    """Maximum number of tokens of prompt and response (default: 1024, or less if the model supports fewer)."""
-    tokens_per_microbatch: int | None = None
-    """Tokens per forward pass (default: measured in a short calibration if worthwhile, else by device)."""
     min_pairs: int = 8
     """Stop where an iteration has fewer pairs."""
     max_kl: float | None = None
@@ -99,25 +89,16 @@ class Config:
     """Stop where the independent reward shows a model to be worse than the first one."""
     dtype: DtypeName = "auto"
     """Precision of training: auto, fp32, bf16, fp16; responses are generated in fp32."""
-    device: str = "auto"
-    """Device: auto, cpu, cuda, cuda:1, mps."""
-    threads: int | None = None
-    """Number of CPU threads (default: all cores)."""
     seed: int = 0
     """Random seed of samples, splits and training."""
     resume: bool = False
     """Continue the loop in --output where it was stopped."""
     overwrite: bool = False
     """Replace the output of an earlier run of this command in --output; other files are never deleted."""
-    trust_remote_code: bool = False
-    """Allow execution of code that comes with a Hub model."""
 
     def __post_init__(self) -> None:
         check_device(self.device)
-        for name, lowest in AT_LEAST.items():
-            value = getattr(self, name)
-            if value is not None and not value >= lowest:
-                raise UsageError(f"--{name.replace('_', '-')} {value}: expected at least {lowest}")
+        refuse_below(self, AT_LEAST)
         if not 0 < self.eval_share < 1:
             raise UsageError(f"--eval-share {self.eval_share}: expected a share above 0 and below 1")
         if self.resume and self.overwrite:
@@ -162,10 +143,7 @@ class Config:
 
     def dpo(self, model: str, pairs: Path, output: Path, *, label_smoothing: float = 0.0) -> DpoConfig:
         """The settings of `dpo`."""
-        same = (
-            *("beta", "sft", "lr", "epochs", "batch", "lora", "max_length", "tokens_per_microbatch", "thinking"),
-            *("dtype", "device", "threads", "seed", "trust_remote_code"),
-        )
+        same = [*(field.name for field in fields(PolicyTraining)), "beta", "epochs", "batch", "dtype", "seed"]
         return DpoConfig(
             **{name: getattr(self, name) for name in same}, model=model, pairs=(str(pairs),), output=output,
             label_smoothing=label_smoothing, kl_prompts=0, keep=1, evals=2, resume=(output / "settings.json").is_file(),

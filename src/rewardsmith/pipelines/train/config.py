@@ -17,6 +17,7 @@ from rewardsmith.pipelines.train.head import BY_ATTRIBUTE, PROCESS, HeadSettings
 from rewardsmith.pipelines.train.loss import LossSettings
 from rewardsmith.pipelines.train.members import MembersSettings, refuse_members
 from rewardsmith.pipelines.train.noise import NoiseSettings, refuse_with_noise
+from rewardsmith.settings.fields import refuse_below
 from rewardsmith.settings.hardware import DtypeName, check_device
 from rewardsmith.track.trackers import check_settings
 from rewardsmith.train.engines.deepspeed_config import zero_settings
@@ -274,10 +275,7 @@ class Config:
 
 def refuse_numbers(config: Config) -> None:
     """UsageError for a number that makes no sense."""
-    for name, lowest in AT_LEAST.items():
-        value = getattr(config, name)
-        if value is not None and not value >= lowest:
-            raise UsageError(f"--{name.replace('_', '-')} {value}: expected at least {lowest}")
+    refuse_below(config, AT_LEAST)
     for name in ("frac", "dropout", "warmup"):
         if not 0 <= getattr(config, name) <= 1:
             raise UsageError(f"--{name} {getattr(config, name)}: expected a share between 0 and 1")

@@ -274,13 +274,29 @@ def heads_told(count: int, fitted: "FitResult") -> dict[str, Any] | None:
     return {"count": count} if agreement is None else asdict(agreement)
 
 
+def figures_of(fitted: "FitResult") -> dict[str, Any]:
+    """What the loop came to, whatever it trained: its steps, its loss and its speed."""
+    state = fitted.state
+    return {
+        "steps": state.step,
+        "total_steps": fitted.total_steps,
+        "pairs": state.comparisons,
+        "train_loss": state.train_loss,
+        "best_step": state.best_step,
+        "stopped_early": state.stopped_early,
+        "resumed_from": fitted.resumed_from,
+        "seconds": state.seconds,
+        "pairs_per_second": state.comparisons / state.seconds if state.seconds else None,
+        "tokens_per_second": state.tokens / state.seconds if state.seconds else None,
+    }
+
+
 def losses_in_summary(settings: "FitSettings", fitted: "FitResult") -> dict[str, Any]:
-    """Which loss was minimised, what it is at equal rewards, its mean over the run, and its best value on validation."""
+    """Which loss was minimised, what it is at equal rewards, and its best value on validation."""
     best = None if fitted.state.best_step is None else fitted.state.best_loss
     return {
         "loss": {"name": settings.loss, **(settings.loss_options or {})},
         "loss_at_equal_rewards": fitted.equal,
-        "train_loss": fitted.state.train_loss,
         "best_validation_loss": best,
         **({} if fitted.before is None else {"critiques": dict(fitted.before)}),
     }
@@ -300,22 +316,13 @@ def summarize_run(
     """The run's summary, without its evaluation."""
     from rewardsmith.model.runtime.devices import peak_memory
 
-    state = fitted.state
     return {
         "output": str(config.output),
         "model_folder": str(config.output / "model"),
-        "steps": state.step,
-        "total_steps": fitted.total_steps,
         "epochs": config.epochs,
         "records": len(train.examples),
-        "pairs": state.comparisons,
+        **figures_of(fitted),
         **losses_in_summary(settings, fitted),
-        "best_step": state.best_step,
-        "stopped_early": state.stopped_early,
-        "resumed_from": fitted.resumed_from,
-        "seconds": state.seconds,
-        "pairs_per_second": state.comparisons / state.seconds if state.seconds else None,
-        "tokens_per_second": state.tokens / state.seconds if state.seconds else None,
         "parameters": parameters.all,
         "trainable_parameters": parameters.trainable,
         **peak_memory(model.network.device),

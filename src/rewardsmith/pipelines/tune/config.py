@@ -7,6 +7,7 @@ from typing import Literal
 from rewardsmith.errors import UsageError
 from rewardsmith.pipelines.train.config import Config as TrainConfig
 from rewardsmith.pipelines.tune.space import Parameter, chosen_space
+from rewardsmith.settings.fields import refuse_below
 
 TRIALS = 20
 """Trials of a search that is bounded by nothing else."""
@@ -50,10 +51,7 @@ class Config(TrainConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, lowest in (("trials", 1), ("jobs", 1), ("keep_trials", 1)):
-            value = getattr(self, name)
-            if value is not None and value < lowest:
-                raise UsageError(f"--{name.replace('_', '-')} {value}: expected at least {lowest}")
+        refuse_below(self, {"trials": 1, "jobs": 1, "keep_trials": 1})
         if self.minutes is not None and not 0 < self.minutes < float("inf"):
             raise UsageError(f"--minutes {self.minutes}: expected a number above 0")
         refuse_for_one_run(self)
