@@ -1,6 +1,6 @@
 """Self-rewarding on sums whose answers are known: does a small model become better, or only more sure of itself?
 
-    python benchmarks/self_rewarding.py [--model smollm2-135m] [--iterations 2] [--prompts 40] [--eval-prompts 48] [--n 4]
+    python benchmarks/self_rewarding.py [--model smollm2-135m] [--iterations 2] [--prompts 28] [--eval-prompts 32] [--n 4]
         [--arms truth,temporal,self,cream] [--folder FOLDER]
 
 Sums of two numbers from 2 to 19 in words of four kinds, behind one example with its answer; two numbers, in whatever order,
@@ -108,13 +108,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", default="smollm2-135m")
     parser.add_argument("--iterations", type=int, default=2)
-    parser.add_argument("--prompts", type=int, default=40)
-    parser.add_argument("--eval-prompts", type=int, default=48)
+    parser.add_argument("--prompts", type=int, default=28)
+    parser.add_argument("--eval-prompts", type=int, default=32)
     parser.add_argument("--n", type=int, default=4)
     parser.add_argument("--max-tokens", type=int, default=16)
-    parser.add_argument("--lr", type=float, default=2e-5)
+    parser.add_argument("--lr", type=float, default=3e-5)
     parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--arms", default=",".join(ARMS))
     parser.add_argument("--folder", type=Path)
     parser.add_argument("-o", "--output", type=Path, default=RESULTS)
