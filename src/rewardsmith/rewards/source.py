@@ -1,8 +1,9 @@
-"""What every source of rewards gives, and the protocol through which commands, servers and loops ask it."""
+"""What every source of rewards gives, and the class through which commands, servers and loops ask it."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -31,17 +32,16 @@ class ScoredResponses:
     error: str = ""
 
 
-class RewardSource(Protocol):
-    """Anything that gives rewards to records; one that says no more than that inherits that it has nothing to say."""
+class RewardSource(ABC):
+    """Anything that gives rewards to records; one that has no more to say than that inherits the rest."""
 
-    @property
-    def kind(self) -> SourceKind:
-        """What it is."""
+    kind: SourceKind
 
     def remarks(self) -> list[str]:
         """What a person should know of it as it was opened, one line each."""
         return []
 
+    @abstractmethod
     def score(
         self, records: Sequence[Record], *, rows: Sequence[Mapping[str, Any]] | None = None, progress: Progress = SILENT
     ) -> list[ScoredResponses]:
@@ -55,7 +55,7 @@ class RewardSource(Protocol):
         """The same in sentences."""
         return []
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most have nothing open
         """Write what is not written, and close files."""
 
 
