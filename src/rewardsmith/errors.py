@@ -6,6 +6,7 @@ RewardsmithError            exit code 1: data, model or machine at fault
 ├── ModelError              a model cannot be found, opened or scored
 ├── TrainingError           training had to stop (NaN, exploding loss, nothing to learn from)
 ├── WorkerError             a process that shares the work cannot be started, or died
+├── SandboxError            this machine cannot hold programs of others; none was run
 ├── ServerError             a reward server cannot be reached, or refuses; never a reward
 ├── OutputError             an output cannot be written, or would overwrite
 └── MissingExtraError       an optional dependency is not installed (also an ImportError)
@@ -37,6 +38,10 @@ class TrainingError(RewardsmithError):
 
 class WorkerError(RewardsmithError):
     """A process that shares the work, here or in a cluster, cannot be started, or died."""
+
+
+class SandboxError(RewardsmithError):
+    """No sandbox can be made here, or one of its limits does not hold; the program was not run."""
 
 
 class ServerError(RewardsmithError):

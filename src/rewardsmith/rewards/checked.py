@@ -10,9 +10,19 @@ from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Record
 from rewardsmith.rewards.source import BAD_GOLD, RewardSource, ScoredResponses, SourceKind, without_rewards
 from rewardsmith.verifiable.checks import TIMED_OUT, UNPARSABLE
+from rewardsmith.verifiable.code.check import NO_CODE
+from rewardsmith.verifiable.code.running import CRASHED, OUT_OF_MEMORY, TOO_MUCH_OUTPUT, WRONG
 from rewardsmith.verifiable.definition import Definition
 from rewardsmith.verifiable.reward import VerifiableReward, Verified
 
+OF_PROGRAMS = {
+    NO_CODE: "{name}: {count} responses contain no closed block of Python code",
+    WRONG: "{name}: {count} programs gave a wrong answer",
+    CRASHED: "{name}: {count} programs crashed",
+    OUT_OF_MEMORY: "{name}: {count} programs ran out of memory",
+    TOO_MUCH_OUTPUT: "{name}: {count} programs wrote more output than they may",
+}
+"""What went wrong with programs, the first failed test of each."""
 NAMED = 3
 """Rows named in the text."""
 
@@ -95,4 +105,5 @@ def problem(name: str, kind: str, count: int) -> str:
         return f"{name}: {count} responses contain nothing that this check reads"
     if kind == TIMED_OUT:
         return f"{name}: {count} responses took too long to check"
-    return f"{name}: {count} responses are empty"
+    said = OF_PROGRAMS.get(kind)
+    return f"{name}: {count} responses are empty" if said is None else said.format(name=name, count=count)

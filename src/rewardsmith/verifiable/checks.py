@@ -16,8 +16,11 @@ from rewardsmith.quality.text.characters import length_in_words
 from rewardsmith.records import EMPTY
 from rewardsmith.verifiable.answers.final import final_number, gold_number, stated_answer
 from rewardsmith.verifiable.answers.numbers import NumberFound, same_number
+from rewardsmith.verifiable.code import check as code_tests
+from rewardsmith.verifiable.code.cases import Tests, tests_of
 from rewardsmith.verifiable.instructions import instruction_results
 from rewardsmith.verifiable.killable import HELPER, Failure, TimedOut, need_math_verify
+from rewardsmith.verifiable.sandbox.support import need_sandbox
 
 UNPARSABLE, TIMED_OUT = "unparsable", "timed_out"
 """Why a response got 0 without being wrong for sure: nothing in it could be understood, or the check took too long."""
@@ -35,7 +38,9 @@ class Given:
 
 
 class Checked(NamedTuple):
-    """The value of a check, in [0, 1], and why it says little (UNPARSABLE, TIMED_OUT); None for a proper verdict."""
+    """The value of a check, in [0, 1], and why it says little (UNPARSABLE, TIMED_OUT), or of a program what went wrong; None
+    for a proper verdict.
+    """
 
     value: float
     problem: str | None = None
@@ -181,6 +186,14 @@ def instructions(given: Given, options: Options, gold: Any) -> Checked:
     return Checked(sum(results) / len(results) if options["share"] else float(all(results)))
 
 
+def code(given: Given, options: Options, gold: Tests) -> Checked:
+    """Whether all tests of the row pass with the program in the response, or which share of them; run in a sandbox."""
+    found = code_tests.tested(given.text, given.row, options, gold)
+    if found is None:
+        return Checked(0.0, code_tests.NO_CODE)
+    return Checked(found.passed / found.total if options["share"] else float(found.problem is None), found.problem)
+
+
 CHECKS: Mapping[str, CheckKind] = {
     "numeric": CheckKind(numeric, {"tolerance": 0.0}, number_gold),
     "exact": CheckKind(exact, {"case": False}, text_gold),
@@ -190,5 +203,6 @@ CHECKS: Mapping[str, CheckKind] = {
     "length": CheckKind(length, {"min": 0, "max": 0, "unit": "characters"}),
     "reasoning": CheckKind(reasoning, {"required": True}),
     "json": CheckKind(json_valid, {}),
+    "code": CheckKind(code, code_tests.OPTIONS, tests_of, need_sandbox),
     "instructions": CheckKind(instructions, {"ids": "instruction_id_list", "kwargs": "kwargs", "share": False}),
 }

@@ -154,6 +154,9 @@ def options_of(value: Mapping[str, Any], check: str | None, place: str) -> dict[
             raise UsageError(f"{place}: the check {check} needs the option {name}")
     if found.get("unit") not in (None, "characters", "words", "tokens"):
         raise UsageError(f"{place}: unit is {found['unit']!r}; expected characters, words or tokens")
+    for name in ("timeout", "memory"):
+        if found.get(name, 1) <= 0:
+            raise UsageError(f"{place}: {name} is {found[name]}; expected a number above 0")
     if "pattern" in found:
         refuse_pattern(found["pattern"], place)
     return found

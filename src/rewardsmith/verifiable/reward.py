@@ -1,7 +1,9 @@
 """A response → its reward: what each check gives, by weights and gates, and what becomes of truncated ones."""
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,12 +86,32 @@ class VerifiableReward:
         learned: Mapping[str, float] | None = None,
     ) -> Verified:
         """The reward of one response; `gold` as `gold_of` gives it, `learned` the rewards of models by entry."""
+        return self._counted(given, self._checks(given, gold), finish, learned or {})
+
+    def _checks(self, given: Given, gold: Mapping[str, Any]) -> dict[str, Checked]:
+        """What each check says of a response; counts nothing, so that several can be asked at once."""
+        return {entry.name: checked(entry, given, gold.get(entry.name)) for entry in self.definition.checks}
+
+    def _all_checks(self, given: Sequence[Given], gold: Sequence[Mapping[str, Any]]) -> list[dict[str, Checked]]:
+        """What each check says of each response; programs run beside each other, as many as there are processors."""
+        if not any(entry.check == "code" for entry in self.definition.checks):
+            return [self._checks(*each) for each in zip(given, gold, strict=True)]
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            return list(pool.map(self._checks, given, gold))
+
+    def _counted(
+        self, given: Given, checks: Mapping[str, Checked], finish: str | None, learned: Mapping[str, float]
+    ) -> Verified:
+        """The reward of a response by what its checks said, which is counted."""
         parts: dict[str, float] = {}
         for entry in self.definition.entries:
             if entry.check is None:
-                parts[entry.name] = float((learned or {})[entry.name])
-            else:
-                parts[entry.name] = self._checked(entry, given, gold.get(entry.name)).value
+                parts[entry.name] = float(learned[entry.name])
+                continue
+            value, problem = checks[entry.name]
+            parts[entry.name] = value
+            if problem is not None:
+                self.counts.problems[entry.name, problem] += 1
         truncated = finish == LENGTH
         reward = self._combined(parts, truncated, given)
         self.counts.responses += 1
@@ -97,13 +119,6 @@ class VerifiableReward:
         for name, value in parts.items():
             self.counts.sums[name] += value  # type: ignore[assignment]
         return Verified(reward, parts)
-
-    def _checked(self, entry: RewardEntry, given: Given, gold: Any) -> Checked:
-        check = CHECKS[str(entry.check)].function
-        found = check(given, entry.options, gold) if given.text.strip() else Checked(0.0, EMPTY_TEXT)
-        if found.problem is not None:
-            self.counts.problems[entry.name, found.problem] += 1
-        return found
 
     def _combined(self, parts: Mapping[str, float], truncated: bool, given: Given) -> float:
         definition = self.definition
@@ -123,15 +138,17 @@ class VerifiableReward:
         gold = self.gold_of(columns, place)
         finishes = per_response(columns, "finish_reasons", record, place)
         tokens = per_response(columns, "completion_tokens", record, place)
-        found = []
+        given = []
         for k, response in enumerate(record.responses):
             text, reasoning = spoken_in(response.text)
-            given = Given(text, reasoning_in(response.messages) or reasoning, tokens[k], columns)
-            values = {name: each[k] for name, each in (learned or {}).items()}
-            try:
-                found.append(self.verify(given, gold, finish=finishes[k], learned=values))
-            except DataError as error:
-                raise DataError(f"{place}: {error}") from error
+            given.append(Given(text, reasoning_in(response.messages) or reasoning, tokens[k], columns))
+        found = []
+        try:
+            for k, checks in enumerate(self._all_checks(given, [gold] * len(given))):
+                values = {name: each[k] for name, each in (learned or {}).items()}
+                found.append(self._counted(given[k], checks, finishes[k], values))
+        except DataError as error:
+            raise DataError(f"{place}: {error}") from error
         return found
 
     def __call__(self, prompts: Any = None, completions: Iterable[Any] = (), **columns: Sequence[Any]) -> list[float]:
@@ -140,13 +157,22 @@ class VerifiableReward:
             raise DataError(
                 "a reward with a model is not available as a function; use the model as a function of its own"
             )
-        found = []
+        given, gold = [], []
         for k, completion in enumerate(completions):
             row = {name: values[k] for name, values in columns.items() if isinstance(values, Sequence)}
-            text, reasoning = spoken_in(completion)
-            gold = self.gold_of(row, f"completion {k}")
-            found.append(self.verify(Given(text, reasoning, None, row), gold, finish=row.get("finish_reason")).reward)
-        return found
+            given.append(Given(*spoken_in(completion), None, row))
+            gold.append(self.gold_of(row, f"completion {k}"))
+        return [
+            self._counted(each, checks, each.row.get("finish_reason"), {}).reward
+            for each, checks in zip(given, self._all_checks(given, gold), strict=True)
+        ]
+
+
+def checked(entry: RewardEntry, given: Given, gold: Any) -> Checked:
+    """What a check says of a response; nothing of one without text."""
+    if not given.text.strip():
+        return Checked(0.0, EMPTY_TEXT)
+    return CHECKS[str(entry.check)].function(given, entry.options, gold)
 
 
 def overlong(tokens: int | None, soft: SoftLimit) -> float:

@@ -9,17 +9,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from rewardsmith.errors import WorkerError
+from rewardsmith.errors import SandboxError
 from rewardsmith.launch.children import PACKAGE
 from rewardsmith.verifiable.sandbox.limits import Limits
 
 GRACE = 20.0
 """Seconds beyond a program's own that its launcher gets to start and end it."""
 CHUNK = 65536
-START = "import sys; sys.path.insert(0, sys.argv.pop()); from rewardsmith.verifiable.sandbox.launcher import main; main()"
+START = (
+    "import sys; sys.path.insert(0, sys.argv.pop()); from rewardsmith.verifiable.sandbox.launcher import main; main()"
+)
 EXITED, SIGNAL, SECONDS, MEMORY, OUTPUT, TOLD = "exited", "signal", "seconds", "memory", "output", "told"
 TOO_MUCH_TIME = (24, 9)
 """SIGXCPU and SIGKILL: what a process gets that has used up its processor time."""
@@ -30,12 +32,13 @@ class Program:
     """A Python program: its files by name, `main.py` is run; and what it may take."""
 
     files: Mapping[str, str]
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
 
 
 class Ended(NamedTuple):
     """How a program ended: EXITED or SIGNAL with the `code` or number, SECONDS, MEMORY, OUTPUT (more than a limit), or TOLD
-    (stopped with another one); what it wrote, up to the limit; processor seconds and most resident bytes of its first process.
+    (stopped with another one); what it wrote, up to the limit; processor seconds and most resident bytes of its first
+    process.
     """
 
     how: str
@@ -46,10 +49,6 @@ class Ended(NamedTuple):
     peak_memory: int
 
 
-class SandboxError(WorkerError):
-    """A sandbox cannot be made; nothing was run."""
-
-
 def run(program: Program, given: bytes = b"") -> Ended:
     """Run a program with `given` on standard input; SandboxError where no sandbox can be made."""
     with Running(program, given=given) as running:
@@ -58,7 +57,7 @@ def run(program: Program, given: bytes = b"") -> Ended:
 
 
 def run_joined(first: Program, second: Program) -> tuple[Ended, Ended]:
-    """Run two programs, each in a sandbox of its own, each reading what the other writes; when one ends, so does the other."""
+    """Run two programs, each in a sandbox of its own, each reading what the other writes; they end together."""
     there, back = os.pipe(), os.pipe()
     try:
         with (
@@ -119,14 +118,16 @@ class Running:
 
     def ended(self) -> Ended:
         """How it ended; SandboxError where it never began."""
-        found = json.loads(self.report) if self.report else {"failed": "the program that holds it died"}
+        found: dict[str, Any] = {"failed": "the program that holds it died"}
+        if self.report:
+            found = json.loads(self.report)
         if "failed" in found or ("status" not in found and "stopped" not in found):
             raise SandboxError(f"no sandbox can be made: {found.get('failed', 'it ended before its program')}")
         how, code = reason_of(found, self.limits)
         if self.stopped and found.get("stopped") in (None, TOLD):
             how = self.stopped if found.get("stopped") else how
         output, errors = bytes(self.written["output"]), bytes(self.written["errors"])
-        return Ended(how, code, output, errors, found.get("cpu", 0.0), found.get("peak", 0))
+        return Ended(how, code, output, errors, float(found.get("cpu", 0)), int(found.get("peak", 0)))
 
 
 def reason_of(found: Mapping[str, Any], limits: Limits) -> tuple[str, int | None]:

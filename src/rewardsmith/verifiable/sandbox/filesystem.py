@@ -23,7 +23,8 @@ def opened(places: Iterable[str]) -> tuple[list[tuple[str, int]], list[tuple[str
 
     Opened before the user is changed, who may not be allowed to come as far (a Python below /root).
     """
-    trees, links = [], []
+    trees: list[tuple[str, int]] = []
+    links: list[tuple[str, str]] = []
     for place in dict.fromkeys([*SYSTEM, *places]):
         if os.path.islink(place):
             links.append((place, os.readlink(place)))
@@ -53,7 +54,8 @@ def build(
         os.symlink(target, ANCHOR + place)
     os.mkdir(ANCHOR + PROGRAM)
     for name, text in files.items():
-        with open(f"{ANCHOR}{PROGRAM}/{name}", "w", encoding="utf-8", errors="surrogatepass") as out:
+        os.makedirs(os.path.dirname(f"{ANCHOR}{PROGRAM}/{name}"), exist_ok=True)
+        with open(f"{ANCHOR}{PROGRAM}/{name}", "x", encoding="utf-8", errors="surrogatepass") as out:
             out.write(text)
     os.mkdir(ANCHOR + WORK)
     kernel.mount(

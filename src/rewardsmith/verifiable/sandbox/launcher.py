@@ -1,8 +1,8 @@
 """The program that holds another one: started by `confined`, with a socket that it gets a description from and reports to.
 
 Four processes stand in a row. This one, outside, watches clock and memory. Its child enters new namespaces, gets a user of
-its own there and builds the root. That one's child is process 1 in there, and nothing in there can end it; when it ends, or is
-killed, the kernel kills all that is in there. Its child becomes the program. Each dies with the one before it.
+its own there and builds the root. That one's child is process 1 in there, and nothing in there can end it; when it ends, or
+is killed, the kernel kills all that is in there. Its child becomes the program. Each dies with the one before it.
 """
 
 import contextlib
@@ -169,7 +169,7 @@ def limits_of(description: Description) -> list[tuple[int, tuple[int, int]]]:
 
 
 def watched(child: int, read: int, control: socket.socket, description: Description) -> dict[str, Any]:
-    """What the processes told until the last of them ended; kill them when time or memory is over, or the other end says so."""
+    """What the processes told until the last of them ended; kill them when time or memory is over, or when told to."""
     found: dict[str, Any] = {}
     deadline = time.monotonic() + description["seconds"]
     pending, handle = b"", None

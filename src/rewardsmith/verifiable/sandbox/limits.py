@@ -17,7 +17,7 @@ class Limits:
     """Bytes in its work folder, which is in memory."""
     processes: int = 16
     """Processes and threads at once, the program itself among them."""
-    output: int = MIB
+    output: int = 16 * MIB
     """Bytes that it may write to each of standard output and standard error."""
     files: int = 64
     """Open files of each process."""
