@@ -35,6 +35,7 @@ Description = dict[str, Any]
 
 def main() -> None:
     """Run what the other end describes, and tell it how that ended."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's own handler would let a program in there end process 1
     control = socket.socket(fileno=int(sys.argv[1]))
     with control.makefile("r", encoding="utf-8") as lines:
         description = json.loads(lines.readline())
