@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from rewardsmith.verifiable.sandbox import confined, support
-from rewardsmith.verifiable.sandbox.confined import Ended, Program
-from rewardsmith.verifiable.sandbox.limits import Limits
+from rewardsmith.verifiable.sandbox.confined import Ended, HeldProgram
+from rewardsmith.verifiable.sandbox.limits import ProgramLimits
 
 BECOME_SUBREAPER = 36
 SECRET = "a-value-of-the-environment"
@@ -63,14 +63,14 @@ def listeners() -> Iterator[tuple[int, str, list[socket.socket]]]:
         yield loopback.getsockname()[1], name, [loopback, abstract]
 
 
-def run_hostile(source: str, folder: Path, limits: Limits) -> Ended:
+def run_hostile(source: str, folder: Path, limits: ProgramLimits) -> Ended:
     """Run a program beside a canary and listeners, and check that it reached none of them and left nothing behind."""
     canary = folder / "canary"
     canary.write_text("alive", encoding="ascii")
     os.environ["REWARDSMITH_TEST_SECRET"] = SECRET
     with listeners() as (port, name, sockets), no_orphans():
         known = f"CANARY, PORT, ABSTRACT, SECRET = {str(canary)!r}, {port}, {name!r}, {SECRET!r}\n"
-        ended = confined.run(Program({"main.py": known + source}, limits))
+        ended = confined.run(HeldProgram({"main.py": known + source}, limits))
         for each in sockets:
             with pytest.raises(BlockingIOError):
                 each.accept()

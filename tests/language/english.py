@@ -22,6 +22,12 @@ NOT_SHOWN = {
     "manual/completion.py",
     *("quality/text/languages.py", "quality/text/refusals.py"),
     "serve/http/metrics.py",
+    *(
+        "verifiable/code/inside/peer.py",
+        "verifiable/code/inside/program_side.py",
+        "verifiable/code/inside/tests_side.py",
+    ),
+    *("verifiable/code/inside/values.py", "verifiable/sandbox/kernel.py"),
     *("report/words/run.py", "report/words/charts.py", "report/words/data.py", "report/words/comparison.py"),
     *(
         "report/words/evidence.py",
@@ -44,7 +50,16 @@ NOT_SHOWN = {
 NO_PROSE = (
     *("prompt ", "conversation_a ", "question ", "messages system", "{0} scores ratings", "\nname split source"),
     *("chosen rejected", "history human_ref_A", "instruction completions", "label kto_tag", "scores ratings ranks "),
-    *("What is 7", "Be brief", "Name a fruit", "See you", "Write code", "An answer without"),
+    *(
+        "from rewardsmith.",
+        "import sys; sys.path",
+        "What is 7",
+        "Be brief",
+        "Name a fruit",
+        "See you",
+        "Write code",
+        "An answer without",
+    ),
 )
 """How the literals begin that are lists of column names, or texts to score."""
 

@@ -54,7 +54,7 @@ def test_forms_of_public_data_sets_are_read():
         ({"inputs": ["1"], "outputs": []}, "of the same length"),
         ({"inputs": [], "outputs": []}, "at least one test"),
         ("def f(:", "are no Python"),
-        ("x = 1", "hold no assertion"),
+        ("x = 1", "contain no assertion"),
         ([], "no known form"),
         (7, "no known form"),
         ([{"input": "1"}], "lack input or output"),

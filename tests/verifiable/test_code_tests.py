@@ -4,14 +4,14 @@ import sys
 
 import pytest
 
-from hostile_programs import FORGERIES
+from forged_results import FORGERIES
 from rewardsmith.errors import DataError
 from rewardsmith.rewards.checked import problem
 from rewardsmith.verifiable.checks import CHECKS, Given
 from rewardsmith.verifiable.code.cases import tests_of as read_tests
 from rewardsmith.verifiable.code.check import OPTIONS
 from rewardsmith.verifiable.code.check import tested as run_tests
-from rewardsmith.verifiable.code.running import Outcome
+from rewardsmith.verifiable.code.running import TestOutcome
 from rewardsmith.verifiable.definition import definition_of
 from rewardsmith.verifiable.reward import VerifiableReward
 from sandbox_here import sandbox
@@ -74,7 +74,7 @@ def run(program, tests, row=None, **options):
     ],
 )
 def test_every_form_of_tests_passes_the_right_program_and_fails_a_wrong_one(program, tests, row, count, sandbox):
-    assert run(program, tests, row) == Outcome(count, count, None)
+    assert run(program, tests, row) == TestOutcome(count, count, None)
     wrong = program.replace("a + b", "a - b").replace("sum", "max")
     assert run(wrong, tests, row).problem in ("wrong_answer", "crashed")
 
@@ -85,7 +85,8 @@ def test_a_program_cannot_make_up_a_pass(name, sandbox):
     tests = ["assert add(20, 17) == 37", "assert 37 == add(20, 17)", "assert not add(1, 2) != 3"]
     for form in (tests, "\n".join(tests), {"inputs": [[20, 17], [1, 2]], "outputs": [37, 3], "fn_name": "add"}):
         outcome = run(program, form, share=True, timeout=6.0)
-        assert outcome is not None and outcome.passed == 0 and outcome.problem is not None, (form, outcome)
+        assert outcome.passed == 0, (form, outcome)
+        assert outcome.problem is not None, (form, outcome)
     assert run(program, {"inputs": [""], "outputs": ["37"]}, timeout=6.0).passed == 0
 
 
@@ -149,13 +150,13 @@ assert (last.value, last.next.value, last.next.next.value, last.next.next.next) 
 
 
 def test_objects_functions_changed_arguments_and_exceptions_cross_between_program_and_tests(sandbox):
-    assert run(OBJECTS, OF_OBJECTS) == Outcome(10, 10, None)
+    assert run(OBJECTS, OF_OBJECTS) == TestOutcome(10, 10, None)
 
 
 def test_a_share_counts_the_tests_that_pass_and_all_stops_at_the_first(sandbox):
     three = {"inputs": ["1 2", "2 2", "3 4"], "outputs": ["4", "4", "7"]}
-    assert run(PRINTS, three, share=True) == Outcome(2, 3, "wrong_answer")
-    assert run(PRINTS, three) == Outcome(0, 3, "wrong_answer")
+    assert run(PRINTS, three, share=True) == TestOutcome(2, 3, "wrong_answer")
+    assert run(PRINTS, three) == TestOutcome(0, 3, "wrong_answer")
     assert run("def f(x):\n    return 1 // x\n", ["assert f(1) == 1", "assert f(0) == 1"], share=True).passed == 1
 
 
@@ -193,7 +194,7 @@ def test_the_check_gives_rewards_and_counts_what_went_wrong(sandbox):
     assert reward(prompts=[""] * 5, completions=texts, tests=[ASSERTS] * 5) == [1.0, 0.0, 0.0, 0.0, 0.0]
     problems = {each["problem"]: each["count"] for each in reward.counts.to_json()["problems"]}
     assert problems == {"wrong_answer": 1, "no_code": 1, "empty": 1, "crashed": 1}
-    assert problem("code", "wrong_answer", 1) == "code: 1 programs gave a wrong answer"
+    assert problem("code", "wrong_answer", 1) == "code: 1 programs failed a test"
     share = CHECKS["code"].function(
         Given(right), {**OPTIONS, "share": True}, read_tests([*ASSERTS, "assert add(1, 1) == 3"])
     )

@@ -11,8 +11,8 @@ from hostile_programs import ENDS, HOSTILE
 from rewardsmith.errors import SandboxError
 from rewardsmith.verifiable.code.running import went_wrong
 from rewardsmith.verifiable.sandbox import confined, support
-from rewardsmith.verifiable.sandbox.confined import Program
-from rewardsmith.verifiable.sandbox.limits import MIB, Limits
+from rewardsmith.verifiable.sandbox.confined import HeldProgram
+from rewardsmith.verifiable.sandbox.limits import MIB, ProgramLimits
 from sandbox_here import children, no_orphans, run_hostile, sandbox
 
 __all__ = ["sandbox"]
@@ -24,7 +24,7 @@ ENDLESS = {"huge number", "recursion", "nested data", *(name for name, end in EN
 def test_a_hostile_program_is_contained(name, sandbox, tmp_path):
     seconds = 1.5 if name in ENDLESS else 30.0
     began = time.monotonic()
-    ended = run_hostile(HOSTILE[name], tmp_path, Limits(seconds=seconds, output=MIB))
+    ended = run_hostile(HOSTILE[name], tmp_path, ProgramLimits(seconds=seconds, output=MIB))
     assert b"ESCAPED" not in ended.output + ended.errors, ended
     assert len(ended.output) <= MIB
     assert len(ended.errors) <= MIB
@@ -35,25 +35,25 @@ def test_a_hostile_program_is_contained(name, sandbox, tmp_path):
 
 def test_what_a_program_writes_and_how_it_ends_comes_back(sandbox):
     source = "import sys\nprint(input()[::-1])\nprint('bad', file=sys.stderr)\nsys.exit(7)\n"
-    ended = confined.run(Program({"main.py": source}), "größe\n".encode())
+    ended = confined.run(HeldProgram({"main.py": source}), "größe\n".encode())
     assert (ended.how, ended.code, ended.output, ended.errors) == ("exited", 7, "eßörg\n".encode(), b"bad\n")
 
 
 def test_large_input_and_output_pass_at_the_same_time(sandbox):
     given = bytes(range(32, 127)) * 30_000
     source = "import sys\nfor line in iter(lambda: sys.stdin.read(4096), ''):\n    sys.stdout.write(line)\n"
-    assert confined.run(Program({"main.py": source}), given).output == given
+    assert confined.run(HeldProgram({"main.py": source}), given).output == given
 
 
 def test_a_program_that_does_not_read_its_input_is_no_error(sandbox):
-    assert confined.run(Program({"main.py": "print(1)"}), b"x" * 10**6).output == b"1\n"
+    assert confined.run(HeldProgram({"main.py": "print(1)"}), b"x" * 10**6).output == b"1\n"
 
 
 def test_two_programs_read_each_other_and_end_together(sandbox):
     asks = "import sys\nprint('21', flush=True)\nprint(input(), file=sys.stderr)\n"
     answers = "while True:\n    print(int(input()) * 2, flush=True)\n"
     with no_orphans():
-        one, other = confined.run_joined(Program({"main.py": asks}), Program({"main.py": answers}))
+        one, other = confined.run_joined(HeldProgram({"main.py": asks}), HeldProgram({"main.py": answers}))
     assert one.errors == b"42\n"
     assert one.code == 0
     assert other.how in (confined.TOLD, confined.EXITED)
@@ -61,14 +61,14 @@ def test_two_programs_read_each_other_and_end_together(sandbox):
 
 def test_the_same_program_gives_the_same_output_every_time(sandbox):
     source = "print({'a', 'b', 'c', 'd', 'e'})"
-    assert len({confined.run(Program({"main.py": source})).output for _ in range(3)}) == 1
+    assert len({confined.run(HeldProgram({"main.py": source})).output for _ in range(3)}) == 1
 
 
 STARTS_ONE = """
 import threading, time
 from rewardsmith.verifiable.sandbox import confined
 source = "import time; time.sleep(60)"
-threading.Thread(target=lambda: confined.run(confined.Program({"main.py": source})), daemon=True).start()
+threading.Thread(target=lambda: confined.run(confined.HeldProgram({"main.py": source})), daemon=True).start()
 time.sleep(2)
 print("running", flush=True)
 time.sleep(60)
@@ -99,7 +99,7 @@ def reap():
 
 def test_the_standard_library_is_there(sandbox):
     source = "import asyncio, ctypes, decimal, json, multiprocessing, re, tempfile\nexit(len(tempfile.gettempdir()))\n"
-    assert confined.run(Program({"main.py": source})).code == len("/work")
+    assert confined.run(HeldProgram({"main.py": source})).code == len("/work")
 
 
 WITHOUT_NAMESPACES = """
@@ -116,7 +116,7 @@ def test_where_namespaces_are_refused_so_is_the_check_before_anything_runs(sandb
     done = subprocess.run([sys.executable, "-c", WITHOUT_NAMESPACES], capture_output=True, text=True, check=False)
     last = done.stderr.splitlines()[-1]
     assert done.returncode == 1
-    assert "SandboxError: the check code runs programs in a sandbox, which cannot be made here: " in last
+    assert "SandboxError: the check code runs programs in a sandbox, which is not available here: " in last
     assert "unshare: Operation not permitted; " in last
 
 
@@ -132,11 +132,12 @@ def test_other_systems_are_refused(monkeypatch):
 
 
 def test_a_limit_that_does_not_hold_is_a_refusal(sandbox, monkeypatch):
-    monkeypatch.setattr(support, "TRIAL_LIMITS", Limits(seconds=20.0, memory=256 * MIB, disk=2 * MIB, processes=8))
-    monkeypatch.setattr(support, "TRIAL", support.TRIAL.replace("range(PROCESSES)", "range(3)"))
+    program = support.trial()
+    kept = {"main.py": program.files["main.py"].replace("range(count)", "range(1)")}
+    monkeypatch.setattr(support, "trial", lambda: HeldProgram(kept, program.limits))
     support.missing.cache_clear()
     try:
-        assert support.missing() == "these limits do not hold: processes; Linux 5.14 or newer is needed"
+        assert support.missing() == "these limits have no effect: processes; Linux 5.14 or newer is needed"
     finally:
         monkeypatch.undo()
         support.missing.cache_clear()

@@ -15,12 +15,12 @@ from rewardsmith.verifiable.code.running import CRASHED, OUT_OF_MEMORY, TOO_MUCH
 from rewardsmith.verifiable.definition import Definition
 from rewardsmith.verifiable.reward import VerifiableReward, Verified
 
-OF_PROGRAMS = {
-    NO_CODE: "{name}: {count} responses contain no closed block of Python code",
-    WRONG: "{name}: {count} programs gave a wrong answer",
-    CRASHED: "{name}: {count} programs crashed",
-    OUT_OF_MEMORY: "{name}: {count} programs ran out of memory",
-    TOO_MUCH_OUTPUT: "{name}: {count} programs wrote more output than they may",
+OF_PROGRAMS: Mapping[str, Callable[[str, int], str]] = {
+    NO_CODE: lambda name, count: f"{name}: {count} responses contain no closed block of Python code",
+    WRONG: lambda name, count: f"{name}: {count} programs failed a test",
+    CRASHED: lambda name, count: f"{name}: {count} programs crashed",
+    OUT_OF_MEMORY: lambda name, count: f"{name}: {count} programs ran out of memory",
+    TOO_MUCH_OUTPUT: lambda name, count: f"{name}: {count} programs wrote more output than the limit",
 }
 """What went wrong with programs, the first failed test of each."""
 NAMED = 3
@@ -105,5 +105,6 @@ def problem(name: str, kind: str, count: int) -> str:
         return f"{name}: {count} responses contain nothing that this check reads"
     if kind == TIMED_OUT:
         return f"{name}: {count} responses took too long to check"
-    said = OF_PROGRAMS.get(kind)
-    return f"{name}: {count} responses are empty" if said is None else said.format(name=name, count=count)
+    if kind in OF_PROGRAMS:
+        return OF_PROGRAMS[kind](name, count)
+    return f"{name}: {count} responses are empty"

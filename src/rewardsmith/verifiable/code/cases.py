@@ -8,7 +8,7 @@ KodCode). All of it may be JSON in a text.
 """
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,23 +52,23 @@ Tests = StreamTests | CallTests | SourceTests
 
 def tests_of(given: Any) -> Tests:
     """The tests that a column holds; DataError that says what is wrong with them."""
-    value = of_json(given)
-    if isinstance(value, str):
-        return source_tests([value])
-    if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
-        return source_tests(value)
-    if isinstance(value, Mapping) and "test_cases" in value:
-        if str(value.get("language") or "python").lower() not in PYTHON:
-            raise DataError(f"the tests are for programs in {value['language']!r}; only Python is run")
-        value = of_json(value["test_cases"])
-    if isinstance(value, Mapping) and {"inputs", "outputs"} <= set(value):
-        return of_columns(value)
-    if isinstance(value, list) and value and all(isinstance(each, Mapping) for each in value):
-        return of_cases(value)
+    value = of_python(of_json(given))
+    for fits, read in FORMS:
+        if fits(value):
+            return read(value)
     raise DataError(
         f"the tests {str(given)[:60]!r} have no known form; expected inputs and outputs, a list of cases with input and "
         "output, assertions, or Python source"
     )
+
+
+def of_python(value: Any) -> Any:
+    """The cases of a mapping that says which language they are for; DataError for another one than Python."""
+    if not isinstance(value, Mapping) or "test_cases" not in value:
+        return value
+    if str(value.get("language") or "python").lower() not in PYTHON:
+        raise DataError(f"the tests are for programs in {value['language']!r}; only Python is run")
+    return of_json(value["test_cases"])
 
 
 def of_json(value: Any) -> Any:
@@ -89,7 +89,7 @@ def source_tests(sources: Sequence[str]) -> SourceTests:
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise DataError(f"the tests {source[:60]!r} are no Python: {error}") from error
         if len(sources) == 1 and not tests_in(tree, "check"):
-            raise DataError(f"the tests {source[:60]!r} hold no assertion, test function or TestCase")
+            raise DataError(f"the tests {source[:60]!r} contain no assertion, test function or TestCase")
     return SourceTests(tuple(sources))
 
 
@@ -121,17 +121,21 @@ def of_columns(value: Mapping[str, Any]) -> Tests:
 
 def of_cases(cases: Sequence[Mapping[str, Any]]) -> Tests:
     """Tests as a list of cases, all of one form."""
-    kinds = {str(case.get("type") or case.get("testtype") or "stdin") for case in cases}
-    names = {str(case["fn_name"]) for case in cases if case.get("fn_name")}
-    if len(kinds) > 1 or len(names) > 1 or not all({"input", "output"} <= set(case) for case in cases):
-        raise DataError("the cases of the tests differ in form or function, or lack input or output")
-    kind = kinds.pop()
+    kind, name = kind_of(cases)
     if kind in OF_CALLS:
-        calls = [(arguments(case["input"]), result_of(case["output"])) for case in cases]
-        return CallTests(names.pop() if names else None, calls)
+        return CallTests(name, [(arguments(case["input"]), result_of(case["output"])) for case in cases])
     if kind not in OF_STREAMS:
         raise DataError(f"the type of the tests is {kind!r}; expected one of {', '.join((*OF_STREAMS, *OF_CALLS))}")
     return StreamTests([(as_text(case["input"]), as_text(case["output"])) for case in cases])
+
+
+def kind_of(cases: Sequence[Mapping[str, Any]]) -> tuple[str, str | None]:
+    """The type of cases and the function that they call; DataError where they differ, or lack something."""
+    kinds = {str(case.get("type") or case.get("testtype") or OF_STREAMS[0]) for case in cases}
+    names = {case.get("fn_name") or None for case in cases}
+    if len(kinds) > 1 or len(names) > 1 or not all({"input", "output"} <= set(case) for case in cases):
+        raise DataError("the cases of the tests differ in form or function, or lack input or output")
+    return kinds.pop(), names.pop()
 
 
 def as_text(value: Any) -> str:
@@ -157,3 +161,17 @@ def result_of(value: Any) -> Any:
         except orjson.JSONDecodeError:
             return value
     return value
+
+
+def is_list_of(kind: type) -> Callable[[Any], bool]:
+    """Whether a value is a list of at least one item, each of a kind."""
+    return lambda value: isinstance(value, list) and bool(value) and all(isinstance(each, kind) for each in value)
+
+
+FORMS: tuple[tuple[Callable[[Any], bool], Callable[[Any], Tests]], ...] = (
+    (lambda value: isinstance(value, str), lambda value: source_tests([value])),
+    (is_list_of(str), source_tests),
+    (lambda value: isinstance(value, Mapping) and {"inputs", "outputs"} <= set(value), of_columns),
+    (is_list_of(Mapping), of_cases),
+)
+"""How each form is recognised, and what reads it."""

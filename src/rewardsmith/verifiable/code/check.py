@@ -6,8 +6,8 @@ from typing import Any
 from rewardsmith.errors import DataError
 from rewardsmith.verifiable.code.cases import Tests
 from rewardsmith.verifiable.code.extraction import program_in
-from rewardsmith.verifiable.code.running import How, Outcome, outcome_of
-from rewardsmith.verifiable.sandbox.limits import MIB, Limits
+from rewardsmith.verifiable.code.running import RunSettings, TestOutcome, outcome_of
+from rewardsmith.verifiable.sandbox.limits import MIB, ProgramLimits
 
 NO_CODE = "no_code"
 OPTIONS: Mapping[str, Any] = {
@@ -16,16 +16,16 @@ OPTIONS: Mapping[str, Any] = {
 }  # fmt: skip
 
 
-def tested(text: str, row: Mapping[str, Any], options: Mapping[str, Any], tests: Tests) -> Outcome | None:
+def tested(text: str, row: Mapping[str, Any], options: Mapping[str, Any], tests: Tests) -> TestOutcome | None:
     """The tests run with the program in a text; None where there is none. DataError where the tests cannot be run."""
     program = text if options["whole"] else program_in(text)
     if program is None or not program.strip():
         return None
-    limits = Limits(seconds=float(options["timeout"]), memory=int(options["memory"]) * MIB)
+    limits = ProgramLimits(seconds=float(options["timeout"]), memory=int(options["memory"]) * MIB)
     return outcome_of(
         program,
         tests,
-        How(
+        RunSettings(
             limits,
             tolerance=float(options["tolerance"]),
             until_first=not options["share"],
@@ -39,5 +39,5 @@ def text_in(row: Mapping[str, Any], column: str) -> str | None:
     """The text of a column; None where the row has none, DataError where it is no text."""
     value = row.get(column)
     if value is not None and not isinstance(value, str):
-        raise DataError(f"the column {column} holds {str(value)[:40]!r}; expected a text")
+        raise DataError(f"the column {column} is {str(value)[:40]!r}; expected a text")
     return value or None

@@ -1,7 +1,7 @@
 """Whether what a program wrote or returned is what was expected; decided here, outside, where the program cannot reach."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -50,15 +50,21 @@ def same_value(found: Any, expected: Any, tolerance: float) -> bool:
     if isinstance(found, (list, tuple)) and isinstance(expected, (list, tuple)):
         return same_items(found, expected, tolerance)
     if isinstance(found, dict) and isinstance(expected, dict):
-        as_written = {key if isinstance(key, str) else str(key): value for key, value in found.items()}
-        return set(as_written) == set(map(str, expected)) and all(
-            same_value(as_written[str(key)], value, tolerance) for key, value in expected.items()
-        )
-    if isinstance(found, bool) or isinstance(expected, bool):
-        return found is expected
-    if isinstance(found, (int, float)) and isinstance(expected, (int, float)):
+        return same_mapping(found, expected, tolerance)
+    if is_number(found) and is_number(expected):
         return found == expected or close(found, expected, tolerance)
     return type(found) is type(expected) and bool(found == expected)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a number; a truth value is none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def same_mapping(found: Mapping[Any, Any], expected: Mapping[Any, Any], tolerance: float) -> bool:
+    """Whether two mappings have the same values under the same keys, which are texts in JSON."""
+    one, other = ({str(key): value for key, value in each.items()} for each in (found, expected))
+    return set(one) == set(other) and all(same_value(one[key], value, tolerance) for key, value in other.items())
 
 
 def same_items(found: Sequence[Any], expected: Sequence[Any], tolerance: float) -> bool:

@@ -17,8 +17,8 @@ from rewardsmith.verifiable.code import comparing, inside
 from rewardsmith.verifiable.code.cases import CallTests, SourceTests, StreamTests, Tests
 from rewardsmith.verifiable.code.inside import values
 from rewardsmith.verifiable.sandbox import confined
-from rewardsmith.verifiable.sandbox.confined import Ended, Program
-from rewardsmith.verifiable.sandbox.limits import Limits
+from rewardsmith.verifiable.sandbox.confined import Ended, HeldProgram
+from rewardsmith.verifiable.sandbox.limits import ProgramLimits
 
 TIMED_OUT, OUT_OF_MEMORY, TOO_MUCH_OUTPUT, CRASHED, WRONG = (
     "timed_out", "out_of_memory", "too_much_output", "crashed", "wrong_answer",
@@ -26,7 +26,7 @@ TIMED_OUT, OUT_OF_MEMORY, TOO_MUCH_OUTPUT, CRASHED, WRONG = (
 OF_END = {confined.SECONDS: TIMED_OUT, confined.MEMORY: OUT_OF_MEMORY, confined.OUTPUT: TOO_MUCH_OUTPUT}
 
 
-class Outcome(NamedTuple):
+class TestOutcome(NamedTuple):
     """Of one program: tests passed, of how many, and what went wrong with the first that did not; None where all passed."""
 
     passed: int
@@ -35,36 +35,38 @@ class Outcome(NamedTuple):
 
 
 @dataclass(frozen=True)
-class How:
-    """How tests are run: limits of each run, relative tolerance of numbers, whether the first failed test ends it."""
+class RunSettings:
+    """Limits of each run, relative tolerance of numbers, whether the first failed test ends it, and what tests need."""
 
-    limits: Limits
+    limits: ProgramLimits
     tolerance: float = 0.0
     until_first: bool = False
     entry: str | None = None
     setup: str = ""
 
 
-def outcome_of(program: str, tests: Tests, how: How) -> Outcome:
+def outcome_of(program: str, tests: Tests, settings: RunSettings) -> TestOutcome:
     """Run a program against its tests; DataError where the tests themselves cannot be run."""
     if isinstance(tests, StreamTests):
-        return of_streams(program, tests, how)
-    return of_calls(program, tests, how) if isinstance(tests, CallTests) else of_source(program, tests, how)
+        return of_streams(program, tests, settings)
+    return of_calls(program, tests, settings) if isinstance(tests, CallTests) else of_source(program, tests, settings)
 
 
-def of_streams(program: str, tests: StreamTests, how: How) -> Outcome:
+def of_streams(program: str, tests: StreamTests, settings: RunSettings) -> TestOutcome:
     """One run per pair of input and output."""
     passed, problem = 0, None
     for given, expected in tests.pairs:
-        ended = confined.run(Program({"main.py": program}, how.limits), given.encode(errors="surrogatepass"))
+        ended = confined.run(HeldProgram({"main.py": program}, settings.limits), given.encode(errors="surrogatepass"))
         found = went_wrong(ended)
-        if found is None and not comparing.same_text(ended.output.decode(errors="replace"), expected, how.tolerance):
+        if found is None and not comparing.same_text(
+            ended.output.decode(errors="replace"), expected, settings.tolerance
+        ):
             found = WRONG
         passed += found is None
         problem = problem or found
-        if problem and how.until_first:
+        if problem and settings.until_first:
             break
-    return Outcome(passed, len(tests.pairs), problem)
+    return TestOutcome(passed, len(tests.pairs), problem)
 
 
 def went_wrong(ended: Ended) -> str | None:
@@ -77,9 +79,9 @@ def went_wrong(ended: Ended) -> str | None:
     return OUT_OF_MEMORY if last.startswith(b"MemoryError") else CRASHED
 
 
-def of_calls(program: str, tests: CallTests, how: How) -> Outcome:
+def of_calls(program: str, tests: CallTests, settings: RunSettings) -> TestOutcome:
     """One run for all calls, whose requests are the program's input; it writes results, and never sees the expected ones."""
-    name = tests.function or how.entry
+    name = tests.function or settings.entry
     if name is None:
         raise DataError(
             "the tests call a function that they do not name; expected fn_name, or its name in the entry column"
@@ -89,17 +91,21 @@ def of_calls(program: str, tests: CallTests, how: How) -> Outcome:
         for words, _ in tests.calls
     ]
     given = "".join(json.dumps(request) + "\n" for request in requests)
-    ended = confined.run(Program(program_side(program), how.limits), given.encode())
-    results = list(results_in(ended.output))
-    passed, problem = 0, None
-    for at, (_, expected) in enumerate(tests.calls):
-        result = results[at] if at < len(results) else went_wrong(ended) or CRASHED
-        found = result if isinstance(result, str) else None
-        if isinstance(result, Returned) and not comparing.same_result(result.value, expected, how.tolerance):
-            found = WRONG
-        passed += found is None
-        problem = problem or found
-    return Outcome(passed, len(tests.calls), problem)
+    ended = confined.run(HeldProgram(program_side(program), settings.limits), given.encode())
+    results: list[Returned | str] = list(results_in(ended.output))[: len(tests.calls)]
+    results += [went_wrong(ended) or CRASHED] * (len(tests.calls) - len(results))
+    problems = [
+        of_result(result, expected, settings.tolerance)
+        for result, (_, expected) in zip(results, tests.calls, strict=True)
+    ]
+    return TestOutcome(problems.count(None), len(problems), next(filter(None, problems), None))
+
+
+def of_result(result: "Returned | str", expected: Any, tolerance: float) -> str | None:
+    """What is wrong with the result of a call; None where it is the expected one."""
+    if isinstance(result, str):
+        return result
+    return None if comparing.same_result(result.value, expected, tolerance) else WRONG
 
 
 def packed(value: Any) -> Any:
@@ -132,26 +138,33 @@ def results_in(output: bytes) -> Iterator[Returned | str]:
             yield CRASHED
 
 
-def of_source(program: str, tests: SourceTests, how: How) -> Outcome:
+def of_source(program: str, tests: SourceTests, settings: RunSettings) -> TestOutcome:
     """Tests in a sandbox of their own, the program in another."""
+    longer = replace(settings.limits, seconds=settings.limits.seconds + 1)  # the program is the one to be late
     ended_tests, ended = confined.run_joined(
-        Program(tests_side(how.setup, tests.sources, how.entry), replace(how.limits, seconds=how.limits.seconds + 1)),
-        Program(program_side(program), how.limits),
+        HeldProgram(tests_side(settings.setup, tests.sources, settings.entry), longer),
+        HeldProgram(program_side(program), settings.limits),
     )
     facts = [json.loads(line) for line in ended_tests.errors.split(b"\n") if line.startswith(b"{")]
-    unusable = next((fact["unusable"] for fact in facts if "unusable" in fact), None)
-    if unusable:
-        raise DataError(f"the tests cannot be run: {unusable}")
-    total = max(tests.count(how.entry), sum("passed" in fact for fact in facts))
+    total = total_of(facts, tests, settings)
+    passed = sum(fact.get("passed") is True for fact in facts)
+    if passed == total:
+        return TestOutcome(passed, total, None)
+    through = any("count" in fact for fact in facts)
+    return TestOutcome(passed, total, WRONG if through else gone_wrong(ended_tests, ended))
+
+
+def total_of(facts: Sequence[dict[str, Any]], tests: SourceTests, settings: RunSettings) -> int:
+    """How many tests there are, by their source and by what was run; DataError where they cannot be run, or are none."""
+    for fact in facts:
+        if "module" in fact:
+            raise DataError(f"the tests need the module {fact['module']}, which is not installed in the sandbox")
+    total = max(tests.count(settings.entry), sum("passed" in fact for fact in facts))
     if total == 0:
         raise DataError(
             "the tests define check(candidate), and no function is named; expected its name in the entry column"
         )
-    passed = sum(fact.get("passed") is True for fact in facts)
-    if passed == total:
-        return Outcome(passed, total, None)
-    problem = WRONG if any("count" in fact for fact in facts) else gone_wrong(ended_tests, ended)
-    return Outcome(passed, total, problem)
+    return total
 
 
 def gone_wrong(tests: Ended, program: Ended) -> str:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from rewardsmith.errors import SandboxError
 from rewardsmith.launch.children import PACKAGE
-from rewardsmith.verifiable.sandbox.limits import Limits
+from rewardsmith.verifiable.sandbox.limits import ProgramLimits
 
 GRACE = 20.0
 """Seconds beyond a program's own that its launcher gets to start and end it."""
@@ -28,11 +28,11 @@ TOO_MUCH_TIME = (24, 9)
 
 
 @dataclass(frozen=True)
-class Program:
+class HeldProgram:
     """A Python program: its files by name, `main.py` is run; and what it may take."""
 
     files: Mapping[str, str]
-    limits: Limits = field(default_factory=Limits)
+    limits: ProgramLimits = field(default_factory=ProgramLimits)
 
 
 class Ended(NamedTuple):
@@ -49,14 +49,14 @@ class Ended(NamedTuple):
     peak_memory: int
 
 
-def run(program: Program, given: bytes = b"") -> Ended:
+def run(program: HeldProgram, given: bytes = b"") -> Ended:
     """Run a program with `given` on standard input; SandboxError where no sandbox can be made."""
     with Running(program, given=given) as running:
         attend([running])
         return running.ended()
 
 
-def run_joined(first: Program, second: Program) -> tuple[Ended, Ended]:
+def run_joined(first: HeldProgram, second: HeldProgram) -> tuple[Ended, Ended]:
     """Run two programs, each in a sandbox of its own, each reading what the other writes; they end together."""
     there, back = os.pipe(), os.pipe()
     try:
@@ -77,7 +77,7 @@ def run_joined(first: Program, second: Program) -> tuple[Ended, Ended]:
 class Running:
     """A program in its sandbox. `ends` are the descriptors of its input and output; without, `given` is its input."""
 
-    def __init__(self, program: Program, *, given: bytes = b"", ends: tuple[int, int] | None = None) -> None:
+    def __init__(self, program: HeldProgram, *, given: bytes = b"", ends: tuple[int, int] | None = None) -> None:
         self.limits = program.limits
         self.written = {"output": bytearray(), "errors": bytearray()}
         self.given = memoryview(given)
@@ -88,7 +88,7 @@ class Running:
             self.process = started(theirs, ends)
         except OSError as error:
             self.control.close()
-            raise SandboxError(f"cannot start the program that holds sandboxes: {error}") from error
+            raise SandboxError(f"cannot start the launcher of sandboxes: {error}") from error
         finally:
             theirs.close()
         self.deadline = time.monotonic() + self.limits.seconds + GRACE
@@ -118,11 +118,11 @@ class Running:
 
     def ended(self) -> Ended:
         """How it ended; SandboxError where it never began."""
-        found: dict[str, Any] = {"failed": "the program that holds it died"}
+        found: dict[str, Any] = {"failed": "its launcher died"}
         if self.report:
             found = json.loads(self.report)
         if "failed" in found or ("status" not in found and "stopped" not in found):
-            raise SandboxError(f"no sandbox can be made: {found.get('failed', 'it ended before its program')}")
+            raise SandboxError(f"no sandbox: {found.get('failed', 'it ended before its program')}")
         how, code = reason_of(found, self.limits)
         if self.stopped and found.get("stopped") in (None, TOLD):
             how = self.stopped if found.get("stopped") else how
@@ -130,7 +130,7 @@ class Running:
         return Ended(how, code, output, errors, float(found.get("cpu", 0)), int(found.get("peak", 0)))
 
 
-def reason_of(found: Mapping[str, Any], limits: Limits) -> tuple[str, int | None]:
+def reason_of(found: Mapping[str, Any], limits: ProgramLimits) -> tuple[str, int | None]:
     """How a program ended, by the report of its launcher."""
     if "status" not in found:
         return str(found["stopped"]), None
@@ -160,7 +160,7 @@ def interpreter() -> str:
     return os.path.realpath(getattr(sys, "_base_executable", sys.executable))
 
 
-def described(program: Program) -> dict[str, Any]:
+def described(program: HeldProgram) -> dict[str, Any]:
     """What a launcher needs to know."""
     limits = program.limits
     places = [os.path.realpath(sys.base_prefix), os.path.realpath(sys.base_exec_prefix)]

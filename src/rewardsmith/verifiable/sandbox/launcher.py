@@ -30,7 +30,7 @@ ENVIRONMENT = {
 }  # fmt: skip
 KEPT = 2
 """Processes of a sandbox that the limit counts and that are not the program's."""
-Description = dict[str, Any]
+SandboxJob = dict[str, Any]
 
 
 def main() -> None:
@@ -46,7 +46,7 @@ def main() -> None:
     control.sendall(json.dumps(report).encode() + b"\n")
 
 
-def held(description: Description, control: socket.socket) -> dict[str, Any]:
+def held(description: SandboxJob, control: socket.socket) -> dict[str, Any]:
     """Start the processes in a row and watch them; `failed` where they cannot be made."""
     if not os.path.exists(f"/proc/self/task/{os.getpid()}/children"):
         return {"failed": "no /proc/PID/task/PID/children (CONFIG_PROC_CHILDREN), by which memory is watched"}
@@ -94,7 +94,7 @@ def give_user(child: int) -> None:
             out.write(line)
 
 
-def enter(description: Description, go: socket.socket, write: int) -> None:
+def enter(description: SandboxJob, go: socket.socket, write: int) -> None:
     """In the child: namespaces, user, root; then wait for the process 1 that it starts."""
     parent = os.getppid()
     kernel.unshare(kernel.ALL_NEW)
@@ -121,7 +121,7 @@ def die_with(parent: int) -> None:
         os._exit(1)
 
 
-def begin(description: Description, write: int) -> None:
+def begin(description: SandboxJob, write: int) -> None:
     """As process 1: start the program, bury whatever dies, tell how the program ended, and end everything."""
     kernel.control(kernel.SET_DEATH_SIGNAL, signal.SIGKILL)
     kernel.control(kernel.SET_DUMPABLE, 0)
@@ -137,7 +137,7 @@ def begin(description: Description, write: int) -> None:
     os._exit(0)
 
 
-def become(description: Description, write: int) -> None:
+def become(description: SandboxJob, write: int) -> None:
     """Take the limits, give up every right, and become the program."""
     os.setsid()
     os.chdir(filesystem.WORK)
@@ -154,7 +154,7 @@ def become(description: Description, write: int) -> None:
     os.execve(python, [python, "-s", "-B", f"{filesystem.PROGRAM}/main.py"], ENVIRONMENT)
 
 
-def limits_of(description: Description) -> list[tuple[int, tuple[int, int]]]:
+def limits_of(description: SandboxJob) -> list[tuple[int, tuple[int, int]]]:
     """Resource limits of the program and of each process that it starts."""
     seconds = max(1, math.ceil(description["seconds"]))
     found = [
@@ -169,7 +169,7 @@ def limits_of(description: Description) -> list[tuple[int, tuple[int, int]]]:
     return [(resource.RLIMIT_CPU, (seconds, seconds + 1)), *((name, (value, value)) for name, value in found)]
 
 
-def watched(child: int, read: int, control: socket.socket, description: Description) -> dict[str, Any]:
+def watched(child: int, read: int, control: socket.socket, description: SandboxJob) -> dict[str, Any]:
     """What the processes told until the last of them ended; kill them when time or memory is over, or when told to."""
     found: dict[str, Any] = {}
     deadline = time.monotonic() + description["seconds"]

@@ -6,7 +6,7 @@ MIB = 2**20
 
 
 @dataclass(frozen=True)
-class Limits:
+class ProgramLimits:
     """Of one run of one program; `processes` counts threads too, `memory` is for all its processes together."""
 
     seconds: float = 10.0

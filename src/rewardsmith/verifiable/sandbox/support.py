@@ -9,53 +9,10 @@ from pathlib import Path
 
 from rewardsmith.errors import SandboxError
 from rewardsmith.verifiable.sandbox import confined
-from rewardsmith.verifiable.sandbox.limits import MIB, Limits
+from rewardsmith.verifiable.sandbox.limits import MIB, ProgramLimits
 from rewardsmith.verifiable.sandbox.seccomp import ARCHITECTURES
 
-TRIAL_LIMITS = Limits(seconds=20.0, memory=256 * MIB, disk=2 * MIB, processes=4)
-TRIAL = """
-import ctypes, json, os, signal, socket
-
-broken = []
-
-def refused(what, attempt, *kinds):
-    try:
-        attempt()
-    except kinds or (OSError,):
-        return
-    broken.append(what)
-
-def fill():
-    with open("full", "wb") as out:
-        for _ in range(2):
-            out.write(bytes(MIB + MIB // 2))
-
-def multiply():
-    children = []
-    try:
-        for _ in range(PROCESSES):
-            child = os.fork()
-            if child == 0:
-                signal.pause()
-            children.append(child)
-    finally:
-        for child in children:
-            os.kill(child, signal.SIGKILL)
-
-refused("network", lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM))
-refused("processes", multiply)
-refused("memory", lambda: bytearray(MEMORY), MemoryError)
-refused("disk", fill)
-refused("read only", lambda: open("/usr/rewardsmith-trial", "w"))
-refused("root", lambda: open("/rewardsmith-trial", "w"))
-refused("files of the machine", lambda: open("/etc/passwd"))
-refused("processes of the machine", lambda: os.listdir("/proc"))
-refused("system calls", lambda: os.memfd_create("trial"))
-refused("user", lambda: os.setuid(0))
-if os.getuid() != 65534 or os.getpid() != 2:
-    broken.append("namespaces")
-print(json.dumps(broken))
-"""
+TRIAL_LIMITS = ProgramLimits(seconds=20.0, memory=256 * MIB, disk=2 * MIB, processes=4)
 SETTINGS = {
     "kernel/unprivileged_userns_clone": "0",
     "kernel/apparmor_restrict_unprivileged_userns": "1",
@@ -68,7 +25,7 @@ def need_sandbox() -> None:
     """SandboxError where this machine cannot hold programs; says what is missing and what to do."""
     reason = missing()
     if reason is not None:
-        raise SandboxError(f"the check code runs programs in a sandbox, which cannot be made here: {reason}")
+        raise SandboxError(f"the check code runs programs in a sandbox, which is not available here: {reason}")
 
 
 @functools.cache
@@ -81,18 +38,19 @@ def missing() -> str | None:
     try:
         ended = confined.run(trial())
     except SandboxError as error:
-        return f"{str(error).removeprefix('no sandbox can be made: ')}; {advice()}"
+        return f"{str(error).split(': ', 1)[-1]}; {advice()}"
     if ended.how != confined.EXITED or ended.code != 0:
         said = ended.errors.decode(errors="replace").strip().splitlines() or ["nothing"]
         return f"a program could not run in it ({ended.how}): {said[-1][:200]}"
     broken = json.loads(ended.output)
-    return f"these limits do not hold: {', '.join(broken)}; Linux 5.14 or newer is needed" if broken else None
+    return f"these limits have no effect: {', '.join(broken)}; Linux 5.14 or newer is needed" if broken else None
 
 
-def trial() -> confined.Program:
+def trial() -> confined.HeldProgram:
     """The program that tries to break the limits; each attempt is small where it succeeds."""
-    values = f"MIB, MEMORY, PROCESSES = {MIB}, {TRIAL_LIMITS.memory}, {TRIAL_LIMITS.processes}\n"
-    return confined.Program({"main.py": values + TRIAL}, TRIAL_LIMITS)
+    text = Path(__file__).with_name("trial.py").read_text(encoding="utf-8")
+    start = f"main({TRIAL_LIMITS.memory}, {TRIAL_LIMITS.processes}, {TRIAL_LIMITS.disk})\n"
+    return confined.HeldProgram({"main.py": text + start}, TRIAL_LIMITS)
 
 
 def advice() -> str:

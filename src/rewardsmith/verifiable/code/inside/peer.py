@@ -13,8 +13,8 @@ from rewardsmith.verifiable.code.inside.values import HELD, packed, unpacked
 
 LONGEST = 64 * 2**20
 """Bytes of a line; a longer one ends the conversation."""
-Request = dict[str, Any]
-Serve = Callable[[Request], Any]
+PeerRequest = dict[str, Any]
+Serve = Callable[[PeerRequest], Any]
 
 
 class Gone(BaseException):
@@ -28,7 +28,7 @@ class Raised(Exception):
 class Peer:
     """An end; `serve` does what requests ask for. `held` are the values that the other end knows by their numbers."""
 
-    def __init__(self, source: BinaryIO, sink: BinaryIO, serve: Callable[["Peer", Request], Any]) -> None:
+    def __init__(self, source: BinaryIO, sink: BinaryIO, serve: Callable[["Peer", PeerRequest], Any]) -> None:
         self.source, self.sink, self.serve = source, sink, serve
         self.held: list[Any] = []
         self.exceptions: dict[str, type[Exception]] = {}
@@ -56,7 +56,7 @@ class Peer:
             raise ValueError("no value")
         return self.held[-1 - number] if number < 0 else Remote(self, number)
 
-    def ask(self, request: Request) -> Any:
+    def ask(self, request: PeerRequest) -> Any:
         """The answer to a request; what the other end raised is raised here."""
         self._send(request)
         while True:
@@ -73,7 +73,14 @@ class Peer:
         while True:
             self._answer(self._receive())
 
-    def _answer(self, request: Request) -> None:
+    def called(self, function: Callable[..., Any], request: PeerRequest) -> dict[str, Any]:
+        """Call a function for the other end: what it gave, and its arguments as they are afterwards."""
+        words = [self.unpack(each) for each in request["words"]]
+        named = {name: self.unpack(each) for name, each in request["named"].items()}
+        gave = function(*words, **named)
+        return {"gave": self.pack(gave), "after": [self.pack(each) for each in [*words, *named.values()]]}
+
+    def _answer(self, request: PeerRequest) -> None:
         try:
             answer: dict[str, Any] = {"is": self.serve(self, request)}
             line = json.dumps(answer)
@@ -95,7 +102,7 @@ class Peer:
                     continue
         return Raised(f"{kinds[0]}: {text}")
 
-    def _send(self, request: Request) -> None:
+    def _send(self, request: PeerRequest) -> None:
         self._write(json.dumps(request))
 
     def _write(self, line: str) -> None:

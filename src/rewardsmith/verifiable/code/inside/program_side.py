@@ -6,7 +6,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from rewardsmith.verifiable.code.inside.peer import SPECIAL, Gone, Peer, Request
+from rewardsmith.verifiable.code.inside.peer import SPECIAL, Gone, Peer, PeerRequest
 
 NAME = "solution"
 """The module that the program becomes, as tests import it."""
@@ -29,17 +29,14 @@ def main(source: str) -> None:
         os._exit(0)
 
 
-def serve(peer: Peer, request: Request) -> Any:
+def serve(peer: Peer, request: PeerRequest) -> Any:
     """Do what the tests ask for."""
     what = request["do"]
     if what == "names":
         return names_of(peer, peer.held[0])
     on = function_of(peer.held[0], request["name"]) if what == "call_named" else peer.held[request["on"]]
     if what in ("call", "call_named"):
-        words = [peer.unpack(each) for each in request["words"]]
-        named = {name: peer.unpack(each) for name, each in request["named"].items()}
-        gave = on(*words, **named)
-        return {"gave": peer.pack(gave), "after": [peer.pack(each) for each in [*words, *named.values()]]}
+        return peer.called(on, request)
     return peer.pack(about(peer, on, what, request))
 
 
@@ -49,7 +46,7 @@ def function_of(module: types.ModuleType, name: str) -> Any:
     return getattr(module.Solution(), name) if found is None else found
 
 
-def about(peer: Peer, on: Any, what: str, request: Request) -> Any:
+def about(peer: Peer, on: Any, what: str, request: PeerRequest) -> Any:
     """What the tests ask about a value."""
     if what == "get":
         return getattr(on, request["name"])

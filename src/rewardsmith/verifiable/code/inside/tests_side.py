@@ -10,7 +10,7 @@ import unittest
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from rewardsmith.verifiable.code.inside.peer import Gone, Peer, Request
+from rewardsmith.verifiable.code.inside.peer import Gone, Peer, PeerRequest
 from rewardsmith.verifiable.code.inside.program_side import NAME
 
 Test = Callable[[], object]
@@ -35,7 +35,7 @@ def main(setup: str, sources: list[str], entry: str | None) -> None:
     except Gone:
         tell(report, {"gone": True})
     except ModuleNotFoundError as error:
-        tell(report, {"unusable": f"the tests need the module {error.name}, which is not there"})
+        tell(report, {"module": error.name})
     except BaseException as error:
         tell(report, {"setup": f"{type(error).__name__}: {error}"[:300]})
     os._exit(0)
@@ -46,22 +46,23 @@ def tell(report: int, fact: dict[str, Any]) -> None:
     os.write(report, json.dumps(fact).encode() + b"\n")
 
 
-def serve(peer: Peer, request: Request) -> Any:
+def serve(peer: Peer, request: PeerRequest) -> Any:
     """Of what tests hand to a program it may call functions, and use objects of the tests' own classes; nothing else."""
-    on = peer.held[request["on"]]
-    own = type(on).__module__ == NAMESPACE
-    if request["do"] == "call" and callable(on):
-        words = [peer.unpack(each) for each in request["words"]]
-        named = {name: peer.unpack(each) for name, each in request["named"].items()}
-        gave = on(*words, **named)
-        return {"gave": peer.pack(gave), "after": [peer.pack(each) for each in [*words, *named.values()]]}
-    if request["do"] == "get" and own and not request["name"].startswith("_"):
-        return peer.pack(getattr(on, request["name"]))
-    if request["do"] == "set" and own and not request["name"].startswith("_"):
-        return setattr(on, request["name"], peer.unpack(request["value"]))
-    if request["do"] == "truth" and own:
-        return bool(on)
-    raise AttributeError(f"tests do not lend {request['do']}")
+    on, what = peer.held[request["on"]], request["do"]
+    if what == "call" and callable(on):
+        return peer.called(on, request)
+    public = not str(request.get("name", "")).startswith("_")
+    if type(on).__module__ != NAMESPACE or not public or what not in LENT:
+        raise AttributeError(what)
+    return LENT[what](peer, on, request)
+
+
+LENT: dict[str, Callable[[Peer, Any, PeerRequest], Any]] = {
+    "get": lambda peer, on, request: peer.pack(getattr(on, request["name"])),
+    "set": lambda peer, on, request: setattr(on, request["name"], peer.unpack(request["value"])),
+    "truth": lambda peer, on, request: bool(on),
+}
+"""What a program may do with an object of a class that the tests define."""
 
 
 def namespace(peer: Peer) -> dict[str, Any]:

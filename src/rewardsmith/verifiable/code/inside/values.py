@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
+from types import NoneType
 from typing import Any
 
 HELD = "held"
@@ -71,7 +72,7 @@ WRITTEN: tuple[tuple[str | None, type, Callable[[Any], Any]], ...] = (
 
 def unpacked(value: Any, of_held: Callable[[int], Any]) -> Any:
     """The value that JSON holds; `of_held` gives what stands for a held one. ValueError for what `packed` never writes."""
-    if value is None or type(value) in (bool, int, float, str):
+    if type(value) in (NoneType, bool, int, float, str):
         return value
     if type(value) is not dict or len(value) != 1:
         raise ValueError("no value")
@@ -80,8 +81,14 @@ def unpacked(value: Any, of_held: Callable[[int], Any]) -> Any:
         return of_held(content)
     if name not in OF_NAME:
         raise ValueError(f"no value: {name[:20]}")
-    if name == "dict":
-        return {unpacked(k, of_held): unpacked(v, of_held) for k, v in content}
-    if name in dict(BASES):
-        return OF_NAME[name](unpacked(each, of_held) for each in content)
+    if name == "dict" or name in dict(BASES):
+        return OF_NAME[name](unpacked_items(content, of_held))
     return OF_NAME[name](content)
+
+
+def unpacked_items(content: Any, of_held: Callable[[int], Any]) -> list[Any]:
+    """The items of a collection; those of a mapping are pairs."""
+    return [
+        [unpacked(part, of_held) for part in each] if type(each) is list else unpacked(each, of_held)
+        for each in content
+    ]
