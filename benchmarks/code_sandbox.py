@@ -2,10 +2,10 @@
 
     python benchmarks/code_sandbox.py [--times 40]
 
-`contained` lists the programs of tests/hostile_programs.py that reached nothing, with how each ended; `forged` the programs of
-tests/forged_results.py with the tests that they passed. For the cost a program that does nothing is run `times` times in turn
-by Python alone and in a sandbox, and a test of each form; medians with 95 % intervals by bootstrap, wall clock, and processor
-seconds of all children.
+`contained` says of each program of tests/hostile_programs.py whether it reached nothing, with how it ended; `forged`, how
+many tests each program of tests/forged_results.py passed. For the cost a program that does nothing is run `times` times by
+Python alone and in a sandbox, in turn, and so are tests of two forms: medians with 95 % intervals by bootstrap, of the wall
+clock and of the processor seconds of all children.
 """
 
 import argparse
@@ -50,9 +50,8 @@ def main() -> None:
     result["cost"] = cost(times)
     write_json(RESULT, result)
     for each in result["hostile"]:
-        print(
-            f"{each['program']:32} {each['ended']:12} {each['seconds']:6.2f} s  {'contained' if each['contained'] else 'ESCAPED'}"
-        )
+        said = "contained" if each["contained"] else "ESCAPED"
+        print(f"{each['program']:32} {each['ended']:12} {each['seconds']:6.2f} s  {said}")
     for name, passed in result["forged"].items():
         print(f"{name:32} passed {passed}")
     for name, figures in result["cost"].items():
