@@ -2,14 +2,17 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+import rewardsmith as rs
 from builders import tiny
 from rewardsmith.commands import compare, evaluate, prepare, score
 from rewardsmith.data.splits.sources import SplitRule, Splits, load_splits
 from rewardsmith.errors import DataError, OutputError, UsageError
 from rewardsmith.files import refuse_inside
+from rewardsmith.progress import SILENT
 
 
 def write_rows(path: Path, rows: list[dict]) -> Path:
@@ -211,6 +214,19 @@ def test_an_empty_part_is_answered_with_options_that_the_command_has(model, tmp_
     with pytest.raises(DataError, match=r"split is empty .*remove --split") as caught:
         evaluate.run(evaluate.Config(model=str(model), sources=(str(data),), split="test"))
     assert "--fractions" not in str(caught.value)
+
+
+def test_the_train_file_of_prepare_is_not_said_to_have_too_few_prompts(tmp_path):
+    rs.prepare("synthetic:200", tmp_path / "data")
+    train = str(tmp_path / "data" / "train.jsonl")
+    with pytest.raises(DataError, match=r"with this seed.*; pass more data, a folder that rewardsmith prepare wrote"):
+        split(train)
+    notes = []
+    prepare.run(
+        prepare.Config(sources=(train,), output=tmp_path / "again"),
+        SimpleNamespace(note=notes.append, task=SILENT.task),
+    )
+    assert any("with this seed" in note for note in notes)
 
 
 def test_data_without_a_usable_row_is_not_called_too_small(tmp_path):

@@ -96,7 +96,21 @@ def test_a_record_of_a_held_out_group_goes_where_its_group_goes():
     assert sorted(side for found in sides.values() for side in found) == ["test"] * 2 + ["train"] * 3 + ["validation"]
 
 
-def test_an_empty_split_is_an_error_that_says_what_to_do():
-    with pytest.raises(DataError, match=r"validation split is empty \(train 3, validation 0, test 1 .* --fractions"):
-        Splitter().refuse_empty({"train": 3, "test": 1})
-    Splitter(fractions=(0.9, 0.0, 0.1)).refuse_empty({"train": 3, "validation": 0, "test": 1})
+def test_an_empty_split_has_a_reason():
+    reason = Splitter().why_empty({"train": 3, "test": 1}, 4)
+    assert reason.startswith("the validation split is empty (train 3, validation 0, test 1")
+    assert "too few distinct prompts" in reason
+    assert Splitter(fractions=(0.9, 0.0, 0.1)).why_empty({"train": 3, "validation": 0, "test": 1}, 4) is None
+
+
+def test_the_part_of_an_earlier_split_is_not_called_too_few_prompts():
+    parts = [record(f"question {k}") for k in range(500)]
+    train = [each for each in parts if Splitter().side(each) == "train"]
+    sizes = Counter(Splitter().side(each) for each in train)
+    assert set(sizes) == {"train"}
+    assert "lie in other parts of a split with this seed" in Splitter().why_empty(sizes, len(train))
+    assert Splitter(seed=1).why_empty(Counter(Splitter(seed=1).side(each) for each in train), len(train)) is None
+    # Few groups may all fall on one side by chance, and groups held out by name have no shares.
+    assert "too few" in Splitter().why_empty({"train": 40}, 40)
+    held = hold_out([str(k) for k in range(300)], 1, fractions=(0.8, 0.1, 0.1))
+    assert "too few" in Splitter(by="topic", held_out=held).why_empty({"train": 300}, 300)

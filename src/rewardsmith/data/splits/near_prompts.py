@@ -112,6 +112,11 @@ class NearPrompts:
         self.positions.frombytes(openings.positions[new].tobytes())
         self.sides.frombytes(openings.sides[new].tobytes())
 
+    @property
+    def distinct(self) -> int:
+        """How many different openings were added."""
+        return len(self.positions)
+
     def key(self, row: int) -> int:
         """What tells the opening of a row, counted from 0, from others on its side; 0 for a row without one."""
         return self.rows[row]

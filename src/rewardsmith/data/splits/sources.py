@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rewardsmith.data.loading.mixing import Mix
 
 FRACTIONS = (0.8, 0.1, 0.1)
-OWN_FILES = "add data, or pass separate files with --validation and --test"
+OWN_FILES = "pass more data, a folder that rewardsmith prepare wrote, or separate files with --validation and --test"
 
 
 class ReadRows(NamedTuple):
@@ -196,17 +196,11 @@ def divide(splits: Splits, records: Sequence[Record], rule: SplitRule, *, own_va
         held = hold_out((group_of(record, rule.by) for record in records), rule.test_groups, fractions=fractions)
     near = near_prompt_clusters(records, rule.seed) if rule.by == NEAR_PROMPT else {}
     splitter = Splitter(rule.seed, fractions, rule.by, held, near)
-    counts = dict.fromkeys(SPLITS, 0)
     for record in records:
-        name = splitter.side(record)
-        counts[name] += 1
-        getattr(splits, name).append(record)
-    try:
-        splitter.refuse_empty(counts)
-    except DataError as error:
-        # Its advice is for `prepare`, which has --fractions; here there are none.
-        reason, _, _ = str(error).partition("; add data")
-        raise DataError(f"{reason}; {rule.advice}") from None
+        getattr(splits, splitter.side(record)).append(record)
+    counts = {name: len(getattr(splits, name)) for name in SPLITS}
+    if reason := splitter.why_empty(counts, len({group_of(record, rule.by) for record in records})):
+        raise DataError(f"{reason}; {rule.advice}")
 
 
 def shares_of(*, own_validation: bool, own_test: bool) -> tuple[float, float, float]:

@@ -19,6 +19,8 @@ SPLITS: tuple[Split, Split, Split] = ("train", "validation", "test")
 Fractions = tuple[float, float, float]
 NEAR_PROMPT = "near-prompt"
 """What stands in place of a field to split by, to keep openings that are nearly the same on one side."""
+BY_CHANCE = 1e-6
+"""Below this probability a split is not empty by chance: the data is a part of a split that was made with the same seed."""
 
 
 def check_split(name: str | None) -> None:
@@ -90,17 +92,22 @@ class Splitter:
             return "train"
         return "validation" if place < train + validation or test == 0 else "test"
 
-    def refuse_empty(self, counts: Mapping[Split, int]) -> None:
-        """DataError where a split that should hold something came out empty."""
+    def why_empty(self, counts: Mapping[Split, int], groups: int) -> str | None:
+        """Why a split that should hold something came out empty, of so many distinct groups; None where none did."""
         for name, share in zip(SPLITS, self.fractions, strict=True):
             if share > 0 and counts.get(name, 0) == 0:
                 sizes = ", ".join(f"{split} {counts.get(split, 0)}" for split in SPLITS)
-                groups = "prompts" if self.by in (None, NEAR_PROMPT) else f"values of {self.by}"
-                raise DataError(
-                    f"the {name} split is empty ({sizes} records): there are too few distinct {groups} for a share of "
-                    f"{share:g}; add data, choose larger --fractions or another --seed, or 0 for a split you do not "
-                    "need"
+                what = "prompts" if self.by in (None, NEAR_PROMPT) else f"values of {self.by}"
+                if self.held_out is None and (1 - share) ** groups < BY_CHANCE:
+                    return (
+                        f"the {name} split is empty ({sizes} records): all {groups} distinct {what} lie in other parts of a "
+                        "split with this seed, as in a file that rewardsmith prepare wrote for one part"
+                    )
+                return (
+                    f"the {name} split is empty ({sizes} records): there are too few distinct {what} for a share of "
+                    f"{share:g}"
                 )
+        return None
 
 
 def check_fractions(fractions: Fractions) -> Fractions:

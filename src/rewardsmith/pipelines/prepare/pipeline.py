@@ -213,20 +213,22 @@ def route_rows(spool: IO[bytes], router: RowRouter, tally: Tally, progress: Prog
             task.advance(len(decisions))
     refuse_nothing(router.sizes, tally)
     if router.sizes:
-        refuse_empty(router.cross_row.splitter, router.sizes, progress)
+        refuse_empty(router.cross_row, router.sizes, progress)
 
 
-def refuse_empty(splitter: Splitter, sizes: Mapping[Split, int], progress: Progress) -> None:
+def refuse_empty(cross_row: CrossRowChecks, sizes: Mapping[Split, int], progress: Progress) -> None:
     """DataError for an empty split; with the default fractions only for train, and a note for the others.
 
     Few rows are prepared to be looked at or evaluated on, and need no split.
     """
-    try:
-        splitter.refuse_empty(sizes)
-    except DataError as error:
-        if splitter.fractions != Splitter.fractions or splitter.by is not None or not sizes.get("train"):
-            raise
-        progress.note(str(error))
+    splitter = cross_row.splitter
+    reason = splitter.why_empty(sizes, cross_row.prompts.distinct if splitter.by is None else 0)
+    if reason is None:
+        return
+    message = f"{reason}; add data, choose larger --fractions or another --seed, or 0 for a split you do not need"
+    if splitter.fractions != Splitter.fractions or splitter.by is not None or not sizes.get("train"):
+        raise DataError(message)
+    progress.note(message)
 
 
 def settle_labels(config: Config, router: RowRouter, tally: Tally, progress: Progress) -> None:
