@@ -43,8 +43,8 @@ async def ask(client: httpx.AsyncClient, server: Server, kind: str, body: dict[s
     try:
         answer = await client.post(server.address + server.path, json=given, timeout=patience)
         seen[f"{kind} {answer.status_code}"] += 1
-    except httpx.TimeoutException:
-        seen[f"{kind} gone"] += 1
+    except httpx.TransportError as error:
+        seen[f"{kind} {type(error).__name__}"] += 1
 
 
 async def soak(server: Server, texts: Texts, rate: float, seconds: float) -> tuple[list[list[float]], Counter[str]]:
