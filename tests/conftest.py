@@ -2,6 +2,11 @@
 
 import os
 import signal
+import sys
+from collections.abc import Iterator
+
+import pytest
+import shape_checks
 
 # Before any test module can import a library that reads them at import.
 for name, value in {
@@ -17,6 +22,23 @@ for name, value in {
     os.environ[name] = value
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# The suite starts some hundred processes; without byte code each of them, and each worker, compiles the package again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 # A suite that was started with nohup or in the background ignores these, and would hand that down to what it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call() -> None:
+    """Every test checks the types of its first calls."""
+    shape_checks.begin_anew()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup() -> Iterator[None]:
+    """And so does every fixture."""
+    shape_checks.begin_anew()
+    return (yield)

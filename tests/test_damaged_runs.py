@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 
@@ -41,11 +42,22 @@ OF_THE_MODEL = ("reward.json", "README.md")
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A prepared data set and a finished run on it."""
+    """A prepared data set and a finished run on it, diagnosed, so that not every copy of it is measured again."""
     folder = tmp_path_factory.mktemp("finished")
     assert main(["prepare", "synthetic:60", "-o", str(folder / "data")]) == 0
     assert main([*TRAIN, "--dataset", str(folder / "data"), "-o", str(folder / "run")]) == 0
+    assert main(["diagnose", str(folder / "run"), "--overwrite"]) == 0
     return folder
+
+
+@pytest.fixture(scope="module")
+def of_an_older_version(finished, tmp_path_factory):
+    """That run without manifests, diagnosed: who reads a file of it is on their own."""
+    run = copy_of(finished, tmp_path_factory.mktemp("older"))
+    for folder in (run, run / "model"):
+        (folder / "manifest.json").unlink()
+    assert main(["diagnose", str(run), "--overwrite"]) == 0
+    return run
 
 
 def files_of(run):
@@ -71,10 +83,7 @@ def commands(finished, run):
 
 
 def copy_of(finished, tmp_path):
-    run = tmp_path / "run"
-    assert run.parent == tmp_path
-    shutil.copytree(finished / "run", run)
-    return run
+    return Path(shutil.copytree(finished / "run", tmp_path / "run"))  # with its times, by which measurements are known
 
 
 @pytest.mark.parametrize("seed", range(CASES))
@@ -115,13 +124,11 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_file_that_is_something_else_is_named(finished, tmp_path, capsys, damage):
-    run = copy_of(finished, tmp_path)
-    for folder in (run, run / "model"):  # as of an older version: who reads a file is on their own
-        (folder / "manifest.json").unlink()
+def test_a_file_that_is_something_else_is_named(finished, of_an_older_version, tmp_path, capsys, damage):
+    run = Path(shutil.copytree(of_an_older_version, tmp_path / "run"))
     for command, files in READERS.items():
         for file in files:
-            whole = (run / file).read_bytes()
+            whole, kept = (run / file).read_bytes(), (run / file).stat()
             # Of lines, the second one: the others stay.
             first, _, rest = whole.partition(b"\n")
             lines = file.endswith(".jsonl")
@@ -131,6 +138,7 @@ def test_a_file_that_is_something_else_is_named(finished, tmp_path, capsys, dama
             assert said.startswith("error: "), (command, file, said)
             assert f"{run / file}{':2' if lines else ''}" in said, (command, file, said)
             (run / file).write_bytes(whole)
+            os.utime(run / file, ns=(kept.st_atime_ns, kept.st_mtime_ns))
     assert main(commands(finished, run)["diagnose"]) == 0
 
 
