@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+
 import shape_checks
 
 # Before any test module can import a library that reads them at import.

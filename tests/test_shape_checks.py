@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-import shape_checks
 from jaxtyping import TypeCheckError
 
+import shape_checks
 from rewardsmith.evaluate.metrics import accuracy
 
 

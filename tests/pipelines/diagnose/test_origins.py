@@ -13,7 +13,7 @@ from rewardsmith.files.reading import read_object
 from rewardsmith.pipelines.diagnose import measure, measurements, other_templates
 from rewardsmith.pipelines.diagnose.bench import CannotMeasure, Workbench
 from rewardsmith.pipelines.diagnose.groups import groups_by_field
-from rewardsmith.pipelines.diagnose.hundred_pairs import hundred_pairs
+from rewardsmith.pipelines.diagnose.hundred_pairs import PairsKnown, UntilKnown, hundred_pairs
 from rewardsmith.pipelines.diagnose.measure import measured, wanted
 from rewardsmith.pipelines.diagnose.origins import run_behind
 from rewardsmith.pipelines.diagnose.stopwatch import Stopwatch
@@ -166,6 +166,21 @@ def test_a_hundred_pairs_are_not_trained_on_where_that_would_take_too_long(train
     bench = Workbench.of(trained / "run", seconds=1e-9)
     with pytest.raises(CannotMeasure, match="more than --time-limit"):
         hundred_pairs(bench)
+
+
+def test_a_hundred_pairs_are_trained_on_until_they_are_known(trained):
+    found = hundred_pairs(Workbench.of(trained / "run"))["hundred"]
+    assert 0 < found["steps"] < 200  # of 400
+    assert found["accuracy"] == 1.0
+    assert found["loss"] < 0.2
+
+
+def test_pairs_are_known_once_the_loss_of_a_whole_epoch_is_small():
+    training = UntilKnown(400, 3, 1e9)
+    for loss in (0.01, 0.02, 0.5, 0.05, 0.04):
+        training.advance(1, loss=loss)
+    with pytest.raises(PairsKnown):
+        training.advance(1, loss=0.03)
 
 
 def test_an_ensemble_of_runs_is_measured_on_the_data_of_its_members(tmp_path):

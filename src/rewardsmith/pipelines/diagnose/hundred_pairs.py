@@ -2,9 +2,11 @@
 
 import contextlib
 import tempfile
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from rewardsmith.diagnose.checks.signals import TINY
@@ -28,7 +30,10 @@ if TYPE_CHECKING:
 
 PAIRS = 100
 BATCH, STEPS = 10, 400
-"""400 steps on 100 pairs, at the usual learning rate of the kind of training."""
+"""At most 400 steps on 100 pairs, at the usual learning rate of the kind of training."""
+
+KNOWN = 0.1
+"""Mean loss over an epoch under which the pairs are known, and no further step is taken."""
 
 FIRST = 10
 """Steps from which the time of all is told."""
@@ -99,28 +104,38 @@ def fitted_exactly(network: "RewardNetwork", examples: "Sequence[Example]", prog
 def trained_for_steps(
     start: "Start", examples: "Sequence[Example]", records: Sequence[Record], size: int, seconds: float
 ) -> dict[str, Any]:
-    """The figures of the model after STEPS steps on these comparisons, on themselves."""
+    """The figures of the model on these comparisons, once it knows them, and after STEPS steps at the latest."""
     from rewardsmith.train.loop import Fit
 
     network = start.model.network
     settings = usual_settings(start.kind, size, len(examples), network.device.type)
     with tempfile.TemporaryDirectory(prefix="rewardsmith-hundred-") as folder:
         fit = Fit(network, settings, train=examples, validation=(), folder=Path(folder), fingerprint={})
-        trained = fit.run(progress=WithinSeconds(fit.total, seconds))
+        with contextlib.suppress(PairsKnown):
+            fit.run(progress=UntilKnown(fit.total, fit.per_epoch, seconds))
     network.eval()
     if start.model.adapter is not None:
         start.model.merge_adapter()
     scored = score_all(start.model, records)
     figures = margins_of(scored.records, scored.rewards).figures()
-    told = {"pairs": figures["n"], "steps": trained.state.step, "lr": settings.lr}
+    told = {"pairs": figures["n"], "steps": fit.state.step, "lr": settings.lr}
     return {**told, "accuracy": figures["accuracy"], "loss": figures["nll"]}
 
 
-class WithinSeconds(Silent):
-    """Ends a training of `steps` steps early on, with CannotMeasure, where by its first steps it would take too long."""
+class PairsKnown(Exception):
+    """Ends the training: the pairs of a whole epoch were told apart, on average clearly."""
 
-    def __init__(self, steps: int, seconds: float) -> None:
+
+class UntilKnown(Silent):
+    """Ends a training of `steps` steps, `per_epoch` of them an epoch.
+
+    With PairsKnown once the mean loss of an epoch is under KNOWN, with CannotMeasure where by the first steps all of them
+    would take longer than `seconds`.
+    """
+
+    def __init__(self, steps: int, per_epoch: int, seconds: float) -> None:
         self.steps, self.seconds, self.done, self.watch = steps, seconds, 0.0, Stopwatch()
+        self.losses: deque[float] = deque(maxlen=per_epoch)
 
     @contextlib.contextmanager
     def task(self, label: str, total: float | None, unit: str) -> Iterator[Task]:
@@ -128,8 +143,12 @@ class WithinSeconds(Silent):
         yield self
 
     def advance(self, amount: float = 1, **figures: float) -> None:
-        """Count steps; the first ones tell how long all will take."""
+        """Count steps; the first ones tell how long all will take, the losses whether the pairs are known."""
         self.done += amount
+        if "loss" in figures:
+            self.losses.append(figures["loss"])
+        if len(self.losses) == self.losses.maxlen and fmean(self.losses) < KNOWN:
+            raise PairsKnown
         if not FIRST <= self.done < self.steps:
             return
         needed = self.watch.seconds / self.done * self.steps

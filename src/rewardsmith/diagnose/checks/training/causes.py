@@ -47,7 +47,7 @@ HEAD_LEAD = 0.05
 """Points by which a fitted linear head has to lead, beyond its interval, before the trained head is blamed."""
 
 CAN_FIT = 0.75
-"""Accuracy on 100 pairs that were trained on for 400 steps, under which the model cannot learn them."""
+"""Accuracy on 100 pairs that were trained on for up to 400 steps, under which the model cannot learn them."""
 
 CHECK_FILES = Said(
     "This run began with a fitted head: check whether its files are still those that training saved.",
