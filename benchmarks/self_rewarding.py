@@ -1,17 +1,19 @@
 """Self-rewarding on sums whose answers are known: does a small model become better, or only more sure of itself?
 
-    python benchmarks/self_rewarding.py [--model smollm2-135m] [--iterations 2] [--prompts 28] [--eval-prompts 32] [--n 4]
+    python benchmarks/self_rewarding.py [--model smollm2-135m] [--iterations 2] [--prompts 24] [--eval-prompts 32] [--n 4]
         [--arms truth,temporal,self,cream] [--folder FOLDER]
 
-Sums of two numbers from 2 to 19 in words of four kinds, behind one example with its answer; two numbers, in whatever order,
-are never in both sets of prompts. Four arms, all with the same prompts, seeds and settings: `truth` (plain, rewarded by a
-check of the answer), `temporal` (that variant, the same reward), `self` (plain, rewarded by the model's own likelihood: no
-outside signal) and `cream` (that variant, the same). The check of the answer is the independent reward of all, on
+Sums of two numbers from 2 to 19 in words of four kinds, behind two examples with their answers; two numbers, in whatever
+order, are never in both sets of prompts. Four arms, all with the same prompts, seeds and settings: `truth` (plain, rewarded
+by a check of the answer), `temporal` (that variant, the same reward), `self` (plain, rewarded by the model's own likelihood:
+no outside signal) and `cream` (that variant, the same). The check of the answer is the independent reward of all, on
 `--eval-prompts` prompts with two samples each at temperature 1: its mean is the share of right answers. Intervals are over
 prompts; the difference is paired with the first model's samples.
 
 The task is one that SmolLM2-135M-Instruct solves now and then, since nothing can be learned from prompts whose candidates
-are all right or all wrong: without the example, or with numbers up to 59, it answers few or none.
+are all right or all wrong. Of what was tried with 12 or 16 prompts and 4 samples each it had right, without examples (in
+words of three kinds, sums of two digits) 10 to 17 %, with three examples of the same words 81 % (two digits), 69 % (up to
+19) and 8 % (up to 59), with one example 30 %, and with these two 36 %, some but not all candidates on 9 of 16 prompts.
 
 `--folder` keeps the loops, which a second run continues, with more `--iterations` too. Writes
 `benchmarks/results/self_rewarding.json`.
@@ -28,15 +30,10 @@ from rewardsmith.files import write_json, write_jsonl, write_text
 
 RESULTS = Path(__file__).parent / "results" / "self_rewarding.json"
 LOWEST, HIGHEST = 2, 19
-SHOWN_SUM = (4, 3)
-"""The sum of the example, which is no prompt."""
+EXAMPLES = ((4, 3), (2, 6))
+"""Sums that are shown, and are no prompts."""
 SYSTEM = "You add numbers."
-FORMS = (
-    "Tom has {a} apples and gets {b} more. How many apples has he now?",
-    "Ann reads {a} pages, then {b} more. How many pages has she read?",
-    "What is {a} plus {b}?",
-    "Add {a} and {b}.",
-)
+FORMS = ("{a} + {b} =", "Add {a} and {b}.", "What is {a} plus {b}?", "Sum of {a} and {b}?")
 CHECK = "kind: verifiable\ngold: answer\nrewards:\n  - check: numeric\n    weight: 1.0\n"
 ARMS = {
     "truth": {"variant": "plain", "rewards": "check"},
@@ -52,7 +49,12 @@ LEDGER = ("iteration", "prompts", "rewards", "pairs", "length", "diversity", "co
 def sums(count: int, seed: int) -> list[dict[str, Any]]:
     """Prompts with their answers, each two numbers once, in one of both orders."""
     drawn = random.Random(seed)
-    pairs = [(a, b) for a in range(LOWEST, HIGHEST + 1) for b in range(a, HIGHEST + 1) if {a, b} != set(SHOWN_SUM)]
+    pairs = [
+        (a, b)
+        for a in range(LOWEST, HIGHEST + 1)
+        for b in range(a, HIGHEST + 1)
+        if not {(a, b), (b, a)} & set(EXAMPLES)
+    ]
     if count > len(pairs):
         raise SystemExit(f"{count} prompts were asked for, and there are {len(pairs)} sums")
     drawn.shuffle(pairs)
@@ -64,14 +66,11 @@ def sums(count: int, seed: int) -> list[dict[str, Any]]:
 
 
 def prompt(form: str, a: int, b: int) -> list[dict[str, str]]:
-    """A question behind an example."""
-    one, other = SHOWN_SUM
-    turns = (
-        ("system", SYSTEM),
-        ("user", FORMS[0].format(a=one, b=other)),
-        ("assistant", f"{one} + {other} = {one + other}"),
-        ("user", form.format(a=a, b=b)),
-    )
+    """A question behind the examples."""
+    turns = [("system", SYSTEM)]
+    for asked, (one, other) in zip(FORMS[1:], EXAMPLES, strict=False):
+        turns += [("user", asked.format(a=one, b=other)), ("assistant", f"{one} + {other} = {one + other}")]
+    turns.append(("user", form.format(a=a, b=b)))
     return [{"role": role, "content": content} for role, content in turns]
 
 
@@ -94,6 +93,7 @@ def run(name: str, folder: Path, arguments: argparse.Namespace) -> dict[str, Any
         lr=arguments.lr,
         batch=arguments.batch,
         epochs=arguments.epochs,
+        min_pairs=4,
         stop_worse=False,
         dtype="fp32",
         resume=(output / "self_reward.json").is_file(),
@@ -108,10 +108,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", default="smollm2-135m")
     parser.add_argument("--iterations", type=int, default=2)
-    parser.add_argument("--prompts", type=int, default=28)
+    parser.add_argument("--prompts", type=int, default=24)
     parser.add_argument("--eval-prompts", type=int, default=32)
     parser.add_argument("--n", type=int, default=4)
-    parser.add_argument("--max-tokens", type=int, default=16)
+    parser.add_argument("--max-tokens", type=int, default=14)
     parser.add_argument("--lr", type=float, default=3e-5)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--epochs", type=int, default=2)

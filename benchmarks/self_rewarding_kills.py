@@ -1,11 +1,12 @@
-"""A self-rewarding loop killed with SIGKILL at random moments ends with the ledger and the weights of one that was not.
+"""A self-rewarding loop killed with SIGKILL in every phase ends with the ledger and the weights of one that was not.
 
-    python benchmarks/self_rewarding_kills.py [--runs 20] [--kills 3] [--variant temporal] [--seed 0]
+    python benchmarks/self_rewarding_kills.py [--runs 20] [--variant temporal] [--seed 0]
 
-A tiny random model (two layers), two iterations. The loop is run once undisturbed; then `--runs` times it is begun in a
-process of its own, killed after a random share of that time, continued with --resume, killed again, and so on `--kills`
-times, then let finish. What a run was doing when it was killed is read off the files that were there. This process runs no
-loop itself: the worker of a check must not be shared. Writes `benchmarks/results/self_rewarding_kills.json`.
+A tiny random model (two layers), two iterations. The loop is run once undisturbed, which shows how long each phase takes;
+then `--runs` times it is begun in a process of its own, killed at a random moment of a phase, continued with --resume, and
+let finish. The phases take turns, so that each of both iterations is hit. What a run was doing when it was killed is read
+off the files that were there; a kill counts where the loop was still at work. This process runs no loop itself: the worker
+of a check must not be shared. Writes `benchmarks/results/self_rewarding_kills.json`.
 """
 
 import argparse
@@ -22,6 +23,7 @@ import torch
 
 from rewardsmith.commands import self_reward
 from rewardsmith.files import sha256, write_json, write_jsonl, write_text
+from rewardsmith.files.reading import read_object
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from language_models import save_language_model
@@ -37,7 +39,9 @@ rewards:
     max: 9
     weight: 0.5
 """
-STAGES = ("candidates", "scored", "pairs", "dpo", "samples", "measured", "row")
+PHASES = ("candidates", "scored", "pairs", "dpo", "samples", "measured", "row")
+POLL = 0.01
+"""Seconds between two looks at the files."""
 
 
 def model_in(folder: Path) -> str:
@@ -78,14 +82,8 @@ def loop(folder: Path, output: Path, variant: str) -> None:
     )
 
 
-def run_to_end(folder: Path, output: Path, variant: str) -> None:
-    """Run the loop in a child until it ends."""
-    if killed_after(float("inf"), folder, output, variant):
-        raise SystemExit("the loop did not end")
-
-
-def killed_after(seconds: float, folder: Path, output: Path, variant: str) -> bool:
-    """Run the loop in a child that is killed after so long; whether it was still at work."""
+def begun(folder: Path, output: Path, variant: str) -> int:
+    """The loop in a child of this process."""
     child = os.fork()
     if child == 0:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
@@ -93,27 +91,47 @@ def killed_after(seconds: float, folder: Path, output: Path, variant: str) -> bo
             loop(folder, output, variant)
         finally:
             os._exit(0)
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    return child
+
+
+def run_to_end(folder: Path, output: Path, variant: str) -> dict[str, float]:
+    """Run the loop in a child until it ends; how many seconds each phase took."""
+    child, before = begun(folder, output, variant), time.monotonic()
+    seconds: dict[str, float] = {}
+    while not os.waitpid(child, os.WNOHANG)[0]:
+        now, phase = time.monotonic(), phase_of(output)
+        seconds[phase] = seconds.get(phase, 0.0) + now - before
+        before = now
+        time.sleep(POLL)
+    if not read_object(output / "self_reward.json").get("finished"):
+        raise SystemExit("the loop did not end")
+    return seconds
+
+
+def killed_in(phase: str, after: float, folder: Path, output: Path, variant: str) -> str | None:
+    """Kill the loop so many seconds after the phase has begun; the phase that it was in, None where it had ended."""
+    child, entered = begun(folder, output, variant), None
+    while entered is None or time.monotonic() < entered + after:
         if os.waitpid(child, os.WNOHANG)[0]:
-            return False
-        time.sleep(0.005)
+            return None
+        if entered is None and phase_of(output) == phase:
+            entered = time.monotonic()
+        time.sleep(POLL)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    return True
+    return phase_of(output)
 
 
-def stage_of(output: Path) -> str:
-    """What comes after the last file that is there."""
-    if not (output / "self_reward.json").is_file():
+def phase_of(output: Path) -> str:
+    """What comes after the last file that is there: its iteration and its phase."""
+    if not (output / "iteration-01" / "prompts.jsonl").is_file():
         return "begin"
     for number in (0, 1, 2):
         here = output / f"iteration-{number:02d}"
-        for stage in STAGES if number else STAGES[4:6]:
-            if not any(path.suffix != ".sqlite" for path in here.glob(f"{stage}*")):
-                return stage
-        if number and not (here / "dpo" / "dpo.json").is_file():
-            return "dpo"
+        for phase in PHASES if number else PHASES[4:6]:
+            done = [path for path in here.glob(f"{phase}*") if path.suffix in ("", ".json", ".jsonl")]
+            if not done or (phase == "dpo" and not (here / "dpo" / "dpo.json").is_file()):
+                return f"{number} {phase}"
     return "finish"
 
 
@@ -126,34 +144,33 @@ def main() -> None:
     """Kill and compare."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=20)
-    parser.add_argument("--kills", type=int, default=3)
     parser.add_argument("--variant", default="temporal")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("-o", "--output", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    rng, stages, same, kills = random.Random(arguments.seed), Counter[str](), 0, 0
+    rng, phases, same, kills = random.Random(arguments.seed), Counter[str](), 0, 0
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         model_in(folder / "lm")
         write_jsonl(folder / "prompts.jsonl", [{"prompt": f"What is {a}+{b}?"} for a in range(5) for b in range(3)])
         write_jsonl(folder / "held.jsonl", [{"prompt": f"Say {word}!"} for word in "abcdef"])
         write_text(folder / "check.yaml", CHECK)
-        started = time.monotonic()
-        run_to_end(folder, folder / "whole", arguments.variant)
-        whole = time.monotonic() - started
+        seconds = run_to_end(folder, folder / "whole", arguments.variant)
+        print({phase: round(value, 2) for phase, value in seconds.items()}, flush=True)
+        turns = list(seconds)
         for number in range(arguments.runs):
-            output = folder / f"run-{number}"
-            for _ in range(arguments.kills):
-                if killed_after(rng.uniform(0.02, 0.9) * whole, folder, output, arguments.variant):
-                    kills += 1
-                    stages[stage_of(output)] += 1
+            output, phase = folder / f"run-{number}", turns[number % len(turns)]
+            found = killed_in(phase, rng.uniform(0, seconds[phase]), folder, output, arguments.variant)
+            if found is not None:
+                kills += 1
+                phases[found] += 1
             run_to_end(folder, output, arguments.variant)
             same += fingerprint(output) == fingerprint(folder / "whole")
-            print(f"{number + 1} runs, {kills} kills, {same} the same", flush=True)
-    found = {"variant": arguments.variant, "runs": arguments.runs, "kills": kills, "same": same, "stages": dict(stages)}
-    write_json(arguments.output, found)
-    print(found)
+            print(f"{number + 1} runs, {kills} kills, the last in {found}; {same} the same", flush=True)
+    told = {"variant": arguments.variant, "runs": arguments.runs, "kills": kills, "same": same, "phases": dict(phases)}
+    write_json(arguments.output, told)
+    print(told)
 
 
 if __name__ == "__main__":

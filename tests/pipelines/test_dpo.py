@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,6 +15,8 @@ import rewardsmith as rs
 from language_models import save_language_model
 from rewardsmith.commands import dpo
 from rewardsmith.errors import OutputError, TrainingError, UsageError
+from rewardsmith.pipelines.dpo.data import load_pairs
+from rewardsmith.progress import SILENT
 
 PAIRS = [
     {"prompt": f"Question {k}: what is {k}+{k}?", "chosen": f"It is {2 * k}.", "rejected": "我不知道，对不起。"}
@@ -123,6 +126,19 @@ model, pairs, output = sys.argv[1:]
 dpo.run(dpo.Config(model=model, pairs=(pairs,), output=Path(output), epochs=2, validation_share=0.2, lr=1e-3, batch=4,
                    kl_tokens=8, device="cpu", dtype="fp32", threads=1))
 """
+
+
+def test_prompts_behind_one_example_are_trained_on_wherever_their_opening_falls(tmp_path):
+    shown = [{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}]
+    rows = [{**row, "prompt": [*shown, {"role": "user", "content": row["prompt"]}]} for row in PAIRS]
+    source, notes = written(tmp_path / "pairs.jsonl", rows), []
+    found = []
+    for seed in range(12):
+        config = dpo.Config(model="any", pairs=(source,), output=tmp_path, validation_share=0.5, seed=seed)
+        data = load_pairs(config, SimpleNamespace(note=notes.append, task=SILENT.task))
+        found.append((len(data.train), len(data.validation)))
+    assert set(found) == {(len(PAIRS), 0)}
+    assert any("none of the 24 records is set aside" in note for note in notes)
 
 
 def test_a_killed_run_goes_on_with_the_same_bits(done, model, pairs, tmp_path):

@@ -75,13 +75,22 @@ def prepared(config: Config, intake: Intake, progress: Progress) -> PairData:
 
 
 def read(config: Config, intake: Intake, progress: Progress) -> PairData:
-    """The records of the sources; without validation data of their own, a share of the prompts is set aside."""
+    """The records of the sources; without validation data of their own, a share of the prompts is set aside.
+
+    Where that would be all of them, as prompts behind the same examples have one opening, none is.
+    """
     loaded = read_records(config.pairs, intake, progress=progress)
     data = PairData([], [], list(loaded.quarantined), list(loaded.understood), loaded.rows)
     share = 0.0 if config.validation else config.validation_share
     splitter = Splitter(config.seed, (1.0 - share, share, 0.0))
     for record in loaded.records:
         (data.train if splitter.side(record) == "train" else data.validation).append(record)
+    if data.validation and not data.train:
+        data.train, data.validation = data.validation, []
+        progress.note(
+            f"none of the {len(data.train)} records is set aside to validate on: those with the same opening (system turn "
+            "and first user turn) stay together, and that would take all of them"
+        )
     if config.validation:
         held = read_records(config.validation, intake, progress=progress)
         data.validation = list(held.records)
