@@ -1,18 +1,22 @@
 """Sections on benchmarks and audits: shown where they were measured, absent where not, their numbers as measured."""
 
 import json
+import math
 import re
 from dataclasses import replace
+from itertools import pairwise
 
+import pytest
 from test_report_page import HOSTILE, Outline
 
 from rewardsmith.diagnose.facts import Facts
 from rewardsmith.diagnose.verdict import judge
-from rewardsmith.report.run.audit import token_view
 from rewardsmith.report.run.evidence import NO_EVIDENCE, Evidence, read_evidence
 from rewardsmith.report.run.extra_blocks import extra_blocks
 from rewardsmith.report.run.markdown import limit_parts
 from rewardsmith.report.run.page import render_page
+from rewardsmith.report.run.sections.audit import token_view
+from rewardsmith.report.run.sections.over_optimisation import fitted_curve
 from rewardsmith.report.text import TEXTS
 from rewardsmith.report.writing import write_report
 
@@ -36,6 +40,23 @@ AUDIT = {
         "prompts": 120,
         "curve": [{"n": n, "kl": 0.1 * n, "gold": 0.5 + 0.05 * n, "gold_ci": [0.4, 0.95]} for n in (1, 2, 4)],
         "recommended": {"n": 2, "kl": 0.19},
+    },
+    "policies": {
+        "policies": 3,
+        **{"ratings": 480, "prompts": 120},
+        "curve": [
+            {"kl": kl, "gold": gold, "gold_ci": [gold - 0.2, gold + 0.2]}
+            for kl, gold in ((0.0, 1.0), (1.0, 3.0), (4.0, 3.61), (16.0, 3.45))
+        ],
+        **{"recommended": {"kl": 4.0}, "peak": {"kl": 4.0}},
+        "fit": {
+            "form": "d*(alpha-beta*ln(d))",
+            "alpha": 2.0,
+            "alpha_ci": [1.9, 2.1],
+            "beta": 1.0,
+            "beta_ci": [0.9, 1.1],
+        }
+        | {"largest_error": 0.07, "peak_kl": 7.389, "peak_kl_ci": [6.0, 9.0], "with_peak": 1.0},
     },
     "conformance": [
         {"name": "batch", "title": {"en": "batch size", "zh": "批大小"}, "status": "holds", "difference": 1e-7}
@@ -73,7 +94,7 @@ def test_what_was_not_measured_has_no_section():
 
 
 def test_every_section_is_there_in_both_languages():
-    names = ["benchmark", "audit", "best-of-n", "tokens", "conformance"]
+    names = ["benchmark", "audit", "best-of-n", "policies", "tokens", "conformance"]
     for lang in ("en", "zh"):
         assert [block.name for block in blocks({"benchmark": BENCHMARK}, AUDIT, lang)] == names
 
@@ -102,6 +123,44 @@ def test_best_of_n_is_drawn_over_n_with_the_recommendation():
     block = next(one for one in blocks(audit=AUDIT) if one.name == "best-of-n")
     assert "N up to 2" in block.lines[0]
     assert {">1<", ">2<", ">4<"} <= set(re.findall(r">\d<", block.plots[0].svg))
+
+
+def test_gold_ratings_of_policies_are_drawn_over_the_root_of_the_kl_with_their_fit():
+    block = next(one for one in blocks(audit=AUDIT) if one.name == "policies")
+    (plot,), (table,) = block.plots, block.tables
+    assert "Stop at KL 4.00" in block.lines[0]
+    assert table.rows[2] == ("4.00", "3.610 [3.410, 3.810]")
+    places = [float(x) for x in re.findall(r'<circle[^>]* cx="([\d.]+)"', plot.svg)]
+    steps = [after - before for before, after in pairwise(places)]
+    assert [round(step / steps[0], 2) for step in steps] == [1.0, 1.0, 2.0]  # d is 0, 1, 2 and 4
+    assert [key.label for key in plot.legend] == [
+        "95 % interval",
+        "fit d(α − β ln d), d = √KL",
+        "gold rating",
+        "KL to stop at",
+    ]
+    assert "3 policies and the initial one, 480 ratings" in plot.remarks[0]
+
+
+def test_the_fit_of_policies_begins_at_the_initial_one_and_is_that_of_gao_et_al():
+    curve = dict(fitted_curve({"alpha": 2.0, "beta": 1.0}, [(0.0, 1.0), (4.0, 3.45)]))
+    assert curve[0.0] == 1.0
+    assert curve[2.0] == pytest.approx(1 + 2 * (2 - math.log(2)))
+    assert max(curve, key=curve.get) == pytest.approx(math.e, abs=4 / 60)  # exp(alpha / beta - 1)
+
+
+def test_policies_without_intervals_have_no_band_and_no_word_of_what_is_shown():
+    policies = AUDIT["policies"]
+    bare = {
+        **policies,
+        "curve": [{**point, "gold_ci": None} for point in policies["curve"]],
+        "fit": {**policies["fit"], "alpha_ci": None, "beta_ci": None, "peak_kl": None, "peak_kl_ci": [None, None]},
+    }
+    for lang, words in (("en", "Highest measured at KL 4.00"), ("zh", "测得的最高点在 KL 4.00")):
+        (block,) = blocks(audit={"policies": bare}, lang=lang)
+        assert words in block.lines[0]
+        assert 'class="band' not in block.plots[0].svg
+        assert TEXTS[lang]["policies_highest"] in [key.label for key in block.plots[0].legend]
 
 
 def test_a_coloured_text_is_whole_and_its_colours_follow_the_values():

@@ -122,7 +122,7 @@ def length_lines(audit: BiasAudit, lang: Language) -> Iterator[str]:
 
 def span_of(ends: Sequence[float] | None, form: str = ".3f") -> str:
     """An interval in brackets, "" where there is none."""
-    return "" if ends is None or math.isnan(ends[0]) else f"[{ends[0]:{form}}, {ends[1]:{form}}]"
+    return "" if ends is None or ends[0] is None or math.isnan(ends[0]) else f"[{ends[0]:{form}}, {ends[1]:{form}}]"
 
 
 def conformance_lines(audit: BiasAudit, lang: Language) -> Iterator[str]:
@@ -190,7 +190,7 @@ def policy_sentence(fit: Mapping[str, Any], stop: float) -> Said:
     """The KL to stop at, and what the fit says."""
     peak = fit["peak_kl"]
     tail = Said("it has no highest point", "该拟合没有最高点")
-    if not math.isnan(peak):
+    if peak is not None and not math.isnan(peak):
         told = f"{peak:.2f} {span_of(fit['peak_kl_ci'])}".strip()
         tail = Said(f"highest at KL {told}", f"在 KL {told} 处最高")
     limit = Said(

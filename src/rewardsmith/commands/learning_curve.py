@@ -66,7 +66,7 @@ class Result:
 
     def to_text(self) -> str:
         """The points, and what more data would give."""
-        from rewardsmith.report.run.learning_curve import text_lines
+        from rewardsmith.report.run.sections.learning_curve import text_lines
 
         return "\n".join([*text_lines(self.curve, current()), f"→ {self.folder / 'learning_curve.json'}"])
 

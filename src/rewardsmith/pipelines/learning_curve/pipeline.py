@@ -47,7 +47,7 @@ def measure_curve(
     plan: CurvePlan, folder: Path, *, keep_models: bool, overwrite: bool, progress: Progress
 ) -> dict[str, Any]:
     """The content of learning_curve.json, written into `folder` and into the given run, which `diagnose` reads."""
-    from rewardsmith.report.run.learning_curve import markdown
+    from rewardsmith.report.run.sections.learning_curve import markdown
 
     recipe, runs = planned_runs(plan.given, folder, plan.fractions, plan.seeds)
     refuse_inside(folder, [str(plan.given), *recipe.dataset, *recipe.validation, *recipe.test])

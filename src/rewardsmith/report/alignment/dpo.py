@@ -6,7 +6,7 @@ from typing import Any
 from rewardsmith.report.blocks import CellTable, PageBlock
 from rewardsmith.report.charts.plot import Colour, Plot
 from rewardsmith.report.charts.xy import Frame, GuideLine, Series, legend_of, xy_chart
-from rewardsmith.report.run.audit import number, span_of, with_span
+from rewardsmith.report.numbers import number, span_of, with_span
 from rewardsmith.report.text import Words
 
 DpoFigures = Mapping[str, Any]

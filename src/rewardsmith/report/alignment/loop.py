@@ -7,7 +7,7 @@ from rewardsmith.report.blocks import CellTable, PageBlock
 from rewardsmith.report.charts.plot import Colour, Plot
 from rewardsmith.report.charts.rows import IntervalRow, interval_chart
 from rewardsmith.report.charts.xy import Frame, GuideLine, Series, legend_of, xy_chart
-from rewardsmith.report.run.audit import number, span_of, with_span
+from rewardsmith.report.numbers import number, span_of, with_span
 from rewardsmith.report.text import Words
 
 LedgerRow = Mapping[str, Any]

@@ -1,5 +1,6 @@
 """A bench of reward models under optimisation as a page: gold against proxy over the distance, and every signal by step."""
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from rewardsmith.language import Language
 from rewardsmith.report.blocks import CellTable, PageBlock
 from rewardsmith.report.charts.plot import Colour, Plot
 from rewardsmith.report.charts.xy import Frame, Series, legend_of, xy_chart
-from rewardsmith.report.run.audit import number
+from rewardsmith.report.numbers import number
 from rewardsmith.report.text import TEXTS, Words
 from rewardsmith.report.tuning.writing import rendered
 
@@ -46,7 +47,8 @@ def blocks(summary: Mapping[str, Any], runs: Sequence[BenchRun], texts: Words) -
     curves = [over_distance(name, [rows for run, rows in runs if run["objective"] == name], texts) for name in names]
     yield PageBlock("distance", texts["bench_over_distance"], plots=curves, remarks=[texts["bench_distance_remark"]])
     by_step = [by_steps(signal, names, runs, texts) for signal in ("gold", "proxy", *SIGNALS)]
-    yield PageBlock("steps", texts["bench_by_step"], plots=[plot for plot in by_step if plot is not None])
+    plots = [plot for plot in by_step if plot is not None]
+    yield PageBlock("steps", texts["bench_by_step"], plots=plots, remarks=[texts["bench_step_remark"]])
 
 
 def table(summary: Mapping[str, Any], texts: Words) -> PageBlock:
@@ -77,20 +79,35 @@ def over_distance(name: str, logs: Sequence[Sequence[Mapping[str, Any]]], texts:
 
 
 def by_steps(signal: str, names: Sequence[str], runs: Sequence[BenchRun], texts: Words) -> Plot | None:
-    """A figure over the steps, a colour per objective; None where no run has it."""
-    series: list[Series] = []
-    for number_of, name in enumerate(names):
-        for run, rows in runs:
-            values = smoothed(rows, signal) if run["objective"] == name and rows[0].get(signal) is not None else []
-            if values:
-                points = [(float(step), value) for step, value in enumerate(values)]
-                series.append(Series(texts[f"bench_{name}"], points, COLOURS[number_of % len(COLOURS)]))
-    if not series:
+    """A figure over the steps, a colour per objective, thin for a run and thick for their mean; None where no run has it."""
+    thin: list[Series] = []
+    means: list[Series] = []
+    for name, colour in zip(names, itertools.cycle(COLOURS), strict=False):
+        curves = [smoothed(rows, signal) for run, rows in runs if run["objective"] == name and has(rows, signal)]
+        if curves:
+            label = texts[f"bench_{name}"]
+            thin += [Series(label, over_steps(curve), colour, thin=True) for curve in curves]
+            means.append(Series(label, over_steps(mean_curve(curves)), colour))
+    if not means:
         return None
     title = texts[f"bench_{signal}"]
-    picture = xy_chart(title, Frame(texts["bench_step"], title), series)
-    first = {one.label: one for one in reversed(series)}
-    return Plot(signal, title, picture, legend_of(reversed(first.values())))
+    picture = xy_chart(title, Frame(texts["bench_step"], ""), [*thin, *means])
+    return Plot(signal, title, picture, legend_of(means))
+
+
+def has(rows: Sequence[Mapping[str, Any]], signal: str) -> bool:
+    """Whether a run has this figure."""
+    return bool(rows) and rows[0].get(signal) is not None
+
+
+def over_steps(curve: Sequence[float]) -> list[tuple[float, float]]:
+    """The points (step, value) of a curve."""
+    return [(float(step), value) for step, value in enumerate(curve)]
+
+
+def mean_curve(curves: Sequence[Sequence[float]]) -> list[float]:
+    """The mean of runs at each step that all of them have."""
+    return [sum(values) / len(values) for values in zip(*curves, strict=False)]
 
 
 def smoothed(rows: Sequence[Mapping[str, Any]], signal: str) -> list[float]:

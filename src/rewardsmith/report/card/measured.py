@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rewardsmith.language import Language
-from rewardsmith.report.run.audit import in_language, with_span
+from rewardsmith.report.numbers import in_language, with_span
 from rewardsmith.report.run.markdown import plain
 
 SHOWN_EFFECTS = 10

@@ -77,7 +77,7 @@ class Axis:
 
 
 def frame(x: Axis, y: Axis) -> list[str]:
-    """Grid lines, numbers and titles of both axes; y has its zero at the bottom."""
+    """Grid lines, numbers and titles of both axes, where they have one; y has its zero at the bottom."""
     left, right, bottom = x.scale.start, x.scale.end, y.scale.start
     drawn = []
     for value in y.ticks:
@@ -89,6 +89,5 @@ def frame(x: Axis, y: Axis) -> list[str]:
         drawn.append(svg.line((place, bottom), (place, bottom + 4), "axis"))
         drawn.append(svg.text(tick_label(value), place, bottom + 16, "middle", "tick"))
     drawn.append(svg.line((left, bottom), (right, bottom), "axis"))
-    drawn.append(svg.text(x.title, (left + right) / 2, bottom + 32, "middle"))
-    drawn.append(svg.text(y.title, 2, y.scale.end - 9, "start"))
-    return drawn
+    titles = ((x.title, (left + right) / 2, bottom + 32, "middle"), (y.title, 2, y.scale.end - 9, "start"))
+    return [*drawn, *(svg.text(*title) for title in titles if title[0])]

@@ -20,7 +20,8 @@ class Series:
     """Points to draw in one colour.
 
     `spans` gives the low and high end at each point: error bars of dots, the edges of a band. Of `steps`, x is the left
-    edge of a bar and `rights` holds the right one. `hovers` are the texts under the pointer, one for each point.
+    edge of a bar and `rights` holds the right one. `hovers` are the texts under the pointer, one for each point. A `thin`
+    line is one of many.
     """
 
     label: str
@@ -30,6 +31,7 @@ class Series:
     spans: Sequence[tuple[float, float]] = ()
     rights: Sequence[float] = ()
     dashed: bool = False
+    thin: bool = False
     hovers: Sequence[str] = ()
 
     @property
@@ -126,7 +128,7 @@ def path(places: Iterable[tuple[float, float]]) -> str:
 
 def draw_line(one: Series, x: AxisScale, y: AxisScale) -> list[str]:
     """A line through the points."""
-    classes = f"line {one.colour}{' dashed' if one.dashed else ''}"
+    classes = " ".join(["line", one.colour, *["dashed"] * one.dashed, *["thin"] * one.thin])
     return [svg.element("path", d=path((x(a), y(b)) for a, b in one.points), class_=classes)] if one.points else []
 
 

@@ -7,7 +7,7 @@ from rewardsmith.diagnose.finding import short_label
 from rewardsmith.report.charts.plot import Colour, LegendKey, Plot
 from rewardsmith.report.charts.rows import BarRow, IntervalRow, bar_chart, interval_chart
 from rewardsmith.report.comparison.runs import EvaluatedRun
-from rewardsmith.report.run.audit import span_of, with_span
+from rewardsmith.report.numbers import span_of, with_span
 from rewardsmith.report.text import Words
 
 MOST_CATEGORIES = 12

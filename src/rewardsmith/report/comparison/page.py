@@ -10,7 +10,7 @@ from rewardsmith.language import Language, say
 from rewardsmith.report.blocks import CellTable
 from rewardsmith.report.comparison import charts
 from rewardsmith.report.comparison.runs import EvaluatedRun, Flip
-from rewardsmith.report.run.audit import number, span_of, with_span
+from rewardsmith.report.numbers import number, span_of, with_span
 from rewardsmith.report.run.differences import Passage, differences
 from rewardsmith.report.run.errors import characters_each, clipped
 from rewardsmith.report.run.markdown import plain

@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 from rewardsmith.language import Language
 from rewardsmith.report.blocks import PageBlock
-from rewardsmith.report.run.audit import best_of_n_block, conformance_block, effects_block, tokens_block
-from rewardsmith.report.run.benchmark import benchmark_block
-from rewardsmith.report.run.disagreement import disagreement_block
 from rewardsmith.report.run.evidence import Evidence
-from rewardsmith.report.run.learning_curve import learning_curve_block
+from rewardsmith.report.run.sections.audit import conformance_block, effects_block, tokens_block
+from rewardsmith.report.run.sections.benchmark import benchmark_block
+from rewardsmith.report.run.sections.disagreement import disagreement_block
+from rewardsmith.report.run.sections.learning_curve import learning_curve_block
+from rewardsmith.report.run.sections.over_optimisation import best_of_n_block, policies_block
 from rewardsmith.report.text import Words
 
 SECTIONS: tuple[Callable[[Evidence, Words, Language], PageBlock | None], ...] = (
@@ -17,6 +18,7 @@ SECTIONS: tuple[Callable[[Evidence, Words, Language], PageBlock | None], ...] = 
     learning_curve_block,
     effects_block,
     best_of_n_block,
+    policies_block,
     tokens_block,
     conformance_block,
 )

@@ -70,6 +70,18 @@ EVIDENCE: dict[str, tuple[str, str]] = {
         "Recommended: N up to {n} (KL at most {kl}). Beyond it the gold score rises no further that this data can show.",
         "建议：N 不超过 {n}（KL 不超过 {kl}）。超过之后，现有数据看不出真实得分继续上升。",
     ),
+    "policies": ("Policies trained against this reward", "针对此奖励训练的策略"),
+    "policies_title": ("Gold rating over the distance from the initial policy", "真值评分随与初始策略距离的变化"),
+    "policies_axis": ("√KL from the initial policy (nats)", "与初始策略的 √KL（nat）"),
+    "policies_kl": ("KL (nats)", "KL（nat）"),
+    "policies_gold": ("gold rating", "真值评分"),
+    "policies_fit": ("fit d(α − β ln d), d = √KL", "拟合 d(α − β ln d)，d = √KL"),
+    "policies_stop": ("KL to stop at", "建议停止的 KL"),
+    "policies_highest": ("highest measured", "测得的最高点"),
+    "policies_counts": (
+        "{policies} policies and the initial one, {ratings} ratings",
+        "{policies} 个策略及初始策略，{ratings} 条评分",
+    ),
     "tokens": ("Reward by passage", "各段文字对奖励的贡献"),
     "tokens_line": (
         "Green passages raise the reward, red ones lower it; the number appears under the pointer.",

@@ -37,6 +37,7 @@ POLICY_BENCH: dict[str, tuple[str, str]] = {
     "bench_root_kl": ("√KL to the reference policy", "与参考策略的 √KL"),
     "bench_change": ("change of the reward", "奖励的变化"),
     "bench_by_step": ("By step", "按步"),
+    "bench_step_remark": ("Thin: one run. Thick: the mean of the runs.", "细线：单次运行；粗线：各次运行的平均。"),
     "bench_step": ("step", "步"),
     "bench_gold": ("gold reward", "真值奖励"),
     "bench_proxy": ("proxy reward", "代理奖励"),

@@ -1,4 +1,4 @@
-"""The sections of a bias audit, from audit.json: effects with intervals, best-of-N, conformance, coloured texts."""
+"""The sections of a bias audit, from audit.json: effects with intervals, conformance, coloured texts."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from rewardsmith.language import Language
 from rewardsmith.report.blocks import CellTable, ColouredPassage, FoldedTexts, PageBlock, TokenView, coloured
 from rewardsmith.report.charts.plot import Colour, Plot
 from rewardsmith.report.charts.rows import IntervalRow, interval_chart
-from rewardsmith.report.charts.xy import Frame, GuideLine, Series, legend_of, xy_chart
+from rewardsmith.report.numbers import in_language, number, short, span_of, with_span
 from rewardsmith.report.run.evidence import Evidence
 from rewardsmith.report.text import Words
 
@@ -21,37 +21,6 @@ MOST_EXAMPLES = 2
 """Examples of one effect that the page shows."""
 
 COLOURS: dict[str, Colour] = {"found": "b", "cannot_tell": "c", "excluded": "a"}
-
-
-def in_language(value: Any, lang: Language) -> str:
-    """A text that audit.json holds in both languages, or in one."""
-    return str(value.get(lang) or value.get("en") or "") if isinstance(value, Mapping) else str(value or "")
-
-
-def number(value: Any, digits: int = 2, *, signed: bool = False) -> str:
-    """A figure for a table, a dash where there is none."""
-    if value is None:
-        return "–"
-    return f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
-
-
-def short(value: Any) -> str:
-    """A figure that may be tiny, with two digits; a dash where there is none."""
-    return "–" if value is None else f"{value:.2g}"
-
-
-def span_of(ends: Any) -> tuple[float, float] | None:
-    """Two ends of an interval, None where one is unknown."""
-    return None if not ends or None in ends else (float(ends[0]), float(ends[1]))
-
-
-def with_span(value: Any, ends: Any, digits: int = 2, *, signed: bool = False) -> str:
-    """`+0.31 [+0.10, +0.52]`."""
-    span = span_of(ends)
-    text = number(value, digits, signed=signed)
-    if span is None:
-        return text
-    return f"{text} [{number(span[0], digits, signed=signed)}, {number(span[1], digits, signed=signed)}]"
 
 
 def effects_block(evidence: Evidence, texts: Words, lang: Language) -> PageBlock | None:
@@ -182,38 +151,6 @@ def conformance_block(evidence: Evidence, texts: Words, lang: Language) -> PageB
     return PageBlock(
         "conformance", texts["conformance"], (texts["conformance_line"],), (), (CellTable(heads, rows, (2, 3)),)
     )
-
-
-def best_of_n_block(evidence: Evidence, texts: Words, lang: Language) -> PageBlock | None:
-    """What choosing the best of N by this reward gains in gold, with the recommended N."""
-    found = evidence.audit.get("best_of_n") or {}
-    curve = [point for point in found.get("curve") or () if point.get("gold") is not None]
-    if len(curve) < 2:
-        return None
-    recommended = found.get("recommended") or {}
-    plot = best_of_n_chart(curve, recommended.get("n"), found.get("prompts") or 0, texts)
-    lines = []
-    if recommended.get("n") is not None:
-        lines.append(texts["best_of_n_line"].format(n=recommended["n"], kl=number(recommended.get("kl"))))
-    return PageBlock("best-of-n", texts["best_of_n_chart"], lines, (plot,))
-
-
-def best_of_n_chart(curve: Sequence[Mapping[str, Any]], recommended: Any, prompts: int, texts: Words) -> Plot:
-    """The gold score of the best of N over N, with its interval."""
-    points = [(float(point["n"]), float(point["gold"])) for point in curve]
-    spans = [span_of(point.get("gold_ci")) or (point["gold"], point["gold"]) for point in curve]
-    hovers = [f"N = {point['n']}: {with_span(point['gold'], point.get('gold_ci'), 3)}" for point in curve]
-    series = [
-        Series(texts["best_of_n_interval"], points, "a", "band", spans=spans),
-        Series(texts["best_of_n_gold"], points, "a", "dots", hovers=hovers),
-    ]
-    guides = []
-    if recommended is not None:
-        guides.append(GuideLine(texts["best_of_n_recommended"], "d", x=float(recommended), mark="dashed"))
-    frame = Frame("N", texts["best_of_n_axis"], logarithmic=True, x_ticks=[x for x, _ in points])
-    picture = xy_chart(texts["best_of_n_chart"], frame, series, guides)
-    remarks = (texts["best_of_n_prompts"].format(prompts=f"{prompts:,}"), texts["logarithmic"])
-    return Plot("best-of-n", texts["best_of_n_chart"], picture, legend_of(series, guides), remarks)
 
 
 def tokens_block(evidence: Evidence, texts: Words, lang: Language) -> PageBlock | None:

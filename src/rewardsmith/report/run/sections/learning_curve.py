@@ -7,7 +7,7 @@ from rewardsmith.language import Language, padded
 from rewardsmith.report.blocks import CellTable, PageBlock
 from rewardsmith.report.charts.plot import Plot
 from rewardsmith.report.charts.xy import Frame, GuideLine, Series, legend_of, xy_chart
-from rewardsmith.report.run.audit import number, span_of, with_span
+from rewardsmith.report.numbers import number, span_of, with_span
 from rewardsmith.report.run.evidence import Evidence
 from rewardsmith.report.text import TEXTS, Words
 
