@@ -9,7 +9,7 @@ from rewardsmith.diagnose.checks.training import causes, diverging, fitted_head
 from rewardsmith.diagnose.facts import BaselineFacts, CurvePoint, Facts
 from rewardsmith.diagnose.intervals import Interval95
 from rewardsmith.diagnose.measured import Figures, FittedHead, MeasuredFacts
-from rewardsmith.pipelines.train.head import OWN_REWARD
+from rewardsmith.pipelines.train.head import OWN_REWARD, HeadSettings
 
 HALF = Interval95(0.47, 0.53)
 HEAD = FittedHead(
@@ -40,10 +40,31 @@ def test_a_new_scalar_head_is_fitted(check):
     assert "--head-start probe" in found.command
 
 
-@pytest.mark.parametrize("settings", [{"head_start": "probe"}, {"head": {"name": "inform"}}, {"head": "inform"}])
+def test_the_heads_that_are_fitted_whole_are_those_without_columns():
+    assert [name for name in fitted_head.FITTED_WHOLE if not HeadSettings(name=name).plain] == []
+    assert not HeadSettings(name="quantile").plain
+
+
+REFUSED = [
+    {"noise": {"name": "co-teaching"}},
+    {"freeze_layers": -1, "head": {"name": "gaussian"}},
+    {"freeze_layers": -1, "loss": {"name": "bradley-terry", "smoothing": 0.1}},
+]
+
+
+@pytest.mark.parametrize(
+    "settings", [{"head_start": "probe"}, {"head": {"name": "inform"}}, {"head": "inform"}, *REFUSED]
+)
 @pytest.mark.parametrize("check", CHECKS)
 def test_nothing_is_advised_that_changes_nothing(check, settings):
     found = check(replace(WEAK, settings={"epochs": 2, **settings}))
     assert "--head-start" not in found.command
     assert "fitted head" not in found.action.en or "check" in found.action.en
     assert found.command
+
+
+def test_a_frozen_run_with_the_plain_loss_is_fitted():
+    plain = {"name": "bradley-terry", "smoothing": None}
+    assert fitted_head.can_be_fitted(
+        replace(WEAK, settings={"freeze_layers": -1, "loss": plain, "noise": {"name": "none"}})
+    )

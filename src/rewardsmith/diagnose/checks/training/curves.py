@@ -8,7 +8,7 @@ from rewardsmith.diagnose import commands
 from rewardsmith.diagnose.checks.rewards import slower
 from rewardsmith.diagnose.checks.signals import learned_state, sample_of, tail_loss, validation_of
 from rewardsmith.diagnose.facts import CHANCE_LOSS, CurvePoint, Facts
-from rewardsmith.diagnose.finding import Finding, Said, percent, shown, span
+from rewardsmith.diagnose.finding import Finding, Said, Severity, percent, shown, span
 from rewardsmith.diagnose.intervals import Interval95
 from rewardsmith.diagnose.measured import Figures
 
@@ -29,6 +29,9 @@ SPIKE_RISE = 0.5
 
 SPIKE_WINDOW = 50
 """Steps behind the running median; with fewer the robust deviation is itself too uncertain."""
+
+RARE = 0.01
+"""Share of the steps up to which spikes that a run recovered from are an event and no way of training."""
 
 GRADIENT_JUMP = 20
 """A gradient norm this many times its median is an event of its own, not batch noise."""
@@ -203,7 +206,7 @@ def longer(facts: Facts) -> list[str]:
 
 
 def unstable(facts: Facts) -> Finding | None:
-    """Spikes of the training loss or of the gradient norm."""
+    """Spikes of the training loss or of the gradient norm; a note where the run recovered from each of them."""
     spikes = loss_spikes(facts.curve)
     norms = finite_points((row.step, row.grad_norm) for row in facts.curve)
     usual = median([norm for _, norm in norms]) if norms else 0.0
@@ -211,28 +214,56 @@ def unstable(facts: Facts) -> Finding | None:
     jumps = [step for step, norm in norms if len(norms) >= SPIKE_WINDOW and norm > bound]
     if not spikes and not jumps:
         return None
+    severity: Severity = "critical" if learned_state(facts) == "no" else "warning"
+    title, action, command = UNSTABLE, SLOWER, commands.train(facts, *slower(facts), "--warmup", "0.1")
+    if recovered(facts, {*spikes, *jumps}):
+        severity, title, action, command = "info", RECOVERED, WATCH, ""
     first = min(spikes + jumps)
     return Finding(
         "unstable",
-        "critical" if learned_state(facts) == "no" else "warning",
-        Said("the training was unstable", "训练不稳定"),
+        severity,
+        title,
         Said(
-            f"{len(spikes)} loss spikes and {len(jumps)} gradient jumps (over {GRADIENT_JUMP} times the median norm "
-            f"{usual:.3g}) in {len(facts.curve)} rows, first at step {first}.",
-            f"{len(facts.curve)} 行中有 {len(spikes)} 次损失尖峰、{len(jumps)} 次梯度突增（超过中位范数 {usual:.3g} 的 "
+            f"Loss spikes: {len(spikes)}, gradient jumps (over {GRADIENT_JUMP} times the median norm {usual:.3g}): "
+            f"{len(jumps)}, in {len(facts.curve):,} rows, first at step {first}.",
+            f"{len(facts.curve):,} 行中有 {len(spikes)} 次损失尖峰、{len(jumps)} 次梯度突增（超过中位范数 {usual:.3g} 的 "
             f"{GRADIENT_JUMP} 倍），最早在第 {first} 步。",
         ),
         Said(
             "The learning rate is too high for some batches, or individual records are corrupt.",
             "学习率对某些批次过高，或个别记录有问题。",
         ),
-        Said(
-            "Lower the learning rate or lengthen the warmup, keep gradient clipping on, and check the records of that "
-            "step.",
-            "降低学习率或延长预热，保持梯度裁剪，并检查该步所用的记录。",
-        ),
+        action,
         {"loss_spikes": spikes[:20], "gradient_jumps": jumps[:20]},
-        command=commands.train(facts, *slower(facts), "--warmup", "0.1"),
+        command=command,
+    )
+
+
+UNSTABLE = Said("the training was unstable", "训练不稳定")
+RECOVERED = Said("the training spiked and recovered", "训练中出现过尖峰，随后恢复")
+SLOWER = Said(
+    "Lower the learning rate or lengthen the warmup, keep gradient clipping on, and check the records of that step.",
+    "降低学习率或延长预热，保持梯度裁剪，并检查该步所用的记录。",
+)
+WATCH = Said(
+    "Nothing has to be done for this model; with more such spikes, lower the learning rate.",
+    "此模型无需处理；若此类尖峰更多，请降低学习率。",
+)
+
+
+def recovered(facts: Facts, events: set[int]) -> bool:
+    """Whether a run that learned has few of these steps, and the loss after each is back at, or under, what it was before.
+
+    Compared are the medians of SPIKE_WINDOW rows on either side; where fewer follow, it is not known.
+    """
+    rows = finite_points((row.step, row.loss) for row in facts.curve)
+    if learned_state(facts) != "yes" or len(events) > RARE * len(rows):
+        return False
+    losses = [loss for _, loss in rows]
+    places = [place for place, (step, _) in enumerate(rows) if step in events]
+    sides = [(losses[max(0, k - SPIKE_WINDOW) : k], losses[k + 1 : k + 1 + SPIKE_WINDOW]) for k in places]
+    return len(places) == len(events) and all(
+        len(after) == SPIKE_WINDOW and before and median(after) <= median(before) for before, after in sides
     )
 
 
