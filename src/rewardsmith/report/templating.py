@@ -1,6 +1,7 @@
 """The templates of pages and cards, filled; what ends in .html is escaped, and a name that is not given is an error."""
 
 import functools
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,8 +10,10 @@ from rewardsmith.report.safety import content_policy, xml_safe
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 TEMPLATES = Path(__file__).parent / "templates"
+BETWEEN_BACKTICKS = re.compile("`([^`\n]+)`")
 
 
 def render(name: str, /, **values: Any) -> str:
@@ -54,4 +57,20 @@ def environment() -> "Environment":
     )
     # Charts are drawn by `report.charts`, which escapes its texts; the only markup that is taken as it is.
     made.filters["chart"] = Markup
+    made.filters["command"] = whole_words
+    made.filters["prose"] = with_code
     return made
+
+
+def whole_words(command: object) -> "Markup":
+    """A command line of which no word is broken at its hyphens where a line ends, unless it is longer than the line."""
+    from markupsafe import Markup
+
+    return Markup(" ").join(Markup('<span class="w">{}</span>').format(word) for word in str(command).split(" "))
+
+
+def with_code(text: object) -> "Markup":
+    """A sentence in which what stands between backticks is set as code."""
+    from markupsafe import Markup, escape
+
+    return Markup(BETWEEN_BACKTICKS.sub(r"<code>\1</code>", str(escape(text))))

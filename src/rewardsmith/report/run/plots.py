@@ -235,8 +235,9 @@ def group_row(group: GroupFacts, texts: Words) -> IntervalRow:
 
 
 def group_plots(facts: Facts, texts: Words) -> list[Plot]:
-    """Accuracy by category and by each difficulty."""
-    tables = {"category": facts.by_category, **facts.by_difficulty}
+    """Accuracy by category and by each difficulty that has two groups or more: one group is all comparisons."""
+    parts = {"category": facts.by_category, **facts.by_difficulty}
+    tables = {name: groups for name, groups in parts.items() if len(groups) > 1}
     plots = [
         group_plot(
             f"groups-{number}",
