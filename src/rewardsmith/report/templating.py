@@ -57,16 +57,8 @@ def environment() -> "Environment":
     )
     # Charts are drawn by `report.charts`, which escapes its texts; the only markup that is taken as it is.
     made.filters["chart"] = Markup
-    made.filters["command"] = whole_words
     made.filters["prose"] = with_code
     return made
-
-
-def whole_words(command: object) -> "Markup":
-    """A command line of which no word is broken at its hyphens where a line ends, unless it is longer than the line."""
-    from markupsafe import Markup
-
-    return Markup(" ").join(Markup('<span class="w">{}</span>').format(word) for word in str(command).split(" "))
 
 
 def with_code(text: object) -> "Markup":

@@ -73,7 +73,10 @@ def policies_chart(found: Mapping[str, Any], texts: Words) -> Plot:
     curve = found["curve"]
     points = [(math.sqrt(point["kl"]), float(point["gold"])) for point in curve]
     spans = [span_of(point.get("gold_ci")) for point in curve]
-    hovers = [f"KL {point['kl']:.2f}: {with_span(point['gold'], point.get('gold_ci'), 3)}" for point in curve]
+    hovers = [
+        f"{texts['policies_kl']} {point['kl']:.2f}: {with_span(point['gold'], point.get('gold_ci'), 3)}"
+        for point in curve
+    ]
     gold = Series(texts["policies_gold"], points, "a", "dots", hovers=hovers)
     fitted = Series(texts["policies_fit"], fitted_curve(found["fit"], points), "b", dashed=True)
     known = [span for span in spans if span is not None]
