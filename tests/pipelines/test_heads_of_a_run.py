@@ -162,12 +162,16 @@ def test_pairs_come_from_ratings_only_where_nothing_is_compared():
     rated = Record((), answers, (), ratings={"tone": (1.0, 3.0, 3.0)})
     (found,) = model.outputs([rated])
     column = found.columns["tone"]
-    told = judge_columns(model, [rated])["tone"]
+    told = judged(model, rated)["tone"]
     assert told["comparisons"] == 2
     assert told["accuracy"] == pytest.approx(np.mean([column[1] > column[0], column[2] > column[0]]))
     compared = Record((), answers, (Comparison(0, 2, attribute="tone"),))
-    assert judge_columns(model, [rated, compared])["tone"]["comparisons"] == 1
-    assert judge_columns(model, [pair("q", "a", "b")]) == {}
+    assert judged(model, rated, compared)["tone"]["comparisons"] == 1
+    assert judged(model, pair("q", "a", "b")) == {}
+
+
+def judged(model, *records):
+    return judge_columns([(record, one.columns) for record, one in zip(records, model.outputs(records), strict=True)])
 
 
 MOST = {"tiny": 0.4}

@@ -169,7 +169,7 @@ def evaluated(config: Config, progress: Progress) -> Result:
         check_output(config.output, EVALUATION, overwrite=config.overwrite)
     by = by_model if kind_of(config.model) == "model" else by_source
     evaluation, quarantined = by(config, progress)
-    evaluation = replace(evaluation, summary={**evaluation.summary, **origin_of(config)})
+    evaluation = replace(evaluation, summary={**evaluation.summary, **origin_of(config, evaluation.summary)})
     if config.output is not None:
         prepare_output(config.output, EVALUATION, overwrite=config.overwrite)
         evaluation.save(config.output)
@@ -189,9 +189,10 @@ def by_source(config: Config, progress: Progress) -> "tuple[Evaluation, int]":
     }
     if refused := [flag for flag, value in given.items() if value]:
         raise UsageError(f"{', '.join(refused)}: needs a reward model, and {config.model} is none; remove it")
-    judged, split, read = chosen_records(config, progress)
+    judged, split, read = split_records(config, progress)
+    attribute = attribute_of(config, judged, None, progress)
     quarantined = read["unreadable"].count
-    validation, _ = validation_records(config, progress)
+    validation, _ = validation_records(config, attribute, progress)
     source = open_rewards(
         config.model,
         device=config.device,
@@ -204,7 +205,7 @@ def by_source(config: Config, progress: Progress) -> "tuple[Evaluation, int]":
     try:
         found = evaluate_source(
             source,
-            follow_attribute(judged, config.attribute),
+            follow_attribute(judged, attribute),
             split=split,
             origin=", ".join(config.sources),
             read=read,
@@ -249,7 +250,7 @@ def on_benchmark(config: Config, model: "RewardModel", progress: Progress) -> "t
 
 def on_preferences(config: Config, model: "RewardModel", progress: Progress) -> "tuple[Evaluation, int]":
     """The evaluation on preference data, and how many rows could not be read."""
-    from rewardsmith.pipelines.evaluate import evaluate_records
+    from rewardsmith.pipelines.evaluate import evaluate_records, score_all
     from rewardsmith.pipelines.judged_columns import with_columns
     from rewardsmith.pipelines.steps import is_process
 
@@ -257,15 +258,17 @@ def on_preferences(config: Config, model: "RewardModel", progress: Progress) -> 
         from rewardsmith.pipelines.score.calibrated import calibration_of
 
         calibration_of(model, config.model)  # refused before anything is scored
-    judged, split, read = chosen_records(config, progress)
-    records = follow_attribute(judged, config.attribute)
+    judged, split, read = split_records(config, progress)
+    attribute = attribute_of(config, judged, model, progress)
+    records = follow_attribute(judged, attribute)
     quarantined = read["unreadable"].count
     if is_process(model):
         return on_steps(config, model, records, split, read, progress), quarantined
-    validation, read_for_validation = validation_records(config, progress)
+    validation, read_for_validation = validation_records(config, attribute, progress)
+    scored = score_all(model, records, progress)
     evaluation = evaluate_records(
         model,
-        records,
+        scored,
         validation=scored_validation(model, validation, read_for_validation) if validation else None,
         trained_on=training_records(config, progress),
         read=read,
@@ -273,7 +276,8 @@ def on_preferences(config: Config, model: "RewardModel", progress: Progress) -> 
         source=", ".join(config.sources),
         progress=progress,
     )
-    evaluation = with_columns(evaluation, model, judged)
+    evaluation = with_columns(evaluation, scored, records, judged)
+    evaluation = replace(evaluation, summary={**evaluation.summary, "attribute": attribute})
     return with_calibration(config, model, evaluation) if config.calibrated else evaluation, quarantined
 
 
@@ -301,13 +305,13 @@ def with_calibration(config: Config, model: "RewardModel", evaluation: "Evaluati
     return replace(evaluation, summary={**evaluation.summary, "calibrated": found}, rows=rows)
 
 
-def origin_of(config: Config) -> dict[str, Any]:
+def origin_of(config: Config, summary: Mapping[str, Any]) -> dict[str, Any]:
     """What was evaluated on what, so that it can be read and scored again."""
     return {
         "model": str(config.model),
         "sources": [str(source) for source in config.sources],
         "map": list(config.map),
-        "attribute": config.attribute,
+        "attribute": summary.get("attribute", config.attribute),
     }
 
 
@@ -332,12 +336,12 @@ def check_inputs(config: Config, output: Path) -> None:
     refuse_inside(output, [config.model, inner, *input_files([*config.sources, *config.validation])])
 
 
-def validation_records(config: Config, progress: Progress) -> "tuple[list[Record], LeftOut]":
+def validation_records(config: Config, attribute: str, progress: Progress) -> "tuple[list[Record], LeftOut]":
     """The records to fit the temperature on, and what was read for them."""
     if not config.validation:
         return [], rows_read(0, ())
     loaded = read_records(config.validation, Intake(map=config.map), progress=progress)
-    return follow_attribute(loaded.records, config.attribute), rows_read(loaded.rows, loaded.quarantined)
+    return follow_attribute(loaded.records, attribute), rows_read(loaded.rows, loaded.quarantined)
 
 
 def scored_validation(model: "RewardModel", records: Sequence[Record], read: "LeftOut") -> "Scored":
@@ -358,15 +362,23 @@ def rows_read(rows: int, quarantined: Sequence[Quarantined]) -> "LeftOut":
     return account
 
 
-def chosen_records(config: Config, progress: Progress) -> "tuple[Sequence[Record], str, LeftOut]":
-    """The records to evaluate on with all that is judged of them, the name of their split, and the rows that were read.
+def attribute_of(config: Config, records: Sequence[Record], model: "RewardModel | None", progress: Progress) -> str:
+    """The attribute to judge by: --attribute, or, where no comparison is of the whole, the one that a model whose head
+    learns attributes was trained to follow, which is noted.
 
-    DataError where nothing is said about the attribute to judge by.
+    DataError where nothing is said about it.
     """
-    records, name, read = split_records(config, progress)
-    if problem := missing_attribute(config.attribute, attributes_of(records)):
+    from rewardsmith.pipelines.train.head import followed_attribute
+
+    head = None if model is None or model.sidecar.head is None else model.sidecar.head.name
+    attribute = followed_attribute(head, config.attribute, records)
+    if problem := missing_attribute(attribute, attributes_of(records)):
         raise DataError(problem)
-    return records, name, read
+    if attribute != config.attribute:
+        progress.note(
+            f"no comparison has the attribute {config.attribute!r}; accuracy is that on comparisons of {attribute!r}"
+        )
+    return attribute
 
 
 def split_records(config: Config, progress: Progress) -> "tuple[Sequence[Record], str, LeftOut]":

@@ -15,7 +15,7 @@ from rewardsmith.evaluate.metrics import decided
 from rewardsmith.evaluate.summary import Summary, summarize
 from rewardsmith.files import write_json, write_jsonl
 from rewardsmith.pipelines.beside_training import beside_training, margins_of, sample_of
-from rewardsmith.pipelines.ensembles.margins import disagreement, rewards_and_members
+from rewardsmith.pipelines.ensembles.margins import disagreement, members_of, rewards_and_columns
 from rewardsmith.pipelines.ranked_responses import Rewards, rankings_of
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.quality.shortcuts.rule import shortcut_rule
@@ -64,6 +64,7 @@ class Scored:
     """Records with their rewards; `refused` of them could not be rendered, `left_out` tells all that was not used whole.
 
     `members` are the rewards of an ensemble's members on one scale, (K, M) for each record; None for a single model.
+    `columns` are what the model gives beside the rewards, K numbers by name for each record; None where it gives nothing.
     """
 
     records: Sequence[Record]
@@ -71,6 +72,7 @@ class Scored:
     refused: int
     left_out: LeftOut
     members: Rewards | None = None
+    columns: Sequence[Mapping[str, np.ndarray]] | None = None
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,8 @@ def score_all(
         else:
             left_out.unused(record, "no_comparison", NOT_COMPARED)
     with kept_memory(model.network.device.type):
-        rewards, members = rewards_and_members(model, sequences, progress, team)
-    return Scored(kept, rewards, len(records) - len(kept), left_out, members)
+        rewards, columns = rewards_and_columns(model, sequences, progress, team)
+    return Scored(kept, rewards, len(records) - len(kept), left_out, members_of(model, columns), columns)
 
 
 def compared(records: Sequence[Record], rewards: Rewards) -> Iterator[Row]:

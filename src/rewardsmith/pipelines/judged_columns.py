@@ -11,23 +11,34 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rewardsmith.errors import ContractError
 from rewardsmith.evaluate.metrics import correctness
 from rewardsmith.evaluate.statistics import clustered_mean
 from rewardsmith.records import Comparison, Record
 
 if TYPE_CHECKING:
-    from rewardsmith.model.reward_model import RewardModel
-    from rewardsmith.model.scorer import Outputs
-    from rewardsmith.pipelines.evaluate import Evaluation
+    from rewardsmith.pipelines.evaluate import Evaluation, Scored
 
 ABOUT = {"cost": ("safe", -1.0)}
 """Columns whose attribute has another name, and the sign of what is better."""
 
 
-def with_columns(evaluation: "Evaluation", model: "RewardModel", records: Sequence[Record]) -> "Evaluation":
-    """The evaluation with what the columns came to, under `columns`; as it is where none has an attribute of the data."""
-    found = judge_columns(model, records) if model.columns else {}
+Columns = Mapping[str, np.ndarray]
+"""What a model gives for the K responses of a record beside their rewards, by name."""
+
+
+def with_columns(
+    evaluation: "Evaluation", scored: "Scored", records: Sequence[Record], judged: Sequence[Record]
+) -> "Evaluation":
+    """The evaluation with what the columns came to, under `columns`; as it is where none has an attribute of the data.
+
+    `scored` are the `records`, which follow one attribute; `judged` are the same with all that was judged of them, or
+    none.
+    """
+    if scored.columns is None or not judged:
+        return evaluation
+    whole = {id(record): own for record, own in zip(records, judged, strict=True)}
+    rows = zip(scored.records, scored.columns, strict=True)
+    found = judge_columns([(whole[id(record)], columns) for record, columns in rows])
     return replace(evaluation, summary={**evaluation.summary, "columns": found}) if found else evaluation
 
 
@@ -39,16 +50,15 @@ class JudgedPair(NamedTuple):
     prompt: str
 
 
-def judge_columns(model: "RewardModel", records: Sequence[Record]) -> dict[str, dict[str, Any]]:
+def judge_columns(rows: Sequence[tuple[Record, Columns]]) -> dict[str, dict[str, Any]]:
     """By column whose attribute the records judge: `attribute`, `accuracy`, its `interval`, `comparisons`, `prompts`.
 
     For a cost also `sign`: the share of labelled responses on the right side of 0, its interval and the `responses`. The
     records must have all that was judged of them, not one attribute alone.
     """
-    about = {name: ABOUT.get(name, (name, 1.0)) for name in model.columns}
+    about = {name: ABOUT.get(name, (name, 1.0)) for _, columns in rows[:1] for name in columns}
     wanted = {attribute for attribute, _ in about.values()}
-    chosen = [record for record in records if wanted & judged_attributes(record) and scorable(model, record)]
-    found = list(zip(chosen, model.outputs(chosen), strict=True))
+    found = [(record, columns) for record, columns in rows if wanted & judged_attributes(record)]
     told: dict[str, dict[str, Any]] = {}
     for name, (attribute, sign) in about.items():
         if pairs := pairs_in(found, name, attribute, sign):
@@ -58,10 +68,10 @@ def judge_columns(model: "RewardModel", records: Sequence[Record]) -> dict[str, 
     return told
 
 
-def pairs_in(found: Sequence[tuple[Record, "Outputs"]], name: str, attribute: str, sign: float) -> list[JudgedPair]:
+def pairs_in(found: Sequence[tuple[Record, Columns]], name: str, attribute: str, sign: float) -> list[JudgedPair]:
     """All pairs that tell about a column."""
     compared = any(c.attribute == attribute for record, _ in found for c in record.comparisons)
-    return [pair for record, values in found for pair in pairs_of(record, values, name, attribute, sign, compared)]
+    return [pair for record, columns in found for pair in pairs_of(record, columns, name, attribute, sign, compared)]
 
 
 def judged_attributes(record: Record) -> set[str]:
@@ -70,20 +80,11 @@ def judged_attributes(record: Record) -> set[str]:
     return rated | {c.attribute for c in record.comparisons}
 
 
-def scorable(model: "RewardModel", record: Record) -> bool:
-    """Whether the model's template can render the record; those that it cannot are counted where rewards are judged."""
-    try:
-        model.encode(record)
-    except ContractError:
-        return False
-    return True
-
-
 def pairs_of(
-    record: Record, values: "Outputs", name: str, attribute: str, sign: float, compared: bool
+    record: Record, columns: Columns, name: str, attribute: str, sign: float, compared: bool
 ) -> Iterator[JudgedPair]:
     """The pairs of a record in which one response is preferred."""
-    column = sign * values.columns[name]
+    column = sign * columns[name]
     if compared:
         said = [c for c in record.comparisons if c.attribute == attribute and not c.is_tie]
     else:
@@ -100,12 +101,12 @@ def rated_pairs(ratings: Sequence[float | None]) -> Iterator[Comparison]:
             yield Comparison(i, j) if first > second else Comparison(j, i)
 
 
-def signs_of(found: Sequence[tuple[Record, "Outputs"]], name: str, attribute: str) -> dict[str, Any] | None:
+def signs_of(found: Sequence[tuple[Record, Columns]], name: str, attribute: str) -> dict[str, Any] | None:
     """Whether a cost is below 0 where the response is safe; None where no response is labelled."""
     sides = [
         JudgedPair(float(column if label < 1 else -column), 1.0, record.prompt_id)
-        for record, values in found
-        for column, label in zip(values.columns[name], record.ratings.get(attribute, ()), strict=False)
+        for record, columns in found
+        for column, label in zip(columns[name], record.ratings.get(attribute, ()), strict=False)
         if label is not None
     ]
     return share_of(sides, "share", "responses") if sides else None

@@ -284,10 +284,20 @@ def same_prompts(judged: DataSide, trained: DataSide) -> Iterator[Said]:
         yield Said(f"{share} of the training data has one and the same prompt", f"训练数据中 {share} 的提示词完全相同")
 
 
+def has_main_attribute(facts: Facts) -> bool:
+    """Whether the head follows an attribute of its own where no comparison is of the whole."""
+    head = facts.settings.get("head")
+    return (head.get("name") if isinstance(head, Mapping) else head) in WITH_MAIN
+
+
+OVERALL, WITH_MAIN = "overall", ("multi-objective", "gated", "helpful-cost")
+"""The attribute of a comparison of the whole, and the heads that learn attributes."""
+
+
 def attribute_parts(facts: Facts) -> list[Said]:
     """Labels of another attribute than those of training, as a clause."""
     trained, judged = facts.settings.get("attribute"), facts.attribute
-    if not trained or not judged or trained == judged:
+    if not trained or not judged or trained == judged or (trained == OVERALL and has_main_attribute(facts)):
         return []
     return [
         Said(

@@ -55,5 +55,6 @@ def evaluated_by(
     if isinstance(model, CritiqueModel):
         scored = scored_by(model, records, progress)
         return evaluate_records(model.inner, scored, **{**given, "trained_on": ()}, progress=progress)
-    found = evaluate_records(model, records, **given, progress=progress, team=team)
-    return with_columns(found, model, judged)
+    scored = score_all(model, records, progress, team=team)
+    found = evaluate_records(model, scored, **given, progress=progress, team=team)
+    return with_columns(found, scored, records, judged)

@@ -1,6 +1,6 @@
 """Records that an ensemble has scored → its comparisons as arrays, and what its members' disagreement says of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -15,23 +15,29 @@ if TYPE_CHECKING:
     from rewardsmith.model.scorer import Sequences
 
 
-def rewards_and_members(
+def rewards_and_columns(
     model: "RewardModel", sequences: "Sequence[Sequences]", progress: Progress, team: "Team | None"
-) -> tuple[list[np.ndarray], list[np.ndarray] | None]:
-    """The rewards of all records, and (K, M) of an ensemble's members; None for a single model."""
+) -> "tuple[list[np.ndarray], list[Mapping[str, np.ndarray]] | None]":
+    """The rewards of all records, and the columns that the model gives beside them; None for a model without columns."""
     from rewardsmith.model.runtime.processes import ALONE
     from rewardsmith.model.scorer import outputs, score
 
     team, total = team or ALONE, len(sequences)
-    if model.ensemble is None:
+    if not model.columns:
         return list(score(model.network, sequences, total=total, progress=progress, team=team)), None
     with progress.task("scoring", total, "records") as task:
         found = []
         for one in outputs(model.network, sequences, model.head, team=team):
             task.advance()
             found.append(one)
-    members = [np.stack([one.columns[name] for name in model.columns if name != "std"], axis=1) for one in found]
-    return [one.rewards for one in found], members
+    return [one.rewards for one in found], [one.columns for one in found]
+
+
+def members_of(model: "RewardModel", columns: "Sequence[Mapping[str, np.ndarray]] | None") -> list[np.ndarray] | None:
+    """(K, M) of an ensemble's members for each record; None for a single model."""
+    if model.ensemble is None or columns is None:
+        return None
+    return [np.stack([one[name] for name in model.columns if name != "std"], axis=1) for one in columns]
 
 
 @runtime_checkable

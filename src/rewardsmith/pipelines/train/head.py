@@ -43,6 +43,8 @@ OWN_REWARD = (*SUMS, "inform")
 """Heads whose reward is computed from outputs of their own, so that no scalar head learns."""
 ALONE = ("odin",)
 """Losses of a head that also train a scalar one: what they need beside it is dropped at the end."""
+OVERALL = "overall"
+"""The attribute of a comparison of the responses as a whole."""
 FEWEST = 20
 """Comparisons from which the weights of attributes, or a gate, are fitted."""
 
@@ -153,6 +155,21 @@ def main_attribute(head: str, attribute: str, records: Sequence[Record]) -> str:
         f"--head {COST}: no comparison has the attribute {HELPFUL!r} or {attribute!r}; comparisons by attribute: {found}; "
         "choose the attribute of the reward with --attribute"
     )
+
+
+def followed_attribute(head: str | None, attribute: str, records: Sequence[Record]) -> str:
+    """The attribute that a reward of this head is judged by on records that it may not have been trained on.
+
+    `attribute`, unless that is the whole, no comparison is about it, and the head has a main attribute of its own.
+    """
+    from rewardsmith.model.heads.helpful_cost import HELPFUL
+
+    counts = attributes_of(records)
+    if attribute != OVERALL or OVERALL in counts or not counts:
+        return attribute
+    if head in SUMS or (head == COST and HELPFUL in counts):
+        return main_attribute(head, attribute, records)
+    return attribute
 
 
 def follow_main(splits: Splits, head: str, attribute: str) -> str:
