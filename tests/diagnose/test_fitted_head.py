@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from rewardsmith.diagnose.checks import learning, performance
+from rewardsmith.diagnose.checks import leakage, learning, performance
 from rewardsmith.diagnose.checks.training import causes, diverging, fitted_head
 from rewardsmith.diagnose.facts import BaselineFacts, CurvePoint, Facts
 from rewardsmith.diagnose.intervals import Interval95
 from rewardsmith.diagnose.measured import Figures, FittedHead, MeasuredFacts
-from rewardsmith.pipelines.train.head import OWN_REWARD, HeadSettings
+from rewardsmith.pipelines.train.head import BY_ATTRIBUTE, OWN_REWARD, HeadSettings
 
 HALF = Interval95(0.47, 0.53)
 HEAD = FittedHead(
@@ -68,3 +68,11 @@ def test_a_frozen_run_with_the_plain_loss_is_fitted():
     assert fitted_head.can_be_fitted(
         replace(WEAK, settings={"freeze_layers": -1, "loss": plain, "noise": {"name": "none"}})
     )
+
+
+def test_labels_of_the_main_attribute_are_no_others_than_those_of_training():
+    assert leakage.WITH_MAIN == BY_ATTRIBUTE
+    facts = Facts(attribute="helpful", settings={"attribute": "overall", "head": {"name": "gated"}})
+    assert leakage.attribute_parts(facts) == []
+    assert leakage.attribute_parts(replace(facts, settings={"attribute": "safe", "head": {"name": "gated"}}))
+    assert leakage.attribute_parts(replace(facts, settings={"attribute": "overall", "head": {"name": "scalar"}}))

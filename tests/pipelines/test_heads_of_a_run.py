@@ -1,6 +1,7 @@
 """From data with attributes to a judged model: train, score, evaluate, compare, verify, train again."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,13 +11,15 @@ import rewardsmith as rs
 from builders import pair, tiny
 from rewardsmith.data.splits.sources import Splits
 from rewardsmith.data.synthetic.generate import generate
-from rewardsmith.errors import TrainingError, UsageError
+from rewardsmith.errors import DataError, TrainingError, UsageError
 from rewardsmith.model.heads import HEADS, attach_outputs, describe_head
 from rewardsmith.model.heads.attributes import AttributePlan
 from rewardsmith.model.heads.extra import detach
 from rewardsmith.model.loading.locating import models_folder
+from rewardsmith.pipelines.critique.evaluating import evaluated_by
 from rewardsmith.pipelines.judged_columns import judge_columns
-from rewardsmith.pipelines.train.head import HeadSettings, attribute_plan, follow_main
+from rewardsmith.pipelines.train.head import HeadSettings, attribute_plan, follow_main, followed_attribute
+from rewardsmith.progress import SILENT
 from rewardsmith.records import Comparison, Message, Record, Response
 
 RUDE = " You fool."
@@ -72,7 +75,10 @@ def test_a_cost_tells_safe_from_unsafe_and_goes_the_whole_way(data, tmp_path):
     assert told["attribute"] == "safe"
     assert told["accuracy"] > 0.9
     assert told["sign"]["share"] > 0.8
-    judged = rs.evaluate(str(run), source, attribute="helpful")
+    judged = rs.evaluate(str(run), source)  # nothing is overall: helpfulness is what the reward was trained to follow
+    assert judged.summary["attribute"] == "helpful"
+    with pytest.raises(DataError, match="no comparison has the attribute 'fun'"):
+        rs.evaluate(str(run), source, attribute="fun")
     assert judged.summary["columns"]["cost"]["comparisons"] == 60
     assert "column cost: accuracy " in judged.to_text()
     assert judged.summary["accuracy"] > 0.9  # of the reward, on helpfulness
@@ -172,6 +178,37 @@ def test_pairs_come_from_ratings_only_where_nothing_is_compared():
 
 def judged(model, *records):
     return judge_columns([(record, one.columns) for record, one in zip(records, model.outputs(records), strict=True)])
+
+
+def test_each_text_is_scored_once_for_its_reward_and_its_columns(monkeypatch):
+    model = tiny()
+    attach_outputs(
+        model.network, "multi-objective", describe_head("multi-objective", {}, AttributePlan(("tone",))), seed=0
+    )
+    model.keep_head(detach(model.network))
+    passes = []
+    whole = type(model.network).features
+    monkeypatch.setattr(type(model.network), "features", lambda *given: passes.append(1) or whole(*given))
+    rated = replace(pair("q", "a", "bb"), ratings={"tone": (1.0, 3.0)})
+    found = evaluated_by(model, [rated], judged=[rated], progress=SILENT, split="test")
+    assert found.summary["columns"]["tone"]["comparisons"] == 1
+    assert len(passes) == 1
+
+
+@pytest.mark.parametrize(
+    ("head", "attributes", "followed"),
+    [
+        ("multi-objective", ("tone", "helpfulness"), "helpfulness"),
+        ("gated", ("tone", "truth"), "tone"),
+        ("helpful-cost", ("safe",), "overall"),  # no helpfulness to follow: the error names what there is
+        ("multi-objective", ("overall", "tone"), "overall"),
+        (None, ("tone",), "overall"),
+    ],
+)
+def test_what_a_reward_is_judged_by_where_nobody_says(head, attributes, followed):
+    record = replace(pair("q", "a", "b"), comparisons=tuple(Comparison(0, 1, attribute=name) for name in attributes))
+    assert followed_attribute(head, "overall", [record]) == followed
+    assert followed_attribute(head, "tone", [record]) == "tone"
 
 
 MOST = {"tiny": 0.4}

@@ -1,6 +1,6 @@
 """Whether the figures are about data that the model had not seen, and about data like that of its training."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rewardsmith.diagnose import commands
 from rewardsmith.diagnose.checks.training.carried_over import beside_validation
@@ -38,6 +38,9 @@ ALSO_VALIDATION = 0.2
 
 LENGTHS = 2.5
 """Factor between the median lengths of responses."""
+
+OVERALL, WITH_MAIN = "overall", ("multi-objective", "gated", "helpful-cost")
+"""The attribute of a comparison of the whole, and the heads that learn attributes."""
 
 
 def measured_on_training_data(facts: Facts) -> Finding | None:
@@ -288,10 +291,6 @@ def has_main_attribute(facts: Facts) -> bool:
     """Whether the head follows an attribute of its own where no comparison is of the whole."""
     head = facts.settings.get("head")
     return (head.get("name") if isinstance(head, Mapping) else head) in WITH_MAIN
-
-
-OVERALL, WITH_MAIN = "overall", ("multi-objective", "gated", "helpful-cost")
-"""The attribute of a comparison of the whole, and the heads that learn attributes."""
 
 
 def attribute_parts(facts: Facts) -> list[Said]:
