@@ -4,7 +4,7 @@ import json
 import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from rewardsmith.version import VERSION
 RESULT = Path(__file__).parents[1] / "results" / "planted_training_faults.json"
 BEFORE = RESULT.with_stem("planted_training_faults_before")
 """The same figures of the verdict as it was when the benchmark was written."""
+ABOUT = ("kind", "dose", "seed", "measured")
+SCORED = tuple(one.name for one in fields(Score))
 
 
 def scored(root: Path, half: str) -> tuple[list[tuple[dict[str, Any], Score]], list[dict[str, Any]]]:
@@ -52,20 +54,20 @@ def sound(root: Path, half: str) -> list[dict[str, Any]]:
     return rows
 
 
-def by_kind(scores: Sequence[tuple[dict[str, Any], Score]], idle: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def by_kind(scores: Sequence[Score], idle: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """One row per kind: how many were planted, governed, found, and what was said first."""
     rows = []
     for kind in KINDS:
-        own = [(entry, one) for entry, one in scores if one.kind == kind]
-        said = Counter(" + ".join(one.first) or one.error or "nothing urgent" for _, one in own)
+        own = [one for one in scores if one.kind == kind]
+        said = Counter(" + ".join(one.first) or one.error or "nothing urgent" for one in own)
         rows.append(
             {
                 "kind": kind,
                 "governed": len(own),
                 "did_not_govern": sum(entry["kind"] == kind for entry in idle),
-                "found": sum(one.found for _, one in own),
-                "right_action": sum(one.right_action for _, one in own),
-                "wrongly_ready": sum(one.wrongly_ready for _, one in own),
+                "found": sum(one.found for one in own),
+                "right_action": sum(one.right_action for one in own),
+                "wrongly_ready": sum(one.wrongly_ready for one in own),
                 "said_first": [[words, count] for words, count in said.most_common(3)],
             }
         )
@@ -73,24 +75,49 @@ def by_kind(scores: Sequence[tuple[dict[str, Any], Score]], idle: Sequence[dict[
 
 
 def figures_of(root: Path, half: str) -> dict[str, Any]:
-    """All figures of a half."""
+    """All figures of the projects of a half that are kept under the root."""
     scores, idle = scored(root, half)
-    clean = sound(root, half)
+    return figures_from(
+        [{key: entry[key] for key in ABOUT} | asdict(one) for entry, one in scores],
+        [{key: entry.get(key) for key in ABOUT} | {"failed": last_line(entry)} for entry in idle],
+        sound(root, half),
+    )
+
+
+def figures_from(
+    projects: Sequence[dict[str, Any]], idle: Sequence[dict[str, Any]], clean: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """All figures of faulty projects, of those whose fault did not govern, and of sound ones."""
+    scores = [Score(**{name: row[name] for name in SCORED} | {"first": tuple(row["first"])}) for row in projects]
     alarms = share([bool(row["unconfirmed"]) for row in clean], [row["data"] for row in clean])
     return {
-        **summary(one for _, one in scores),
+        **summary(scores),
         "false_alarms": alarms,
         "sound_ready": Counter(str(row["ready"]) for row in clean),
         "kinds": by_kind(scores, idle),
-        "projects": [
-            {key: entry[key] for key in ("kind", "dose", "seed", "measured")} | asdict(one) for entry, one in scores
-        ],
-        "did_not_govern": [
-            {key: entry.get(key) for key in ("kind", "dose", "seed", "measured")} | {"failed": last_line(entry)}
-            for entry in idle
-        ],
-        "sound": clean,
+        "projects": list(projects),
+        "did_not_govern": list(idle),
+        "sound": list(clean),
     }
+
+
+def merged(known: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of all projects of both, those of `new` where a project is in both."""
+    faulty = {key_of(row): name for of in (known, new) for name in ("projects", "did_not_govern") for row in of[name]}
+    parts = [
+        list({key_of(row): row for of in (known, new) for row in of[name]}.values())
+        for name in ("projects", "did_not_govern", "sound")
+    ]
+    projects, idle = (
+        [row for row in rows if faulty[key_of(row)] == name]
+        for name, rows in zip(("projects", "did_not_govern"), parts, strict=False)
+    )
+    return figures_from(projects, idle, parts[2])
+
+
+def key_of(row: Mapping[str, Any]) -> str:
+    """What tells a project from all others of its half."""
+    return json.dumps([row.get("kind", "clean"), row.get("dose", row.get("data")), row["seed"]])
 
 
 def last_line(entry: dict[str, Any]) -> str | None:
@@ -98,11 +125,15 @@ def last_line(entry: dict[str, Any]) -> str | None:
     return entry["failed"].strip().splitlines()[-1] if "failed" in entry else None
 
 
-def write_all(root: Path, halves: Sequence[str]) -> int:
-    """Write the figures of the halves beside those of the others, and print their tables."""
+def write_all(root: Path, halves: Sequence[str], *, more: bool = False) -> int:
+    """Write the figures of the halves beside those of the others, and print their tables; with `more` the projects that the
+    results have already are counted too.
+    """
     machine = {"python": platform.python_version(), "rewardsmith": VERSION}
     found = {half: {**figures_of(root, half), "machine": machine} for half in halves}
     known = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.is_file() else {}
+    if more:
+        found = {half: merged(known[half], figures) | {"machine": machine} for half, figures in found.items()}
     write_json(RESULT, {**known, **found})
     for half, figures in found.items():
         print(f"\n{half}\n" + "\n".join(lines_of(figures)))
