@@ -10,7 +10,7 @@ import pytest
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
-from planted import judging, planting, scoring  # noqa: E402
+from planted import drawing, judging, planting, scoring, tables  # noqa: E402
 from planted.clean import CLEAN  # noqa: E402
 from planted.kinds import KINDS  # noqa: E402
 from planted.project import make_backbone  # noqa: E402
@@ -103,3 +103,28 @@ def test_the_interval_of_a_share_treats_members_of_a_kind_as_related():
 def test_where_all_agree_the_number_of_kinds_bounds_the_interval():
     share = scoring.share([True] * 30, [str(number % 10) for number in range(30)])
     assert share["ci95"][0] == pytest.approx(1 / (1 + 1.959964**2 / 10), abs=1e-3)  # Wilson's lower end of 10 of 10
+
+
+def test_projects_are_drawn_in_one_random_order_with_real_sets_first_among_the_sound():
+    whole, rest = drawing.order_of(["unseen"], 0), drawing.order_of(["unseen"], 43)
+    assert len(whole) == 167
+    assert [job.name for job in rest if job.kind != "clean"] == [
+        job.name for job in sorted(whole, key=lambda job: job.name)[43:] if job.kind != "clean"
+    ]
+    sound = [job.dose.startswith("real") for job in rest if job.kind == "clean"]
+    assert sound == sorted(sound, reverse=True)
+    assert sum(sound) == 7  # the eighth was among the first 43
+
+
+def test_figures_of_two_parts_are_those_of_all_projects_and_a_newer_answer_counts():
+    known = json.loads(tables.RESULT.read_text(encoding="utf-8"))["unseen"]
+    parts = ("projects", "did_not_govern", "sound")
+    first, second = ({name: known[name][start::2] for name in parts} for start in (0, 1))
+    whole = tables.figures_from(*(known[name] for name in parts))
+    found = tables.merged(first, second)
+    for name in ("found", "right_action", "wrongly_ready", "false_alarms"):
+        assert found[name] == whole[name]
+    missed = {**known["projects"][0], "found": False}
+    again = tables.merged(known, {"projects": [missed], "did_not_govern": [], "sound": []})
+    assert again["found"]["hits"] == whole["found"]["hits"] - 1
+    assert again["found"]["of"] == whole["found"]["of"]
