@@ -22,7 +22,7 @@ ABOUT = {"cost": ("safe", -1.0)}
 """Columns whose attribute has another name, and the sign of what is better."""
 
 
-Columns = Mapping[str, np.ndarray]
+ColumnValues = Mapping[str, np.ndarray]
 """What a model gives for the K responses of a record beside their rewards, by name."""
 
 
@@ -50,7 +50,7 @@ class JudgedPair(NamedTuple):
     prompt: str
 
 
-def judge_columns(rows: Sequence[tuple[Record, Columns]]) -> dict[str, dict[str, Any]]:
+def judge_columns(rows: Sequence[tuple[Record, ColumnValues]]) -> dict[str, dict[str, Any]]:
     """By column whose attribute the records judge: `attribute`, `accuracy`, its `interval`, `comparisons`, `prompts`.
 
     For a cost also `sign`: the share of labelled responses on the right side of 0, its interval and the `responses`. The
@@ -68,7 +68,7 @@ def judge_columns(rows: Sequence[tuple[Record, Columns]]) -> dict[str, dict[str,
     return told
 
 
-def pairs_in(found: Sequence[tuple[Record, Columns]], name: str, attribute: str, sign: float) -> list[JudgedPair]:
+def pairs_in(found: Sequence[tuple[Record, ColumnValues]], name: str, attribute: str, sign: float) -> list[JudgedPair]:
     """All pairs that tell about a column."""
     compared = any(c.attribute == attribute for record, _ in found for c in record.comparisons)
     return [pair for record, columns in found for pair in pairs_of(record, columns, name, attribute, sign, compared)]
@@ -81,7 +81,7 @@ def judged_attributes(record: Record) -> set[str]:
 
 
 def pairs_of(
-    record: Record, columns: Columns, name: str, attribute: str, sign: float, compared: bool
+    record: Record, columns: ColumnValues, name: str, attribute: str, sign: float, compared: bool
 ) -> Iterator[JudgedPair]:
     """The pairs of a record in which one response is preferred."""
     column = sign * columns[name]
@@ -101,7 +101,7 @@ def rated_pairs(ratings: Sequence[float | None]) -> Iterator[Comparison]:
             yield Comparison(i, j) if first > second else Comparison(j, i)
 
 
-def signs_of(found: Sequence[tuple[Record, Columns]], name: str, attribute: str) -> dict[str, Any] | None:
+def signs_of(found: Sequence[tuple[Record, ColumnValues]], name: str, attribute: str) -> dict[str, Any] | None:
     """Whether a cost is below 0 where the response is safe; None where no response is labelled."""
     sides = [
         JudgedPair(float(column if label < 1 else -column), 1.0, record.prompt_id)

@@ -63,6 +63,12 @@ def failing_and_right(facts: Facts) -> tuple[list[GroupFacts], list[GroupFacts]]
     return [g for g, inside in spread if inside.high < 0.5], [g for g, inside in spread if inside.low > 0.5]
 
 
+def fails_in_part(facts: Facts) -> bool:
+    """Whether some categories are ranked rightly and others against their labels: more training does not turn those."""
+    failing, right = failing_and_right(facts)
+    return bool(failing and right)
+
+
 def widened(group: GroupFacts, groups: int) -> Interval95:
     """The interval of a group at the level that all `groups` together keep (Bonferroni): 1 - 0.05 / groups."""
     interval = group.interval or wilson(group.accuracy, group.n)

@@ -19,7 +19,7 @@ from rewardsmith.diagnose.checks.signals import (
     tail_loss,
     usual_rate,
 )
-from rewardsmith.diagnose.checks.slices import failing_and_right
+from rewardsmith.diagnose.checks.slices import fails_in_part
 from rewardsmith.diagnose.checks.training.fitted_head import fitted_or, more_epochs
 from rewardsmith.diagnose.facts import CHANCE_LOSS, Facts
 from rewardsmith.diagnose.finding import Finding, Said, Severity, percent, signed_span
@@ -174,7 +174,7 @@ def too_few_steps(facts: Facts) -> Finding | None:
         flags = ["--max-steps", str(3 * FEW_STEPS)]
     return Finding(
         "too_few_steps",
-        "warning" if fails_by_category(facts) else severity(facts),
+        "warning" if fails_in_part(facts) else severity(facts),
         Said(f"{steps} optimizer steps are too few", f"只有 {steps} 个优化步，太少"),
         Said(
             f"{steps} steps of {facts.training.get('batch', '?')} records; a new head needs some hundred steps.",
@@ -188,12 +188,6 @@ def too_few_steps(facts: Facts) -> Finding | None:
         {"steps": steps},
         command=commands.train(facts, *flags),
     )
-
-
-def fails_by_category(facts: Facts) -> bool:
-    """Whether some categories are ranked rightly and others against their labels: more steps would not turn those round."""
-    failing, right = failing_and_right(facts)
-    return bool(failing and right)
 
 
 def too_much_held_back(facts: Facts) -> Finding | None:

@@ -207,11 +207,7 @@ def longer(facts: Facts) -> list[str]:
 
 def unstable(facts: Facts) -> Finding | None:
     """Spikes of the training loss or of the gradient norm; a note where the run recovered from each of them."""
-    spikes = loss_spikes(facts.curve)
-    norms = finite_points((row.step, row.grad_norm) for row in facts.curve)
-    usual = median([norm for _, norm in norms]) if norms else 0.0
-    bound = GRADIENT_JUMP * max(usual, SMALL_NORM)
-    jumps = [step for step, norm in norms if len(norms) >= SPIKE_WINDOW and norm > bound]
+    spikes, (jumps, usual) = loss_spikes(facts.curve), gradient_jumps(facts.curve)
     if not spikes and not jumps:
         return None
     severity: Severity = "critical" if learned_state(facts) == "no" else "warning"
@@ -257,14 +253,24 @@ def recovered(facts: Facts, events: set[int]) -> bool:
     Compared are the medians of SPIKE_WINDOW rows on either side; where fewer follow, it is not known.
     """
     rows = finite_points((row.step, row.loss) for row in facts.curve)
-    if learned_state(facts) != "yes" or len(events) > RARE * len(rows):
+    places = [place for place, (step, _) in enumerate(rows) if step in events]
+    if learned_state(facts) != "yes" or len(events) > RARE * len(rows) or len(places) < len(events):
         return False
     losses = [loss for _, loss in rows]
-    places = [place for place, (step, _) in enumerate(rows) if step in events]
-    sides = [(losses[max(0, k - SPIKE_WINDOW) : k], losses[k + 1 : k + 1 + SPIKE_WINDOW]) for k in places]
-    return len(places) == len(events) and all(
-        len(after) == SPIKE_WINDOW and before and median(after) <= median(before) for before, after in sides
-    )
+    return all(fell_back(losses[max(0, k - SPIKE_WINDOW) : k], losses[k + 1 : k + 1 + SPIKE_WINDOW]) for k in places)
+
+
+def fell_back(before: list[float], after: list[float]) -> bool:
+    """Whether SPIKE_WINDOW losses follow, and their median is at most that of those before."""
+    return bool(before) and len(after) == SPIKE_WINDOW and median(after) <= median(before)
+
+
+def gradient_jumps(curve: tuple[CurvePoint, ...]) -> tuple[list[int], float]:
+    """(steps whose gradient norm is GRADIENT_JUMP times the median one or more, that median)."""
+    norms = finite_points((row.step, row.grad_norm) for row in curve)
+    usual = median([norm for _, norm in norms]) if norms else 0.0
+    bound = GRADIENT_JUMP * max(usual, SMALL_NORM)
+    return [step for step, norm in norms if len(norms) >= SPIKE_WINDOW and norm > bound], usual
 
 
 def falls_back(facts: Facts) -> Finding | None:
