@@ -12,6 +12,7 @@ import orjson
 from rewardsmith.model.checkpoint.sidecar import Normalizer
 from rewardsmith.serve.app.service import RequestLimits, Service
 from rewardsmith.serve.engine.engine import EngineLimits, RewardEngine
+from rewardsmith.serve.http.server import listening
 from rewardsmith.serve.models.reference import stored_reference
 from rewardsmith.serve.models.registry import Registry, named
 from rewardsmith.serve.models.served import ServedModel
@@ -44,8 +45,7 @@ class Running:
         names = [name for name in models if not name.endswith("-again")]
         self.service = Service(Registry(named(names), open_model), self.engine, settings.requests)
         self.server = server_of(settings, self.service, None, self.reported.append)
-        self.socket = socket.socket()
-        self.socket.bind(("127.0.0.1", 0))
+        self.socket = listening("127.0.0.1", 0)
         self.port = self.socket.getsockname()[1]
         self.address = f"http://127.0.0.1:{self.port}"
 

@@ -5,6 +5,7 @@ import contextlib
 import functools
 import json
 import re
+import socket
 import subprocess
 import threading
 import time
@@ -18,6 +19,7 @@ from reward_server import JSON, connected, head_of, held, one_answer, running
 from rewardsmith.errors import UsageError
 from rewardsmith.launch import children
 from rewardsmith.serve.engine.engine import EngineLimits
+from rewardsmith.serve.http.deadlines import DeadlineProtocol
 from rewardsmith.serve.http.key import read_key
 from rewardsmith.serve.models.served import ServedModel
 
@@ -241,3 +243,18 @@ def test_a_model_that_cannot_be_opened_ends_the_command(tmp_path):
     assert done.returncode == 1
     assert b"error:" in done.stderr
     assert b"Traceback" not in done.stderr
+
+
+def test_answers_are_sent_at_once(monkeypatch):
+    """Nagle's algorithm would hold a body back until the client has acknowledged the headers: 40 ms a request."""
+    taken, made = [], DeadlineProtocol.connection_made
+
+    def noted(protocol, transport):
+        taken.append(transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        made(protocol, transport)
+
+    monkeypatch.setattr(DeadlineProtocol, "connection_made", noted)
+    with running({"tiny": tiny()}) as server:
+        assert server.post("/v1/score", GOOD).status_code == 200
+    assert taken
+    assert all(taken)

@@ -35,6 +35,7 @@ from rewardsmith.model.heads.head import ColumnHead, ColumnSource
 from rewardsmith.model.heads.process import ProcessHead, unlike
 from rewardsmith.model.inferred import describe_inferred, own_contract, settled_contract
 from rewardsmith.model.lean.swap import make_lean
+from rewardsmith.model.lean.transposed import store_transposed
 from rewardsmith.model.loading.backbones import NO_CHOICE, Backbone, open_backbone
 from rewardsmith.model.loading.value_heads import Choice
 from rewardsmith.model.runtime.devices import autocast_dtype, choose_device
@@ -149,11 +150,10 @@ class RewardModel:
     ) -> "RewardModel":
         """Open a folder (or a run folder, or a hub name) for scoring; a model in memory is that model.
 
-        With a `manifest.json` its files must be those that were saved, else ModelError names what differs. With a
-        `reward.json` its probes are scored again: token ids must match exactly and rewards within 1e-4, else
-        ContractError names what differs (with `allow_mismatch` it is kept in `mismatch` instead). Without one the
-        contract is inferred; `template`, `max_length` and `choice` say what cannot be, and are refused where one is
-        stored.
+        With a `manifest.json` its files must be those that were saved, else ModelError. With a `reward.json` its probes
+        are scored again: token ids must match exactly and rewards within 1e-4, else ContractError names what differs
+        (with `allow_mismatch`, `mismatch` does). Without one the contract is inferred; `template`, `max_length` and
+        `choice` say what cannot be, and are refused where one is stored.
         """
         given = {"device": device, "dtype": dtype, "template": template, "max_length": max_length}
         check_types({name: (value, LOADED_WITH[name]) for name, value in {"path": path, **given}.items()})
@@ -177,6 +177,7 @@ class RewardModel:
             model = cls.build(backbone, sidecar.contract, device=device, dtype=dtype)
             model._take_over(sidecar, backbone.folder, allow_mismatch=allow_mismatch)
         model.network.eval()
+        store_transposed(model.network)
         model.notes = backbone.notes
         return model
 
@@ -196,6 +197,7 @@ class RewardModel:
         )
         model = cls.of_ensemble(opened)
         model._take_over(opened.sidecar, folder, allow_mismatch=not check)
+        store_transposed(model.network)
         return model
 
     @classmethod
@@ -274,10 +276,8 @@ class RewardModel:
         self.network.whole_reward = head.whole_reward()
 
     def merge_adapter(self) -> float:
-        """Merge the adapter in training into the network; returns the largest change of a probe's reward.
-
-        The adapter's files stay in `adapter_files` and are saved with the model.
-        """
+        """Merge the adapter in training into the network; its files stay in `adapter_files` and are saved with the model.
+        Returns the largest change of a probe's reward."""
         if self.adapter is None:
             raise ModelError("this model has no adapter to merge")
         probes = self.usable_probes()

@@ -1,5 +1,6 @@
 """Many records to rewards: equal texts are scored once, texts with the same prompt share it, bins hold a token budget."""
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -147,15 +148,26 @@ def computed(
 ) -> Iterator[np.ndarray]:
     """What `compute` gives for each response (a number or a row), stacked by record; each distinct sequence once."""
     budget = budget or DEFAULT_BUDGET.get(network.device.type, DEFAULT_BUDGET["cpu"])
-    was_training = network.training
-    network.eval()
     iterator = iter(records)
-    try:
+    with scoring(network):
         while window := list(islice(iterator, WINDOW)):
             yield from computed_window(network, window, compute, budget, team)
+
+
+@contextlib.contextmanager
+def scoring(network: RewardNetwork) -> Iterator[None]:
+    """Without dropout while it is open. A network that scores anyway is left alone: to switch each of its modules over and
+    back takes as long as a layer does for a short text."""
+    was_training = network.training
+    switched = any(module.training for module in network.modules())
+    if switched:
+        network.eval()
+    try:
+        yield
     finally:
         network.settle()
-        network.train(was_training)
+        if switched:
+            network.train(was_training)
 
 
 def computed_window(

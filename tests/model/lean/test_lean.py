@@ -10,7 +10,16 @@ from torch import nn
 import families
 from builders import pair, tiny
 from rewardsmith.model.lean.kernels import GatedProjection, Lookup, RmsNorm
-from rewardsmith.model.lean.swap import LeanGated, LeanLookup, LeanNorm, gathering, make_lean, make_plain
+from rewardsmith.model.lean.swap import (
+    LeanGated,
+    LeanLookup,
+    LeanNorm,
+    gathering,
+    make_lean,
+    make_plain,
+    normed,
+    projected,
+)
 from rewardsmith.scoring.trees import build_tree
 
 DRAW = torch.Generator().manual_seed(3)
@@ -163,3 +172,14 @@ def test_modules_that_compute_otherwise_stay_as_they_are():
     assert not isinstance(layer.mlp, LeanGated)
     layers = len(network.hf.base_model.layers)
     assert counts == {"norms": 2 * layers, "rounding": 2 * layers - 1, "gated": layers - 1, "lookups": 1}
+
+
+def test_without_gradients_the_same_formulas_run_outside_of_autograd():
+    x, weight = drawn(2, 5, 6, dtype=torch.float32), drawn(6, dtype=torch.float32)
+    gate, up, down = (drawn(*shape, dtype=torch.float32) for shape in ((2, 4, 6), (2, 4, 6), (3, 6)))
+    with torch.no_grad():
+        expected = RmsNorm.apply(x, weight, 1e-3, torch.float32), GatedProjection.apply(gate, up, down, F.silu)
+        found = normed(x, weight, 1e-3, torch.float32), projected(gate.clone(), up, down, F.silu)
+    for mine, theirs in zip(found, expected, strict=True):
+        assert torch.equal(mine, theirs)
+        assert mine.grad_fn is None

@@ -23,11 +23,9 @@ class RmsNorm(torch.autograd.Function):
         ctx: Any, x: Float[Tensor, "... H"], weight: Float[Tensor, " H"], eps: float, dtype: torch.dtype
     ) -> Float[Tensor, "... H"]:
         """Computed in fp32, rounded once."""
-        size = x.shape[-1]
-        inverse = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_().div_(size).add_(eps).rsqrt_()
+        inverse = inverse_rms(x, eps)
         ctx.save_for_backward(x, weight, inverse)
-        rows: Tensor = (x * inverse).mul_(weight).to(dtype)
-        return rows
+        return scaled_rows(x, weight, inverse, dtype)
 
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
@@ -41,6 +39,18 @@ class RmsNorm(torch.autograd.Function):
         dx = (gradient * weight).addcmul_(x, toward, value=-1).mul_(inverse)
         dw = r @ product if ctx.needs_input_grad[1] else None
         return dx, dw, None, None
+
+
+def inverse_rms(x: Float[Tensor, "... H"], eps: float) -> Float[Tensor, "... 1"]:
+    """1 / sqrt(mean(x^2) + eps) of every row."""
+    return torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_().div_(x.shape[-1]).add_(eps).rsqrt_()
+
+
+def scaled_rows(
+    x: Float[Tensor, "... H"], weight: Float[Tensor, " H"], inverse: Float[Tensor, "... 1"], dtype: torch.dtype
+) -> Float[Tensor, "... H"]:
+    """weight * x * inverse, rounded once."""
+    return (x * inverse).mul_(weight).to(dtype)
 
 
 class GatedProjection(torch.autograd.Function):

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from rewardsmith.model.equivalence.path_check import random_texts
 from rewardsmith.model.forward.network import RewardNetwork
-from rewardsmith.model.lean.kernels import GatedProjection, Lookup, RmsNorm
+from rewardsmith.model.lean.kernels import GatedProjection, Lookup, RmsNorm, inverse_rms, scaled_rows
 
 EXACT = 1e-5  # of the largest value; another formula is off by far more
 ROWS = 7  # of random input
@@ -79,12 +80,16 @@ def leaner(kind: Any, plain: Any) -> Any:
 
 def normed(x: Tensor, weight: Tensor, eps: float, dtype: torch.dtype) -> Tensor:
     """weight * x / rms(x), in `dtype`."""
+    if not torch.is_grad_enabled():
+        return scaled_rows(x, weight, inverse_rms(x, eps), dtype)
     rows: Tensor = RmsNorm.apply(x, weight, eps, dtype)  # type: ignore[no-untyped-call]
     return rows
 
 
 def projected(gate: Tensor, up: Tensor, weight: Tensor, activation: Callable[[Tensor], Tensor]) -> Tensor:
-    """(activation(gate) * up) @ weight.T, in the precision of gate."""
+    """(activation(gate) * up) @ weight.T, in the precision of gate; `gate` and `up` are the caller's to lose."""
+    if not torch.is_grad_enabled():
+        return F.linear(activation(gate).mul_(up), weight.to(gate.dtype))
     rows: Tensor = GatedProjection.apply(gate, up, weight.to(gate.dtype), activation)  # type: ignore[no-untyped-call]
     return rows
 

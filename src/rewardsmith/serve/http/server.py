@@ -67,8 +67,10 @@ def heeded(number: int) -> bool:
 def listening(host: str, port: int) -> socket.socket:
     """A socket that listens; port 0 for any that is free. OutputError where that cannot be."""
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        found = socket.socket(family, socket.SOCK_STREAM)
+        family, kind, protocol = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][:3]
+        # The protocol has to be named: asyncio sends small answers at once (TCP_NODELAY) on sockets known to be TCP, and
+        # others hold the body of an answer back until the client has acknowledged its headers, which takes 40 ms.
+        found = socket.socket(family, kind, protocol)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind((host, port))
     except OSError as error:

@@ -28,6 +28,7 @@ class Layout:
         self.depth = max(
             (max((segment.prefix + n for n in segment.branches), default=0) for segment in segments), default=0
         )
+        self.lone = sum(length > 0 for length in self.lengths) == 1  # one text and nothing else in the row
         self.block_mask: BlockMask | None = None  # for FlexAttention, made when it is first asked for
         self._masks: dict[tuple[int, int, torch.dtype], Float[Tensor, "R PR"]] = {}
 

@@ -60,32 +60,38 @@ def segment_attention(
     scaling: float | None,
     dropout: float,
 ) -> Float[Tensor, "1 T H V"]:
-    """One call of scaled dot-product attention for each prefix and each branch: any device, any precision."""
-    shared = query.shape[1] != key.shape[1]
+    """One call of scaled dot-product attention for each prefix and each branch: any device, any precision.
+
+    Texts that share nothing are plain causal attention, without a mask and without copies; one alone is not even cut out.
+    """
     given, fast = query.dtype, fastest_dtype(query)
+
+    def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
+        """One call of torch's kernel, which skips what a causal mask hides only where it makes that mask itself."""
+        return F.scaled_dot_product_attention(
+            query, key, value,
+            attn_mask=mask, is_causal=mask is None, dropout_p=dropout, scale=scaling,
+            enable_gqa=query.shape[1] != key.shape[1],
+        )  # fmt: skip
+
+    rows = tuple(one.to(fast) for one in (query, key, value))
+    if layout.lone:
+        return attend(*rows).transpose(1, 2).to(given)
     parts = []
     # One split for all segments: the backward pass of a slice would fill and add a whole row for every segment.
-    pieces = zip(*(torch.split(rows.to(fast), layout.lengths, dim=2) for rows in (query, key, value)), strict=True)
+    pieces = zip(*(torch.split(one, layout.lengths, dim=2) for one in rows), strict=True)
     for segment in layout.segments:
         prefix_query, prefix_key, prefix_value = next(pieces)
         if segment.prefix:
-            parts.append(
-                F.scaled_dot_product_attention(
-                    prefix_query, prefix_key, prefix_value,
-                    is_causal=True, dropout_p=dropout, scale=scaling, enable_gqa=shared,
-                )
-            )  # fmt: skip
+            parts.append(attend(prefix_query, prefix_key, prefix_value))
         for length in segment.branches:
             branch_query, branch_key, branch_value = next(pieces)
-            parts.append(
-                F.scaled_dot_product_attention(
-                    branch_query,
-                    torch.cat([prefix_key, branch_key], dim=2),
-                    torch.cat([prefix_value, branch_value], dim=2),
-                    attn_mask=layout.mask(segment.prefix, length, branch_query),
-                    dropout_p=dropout, scale=scaling, enable_gqa=shared,
-                )
-            )  # fmt: skip
+            if not segment.prefix:
+                parts.append(attend(branch_query, branch_key, branch_value))
+                continue
+            seen_keys = torch.cat([prefix_key, branch_key], dim=2)
+            seen_values = torch.cat([prefix_value, branch_value], dim=2)
+            parts.append(attend(branch_query, seen_keys, seen_values, layout.mask(segment.prefix, length, branch_query)))
     return torch.cat(parts, dim=2).transpose(1, 2).to(given)
 
 
