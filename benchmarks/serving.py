@@ -2,6 +2,11 @@
 
     python benchmarks/serving.py                         # throughput at 1, 8, 64 clients, best-of-16, 4x overload for 60 s
     python benchmarks/serving.py --parts overload --seconds 60
+    python benchmarks/serving.py --parts single --servers litserve --peers-python VENV/bin/python
+
+LitServe needs an environment that has it beside torch, transformers and FastAPI; --peers-python names its interpreter, which
+then runs the plain server too. Every server gets the same texts. The client speaks HTTP over asyncio's streams itself: a
+client library would take milliseconds of the cores for each request, a tenth of what is measured.
 
 Texts of 20 to 800 tokens, lengths log-uniform, all different; best-of-16: sixteen responses of 20 to 80 tokens behind one
 prompt of 400 to 800. The client is on the same cores. On a machine that others use as well, wall-clock figures say little:
@@ -23,7 +28,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import numpy as np
@@ -116,27 +121,16 @@ def port() -> int:
 class Server:
     """A server as a process; `cpu` seconds and `rss` MB are those of all of its processes."""
 
-    def __init__(self, kind: str, folder: Path, *options: str) -> None:
+    def __init__(self, kind: str, folder: Path, *options: str, python: str = sys.executable) -> None:
         self.kind, self.port = kind, port()
-        words = [sys.executable, str(PEERS), kind, str(folder), str(self.port)]
+        words = [python, str(PEERS), kind, str(folder), str(self.port)]
         self.path = "/predict"
         if kind.startswith("rewardsmith"):
-            words = [
-                sys.executable,
-                "-m",
-                "rewardsmith",
-                "serve",
-                str(folder),
-                "--port",
-                str(self.port),
-                "--log",
-                "none",
-                *options,
-            ]
+            words = [sys.executable, "-m", "rewardsmith", "serve", str(folder), "--port", str(self.port)]
+            words += ["--log", "none", *options]
             self.path = "/v1/score"
-        self.process = subprocess.Popen(
-            words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
+        self.said = tempfile.TemporaryFile()  # noqa: SIM115, it lives as long as the server
+        self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=self.said, start_new_session=True)
         self.address = f"http://127.0.0.1:{self.port}"
 
     def pids(self) -> list[int]:
@@ -174,7 +168,8 @@ class Server:
                 if httpx.post(self.address + self.path, json=body, timeout=120, trust_env=False).status_code == 200:
                     return
             if time.monotonic() > end or self.process.poll() is not None:
-                raise RuntimeError(f"{self.kind} does not start")
+                self.said.seek(0)
+                raise RuntimeError(f"{self.kind} does not start:\n{self.said.read().decode(errors='replace')[-2000:]}")
             time.sleep(0.5)
 
     def stop(self) -> None:
@@ -188,13 +183,64 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(kind: str, folder: Path, first: dict[str, Any], *options: str) -> Iterator[Server]:
-    server = Server(kind, folder, *options)
+def serving(
+    kind: str, folder: Path, first: dict[str, Any], *options: str, python: str = sys.executable
+) -> Iterator[Server]:
+    server = Server(kind, folder, *options, python=python)
     try:
         server.wait(first)
         yield server
     finally:
         server.stop()
+
+
+class Answer(NamedTuple):
+    """What came back."""
+
+    status: int
+    headers: dict[str, str]
+    content: bytes
+
+
+class Client:
+    """Connections to one server, each kept for the next request."""
+
+    def __init__(self, server: Server) -> None:
+        self.port, self.path = server.port, server.path
+        self.free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+
+    async def post(self, body: dict[str, Any], **headers: str) -> Answer:
+        """The answer to a body on the route that scores."""
+        return await self.ask("POST", self.path, json.dumps(body).encode(), **headers)
+
+    async def ask(self, method: str, path: str, content: bytes = b"", **headers: str) -> Answer:
+        """One request, over a connection that is free or a new one; once more where a kept one has been closed."""
+        lines = [f"{method} {path} HTTP/1.1", f"host: 127.0.0.1:{self.port}", f"content-length: {len(content)}"]
+        lines += [
+            "content-type: application/json",
+            *(f"{k.replace('_', '-')}: {v}" for k, v in headers.items()),
+            "",
+            "",
+        ]
+        kept = bool(self.free)
+        reader, writer = self.free.pop() if kept else await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            writer.write("\r\n".join(lines).encode() + content)
+            head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+            found = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in head[1:] if line)}
+            answer = Answer(int(head[0].split()[1]), found, await reader.readexactly(int(found["content-length"])))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+            if kept:
+                return await self.ask(method, path, content, **headers)
+            raise
+        self.free.append((reader, writer))
+        return answer
+
+    def close(self) -> None:
+        """Close what is open."""
+        for _, writer in self.free:
+            writer.close()
 
 
 async def closed_loop(
@@ -203,51 +249,55 @@ async def closed_loop(
     """So many clients, each with one request at a time."""
     latencies: list[float] = []
     texts, failed = 0, 0
-    limits = httpx.Limits(max_connections=clients, max_keepalive_connections=clients)
-    async with httpx.AsyncClient(timeout=300, limits=limits, trust_env=False) as client:
-        cpu, start = server.cpu(), time.monotonic()
+    client = Client(server)
+    cpu, own, start = server.cpu(), time.process_time(), time.monotonic()
 
-        async def one_client() -> None:
-            nonlocal texts, failed
-            while time.monotonic() - start < seconds:
-                body = next(bodies)
-                asked = time.monotonic()
-                answer = await client.post(server.address + server.path, json=body)
-                if answer.status_code != 200:
-                    failed += 1
-                    await asyncio.sleep(0.2)
-                    continue
-                latencies.append(time.monotonic() - asked)
-                found = answer.json()
-                texts += len(found["results"] if "results" in found else found["rewards"])
+    async def one_client() -> None:
+        nonlocal texts, failed
+        while time.monotonic() - start < seconds:
+            body = next(bodies)
+            asked = time.monotonic()
+            answer = await client.post(body)
+            if answer.status != 200:
+                failed += 1
+                await asyncio.sleep(0.2)
+                continue
+            latencies.append(time.monotonic() - asked)
+            found = json.loads(answer.content)
+            texts += len(found["results"] if "results" in found else found["rewards"])
 
-        await asyncio.gather(*(one_client() for _ in range(clients)))
-        passed, used = time.monotonic() - start, server.cpu() - cpu
+    await asyncio.gather(*(one_client() for _ in range(clients)))
+    passed, used = time.monotonic() - start, server.cpu() - cpu
+    client.close()
     return {
         **{"clients": clients, "requests": len(latencies), "texts": texts, "failed": failed},
         "texts_per_second": texts / passed,
         "texts_per_cpu_second": texts / used,
+        "cpu_seconds_of_the_client": time.process_time() - own,
         "p50": float(np.quantile(latencies, 0.5)),
         "p99": float(np.quantile(latencies, 0.99)),
     }
 
 
-def throughput(folder: Path, texts: Texts, arguments: argparse.Namespace, *, best: bool) -> dict[str, Any]:
-    """Each server at each number of clients."""
+def throughput(folder: Path, model: Any, arguments: argparse.Namespace, *, best: bool) -> dict[str, Any]:
+    """Each server at each number of clients, all with the same texts."""
     found: dict[str, Any] = {}
     for kind in arguments.servers:
         ours = kind.startswith("rewardsmith")
 
-        def bodies(ours: bool = ours) -> Iterator[dict[str, Any]]:
+        def bodies(seed: int, ours: bool = ours) -> Iterator[dict[str, Any]]:
+            texts = Texts(model, seed)
             while True:
                 body = texts.best_of() if best else texts.single()
                 yield body if ours else texts.rendered(body)
 
-        options = ("--batch-invariant",) if kind.endswith("invariant") else ()
-        with serving(kind, folder, next(bodies()), "--queue-seconds", "600", "--deadline", "600", *options) as server:
-            for clients in (8,) if best else CLIENTS:
-                asyncio.run(closed_loop(server, bodies(), clients, arguments.seconds / 4))
-                measured = asyncio.run(closed_loop(server, bodies(), clients, arguments.seconds))
+        options = ["--queue-seconds", "600", "--deadline", "600"] if ours else []
+        options += ["--batch-invariant"] if kind.endswith("invariant") else []
+        python = sys.executable if ours else arguments.peers_python
+        with serving(kind, folder, next(bodies(0)), *options, python=python) as server:
+            for clients in (8,) if best else arguments.clients:
+                asyncio.run(closed_loop(server, bodies(1), clients, arguments.seconds / 4))
+                measured = asyncio.run(closed_loop(server, bodies(clients), clients, arguments.seconds))
                 found.setdefault(kind, []).append(measured)
                 print(kind, "best-of-16" if best else "single", json.dumps(measured), flush=True)
     return found
@@ -259,45 +309,43 @@ async def overload(
     """Requests at a rate, whether or not others are answered; every answer checked."""
     accepted, refused, health, statuses = [], [], [], Counter()
     wrong = without_after = 0
-    limits = httpx.Limits(max_connections=600, max_keepalive_connections=600)
-    async with httpx.AsyncClient(timeout=120, limits=limits, trust_env=False) as client:
+    client, own = Client(server), time.process_time()
 
-        async def ask(number: int) -> None:
-            nonlocal wrong, without_after
+    async def ask(number: int) -> None:
+        nonlocal wrong, without_after
+        asked = time.monotonic()
+        answer = await client.post(bodies[number % len(bodies)], x_request_id=str(number))
+        passed = time.monotonic() - asked
+        statuses[answer.status] += 1
+        if answer.status == 200:
+            accepted.append(passed)
+            reward = json.loads(answer.content)["results"][0]["reward"]
+            same = answer.headers["x-request-id"] == str(number)
+            wrong += not (same and abs(reward - expected[number % len(bodies)]) <= TOLERANCE * max(1.0, abs(reward)))
+        else:
+            refused.append(passed)
+            after = answer.headers.get("retry-after", "")
+            told = answer.status in (429, 503) and after.isdigit() and b'"error"' in answer.content
+            without_after += not told
+
+    async def watch() -> None:
+        while True:
             asked = time.monotonic()
-            answer = await client.post(
-                server.address + server.path, json=bodies[number % len(bodies)], headers={"x-request-id": str(number)}
-            )
-            passed = time.monotonic() - asked
-            statuses[answer.status_code] += 1
-            if answer.status_code == 200:
-                accepted.append(passed)
-                reward = answer.json()["results"][0]["reward"]
-                same = answer.headers["x-request-id"] == str(number)
-                wrong += not (
-                    same and abs(reward - expected[number % len(bodies)]) <= TOLERANCE * max(1.0, abs(reward))
-                )
-            else:
-                refused.append(passed)
-                after = answer.headers.get("retry-after", "")
-                without_after += not (answer.status_code in (429, 503) and after.isdigit() and "error" in answer.json())
+            await client.ask("GET", "/health/live")
+            health.append(time.monotonic() - asked)
+            await asyncio.sleep(0.1)
 
-        async def watch() -> None:
-            while True:
-                asked = time.monotonic()
-                await client.get(server.address + "/health/live")
-                health.append(time.monotonic() - asked)
-                await asyncio.sleep(0.1)
-
-        watching = asyncio.ensure_future(watch())
-        start, tasks = time.monotonic(), []
-        for number in range(int(rate * seconds)):
-            await asyncio.sleep(max(0.0, start + number / rate - time.monotonic()))
-            tasks.append(asyncio.ensure_future(ask(number)))
-        await asyncio.gather(*tasks)
-        passed = time.monotonic() - start
-        watching.cancel()
-        page = (await client.get(server.address + "/metrics")).text
+    watching = asyncio.ensure_future(watch())
+    start, tasks = time.monotonic(), []
+    for number in range(int(rate * seconds)):
+        await asyncio.sleep(max(0.0, start + number / rate - time.monotonic()))
+        tasks.append(asyncio.ensure_future(ask(number)))
+    await asyncio.gather(*tasks)
+    passed = time.monotonic() - start
+    watching.cancel()
+    used = time.process_time() - own
+    page = (await client.ask("GET", "/metrics")).content.decode()
+    client.close()
     counted = {
         line.split('code="')[1].split('"')[0]: float(line.rsplit(" ", 1)[1])
         for line in page.splitlines()
@@ -307,6 +355,7 @@ async def overload(
         **{"rate": rate, "seconds": passed, "statuses": dict(statuses), "wrong": wrong},
         "refused_without_retry_after": without_after,
         "goodput": len(accepted) / passed,
+        "cpu_seconds_of_the_client": used,
         "p99_accepted": quantile(accepted), "p99_refused": quantile(refused), "p99_health": quantile(health),
         "counted_by_the_server": counted,
     }  # fmt: skip
@@ -355,6 +404,8 @@ def main() -> None:
     parser.add_argument("--queue-seconds", type=float, default=0.5)
     parser.add_argument("--parts", nargs="*", default=["overload", "best", "single"])
     parser.add_argument("--servers", nargs="*", default=["rewardsmith", "plain", "litserve", "rewardsmith-invariant"])
+    parser.add_argument("--clients", nargs="*", type=int, default=CLIENTS)
+    parser.add_argument("--peers-python", default=sys.executable, help="an interpreter whose environment has litserve")
     parser.add_argument("--output", type=Path, default=RESULT)
     arguments = parser.parse_args()
     from rewardsmith.model.reward_model import RewardModel
@@ -373,8 +424,8 @@ def main() -> None:
         texts = Texts(model, seed=0)
         parts = {
             "overload": lambda: overloaded(folder, model, texts, arguments),
-            "best": lambda: throughput(folder, texts, arguments, best=True),
-            "single": lambda: throughput(folder, texts, arguments, best=False),
+            "best": lambda: throughput(folder, model, arguments, best=True),
+            "single": lambda: throughput(folder, model, arguments, best=False),
         }
         for name in arguments.parts:
             found[name] = found.get(name, {}) | parts[name]()

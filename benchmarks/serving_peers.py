@@ -86,7 +86,7 @@ def litserve(folder: str, port: int) -> None:
 
     api = Api(max_batch_size=16, batch_timeout=0.01)
     litserve.LitServer(api, accelerator="cpu", timeout=300).run(
-        port=port, generate_client_file=False, log_level="warning"
+        host="127.0.0.1", port=port, generate_client_file=False, log_level="warning"
     )
 
 

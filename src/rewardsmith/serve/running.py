@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from rewardsmith.model.runtime.allocator import kept_memory
 from rewardsmith.progress import Progress
 from rewardsmith.records import Message
 from rewardsmith.serve.app.application import application
@@ -83,7 +84,8 @@ def serve(
     speaking = contextvars.copy_context()  # notes of the other thread are in the language of this one
     threading.Thread(target=speaking.run, args=(open_all,), name="rewardsmith-opening", daemon=True).start()
     try:
-        server.run([socket])
+        with kept_memory("cpu"):  # what a pass frees stays for the next one, as in `score`
+            server.run([socket])
     finally:
         engine.close()
     if failed:

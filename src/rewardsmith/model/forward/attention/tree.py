@@ -91,7 +91,9 @@ def segment_attention(
                 continue
             seen_keys = torch.cat([prefix_key, branch_key], dim=2)
             seen_values = torch.cat([prefix_value, branch_value], dim=2)
-            parts.append(attend(branch_query, seen_keys, seen_values, layout.mask(segment.prefix, length, branch_query)))
+            parts.append(
+                attend(branch_query, seen_keys, seen_values, layout.mask(segment.prefix, length, branch_query))
+            )
     return torch.cat(parts, dim=2).transpose(1, 2).to(given)
 
 
