@@ -43,14 +43,16 @@ class RmsNorm(torch.autograd.Function):
 
 def inverse_rms(x: Float[Tensor, "... H"], eps: float) -> Float[Tensor, "... 1"]:
     """1 / sqrt(mean(x^2) + eps) of every row."""
-    return torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_().div_(x.shape[-1]).add_(eps).rsqrt_()
+    squared: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_().div_(x.shape[-1])
+    return squared.add_(eps).rsqrt_()
 
 
 def scaled_rows(
     x: Float[Tensor, "... H"], weight: Float[Tensor, " H"], inverse: Float[Tensor, "... 1"], dtype: torch.dtype
 ) -> Float[Tensor, "... H"]:
     """weight * x * inverse, rounded once."""
-    return (x * inverse).mul_(weight).to(dtype)
+    rows: Tensor = (x * inverse).mul_(weight).to(dtype)
+    return rows
 
 
 class GatedProjection(torch.autograd.Function):
