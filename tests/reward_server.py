@@ -3,12 +3,14 @@
 import contextlib
 import re
 import socket
+import subprocess
 import threading
 import time
 
 import httpx
 import orjson
 
+from rewardsmith.launch import children
 from rewardsmith.model.checkpoint.sidecar import Normalizer
 from rewardsmith.serve.app.service import RequestLimits, Service
 from rewardsmith.serve.engine.engine import EngineLimits, RewardEngine
@@ -143,3 +145,24 @@ def held():
 
     slow.begun = threading.Event()
     return lock, slow
+
+
+@contextlib.contextmanager
+def started(folder, tmp_path, *options, key=None):
+    """The command in a process of its own, and its address."""
+    words = children.python("rewardsmith", "serve", str(folder), "--port", "0", *options)
+    environment = {**children.environment(), **({"REWARDSMITH_API_KEY": key} if key else {})}
+    log = (tmp_path / "log").open("wb")
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log, env=environment)
+    text = ""
+    end = time.monotonic() + 120
+    try:
+        while "ready:" not in text:
+            assert process.poll() is None, text
+            assert time.monotonic() < end
+            time.sleep(0.1)
+            text = (tmp_path / "log").read_text(encoding="utf-8")
+        yield process, re.search(r"http://\S+", text)[0]
+    finally:
+        process.kill()
+        process.wait()

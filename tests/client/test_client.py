@@ -60,11 +60,21 @@ def test_the_async_client_gives_the_same(server, model):
     async def ask():
         async with AsyncClient(server.address, model="tiny") as client:
             one_by_one = await asyncio.gather(*(client.score([turns]) for turns in CONVERSATIONS))
-            return np.concatenate(one_by_one), await client.rank("Hi", ["yes", "no"])
+            others = await client.ready(), await client.models(), await client.rendered(["Hi there"], ["Hi"])
+            return np.concatenate(one_by_one), await client.rank("Hi", ["yes", "no"]), others
 
-    rewards, ranked = asyncio.run(ask())
+    rewards, ranked, others = asyncio.run(ask())
+    with Client(server.address, model="tiny") as client:
+        assert others == (client.ready(), client.models(), client.rendered(["Hi there"], ["Hi"]))
     np.testing.assert_allclose(rewards, model.score(CONVERSATIONS), atol=1e-5)
     assert [index for index, _ in ranked] == [index for index, _ in model.rank("Hi", ["yes", "no"])]
+
+
+def test_the_async_client_has_every_method_of_the_other():
+    def public(kind):
+        return {name for name in vars(kind) if not name.startswith("_")}
+
+    assert public(AsyncClient) == public(Client)
 
 
 def test_what_the_server_refuses_is_an_error_with_its_reason(server):

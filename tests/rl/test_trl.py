@@ -214,3 +214,64 @@ def trainer_of(folder, reward_funcs, rows):
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
     )
+
+
+@pytest.mark.parametrize("method", ["rloo", "online dpo"])
+@pytest.mark.parametrize("place", ["in this process", "on a server"])
+def test_other_trainers_train_on_the_reward(model, tmp_path, method, place):
+    """Two steps of RLOO and of online DPO: the weights move, and the trainer got what the model gives."""
+    seen = []
+    rows = [{"prompt": as_messages("user", [text])[0]} for text in PROMPTS * 4]
+    with running({"rm": model}) as server:
+        reward = trl_reward(server.address if place == "on a server" else model)
+
+        def watched(prompts, completions, **columns):
+            seen.append((prompts, completions, reward(prompts, completions, **columns)))
+            return seen[-1][2]
+
+        trainer = other_trainer(method, tmp_path, watched, rows)
+        before = [one.detach().clone() for one in trainer.model.parameters()]
+        trainer.train()
+    assert trainer.state.global_step == 2
+    assert any(not torch.equal(a, b) for a, b in zip(before, trainer.model.parameters(), strict=True))
+    assert len(seen) == 2
+    for prompts, completions, found in seen:
+        conversations = [[*prompt, *answer] for prompt, answer in zip(prompts, completions, strict=True)]
+        np.testing.assert_allclose(found, model.score(conversations), atol=1e-5)
+
+
+def other_trainer(method, folder, reward, rows):
+    """RLOOTrainer or OnlineDPOTrainer on a policy of two layers."""
+    from datasets import Dataset
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from trl import RLOOConfig, RLOOTrainer
+    from trl.experimental.online_dpo import OnlineDPOConfig, OnlineDPOTrainer
+
+    for name in ("trl", "trl.experimental.online_dpo"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    place = save_language_model(folder / "policy")
+    kind, settings, own = {
+        "rloo": (RLOOTrainer, RLOOConfig, {"num_generations": 4, "max_completion_length": 8}),
+        "online dpo": (OnlineDPOTrainer, OnlineDPOConfig, {"max_new_tokens": 8}),
+    }[method]
+    args = settings(
+        output_dir=str(folder / "out"),
+        per_device_train_batch_size=4,
+        max_steps=2,
+        learning_rate=1e-3,
+        logging_steps=1,
+        report_to="none",
+        save_strategy="no",
+        use_cpu=True,
+        disable_tqdm=True,
+        seed=0,
+        bf16=False,
+        **own,
+    )
+    return kind(
+        model=AutoModelForCausalLM.from_pretrained(place),
+        reward_funcs=reward,
+        args=args,
+        train_dataset=Dataset.from_list(rows),
+        processing_class=AutoTokenizer.from_pretrained(place, padding_side="left"),
+    )

@@ -1,6 +1,7 @@
 """The engine: who is computed with whom and when, what is refused, and that a reward depends on nothing but its text."""
 
 import asyncio
+import gc
 import threading
 import time
 
@@ -21,7 +22,8 @@ class Fake:
 
     shares = True
 
-    def __init__(self):
+    def __init__(self, *, own_thread=False):
+        self.own_thread = own_thread
         self.passes = []
         self.gate = threading.Event()
         self.gate.set()
@@ -252,3 +254,65 @@ def test_rewards_do_not_depend_on_the_load(alone):
     np.testing.assert_allclose(at_once, expected, atol=1e-5)
     if alone:
         assert one_by_one == at_once
+
+
+def asked(engine, model, number):
+    return engine.outputs(model, [text("a", number)], time.monotonic() + 20)
+
+
+def test_what_asks_or_writes_has_a_thread_of_its_own():
+    """While it waits others are answered; its own queue is bounded, and its thread ends when nobody has it any more."""
+    quick, others = Fake(), [Fake(own_thread=True)]
+    engine = running(quick, waiting_tokens=15)
+    others[0].gate.clear()
+
+    async def ask():
+        (slow,) = others
+        waiting = [asyncio.ensure_future(asked(engine, slow, number)) for number in (1, 2)]
+        while engine.computing_of(slow).tokens < 20:
+            await asyncio.sleep(0.01)
+        assert engine.waiting == 0
+        assert (await asked(engine, quick, 3))[0].reward == 3.0
+        with pytest.raises(Unavailable, match="full"):
+            await asked(engine, slow, 4)
+        slow.gate.set()
+        return [found[0].reward for found in await asyncio.gather(*waiting)]
+
+    assert asyncio.run(ask()) == [1.0, 2.0]
+    computing = engine.computing_of(others[0])
+    assert computing is not engine.computing_of(quick)
+    assert [one.counts.texts for one in engine.all_computing] == [1, 2]
+    others.clear()
+    end = time.monotonic() + 10
+    while computing.alive and time.monotonic() < end:
+        gc.collect()
+        time.sleep(0.01)
+    assert not computing.alive
+    engine.close()
+
+
+class Writing(Fake):
+    """One that writes for a minute, step by step."""
+
+    def compute(self, texts, budget):
+        self.passes.append(len(texts))
+        for _ in range(6000):
+            time.sleep(0.01)
+        raise AssertionError
+
+
+def test_closing_interrupts_what_is_being_written():
+    model, reported = Writing(own_thread=True), []
+    engine = RewardEngine(EngineLimits(), reported.append)
+    engine.start()
+    computing = engine.computing_of(model)
+    for number in (1, 2, 3):
+        computing.put(job(model, text(str(number), number)))
+    while not model.passes:
+        time.sleep(0.01)
+    started = time.monotonic()
+    engine.close()
+    assert time.monotonic() - started < 10
+    assert not computing.alive
+    assert len(model.passes) == 1
+    assert not reported

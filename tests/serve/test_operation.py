@@ -1,7 +1,6 @@
 """A server in operation: the key, health, clients that go, the end, and counts that add up."""
 
 import base64
-import contextlib
 import functools
 import json
 import re
@@ -15,7 +14,7 @@ import orjson
 import pytest
 
 from builders import tiny
-from reward_server import JSON, connected, head_of, held, one_answer, running
+from reward_server import JSON, connected, head_of, held, one_answer, running, started
 from rewardsmith.errors import UsageError
 from rewardsmith.launch import children
 from rewardsmith.serve.engine.engine import EngineLimits
@@ -183,27 +182,6 @@ def folder(model, tmp_path_factory):
     return place
 
 
-@contextlib.contextmanager
-def started(folder, tmp_path, *options, key=None):
-    """The command in a process of its own, and its address."""
-    words = children.python("rewardsmith", "serve", str(folder), "--port", "0", *options)
-    environment = {**children.environment(), **({"REWARDSMITH_API_KEY": key} if key else {})}
-    log = (tmp_path / "log").open("wb")
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log, env=environment)
-    text = ""
-    end = time.monotonic() + 120
-    try:
-        while "ready:" not in text:
-            assert process.poll() is None, text
-            assert time.monotonic() < end
-            time.sleep(0.1)
-            text = (tmp_path / "log").read_text(encoding="utf-8")
-        yield process, re.search(r"http://\S+", text)[0]
-    finally:
-        process.kill()
-        process.wait()
-
-
 def test_sigterm_answers_what_has_begun_and_ends_with_0(folder, tmp_path):
     with started(folder, tmp_path, "--json", "--queue-seconds", "60", key=KEY) as (process, address):
         headers = {**JSON, "authorization": f"Bearer {KEY}"}
@@ -243,6 +221,7 @@ def test_a_model_that_cannot_be_opened_ends_the_command(tmp_path):
     assert done.returncode == 1
     assert b"error:" in done.stderr
     assert b"Traceback" not in done.stderr
+    assert b"listening" not in done.stderr
 
 
 def test_answers_are_sent_at_once(monkeypatch):

@@ -16,6 +16,7 @@ from rewardsmith.client.exchange import (
     prompt_of,
     ranking,
     read,
+    rendered_columns,
     scored,
 )
 from rewardsmith.generate.remote.sending import import_httpx, pause
@@ -23,7 +24,7 @@ from rewardsmith.records import Turns
 
 
 class AsyncClient:
-    """As `Client`: `score`, `results`, `rank` and `compare`, to be awaited; for one event loop.
+    """As `Client`, every method to be awaited; for one event loop.
 
     `concurrency` requests are open at once.
     """
@@ -83,21 +84,45 @@ class AsyncClient:
         found: dict[str, Any] = await self._post("/v1/compare", body)
         return found
 
+    async def rendered(self, texts: Sequence[str], prompts: Sequence[str]) -> dict[str, list[float]]:
+        """The rewards of texts that begin with `prompts` and whose rest a policy wrote, and the columns by name; as
+        `Client.rendered`.
+        """
+        body = self.address.body(query=[*texts], prompts=[*prompts])
+        return rendered_columns(await self._post("/get_reward", body), len(texts))
+
+    async def models(self) -> list[dict[str, Any]]:
+        """The models of the server."""
+        found: list[dict[str, Any]] = (await self._send("GET", "/v1/models", None))["models"]
+        return found
+
+    async def ready(self) -> bool:
+        """Whether the server takes requests now; False where it cannot be reached."""
+        try:
+            answer = await self._connections.get(self.address.of("/health/ready"))
+        except self.httpx.HTTPError:
+            return False
+        return bool(answer.status_code == 200)
+
     async def _post(self, path: str, body: bytes) -> Any:
+        return await self._send("POST", path, body)
+
+    async def _send(self, method: str, path: str, body: bytes | None) -> Any:
+        """The JSON that a route answers."""
         address = self.address
         for attempt in range(address.retries + 1):
             try:
-                return await self._once(path, body)
+                return await self._once(method, path, body)
             except TryAgain as failure:
                 if attempt == address.retries:
                     raise given_up(address, failure, attempt + 1) from failure
                 await asyncio.sleep(pause(attempt, failure.after))
         raise AssertionError
 
-    async def _once(self, path: str, body: bytes) -> Any:
+    async def _once(self, method: str, path: str, body: bytes | None) -> Any:
         address = self.address
         try:
-            answer = await self._connections.post(address.of(path), content=body, headers=address.headers)
+            answer = await self._connections.request(method, address.of(path), content=body, headers=address.headers)
         except self.httpx.HTTPError as error:
             raise TryAgain(f"{type(error).__name__}: {error}") from error
         return read(answer.status_code, answer.content, answer.headers.get("retry-after"))

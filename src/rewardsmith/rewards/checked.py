@@ -37,6 +37,11 @@ class CheckRewards(RewardSource):
         self.models = {entry.name: open_model(str(entry.model)) for entry in definition.models}
         self.bad_gold: list[str] = []
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Its checks and models."""
+        return tuple(entry.name for entry in self.reward.definition.entries)
+
     def remarks(self) -> list[str]:
         """Those of its models."""
         return [line for model in self.models.values() for line in model.remarks()]

@@ -24,6 +24,11 @@ class CritiquedRewards(RewardSource):
         self.model = model
         self.critiques = self.truncated = self.cut = 0
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """`std` with several critiques."""
+        return self.model.columns
+
     def remarks(self) -> list[str]:
         """What the model says of itself."""
         return self.model.remarks()

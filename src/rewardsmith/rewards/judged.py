@@ -25,6 +25,13 @@ class JudgeRewards(RewardSource):
     def __init__(self, judge: Judge) -> None:
         self.judge = judge
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """`std` of a judge that gives scores, and the criteria of a rubric."""
+        definition = self.judge.definition
+        named = tuple(each.name for each in definition.criteria if each.name)
+        return (("std",) if definition.kind == "pointwise" else ()) + named
+
     def remarks(self) -> list[str]:
         """Which model judges, and how."""
         definition = self.judge.definition

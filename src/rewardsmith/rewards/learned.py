@@ -21,6 +21,11 @@ class ModelRewards(RewardSource):
     def __init__(self, model: "RewardModel") -> None:
         self.model = model
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Those of the model."""
+        return self.model.columns
+
     def remarks(self) -> list[str]:
         """What the model says of itself."""
         return self.model.remarks()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rewardsmith.errors import UsageError
 from rewardsmith.judge.wording.prompts import KINDS as JUDGE_KINDS
 from rewardsmith.model.loading.folders import is_cloud
+from rewardsmith.model.loading.locating import locate, may_be_on_hub
 from rewardsmith.rewards.checked import CheckRewards
 from rewardsmith.rewards.critiqued import CritiquedRewards
 from rewardsmith.rewards.learned import ModelRewards
@@ -37,6 +38,20 @@ def kind_of(name: str | Path) -> SourceKind:
     if not isinstance(kind, str) or kind not in KINDS:
         raise UsageError(f"{path}: kind is {kind!r}; expected {', '.join(KINDS)}")
     return KINDS[kind]
+
+
+def check_place(name: str) -> None:
+    """UsageError or ModelError for what cannot be opened, as far as that is known before anything is loaded: a wrong file, a
+    name or folder that is not there. A Hub name is not looked up."""
+    kind = kind_of(name)
+    if kind == "judge":
+        from rewardsmith.judge.definition import read_judge
+
+        read_judge(Path(name))
+    elif kind == "verifiable":
+        read_definition(Path(name))
+    elif not may_be_on_hub(name):
+        locate(name)
 
 
 def open_rewards(

@@ -37,6 +37,11 @@ class RewardSource(ABC):
 
     kind: SourceKind
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of what it gives beside a reward; `parts` has them with `reward_` in front."""
+        return ()
+
     def remarks(self) -> list[str]:
         """What a person should know of it as it was opened, one line each."""
         return []

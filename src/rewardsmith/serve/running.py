@@ -80,7 +80,8 @@ def serve(
             failed.append(error)
             server.should_exit = True
 
-    progress.note(f"listening on {address(settings.host, socket.getsockname()[1])}")
+    where = address(settings.host, socket.getsockname()[1])
+    progress.note(f"listening on {where} (requests get status 503 until the models are open)")
     speaking = contextvars.copy_context()  # notes of the other thread are in the language of this one
     threading.Thread(target=speaking.run, args=(open_all,), name="rewardsmith-opening", daemon=True).start()
     try:

@@ -7,7 +7,7 @@ lose as much as the forward pass gains, so that models which learn keep their ro
 """
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from rewardsmith.model.forward.network import RewardNetwork
 
@@ -19,13 +19,15 @@ def store_transposed(network: RewardNetwork) -> int:
     """
     if network.device.type != "cpu" or network.autocast is not None:
         return 0
-    looked_up = {id(module.weight) for module in network.modules() if isinstance(module, nn.Embedding)}
-    weights = {id(module.weight): module.weight for module in network.modules() if type(module) is nn.Linear}
-    chosen = [
-        weight
-        for key, weight in weights.items()
-        if key not in looked_up and weight.dtype == torch.float32 and len(weight) > 1
-    ]
+    modules = list(network.modules())
+    looked_up = {id(module.weight) for module in modules if isinstance(module, nn.Embedding)}
+    weights = {id(module.weight): module.weight for module in modules if type(module) is nn.Linear}
+    chosen = [weight for key, weight in weights.items() if key not in looked_up and gains(weight)]
     for weight in chosen:
         weight.data = weight.data.t().contiguous().t()
     return len(chosen)
+
+
+def gains(weight: Tensor) -> bool:
+    """Whether a weight is multiplied faster by columns."""
+    return weight.dtype == torch.float32 and len(weight) > 1

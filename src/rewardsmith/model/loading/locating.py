@@ -29,12 +29,17 @@ def locate(name: str) -> str:
     if folder.is_file():
         raise ModelError(f"{name} is a file; pass the folder with config.json, weights and tokenizer")
     refuse_misspelt(name, folder)
-    if name.count("/") == 1 and not name.startswith((".", "/", "~")):
+    if may_be_on_hub(name):
         refuse_without_network(name)
         return fetch(name)
     raise ModelError(
         f"unknown model {name!r}: no such folder; known models: {', '.join(EMBEDDED)}, or a Hub name ORG/NAME"
     )
+
+
+def may_be_on_hub(name: str) -> bool:
+    """Whether a name that is no folder here can be one of the Hub: ORG/NAME."""
+    return not expanded(name).exists() and name.count("/") == 1 and not name.startswith((".", "/", "~"))
 
 
 def refuse_misspelt(name: str, folder: Path) -> None:

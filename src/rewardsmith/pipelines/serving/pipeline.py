@@ -7,7 +7,7 @@ from rewardsmith.model.reward_model import RewardModel
 from rewardsmith.pipelines.serving.config import Config
 from rewardsmith.progress import Progress
 from rewardsmith.rewards.learned import ModelRewards
-from rewardsmith.rewards.opening import open_rewards
+from rewardsmith.rewards.opening import check_place, open_rewards
 from rewardsmith.serve.app.service import RequestLimits
 from rewardsmith.serve.engine.engine import EngineLimits
 from rewardsmith.serve.http.key import VARIABLE, read_key
@@ -25,6 +25,8 @@ BUDGET = {"cpu": 1024, "mps": 4096, "cuda": 16384}
 def served_until_signal(config: Config, progress: Progress) -> Served:
     """Check the settings, then serve."""
     models = named(config.models)
+    for one in models:
+        check_place(one.place)
     references = reference_files(config.reference, models)
     key = read_key(config.key_file)
     if key is None and config.host not in LOOPBACK and not config.no_key:

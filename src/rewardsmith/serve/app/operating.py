@@ -54,7 +54,7 @@ async def reload(service: Service, request: Request) -> Response:
 
 async def metrics(service: Service, request: Request) -> Response:
     """Prometheus' page."""
-    engine, counts = service.engine, service.engine.computing.counts
+    engine, counts = service.engine, [one.counts for one in service.engine.all_computing]
     gauges = {
         "queue_tokens": engine.waiting,
         "tokens_per_second": engine.computing.speed,
@@ -65,10 +65,10 @@ async def metrics(service: Service, request: Request) -> Response:
         for model in tuple(service.registry.models.values())
     ]
     extra = [
-        *counter("passes_total", [((), counts.passes)]),
-        *counter("pass_seconds_total", [((), counts.seconds)]),
-        *counter("dropped_texts_total", [((), counts.dropped)]),
-        *histogram("pass_texts", counts.texts_of_passes),
+        *counter("passes_total", [((), sum(one.passes for one in counts))]),
+        *counter("pass_seconds_total", [((), sum(one.seconds for one in counts))]),
+        *counter("dropped_texts_total", [((), sum(one.dropped for one in counts))]),
+        *histogram("pass_texts", engine.computing.counts.texts_of_passes),
         *gauge("model_info", info),
     ]
     return PlainTextResponse(service.metrics.page(gauges, extra), media_type=PROMETHEUS)

@@ -1,5 +1,6 @@
-"""The one thread that computes: it takes what is due, and nothing else in the server touches a network."""
+"""A thread that computes: it takes what is due, and nothing else in the server touches its models."""
 
+import ctypes
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -14,6 +15,12 @@ TREE_BUDGETS = 4
 """Budgets that the tree of one prompt may take: where it is cut, the prompt is computed again for each part."""
 OLD, NEW = 0.8, 0.2
 """Weights of the speed so far and of the last forward pass."""
+LAST_WAIT = 2.0
+"""Seconds that a thread has to end once it has been interrupted."""
+
+
+class Interrupted(BaseException):
+    """What ends the work of a thread that nobody waits for."""
 
 
 @dataclass
@@ -32,13 +39,15 @@ class PassCounts:
 class Computing:
     """A thread with its queue. `budget` is the tokens of a forward pass; with `alone` each holds one tree of one request."""
 
-    def __init__(self, budget: int, *, alone: bool, report: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self, budget: int, *, alone: bool, report: Callable[[BaseException], None], name: str = "rewardsmith-model"
+    ) -> None:
         self.budget, self.alone, self.report = budget, alone, report
         self.counts = PassCounts()
         self.speed = 0.0
         self._waiting, self._changed = Waiting(), threading.Condition()
-        self._closed, self._in_hand = False, 0
-        self._thread = threading.Thread(target=self._run, name="rewardsmith-model", daemon=True)
+        self._closed, self._abandoned, self._in_hand = False, False, 0
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         """Begin to compute."""
@@ -71,23 +80,48 @@ class Computing:
             raise job.error
         return [job.outputs[number] for number in range(len(texts))]
 
-    def close(self) -> None:
-        """Compute what waits, then end; returns when it has ended."""
+    def end(self) -> None:
+        """Compute what waits, then end; returns at once."""
         with self._changed:
             self._closed = True
             self._changed.notify()
+
+    def close(self) -> None:
+        """Compute what waits, then end; returns when it has ended."""
+        self.end()
         if self._thread.is_alive():
             self._thread.join()
 
+    def abandon(self) -> None:
+        """End without computing what waits; returns within LAST_WAIT seconds.
+
+        What is being computed is interrupted between two steps of Python. A thread that waits for a network meanwhile
+        stays, and ends with the process.
+        """
+        self._abandoned = True
+        self.end()
+        if self._thread.is_alive() and self._in_hand:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(self._thread.ident or 0), ctypes.py_object(Interrupted)
+            )
+        self._thread.join(LAST_WAIT)
+
     def _run(self) -> None:
-        while (units := self._next()) is not None:
-            self._compute(units)
+        while self._step():  # a function of its own, so that nothing holds the model while the thread waits
             self._in_hand = 0
+
+    def _step(self) -> bool:
+        """Compute what is due; False at the end."""
+        units = self._next()
+        if units is None:
+            return False
+        self._compute(units)
+        return True
 
     def _next(self) -> list[WorkUnit] | None:
         """What is computed next; None at the end."""
         with self._changed:
-            while True:
+            while not self._abandoned:
                 units, dropped = self._waiting.take(self.budget, alone=self.alone)
                 self.counts.dropped += sum(len(unit.numbers) for unit in dropped)
                 if units:
@@ -96,6 +130,7 @@ class Computing:
                 if self._closed:
                     return None
                 self._changed.wait()
+        return None
 
     def _compute(self, units: Sequence[WorkUnit]) -> None:
         """One forward pass; where it fails, each unit by itself, so that only those fail that have to."""
@@ -103,6 +138,8 @@ class Computing:
         try:
             found = self._outputs(units)
         except BaseException as error:
+            if self._abandoned:
+                return
             if not isinstance(error, RewardsmithError):
                 self.report(error)
             if len(units) > 1:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -33,11 +34,14 @@ class EngineLimits:
 
 
 class RewardEngine:
-    """One model thread and one thread that tokenizes, for all models of a server. Used from one event loop."""
+    """One model thread and one thread that tokenizes, for all models of a server; a source that writes or asks has a thread
+    of its own, for as long as there is that source. Used from one event loop."""
 
     def __init__(self, limits: EngineLimits, report: Callable[[BaseException], None]) -> None:
         self.limits = limits
+        self.report = report
         self.computing = Computing(limits.budget, alone=limits.alone, report=report)
+        self._own: weakref.WeakKeyDictionary[ScoringModel, Computing] = weakref.WeakKeyDictionary()
         self.reading = ThreadPoolExecutor(1, thread_name_prefix="rewardsmith-tokens")
         self.reserved = 0
         self.draining = False
@@ -48,14 +52,34 @@ class RewardEngine:
         self.computing.start()
 
     def close(self) -> None:
-        """Compute what waits, and end both threads."""
+        """Compute what waits, and end the threads; what writes or asks is interrupted, since nobody waits for it now."""
         self.reading.shutdown()
+        for computing in list(self._own.values()):
+            computing.abandon()
         self.computing.close()
+
+    def computing_of(self, model: ScoringModel) -> Computing:
+        """The thread that computes a model."""
+        if not model.own_thread:
+            return self.computing
+        found = self._own.get(model)
+        if found is None:
+            limits = self.limits
+            found = Computing(limits.budget, alone=limits.alone, report=self.report, name="rewardsmith-source")
+            self._own[model] = found
+            weakref.finalize(model, found.end)  # when it has been replaced and its last request is answered
+            found.start()
+        return found
 
     @property
     def waiting(self) -> int:
         """Tokens that wait, those of requests that are being read as an estimate."""
         return self.computing.tokens + self.reserved
+
+    @property
+    def all_computing(self) -> list[Computing]:
+        """Every thread that computes."""
+        return [self.computing, *self._own.values()]
 
     def admit(self, size: int) -> "Admission":
         """Room for a request of `size` bytes until it is tokenized; Unavailable where there is none."""
@@ -65,14 +89,16 @@ class RewardEngine:
     @property
     def seconds_waiting(self) -> float:
         """How long what waits will take, at the recent speed; 0 before anything was computed."""
-        speed = self.computing.speed
-        return self.waiting / speed if speed else 0.0
+        return seconds(self.waiting, self.computing)
 
     @property
     def waiting_too_long(self) -> bool:
         """Whether as much waits as may."""
+        return self._too_much(self.waiting, self.computing)
+
+    def _too_much(self, tokens: int, computing: Computing) -> bool:
         limits = self.limits
-        return self.waiting >= limits.waiting_tokens or self.seconds_waiting > limits.waiting_seconds
+        return tokens >= limits.waiting_tokens or seconds(tokens, computing) > limits.waiting_seconds
 
     def refuse_if_full(self) -> None:
         """Unavailable while the server stops, and while as much waits as may."""
@@ -80,11 +106,7 @@ class RewardEngine:
             raise Unavailable("the server is stopping", after=5, code="stopping")
         if self.waiting_too_long:
             self.full_since = self.full_since or time.monotonic()
-            raise Unavailable(
-                f"the queue is full ({self.waiting} tokens are waiting); try again later",
-                after=min(LONGEST_AFTER, self.seconds_waiting / 2),
-                code="overloaded",
-            )
+            raise full(self.waiting, self.computing)
         self.full_since = None
 
     @property
@@ -106,6 +128,9 @@ class RewardEngine:
         """
         if not texts:
             return []
+        computing = self.computing_of(model)
+        if computing is not self.computing and self._too_much(computing.tokens, computing):
+            raise full(computing.tokens, computing)
         loop = asyncio.get_running_loop()
         finished: asyncio.Future[None] = loop.create_future()
 
@@ -118,18 +143,33 @@ class RewardEngine:
                 loop.call_soon_threadsafe(settle)
 
         job = EngineJob(model, tuple(texts), deadline, finish, per_token)
-        self.computing.put(job)
+        computing.put(job)
         try:
             async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
                 await finished
         except TimeoutError:
             message = "the deadline of the request passed before its rewards were computed"
-            raise Unavailable(message, after=min(LONGEST_AFTER, self.seconds_waiting), code="deadline") from None
+            after = min(LONGEST_AFTER, seconds(computing.tokens, computing))
+            raise Unavailable(message, after=after, code="deadline") from None
         finally:
             job.cancelled = not finished.done() or finished.cancelled()
         if job.error is not None:
             raise job.error
         return [job.outputs[number] for number in range(len(texts))]
+
+
+def seconds(tokens: int, computing: Computing) -> float:
+    """How long tokens will take, at the recent speed of their thread; 0 before anything was computed."""
+    return tokens / computing.speed if computing.speed else 0.0
+
+
+def full(tokens: int, computing: Computing) -> Unavailable:
+    """As much waits as may."""
+    return Unavailable(
+        f"the queue is full ({tokens} tokens are waiting); try again later",
+        after=min(LONGEST_AFTER, seconds(tokens, computing) / 2),
+        code="overloaded",
+    )
 
 
 class Admission:

@@ -40,6 +40,10 @@ class ScoringModel(Protocol):
     def shares(self) -> bool:
         """Whether texts with a common beginning are computed as a tree."""
 
+    @property
+    def own_thread(self) -> bool:
+        """Whether it takes so long for a text (it writes, or asks others) that it would hold up all other models."""
+
     def compute(self, texts: Sequence[Sequences], budget: int) -> list[TextOutput]:
         """The outputs of texts (one sequence each) in order; `budget` is the tokens of one forward pass."""
 

@@ -67,6 +67,7 @@ class ServedModel:
     model: RewardModel
     reference: RewardReference
     truncate: bool = False
+    own_thread: bool = False
 
     @property
     def shares(self) -> bool:

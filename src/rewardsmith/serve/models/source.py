@@ -42,7 +42,16 @@ class ServedSource:
     calibration: RewardCalibration | None = None
     contract_hash: str = ""
     model_hash: str | None = None
-    columns: tuple[str, ...] = ()
+
+    @property
+    def own_thread(self) -> bool:
+        """Whether it writes or asks: judges, and models with critiques."""
+        return self.source.kind in ("judge", "critiqued")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of what it gives beside the reward."""
+        return self.source.columns
 
     def remarks(self) -> list[str]:
         """What a person should know of it."""
@@ -56,7 +65,7 @@ class ServedSource:
             "model_hash": None,
             "contract_hash": "",
             "max_length": None,
-            "columns": [],
+            "columns": list(self.columns),
             "per_token": False,
             "calibrated": False,
             "reference": self.reference.count,
