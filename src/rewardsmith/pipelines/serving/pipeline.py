@@ -25,8 +25,6 @@ BUDGET = {"cpu": 1024, "mps": 4096, "cuda": 16384}
 def served_until_signal(config: Config, progress: Progress) -> Served:
     """Check the settings, then serve."""
     models = named(config.models)
-    for one in models:
-        check_place(one.place)
     references = reference_files(config.reference, models)
     key = read_key(config.key_file)
     if key is None and config.host not in LOOPBACK and not config.no_key:
@@ -36,6 +34,8 @@ def served_until_signal(config: Config, progress: Progress) -> Served:
         )
     if key is not None and config.no_key:
         raise UsageError(f"--no-key with a key in {VARIABLE} or --key-file; remove one of the two")
+    for one in models:
+        check_place(one.place)
     if config.threads is not None:
         import torch
 
