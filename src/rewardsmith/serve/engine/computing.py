@@ -19,7 +19,7 @@ LAST_WAIT = 2.0
 """Seconds that a thread has to end once it has been interrupted."""
 
 
-class Interrupted(BaseException):
+class Abandoned(BaseException):
     """What ends the work of a thread that nobody waits for."""
 
 
@@ -102,7 +102,7 @@ class Computing:
         self.end()
         if self._thread.is_alive() and self._in_hand:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                ctypes.c_ulong(self._thread.ident or 0), ctypes.py_object(Interrupted)
+                ctypes.c_ulong(self._thread.ident or 0), ctypes.py_object(Abandoned)
             )
         self._thread.join(LAST_WAIT)
 
