@@ -31,6 +31,8 @@ RESULT = Path(__file__).parent / "results" / "length_alpaca.json"
 RATES = (1e-3, 3e-3, 1e-2)
 SMOOTHERS = ("lowess", "local-average")
 BALANCED = "balanced"
+NEAR = 0.2
+"""Difference of length, as a share of the longer one, up to which two answers count as equally long."""
 HELD = 25
 """Prompts to choose the learning rate, to stop early, and to calibrate on."""
 
@@ -76,10 +78,17 @@ def row(kind: str, smoother: str, runs: Sequence[dict[str, Any]], at: int) -> di
     gap = np.concatenate([p.length[p.preferred] - p.length[p.other] for p in pairs])
     prompts = np.concatenate([p.cluster + 1000 * number for number, p in enumerate(pairs)])
     longer = gap != 0
+    share = np.abs(gap) / np.concatenate([np.maximum(p.length[p.preferred], p.length[p.other]) for p in pairs])
+    kinds = {"longer is better": gap > 0, "longer is worse": gap < 0, "within a fifth": share < NEAR}
     return {
         "pairs": kind, "smoother": smoother, "n": len(before), "prompts": len(np.unique(prompts)),
         "before": float(right(before).mean()), **figures(after, before, prompts, minus="minus_before"),
         "labels_prefer_longer": float((gap[longer] > 0).mean()),
+        "by_length": {
+            name: {"n": int(where.sum()), **figures(after[where], before[where], prompts[where], minus="minus_before"),
+                   "before": float(right(before[where]).mean())}
+            for name, where in kinds.items()
+        },
         "longer_wins": {
             name: float(((margin * gap)[longer] > 0).mean()) for name, margin in (("before", before), ("after", after))
         },
