@@ -109,7 +109,9 @@ def tested(
     return Tested(margin, default, margin / temperature, prompts, np.array(said), rate, time.process_time() - started)
 
 
-def row(method: str, noise: float, runs: Sequence[Tested], plain: Sequence[Tested]) -> dict[str, Any]:
+def row(
+    method: str, noise: float, rates: Sequence[float], runs: Sequence[Tested], plain: Sequence[Tested]
+) -> dict[str, Any]:
     """The figures of a method at one rate of flipped labels, over all runs."""
     margin, base = (np.concatenate([run.margin for run in each]) for each in (runs, plain))
     defaults = [np.concatenate([run.default for run in each]) for each in (runs, plain)]
@@ -123,7 +125,7 @@ def row(method: str, noise: float, runs: Sequence[Tested], plain: Sequence[Teste
         "ece": float(np.mean([ece(run.margin, np.ones(len(run.margin))) for run in runs])),
         "ece_after_temperature": float(np.mean([ece(run.cooled, np.ones(len(run.cooled))) for run in runs])),
         "length_correlation": float(np.mean([np.corrcoef(run.said.T)[0, 1] for run in runs])),
-        "rates": [run.rate for run in runs], "cpu_seconds": sum(run.seconds for run in runs),
+        "tried": list(rates), "rates": [run.rate for run in runs], "cpu_seconds": sum(run.seconds for run in runs),
     }  # fmt: skip
 
 
@@ -159,9 +161,9 @@ def main() -> None:
         for method in methods:
             runs = [tested(pool, folds[number], noise, number, method, rates) for number in range(FOLDS)]
             plain = runs if method == PLAIN else plain
-            seen.append(row(method, noise, runs, plain))
+            seen.append(row(method, noise, rates, runs, plain))
             print(json.dumps({key: seen[-1][key] for key in SHOWN}), flush=True)
-            settings = {"model": given.model, "pairs": given.pairs, "rates": rates, "batch": BATCH, "epochs": EPOCHS}
+            settings = {"model": given.model, "pairs": given.pairs, "batch": BATCH, "epochs": EPOCHS}
             write_json(given.output, {"settings": settings, "rows": [*rows, *corrected(seen)]})
         rows += corrected(seen)
 
