@@ -214,3 +214,9 @@ def test_the_command_speaks_both_languages(tmp_path, rewards, capsys):
             code = main(["best-of-n", str(rewards), str(source), "-o", str(tmp_path / language), "--lang", language])
         assert code == 0
         assert word in capsys.readouterr().out
+
+
+def test_a_run_that_fails_before_anything_is_made_leaves_no_folder(tmp_path, rewards):
+    with pytest.raises(DataError):
+        run(rewards, write(tmp_path / "empty.jsonl", []), tmp_path / "best")
+    assert not (tmp_path / "best").exists()

@@ -1,6 +1,7 @@
 """Folders that a killed run left unfinished, and that the same command continues."""
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,3 +28,17 @@ def begin_or_continue(
     check_output(output, kind, overwrite=overwrite)
     prepare_output(output, kind, overwrite=overwrite)
     write_json(output / kind.marker, {**started, "finished": False})
+
+
+@contextlib.contextmanager
+def nothing_left(output: Path, kind: Kind) -> Iterator[None]:
+    """Where the block fails before anything was made, remove the marker that the folder holds alone: a folder that says only
+    that a run began would have to be replaced by the next one.
+    """
+    try:
+        yield
+    except BaseException:
+        assert kind.marker is not None
+        if [path.name for path in output.iterdir()] == [kind.marker]:
+            (output / kind.marker).unlink()
+        raise

@@ -88,6 +88,7 @@ def test_ratings_of_any_data_and_truncated_responses(tmp_path):
     run(source, tmp_path / "p.jsonl", column="helpful")
     (row,) = read(tmp_path / "p.jsonl")
     assert [one["messages"][0]["content"] for one in row["responses"]] == ["y", "z"]
+    assert row["ratings"] == {"helpful": [5, 1]}
     run(source, tmp_path / "q.jsonl", column="helpful", truncated="keep")
     assert read(tmp_path / "q.jsonl")[0]["responses"][0]["messages"][0]["content"] == "x"
 

@@ -12,9 +12,10 @@ from safetensors.torch import load_file
 
 from language_models import save_language_model
 from rewardsmith.commands import self_reward
-from rewardsmith.errors import DataError, OutputError, UsageError
+from rewardsmith.errors import DataError, ModelError, OutputError, UsageError
 from rewardsmith.language.catalogue import say
 from rewardsmith.pipelines.self_reward.ledger import stop_after_training, stop_before_training
+from rewardsmith.pipelines.self_reward.pipeline import contents, refuse_changes
 
 CHECK = """
 kind: verifiable
@@ -224,6 +225,28 @@ def test_rewards_and_labels_that_cannot_be_opened_are_told_before_anything_is_ge
     with pytest.raises((DataError, UsageError)):
         self_reward.run(config(model, data, tmp_path / "out", **given))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_wrong_model_is_refused_before_a_folder_is_made(data, tmp_path):
+    with pytest.raises(ModelError):
+        self_reward.run(config(str(tmp_path / "nowhere"), data, tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_loop_is_not_resumed_with_an_edited_rewards_file():
+    before = {"n": 4, "rewards": "check.yaml", "rewards.sha256": "aaa"}
+    with pytest.raises(UsageError, match="settings changed: rewards.sha256: 'aaa' → 'bbb'"):
+        refuse_changes(before, {**before, "rewards.sha256": "bbb"})
+    refuse_changes({"n": 4}, {"n": 4, "rewards.sha256": "bbb"})  # of a loop that did not keep it
+
+
+def test_the_content_of_a_rewards_file_is_among_the_settings_that_a_loop_keeps(model, data, tmp_path):
+    of = contents(config(model, data, tmp_path / "x"))
+    assert set(of) == {"rewards.sha256", "independent.sha256"}
+    assert len(set(of.values())) == 1
+    copy = tmp_path / "check.yaml"
+    copy.write_text((data / "check.yaml").read_text() + "# edited\n")
+    assert contents(config(model, data, tmp_path / "x", rewards=str(copy)))["rewards.sha256"] not in of.values()
 
 
 def test_the_note_on_a_finished_iteration_is_wholly_chinese():

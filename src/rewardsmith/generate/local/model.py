@@ -52,10 +52,8 @@ class LanguageModel:
         return min((int(limit) for limit in limits if limit and limit < UNLIMITED), default=None)
 
 
-def open_language_model(
-    name: str, *, device: str = "auto", dtype: str = "fp32", trust_remote_code: bool = False
-) -> LanguageModel:
-    """Open a folder, an embedded model or a Hub name; ModelError in one line where it has no language-model head."""
+def refuse_no_language_model(name: str) -> ModelFolder:
+    """The folder of a language model by its files, none of which is opened as weights; ModelError for anything else."""
     if name == "tiny":
         raise ModelError(
             "tiny is a reward model that starts from nothing and generates no text; expected a language model, such as "
@@ -68,6 +66,15 @@ def open_language_model(
         raise ModelError(f"{path} is a LoRA adapter; expected a whole language model; merge it into its base first")
     refuse_reward_model(folder)
     refuse_config(folder)
+    return folder
+
+
+def open_language_model(
+    name: str, *, device: str = "auto", dtype: str = "fp32", trust_remote_code: bool = False
+) -> LanguageModel:
+    """Open a folder, an embedded model or a Hub name; ModelError in one line where it has no language-model head."""
+    folder = refuse_no_language_model(name)
+    path = str(folder.path)
     refuse_whole_numbers(folder.weights)
     refuse_unknown_family(folder.path, folder.config, trusted=trust_remote_code)
     place = choose_device(device)

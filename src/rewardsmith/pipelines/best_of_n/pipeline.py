@@ -17,7 +17,7 @@ from rewardsmith.pipelines.best_of_n.reading import ReadingCounts, read_candidat
 from rewardsmith.pipelines.best_of_n.result import Result
 from rewardsmith.pipelines.best_of_n.selection import PromptCandidates, chosen_of
 from rewardsmith.pipelines.best_of_n.writing import PromptChoice, chosen_rows, kto_rows, sft_rows
-from rewardsmith.pipelines.continuing import begin_or_continue
+from rewardsmith.pipelines.continuing import begin_or_continue, nothing_left
 from rewardsmith.pipelines.generate.pipeline import generate_source
 from rewardsmith.pipelines.score.sources import scored_by_any
 from rewardsmith.progress import SILENT, Progress
@@ -33,10 +33,11 @@ def best_of_n(config: Config, progress: Progress = SILENT) -> Result:
         begin_or_continue(
             config.output, BEST_OF_N, started(config), inputs, overwrite=config.overwrite, progress=progress
         )
-        if config.generator is not None:
-            generate_source(config.generation(), progress)
         scoring = config.scoring()
-        scored_by_any(scoring, progress)
+        with nothing_left(config.output, BEST_OF_N):
+            if config.generator is not None:
+                generate_source(config.generation(), progress)
+            scored_by_any(scoring, progress)
         counts = ReadingCounts()
         prompts = read_candidates(scoring.output, parse_renames(scoring.map), config.n, counts)
         summary = written(config, prompts, counts)

@@ -179,7 +179,8 @@ def with_pairs(record: Record, rewards: np.ndarray, pairs: Sequence[ChosenPair])
     comparisons = tuple(compared(place[pair.chosen], place[pair.rejected], pair.lead) for pair in pairs)
     fields = {**record.fields, "rewards": rewards.tolist()}
     fields |= {name: [values[index] for index in kept] for name, values in by_response(record, fields).items()}
-    return Record(record.prompt, responses, comparisons, fields=fields, source=record.source, line=record.line)
+    ratings = {name: tuple(values[index] for index in kept) for name, values in record.ratings.items()}
+    return Record(record.prompt, responses, comparisons, ratings, fields, record.source, record.line)
 
 
 def compared(chosen: int, rejected: int, lead: float) -> Comparison:

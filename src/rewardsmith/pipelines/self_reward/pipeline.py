@@ -5,6 +5,7 @@ Every phase writes its output under its final name when it is whole, and is pass
 that was killed anywhere ends with the ledger of one that was not.
 """
 
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -43,6 +44,7 @@ from rewardsmith.pipelines.self_reward.scoring import opened
 from rewardsmith.pipelines.self_reward.variants import OWN, Turn, make_pairs, smoothing_of, train, trained
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.settings.fields import values_of
+from rewardsmith.verifiable.definition import is_definition
 from rewardsmith.version import VERSION
 
 MAY_CHANGE = frozenset({"output", "resume", "overwrite", "iterations", "device", "threads", "generation_batch"})
@@ -65,7 +67,7 @@ def self_reward(config: Config, progress: Progress = SILENT) -> Result:
 
 def begin(config: Config, places: LoopPlaces, progress: Progress) -> None:
     """Make the folder with its prompts, or make sure that the one to continue began with the same settings."""
-    settings = settings_json(config)
+    settings = {**settings_json(config), **contents(config)}
     if config.resume:
         before = read_object(places.settings)
         if not before:
@@ -86,7 +88,12 @@ def begin(config: Config, places: LoopPlaces, progress: Progress) -> None:
 
 
 def check_measures(config: Config) -> None:
-    """Open the rewards and read the labelled data once, so that a wrong name is told before anything is generated."""
+    """Look at the model, open the rewards and read the labelled data once, so that a wrong name is told before anything is
+    made.
+    """
+    from rewardsmith.generate.local.model import refuse_no_language_model
+
+    refuse_no_language_model(config.model)
     labelled_records(config)
     for name in {config.rewards, config.independent} - {SELF, None}:
         opened(config, str(name)).close()
@@ -109,9 +116,20 @@ def settings_json(config: Config) -> dict[str, Any]:
     return plain
 
 
+def contents(config: Config) -> dict[str, str]:
+    """What the rewards files and judge files contain, as hashes: an edited one gives other rewards under the same name."""
+    files = {"rewards": config.rewards, "independent": config.independent}
+    return {
+        f"{key}.sha256": hashlib.sha256(Path(name).read_bytes()).hexdigest()[:12]
+        for key, name in files.items()
+        if name is not None and is_definition(str(name))
+    }
+
+
 def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """UsageError that lists what differs from the loop that is to be continued."""
-    changed = [f"{key}: {before.get(key)!r} → {value!r}" for key, value in now.items() if before.get(key) != value]
+    """UsageError that lists what differs from the loop that is to be continued; contents are compared where it has them."""
+    known = {key: value for key, value in now.items() if key in before or not key.endswith(".sha256")}
+    changed = [f"{key}: {before.get(key)!r} → {value!r}" for key, value in known.items() if before.get(key) != value]
     if changed:
         raise UsageError(f"this loop cannot be resumed because its settings changed: {'; '.join(changed)}")
 
