@@ -123,7 +123,7 @@ def figures(values: list[float], name: str, rng: np.random.Generator) -> dict[st
     low, high = np.quantile(medians, (0.025, 0.975))
     return {
         f"{name}_ms": round(1e3 * statistics.median(values), 1),
-        f"{name}_ci": [round(1e3 * low, 1), round(1e3 * high, 1)],
+        f"{name}_ci": [round(1e3 * float(each), 1) for each in (low, high)],
     }
 
 
