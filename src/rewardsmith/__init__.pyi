@@ -297,7 +297,7 @@ def audit(
     conformance alone is checked. Nothing is written without `output`, unless `model` is a run folder.
 
     Options:
-        model: Reward model: a folder, a run folder, or a Hub name.
+        model: Reward model: a folder, a run folder, or a Hub name; or a judge file (YAML, kind: pointwise).
         sources: Data to audit on: files, folders, the output of `prepare` (its test split is read), or synthetic:N;
             without any, conformance alone is checked.
         split: Split of prepared or synthetic data: train, validation, test (default: test for prepared data, else

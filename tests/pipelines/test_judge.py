@@ -327,7 +327,7 @@ def test_wrong_files_and_settings_are_refused(model, tmp_path):
     ):
         with pytest.raises(UsageError, match=words):
             judge.Config(judge=name, sources=(source,), **wrong)
-    with pytest.raises(UsageError, match="--per-token needs a reward model"):
+    with pytest.raises(UsageError, match="--per-token has no effect on"):
         score.run(score.Config(model=name, source=source, output=tmp_path / "o.jsonl", per_token=True))
     with pytest.raises(DataError, match="one response"):
         judge.run(

@@ -95,7 +95,7 @@ def test_a_learned_reward_beside_the_checks(tmp_path):
 
 
 def test_settings_of_a_model_and_taken_columns_are_refused(tmp_path):
-    with pytest.raises(UsageError, match="--per-token needs a reward model"):
+    with pytest.raises(UsageError, match="--per-token has no effect on"):
         run(tmp_path, NUMERIC, ROWS, per_token=True)
     with pytest.raises(DataError, match="reward_numeric"):
         run(tmp_path, NUMERIC, [{**ROWS[0], "reward_numeric": 1}])

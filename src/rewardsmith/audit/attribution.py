@@ -66,9 +66,11 @@ class Attribution:
         }
 
 
-def attribute(model: RewardModel, score: Score, record: Record, index: int, *, method: Method) -> Attribution:
-    """The spans of one response by the method asked for; occlusion where the model or the text allows no prefixes."""
-    if method == "prefix":
+def attribute(model: RewardModel | None, score: Score, record: Record, index: int, *, method: Method) -> Attribution:
+    """The spans of one response by the method asked for; occlusion where the model or the text allows no prefixes, and
+    without a model, for rewards that come from elsewhere.
+    """
+    if method == "prefix" and model is not None:
         found = by_prefix(model, record, index)
         if found is not None:
             return found

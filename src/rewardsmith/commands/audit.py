@@ -12,12 +12,17 @@ from rewardsmith.files import check_output, claimed, prepare_output, refuse_insi
 from rewardsmith.files.kinds import AUDIT, RUN
 from rewardsmith.language import current
 from rewardsmith.progress import SILENT, Progress
+from rewardsmith.rewards.opening import kind_of
 from rewardsmith.settings.hardware import DtypeName, check_device
 
 if TYPE_CHECKING:
     from rewardsmith.audit.result import BiasAudit
     from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.pipelines.audit.reading import Audited
+    from rewardsmith.pipelines.audit.scorer import AuditScorer
+    from rewardsmith.rewards.source import RewardSource
+
+NOT_OF_PREFIXES = "the reward is not read at each token of the response"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +30,7 @@ class Config:
     """Settings of `rewardsmith audit`."""
 
     model: str
-    """Reward model: a folder, a run folder, or a Hub name."""
+    """Reward model: a folder, a run folder, or a Hub name; or a judge file (YAML, kind: pointwise)."""
     sources: tuple[str, ...] = ()
     """Data to audit on: files, folders, the output of `prepare` (its test split is read), or synthetic:N; without any,
     conformance alone is checked."""
@@ -137,25 +142,39 @@ def audited(config: Config, folder: Path | None, progress: Progress) -> "BiasAud
     """The audit, written to the folder where there is one."""
     from rewardsmith.audit.biases.rewrites import read_rewrites
     from rewardsmith.audit.policies import read_policies
-    from rewardsmith.pipelines.audit.pipeline import PARTS, Plan, audit_model, explained, save
+    from rewardsmith.model.reward_model import RewardModel
+    from rewardsmith.pipelines.audit.pipeline import PARTS, Plan, audit_model, audit_source, explained, save
 
     rewrites = read_rewrites(config.rewrites) if config.rewrites else ()
     policies = read_policies(config.policies) if config.policies else None
-    model = opened(config, progress)
+    subject = opened(config, progress)
     records = read(config, progress)
     plan = Plan(config.part or PARTS, config.bound, config.seed, rewrites, policies)
     source = " ".join(config.sources)
-    found = audit_model(model, records, plan, name=config.model, source=source, progress=progress)
+    if isinstance(subject, RewardModel):
+        found = audit_model(subject, records, plan, name=config.model, source=source, progress=progress)
+    else:
+        found = audit_source(subject, records, plan, name=config.model, source=source, progress=progress)
+    score = scorer_of(subject)
     if folder is not None:
-        explanations = explained(model, records, config.explain) if config.explain else []
+        explanations = explained(score, records, config.explain) if config.explain else []
         if config.output is not None:
             prepare_output(folder, AUDIT, overwrite=config.overwrite)
         save(found, folder, explanations)
     return found
 
 
-def opened(config: Config, progress: Progress) -> "RewardModel":
-    """The model, with what a person should know of it said; ModelError for one that judges steps."""
+def opened(config: Config, progress: Progress) -> "RewardModel | RewardSource":
+    """What is audited, with what a person should know of it said."""
+    kind = kind_of(config.model)
+    subject = opened_model(config) if kind == "model" else opened_source(config, kind)
+    for remark in subject.remarks():
+        progress.note(remark)
+    return subject
+
+
+def opened_model(config: Config) -> "RewardModel":
+    """The reward model; ModelError for one that judges steps."""
     from rewardsmith.errors import ModelError
     from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.pipelines.steps import is_process
@@ -172,9 +191,38 @@ def opened(config: Config, progress: Progress) -> "RewardModel":
             f"{config.model} judges the steps of solutions (--head process), and audit edits whole responses; pass a model "
             "that judges responses"
         )
-    for remark in model.remarks():
-        progress.note(remark)
     return model
+
+
+def opened_source(config: Config, kind: str) -> "RewardSource":
+    """A model that writes critiques, or a judge that scores one response at a time; UsageError for anything else."""
+    from rewardsmith.judge.definition import read_judge
+    from rewardsmith.rewards.opening import open_rewards
+
+    if kind == "verifiable":
+        raise UsageError(
+            f"{config.model} is a rewards file, whose checks read columns that edited texts do not have; pass a model"
+        )
+    if kind == "judge" and (judge := read_judge(Path(config.model)).kind) != "pointwise":
+        raise UsageError(
+            f"{config.model} is a {judge} judge, whose rewards depend on the other responses of a prompt; audit edits one "
+            "at a time; pass a pointwise judge"
+        )
+    return open_rewards(
+        config.model,
+        device=config.device,
+        dtype=config.dtype,
+        allow_mismatch=config.allow_mismatch,
+        trust_remote_code=config.trust_remote_code,
+    )
+
+
+def scorer_of(subject: "RewardModel | RewardSource") -> "AuditScorer":
+    """Rewards of whole records, texts that are cut too."""
+    from rewardsmith.model.reward_model import RewardModel
+    from rewardsmith.pipelines.audit.scorer import Scorer, SourceScorer
+
+    return Scorer(subject, whole=False) if isinstance(subject, RewardModel) else SourceScorer(subject, whole=False)
 
 
 def read(config: Config, progress: Progress) -> "Audited":
@@ -200,12 +248,13 @@ def shown_text(config: Config, progress: Progress) -> Result:
     from rewardsmith.audit.attribution import attribute, why_no_prefixes
     from rewardsmith.audit.biases.built_in import conversation
     from rewardsmith.audit.result import BiasAudit
-    from rewardsmith.pipelines.audit.scorer import Scorer
+    from rewardsmith.model.reward_model import RewardModel
 
-    model = opened(config, progress)
-    if config.method == "prefix" and (why := why_no_prefixes(model)):
+    subject = opened(config, progress)
+    model = subject if isinstance(subject, RewardModel) else None
+    if config.method == "prefix" and (why := NOT_OF_PREFIXES if model is None else why_no_prefixes(model)):
         raise UsageError(f"--method prefix: {why}; use --method occlusion")
     record = conversation(config.prompt, config.text or "")
-    found = attribute(model, Scorer(model, whole=False), record, 0, method=config.method)
+    found = attribute(model, scorer_of(subject), record, 0, method=config.method)
     nothing = BiasAudit(config.model, "", "none", 0, 0, 1, config.bound, config.seed, attribution=found)
     return Result(nothing, None)

@@ -95,8 +95,13 @@ Result = CalibrationReport
 
 def run(config: Config, progress: Progress = SILENT) -> CalibrationReport:
     """Fit a calibration on held-out data, and store it where the settings say."""
-    if kind_of(config.model) == "judge":
+    kind = kind_of(config.model)
+    if kind == "judge":
         return of_judge(config, progress)
+    if kind == "verifiable":
+        raise UsageError(
+            f"{config.model} is a rewards file, which has no place for a calibration; pass a model or a judge file"
+        )
     from rewardsmith.pipelines.calibrate.store import model_folder, refuse_elsewhere
 
     folder = model_folder(config.model)
@@ -149,13 +154,37 @@ def fitted(config: Config, progress: Progress) -> CalibrationReport:
     from rewardsmith.pipelines.calibrate.pipeline import calibrate_model
 
     held = held_out(config, progress)
+    if kind_of(config.model) == "critiqued":
+        return fitted_critiqued(config, held, progress)
     model = RewardModel.load(
         config.model, device=config.device, dtype=config.dtype, trust_remote_code=config.trust_remote_code
     )
     for remark in model.remarks():
         progress.note(remark)
-    choices = FitChoices(config.method, config.smoother, config.smoothing, config.length_unit)
-    return calibrate_model(model, held, choices, seed=config.seed, progress=progress)
+    return calibrate_model(model, held, choices_of(config), seed=config.seed, progress=progress)
+
+
+def choices_of(config: Config) -> FitChoices:
+    """What is fitted."""
+    return FitChoices(config.method, config.smoother, config.smoothing, config.length_unit)
+
+
+def fitted_critiqued(config: Config, held: HeldOutData, progress: Progress) -> CalibrationReport:
+    """The same for a model that writes critiques; lengths are those of the responses, without their critiques."""
+    from rewardsmith.critique.model import CritiqueModel
+    from rewardsmith.pipelines.calibrate.pairs import length_in
+    from rewardsmith.pipelines.calibrate.pipeline import calibrate_scored, unit_of
+    from rewardsmith.pipelines.evaluate_source import scored_by
+    from rewardsmith.rewards.critiqued import CritiquedRewards
+
+    model = CritiqueModel.load(
+        config.model, device=config.device, dtype=config.dtype, trust_remote_code=config.trust_remote_code
+    )
+    for remark in model.remarks():
+        progress.note(remark)
+    scored, choices = scored_by(CritiquedRewards(model), held.records, progress), choices_of(config)
+    length_of = length_in(unit_of(choices), model.inner)
+    return calibrate_scored(scored, held, choices, seed=config.seed, length_of=length_of)
 
 
 def stored(config: Config, folder: Path, report: CalibrationReport) -> CalibrationReport:

@@ -31,6 +31,7 @@ from rewardsmith.settings.hardware import DtypeName, check_device
 if TYPE_CHECKING:
     from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.pipelines.evaluate import Evaluation, Scored
+    from rewardsmith.rewards.source import RewardSource
     from rewardsmith.scoring.left_out import LeftOut
 
 
@@ -178,21 +179,16 @@ def evaluated(config: Config, progress: Progress) -> Result:
 
 
 def by_source(config: Config, progress: Progress) -> "tuple[Evaluation, int]":
-    """The evaluation of a rewards file or a judge, and how many rows could not be read."""
-    from rewardsmith.pipelines.evaluate_source import evaluate_source
+    """The evaluation of a rewards file, a judge or a model that writes critiques, and how many rows could not be read."""
+    from rewardsmith.pipelines.benchmark.pipeline import evaluate_benchmark_by
     from rewardsmith.rewards.opening import open_rewards
 
     given = {
-        "--benchmark": config.benchmark,
-        "--calibrated": config.calibrated,
+        "--calibrated": config.calibrated and kind_of(config.model) != "critiqued",
         "--combine": config.combine != CombineSettings(),
     }
     if refused := [flag for flag, value in given.items() if value]:
         raise UsageError(f"{', '.join(refused)}: needs a reward model, and {config.model} is none; remove it")
-    judged, split, read = split_records(config, progress)
-    attribute = attribute_of(config, judged, None, progress)
-    quarantined = read["unreadable"].count
-    validation, _ = validation_records(config, attribute, progress)
     source = open_rewards(
         config.model,
         device=config.device,
@@ -203,18 +199,40 @@ def by_source(config: Config, progress: Progress) -> "tuple[Evaluation, int]":
     for remark in source.remarks():
         progress.note(remark)
     try:
-        found = evaluate_source(
-            source,
-            follow_attribute(judged, attribute),
-            split=split,
-            origin=", ".join(config.sources),
-            read=read,
-            validation=validation,
-            progress=progress,
-        )
+        if config.benchmark is not None:
+            return evaluate_benchmark_by(
+                source, config.benchmark, config.sources, strict=config.strict, progress=progress
+            )
+        return on_preferences_by(config, source, progress)
     finally:
         source.close()
-    return found, quarantined
+
+
+def on_preferences_by(config: Config, source: "RewardSource", progress: Progress) -> "tuple[Evaluation, int]":
+    """The evaluation of what is no plain reward model on preference data, and how many rows could not be read."""
+    from rewardsmith.pipelines.evaluate_source import evaluate_source
+    from rewardsmith.rewards.critiqued import CritiquedRewards
+
+    if config.calibrated and isinstance(source, CritiquedRewards):
+        from rewardsmith.pipelines.score.calibrated import calibration_of
+
+        calibration_of(source.model.inner, config.model)  # refused before anything is scored
+    judged, split, read = split_records(config, progress)
+    attribute = attribute_of(config, judged, None, progress)
+    quarantined = read["unreadable"].count
+    validation, _ = validation_records(config, attribute, progress)
+    evaluation = evaluate_source(
+        source,
+        follow_attribute(judged, attribute),
+        split=split,
+        origin=", ".join(config.sources),
+        read=read,
+        validation=validation,
+        progress=progress,
+    )
+    if config.calibrated and isinstance(source, CritiquedRewards):
+        evaluation = with_calibration(config, source.model.inner, evaluation)
+    return evaluation, quarantined
 
 
 def by_model(config: Config, progress: Progress) -> "tuple[Evaluation, int]":

@@ -75,4 +75,13 @@ class CritiquedRewards(RewardSource):
         parts: dict[str, Sequence[Any]] = {CRITIQUES: [[each.text for each in some] for some in one.critiques]}
         if self.model.columns:
             parts["reward_std"] = [float(value) for value in one.spread]
-        return ScoredResponses(one.rewards, parts)
+        return ScoredResponses(one.rewards, parts, cut=cut_of(one))
+
+
+def cut_of(one: "Critiqued") -> list[bool]:
+    """Of each response whether one of its conversations, which end with a critique each, was cut."""
+    cuts, at, found = one.encoded.cuts, 0, []
+    for some in one.critiques:
+        texts = range(at, at := at + len(some))
+        found.append(any(cuts.prompt_turns[k] or cuts.prompt_tokens[k] or cuts.response_tokens[k] for k in texts))
+    return found

@@ -22,7 +22,8 @@ class ScoredResponses:
 
     `rewards` is (K,) in float64, NaN for a response without one. `parts` has, by the name of a field, one value per
     response; `facts` what is known of the whole record. Where nothing could be scored, `error` says why in a sentence and
-    `code` in a word, and all rewards are NaN.
+    `code` in a word, and all rewards are NaN. `cut` says of each response whether its conversation was too long and was
+    cut; empty where the source cuts nothing.
     """
 
     rewards: Float[np.ndarray, " K"]
@@ -30,6 +31,7 @@ class ScoredResponses:
     facts: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     code: str = ""
     error: str = ""
+    cut: Sequence[bool] = ()
 
 
 class RewardSource(ABC):

@@ -115,8 +115,8 @@ def refuse_other_formats(path: Path, *, has_weights: bool) -> None:
     """One line for each of the things that people point at and that are no model folder."""
     if (path / CLOUD).is_file():
         raise ModelError(
-            f"{path} is a reward model that writes critiques (CLoud), which cannot be used here; score, evaluate and "
-            f"rs.CritiqueModel.load open it; its language model is {path / 'language_model'}"
+            f"{path} is a reward model that writes critiques (CLoud), which cannot be used here; score, evaluate, "
+            f"audit, calibrate and rs.CritiqueModel.load open it; its language model is {path / 'language_model'}"
         )
     if (path / "config.json").is_file() and (has_weights or not pickled(path)):
         return

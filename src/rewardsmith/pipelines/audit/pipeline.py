@@ -1,6 +1,6 @@
 """The steps of an audit: read, score, measure, write."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,10 +21,11 @@ from rewardsmith.diagnose.finding import Said
 from rewardsmith.files import write_json, write_jsonl, write_text
 from rewardsmith.language import current
 from rewardsmith.pipelines.audit.reading import Audited, drawn
-from rewardsmith.pipelines.audit.scorer import Scorer
-from rewardsmith.pipelines.benchmark.reward_store import RewardStore, reward_store
+from rewardsmith.pipelines.audit.scorer import AuditScorer, Scorer, SourceScorer
+from rewardsmith.pipelines.benchmark.reward_store import reward_store
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Conversation, Message, Record, Response
+from rewardsmith.rewards.source import RewardSource
 
 if TYPE_CHECKING:
     from rewardsmith.model.reward_model import RewardModel
@@ -62,21 +63,55 @@ def audit_model(
     Rewards are kept by content while it runs, so that an audit that was killed does not score again what it had.
     """
     with reward_store(model, progress.note) as store:
-        return audit_with(model, audited, plan, store, name=name, source=source, progress=progress)
+
+        def scorer(whole: bool) -> Scorer:
+            return Scorer(model, whole=whole, progress=progress, store=store)
+
+        base, data = audit_with(scorer, audited, plan, name=name, source=source, progress=progress)
+    if "conformance" in plan.parts:
+        from rewardsmith.audit.conformance import conformance
+
+        scale = data.scale if audited.records else None
+        base = replace(base, conformance=tuple(conformance(model, list(some_texts(audited.records)), scale)))
+    return base
+
+
+def audit_source(
+    rewards: RewardSource, audited: Audited, plan: Plan, *, name: str, source: str, progress: Progress = SILENT
+) -> BiasAudit:
+    """The parts of the plan that need rewards alone, by anything that rewards one response at a time.
+
+    Conformance compares the ways in which one network can compute a reward, which such a source does not have.
+    """
+
+    def scorer(whole: bool) -> SourceScorer:
+        return SourceScorer(rewards, whole=whole, progress=progress)
+
+    base, _ = audit_with(scorer, audited, plan, name=name, source=source, progress=progress)
+    if "conformance" not in plan.parts:
+        return base
+    missing = NotChecked(
+        "conformance",
+        Said(
+            "conformance: the reward is not that of one pass over the conversation",
+            "一致性：奖励不是对对话的一次前向计算",
+        ),
+        Said("a reward model without critiques", "不写评语的奖励模型"),
+    )
+    return replace(base, not_checked=(*base.not_checked, missing))
 
 
 def audit_with(
-    model: "RewardModel",
+    scorer: Callable[[bool], AuditScorer],
     audited: Audited,
     plan: Plan,
-    store: RewardStore,
     *,
     name: str,
     source: str,
     progress: Progress,
-) -> BiasAudit:
-    """The audit with the rewards that the store knows."""
-    rewards = rewards_of(model, audited.records, store, progress)
+) -> tuple[BiasAudit, Rewarded]:
+    """The audit without conformance; `scorer(whole)` gives rewards, with `whole` none of a text that was cut."""
+    rewards = rewards_of(scorer(False), audited.records, progress)
     data = Rewarded(
         audited.records, rewards, reward_scale([values[~np.isnan(values)] for values in rewards if len(values)])
     )
@@ -92,29 +127,21 @@ def audit_with(
         scale=data.scale if audited.records else None,
     )
     if "effects" in plan.parts:
-        base = with_effects(base, data, Scorer(model, whole=True, progress=progress, store=store), plan, progress)
-    if "conformance" in plan.parts:
-        from rewardsmith.audit.conformance import conformance
-
-        scale = data.scale if audited.records else None
-        base = replace(base, conformance=tuple(conformance(model, list(some_texts(audited.records)), scale)))
+        base = with_effects(base, data, scorer(True), plan, progress)
     if "best_of_n" in plan.parts:
         base = with_best_of_n(base, data, plan)
-    return replace(base, texts={**base.texts, "unreadable_rows": len(audited.quarantined)})
+    return replace(base, texts={**base.texts, "unreadable_rows": len(audited.quarantined)}), data
 
 
-def rewards_of(
-    model: "RewardModel", records: Sequence[Record], store: RewardStore, progress: Progress
-) -> list[np.ndarray]:
-    """The rewards of all responses; how many records the store knew is noted."""
-    scorer = Scorer(model, whole=False, progress=progress, store=store)
+def rewards_of(scorer: AuditScorer, records: Sequence[Record], progress: Progress) -> list[np.ndarray]:
+    """The rewards of all responses; how many records were known before is noted."""
     rewards = scorer(records)
     if scorer.known:
         progress.note(f"the rewards of {scorer.known:,} of {len(records):,} records were known from an earlier run")
     return rewards
 
 
-def with_effects(audit: BiasAudit, data: Rewarded, score: Scorer, plan: Plan, progress: Progress) -> BiasAudit:
+def with_effects(audit: BiasAudit, data: Rewarded, score: AuditScorer, plan: Plan, progress: Progress) -> BiasAudit:
     """The audit with all effects, adjusted for their number."""
     missing: list[NotChecked] = []
     effects: list[Effect] = []
@@ -142,7 +169,9 @@ def no_effects(records: Sequence[Record]) -> NotChecked:
     return NotChecked("effects", why, Said("a model whose rewards differ", "奖励有差异的模型"))
 
 
-def measured(data: Rewarded, score: Scorer, plan: Plan) -> tuple[list[Effect], dict[str, Any] | None, list[NotChecked]]:
+def measured(
+    data: Rewarded, score: AuditScorer, plan: Plan
+) -> tuple[list[Effect], dict[str, Any] | None, list[NotChecked]]:
     """(effects, accuracy by length, what could not be measured)."""
     options: dict[str, Any] = {"bound": plan.bound, "seed": plan.seed}
     some = list(edited_records(data.records, plan.seed))
@@ -246,11 +275,10 @@ def candidates_of(data: Rewarded) -> Iterator[Candidates]:
             yield Candidates(rewards, gold, clusters.setdefault(record.prompt_id, len(clusters)))
 
 
-def explained(model: "RewardModel", audited: Audited, count: int) -> list[dict[str, Any]]:
+def explained(score: AuditScorer, audited: Audited, count: int) -> list[dict[str, Any]]:
     """Both responses of the comparisons that the model gets most wrong, with the value of each word."""
     from rewardsmith.audit.attribution import by_occlusion
 
-    score = Scorer(model, whole=False)
     rewards = score(audited.records)
     rows = [
         (float(values[c.i] - values[c.j]), record, c)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from rewardsmith.model.scorer import Sequences, finite
 from rewardsmith.pipelines.benchmark.reward_store import NOTHING_KEPT, RewardStore, scored_window
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Record
+from rewardsmith.rewards.source import RewardSource, ScoredResponses
 
 if TYPE_CHECKING:
     from rewardsmith.model.reward_model import RewardModel
@@ -18,6 +19,18 @@ if TYPE_CHECKING:
 
 WINDOW = 64
 """Records that are scored together: what a killed audit loses at most."""
+
+
+class AuditScorer(Protocol):
+    """Scores records as a callable, and counts texts: those asked for, and those without a reward by reason."""
+
+    texts: int
+    cut: int
+    refused: int
+    known: int
+
+    def __call__(self, records: Sequence[Record]) -> list[np.ndarray]:
+        """Rewards of every response of each record, in order, NaN for those without."""
 
 
 @dataclass
@@ -76,6 +89,31 @@ class Scorer:
                 yield k, self.model.encode(Record(record.prompt, (response,))), 0
             except ContractError:
                 self.refused += 1
+
+
+@dataclass
+class SourceScorer:
+    """The same for anything that gives rewards to one response at a time; `known` stays 0, since no reward is kept."""
+
+    source: RewardSource
+    whole: bool
+    progress: Progress = SILENT
+    texts: int = 0
+    cut: int = 0
+    refused: int = 0
+    known: int = 0
+
+    def __call__(self, records: Sequence[Record]) -> list[np.ndarray]:
+        """Rewards of every response of each record, in order, NaN for those without."""
+        self.texts += sum(len(record.responses) for record in records)
+        rows = [dict(record.fields) for record in records]
+        return [self._usable(one) for one in self.source.score(records, rows=rows, progress=self.progress)]
+
+    def _usable(self, found: ScoredResponses) -> np.ndarray:
+        cut = np.array(found.cut or [False] * len(found.rewards)) if self.whole else np.zeros(len(found.rewards), bool)
+        self.cut += int(cut.sum())
+        self.refused += int((~np.isfinite(found.rewards) & ~cut).sum())
+        return np.where(cut, np.nan, found.rewards)
 
 
 def is_cut(encoded: "Encoded", k: int) -> bool:

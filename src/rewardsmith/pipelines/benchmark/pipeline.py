@@ -1,23 +1,25 @@
 """Items of a benchmark → their rewards → the benchmark's score, beside the usual figures of an evaluation."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rewardsmith.data.benchmarks.item import BenchmarkItem
-from rewardsmith.data.benchmarks.reading import read_items
+from rewardsmith.data.benchmarks.reading import Items, read_items
 from rewardsmith.errors import DataError
 from rewardsmith.evaluate.benchmarks.items import BenchmarkItems
 from rewardsmith.pipelines.benchmark.catalogue import sources_of, to_download
 from rewardsmith.pipelines.benchmark.result import benchmark_json
 from rewardsmith.pipelines.benchmark.reward_store import RewardStore, reward_store, scored_window
 from rewardsmith.pipelines.evaluate import Evaluation, Scored, evaluate_records
+from rewardsmith.pipelines.evaluate_source import COUNTED, NO_VERDICT
 from rewardsmith.pipelines.steps import evaluate_steps, is_process
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.quality.text.characters import length_in_words
 from rewardsmith.records import Record
+from rewardsmith.rewards.source import BAD_GOLD, UNREADABLE, RewardSource
 from rewardsmith.scoring.left_out import LeftOut
 
 if TYPE_CHECKING:
@@ -52,35 +54,84 @@ def evaluate_benchmark(
     The usual figures are over the same comparisons, of the overall preference where there are several attributes. Items that
     the model was `trained_on`, or nearly, are counted as for any data: they say nothing of new prompts.
     """
-    try:
-        found = read_items(name, sources_of(name, sources), strict=strict, progress=progress)
-    except DataError as error:
-        raise error if sources else DataError(f"{error}; {to_download(name)}") from error
-    sources = sources_of(name, sources)
-    read = LeftOut()
-    read.read(found.rows, found.quarantined)
+    found, read = read_benchmark(name, sources, strict=strict, progress=progress)
     with reward_store(model, progress.note) as store:
         scored = score_items(model, found.items, store, progress)
     if scored.kept:
         progress.note(f"the rewards of {scored.kept:,} of {len(scored.items):,} items were known from an earlier run")
-    if not scored.items:
-        raise DataError(f"--benchmark {name}: nothing could be scored: {scored.left_out.in_one_line()}")
-    arrays = as_arrays(scored.items, scored.rewards)
-    described = benchmark_json(name, arrays, lengths_of(scored.items), [read, scored.left_out])
-    main = main_part(scored)
+    described = described_by(name, scored, read)
+    data = ", ".join(sources_of(name, sources))
     if is_process(model):
-        evaluation = evaluate_steps(model, main, split="benchmark", source=", ".join(sources), read=read)
-        return replace(evaluation, summary={**evaluation.summary, "benchmark": described}), len(found.quarantined)
+        evaluation = evaluate_steps(model, main_part(scored), split="benchmark", source=data, read=read)
+    else:
+        evaluation = evaluate_records(
+            model,
+            main_part(scored),
+            split="benchmark",
+            source=data,
+            trained_on=trained_on,
+            read=read,
+            progress=progress,
+        )
+    return replace(evaluation, summary={**evaluation.summary, "benchmark": described}), len(found.quarantined)
+
+
+def evaluate_benchmark_by(
+    source: RewardSource, name: str, sources: tuple[str, ...], *, strict: bool = False, progress: Progress = SILENT
+) -> tuple[Evaluation, int]:
+    """The same by anything that gives rewards; nothing is known of what it was trained on, and no reward is kept.
+
+    An item of which a response has no reward is left out and counted. DataError where a check has no ground truth to read.
+    """
+    found, read = read_benchmark(name, sources, strict=strict, progress=progress)
+    scored = scored_items_by(source, found.items, progress)
+    described = described_by(name, scored, read)
     evaluation = evaluate_records(
-        model,
-        main,
+        None,
+        main_part(scored),
         split="benchmark",
-        source=", ".join(sources),
-        trained_on=trained_on,
+        source=", ".join(sources_of(name, sources)),
         read=read,
         progress=progress,
     )
-    return replace(evaluation, summary={**evaluation.summary, "benchmark": described}), len(found.quarantined)
+    counted = {"contract": source.kind, COUNTED[source.kind]: source.counted(), "benchmark": described}
+    return replace(evaluation, summary={**evaluation.summary, **counted}), len(found.quarantined)
+
+
+def read_benchmark(name: str, sources: tuple[str, ...], *, strict: bool, progress: Progress) -> tuple[Items, LeftOut]:
+    """The items of a benchmark, and the account of its rows; DataError that says where to get what is missing."""
+    try:
+        found = read_items(name, sources_of(name, sources), strict=strict, progress=progress)
+    except DataError as error:
+        raise error if sources else DataError(f"{error}; {to_download(name)}") from error
+    read = LeftOut()
+    read.read(found.rows, found.quarantined)
+    return found, read
+
+
+def described_by(name: str, scored: ScoredItems, read: LeftOut) -> Mapping[str, Any]:
+    """What the benchmark's own rule makes of the rewards; DataError where there are none."""
+    if not scored.items:
+        raise DataError(f"--benchmark {name}: nothing could be scored: {scored.left_out.in_one_line()}")
+    arrays = as_arrays(scored.items, scored.rewards)
+    return benchmark_json(name, arrays, lengths_of(scored.items), [read, scored.left_out])
+
+
+def scored_items_by(source: RewardSource, items: Sequence[BenchmarkItem], progress: Progress = SILENT) -> ScoredItems:
+    """Rewards of all items by anything that gives them."""
+    left_out, kept, rewards = LeftOut(), list[BenchmarkItem](), list[np.ndarray]()
+    rows = [dict(item.record.fields) for item in items]
+    found = source.score([item.record for item in items], rows=rows, progress=progress)
+    for item, one in zip(items, found, strict=True):
+        if one.code == BAD_GOLD:
+            raise DataError(f"{item.record.place}: {one.error}" if item.record.source else one.error)
+        if one.error or not np.isfinite(one.rewards).all():
+            left_out.unused(item.record, one.code or UNREADABLE, one.error or NO_VERDICT)
+            continue
+        left_out["unused"].of += 1
+        kept.append(item)
+        rewards.append(one.rewards)
+    return ScoredItems(kept, rewards, left_out, 0)
 
 
 def score_items(

@@ -20,11 +20,13 @@ from rewardsmith.pipelines.score.pipeline import Result, highest, score_source
 from rewardsmith.pipelines.score.reading import fail, refuse_taken, row_of, windows, without_response
 from rewardsmith.progress import Progress
 from rewardsmith.records import Quarantined, Record
+from rewardsmith.rewards.critiqued import CritiquedRewards
 from rewardsmith.rewards.opening import kind_of, open_rewards
 from rewardsmith.rewards.source import RewardSource, ScoredResponses
 
 if TYPE_CHECKING:
     from rewardsmith.data.loading.understanding import Read
+    from rewardsmith.pipelines.score.calibrated import CalibratedFields
 
 NEEDS_A_MODEL: Mapping[str, Any] = {
     "per_token": False,
@@ -33,7 +35,7 @@ NEEDS_A_MODEL: Mapping[str, Any] = {
     "engine": "local",
     "tokens_per_batch": None,
 }
-"""Settings that need a reward model, with their defaults."""
+"""Settings that need a plain reward model, with their defaults; --calibrated works for one with critiques too."""
 FAILS = ("bad_gold",)
 """What of the counts makes the command end with `exit_code` 1."""
 
@@ -77,15 +79,23 @@ def scored_by_source(config: Config, progress: Progress) -> SourceResult:
         refuse_inside(config.output, [config.model, *input_files([config.source])])
         check_output_file(config.output, overwrite=config.overwrite)
         for name, default in NEEDS_A_MODEL.items():
-            if getattr(config, name) != default:
-                raise UsageError(f"--{name.replace('_', '-')} needs a reward model, and {config.model} is none")
+            if getattr(config, name) != default and not (name == "calibrated" and kind_of(config.model) == "critiqued"):
+                flag = f"--{name.replace('_', '-')}"
+                raise UsageError(f"{flag} has no effect on {named(config.model)}; remove it")
         source = opened_source(config)
         for remark in source.remarks():
             progress.note(remark)
+        calibrated = calibrated_fields(config, source)
         try:
-            return written(config, source, progress)
+            return written(config, source, calibrated, progress)
         finally:
             source.close()
+
+
+def named(model: str) -> str:
+    """What stands in the place of MODEL, for a sentence."""
+    what = {"critiqued": "a model that writes critiques", "verifiable": "a rewards file", "judge": "a judge file"}
+    return f"{model}, {what[kind_of(model)]}"
 
 
 def opened_source(config: Config) -> RewardSource:
@@ -99,13 +109,24 @@ def opened_source(config: Config) -> RewardSource:
     )
 
 
-def written(config: Config, source: RewardSource, progress: Progress) -> SourceResult:
+def calibrated_fields(config: Config, source: RewardSource) -> "CalibratedFields | None":
+    """What `--calibrated` adds to a row; ModelError where the model has no calibration."""
+    if not config.calibrated or not isinstance(source, CritiquedRewards):
+        return None
+    from rewardsmith.pipelines.score.calibrated import CalibratedFields
+
+    return CalibratedFields(source.model.inner, config.model)
+
+
+def written(
+    config: Config, source: RewardSource, calibrated: "CalibratedFields | None", progress: Progress
+) -> SourceResult:
     """Write the output, window by window."""
     counts = RowCounts()
 
     def rows() -> Iterator[dict[str, Any]]:
         for window in windows(config, progress.note):
-            yield from scored_window(config, source, window, counts, progress)
+            yield from scored_window(config, source, window, counts, calibrated, progress)
 
     made = rows()
     first = next(made, None)
@@ -125,7 +146,12 @@ def written(config: Config, source: RewardSource, progress: Progress) -> SourceR
 
 
 def scored_window(
-    config: Config, source: RewardSource, window: "Sequence[Read]", counts: RowCounts, progress: Progress
+    config: Config,
+    source: RewardSource,
+    window: "Sequence[Read]",
+    counts: RowCounts,
+    calibrated: "CalibratedFields | None",
+    progress: Progress,
 ) -> Iterator[dict[str, Any]]:
     """Some rows with their rewards, or with an error in their place."""
     rows = [row_of(read) for read in window]
@@ -135,7 +161,7 @@ def scored_window(
         counts.rows += 1
         if isinstance(read.item, Record):
             counts.left_out.read(1, ())
-            write(config, row, read, next(found), counts)
+            write(config, row, read, next(found), counts, calibrated)
         else:
             refused = unread(read)
             counts.left_out.read(1, [refused])
@@ -143,7 +169,14 @@ def scored_window(
         yield row
 
 
-def write(config: Config, row: dict[str, Any], read: "Read", found: ScoredResponses, counts: RowCounts) -> None:
+def write(
+    config: Config,
+    row: dict[str, Any],
+    read: "Read",
+    found: ScoredResponses,
+    counts: RowCounts,
+    calibrated: "CalibratedFields | None" = None,
+) -> None:
     """Give a row its rewards (null for a response without one) and what else is known, or its error."""
     record: Any = read.item
     if found.error:
@@ -154,6 +187,8 @@ def write(config: Config, row: dict[str, Any], read: "Read", found: ScoredRespon
     order = source_order(record, hashed_order=read.hashed_order)
     written = {**rewards_of(found.rewards[order], best_of=config.best_of), **found.facts}
     written |= {name: [values[index] for index in order] for name, values in found.parts.items()}
+    if calibrated is not None:
+        written |= calibrated.of(record, found.rewards, list(order))
     refuse_taken(row, record.place, written)
     row |= written
     counts.responses += int(np.isfinite(found.rewards).sum())
