@@ -235,7 +235,7 @@ def test_a_wrong_model_is_refused_before_a_folder_is_made(data, tmp_path):
 
 def test_a_loop_is_not_resumed_with_an_edited_rewards_file():
     before = {"n": 4, "rewards": "check.yaml", "rewards.sha256": "aaa"}
-    with pytest.raises(UsageError, match="settings changed: rewards.sha256: 'aaa' → 'bbb'"):
+    with pytest.raises(UsageError, match=r"settings changed: rewards\.sha256: 'aaa' → 'bbb'"):
         refuse_changes(before, {**before, "rewards.sha256": "bbb"})
     refuse_changes({"n": 4}, {"n": 4, "rewards.sha256": "bbb"})  # of a loop that did not keep it
 
