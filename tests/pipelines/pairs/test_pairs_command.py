@@ -11,6 +11,7 @@ from rewardsmith.data.loading.load import load
 from rewardsmith.errors import DataError, OutputError, UsageError
 from rewardsmith.language.catalogue import say
 from rewardsmith.pipelines.pairs.result import UNUSED, PairCounts
+from rewardsmith.progress import Silent
 
 CHECKS = """
 kind: verifiable
@@ -19,6 +20,16 @@ rewards:
   - check: numeric
     weight: 1.0
 """
+
+
+class Noting(Silent):
+    """Keeps what is said."""
+
+    def __init__(self):
+        self.lines = []
+
+    def note(self, text):
+        self.lines.append(text)
 
 
 def written(path, rows):
@@ -91,6 +102,16 @@ def test_ratings_of_any_data_and_truncated_responses(tmp_path):
     assert row["ratings"] == {"helpful": [5, 1]}
     run(source, tmp_path / "q.jsonl", column="helpful", truncated="keep")
     assert read(tmp_path / "q.jsonl")[0]["responses"][0]["messages"][0]["content"] == "x"
+
+
+def test_columns_that_are_used_are_not_said_to_be_ignored(tmp_path):
+    rows = [candidate_row("a", "b", rewards=[1.0, 2.0], reward_cost=[1.0, -1.0], other=[1, 2])]
+    said = Noting()
+    pairs.run(
+        pairs.Config(source=written(tmp_path / "s.jsonl", rows), output=tmp_path / "p.jsonl", require=("cost<0",)), said
+    )
+    (line,) = [line for line in said.lines if "native" in line]
+    assert line.endswith("used: prompt, responses, comparisons, rewards, reward_cost; ignored: other")
 
 
 def test_pairs_from_python_are_what_the_command_writes(tmp_path):

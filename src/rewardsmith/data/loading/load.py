@@ -175,9 +175,12 @@ def iterate_rows(
     strict: bool = False,
     columns: tuple[Rename, ...] = (),
     note: Callable[[str], None] = nothing,
+    reads: frozenset[str] = frozenset(),
 ) -> Iterator[Read]:
-    """Each input row of a source with a record of its own, in order; nothing is joined. `note` as in `iterate`."""
-    for _, rows in read_files(source, note, columns, None):
+    """Each input row of a source with a record of its own, in order; nothing is joined. `note` as in `iterate`, where the
+    columns that the caller `reads` itself are not said to be ignored.
+    """
+    for _, rows in read_files(source, note, columns, None, reads):
         for _, read in rows:
             if strict:
                 refuse_bad(read.item)
@@ -188,18 +191,22 @@ Keyed = tuple[Hashable | None, Read]
 
 
 def read_files(
-    source: Any, note: Callable[[str], None], columns: tuple[Rename, ...], limit: int | None
+    source: Any,
+    note: Callable[[str], None],
+    columns: tuple[Rename, ...],
+    limit: int | None,
+    reads: frozenset[str] = frozenset(),
 ) -> Iterator[tuple[str, Iterator[Keyed]]]:
     """Each file of a source with its rows, `limit` of them over all files, and what adjacent rows may be joined by."""
     left = limit
     for name, rows in open_source(source, columns):
         if left is None:
-            yield name, understand(name, rows, note, columns)
+            yield name, understand(name, rows, note, columns, reads)
             continue
         if left <= 0:
             return
         taken = CountedRows(islice(rows, left))
-        yield name, understand(name, taken, note, columns)
+        yield name, understand(name, taken, note, columns, reads)
         left -= taken.count
 
 
@@ -256,12 +263,16 @@ def open_named(source: str, columns: tuple[Rename, ...]) -> Iterator[tuple[str, 
 
 
 def understand(
-    name: str, rows: Iterable[InputRow | Record], note: Callable[[str], None], columns: tuple[Rename, ...] = ()
+    name: str,
+    rows: Iterable[InputRow | Record],
+    note: Callable[[str], None],
+    columns: tuple[Rename, ...] = (),
+    reads: frozenset[str] = frozenset(),
 ) -> Iterator[Keyed]:
     """The rows of one file with their records, in the format that most of its first good rows fit."""
     stream = iter(rows)
-    opening = opening_of(name, stream, note, columns)
-    chosen, seen = opening.format, set(opening.ignored)
+    opening = opening_of(name, stream, note, columns, reads)
+    chosen, seen = opening.format, {*opening.ignored, *reads}
     formats = set(opening.formats)
     for row in chain(opening.rows, stream):
         if not isinstance(row, Raw):

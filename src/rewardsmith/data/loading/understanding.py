@@ -51,9 +51,13 @@ class Opening(NamedTuple):
 
 
 def opening_of(
-    name: str, stream: Iterator[InputRow | Record], note: Callable[[str], None], columns: tuple[Rename, ...]
+    name: str,
+    stream: Iterator[InputRow | Record],
+    note: Callable[[str], None],
+    columns: tuple[Rename, ...],
+    reads: frozenset[str] = frozenset(),
 ) -> Opening:
-    """Read the first rows of a file, and say what was understood of them."""
+    """Read the first rows of a file, and say what was understood of them; the caller `reads` some columns itself."""
     head: list[InputRow | Record] = []
     sample: list[dict[str, Any]] = []
     for row in stream:
@@ -69,7 +73,7 @@ def opening_of(
         note(f"{name}: plain text, one document per line: checked, but not usable for training")
     if not sample:
         return Opening(head, chosen)
-    sentence, left_out, formats = describe(name, chosen, sample)
+    sentence, left_out, formats = describe(name, chosen, sample, reads)
     note(sentence)
     return Opening(head, chosen, frozenset(left_out), frozenset(formats))
 
@@ -153,15 +157,15 @@ def unknown_format(row: Columns) -> RowError:
 
 
 def describe(
-    name: str, chosen: FileFormat | None, sample: list[dict[str, Any]]
+    name: str, chosen: FileFormat | None, sample: list[dict[str, Any]], reads: frozenset[str] = frozenset()
 ) -> tuple[str, set[str], dict[str, int]]:
     """The sentence about a file, the columns that it says are ignored, and how many rows are read in which format."""
     if chosen is None:
         return f"{name}: no known format; columns: {names(columns_of(sample))}", set(), {}
     read_as = [format_within(row, chosen) for row in sample]
     pairs = [(row, FORMATS[each].used_in(row)) for row, each in zip(sample, read_as, strict=True)]
-    used = frozenset[str]().union(*(columns for _, columns in pairs))
-    left_out = set[str]().union(*(ignored(row, columns) for row, columns in pairs))
+    used = reads.union(*(columns for _, columns in pairs))
+    left_out = set[str]().union(*(ignored(row, columns) for row, columns in pairs)) - reads
     uses = columns_by_use(columns_of(sample), used, left_out)
     in_words = "; ".join(f"{use}: {names(columns)}" for use, columns in uses.items() if columns)
     counts = Counter(read_as)

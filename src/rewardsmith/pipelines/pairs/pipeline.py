@@ -79,7 +79,14 @@ def written_rows(
     from rewardsmith.data.input.renaming import parse_renames
     from rewardsmith.data.loading.load import iterate_rows
 
-    reading = iterate_rows(config.source, strict=config.strict, columns=parse_renames(config.map), note=progress.note)
+    names = (config.column, *(requirement.name for requirement in config.requirements()))
+    reading = iterate_rows(
+        config.source,
+        strict=config.strict,
+        columns=parse_renames(config.map),
+        note=progress.note,
+        reads=frozenset(key for name in names for key in (name, f"reward_{name}")),
+    )
     with progress.task("pairing", None, "rows") as task:
         while window := list(islice(reading, WINDOW)):
             for read, extra in zip(window, scored(source, window, progress), strict=True):
