@@ -120,7 +120,7 @@ class Result:
         from rewardsmith.pipelines.benchmark.result import benchmark_lines
         from rewardsmith.pipelines.calibrate.words import judged_lines
         from rewardsmith.pipelines.judged_columns import column_lines
-        from rewardsmith.report.figures import table
+        from rewardsmith.report.figures import overlap_line, table
         from rewardsmith.scoring.left_out import left_out_from
 
         summary = self.summary
@@ -143,18 +143,6 @@ def step_text(summary: Mapping[str, Any]) -> list[str]:
     benchmark = summary.get("benchmark")
     own = benchmark_lines(benchmark) if benchmark else ()
     return [*own, *step_lines(summary), *left_out_from(summary.get("left_out")).lines()]
-
-
-def overlap_line(summary: Mapping[str, Any]) -> list[str]:
-    """How many judged comparisons were trained on; nothing where the training data is not known."""
-    found = ((summary.get("training") or {}).get("overlap") or {}).get("comparisons")
-    if not found:
-        return []
-    pair, prompt, near = (found[kind] for kind in ("same_pair", "same_prompt", "near_prompt"))
-    return [
-        f"overlap with training data: {pair + prompt + near} of {sum(found.values())} comparisons (same pair {pair}, same "
-        f"prompt {prompt}, similar prompt {near})"
-    ]
 
 
 def run(config: Config, progress: Progress = SILENT) -> Result:
@@ -213,10 +201,11 @@ def on_preferences_by(config: Config, source: "RewardSource", progress: Progress
     from rewardsmith.pipelines.evaluate_source import evaluate_source
     from rewardsmith.rewards.critiqued import CritiquedRewards
 
-    if config.calibrated and isinstance(source, CritiquedRewards):
+    model = source.model.inner if config.calibrated and isinstance(source, CritiquedRewards) else None
+    if model is not None:
         from rewardsmith.pipelines.score.calibrated import calibration_of
 
-        calibration_of(source.model.inner, config.model)  # refused before anything is scored
+        calibration_of(model, config.model)  # refused before anything is scored
     judged, split, read = split_records(config, progress)
     attribute = attribute_of(config, judged, None, progress)
     quarantined = read["unreadable"].count
@@ -230,9 +219,7 @@ def on_preferences_by(config: Config, source: "RewardSource", progress: Progress
         validation=validation,
         progress=progress,
     )
-    if config.calibrated and isinstance(source, CritiquedRewards):
-        evaluation = with_calibration(config, source.model.inner, evaluation)
-    return evaluation, quarantined
+    return evaluation if model is None else with_calibration(config, model, evaluation), quarantined
 
 
 def by_model(config: Config, progress: Progress) -> "tuple[Evaluation, int]":

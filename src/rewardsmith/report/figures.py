@@ -119,3 +119,15 @@ def interval(figures: Mapping[str, Any], name: str) -> str:
 def number(value: float | None) -> str:
     """Three digits after the point, or a dash."""
     return "–" if value is None else f"{value:.3f}"
+
+
+def overlap_line(summary: Mapping[str, Any]) -> list[str]:
+    """How many judged comparisons were trained on; nothing where the training data is not known."""
+    found = ((summary.get("training") or {}).get("overlap") or {}).get("comparisons")
+    if not found:
+        return []
+    pair, prompt, near = (found[kind] for kind in ("same_pair", "same_prompt", "near_prompt"))
+    return [
+        f"overlap with training data: {pair + prompt + near} of {sum(found.values())} comparisons (same pair {pair}, same "
+        f"prompt {prompt}, similar prompt {near})"
+    ]
