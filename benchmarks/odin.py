@@ -1,31 +1,33 @@
 """ODIN on built-in data with a planted length shortcut: does the reward follow length, and does it find the gold?
 
-    python benchmarks/odin.py -o benchmarks/results/odin.json [--prompts 1500] [--seeds 3]
+    python benchmarks/odin.py [-o benchmarks/results/odin.json] [--prompts 1500] [--seeds 2]
 
-In training and validation, four of five preferred responses carry a sentence that says nothing. In the test, one response of
-each pair, drawn by a coin, carries it, and the gold reward decides: a reward of quality is right as often whoever is longer.
-The learning rate is the same for both; `correlation` is Pearson's between differences of reward and of length within pairs.
+In four of five training and validation prompts, the response that won most often carries a sentence that says nothing. In
+the test, one response of each prompt, drawn at random, carries it, and the gold reward decides: a reward of quality is right
+as often whoever is longer. English prompts with six responses and labels without noise, which the tiny model learns soonest;
+one epoch, the same learning rate for all. `correlation` is Pearson's between differences of reward and of length in words.
 """
 
 import argparse
 import json
-import random
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import orjson
 
 import rewardsmith as rs
+from length_calibration import padded_at_random
 from losses import interval, written
-from rewardsmith.data.synthetic.generate import Synthetic, generate
-from rewardsmith.data.synthetic.texts import FRAMES
+from rewardsmith.data.synthetic.generate import generate
+from rewardsmith.files import write_json
 from rewardsmith.quality.text.characters import length_in_words
-from rewardsmith.records import Message, Record, Response
+from rewardsmith.records import Record
 
+RESULT = Path(__file__).parent / "results" / "odin.json"
 PADDED = 0.8
+EASY: dict[str, Any] = {"responses_per_prompt": 6, "language": "en", "noise": 0.0}
+SHORTCUT: dict[str, Any] = {**EASY, "faults": {"length_shortcut": PADDED}}
 LOSSES: dict[str, Any] = {
     "bradley-terry": "bradley-terry",
     "odin": "odin",
@@ -45,74 +47,57 @@ def row_of(record: Record) -> dict[str, Any]:
     }
 
 
-def padded_by_coin(data: Synthetic, seed: int) -> list[dict[str, Any]]:
-    """Rows whose labels are the gold's, with a sentence behind one of the two responses, whichever it is."""
-    rows = []
-    for number, (record, gold) in enumerate(zip(data.records, data.gold, strict=True)):
-        if gold[0] == gold[1]:
-            continue
-        draw = random.Random(f"{seed}:{number}")
-        chosen, language = draw.randrange(2), str(record.fields["language"])
-        text = record.responses[chosen].text + (" " if language == "en" else "") + draw.choice(FRAMES[language].padding)
-        responses = list(record.responses)
-        responses[chosen] = Response((Message("assistant", text),))
-        better = int(gold[1] > gold[0])
-        comparison = replace(record.comparisons[0], i=better, j=1 - better)
-        rows.append(row_of(replace(record, responses=tuple(responses), comparisons=(comparison,))))
-    return rows
-
-
-def judged(model: Any, rows: list[dict[str, Any]]) -> tuple[np.ndarray, float]:
-    """Per comparison whether the better response has the higher reward; correlation of margins with lengths."""
-    margins, lengths = [], []
-    for row in rows:
+def judged(model: Any, rows: list[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray, float]:
+    """Per comparison whether the better response has the higher reward, and its prompt; correlation with lengths."""
+    margins, lengths, prompts = [], [], []
+    for number, row in enumerate(rows):
         rewards = model.score([[*row["prompt"], *each["messages"]] for each in row["responses"]])
         words = [length_in_words(each["messages"][-1]["content"]) for each in row["responses"]]
-        (comparison,) = row["comparisons"]
-        margins.append(rewards[comparison["i"]] - rewards[comparison["j"]])
-        lengths.append(words[comparison["i"]] - words[comparison["j"]])
-    return (np.sign(margins) + 1) / 2, float(np.corrcoef(margins, lengths)[0, 1])
+        for c in row["comparisons"]:
+            margins.append(rewards[c["i"]] - rewards[c["j"]])
+            lengths.append(words[c["i"]] - words[c["j"]])
+            prompts.append(number)
+    return (np.sign(margins) + 1) / 2, np.array(prompts), float(np.corrcoef(margins, lengths)[0, 1])
 
 
 def main() -> None:
     """Train each loss with each seed on the same data."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("-o", "--output", type=Path, default=RESULT)
+    parser.add_argument("--losses", default=",".join(LOSSES))
     parser.add_argument("--prompts", type=int, default=1500)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--seeds", type=int, default=2)
     given = parser.parse_args()
-    test = padded_by_coin(generate(1500, seed=1_000), 0)
-    seen: dict[str, list[tuple[np.ndarray, float]]] = {}
+    fresh = generate(300, seed=1_000, **EASY)
+    test = [row_of(padded_at_random(r, g, 0)[0]) for r, g in zip(fresh.records, fresh.gold, strict=True)]
+    seen: dict[str, list[tuple[np.ndarray, np.ndarray, float]]] = {}
     with TemporaryDirectory() as place:
         for seed in range(given.seeds):
-            learned = generate(given.prompts, seed=seed, faults={"length_shortcut": PADDED}).records
-            held_out = generate(given.prompts // 5, seed=100 + seed, faults={"length_shortcut": PADDED}).records
             files = [
-                written(Path(place), f"{name}-{seed}", [row_of(r) for r in part if r.comparisons])
-                for name, part in (("train", learned), ("validation", held_out))
+                written(
+                    Path(place), f"{name}-{seed}", [row_of(r) for r in generate(count, seed=drawn, **SHORTCUT).records]
+                )
+                for name, count, drawn in (("train", given.prompts, seed), ("validation", 100, 100 + seed))
             ]
-            for name, loss in LOSSES.items():
+            for name in given.losses.split(","):
                 output = Path(place) / f"{name}-{seed}"
                 rs.train(
-                    "tiny", files[0], output, validation=files[1], loss=loss, lr=3e-3, seed=seed, epochs=given.epochs,
-                    n_layer=2, n_embd=64, report=False, threads=1,
+                    "tiny", files[0], output, validation=files[1], loss=LOSSES[name], lr=2e-3, seed=seed, batch=8, evals=3,
+                    report=False, threads=1,
                 )  # fmt: skip
                 seen.setdefault(name, []).append(judged(rs.RewardModel.load(output / "model"), test))
-    plain = np.concatenate([right for right, _ in seen["bradley-terry"]])
-    prompts = np.tile(np.arange(len(test)), given.seeds)
+                print(name, seed, seen[name][-1][0].mean(), seen[name][-1][2], flush=True)
+    plain = np.concatenate([run[0] for run in seen["bradley-terry"]])
     results = []
     for name, runs in seen.items():
-        right = np.concatenate([each for each, _ in runs])
+        right, prompts = (np.concatenate([run[k] for run in runs]) for k in (0, 1))
         results.append({
-            "loss": name, "n": len(test), "seeds": given.seeds, "accuracy": float(right.mean()),
-            "by_seed": [float(each.mean()) for each, _ in runs], "correlation": [each for _, each in runs],
+            "loss": name, "n": len(runs[0][0]), "prompts": len(test), "seeds": given.seeds, "accuracy": float(right.mean()),
+            "by_seed": [float(run[0].mean()) for run in runs], "correlation": [run[2] for run in runs],
             "difference": float((right - plain).mean()), "interval": interval(right - plain, prompts),
         })  # fmt: skip
         print(json.dumps(results[-1]))
-    given.output.write_bytes(
-        orjson.dumps({"settings": {**vars(given), "output": ""}, "results": results}, option=orjson.OPT_INDENT_2)
-    )
+    write_json(given.output, {"prompts": given.prompts, "shortcut": PADDED, "results": results})
 
 
 if __name__ == "__main__":

@@ -107,8 +107,9 @@ def rows_for_trl(examples: Sequence[Any]) -> Any:
 
 
 def trl_trainer(
-    task: Task, folder: Path, *, grouped: bool, turns: Turns | None, name: str, micro: int = BATCH, epochs: int = 1
-) -> Any:
+    task: Task, folder: Path, *, grouped: bool, turns: Turns | None, name: str, micro: int = BATCH, epochs: int = 1,
+    seed: int = 0, lr: float = LR,
+) -> Any:  # fmt: skip
     """TRL's trainer on a copy of the model, with the settings that ours has."""
     import torch
     from transformers import TrainerCallback
@@ -130,8 +131,8 @@ def trl_trainer(
     hf.set_attn_implementation("sdpa")
     settings = RewardConfig(
         output_dir=str(folder), per_device_train_batch_size=micro, gradient_accumulation_steps=BATCH // micro,
-        num_train_epochs=epochs, learning_rate=LR, lr_scheduler_type="cosine", warmup_steps=WARMUP, weight_decay=DECAY,
-        adam_beta1=BETAS[0], adam_beta2=BETAS[1], max_grad_norm=CLIP, optim="adamw_torch_fused", seed=0,
+        num_train_epochs=epochs, learning_rate=lr, lr_scheduler_type="cosine", warmup_steps=WARMUP, weight_decay=DECAY,
+        adam_beta1=BETAS[0], adam_beta2=BETAS[1], max_grad_norm=CLIP, optim="adamw_torch_fused", seed=seed,
         gradient_checkpointing=False, bf16=task.model.network.autocast is torch.bfloat16,
         use_cpu=task.model.network.device.type == "cpu", max_length=None, save_strategy="no", report_to="none",
         disable_tqdm=True, train_sampling_strategy="sequential" if grouped else "random", dataloader_pin_memory=False,
@@ -142,7 +143,10 @@ def trl_trainer(
     )  # fmt: skip
 
 
-def our_trainer(task: Task, folder: Path, *, turns: Turns | None, name: str, budget: int, epochs: int = 1) -> Any:
+def our_trainer(
+    task: Task, folder: Path, *, turns: Turns | None, name: str, budget: int, epochs: int = 1, seed: int = 0,
+    lr: float = LR,
+) -> Any:  # fmt: skip
     """Our loop as `train` runs it; checkpoints are left out, as they are on the other side."""
     from rewardsmith.train.loop import Fit, FitSettings
 
@@ -156,8 +160,8 @@ def our_trainer(task: Task, folder: Path, *, turns: Turns | None, name: str, bud
             pass
 
     settings = FitSettings(
-        epochs=epochs, batch=BATCH, lr=LR, weight_decay=DECAY, warmup=WARMUP, clip=CLIP, dropout=0.0, loss="bradley-terry",
-        seed=0, tokens_per_microbatch=budget, eval_every=10**9, patience=0, keep=1,
+        epochs=epochs, batch=BATCH, lr=lr, weight_decay=DECAY, warmup=WARMUP, clip=CLIP, dropout=0.0, loss="bradley-terry",
+        seed=seed, tokens_per_microbatch=budget, eval_every=10**9, patience=0, keep=1,
     )  # fmt: skip
     folder.mkdir(exist_ok=True)
     return Segments(task.model.network, settings, train=task.examples, validation=[], folder=folder, fingerprint={})

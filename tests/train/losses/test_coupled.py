@@ -9,7 +9,10 @@ import torch
 from test_formulas import some
 
 from builders import pair, ranking, tiny
+from rewardsmith.errors import UsageError
 from rewardsmith.model.heads import attach_outputs, extra
+from rewardsmith.pipelines.train.config import Config
+from rewardsmith.pipelines.train.loss import LossSettings
 from rewardsmith.train.coupled import draws
 from rewardsmith.train.examples import encode_examples
 from rewardsmith.train.losses import LOSSES, choose
@@ -197,3 +200,16 @@ def test_the_members_of_an_ensemble_have_the_reward_head_as_their_mean_and_leave
     assert np.abs(members - members.mean(axis=0)).max() > 0
     assert extra.extra_of(network) is None
     assert extra.NAME not in dict(network.hf.named_children())
+
+
+def test_a_contrast_of_what_is_frozen_is_refused(tmp_path):
+    """The term says nothing to the head, so that the run would be one of bradley-terry."""
+
+    def config(frozen):
+        return Config(
+            model="tiny", dataset=("x",), output=tmp_path, freeze_layers=frozen, loss=LossSettings(name="contrastive")
+        )
+
+    config(1)
+    with pytest.raises(UsageError, match="keeps the features that --loss contrastive is about"):
+        config(-1)

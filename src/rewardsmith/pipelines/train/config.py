@@ -365,6 +365,8 @@ def refuse_unused_loss(config: Config) -> None:
         raise UsageError(
             "--freeze-layers -1 trains the head only, which losses on text do not reach; remove --loss.lm and --loss.grm-…"
         )
+    if config.freeze_layers == -1 and config.loss.name == "contrastive":
+        raise UsageError("--freeze-layers -1 keeps the features that --loss contrastive is about; remove one of them")
     if config.freeze_layers == -1 and config.head_start == "probe" and config.loss != LossSettings():
         if not config.head.plain:
             raise UsageError(
