@@ -1,14 +1,12 @@
 """`evaluate --benchmark` from the file to the JSON, what it keeps when it is killed, and what it refuses."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+import forked
 import rewardsmith as rs
 from builders import tiny
 from rewardsmith.commands import evaluate as command
@@ -126,14 +124,8 @@ def test_a_killed_run_goes_on_where_it_was(model, rows, tmp_path, monkeypatch, s
     monkeypatch.setenv("REWARDSMITH_HOME", str(tmp_path / "undisturbed"))
     whole = command.run(config(model, rows)).to_json()
     monkeypatch.setenv("REWARDSMITH_HOME", str(tmp_path / "killed"))
-    source = str(Path(rs.__file__).parents[1])
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, str(model), str(rows)],
-        env={**os.environ, "PYTHONPATH": source},
-        capture_output=True,
-        check=False,
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()[-600:]
+    killed = forked.program(KILLED, [str(model), str(rows)], tmp_path / "log")
+    assert killed.wait() == -signal.SIGKILL, killed.log.read_text()[-600:]
     assert command.run(config(model, rows)).to_json() == whole
     assert scored[-1].kept == 24
 

@@ -11,6 +11,7 @@ import orjson
 import pyarrow.parquet as pq
 import pytest
 
+import forked
 from builders import tiny
 from rewardsmith.commands import score
 from rewardsmith.errors import UsageError
@@ -202,15 +203,14 @@ def test_a_killed_run_leaves_no_half_part(model, rows, number, code):
         "import sys; from rewardsmith import __main__; from rewardsmith.pipelines.score import reading; "
         "reading.WINDOW = 2; sys.exit(__main__.main())"
     )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen([sys.executable, "-c", program, *words], env=environment, stderr=subprocess.PIPE)
+    process = forked.program(program, words, rows.parent / "log")
     folder = rows.parent / "out.jsonl.parts"
     until = time.monotonic() + 60
     while not list(folder.glob("*.jsonl")) and time.monotonic() < until and process.poll() is None:
         time.sleep(0.001)
     process.send_signal(number)
-    errors = process.communicate()[1].decode().splitlines()
-    assert process.returncode == code
+    assert process.wait() == code
+    errors = process.log.read_text().splitlines()
     if number != signal.SIGKILL:
         said = f"interrupted by {number.name}; finished work is kept; run the same command to continue"
         assert errors[-1] == said

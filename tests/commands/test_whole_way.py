@@ -2,10 +2,6 @@
 
 import hashlib
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,6 +9,7 @@ import numpy as np
 import orjson
 import pytest
 
+import forked
 import rewardsmith as rs
 from rewardsmith.cli import main
 from rewardsmith.commands import compare, demo, evaluate, inspect, score, train
@@ -136,11 +133,9 @@ def test_kill_9_then_resume_ends_with_the_same_bits(tmp_path):
         "train", *SMALL, "--dataset", "synthetic:200", "--batch", "4", "--evals", "20", "--epochs", "2", "--no-report",
     ]  # fmt: skip
     assert main([*arguments, "--output", str(tmp_path / "whole")]) == 0
-    command = [sys.executable, "-m", "rewardsmith", *arguments, "--output", str(tmp_path / "killed")]
+    words = [*arguments, "--output", str(tmp_path / "killed")]
     for attempt in range(2):
-        process = subprocess.Popen(
-            [*command, *(["--resume"] if attempt else [])], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        process = forked.command([*words, *(["--resume"] if attempt else [])], tmp_path / "log")
         wanted = 2 + 2 * attempt
         deadline = time.time() + 120
         while len(list((tmp_path / "killed").glob("checkpoints/step-*"))) == 0 or newest(tmp_path / "killed") < wanted:
@@ -148,8 +143,7 @@ def test_kill_9_then_resume_ends_with_the_same_bits(tmp_path):
             if process.poll() is not None or time.time() > deadline:
                 break
             time.sleep(0.02)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+        process.kill()
     assert not (tmp_path / "killed" / "model").exists()
     assert main([*arguments, "--output", str(tmp_path / "killed"), "--resume"]) == 0
     assert hash_of(tmp_path / "killed") == hash_of(tmp_path / "whole")

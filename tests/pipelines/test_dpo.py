@@ -1,16 +1,14 @@
 """`rewardsmith dpo`: pairs in, a language model out that transformers opens; resumed after a kill with the same bits."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+import forked
 import rewardsmith as rs
 from language_models import save_language_model
 from rewardsmith.commands import dpo
@@ -144,8 +142,7 @@ def test_prompts_behind_one_example_are_trained_on_wherever_their_opening_falls(
 def test_a_killed_run_goes_on_with_the_same_bits(done, model, pairs, tmp_path):
     summary, output = done
     killed = tmp_path / "out"
-    command = [sys.executable, "-c", KILLED, model, pairs, str(killed)]
-    assert subprocess.run(command, capture_output=True, check=False, env=dict(os.environ)).returncode == -signal.SIGKILL
+    assert forked.program(KILLED, [model, pairs, str(killed)], tmp_path / "log").wait() == -signal.SIGKILL
     reference = (killed / "reference.safetensors").stat().st_mtime_ns
     again = run(model, pairs, killed, validation_share=0.2, epochs=2, resume=True).summary
     assert (killed / "reference.safetensors").stat().st_mtime_ns == reference

@@ -1,14 +1,11 @@
 """`rewardsmith generate`: rows in, rows with candidates out, also after a kill."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 
 import pytest
 
+import forked
 import rewardsmith as rs
 from chat_server import completion, serving
 from language_models import save_language_model
@@ -161,14 +158,12 @@ def test_a_killed_run_continues_and_gives_the_same_file(model, tmp_path):
     source = write(tmp_path / "p.jsonl", rows)
     words = ["generate", model, str(source), "--n", "2", "--max-tokens", "6", "--batch", "8", "--device", "cpu"]
     run(model, source, tmp_path / "whole.jsonl", n=2, max_tokens=6, batch=8, device="cpu")
-    command = [sys.executable, "-c", SLOW, *words, "-o", str(tmp_path / "killed.jsonl")]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=os.environ)
+    process = forked.program(SLOW, [*words, "-o", str(tmp_path / "killed.jsonl")], tmp_path / "log")
     store = tmp_path / "killed.jsonl.candidates.sqlite"
     deadline = time.monotonic() + 60
     while not (store.exists() and kept(store) >= 32) and time.monotonic() < deadline:
         time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
     before = kept(store)
     assert 32 <= before < 96
     result = run(model, source, tmp_path / "killed.jsonl", n=2, max_tokens=6, batch=8, device="cpu")

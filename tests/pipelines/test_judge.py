@@ -2,17 +2,14 @@
 
 import json
 import math
-import os
-import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import forked
 from chat_server import completion, serving
 from language_models import save_language_model
 from rewardsmith.commands import calibrate, diagnose, evaluate, judge, score
@@ -285,13 +282,11 @@ def test_a_killed_run_continues_and_gives_the_same_file(model, tmp_path):
 
     run("whole.jsonl", "whole.sqlite")
     words = ["judge", name, source, "-o", str(tmp_path / "killed.jsonl"), "--cache", str(store)]
-    command = [sys.executable, "-c", SLOW, *words]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=os.environ)
+    process = forked.program(SLOW, words, tmp_path / "log")
     deadline = time.monotonic() + 300
     while kept(store) < 32 and time.monotonic() < deadline:
         time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
     before = kept(store)
     assert 32 <= before < 80
     assert not (tmp_path / "killed.jsonl").exists()

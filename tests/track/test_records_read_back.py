@@ -15,6 +15,7 @@ import orjson
 import pytest
 import yaml
 
+import forked
 from rewardsmith.commands import train
 from rewardsmith.files.atomic import JSON_OPTIONS
 from rewardsmith.track.trackers import TRACKERS
@@ -96,9 +97,8 @@ def points(rows, step="step"):
 def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     tracked, plain = folder / "tracked", folder / "plain"
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(tracked)], env=environment, check=False)
-    assert killed.returncode == -signal.SIGKILL
+    killed = forked.program(KILLED, [str(tracked)], folder / "log")
+    assert killed.wait() == -signal.SIGKILL, killed.log.read_text()[-2000:]
     train.run(
         train.Config(output=plain, report=False, **SETTINGS)
     )  # meanwhile the trackers find out that they are alone
@@ -262,6 +262,7 @@ def seen(request, runs):
     return READERS[request.param](runs.tracked / "track", states(runs.tracked)[request.param])
 
 
+@pytest.mark.slow
 def test_a_killed_and_resumed_run_is_one_record_with_every_row_once(runs, seen):
     expected = expected_curves(runs.tracked)
     assert {"train/loss", "train/grad_norm", "validation/loss", "validation/accuracy"} <= expected.keys()

@@ -1,10 +1,6 @@
 """The stages of `train --head cloud`: what they learn, that they resume exactly, and what they refuse."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 
@@ -12,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+import forked
 import rewardsmith as rs
 from builders import pair, tiny
 from rewardsmith.critique.turns import with_critiques
@@ -98,17 +95,17 @@ def test_both_stages_learn_and_the_model_is_used_like_any_other(trained, source,
     assert summary["contract"] == "critiqued"
 
 
+@pytest.mark.slow
 def test_a_resumed_run_is_the_run_that_was_not_stopped(source, tmp_path):
     """Killed in stage 1, while critiques are written, and in stage 2: the same files in the end."""
     whole = run_of(tmp_path / "whole", source)
     killed = tmp_path / "killed"
     for marker in ("critique/checkpoints/step-*", "critique/critiques.jsonl", "checkpoints/step-*"):
-        process = started(killed, source, resume=killed.exists())
+        process = started(killed, source, tmp_path / "log", resume=killed.exists())
         deadline = time.monotonic() + 90
         while not list(killed.glob(marker)) and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.kill()
     assert not (killed / "train.json").exists()
     run_of(killed, source, resume=True)
     assert (killed / "critique/critiques.jsonl").read_bytes() == (whole / "critique/critiques.jsonl").read_bytes()
@@ -116,10 +113,9 @@ def test_a_resumed_run_is_the_run_that_was_not_stopped(source, tmp_path):
         assert (killed / "model" / part).read_bytes() == (whole / "model" / part).read_bytes(), part
 
 
-def started(run, source, *, resume):
+def started(run, source, log, *, resume):
     words = ["train", "--model", "tiny", "--dataset", source, "--output", str(run), *WORDS, *["--resume"] * resume]
-    command = [sys.executable, "-m", "rewardsmith", *words]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
+    return forked.command(words, log)
 
 
 def run_of(run, source, *, resume=False):
