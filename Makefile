@@ -33,7 +33,7 @@ dist: $(INSTALLED)
 	$(BIN)/python scripts/make-dist dist
 
 test: check $(OLD)/.installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q
 
 torture: $(INSTALLED)
 	$(BIN)/python benchmarks/torture --scale $(N)

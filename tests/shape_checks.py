@@ -38,16 +38,16 @@ def being_wrapped() -> Callable[..., Any] | None:
 
 def limited(signature: Callable[..., Any]) -> Callable[..., Any]:
     """beartype of `signature` (what jaxtyping makes of a function: it takes its arguments and does nothing with them)."""
-    checked = beartype(signature)
     function = being_wrapped()
     if function is None:
-        return checked
+        return beartype(signature)
+    checked = functools.cache(lambda: beartype(signature))  # most imports are of functions that are not called
 
-    @functools.wraps(checked)
+    @functools.wraps(signature)
     def counted(*arguments: Any, **keywords: Any) -> Any:
         calls[function] += 1
         if calls[function] > 2 * CALLS:  # before and after a call
             function.__no_type_check__ = True  # jaxtyping then calls it at once
-        return checked(*arguments, **keywords)
+        return checked()(*arguments, **keywords)
 
     return counted

@@ -123,6 +123,7 @@ DAMAGE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_file_that_is_something_else_is_named(finished, of_an_older_version, tmp_path, capsys, damage):
     run = Path(shutil.copytree(of_an_older_version, tmp_path / "run"))

@@ -79,6 +79,7 @@ def masked(line):
     return re.sub(r" +", " ", re.sub(r"[-+]?\d+\.\d+", "#", line)).rstrip()
 
 
+@pytest.mark.slow
 def test_the_readme_and_the_page_on_usage_run_from_top_to_bottom(tmp_path):
     runnable = [block for page in (ROOT / "README.md", DOCS / "usage.md") for block in blocks(page) if block.runs]
     assert {block.language for block in runnable} == {"python", "bash"}
@@ -91,6 +92,7 @@ def test_the_readme_and_the_page_on_usage_run_from_top_to_bottom(tmp_path):
         assert (tmp_path / promised).stat().st_size > 0
 
 
+@pytest.mark.slow
 def test_the_tutorial_runs_and_prints_what_it_shows(tmp_path):
     page = blocks(DOCS / "tutorial.md")
     languages = [block.language for block in page if block.runs]

@@ -26,6 +26,7 @@ def read(name):
     return build(train.Config, given | read_yaml(FOLDER / f"{name}.yaml", train.Config))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_every_recipe_runs_for_a_few_steps_on_tiny(path, tmp_path, capsys):
     arguments = ["train", "--config", path.stem, *QUICK, "--output", str(tmp_path / "run"), "--n-layer", "1"]

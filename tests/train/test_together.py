@@ -107,6 +107,7 @@ def relative(a, b):
     return (sum((x - y).square().sum() for x, y in pairs) / sum(x.square().sum() for x, _ in pairs)).sqrt().item()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_two_processes_follow_the_curve_of_one_and_end_with_its_weights(both, kind, parallel):

@@ -39,6 +39,7 @@ def both(tmp_path_factory):
     return folder, [orjson.loads((folder / f"seen-{rank}.json").read_bytes()) for rank in (0, 1)]
 
 
+@pytest.mark.slow
 @needs_deepspeed
 @pytest.mark.parametrize(("kind", "stage"), RUNS)
 def test_zero_follows_the_curve_of_one_process_and_ends_with_its_weights(both, kind, stage):
