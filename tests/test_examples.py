@@ -12,7 +12,9 @@ import pytest
 
 import rewardsmith as rs
 from builders import tiny
+from sandbox_here import sandbox
 
+__all__ = ["sandbox"]
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PROMPT = "What is 2 + 2?"
 TEXTS = ["2 + 2 = 4.", "That is 2 2.", "I do not know."]
@@ -88,3 +90,13 @@ def test_the_reward_function_for_grpo_gives_the_rewards_of_the_model(model, monk
 def test_an_example_without_its_arguments_says_how_it_is_called(name, monkeypatch):
     with pytest.raises(SystemExit, match=rf"python examples/{name} MODEL"):
         start(name, monkeypatch)
+
+
+def test_code_reward_rewards_what_passes_and_no_forgery(sandbox, monkeypatch, capsys):
+    start("code_reward.py", monkeypatch)
+    assert capsys.readouterr().out.splitlines() == [
+        "right: 1.00",
+        "half right: 0.67",
+        "leaves: 0.00",
+        "equals everything: 0.00",
+    ]

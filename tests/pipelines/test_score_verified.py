@@ -11,6 +11,7 @@ import rewardsmith as rs
 from builders import tiny
 from rewardsmith.commands import evaluate, score
 from rewardsmith.errors import DataError, UsageError
+from rewardsmith.pipelines.score.reading import columns_read_by
 
 NUMERIC = "kind: verifiable\ngold: answer\nrewards:\n  - check: numeric\n"
 
@@ -148,3 +149,12 @@ def test_the_verdicts_on_gsm8k_are_those_of_its_authors(tmp_path):
     differing = [(a, b) for a, b in zip(given, ours, strict=True) if a != b]
     # Of the eight, five are right and were counted as wrong since they are not in the JSON that the prompt asks for.
     assert len(differing) <= 8
+
+
+def test_columns_that_checks_read_are_known(tmp_path):
+    path = tmp_path / "rewards.yaml"
+    path.write_text(
+        "kind: verifiable\ngold: tests\nrewards:\n  - check: code\n  - check: instructions\n", encoding="utf-8"
+    )
+    assert columns_read_by(str(path)) == {"tests", "test_setup_code", "entry_point", "instruction_id_list", "kwargs"}
+    assert columns_read_by("tiny") == set()

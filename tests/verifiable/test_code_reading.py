@@ -125,7 +125,7 @@ def test_a_subclass_crosses_as_what_it_is_made_of():
     assert crossed != [2]
 
 
-def test_limits_of_programs_are_above_zero():
-    for name in ("timeout", "memory"):
-        with pytest.raises(UsageError, match=f"{name} is 0"):
-            definition_of({"kind": "verifiable", "gold": "t", "rewards": [{"check": "code", name: 0}]}, "file")
+@pytest.mark.parametrize(("option", "said"), [({"timeout": 0}, "timeout is 0"), ({"memory": 63}, "at least 64")])
+def test_limits_of_programs_are_large_enough_to_run_one(option, said):
+    with pytest.raises(UsageError, match=said):
+        definition_of({"kind": "verifiable", "gold": "t", "rewards": [{"check": "code", **option}]}, "file")

@@ -19,6 +19,10 @@ from rewardsmith.verifiable.checks import CHECKS
 
 KIND = "verifiable"
 ENDINGS = (".yaml", ".yml")
+NAMES_A_COLUMN = ("ids", "kwargs", "entry", "setup")
+"""Options of checks whose value is the name of a column."""
+LEAST_MEMORY = 64
+"""MiB in which Python starts and a program can do something."""
 ZERO, KEEP, SOFT = TRUNCATED = ("zero", "keep", "soft")
 TOP: Mapping[str, tuple[type, ...]] = {
     "kind": (str,), "gold": (str,), "truncated": (str,), "soft": (dict,), "rewards": (list,), "failed": (int, float),
@@ -68,6 +72,12 @@ class Definition:
     def checks(self) -> list[RewardEntry]:
         """The verifiable parts."""
         return [entry for entry in self.entries if entry.check is not None]
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The columns of a row that checks read: ground truths, and those that options name."""
+        named = (entry.options.get(option) for entry in self.checks for option in NAMES_A_COLUMN)
+        return frozenset(str(name) for name in (*named, *(entry.gold for entry in self.checks)) if name is not None)
 
 
 def is_definition(name: str) -> bool:
@@ -154,9 +164,10 @@ def options_of(value: Mapping[str, Any], check: str | None, place: str) -> dict[
             raise UsageError(f"{place}: the check {check} needs the option {name}")
     if found.get("unit") not in (None, "characters", "words", "tokens"):
         raise UsageError(f"{place}: unit is {found['unit']!r}; expected characters, words or tokens")
-    for name in ("timeout", "memory"):
-        if found.get(name, 1) <= 0:
-            raise UsageError(f"{place}: {name} is {found[name]}; expected a number above 0")
+    if found.get("timeout", 1) <= 0:
+        raise UsageError(f"{place}: timeout is {found['timeout']}; expected a number above 0")
+    if found.get("memory", LEAST_MEMORY) < LEAST_MEMORY:
+        raise UsageError(f"{place}: memory is {found['memory']}; expected at least {LEAST_MEMORY} (MiB)")
     if "pattern" in found:
         refuse_pattern(found["pattern"], place)
     return found

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rewardsmith.errors import DataError
@@ -27,7 +28,21 @@ def input_rows(config: Config, note: Callable[[str], None]) -> "Iterator[Read]":
     from rewardsmith.data.input.renaming import parse_renames
     from rewardsmith.data.loading.load import iterate_rows
 
-    return iterate_rows(config.source, strict=config.strict, columns=parse_renames(config.map), note=note)
+    columns = parse_renames(config.map)
+    return iterate_rows(
+        config.source, strict=config.strict, columns=columns, note=note, reads=columns_read_by(config.model)
+    )
+
+
+def columns_read_by(model: str) -> frozenset[str]:
+    """The columns of a row that a rewards file reads itself; none for anything else."""
+    from rewardsmith.rewards.opening import kind_of
+
+    if kind_of(model) != "verifiable":
+        return frozenset()
+    from rewardsmith.verifiable.definition import read_definition
+
+    return read_definition(Path(model)).columns
 
 
 def row_of(read: "Read") -> dict[str, Any]:
