@@ -3,14 +3,14 @@
     python benchmarks/planted_training_faults.py plant --half dev [--kinds label_noise overfit] [--jobs 2]
     python benchmarks/planted_training_faults.py judge --half held
     python benchmarks/planted_training_faults.py table
-    python benchmarks/planted_training_faults.py draw --half unseen --skip 43 --minutes 50
+    python benchmarks/planted_training_faults.py draw --half unseen --minutes 50
 
 `plant` really runs every kind on the built-in data with the tiny model, and sound projects of different sizes and data, each
 in a folder of its own under --root; which is which stands in an index beside the folders. A project that is in the index is
 not made again. `judge` calls `rewardsmith diagnose` in each folder as its user would, and `table` holds the answers against
 `planted/expected.yaml`, which was written before the runs. `draw` plants and judges one project after the other, with one
-seed, in the order of a hash of their names, so that it can end at any time with a random sample. Figures go to
-`benchmarks/results/planted_training_faults.json`; docs/planted-faults.md says what they mean.
+seed, in the order of a hash of their names, so that it can end at any time with a random sample; what the results file has
+is not asked again. Figures go to `benchmarks/results/planted_training_faults.json`; docs/planted-faults.md says what they mean.
 """
 
 import argparse
@@ -31,7 +31,6 @@ def main() -> int:
     parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="where the projects are kept")
     parser.add_argument("--seeds", type=int, default=None, help="seeds per dose; default: all")
     parser.add_argument("--again", action="store_true", help="judge: ask again where an answer is there")
-    parser.add_argument("--skip", type=int, default=0, help="draw: projects at the beginning that were made elsewhere")
     parser.add_argument("--minutes", type=float, default=60.0, help="draw: CPU time after which no project is begun")
     parser.add_argument("--more", action="store_true", help="table: count the projects of the results file too")
     parser.add_argument("--options", nargs=argparse.REMAINDER, default=[], help="judge: options of diagnose, last")
@@ -45,7 +44,7 @@ def main() -> int:
             arguments.root, halves, arguments.kinds, arguments.jobs, again=arguments.again, more=more
         )
     if arguments.stage == "draw":
-        return drawing.draw_all(arguments.root, halves, skip=arguments.skip, minutes=arguments.minutes)
+        return drawing.draw_all(arguments.root, halves, minutes=arguments.minutes)
     return tables.write_all(arguments.root, halves, more=arguments.more)
 
 

@@ -115,6 +115,13 @@ def merged(known: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     return figures_from(projects, idle, parts[2])
 
 
+def judged(halves: Sequence[str]) -> set[str]:
+    """The keys of the projects that the results file has of these halves."""
+    known = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.is_file() else {}
+    names = ("projects", "did_not_govern", "sound")
+    return {key_of(row) for half in halves if half in known for name in names for row in known[half][name]}
+
+
 def key_of(row: Mapping[str, Any]) -> str:
     """What tells a project from all others of its half."""
     return json.dumps([row.get("kind", "clean"), row.get("dose", row.get("data")), row["seed"]])
