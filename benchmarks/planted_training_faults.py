@@ -10,7 +10,8 @@ in a folder of its own under --root; which is which stands in an index beside th
 not made again. `judge` calls `rewardsmith diagnose` in each folder as its user would, and `table` holds the answers against
 `planted/expected.yaml`, which was written before the runs. `draw` plants and judges one project after the other, with one
 seed, in the order of a hash of their names, so that it can end at any time with a random sample; what the results file has
-is not asked again. Figures go to `benchmarks/results/planted_training_faults.json`; docs/planted-faults.md says what they mean.
+is not asked again. Figures go to `benchmarks/results/planted_training_faults.json`; docs/planted-faults.md says what they
+mean.
 """
 
 import argparse
