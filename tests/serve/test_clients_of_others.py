@@ -38,7 +38,7 @@ def post(server):
 
 @pytest.fixture(scope="module")
 def reward(model):
-    return pytest.approx(float(model.score([TALK])[0]), abs=1e-5)
+    return pytest.approx(float(model.score([TALK])[0]), rel=1e-6, abs=1e-5)
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_the_functions_for_trainers_give_the_same_from_the_server(server, model,
         {"prompts": [PROMPT] * 2, "completions": [TALK[1:], [{"role": "assistant", "content": "Blue."}]]},
         {"prompts": [prompt, "Name a colour."], "completions": [RESPONSE, "Blue."]},
     ):
-        assert far(**asked) == pytest.approx(near(**asked), abs=1e-5)
+        assert far(**asked) == pytest.approx(near(**asked), rel=1e-6, abs=1e-5)
         assert far(**asked)[0] == reward
     other = trl_reward(server.address, served="other")
     assert other(prompts=[PROMPT], completions=[TALK[1:]]) != [reward]
