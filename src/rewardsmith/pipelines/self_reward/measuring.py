@@ -12,6 +12,7 @@ from rewardsmith.align.diversity import distinct_share, self_bleu, words_of
 from rewardsmith.data.loading.load import load
 from rewardsmith.evaluate.inference.clustered import (
     DIFFERENCE,
+    SHARE,
     ClusteredMean,
     clustered_mean,
     unbounded_mean,
@@ -116,15 +117,17 @@ def compared(config: Config, own: Sequence[ScoredRow], base: Sequence[ScoredRow]
         "unscored": len(pairs) - len(known),
         "win_rate": told(clustered_mean(wins, weight, cluster=numbers)),
         "tie_rate": mean((rewards == before).tolist()),
-        "mean": told(unbounded_mean(rewards, weight, cluster=numbers)),
-        "difference": told(difference(rewards - before, weight, numbers)),
+        "mean": told(within(SHARE, rewards, weight, numbers)),
+        "difference": told(within(DIFFERENCE, rewards - before, weight, numbers)),
     }
 
 
-def difference(values: Float[np.ndarray, " N"], weight: Float[np.ndarray, " N"], cluster: np.ndarray) -> ClusteredMean:
-    """The mean difference of two rewards; where all lie in [-1, 1], as those of checks do, with the interval of shares."""
-    if values.size and np.abs(values).max() <= 1:
-        return clustered_mean(values, weight, cluster=cluster, bounds=DIFFERENCE)
+def within(
+    bounds: tuple[float, float], values: Float[np.ndarray, " N"], weight: Float[np.ndarray, " N"], cluster: np.ndarray
+) -> ClusteredMean:
+    """The mean of rewards or their differences; where all lie within bounds, as a check's do, its interval does so too."""
+    if values.size and bounds[0] <= values.min() and values.max() <= bounds[1]:
+        return clustered_mean(values, weight, cluster=cluster, bounds=bounds)
     return unbounded_mean(values, weight, cluster=cluster)
 
 
