@@ -11,6 +11,7 @@ import pytest
 
 from rewardsmith.launch import children
 from rewardsmith.track.trackers import TRACKERS
+from rewardsmith.verifiable.sandbox import confined, support
 
 PACKAGE = Path(children.PACKAGE) / "rewardsmith"
 CANARY = """
@@ -184,9 +185,31 @@ def starts_processes(source):
             yield node.id, node
 
 
+IN_A_SANDBOX = {"launcher", "trial"}
+"""Modules of `verifiable.sandbox` that run in a process which has an empty environment, and fork programs there."""
+
+
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_every_process_is_started_with_the_environment_of_one_function(path):
+    sandbox = path.parent == PACKAGE / "verifiable" / "sandbox"
     for name, node in starts_processes(path.read_text(encoding="utf-8")):
+        if sandbox and path.stem in IN_A_SANDBOX and name in ("os.fork", "os.execve"):
+            continue
         assert name in ("subprocess.run", "subprocess.Popen"), name
         given = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
-        assert given.get("env") == "environment()", (name, node.lineno)
+        if sandbox:  # which is given nothing, and Python's isolated mode
+            assert given["env"] == "{}", node.lineno
+            assert "'-I'" in ast.unparse(node), node.lineno
+        else:
+            assert given.get("env") == "environment()", (name, node.lineno)
+
+
+def test_a_program_in_a_sandbox_runs_nothing_of_the_current_folder(planted, monkeypatch):
+    if reason := support.missing():
+        pytest.skip(reason)
+    monkeypatch.chdir(planted)
+    monkeypatch.setenv("CANARY", str(planted.parent / "canary"))
+    monkeypatch.setenv("PYTHONPATH", str(planted))
+    ended = confined.run(confined.HeldProgram({"main.py": "import json, random\nprint(json.dumps(7))"}))
+    assert (ended.how, ended.code, ended.output) == (confined.EXITED, 0, b"7\n"), ended.errors
+    assert untouched(planted) == ""

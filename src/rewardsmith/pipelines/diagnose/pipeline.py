@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
 
 def refuse_step_figures(run: Path) -> None:
-    """DataError for an evaluation of a model that judges steps, about which the verdict says nothing."""
+    """DataError for an evaluation of a model that judges steps, about which the verdict says nothing, or a damaged one."""
+    from rewardsmith.files.manifest import refuse_changed
     from rewardsmith.files.reading import read_object
 
     path = run if run.is_file() else run / "evaluation.json"
+    if run.is_dir():
+        refuse_changed(run, [path.name])
     if path.is_file() and path.suffix == ".json" and "process" in read_object(path):
         raise DataError(
             f"{path} is about the steps of solutions (--head process), and diagnose judges comparisons; its figures are "
