@@ -91,6 +91,17 @@ def test_records_that_nobody_judged_are_no_lost_data():
     assert (lost.severity, unjudged.severity, most.severity) == ("critical", "info", "warning")
 
 
+def test_few_records_of_validation_do_not_show_that_the_test_is_other_data():
+    passes = (CurvePoint(80, loss=0.68, accuracy=0.604),)
+    facts = replace(GOOD, accuracy=0.397, accuracy_interval=Interval95(0.278, 0.528), loss=0.69, passes=passes)
+    assert leakage.test_differs(replace(facts, training=validation_of(600))).id == "test_differs"
+    assert leakage.test_differs(replace(facts, training=validation_of(53))) is None
+
+
+def validation_of(records):
+    return {"left_out_validation": {"unused": {"count": 1, "of": records + 1}}}
+
+
 def test_labels_of_another_criterion_show_where_validation_is_as_good_as_training():
     sample = Figures(400, 400, 0.895, Interval95(0.86, 0.92), 0.27, None)
     passes = (CurvePoint(80, loss=0.3, accuracy=0.88),)

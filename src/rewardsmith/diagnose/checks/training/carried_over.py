@@ -1,9 +1,12 @@
 """Whether what was learned carries over to validation, which is split off the training data, and not to the judged data."""
 
+import math
+
+from rewardsmith.diagnose import values
 from rewardsmith.diagnose.checks.signals import sample_of, validation_of
 from rewardsmith.diagnose.facts import Facts
 from rewardsmith.diagnose.finding import Said, percent, span
-from rewardsmith.diagnose.intervals import Interval95
+from rewardsmith.diagnose.intervals import wilson
 
 MANY_EPOCHS = 10
 """Passes over the data above which a good validation is no evidence."""
@@ -29,7 +32,8 @@ def beside_validation(facts: Facts) -> list[Said]:
     lead = validation[1] - facts.accuracy
     if interval.high < 0.5:
         return []
-    if not (clearly_worse(lead, interval) or worse_than_all_training(facts, validation[1])):
+    spread = math.hypot(interval.half_width, validation_spread(facts, validation[1]))
+    if not (clearly_worse(lead, spread) or worse_than_all_training(facts, validation[1])):
         return loss_beside_validation(facts, validation[0])
     return [
         Said(
@@ -56,9 +60,17 @@ def loss_beside_validation(facts: Facts, validation: float) -> list[Said]:
     ]
 
 
-def clearly_worse(lead: float, interval: Interval95) -> bool:
-    """Whether validation leads the test by much, and beyond the interval of the test by half of that."""
-    return lead >= CARRIES and lead - interval.half_width >= CARRIES / 2
+def clearly_worse(lead: float, spread: float) -> bool:
+    """Whether validation leads the test by much, and beyond half the width of the interval of both by half of that."""
+    return lead >= CARRIES and lead - spread >= CARRIES / 2
+
+
+def validation_spread(facts: Facts, accuracy: float) -> float:
+    """Half the width of the interval of an accuracy on so many records as validation has; 0 where that is not known."""
+    account = facts.training.get("left_out_validation")
+    used = account.get("unused") if isinstance(account, dict) else None
+    records = (values.count(used, "of") or 0) - (values.count(used, "count") or 0) if isinstance(used, dict) else 0
+    return wilson(accuracy, records).half_width if records > 0 else 0.0
 
 
 def worse_than_all_training(facts: Facts, validation: float) -> bool:
