@@ -184,35 +184,32 @@ def grpo(folder, reward_funcs, rows):
     return before, [one.detach().clone() for one in trainer.model.parameters()], trainer.state.log_history
 
 
+TWO_STEPS = {
+    "per_device_train_batch_size": 4, "max_steps": 2, "learning_rate": 1e-3, "logging_steps": 1, "report_to": "none",
+    "save_strategy": "no", "use_cpu": True, "disable_tqdm": True, "seed": 0, "bf16": False,
+}  # fmt: skip
+
+
 def trainer_of(folder, reward_funcs, rows):
+    """GRPOTrainer on a policy of two layers."""
+    return trainer_on_tiny(
+        GRPOTrainer, GRPOConfig, folder, reward_funcs, rows, num_generations=4, max_completion_length=8
+    )
+
+
+def trainer_on_tiny(kind, settings, folder, reward_funcs, rows, **own):
     from datasets import Dataset
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    logging.getLogger("trl").setLevel(logging.ERROR)
+    for name in ("trl", "trl.experimental.online_dpo"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     place = save_language_model(folder / "policy")
-    policy = AutoModelForCausalLM.from_pretrained(place)
-    tokenizer = AutoTokenizer.from_pretrained(place, padding_side="left")
-    args = GRPOConfig(
-        output_dir=str(folder / "grpo"),
-        per_device_train_batch_size=4,
-        num_generations=4,
-        max_completion_length=8,
-        max_steps=2,
-        learning_rate=1e-3,
-        logging_steps=1,
-        report_to="none",
-        save_strategy="no",
-        use_cpu=True,
-        disable_tqdm=True,
-        seed=0,
-        bf16=False,
-    )
-    return GRPOTrainer(
-        model=policy,
+    return kind(
+        model=AutoModelForCausalLM.from_pretrained(place),
         reward_funcs=reward_funcs,
-        args=args,
+        args=settings(output_dir=str(folder / "out"), **TWO_STEPS, **own),
         train_dataset=Dataset.from_list(rows),
-        processing_class=tokenizer,
+        processing_class=AutoTokenizer.from_pretrained(place, padding_side="left"),
     )
 
 
@@ -242,36 +239,10 @@ def test_other_trainers_train_on_the_reward(model, tmp_path, method, place):
 
 def other_trainer(method, folder, reward, rows):
     """RLOOTrainer or OnlineDPOTrainer on a policy of two layers."""
-    from datasets import Dataset
-    from transformers import AutoModelForCausalLM, AutoTokenizer
     from trl import RLOOConfig, RLOOTrainer
     from trl.experimental.online_dpo import OnlineDPOConfig, OnlineDPOTrainer
 
-    for name in ("trl", "trl.experimental.online_dpo"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    place = save_language_model(folder / "policy")
-    kind, settings, own = {
-        "rloo": (RLOOTrainer, RLOOConfig, {"num_generations": 4, "max_completion_length": 8}),
-        "online dpo": (OnlineDPOTrainer, OnlineDPOConfig, {"max_new_tokens": 8}),
-    }[method]
-    args = settings(
-        output_dir=str(folder / "out"),
-        per_device_train_batch_size=4,
-        max_steps=2,
-        learning_rate=1e-3,
-        logging_steps=1,
-        report_to="none",
-        save_strategy="no",
-        use_cpu=True,
-        disable_tqdm=True,
-        seed=0,
-        bf16=False,
-        **own,
-    )
-    return kind(
-        model=AutoModelForCausalLM.from_pretrained(place),
-        reward_funcs=reward,
-        args=args,
-        train_dataset=Dataset.from_list(rows),
-        processing_class=AutoTokenizer.from_pretrained(place, padding_side="left"),
-    )
+    if method == "rloo":
+        own = {"num_generations": 4, "max_completion_length": 8}
+        return trainer_on_tiny(RLOOTrainer, RLOOConfig, folder, reward, rows, **own)
+    return trainer_on_tiny(OnlineDPOTrainer, OnlineDPOConfig, folder, reward, rows, max_new_tokens=8)
