@@ -16,7 +16,7 @@ words of three kinds, sums of two digits) 10 to 17 %, with three examples of the
 19) and 8 % (up to 59), with one example 30 %, and with these two 36 %, some but not all candidates on 9 of 16 prompts.
 
 `--folder` keeps the loops, which a second run continues, with more `--iterations` too. Writes
-`benchmarks/results/self_rewarding.json`.
+`benchmarks/results/self_rewarding.json`, and the curves of each arm as pages in a folder beside it.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from typing import Any
 
 from rewardsmith.commands import self_reward
 from rewardsmith.files import write_json, write_jsonl, write_text
+from rewardsmith.report.alignment.writing import write_loop_report
 
 RESULTS = Path(__file__).parent / "results" / "self_rewarding.json"
 LOWEST, HIGHEST = 2, 19
@@ -131,7 +132,19 @@ def main() -> None:
         for name in arguments.arms.split(","):
             found["arms"][name] = run(name, folder, arguments)
             write_json(arguments.output, found)
+            page(found, name, arguments.output.with_suffix(""))
             print(name, told(found["arms"][name]), flush=True)
+
+
+def page(found: dict[str, Any], name: str, folder: Path) -> None:
+    """The curves of an arm as `self-reward` draws them: right answers, KL, length, diversity and shares by iteration."""
+    arm = found["arms"][name]
+    summary = {
+        "variant": arm["variant"], "rewards": arm["rewards"], "model": found["settings"]["model"], "base": arm["base"],
+        "stop": arm["stop"], "chosen": None, "independent": "the check of the answer",
+    }  # fmt: skip
+    (folder / name).mkdir(parents=True, exist_ok=True)
+    write_loop_report(summary, arm["ledger"], folder / name)
 
 
 def told(arm: dict[str, Any]) -> str:
