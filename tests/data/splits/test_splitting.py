@@ -97,10 +97,10 @@ def test_a_record_of_a_held_out_group_goes_where_its_group_goes():
 
 
 def test_an_empty_split_has_a_reason():
-    reason = Splitter().why_empty({"train": 3, "test": 1}, 4)
+    reason = Splitter().why_empty({"train": 3, "test": 1}, lambda: 4)
     assert reason.startswith("the validation split is empty (train 3, validation 0, test 1")
     assert "too few distinct prompts" in reason
-    assert Splitter(fractions=(0.9, 0.0, 0.1)).why_empty({"train": 3, "validation": 0, "test": 1}, 4) is None
+    assert Splitter(fractions=(0.9, 0.0, 0.1)).why_empty({"train": 3, "validation": 0, "test": 1}, lambda: 4) is None
 
 
 def test_the_part_of_an_earlier_split_is_not_called_too_few_prompts():
@@ -108,9 +108,11 @@ def test_the_part_of_an_earlier_split_is_not_called_too_few_prompts():
     train = [each for each in parts if Splitter().side(each) == "train"]
     sizes = Counter(Splitter().side(each) for each in train)
     assert set(sizes) == {"train"}
-    assert "lie in other parts of a split with this seed" in Splitter().why_empty(sizes, len(train))
-    assert Splitter(seed=1).why_empty(Counter(Splitter(seed=1).side(each) for each in train), len(train)) is None
+    assert "lie in other parts of a split with this seed" in Splitter().why_empty(sizes, lambda: len(train))
+    assert (
+        Splitter(seed=1).why_empty(Counter(Splitter(seed=1).side(each) for each in train), lambda: len(train)) is None
+    )
     # Few groups may all fall on one side by chance, and groups held out by name have no shares.
-    assert "too few" in Splitter().why_empty({"train": 40}, 40)
+    assert "too few" in Splitter().why_empty({"train": 40}, lambda: 40)
     held = hold_out([str(k) for k in range(300)], 1, fractions=(0.8, 0.1, 0.1))
-    assert "too few" in Splitter(by="topic", held_out=held).why_empty({"train": 300}, 300)
+    assert "too few" in Splitter(by="topic", held_out=held).why_empty({"train": 300}, lambda: 300)

@@ -199,7 +199,7 @@ def divide(splits: Splits, records: Sequence[Record], rule: SplitRule, *, own_va
     for record in records:
         getattr(splits, splitter.side(record)).append(record)
     counts = {name: len(getattr(splits, name)) for name in SPLITS}
-    if reason := splitter.why_empty(counts, len({group_of(record, rule.by) for record in records})):
+    if reason := splitter.why_empty(counts, lambda: len({group_of(record, rule.by) for record in records})):
         raise DataError(f"{reason}; {rule.advice}")
 
 

@@ -7,7 +7,7 @@ split by `near-prompt`, a row follows the openings that are nearly like its own 
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -92,11 +92,12 @@ class Splitter:
             return "train"
         return "validation" if place < train + validation or test == 0 else "test"
 
-    def why_empty(self, counts: Mapping[Split, int], groups: int) -> str | None:
-        """Why a split that should hold something came out empty, of so many distinct groups; None where none did."""
+    def why_empty(self, counts: Mapping[Split, int], count_groups: Callable[[], int]) -> str | None:
+        """Why a split that should hold something came out empty, None where none did; groups are counted only then."""
         for name, share in zip(SPLITS, self.fractions, strict=True):
             if share > 0 and counts.get(name, 0) == 0:
                 sizes = ", ".join(f"{split} {counts.get(split, 0)}" for split in SPLITS)
+                groups = count_groups()
                 what = "prompts" if self.by in (None, NEAR_PROMPT) else f"values of {self.by}"
                 if self.held_out is None and (1 - share) ** groups < BY_CHANCE:
                     return (

@@ -222,7 +222,7 @@ def refuse_empty(cross_row: CrossRowChecks, sizes: Mapping[Split, int], progress
     Few rows are prepared to be looked at or evaluated on, and need no split.
     """
     splitter = cross_row.splitter
-    reason = splitter.why_empty(sizes, cross_row.prompts.distinct if splitter.by is None else 0)
+    reason = splitter.why_empty(sizes, lambda: cross_row.prompts.distinct if splitter.by is None else 0)
     if reason is None:
         return
     message = f"{reason}; add data, choose larger --fractions or another --seed, or 0 for a split you do not need"
