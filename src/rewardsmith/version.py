@@ -1,3 +1,3 @@
 """The one place that holds the version; a test compares it with the top of CHANGELOG.md."""
 
-VERSION = "0.7.0"
+VERSION = "0.8.0"
