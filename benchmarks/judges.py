@@ -31,7 +31,7 @@ from rewardsmith.evaluate.inference.clustered import paired_difference
 from rewardsmith.evaluate.metrics import correctness
 from rewardsmith.files import write_json
 from rewardsmith.files.reading import read_object
-from rewardsmith.pipelines.judged_columns import JudgedPair
+from rewardsmith.pipelines.evaluate.judged_columns import JudgedPair
 from rewardsmith.terminal import progress_for
 
 RESULTS = Path(__file__).parent / "results" / "judges.json"

@@ -20,7 +20,7 @@ from rewardsmith.data.formats.native import from_row
 from rewardsmith.data.synthetic.generate import generate
 from rewardsmith.files.reading import read_object
 from rewardsmith.model.reward_model import RewardModel
-from rewardsmith.pipelines.evaluate import score_all
+from rewardsmith.pipelines.evaluate.evaluation import score_all
 from rewardsmith.records import Record
 
 FRESH_PROMPTS = 100

@@ -11,7 +11,6 @@ from rewardsmith.client import Client as Client
 from rewardsmith.commands.audit import Result as AuditResult
 from rewardsmith.commands.compare import Result as CompareResult
 from rewardsmith.commands.ensemble import Result as EnsembleResult
-from rewardsmith.commands.evaluate import Result as EvaluateResult
 from rewardsmith.commands.export import Result as ExportResult
 from rewardsmith.commands.learning_curve import Result as LearningCurveResult
 from rewardsmith.commands.merge import Result as MergeResult
@@ -34,6 +33,7 @@ from rewardsmith.pipelines.critique.settings import CritiqueTraining
 from rewardsmith.pipelines.diagnose.result import Diagnosis
 from rewardsmith.pipelines.dpo.result import Result as DpoResult
 from rewardsmith.pipelines.ensembles.combine import CombineSettings
+from rewardsmith.pipelines.evaluate.result import Result as EvaluateResult
 from rewardsmith.pipelines.generate.result import Result as GenerateResult
 from rewardsmith.pipelines.judge.result import Result as JudgeResult
 from rewardsmith.pipelines.monitor.result import Result as MonitorResult

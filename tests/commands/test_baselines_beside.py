@@ -13,8 +13,8 @@ from rewardsmith.commands import evaluate as command
 from rewardsmith.commands import train
 from rewardsmith.diagnose.reading import facts_from_folder
 from rewardsmith.language import say
-from rewardsmith.pipelines.evaluate import compared, comparisons_of, shortcuts_beside, training_texts
-from rewardsmith.pipelines.ranked_responses import rankings_of
+from rewardsmith.pipelines.evaluate.evaluation import compared, comparisons_of, shortcuts_beside, training_texts
+from rewardsmith.pipelines.evaluate.ranked_responses import rankings_of
 
 
 def test_dropped_labels_and_ties_train_no_baseline():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rewardsmith.data.loading.load import load
-from rewardsmith.pipelines.ranked_responses import rankings_of, wins_of
+from rewardsmith.pipelines.evaluate.ranked_responses import rankings_of, wins_of
 
 LISTED = {"prompt": "p", "responses": ["a", "b", "c", "d"]}
 

@@ -10,7 +10,7 @@ from builders import ranking, tiny
 from rewardsmith.commands import score
 from rewardsmith.evaluate import baselines
 from rewardsmith.evaluate.summary import summarize
-from rewardsmith.pipelines import evaluate
+from rewardsmith.pipelines.evaluate import evaluation
 from rewardsmith.records import Comparison
 from rewardsmith.report.figures import table
 
@@ -22,8 +22,8 @@ def looked_at(monkeypatch):
     """Every text whose language, length or words were asked for."""
     found = {"language": [], "length": [], "grams": []}
     for module, name, key in (
-        (evaluate, "language_of", "language"),
-        (evaluate, "length_in_words", "length"),
+        (evaluation, "language_of", "language"),
+        (evaluation, "length_in_words", "length"),
         (baselines, "grams", "grams"),
     ):
         function = getattr(module, name)
@@ -38,9 +38,9 @@ def looked_at(monkeypatch):
 
 def test_each_text_is_looked_at_once_however_many_comparisons_it_is_in(looked_at):
     record = ranking("q", *(f"answer number {k}" for k in range(K)))
-    rows = list(evaluate.compared([record], [np.arange(K, 0, -1.0)]))
+    rows = list(evaluation.compared([record], [np.arange(K, 0, -1.0)]))
     assert len(rows) == K * (K - 1) // 2
-    compared = evaluate.comparisons_of(rows)
+    compared = evaluation.comparisons_of(rows)
     assert len(looked_at["language"]) == 1
     assert len(looked_at["length"]) == K
     assert compared.preferred_length.tolist() == [3] * len(rows)
@@ -77,7 +77,7 @@ def test_500_responses_get_their_rewards_in_the_order_of_the_row(tmp_path):
 def test_votes_of_a_comparison_reach_the_ceiling_undecided_ones_left_out():
     record = ranking("q", "one", "two")
     voted = replace(record, comparisons=(Comparison(0, 1, 0.625, votes=(2, 1, 1)), Comparison(0, 1)))
-    found = evaluate.comparisons_of(list(evaluate.compared([voted], [np.array([1.0, 0.0])])))
+    found = evaluation.comparisons_of(list(evaluation.compared([voted], [np.array([1.0, 0.0])])))
     assert (found.preferring.tolist(), found.votes.tolist()) == ([2, 0], [3, 0])
     lines = table({**summarize(found, resamples=50).to_json()})
     assert any("two agree in 33.3 % (n = 1 comparisons" in line and "0.500 to 0.500" in line for line in lines)

@@ -17,7 +17,7 @@ from rewardsmith.model.heads.attributes import AttributePlan
 from rewardsmith.model.heads.extra import detach
 from rewardsmith.model.loading.locating import models_folder
 from rewardsmith.pipelines.critique.evaluating import evaluated_by
-from rewardsmith.pipelines.judged_columns import judge_columns
+from rewardsmith.pipelines.evaluate.judged_columns import judge_columns
 from rewardsmith.pipelines.train.head import HeadSettings, attribute_plan, follow_main, followed_attribute
 from rewardsmith.progress import SILENT
 from rewardsmith.records import Comparison, Message, Record, Response

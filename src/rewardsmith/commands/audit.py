@@ -177,7 +177,7 @@ def opened_model(config: Config) -> "RewardModel":
     """The reward model; ModelError for one that judges steps."""
     from rewardsmith.errors import ModelError
     from rewardsmith.model.reward_model import RewardModel
-    from rewardsmith.pipelines.steps import is_process
+    from rewardsmith.pipelines.evaluate.steps import is_process
 
     model = RewardModel.load(
         config.model,

@@ -174,7 +174,7 @@ def fitted_critiqued(config: Config, held: HeldOutData, progress: Progress) -> C
     from rewardsmith.critique.model import CritiqueModel
     from rewardsmith.pipelines.calibrate.pairs import length_in
     from rewardsmith.pipelines.calibrate.pipeline import calibrate_scored, unit_of
-    from rewardsmith.pipelines.evaluate_source import scored_by
+    from rewardsmith.pipelines.evaluate.by_source import scored_by
     from rewardsmith.rewards.critiqued import CritiquedRewards
 
     model = CritiqueModel.load(

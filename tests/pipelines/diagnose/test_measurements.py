@@ -10,9 +10,9 @@ import torch
 from builders import tiny
 from near_pairs import pair
 from rewardsmith.commands import evaluate
-from rewardsmith.pipelines.beside_training import beside_training, margins_of
 from rewardsmith.pipelines.diagnose import measurements
 from rewardsmith.pipelines.diagnose.bench import CannotMeasure, Workbench
+from rewardsmith.pipelines.evaluate.beside_training import beside_training, margins_of
 from rewardsmith.train.fitting.linear import PairFeatures
 
 ROWS = 40

@@ -13,9 +13,9 @@ from rewardsmith.evaluate.benchmarks.items import BenchmarkItems
 from rewardsmith.pipelines.benchmark.catalogue import sources_of, to_download
 from rewardsmith.pipelines.benchmark.result import benchmark_json
 from rewardsmith.pipelines.benchmark.reward_store import RewardStore, reward_store, scored_window
-from rewardsmith.pipelines.evaluate import Evaluation, Scored, evaluate_records
-from rewardsmith.pipelines.evaluate_source import COUNTED, NO_VERDICT
-from rewardsmith.pipelines.steps import evaluate_steps, is_process
+from rewardsmith.pipelines.evaluate.by_source import COUNTED, NO_VERDICT
+from rewardsmith.pipelines.evaluate.evaluation import Evaluation, Scored, evaluate_records
+from rewardsmith.pipelines.evaluate.steps import evaluate_steps, is_process
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.quality.text.characters import length_in_words
 from rewardsmith.records import Record

@@ -17,7 +17,7 @@ from rewardsmith.progress import Progress
 
 if TYPE_CHECKING:
     from rewardsmith.model.reward_model import RewardModel
-    from rewardsmith.pipelines.evaluate import Scored
+    from rewardsmith.pipelines.evaluate.evaluation import Scored
     from rewardsmith.scoring.left_out import LeftOut
 
 
@@ -81,7 +81,7 @@ def calibrate_model(
     model: "RewardModel", held: HeldOutData, choices: FitChoices, *, seed: int, progress: Progress
 ) -> CalibrationReport:
     """Fit the parts asked for on the held-out records; DataError where one of them cannot be."""
-    from rewardsmith.pipelines.evaluate import score_all
+    from rewardsmith.pipelines.evaluate.evaluation import score_all
 
     scored = score_all(model, held.records, progress)
     return calibrate_scored(scored, held, choices, seed=seed, length_of=length_in(unit_of(choices), model))

@@ -8,8 +8,8 @@ import numpy as np
 from rewardsmith.evaluate.calibration import fit_temperature
 from rewardsmith.evaluate.corrections.calibration import RewardCalibration
 from rewardsmith.model.checkpoint.sidecar import Normalizer, Sidecar
-from rewardsmith.pipelines.evaluate import Scored, compared
-from rewardsmith.pipelines.ranked_responses import Rewards
+from rewardsmith.pipelines.evaluate.evaluation import Scored, compared
+from rewardsmith.pipelines.evaluate.ranked_responses import Rewards
 from rewardsmith.records import Record
 
 QUANTILES = tuple(k / 100 for k in range(101))

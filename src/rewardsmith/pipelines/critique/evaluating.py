@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 from rewardsmith.critique.model import CritiqueModel
 from rewardsmith.model.loading.folders import is_cloud
 from rewardsmith.model.reward_model import RewardModel
-from rewardsmith.pipelines import evaluate_source
-from rewardsmith.pipelines.evaluate import Evaluation, Scored, evaluate_records, score_all
-from rewardsmith.pipelines.judged_columns import with_columns
+from rewardsmith.pipelines.evaluate import by_source
+from rewardsmith.pipelines.evaluate.evaluation import Evaluation, Scored, evaluate_records, score_all
+from rewardsmith.pipelines.evaluate.judged_columns import with_columns
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Record
 from rewardsmith.rewards.critiqued import CritiquedRewards
@@ -33,7 +33,7 @@ def scored_by(
     if isinstance(model, RewardModel):
         return score_all(model, records, progress, team=team)
     source = CritiquedRewards(model)
-    scored = evaluate_source.scored_by(source, records, progress)
+    scored = by_source.scored_by(source, records, progress)
     for line in source.lines():
         progress.note(line)
     return scored

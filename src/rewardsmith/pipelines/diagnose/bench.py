@@ -24,7 +24,7 @@ from rewardsmith.records import Record
 
 if TYPE_CHECKING:
     from rewardsmith.model.reward_model import RewardModel
-    from rewardsmith.pipelines.evaluate import Scored
+    from rewardsmith.pipelines.evaluate.evaluation import Scored
 
 
 class CannotMeasure(RewardsmithError):
@@ -140,7 +140,7 @@ def place_of(named: str, folder: Path) -> Path:
 
 def scored_at_all(model: "RewardModel", records: Sequence[Record]) -> "Scored":
     """The records scored by the model; CannotMeasure where it refuses every one."""
-    from rewardsmith.pipelines.evaluate import score_all
+    from rewardsmith.pipelines.evaluate.evaluation import score_all
 
     scored = score_all(model, records)
     if not scored.records:

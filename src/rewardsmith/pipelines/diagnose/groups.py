@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from rewardsmith.pipelines.beside_training import ComparedMargins, margins_of, sample_of
 from rewardsmith.pipelines.diagnose.bench import Workbench, scored_at_all
+from rewardsmith.pipelines.evaluate.beside_training import ComparedMargins, margins_of, sample_of
 from rewardsmith.quality.cross_row.overlap import prompt_text
 from rewardsmith.quality.text.languages import language_of
 from rewardsmith.records import Record

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from rewardsmith.diagnose.checks.signals import TINY
 from rewardsmith.errors import RewardsmithError
 from rewardsmith.evaluate.metrics import accuracy, nll
-from rewardsmith.pipelines.beside_training import margins_of, sample_of
 from rewardsmith.pipelines.diagnose.bench import CannotMeasure, Workbench
 from rewardsmith.pipelines.diagnose.stopwatch import Stopwatch
-from rewardsmith.pipelines.evaluate import score_all
+from rewardsmith.pipelines.evaluate.beside_training import margins_of, sample_of
+from rewardsmith.pipelines.evaluate.evaluation import score_all
 from rewardsmith.pipelines.run_data import reachable, settings_of_run
 from rewardsmith.pipelines.train.head import HeadSettings
 from rewardsmith.pipelines.train.loss import LossSettings

@@ -12,11 +12,18 @@ from rewardsmith.evaluate.metrics import correctness
 from rewardsmith.evaluate.statistics import cluster_index, cluster_intervals, ratio_statistic
 from rewardsmith.files import hash_text
 from rewardsmith.files.reading import read_object
-from rewardsmith.pipelines.beside_training import SAMPLE, ComparedMargins, ends, margins_of, sample_of, spread_over
 from rewardsmith.pipelines.diagnose.bench import CannotMeasure, Workbench, scored_at_all
 from rewardsmith.pipelines.diagnose.groups import groups_by_field
 from rewardsmith.pipelines.diagnose.other_templates import under_other_templates
-from rewardsmith.pipelines.evaluate import training_beside
+from rewardsmith.pipelines.evaluate.beside_training import (
+    SAMPLE,
+    ComparedMargins,
+    ends,
+    margins_of,
+    sample_of,
+    spread_over,
+)
+from rewardsmith.pipelines.evaluate.evaluation import training_beside
 from rewardsmith.quality.shortcuts.measure import measure_shortcuts
 from rewardsmith.quality.shortcuts.sample import Sample
 from rewardsmith.scoring.contract import contract_in_short

@@ -9,9 +9,9 @@ import numpy as np
 from rewardsmith.errors import RewardsmithError
 from rewardsmith.evaluate.metrics import correctness
 from rewardsmith.evaluate.statistics import clustered_mean
-from rewardsmith.pipelines.beside_training import margins_of, sample_of
 from rewardsmith.pipelines.diagnose.bench import CannotMeasure, Workbench, scored_at_all
-from rewardsmith.pipelines.evaluate import Scored, score_all
+from rewardsmith.pipelines.evaluate.beside_training import margins_of, sample_of
+from rewardsmith.pipelines.evaluate.evaluation import Scored, score_all
 from rewardsmith.records import Record
 from rewardsmith.scoring.contract import suffix_of
 from rewardsmith.scoring.templates.renderer import PLAIN_DECODER, Renderer

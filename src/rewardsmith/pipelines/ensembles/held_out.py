@@ -29,7 +29,7 @@ def fitted_ensemble(
     from rewardsmith.model.ensembles.network import EnsembleNetwork
     from rewardsmith.model.ensembles.opening import under
     from rewardsmith.pipelines.calibrate.reward_scale import with_scale
-    from rewardsmith.pipelines.evaluate import score_all
+    from rewardsmith.pipelines.evaluate.evaluation import score_all
 
     network = model.network
     assert isinstance(network, EnsembleNetwork)

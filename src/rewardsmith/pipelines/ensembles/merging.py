@@ -195,14 +195,14 @@ def averaged(models: "Sequence[RewardModel]") -> "RewardModel":
 def with_meaning(model: "RewardModel", records: Sequence[Record]) -> "RewardModel":
     """The model with a normaliser and a temperature fitted on validation records."""
     from rewardsmith.pipelines.calibrate.reward_scale import with_scale
-    from rewardsmith.pipelines.evaluate import score_all
+    from rewardsmith.pipelines.evaluate.evaluation import score_all
 
     return replace(model, sidecar=with_scale(model.sidecar, score_all(model, records)))
 
 
 def margins_of(model: "RewardModel", records: Sequence[Record]) -> Float[np.ndarray, " C"]:
     """The margin of every comparison; none of no records."""
-    from rewardsmith.pipelines.evaluate import compared, score_all
+    from rewardsmith.pipelines.evaluate.evaluation import compared, score_all
 
     scored = score_all(model, records)
     return np.array([row.margin for row in compared(scored.records, scored.rewards)], dtype=np.float64)

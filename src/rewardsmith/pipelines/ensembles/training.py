@@ -187,7 +187,7 @@ def finish(
 
 def evaluated(config: Config, model: "RewardModel", splits: Splits, progress: Progress) -> dict[str, Any]:
     """The evaluation on the test split (validation where there is none), written into the folder."""
-    from rewardsmith.pipelines.evaluate import evaluate_records, score_all
+    from rewardsmith.pipelines.evaluate.evaluation import evaluate_records, score_all
 
     name = "test" if splits.test else "validation"
     held = score_all(model, splits.validation, progress) if splits.test and splits.validation else None

@@ -5,7 +5,7 @@ from typing import Any
 
 from rewardsmith.judge.margins import consistent
 from rewardsmith.judge.verdicts import RecordVerdict
-from rewardsmith.pipelines.judged_columns import JudgedPair, share_of
+from rewardsmith.pipelines.evaluate.judged_columns import JudgedPair, share_of
 from rewardsmith.records import Record
 
 JudgedRecord = tuple[Record, RecordVerdict]

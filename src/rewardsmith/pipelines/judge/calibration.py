@@ -14,7 +14,7 @@ from rewardsmith.files import write_bytes
 from rewardsmith.judge.definition import judge_of
 from rewardsmith.pipelines.calibrate.pipeline import CalibrationReport, calibrate_scored
 from rewardsmith.pipelines.calibrate.reading import HeldOutData
-from rewardsmith.pipelines.evaluate_source import scored_by
+from rewardsmith.pipelines.evaluate.by_source import scored_by
 from rewardsmith.progress import Progress
 from rewardsmith.rewards.source import RewardSource
 from rewardsmith.settings.yaml_file import plain_values

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from rewardsmith.model.heads.attributes import AttributePlan
     from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.model.runtime.processes import Team
-    from rewardsmith.pipelines.evaluate import Scored
+    from rewardsmith.pipelines.evaluate.evaluation import Scored
     from rewardsmith.scoring.left_out import LeftOut
     from rewardsmith.train.examples import Encoding
     from rewardsmith.train.held_out import Watch
@@ -345,7 +345,7 @@ def evaluate_and_report(
     from rewardsmith.model.reward_model import RewardModel
     from rewardsmith.pipelines.critique.evaluating import evaluated_by, scored_by
     from rewardsmith.pipelines.diagnose.pipeline import diagnose
-    from rewardsmith.pipelines.steps import evaluate_steps, save_in_run
+    from rewardsmith.pipelines.evaluate.steps import evaluate_steps, save_in_run
     from rewardsmith.scoring.left_out import LeftOut
 
     name = "test" if splits.test else "validation"

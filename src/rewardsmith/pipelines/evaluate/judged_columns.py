@@ -16,7 +16,7 @@ from rewardsmith.evaluate.statistics import clustered_mean
 from rewardsmith.records import Comparison, Record
 
 if TYPE_CHECKING:
-    from rewardsmith.pipelines.evaluate import Evaluation, Scored
+    from rewardsmith.pipelines.evaluate.evaluation import Evaluation, Scored
 
 ABOUT = {"cost": ("safe", -1.0)}
 """Columns whose attribute has another name, and the sign of what is better."""

@@ -14,9 +14,9 @@ from rewardsmith.evaluate.comparisons import Comparisons
 from rewardsmith.evaluate.metrics import decided
 from rewardsmith.evaluate.summary import Summary, summarize
 from rewardsmith.files import write_json, write_jsonl
-from rewardsmith.pipelines.beside_training import beside_training, margins_of, sample_of
 from rewardsmith.pipelines.ensembles.margins import disagreement, members_of, rewards_and_columns
-from rewardsmith.pipelines.ranked_responses import Rewards, rankings_of
+from rewardsmith.pipelines.evaluate.beside_training import beside_training, margins_of, sample_of
+from rewardsmith.pipelines.evaluate.ranked_responses import Rewards, rankings_of
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.quality.shortcuts.rule import shortcut_rule
 from rewardsmith.quality.shortcuts.sample import Sample, features_of, row_of

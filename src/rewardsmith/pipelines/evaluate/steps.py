@@ -10,7 +10,7 @@ from rewardsmith.errors import DataError
 from rewardsmith.evaluate.process.steps import JudgedSteps, step_figures
 from rewardsmith.files import write_json
 from rewardsmith.language import say
-from rewardsmith.pipelines.evaluate import Evaluation, Scored, score_all
+from rewardsmith.pipelines.evaluate.evaluation import Evaluation, Scored, score_all
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Record
 from rewardsmith.scoring.left_out import LeftOut

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from rewardsmith.errors import DataError
-from rewardsmith.pipelines.evaluate import Evaluation, Scored, evaluate_records
+from rewardsmith.pipelines.evaluate.evaluation import Evaluation, Scored, evaluate_records
 from rewardsmith.progress import SILENT, Progress
 from rewardsmith.records import Record
 from rewardsmith.rewards.source import BAD_GOLD, UNREADABLE, RewardSource, ScoredResponses
