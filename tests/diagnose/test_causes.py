@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from rewardsmith.diagnose.checks import leakage, model, rewards, shortcuts
+from rewardsmith.diagnose.checks.data import differing
 from rewardsmith.diagnose.checks.training import causes, curves
 from rewardsmith.diagnose.facts import BaselineFacts, CurvePoint, Facts
 from rewardsmith.diagnose.intervals import Interval95
@@ -121,7 +122,7 @@ def test_memorised_is_told_from_a_test_of_another_kind():
     assert curves.memorised(above).severity == "critical"
     carried_over = replace(memorised, passes=(CurvePoint(10, loss=0.1, accuracy=0.97),), best_step=10)
     assert curves.memorised(carried_over) is None
-    assert leakage.test_differs(carried_over).id == "test_differs"
+    assert differing.test_differs(carried_over).id == "test_differs"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from tests.diagnose.test_verdict import BESIDE, GOOD, SIDE
 
 from rewardsmith.diagnose.checks import groups, leakage, learning, model, rewards, slices
 from rewardsmith.diagnose.checks.consistency import disagreements
+from rewardsmith.diagnose.checks.data import differing
 from rewardsmith.diagnose.checks.training import diverging
 from rewardsmith.diagnose.facts import CurvePoint, Facts, GroupFacts
 from rewardsmith.diagnose.intervals import Interval95
@@ -198,14 +199,14 @@ def beside(**changes):
 )
 def test_prompts_that_are_lost_or_of_another_shape_are_another_kind_of_data(changes, words):
     side = replace(SIDE, prompt_words=(5.0, 10.0, 20.0), shapes={"user": 1.0}, same_prompt=0.01)
-    found = leakage.test_differs(beside(training=side, judged=replace(side, **changes)))
+    found = differing.test_differs(beside(training=side, judged=replace(side, **changes)))
     assert words in found.evidence.en
-    assert leakage.test_differs(beside(training=side, judged=side)) is None
+    assert differing.test_differs(beside(training=side, judged=side)) is None
 
 
 def test_labels_of_another_attribute_are_another_kind_of_data():
-    assert "'safe'" in leakage.test_differs(replace(beside(), attribute="safe")).evidence.en
-    assert leakage.test_differs(replace(beside(), attribute="overall")) is None
+    assert "'safe'" in differing.test_differs(replace(beside(), attribute="safe")).evidence.en
+    assert differing.test_differs(replace(beside(), attribute="overall")) is None
 
 
 def test_a_test_that_is_the_validation_data_is_never_ready():

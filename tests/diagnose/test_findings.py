@@ -9,7 +9,6 @@ import pytest
 
 from rewardsmith.diagnose.checks import (
     calibration,
-    data_quality,
     leakage,
     learning,
     performance,
@@ -17,6 +16,7 @@ from rewardsmith.diagnose.checks import (
     shortcuts,
     slices,
 )
+from rewardsmith.diagnose.checks.data import quality
 from rewardsmith.diagnose.checks.training import curves
 from rewardsmith.diagnose.compared import Compared
 from rewardsmith.diagnose.facts import (
@@ -121,13 +121,13 @@ CASES = [
     (slices.few_prompts, Facts(clusters=29), "few_prompts", Facts(clusters=30)),
     (slices.few_prompts, Facts(too_few_prompts=True), "few_prompts", Facts(too_few_prompts=False)),
     (
-        data_quality.lost_rows,
+        quality.lost_rows,
         Facts(data=DataFacts(100, 5)),
         "rows_quarantined",
         Facts(data=DataFacts(100, 4)),
     ),
     (
-        data_quality.data_findings,
+        quality.data_findings,
         Facts(data=DataFacts(100, 0, 0, (DataFinding("mojibake", 1),))),
         "data_findings",
         Facts(data=DataFacts(100, 0, 0)),
@@ -303,7 +303,7 @@ def test_the_measured_limit_of_the_noise_floor_counts_and_is_not_widened_again()
     assert (found.id, found.severity, found.numbers["limit"]) == ("miscalibrated", "info", 0.09)
     assert "by chance up to 0.090" in found.evidence.en
     assert "0.090" in found.evidence.zh
-    unmended = replace(limited, ece_calibrated=0.12, ece_calibrated_limit=0.07)
+    unmended = replace(limited, ece_calibrated=0.125, ece_calibrated_limit=0.07)
     assert calibration.calibration(unmended).severity == "warning"
     assert calibration.calibration(replace(limited, ece_limit=0.14)).id == "calibrated"
 
@@ -346,10 +346,10 @@ def test_every_calibrated_model_lies_within_the_plausible_losses():
 def test_many_faulty_rows_are_a_warning():
     few = Facts(data=DataFacts(1000, 0, 0, (DataFinding("mojibake", 19),)))
     many = Facts(data=DataFacts(1000, 0, 0, (DataFinding("mojibake", 20),)))
-    assert data_quality.data_findings(few).severity == "info"
-    assert data_quality.data_findings(many).severity == "warning"
+    assert quality.data_findings(few).severity == "info"
+    assert quality.data_findings(many).severity == "warning"
     harmless = Facts(data=DataFacts(1000, 0, 0, (DataFinding("weak_majority", 500, "info"),)))
-    assert data_quality.data_findings(harmless).severity == "info"
+    assert quality.data_findings(harmless).severity == "info"
 
 
 def test_chance_is_ln_2():

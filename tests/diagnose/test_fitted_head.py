@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from rewardsmith.diagnose.checks import leakage, learning, performance
+from rewardsmith.diagnose.checks import learning, performance
+from rewardsmith.diagnose.checks.data import differing
 from rewardsmith.diagnose.checks.training import causes, diverging, fitted_head
 from rewardsmith.diagnose.facts import BaselineFacts, CurvePoint, Facts
 from rewardsmith.diagnose.intervals import Interval95
@@ -71,8 +72,8 @@ def test_a_frozen_run_with_the_plain_loss_is_fitted():
 
 
 def test_labels_of_the_main_attribute_are_no_others_than_those_of_training():
-    assert leakage.WITH_MAIN == BY_ATTRIBUTE
+    assert differing.WITH_MAIN == BY_ATTRIBUTE
     facts = Facts(attribute="helpful", settings={"attribute": "overall", "head": {"name": "gated"}})
-    assert leakage.attribute_parts(facts) == []
-    assert leakage.attribute_parts(replace(facts, settings={"attribute": "safe", "head": {"name": "gated"}}))
-    assert leakage.attribute_parts(replace(facts, settings={"attribute": "overall", "head": {"name": "scalar"}}))
+    assert differing.attribute_parts(facts) == []
+    assert differing.attribute_parts(replace(facts, settings={"attribute": "safe", "head": {"name": "gated"}}))
+    assert differing.attribute_parts(replace(facts, settings={"attribute": "overall", "head": {"name": "scalar"}}))

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from tests.diagnose.test_verdict import BESIDE, GOOD
 
-from rewardsmith.diagnose.checks import data_quality, leakage, model, shortcuts, slices
+from rewardsmith.diagnose.checks import model, shortcuts, slices
+from rewardsmith.diagnose.checks.data import differing, quality
 from rewardsmith.diagnose.checks.training import causes, curves
 from rewardsmith.diagnose.facts import AuditEffect, BaselineFacts, CurvePoint, Facts
 from rewardsmith.diagnose.finding import Said
@@ -85,17 +86,23 @@ def account(code, count):
 
 
 def test_records_that_nobody_judged_are_no_lost_data():
-    lost = data_quality.left_out(Facts(left_out={"training data": account("not_scorable", 20)}))
-    unjudged = data_quality.left_out(Facts(left_out={"training data": account("no_comparison", 20)}))
-    most = data_quality.left_out(Facts(left_out={"training data": account("no_comparison", 40)}))
+    lost = quality.left_out(Facts(left_out={"training data": account("not_scorable", 20)}))
+    unjudged = quality.left_out(Facts(left_out={"training data": account("no_comparison", 20)}))
+    most = quality.left_out(Facts(left_out={"training data": account("no_comparison", 40)}))
     assert (lost.severity, unjudged.severity, most.severity) == ("critical", "info", "warning")
+
+
+@pytest.mark.parametrize(("lost", "severity"), [(14, "info"), (16, "warning")])
+def test_what_validation_loses_is_in_no_figure(lost, severity):
+    account_of = {"validation data": account("not_scorable", lost), "training data": account("not_scorable", 4)}
+    assert quality.left_out(Facts(left_out=account_of)).severity == severity
 
 
 def test_few_records_of_validation_do_not_show_that_the_test_is_other_data():
     passes = (CurvePoint(80, loss=0.68, accuracy=0.604),)
     facts = replace(GOOD, accuracy=0.397, accuracy_interval=Interval95(0.278, 0.528), loss=0.69, passes=passes)
-    assert leakage.test_differs(replace(facts, training=validation_of(600))).id == "test_differs"
-    assert leakage.test_differs(replace(facts, training=validation_of(53))) is None
+    assert differing.test_differs(replace(facts, training=validation_of(600))).id == "test_differs"
+    assert differing.test_differs(replace(facts, training=validation_of(53))) is None
 
 
 def validation_of(records):
@@ -112,12 +119,12 @@ def test_labels_of_another_criterion_show_where_validation_is_as_good_as_trainin
         passes=passes,
         measured=MeasuredFacts(beside=replace(BESIDE, sample=sample)),
     )
-    assert "88.0 % on validation" in leakage.test_differs(facts).evidence.en
+    assert "88.0 % on validation" in differing.test_differs(facts).evidence.en
     memorised = replace(facts, passes=(CurvePoint(80, loss=0.5, accuracy=0.8),), loss=0.5)
-    assert leakage.test_differs(memorised) is None
+    assert differing.test_differs(memorised) is None
     by_loss = replace(memorised, loss=0.62, loss_interval=Interval95(0.57, 0.67))
-    assert "0.500 on validation" in leakage.test_differs(by_loss).evidence.en
-    assert leakage.test_differs(replace(by_loss, loss_interval=Interval95(0.55, 0.69))) is None
+    assert "0.500 on validation" in differing.test_differs(by_loss).evidence.en
+    assert differing.test_differs(replace(by_loss, loss_interval=Interval95(0.55, 0.69))) is None
 
 
 def test_most_labels_of_a_test_being_ties_is_a_warning():
@@ -166,6 +173,6 @@ def test_test_dialogues_that_do_not_fit_are_another_kind_of_data_and_no_rows_to_
     trained, judged = sides
     left = {"evaluated data": account("not_scorable", 50), "training data": account("not_scorable", training)}
     beside = replace(BESIDE, training=trained, judged=judged)
-    found = data_quality.left_out(Facts(left_out=left, measured=MeasuredFacts(beside=beside), place="runs/a"))
+    found = quality.left_out(Facts(left_out=left, measured=MeasuredFacts(beside=beside), place="runs/a"))
     assert found.severity == "critical"
     assert found.command.split()[1] == advised

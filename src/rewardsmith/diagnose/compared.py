@@ -13,7 +13,7 @@ import numpy.typing as npt
 from rewardsmith.diagnose.intervals import Interval95
 from rewardsmith.errors import DataError
 from rewardsmith.evaluate.metrics import correctness, weighted_mean
-from rewardsmith.evaluate.statistics import clustered_mean, group_gap
+from rewardsmith.evaluate.statistics import Combination, clustered_mean, group_gap
 
 WORST_KEPT = 500
 """Errors whose texts are kept for the report: enough to search and filter; the page decides how much of each it shows."""
@@ -123,9 +123,12 @@ class Compared:
 
     def difference(self, one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> Interval95:
         """95 % interval of the accuracy of `one` minus that of `other`, over prompts; one prompt may have both."""
-        right = correctness(self.margin)
-        found = group_gap(right, self.weights, cluster=self.clusters, one=one, other=other).interval()
+        found = self.gap(one, other).interval()
         return Interval95(found.low, found.high)
+
+    def gap(self, one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> Combination:
+        """The same difference, for intervals of any level."""
+        return group_gap(correctness(self.margin), self.weights, cluster=self.clusters, one=one, other=other)
 
 
 def finite(row: Mapping[str, Any], name: str, place: str) -> float:

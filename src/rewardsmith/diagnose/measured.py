@@ -51,9 +51,11 @@ class DataSide:
 class BesideTraining:
     """The judged data beside the training data.
 
-    `overlap` counts judged comparisons by kind (same_pair, same_prompt, near_prompt, new), `new` are the figures on the
-    new ones where others are there, `sample` those on training comparisons; `repeats` counts decided training comparisons,
-    those that repeat an earlier one, and those that contradict one, and `judged_repeats` the same of the judged data.
+    `overlap` counts judged comparisons by kind (same_pair, near_pair, same_prompt, near_prompt, new; an older evaluation
+    has no near_pair, and its near_prompt may be one), `new` are the figures on the new ones where others are there,
+    `sample` those on training comparisons; `repeats` counts decided training comparisons, those that repeat an earlier one,
+    and those that contradict one, and `judged_repeats` the same of the judged data.
+    `more_unknown` is the interval, over prompts, by how much more of the judged words are unknown.
     """
 
     overlap: Mapping[str, int]
@@ -64,6 +66,7 @@ class BesideTraining:
     training: DataSide
     judged: DataSide
     judged_repeats: Mapping[str, int] = field(default_factory=dict)
+    more_unknown: Interval95 | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +236,7 @@ def beside_from(row: Mapping[str, Any] | None) -> BesideTraining | None:
         training=side_from(mapping(profile, "training"), number(unknown, "training")),
         judged=side_from(mapping(profile, "judged"), number(unknown, "judged")),
         judged_repeats=counts_of(row, "judged_repeats"),
+        more_unknown=interval(unknown, "difference_ci"),
     )
 
 

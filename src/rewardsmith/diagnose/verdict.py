@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 
 from rewardsmith.diagnose.checks import (
     calibration,
-    data_quality,
     groups,
     leakage,
     learning,
@@ -14,6 +13,7 @@ from rewardsmith.diagnose.checks import (
     shortcuts,
     slices,
 )
+from rewardsmith.diagnose.checks.data import differing, quality
 from rewardsmith.diagnose.checks.training import causes, curves, diverging
 from rewardsmith.diagnose.facts import Facts
 from rewardsmith.diagnose.finding import SEVERITIES, Finding, Said, Verdict, joined
@@ -37,18 +37,18 @@ CHECKS: tuple[Check, ...] = (
     leakage.overlap,
     rewards.constant_rewards,
     rewards.coarse_rewards,
-    data_quality.left_out,
-    data_quality.lost_rows,
-    data_quality.repeats,
-    data_quality.narrow_data,
-    data_quality.data_findings,
+    quality.left_out,
+    quality.lost_rows,
+    quality.repeats,
+    quality.narrow_data,
+    quality.data_findings,
     causes.learning_rate_low,
     causes.too_much_held_back,
     causes.too_few_steps,
     shortcuts.length_bias,
     shortcuts.rule_followed,
-    data_quality.wrong_labels,
-    leakage.test_differs,
+    quality.wrong_labels,
+    differing.test_differs,
     leakage.test_is_validation,
     learning.reversed_labels,
     slices.failing_categories,

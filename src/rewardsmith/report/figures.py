@@ -126,8 +126,8 @@ def overlap_line(summary: Mapping[str, Any]) -> list[str]:
     found = ((summary.get("training") or {}).get("overlap") or {}).get("comparisons")
     if not found:
         return []
-    pair, prompt, near = (found[kind] for kind in ("same_pair", "same_prompt", "near_prompt"))
+    pair, twin, prompt, near = (found.get(kind, 0) for kind in ("same_pair", "near_pair", "same_prompt", "near_prompt"))
     return [
-        f"overlap with training data: {pair + prompt + near} of {sum(found.values())} comparisons (same pair {pair}, same "
-        f"prompt {prompt}, similar prompt {near})"
+        f"overlap with training data: {pair + twin + prompt + near} of {sum(found.values())} comparisons (same pair {pair}, "
+        f"similar pair {twin}, same prompt {prompt}, similar prompt {near})"
     ]

@@ -12,7 +12,7 @@ from near_pairs import pair
 from rewardsmith.commands import evaluate
 from rewardsmith.pipelines.diagnose import measurements
 from rewardsmith.pipelines.diagnose.bench import CannotMeasure, Workbench
-from rewardsmith.pipelines.evaluate.beside_training import beside_training, margins_of
+from rewardsmith.pipelines.evaluate.beside_training import beside_training, margins_of, new_words
 from rewardsmith.train.fitting.linear import PairFeatures
 
 ROWS = 40
@@ -99,6 +99,21 @@ def test_a_fitted_head_finds_the_feature_that_the_models_own_head_does_not_read(
     assert 0.4 < low < 0.5 < high < 0.6
 
 
+def test_words_of_a_prompt_that_its_other_records_know_are_new_to_other_prompts():
+    def about(prompt, line):
+        return pair(f"tell of {prompt}", f"{prompt}x {prompt}y", f"{prompt}y {prompt}z", line=line)
+
+    training = [about(f"word{at}", line) for at in range(12) for line in (2 * at, 2 * at + 1)]
+    found = new_words([about(f"other{at}", at) for at in range(5)], training)
+    # Of the seven words of a record the five that its prompt alone has are unknown, in other training prompts too.
+    assert (found["judged"], found["training"]) == pytest.approx((5 / 7, 5 / 7))
+    low, high = found["difference_ci"]
+    assert low < 0 < high
+    assert (
+        new_words([about("other", 1)], [about("word", line) for line in range(30)]) is None
+    )  # one prompt has no halves
+
+
 def test_overlap_is_counted_in_records_and_comparisons_with_the_figures_of_the_rest():
     prompt = "Where does the small river behind the old mill end"
     training = [pair(prompt, "In the sea.", "Nowhere.", line=1)]
@@ -111,7 +126,13 @@ def test_overlap_is_counted_in_records_and_comparisons_with_the_figures_of_the_r
     rewards = [np.array(values) for values in ([1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [2.0, 1.0])]
     found = beside_training(judged, margins_of(judged, rewards), training, None)
     assert found["records"] == 1
-    assert found["overlap"]["records"] == {"same_pair": 1, "same_prompt": 1, "near_prompt": 0, "new": 2}
+    assert found["overlap"]["records"] == {
+        "same_pair": 1,
+        "near_pair": 0,
+        "same_prompt": 1,
+        "near_prompt": 0,
+        "new": 2,
+    }
     assert found["overlap"]["comparisons"] == found["overlap"]["records"]
     assert (found["overlap"]["new"]["n"], found["overlap"]["new"]["accuracy"]) == (2, 0.5)
     assert found["sample"] is None

@@ -22,6 +22,8 @@ TRAINING = [
         (("what is the CAPITAL of France", "it is Rome", "It is Paris!"), "same_pair", "train:1", 1.0),
         (("What is the capital of France?", "It is Paris.", "It is Bonn."), "same_prompt", "train:1", 1.0),
         ((f"{LONG} now", "Yes.", "No."), "near_prompt", "train:2", None),
+        ((f"{LONG} now", "it was built by HAND", "Nobody knows!"), "near_pair", "train:2", None),
+        ((f"{LONG} now", "Nobody knows.", "Somebody does."), "near_prompt", "train:2", None),  # one response is not two
         ((OTHER, "It is Paris.", "It is Rome."), "new", None, None),
         (("Hi", "Hello!", "Go away."), "same_pair", "train:3", 1.0),
         (("Hi", "Good day.", "Go away."), "new", None, None),  # a greeting that everybody uses
@@ -43,6 +45,14 @@ def test_one_response_that_was_trained_on_is_enough_where_there_is_only_one():
         (Message("user", LONG),), (Response((Message("assistant", "Nobody knows!"),)),), source="test", line=1
     )
     assert overlap_with([alone], TRAINING).kinds == ("same_pair",)
+
+
+def test_responses_that_were_edited_a_little_under_a_prompt_that_was_are_the_same_comparison():
+    one, two = f"{OTHER} then", f"{OTHER[::-1]} and {LONG[::-1]}"
+    training = [pair(LONG, one, two, line=1, source="train"), pair(OTHER, "An answer of four words", two, line=2)]
+    judged = [pair(f"{LONG} now", f"{one} again", f"{two} again"), pair(f"{LONG} now", "An answer of four words", two)]
+    # The second has only one response of the twin; the other one was given to another prompt.
+    assert overlap_with(judged, training).kinds == ("near_pair", "near_prompt")
 
 
 def test_kinds_keep_the_order_of_the_rows_and_examples_are_few():

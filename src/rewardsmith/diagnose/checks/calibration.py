@@ -18,7 +18,8 @@ ECE_EXCESS = 0.02
 """Calibration error above the noise floor that matters: two points of probability change hardly any decision."""
 
 ECE_LARGE = 0.05
-"""One that makes probabilities from these margins misleading."""
+"""One above the limit of chance that makes probabilities from these margins misleading: at the limit itself is one of twenty
+calibrated models, and the ranking does not depend on it."""
 
 FEWEST = 30
 """Comparisons under which nothing is said: two in each of fifteen bins are right by chance alone."""
@@ -62,7 +63,7 @@ def against_floor(facts: Facts, ece: float, floor: float) -> Finding:
     direction = confidence_direction(facts)
     return Finding(
         "miscalibrated",
-        "info" if mended or left - after.mean < ECE_LARGE else "warning",
+        "info" if mended or left - after.limit < ECE_LARGE else "warning",
         Said(f"the margins are {direction.en}", f"奖励差{direction.zh}"),
         evidence,
         Said(

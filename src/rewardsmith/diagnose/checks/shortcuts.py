@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rewardsmith.diagnose import commands
+from rewardsmith.diagnose.checks.performance import HUMAN
 from rewardsmith.diagnose.compared import Compared
 from rewardsmith.diagnose.facts import CHANCE_LOSS, AuditEffect, BaselineFacts, Facts, GroupFacts
 from rewardsmith.diagnose.finding import Finding, Said, joined, percent, short_label, signed_span, span
@@ -22,6 +23,10 @@ LENGTH_LEAST = 0.05
 """Points that the whole interval has to lie beyond, half of the bound: of sound models one in twenty has one that only
 excludes 0, and some have a small gap that padding does not widen."""
 
+SURE = 0.99
+"""Level of that interval: the verdict asks many questions of one test, and any ranking that is not yet good follows length
+somewhat, by chance in one direction or the other."""
+
 UNTOUCHED = 0.002
 """Nats around ln 2 within which no margin matters."""
 
@@ -32,8 +37,9 @@ no accident."""
 PREDICTS, NO_LEAD = 0.7, 0.04
 """Accuracy of a rule on the judged labels from which it is strong, and the lead over it that the model has to have."""
 
-RULE_STRONG = 0.75
-"""Accuracy of simple features on the training labels from which a model need not read anything to fit them."""
+RULE_STRONG, RULE_GIVES_AWAY = 0.75, HUMAN
+"""Accuracy of simple features on the training labels from which it is said, and from which they know the labels better than
+a second annotator would, which taste for long or well-made answers does not explain."""
 
 LARGE = 0.5
 """Standard deviations of the reward by which an edit without meaning may move it before it governs the ranking."""
@@ -78,13 +84,14 @@ def length_bias(facts: Facts) -> Finding | None:
         return None
     shorter, longer = groups
     where = by_preferred_length(facts.compared)
-    gap, spread = longer.accuracy - shorter.accuracy, facts.compared.difference(where[1], where[0])
+    gap = longer.accuracy - shorter.accuracy
+    spread, sure = facts.compared.difference(where[1], where[0]), facts.compared.gap(where[1], where[0]).interval(SURE)
     numbers = {g.label: {"n": g.n, "accuracy": g.accuracy} for g in groups}
     told = {**numbers, "gap": gap, "low": spread.low, "high": spread.high, "detectable": detectable(spread)}
     evidence = length_evidence(shorter, longer, gap, spread)
     if min(shorter.n, longer.n) < MIN_GROUP or np.isnan(spread.low):
         return length_bias_unknown(facts, evidence, told)
-    if abs(gap) >= LENGTH_GAP and max(spread.low, -spread.high) > LENGTH_LEAST:
+    if abs(gap) >= LENGTH_GAP and max(sure.low, -sure.high) > LENGTH_LEAST:
         return length_followed(facts, shorter if gap > 0 else longer, gap, evidence, told)
     if max(-spread.low, spread.high) < LENGTH_GAP:
         title = Said("a strong length bias is excluded", "已排除明显的长度偏差")
@@ -246,14 +253,16 @@ def agreement_with(rule: BaselineFacts) -> float:
 
 
 def rule_in_data(facts: Facts) -> Finding | None:
-    """Simple features predict the training labels so well that nothing else need be learned."""
+    """Simple features predict the training labels so well that nothing else need be learned; a note where a second annotator
+    would predict them as well.
+    """
     rule = (facts.data.rule if facts.data else None) or facts.measured.rule
     if rule is None or rule.interval is None or rule.interval.low < RULE_STRONG:
         return None
     features = ", ".join(rule.features) or "?"
     return Finding(
         "shortcut_in_data",
-        "warning",
+        "warning" if rule.interval.low > RULE_GIVES_AWAY else "info",
         Said("simple features predict the training labels", "简单特征就能预测训练标签"),
         Said(
             f"Features such as {features} predict {percent(rule.accuracy)} "

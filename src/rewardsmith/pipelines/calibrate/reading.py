@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from rewardsmith.pipelines.run_data import RunData
 
 WhatOverlaps = Literal["refuse", "drop", "keep"]
-REFUSED = ("same_pair", "same_prompt")
-"""Kinds of overlap on which a model may know the answers; prompts that are only similar are counted."""
+REFUSED = ("same_pair", "near_pair", "same_prompt")
+"""Kinds of overlap on which a model may know the answers; similar prompts with other responses are counted."""
 
 
 @dataclass(frozen=True)

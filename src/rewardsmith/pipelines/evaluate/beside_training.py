@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from rewardsmith.evaluate import metrics
-from rewardsmith.evaluate.statistics import Interval, cluster_index, cluster_intervals, ratio_statistic
+from rewardsmith.evaluate.statistics import Interval, cluster_index, cluster_intervals, group_gap, ratio_statistic
 from rewardsmith.quality.cross_row.minhash import units
 from rewardsmith.quality.cross_row.overlap import KINDS, NEW, digest, overlap_with, prompt_text
 from rewardsmith.quality.text.characters import length_in_words
@@ -24,6 +24,9 @@ READ = 2_000
 
 SHAPES = 20
 """Kinds of conversation (the roles of their turns) that are counted, the most frequent first."""
+
+FEWEST_READ = 20
+"""Training records under which half of them know too few words to compare with."""
 
 RESAMPLES = 1_000
 
@@ -179,15 +182,30 @@ def repeats_in(records: Sequence[Record]) -> dict[str, int]:
     return {name: told[name] for name in ("comparisons", "repeated", "contradictory")}
 
 
-def new_words(judged: Sequence[Record], training: Sequence[Record]) -> Mapping[str, float] | None:
-    """The share of running words that one half of the training records does not know: of the judged records, and of the
-    other half. None where there are too few records.
+def new_words(judged: Sequence[Record], training: Sequence[Record]) -> Mapping[str, Any] | None:
+    """The share of running words that the training records of one half of the prompts do not know: of the judged records,
+    and of the other half, and the 95 % interval of their difference, over prompts. None where there are too few records.
+
+    Halves of prompts, since records of one prompt know each other's words, as no judged record of another prompt does.
     """
     read = spread_over(training)
-    if len(read) < 20 or not judged:
+    order: dict[str, int] = {}
+    prompts = [order.setdefault(record.prompt_id, len(order)) for record in read]
+    if len(read) < FEWEST_READ or len(order) < 2 or not judged:
         return None
-    known = set(words_of(read[::2]))
-    return {"judged": unknown_share(spread_over(judged), known), "training": unknown_share(read[1::2], known)}
+    known = set(words_of([record for record, prompt in zip(read, prompts, strict=True) if prompt % 2 == 0]))
+    beside = [record for record, prompt in zip(read, prompts, strict=True) if prompt % 2]
+    both = [*spread_over(judged), *beside]
+    unknown, words = np.array([unknown_words(record, known) for record in both], dtype=np.float64).T
+    cluster = np.array([order.setdefault(record.prompt_id, len(order)) for record in both])
+    trained = np.arange(len(both)) >= len(both) - len(beside)
+    shares = unknown / np.maximum(words, 1)
+    gap = group_gap(shares, words, cluster=cluster, one=~trained, other=trained).interval()
+    return {
+        "judged": metrics.weighted_mean(shares[~trained], words[~trained]),
+        "training": metrics.weighted_mean(shares[trained], words[trained]),
+        "difference_ci": ends(gap),
+    }
 
 
 def words_of(records: Sequence[Record]) -> Iterable[str]:
@@ -198,7 +216,7 @@ def words_of(records: Sequence[Record]) -> Iterable[str]:
             yield from units(response.text)
 
 
-def unknown_share(records: Sequence[Record], known: set[str]) -> float:
-    """The share of running words that are not among the known ones."""
-    words = list(words_of(records))
-    return sum(word not in known for word in words) / len(words) if words else 0.0
+def unknown_words(record: Record, known: set[str]) -> tuple[int, int]:
+    """How many of a record's running words are not among the known ones, and how many there are."""
+    words = list(words_of([record]))
+    return sum(word not in known for word in words), len(words)

@@ -1,4 +1,4 @@
-"""Whether what a model is judged by was in its training data: the same comparisons, the same or nearly the same prompts."""
+"""Whether what a model is judged by was in its training data: the same or nearly the same comparisons and prompts."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from rewardsmith.quality.cross_row.minhash import units
 from rewardsmith.quality.cross_row.near import Item, NearIndex, Shingled, prepare
 from rewardsmith.records import Record
 
-SAME_PAIR, SAME_PROMPT, NEAR_PROMPT, NEW = "same_pair", "same_prompt", "near_prompt", "new"
-KINDS = (SAME_PAIR, SAME_PROMPT, NEAR_PROMPT, NEW)
+SAME_PAIR, NEAR_PAIR, SAME_PROMPT, NEAR_PROMPT, NEW = "same_pair", "near_pair", "same_prompt", "near_prompt", "new"
+KINDS = (SAME_PAIR, NEAR_PAIR, SAME_PROMPT, NEAR_PROMPT, NEW)
 """How a judged record stands to the training records, the strongest first."""
 
 FEWEST_UNITS = 4
@@ -34,22 +34,23 @@ def overlap_with(judged: Sequence[Record], training: Sequence[Record], *, shown:
 
     same_pair: a training record has the same prompt and at least two of the same responses (or the only one);
     same_prompt: the same prompt only; near_prompt: the Jaccard similarity of the prompts' shingles is at least 0.8 (see
-    `minhash`). A record without a prompt is told by its responses alone.
+    `minhash`); near_pair: that, and at least two (or the only one) of the responses are, so nearly, those to such a prompt.
+    A record without a prompt is told by its responses alone.
     """
     known = TrainingTexts(training)
     kinds = [known.kind(record) for record in judged]
-    near = near_prompts([record for record, kind in zip(judged, kinds, strict=True) if kind == NEW], training)
+    twins = twins_of([record for record, kind in zip(judged, kinds, strict=True) if kind == NEW], training)
     at = 0
     examples: list[tuple[str, str, float]] = []
     for number, record in enumerate(judged):
         if kinds[number] == NEW:
-            twin, at = near[at], at + 1
+            twin, at = twins[at], at + 1
             if twin is None:
                 continue
-            kinds[number] = NEAR_PROMPT
+            kinds[number] = NEAR_PAIR if twin.responses else NEAR_PROMPT
+            examples.append((record.place, twin.place, twin.similarity))
         else:
-            twin = known.place(record), 1.0
-        examples.append((record.place, *twin))
+            examples.append((record.place, known.place(record), 1.0))
     return Overlap(tuple(kinds), tuple(examples[:shown]))
 
 
@@ -91,43 +92,78 @@ class TrainingTexts:
         return self.places[digest(prompt_text(record))]
 
 
-class Prompt(NamedTuple):
-    """A prompt with enough words: its text, where it first occurs, and whether it is judged or of the training records."""
+class Text(NamedTuple):
+    """A prompt or a response with enough words to be compared: its text, where it first occurs, and whether it is judged."""
 
     text: str
     place: str
     judged: bool
 
 
-def near_prompts(judged: Sequence[Record], training: Sequence[Record]) -> list[tuple[str, float] | None]:
-    """For each judged record the place of the training record with the most similar prompt, and the similarity.
-
-    None where none reaches the threshold, or where one of the prompts has fewer than FEWEST_UNITS words.
+class Twin(NamedTuple):
+    """The place of the training record with the most similar prompt, the similarity, and whether so many of the responses
+    are known too that it is the same comparison.
     """
-    prompts: dict[int, Prompt] = {}
+
+    place: str
+    similarity: float
+    responses: bool
+
+
+def twins_of(judged: Sequence[Record], training: Sequence[Record]) -> list[Twin | None]:
+    """The twin of each judged record; None where no prompt is alike, or one of both has fewer than FEWEST_UNITS words."""
+    prompts: dict[int, Text] = {}
     for records, side in ((judged, True), (training, False)):
         for record in records:
-            text = prompt_text(record)
-            if len(units(text)) >= FEWEST_UNITS:
-                prompts.setdefault(key_of(side, text), Prompt(text, record.place, side))
+            add_text(prompts, prompt_text(record), record.place, side)
     best: dict[int, tuple[str, float]] = {}
-    for one, other, value in alike(prompts):
-        if prompts[one].judged and not prompts[other].judged and value > best.get(one, ("", 0.0))[1]:
+    near: set[int] = set()
+    for one, other, value in across(prompts):
+        near.add(other)
+        if value > best.get(one, ("", 0.0))[1]:
             best[one] = prompts[other].place, value
-    return [best.get(key_of(True, prompt_text(record))) for record in judged]
+    found = [best.get(key_of(True, prompt_text(record))) for record in judged]
+    beside = [record for record in training if key_of(False, prompt_text(record)) in near]
+    known = iter(responses_known([record for record, twin in zip(judged, found, strict=True) if twin], beside))
+    return [Twin(*twin, next(known)) if twin else None for twin in found]
 
 
-def alike(prompts: Mapping[int, Prompt]) -> Iterator[tuple[int, int, float]]:
-    """Both orders of each two prompts that are nearly the same, by their keys, with the similarity."""
+def responses_known(judged: Sequence[Record], training: Sequence[Record]) -> list[bool]:
+    """Whether at least two responses of each judged record (or the only one) are, exactly or nearly, training ones."""
+    texts: dict[int, Text] = {}
+    for records, side in ((judged, True), (training, False)):
+        for record in records:
+            for response in record.responses:
+                add_text(texts, response.text, record.place, side)
+    exact = {digest(response.text) for record in training for response in record.responses}
+    near = {one for one, _, _ in across(texts)}
+    shared = [
+        sum(digest(one.text) in exact or key_of(True, one.text) in near for one in record.responses)
+        for record in judged
+    ]
+    return [count >= min(2, len(record.responses)) for count, record in zip(shared, judged, strict=True)]
+
+
+def add_text(texts: dict[int, Text], text: str, place: str, judged: bool) -> None:
+    """Take a text that has enough words to be compared, where it is not there yet."""
+    if len(units(text)) >= FEWEST_UNITS:
+        texts.setdefault(key_of(judged, text), Text(text, place, judged))
+
+
+def across(texts: Mapping[int, Text]) -> Iterator[tuple[int, int, float]]:
+    """The keys of each judged and each training text that are nearly the same, with the similarity."""
+    if not texts:
+        return
     index = NearIndex(THRESHOLD)
-    shingled = Shingled([prompt.text for prompt in prompts.values()])
-    index.extend(prepare([Item(key, [prompt.text]) for key, prompt in prompts.items()], shingled))
+    shingled = Shingled([one.text for one in texts.values()])
+    index.extend(prepare([Item(key, [one.text]) for key, one in texts.items()], shingled))
     items, _ = index.distinct()
     found, _ = index.pairs(items, np.zeros(0, np.int64))
     for a, b, value in zip(found.first.tolist(), found.second.tolist(), found.similarity.tolist(), strict=True):
         one, other = index.keys[int(items[a])], index.keys[int(items[b])]
-        yield one, other, value
-        yield other, one, value
+        for judged, trained in ((one, other), (other, one)):
+            if texts[judged].judged and not texts[trained].judged:
+                yield judged, trained, value
 
 
 def key_of(judged: bool, text: str) -> int:

@@ -1,7 +1,9 @@
 """What the data is worth: rows lost or cut, wrong labels, repeats and contradictions, and what `prepare` found."""
 
+from collections.abc import Mapping
+
 from rewardsmith.diagnose import commands
-from rewardsmith.diagnose.checks.leakage import prompt_parts
+from rewardsmith.diagnose.checks.data.differing import prompt_parts
 from rewardsmith.diagnose.facts import DataFinding, Facts
 from rewardsmith.diagnose.finding import Finding, Said, Severity, percent, short_label, span
 from rewardsmith.language import say
@@ -13,11 +15,14 @@ LOST_ROWS = 0.05
 HIT_ROWS, HIT_MANY = 0.02, 0.3
 """Shares of rows hit by one check above which it can move an accuracy by points, and above which it governs it."""
 
-NARROW = 60
-"""Different prompts under which a model learns those prompts and nothing else."""
+NARROW, NARROWEST = 60, 15
+"""Different prompts under which a model may learn those prompts alone, and under which it hardly can learn more."""
 
 LEFT_OUT, LEFT_OUT_MANY = 0.05, 0.15
 """Shares of the data, left out or cut, above which the figures may be, and are, about other data than was given."""
+
+VALIDATION = "validation data"
+"""The name under which what was left out of it is told."""
 
 UNJUDGED = 0.3
 """Share of records without any comparison from which labels were probably lost."""
@@ -68,7 +73,7 @@ def left_out(facts: Facts) -> Finding | None:
     by_prompts = only_for_its_prompts(facts)
     return Finding(
         "left_out",
-        how_bad(most, max(map(harmful_share, facts.left_out.values()))),
+        how_bad(facts.left_out, most),
         Said(
             f"{percent(most)} of the data was excluded, truncated or changed",
             f"{percent(most)} 的数据被排除、截断或更改",
@@ -107,11 +112,17 @@ def only_for_its_prompts(facts: Facts) -> bool:
     return judged > LEFT_OUT >= max(harmful.values(), default=0.0) and found is not None and bool(prompt_parts(found))
 
 
-def how_bad(most: float, harmful: float) -> Severity:
-    """By the largest share of anything that happened, and the largest that takes something from the data."""
-    if harmful > LEFT_OUT_MANY:
+def how_bad(accounts: Mapping[str, LeftOut], most: float) -> Severity:
+    """By the largest share that takes something from the data, and `most`, that of anything that happened.
+
+    No figure is about validation data, which only chooses the checkpoint and is small: it may lose more.
+    """
+    harmful = {name: harmful_share(account) for name, account in accounts.items()}
+    chooses = harmful.pop(VALIDATION, 0.0)
+    worst = max(harmful.values(), default=0.0)
+    if worst > LEFT_OUT_MANY:
         return "critical"
-    return "warning" if harmful > LEFT_OUT or most > UNJUDGED else "info"
+    return "warning" if worst > LEFT_OUT or chooses > LEFT_OUT_MANY or most > UNJUDGED else "info"
 
 
 def harmful_share(account: LeftOut) -> float:
@@ -242,25 +253,36 @@ def severity_of(findings: list[DataFinding], rows: int | None) -> Severity:
 
 
 def narrow_data(facts: Facts) -> Finding | None:
-    """Training on so few prompts that nothing can be said about others."""
+    """Training on few prompts: so few that nothing can be said about others, or what was learned does not carry over to
+    them, or, as a note, neither is shown.
+    """
     found = facts.measured.beside
     prompts = found.training.prompts if found else None
-    if prompts is None or prompts >= NARROW:
+    if found is None or prompts is None or prompts >= NARROW:
         return None
+    stays = stays_behind(facts)
     return Finding(
         "narrow_data",
-        "critical" if prompts < NARROW / 4 else "warning",
+        "critical" if prompts < NARROWEST else "warning" if stays else "info",
         Said(f"trained on only {prompts} prompts", f"只在 {prompts} 个提示词上训练"),
         Said(
-            f"The {found.training.comparisons if found else 0:,} training comparisons are about {prompts} different "
-            "prompts.",
-            f"{found.training.comparisons if found else 0:,} 个训练比较只涉及 {prompts} 个不同的提示词。",
+            f"The {found.training.comparisons:,} training comparisons are about {prompts} different prompts.",
+            f"{found.training.comparisons:,} 个训练比较只涉及 {prompts} 个不同的提示词。",
         ),
         Said(
             "The data is small, or the prompt column was lost or filled with one text when it was converted.",
             "数据太少，或转换时提示词列丢失或被填成同一文本。",
         ),
         Said("Check the column mapping, and train on more prompts.", "检查列的映射，并增加训练提示词。"),
-        {"prompts": prompts},
-        command=commands.inspect(facts),
+        {"prompts": prompts, "stays_behind": stays},
+        "found" if prompts < NARROWEST or stays else "cannot_tell",
+        commands.inspect(facts),
     )
+
+
+def stays_behind(facts: Facts) -> bool:
+    """Whether training comparisons are ranked better than those of other prompts, beyond the intervals of both."""
+    sample = facts.measured.beside.sample if facts.measured.beside else None
+    if sample is None or sample.accuracy_interval is None or facts.interval is None:
+        return False
+    return sample.accuracy_interval.low > facts.interval.high

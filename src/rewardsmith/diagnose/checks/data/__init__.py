@@ -1,0 +1,1 @@
+"""What the data of training and of the judgement are worth, and whether they are of one kind."""
