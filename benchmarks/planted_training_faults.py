@@ -19,6 +19,7 @@ import sys
 from pathlib import Path
 
 from planted import drawing, judging, planting, tables
+from planted.kinds import SEEDS
 
 DEFAULT_ROOT = Path("/tmp/rewardsmith-planted")
 
@@ -26,7 +27,7 @@ DEFAULT_ROOT = Path("/tmp/rewardsmith-planted")
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("stage", choices=("plant", "judge", "table", "draw"))
-    parser.add_argument("--half", choices=("dev", "held", "fresh", "unseen", "all"), default="all")
+    parser.add_argument("--half", choices=(*SEEDS, "all"), default="all")
     parser.add_argument("--kinds", nargs="+", default=None, help="kinds of faults, or clean; default: all")
     parser.add_argument("--jobs", type=int, default=1, help="processes at a time")
     parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="where the projects are kept")
@@ -36,7 +37,7 @@ def main() -> int:
     parser.add_argument("--more", action="store_true", help="table: count the projects of the results file too")
     parser.add_argument("--options", nargs=argparse.REMAINDER, default=[], help="judge: options of diagnose, last")
     arguments = parser.parse_args()
-    halves = ("dev", "held", "fresh", "unseen") if arguments.half == "all" else (arguments.half,)
+    halves = tuple(SEEDS) if arguments.half == "all" else (arguments.half,)
     if arguments.stage == "plant":
         return planting.plant_all(arguments.root, halves, arguments.kinds, arguments.seeds, arguments.jobs)
     if arguments.stage == "judge":

@@ -20,6 +20,7 @@ class Clean:
     held: int = 6
     fresh: int = 2
     unseen: int = 1
+    real: int = 0
 
     def seeds(self, half: str) -> tuple[int, ...]:
         """Seeds that no fault has."""
@@ -28,6 +29,7 @@ class Clean:
             "held": (521, self.held),
             "fresh": (921, self.fresh),
             "unseen": (1321, self.unseen),
+            "real": (1721, self.real),
         }[half]
         return tuple(range(first, first + count))
 
@@ -74,8 +76,11 @@ def adapted(project: Project) -> None:
     project.train(epochs=2, lr=1e-2, lora=Lora(r=8))
 
 
-def real(name: str, rows: int, *, step: int = 1, **settings: object) -> Callable[[Project], None]:
-    """Rows of a real set, given through REWARDSMITH_DATA: the first, or every `step`th where they are sorted by prompt.
+def real(
+    name: str, rows: int, *, step: int = 1, first: int | None = None, **settings: object
+) -> Callable[[Project], None]:
+    """Rows of a real set, given through REWARDSMITH_DATA: from `first` on (None: by the seed), every `step`th where they are
+    sorted by prompt.
 
     The tiny model reads bytes, so that it is told to read as many as these texts have.
     """
@@ -83,9 +88,9 @@ def real(name: str, rows: int, *, step: int = 1, **settings: object) -> Callable
 
     def make(project: Project) -> None:
         path = Path(os.environ["REWARDSMITH_DATA"]) / f"{name}.jsonl.gz"
-        first = project.seed % 5 * 50
+        begin = project.seed % 5 * 50 if first is None else first
         with gzip.open(path, "rb") as file:
-            lines = file.read().splitlines(keepends=True)[first : first + rows * step : step]
+            lines = file.read().splitlines(keepends=True)[begin : begin + rows * step : step]
         (project.folder / "data.jsonl").write_bytes(b"".join(lines))
         edit_json(
             project.folder / "backbone" / "config.json",
@@ -98,6 +103,49 @@ def real(name: str, rows: int, *, step: int = 1, **settings: object) -> Callable
 
 FROZEN: dict[str, Any] = {"freeze_layers": -1, "head_start": "probe", "lr": 5e-4}
 """A head alone, on layers that stay as they are."""
+
+ON_MINILM: dict[str, Any] = {**FROZEN, "model": "minilm-l6", "max_length": 512}
+"""The same on an encoder that was trained on sentences."""
+
+
+def only_real(make: Callable[[Project], None]) -> Clean:
+    """A project of the part `real` alone."""
+    return Clean(make, 0, 0, 0, 0, real=1)
+
+
+SETS = {
+    "hh-rlhf/harmless-base": ((1000, 400, 1), (1400, 500, 1), (1900, 412, 1)),
+    "hh-rlhf/helpful": ((800, 400, 1), (1200, 500, 1), (1700, 652, 1)),
+    "ultrafeedback-noise/clean": ((400, 250, 1), (650, 350, 1)),
+    "ukp-convarg/strict": ((5, 400, 29), (3, 600, 19), (11, 900, 12)),
+    "webgpt/comparisons": ((0, 450, 1), (450, 451, 1)),
+    "alpaca-eval/pairs_length_balanced": ((2, 350, 8), (400, 400, 6)),
+}
+"""Real sets, and (first row, rows, step) of the projects of the part `real`: rows that no earlier part had if there are."""
+
+LATER_REAL: dict[str, Clean] = {
+    **{
+        f"real, frozen minilm-l6 {name} {first}:{rows}:{step}": only_real(
+            real(name, rows, step=step, first=first, **ON_MINILM)
+        )
+        for name, parts in SETS.items()
+        for first, rows, step in parts
+    },
+    **{
+        f"real, frozen {name} {first}:{rows}:{step}": only_real(
+            real(name, rows, step=step, first=first, **FROZEN, max_length=2048)
+        )
+        for name, parts in SETS.items()
+        for first, rows, step in parts[:1]
+    },
+    **{
+        f"real {name} {first}:{rows}:{step}": only_real(real(name, rows, step=step, first=first))
+        for name, (_, (first, rows, step), *_) in SETS.items()
+        if name in ("hh-rlhf/harmless-base", "hh-rlhf/helpful", "ukp-convarg/strict")
+    },
+}
+"""Sound runs on real sets that came after the rules had been mended for the alarms on the earlier ones: heads on layers that
+stay as they are, of two models, and all layers of the tiny one."""
 
 CLEAN: dict[str, Clean] = {
     "small": Clean(of_size(200, 120, 2), 1, 10, unseen=10),
@@ -121,4 +169,5 @@ CLEAN: dict[str, Clean] = {
     "real, frozen hh-rlhf/harmless-base": Clean(real("hh-rlhf/harmless-base", 900, **FROZEN), 0, 0),
     "real, frozen hh-rlhf/helpful": Clean(real("hh-rlhf/helpful", 600, **FROZEN), 0, 0),
     "real, frozen ukp-convarg/strict": Clean(real("ukp-convarg/strict", 900, step=11, **FROZEN), 0, 0),
+    **LATER_REAL,
 }

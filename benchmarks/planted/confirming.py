@@ -92,7 +92,7 @@ def longer_training_helps(sound: Sound) -> bool:
     stored = plain_values(written.read_bytes(), written)
     with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(sound.folder):
         config = train.Config(
-            model="backbone",
+            model=str(stored["model"]),
             dataset=("data.jsonl",),
             test=tuple(stored["test"]),
             output=Path(scratch) / "run",

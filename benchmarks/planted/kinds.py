@@ -13,7 +13,7 @@ from typing import Any
 from planted import data_kinds, evaluation_kinds, later_kinds, model_kinds, training_kinds
 from planted.project import Project
 
-SEEDS = {"dev": (11, 12), "held": (511, 512), "fresh": (911, 912), "unseen": (1311, 1312)}
+SEEDS = {"dev": (11, 12), "held": (511, 512), "fresh": (911, 912), "unseen": (1311, 1312), "real": ()}
 RUN, EVALUATED = "run", "evaluated"
 MARKS = ("{} ✔", "** {}", "Certainly! {}", "{} 😊")
 
@@ -36,7 +36,7 @@ class Kind:
     def doses(self, half: str) -> tuple[Any, ...]:
         """The doses of one part."""
         fresh = self.fresh or self.held[:1]
-        return {"dev": self.dev, "held": self.held, "fresh": fresh, "unseen": self.unseen or fresh}[half]
+        return {"dev": self.dev, "held": self.held, "fresh": fresh, "unseen": self.unseen or fresh, "real": ()}[half]
 
 
 def ways(*values: Any) -> tuple[Any, ...]:
