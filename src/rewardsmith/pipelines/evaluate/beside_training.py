@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -193,8 +194,8 @@ def new_words(judged: Sequence[Record], training: Sequence[Record]) -> Mapping[s
     prompts = [order.setdefault(record.prompt_id, len(order)) for record in read]
     if len(read) < FEWEST_READ or len(order) < 2 or not judged:
         return None
-    known = set(words_of([record for record, prompt in zip(read, prompts, strict=True) if prompt % 2 == 0]))
-    beside = [record for record, prompt in zip(read, prompts, strict=True) if prompt % 2]
+    known = set(words_of(compress(read, (prompt % 2 == 0 for prompt in prompts))))
+    beside = list(compress(read, (prompt % 2 for prompt in prompts)))
     both = [*spread_over(judged), *beside]
     unknown, words = np.array([unknown_words(record, known) for record in both], dtype=np.float64).T
     cluster = np.array([order.setdefault(record.prompt_id, len(order)) for record in both])
@@ -208,7 +209,7 @@ def new_words(judged: Sequence[Record], training: Sequence[Record]) -> Mapping[s
     }
 
 
-def words_of(records: Sequence[Record]) -> Iterable[str]:
+def words_of(records: Iterable[Record]) -> Iterable[str]:
     """All words of prompts and responses."""
     for record in records:
         yield from units(prompt_text(record))

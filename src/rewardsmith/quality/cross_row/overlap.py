@@ -1,6 +1,6 @@
 """Whether what a model is judged by was in its training data: the same or nearly the same comparisons and prompts."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
@@ -112,10 +112,7 @@ class Twin(NamedTuple):
 
 def twins_of(judged: Sequence[Record], training: Sequence[Record]) -> list[Twin | None]:
     """The twin of each judged record; None where no prompt is alike, or one of both has fewer than FEWEST_UNITS words."""
-    prompts: dict[int, Text] = {}
-    for records, side in ((judged, True), (training, False)):
-        for record in records:
-            add_text(prompts, prompt_text(record), record.place, side)
+    prompts = both_sides(judged, training, lambda record: [prompt_text(record)])
     best: dict[int, tuple[str, float]] = {}
     near: set[int] = set()
     for one, other, value in across(prompts):
@@ -130,24 +127,30 @@ def twins_of(judged: Sequence[Record], training: Sequence[Record]) -> list[Twin 
 
 def responses_known(judged: Sequence[Record], training: Sequence[Record]) -> list[bool]:
     """Whether at least two responses of each judged record (or the only one) are, exactly or nearly, training ones."""
-    texts: dict[int, Text] = {}
-    for records, side in ((judged, True), (training, False)):
-        for record in records:
-            for response in record.responses:
-                add_text(texts, response.text, record.place, side)
-    exact = {digest(response.text) for record in training for response in record.responses}
-    near = {one for one, _, _ in across(texts)}
+    near = {one for one, _, _ in across(both_sides(judged, training, responses_of))}
+    exact = {digest(text) for record in training for text in responses_of(record)}
     shared = [
-        sum(digest(one.text) in exact or key_of(True, one.text) in near for one in record.responses)
-        for record in judged
+        sum(digest(text) in exact or key_of(True, text) in near for text in responses_of(record)) for record in judged
     ]
     return [count >= min(2, len(record.responses)) for count, record in zip(shared, judged, strict=True)]
 
 
-def add_text(texts: dict[int, Text], text: str, place: str, judged: bool) -> None:
-    """Take a text that has enough words to be compared, where it is not there yet."""
-    if len(units(text)) >= FEWEST_UNITS:
-        texts.setdefault(key_of(judged, text), Text(text, place, judged))
+def responses_of(record: Record) -> list[str]:
+    """The texts of the responses."""
+    return [response.text for response in record.responses]
+
+
+def both_sides(
+    judged: Sequence[Record], training: Sequence[Record], texts_of: Callable[[Record], list[str]]
+) -> dict[int, Text]:
+    """The texts of judged and training records that have enough words to be compared, by their keys, each once a side."""
+    found: dict[int, Text] = {}
+    for records, side in ((judged, True), (training, False)):
+        for record in records:
+            for text in texts_of(record):
+                if len(units(text)) >= FEWEST_UNITS:
+                    found.setdefault(key_of(side, text), Text(text, record.place, side))
+    return found
 
 
 def across(texts: Mapping[int, Text]) -> Iterator[tuple[int, int, float]]:
