@@ -59,7 +59,7 @@ def validation_only(facts: Facts) -> Finding | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SeenShares:
     """Shares of `total` judged comparisons: trained on themselves, nearly so (`twins`), with a training prompt and other
     responses, with a prompt that is nearly one and other responses.
     """
@@ -86,7 +86,7 @@ class Seen:
         return "critical" if self.pairs >= SEEN_MANY or self.known >= SEEN_PROMPTS else "warning"
 
 
-def seen_in(found: BesideTraining | None) -> Seen | None:
+def seen_in(found: BesideTraining | None) -> SeenShares | None:
     """The shares; None where nothing was compared. An evaluation that does not tell whether the responses to nearly the same
     prompts are the same too may hide the same comparisons there.
     """
@@ -96,7 +96,7 @@ def seen_in(found: BesideTraining | None) -> Seen | None:
     pairs, twins, prompts, near = (found.overlap.get(kind, 0) / total for kind in SEEN_KINDS)
     if "near_pair" not in found.overlap:
         twins, near = near, 0.0
-    return Seen(total, pairs, twins, prompts, near)
+    return SeenShares(total, pairs, twins, prompts, near)
 
 
 def overlap(facts: Facts) -> Finding | None:
@@ -110,7 +110,7 @@ def overlap(facts: Facts) -> Finding | None:
     return few_seen(found, seen.total) if seen.known + seen.near < SEEN_NEAR else related(facts, found, seen)
 
 
-def trained_on(facts: Facts, found: BesideTraining, seen: Seen) -> Finding:
+def trained_on(facts: Facts, found: BesideTraining, seen: SeenShares) -> Finding:
     """Too many judged comparisons, or their prompts, were trained on."""
     on_new, examples = figures_on_new(found.new), "; ".join(found.examples[:3])
     pairs, prompts, near = percent(seen.pairs), percent(seen.prompts), percent(seen.twins + seen.near)
@@ -139,7 +139,7 @@ def trained_on(facts: Facts, found: BesideTraining, seen: Seen) -> Finding:
     )
 
 
-def related(facts: Facts, found: BesideTraining, seen: Seen) -> Finding:
+def related(facts: Facts, found: BesideTraining, seen: SeenShares) -> Finding:
     """Many judged prompts are nearly training prompts, with other responses: true of the data, no comparison is known."""
     on_new, examples = figures_on_new(found.new), "; ".join(found.examples[:3])
     return Finding(

@@ -92,7 +92,7 @@ class TrainingTexts:
         return self.places[digest(prompt_text(record))]
 
 
-class Text(NamedTuple):
+class SidedText(NamedTuple):
     """A prompt or a response with enough words to be compared: its text, where it first occurs, and whether it is judged."""
 
     text: str
@@ -142,18 +142,18 @@ def responses_of(record: Record) -> list[str]:
 
 def both_sides(
     judged: Sequence[Record], training: Sequence[Record], texts_of: Callable[[Record], list[str]]
-) -> dict[int, Text]:
+) -> dict[int, SidedText]:
     """The texts of judged and training records that have enough words to be compared, by their keys, each once a side."""
-    found: dict[int, Text] = {}
+    found: dict[int, SidedText] = {}
     for records, side in ((judged, True), (training, False)):
         for record in records:
             for text in texts_of(record):
                 if len(units(text)) >= FEWEST_UNITS:
-                    found.setdefault(key_of(side, text), Text(text, record.place, side))
+                    found.setdefault(key_of(side, text), SidedText(text, record.place, side))
     return found
 
 
-def across(texts: Mapping[int, Text]) -> Iterator[tuple[int, int, float]]:
+def across(texts: Mapping[int, SidedText]) -> Iterator[tuple[int, int, float]]:
     """The keys of each judged and each training text that are nearly the same, with the similarity."""
     if not texts:
         return
