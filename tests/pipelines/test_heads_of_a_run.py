@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 import rewardsmith as rs
 from builders import pair, tiny
@@ -211,10 +210,6 @@ def test_what_a_reward_is_judged_by_where_nobody_says(head, attributes, followed
     assert followed_attribute(head, "tone", [record]) == "tone"
 
 
-MOST = {"tiny": 0.4}
-"""A model from scratch needs a head that gives the layers below it a gradient: with half the size it learns more slowly."""
-
-
 @pytest.mark.parametrize("name", ["tiny", "minilm-l6", "smollm2-135m", "e5-multilingual"])
 def test_new_heads_begin_near_equal_rewards_on_every_backbone(name):
     if name != "tiny" and not (models_folder() / name).is_dir():
@@ -224,12 +219,12 @@ def test_new_heads_begin_near_equal_rewards_on_every_backbone(name):
     texts = ["It is five.", "不知道。", "The sum of two and three is five, since two and three make five. " * 3]
     records += [pair(f"What is two and three? Try {k}.", texts[k % 3], texts[(k + 1) % 3]) for k in range(5)]
     first = np.std([rewards[0] - rewards[1] for rewards in model.score_records(records)])
-    assert 0 < first <= MOST.get(name, 0.3)
+    assert 0 < first <= 0.3
     for head in set(HEADS) - {"process", "gated"}:  # of which one judges steps, and the other is the test below
         attach_outputs(model.network, head, describe_head(head, {}, AttributePlan(("tone",))), seed=0)
         model.keep_head(detach(model.network))
         found = list(model.outputs(records))
-        assert np.std([one.rewards[0] - one.rewards[1] for one in found]) <= MOST.get(name, 0.3)
+        assert np.std([one.rewards[0] - one.rewards[1] for one in found]) <= 0.3
         for column in set(model.columns) - {"kl"}:
             assert np.std([one.columns[column][0] - one.columns[column][1] for one in found]) <= 0.3
 
@@ -246,15 +241,23 @@ def test_a_new_gate_begins_near_equal_rewards(name):
         assert 0 < np.std([value[0] - value[1] for value in values]) <= 0.3
 
 
-def opened(name, head="scalar", plan=None):
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_a_model_from_scratch_begins_near_equal_rewards_with_any_seed(seed):
+    """The layers below the head are drawn as well, so that one seed says little."""
+    records = list(generate(40, responses_per_prompt=2, seed=0).records)
+    rewards = opened("tiny", seed=seed).score_records(records)
+    assert 0 < np.std([first - second for first, second in rewards]) <= 0.3
+
+
+def opened(name, head="scalar", plan=None, seed=0):
     """The installed model with a newly drawn reward head."""
     from pathlib import Path
 
     from rewardsmith.pipelines.train.config import Config
     from rewardsmith.pipelines.train.setup import open_model
 
-    torch.manual_seed(0)
-    config = Config(model=name, dataset=("x",), output=Path("y"), threads=1, head=HeadSettings(name=head), device="cpu")
+    settings = {"threads": 1, "head": HeadSettings(name=head), "device": "cpu", "seed": seed}
+    config = Config(model=name, dataset=("x",), output=Path("y"), **settings)
     return open_model(config, plan=plan).model
 
 
