@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 import rewardsmith as rs
-from losses import written
+from judged_records import written
 from rewardsmith.data.formats.native import to_row
 from rewardsmith.data.synthetic.generate import generate
 from rewardsmith.evaluate.members.measures import MemberMargins, disagreement_of

@@ -1,4 +1,4 @@
-"""Pairs of real data on the cached features of a frozen model: what a loss or a filter of labels costs and gains.
+"""Pairs of data on the cached features of a frozen model: what a loss or a filter of labels costs and gains.
 
 Used by other benchmarks here. Every text is tokenized and computed once; then a run is the loop of `train` on the head
 alone, which takes seconds. The groups of the data (debates, prompts) are cut into `FOLDS` parts by hash: run k is tested on
@@ -16,6 +16,7 @@ import numpy as np
 
 import rewardsmith as rs
 from rewardsmith.data.merging import merge_prompts
+from rewardsmith.data.synthetic.generate import generate
 from rewardsmith.model.heads import attach_outputs, describe_head
 from rewardsmith.model.heads.extra import detach
 from rewardsmith.model.loading.backbones import draw_head
@@ -37,8 +38,11 @@ EPOCHS, PATIENCE = 8, 4
 MODELS: Mapping[str, Mapping[str, Any]] = {
     "minilm-l6": {},
     "smollm2-135m": {"read_layers": (12, 15, 18), "pooling": ("last", "mean")},
+    "e5-multilingual": {"read_layers": (6, 9, 12), "pooling": ("last", "mean")},
 }
-"""What the head of each model reads: 384 numbers of one, 3,456 of the other."""
+"""What the head of each model reads: 384, 3,456 and 2,304 numbers."""
+RESPONSES = 4
+"""Of each prompt of the built-in data: six comparisons."""
 Pairs = list[Example]
 
 
@@ -109,6 +113,13 @@ def open_ukp(place: str, name: str) -> Pool:
     """UKP from the folder `place`: 32 prompts in 16 debates."""
     records = list(rs.load(str(Path(place) / "ukp-convarg/strict.jsonl.gz"), progress=SILENT).records)
     (pool,) = pools_of(open_frozen(name), records, group="topic")
+    return pool
+
+
+def open_built_in(prompts: int, name: str) -> Pool:
+    """Built-in data in both languages; the gold reward decides every label. A group is a prompt."""
+    made = generate(prompts, responses_per_prompt=RESPONSES, noise=0.0).records
+    (pool,) = pools_of(open_frozen(name), made, group=None)
     return pool
 
 

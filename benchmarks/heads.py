@@ -5,13 +5,12 @@
 The overall label is UKP's: which argument convinces more. `safe` says whether an argument lacks a rude sentence, which
 40 % of them get at random, whatever their label; `words` rates their length. The backbone is frozen and its features are
 cached, so that only heads learn. Debates (16) are split at random by seed: 9 to train, 3 to choose the learning rate (the
-best of `RATES` by validation accuracy, for every head alike) and to stop early, 4 to test. The difference to the scalar head
-is paired by comparison; its interval is a bootstrap over the test prompts of all seeds, which are few, and some of which
-occur under several seeds. Writes `benchmarks/results/heads.json`.
+best of `--rates` by validation accuracy, for every head alike) and to stop early, 4 to test. The difference to the scalar
+head is paired by comparison, its interval by prompt; a prompt that several seeds test on counts once. Writes
+`benchmarks/results/heads.json`.
 """
 
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
@@ -22,17 +21,18 @@ import numpy as np
 import orjson
 
 import rewardsmith as rs
-from losses import written
+from judged_records import opened, written
+from paired_rows import figures
 from rewardsmith.data.formats.native import to_row
-from rewardsmith.files import hash_text
+from rewardsmith.files import hash_text, write_json
 
 RESULT = Path(__file__).parent / "results" / "heads.json"
-RATES = (1e-3, 1e-2)
 HEADS = ("scalar", "multi-objective", "helpful-cost", "gaussian", "quantile", "odin", "inform")
 RUDE = " And if you do not see that, you are a fool."
 SHARE_RUDE = 0.4
 PAIRS = 150  # of a debate, at most
-RESAMPLES = 2000
+FEW = 20
+"""Rows that `train` itself tests on, which is not used here."""
 
 
 def planted_row(record: Any) -> dict[str, Any]:
@@ -69,34 +69,35 @@ def settings_of(head: str) -> Any:
 
 
 def outcome(run: Path, rows: list[dict[str, Any]]) -> dict[str, np.ndarray]:
-    """By overall comparison whether the reward is right, and its prompt; by response the columns and the planted values."""
-    model = rs.RewardModel.load(run, device="cpu")
-    right, prompts, said, columns = [], [], [], []
-    records = rs.load(written(run.parent, "judged", rows)).records
+    """By overall comparison the margin of the reward, and its prompt; by response the columns and the planted values."""
+    margins, prompts, said, columns = [], [], [], []
+    records = list(rs.load(written(run.parent, "judged", rows)).records)
+    model = opened(run, records, frozen=True)
     for record, found in zip(records, model.outputs(records), strict=True):
         for c in record.comparisons:
             if c.attribute == "overall" and not c.is_tie:
-                right.append((np.sign(found.rewards[c.i] - found.rewards[c.j]) + 1) / 2)
-                prompts.append(record.prompt_id)
+                margins.append(found.rewards[c.i] - found.rewards[c.j])
+                prompts.append(int(record.prompt_id[:12], 16))
         said += list(zip(record.ratings["words"], record.ratings["safe"], strict=True))
         columns += list(zip(*found.columns.values(), strict=True))
-    numbers = np.unique(prompts, return_inverse=True)[1]
     return {
-        "right": np.array(right),
-        "prompt": numbers,
+        "margin": np.array(margins),
+        "prompt": np.array(prompts),
         "said": np.array(said),
         "columns": np.array(columns),
         "names": np.array(model.columns, dtype=str),
     }
 
 
-def best_run(data: dict[str, str], folder: Path, model: str, head: str, seed: int) -> tuple[float, float, Path]:
+def best_run(
+    data: dict[str, str], folder: Path, model: str, head: str, seed: int, rates: list[float]
+) -> tuple[float, float, Path]:
     """The run with the best accuracy on validation, among the learning rates."""
     found = []
-    for rate in RATES:
+    for rate in rates:
         run = folder / f"{head}-{rate:g}"
         rs.train(
-            model, data["train"], run, validation=data["validation"], test=data["test"], head=settings_of(head),
+            model, data["train"], run, validation=data["validation"], test=data["few"], head=settings_of(head),
             freeze_layers=-1, lr=rate, seed=seed, epochs=4, patience=4, evals=4, report=False, threads=1,
         )  # fmt: skip
         lines = [orjson.loads(line) for line in (run / "metrics.jsonl").read_bytes().splitlines()]
@@ -118,57 +119,51 @@ def columns_told(outcomes: list[dict[str, np.ndarray]]) -> dict[str, Any]:
     return told
 
 
-def interval(first: list[np.ndarray], second: list[np.ndarray], prompts: list[np.ndarray]) -> list[float]:
-    """95 % of the mean paired difference, prompts of each seed resampled."""
-    draw = np.random.default_rng(0)
-    sums = [(np.bincount(p, a - b), np.bincount(p)) for a, b, p in zip(first, second, prompts, strict=True)]
-    means = []
-    for _ in range(RESAMPLES):
-        top = bottom = 0.0
-        for total, count in sums:
-            chosen = draw.integers(0, len(total), len(total))
-            top, bottom = top + total[chosen].sum(), bottom + count[chosen].sum()
-        means.append(top / bottom)
-    return [float(value) for value in np.percentile(means, [2.5, 97.5])]
+def told_of(outcomes: list[dict[str, np.ndarray]], base: np.ndarray) -> dict[str, Any]:
+    """The figures of a head over all seeds."""
+    margin, prompts = (np.concatenate([each[key] for each in outcomes]) for key in ("margin", "prompt"))
+    return {
+        **figures(margin, base, prompts, minus="minus_scalar"),
+        "by_seed": [float((each["margin"] > 0).mean()) for each in outcomes],
+        "comparisons": len(margin),
+        "prompts": len(np.unique(prompts)),
+        "columns": columns_told(outcomes),
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-o", "--output", type=Path, default=RESULT)
     parser.add_argument("--heads", default=",".join(HEADS))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--model", default="minilm-l6")
+    parser.add_argument("--rates", default="1e-3,1e-2")
     arguments = parser.parse_args()
+    rates = [float(rate) for rate in arguments.rates.split(",")]
     if not (place := os.environ.get("REWARDSMITH_DATA")):
         sys.exit("set REWARDSMITH_DATA to the folder that holds ukp-convarg/")
     heads = ["scalar", *(name for name in arguments.heads.split(",") if name != "scalar")]
     by_topic = debates(place)
     results: dict[str, list[dict[str, np.ndarray]]] = {name: [] for name in heads}
-    told: dict[str, Any] = {name: {"rates": []} for name in heads}
+    rates_of: dict[str, list[float]] = {name: [] for name in heads}
     with TemporaryDirectory() as scratch:
         for seed in range(arguments.seeds):
             folder = Path(scratch) / str(seed)
             folder.mkdir()
             topics = np.random.default_rng(seed).permutation(list(by_topic)).tolist()
             cut = {"train": topics[:9], "validation": topics[9:12], "test": topics[12:]}
-            parts = {name: [row for topic in chosen for row in by_topic[topic]] for name, chosen in cut.items()}
+            parts = {name: [row for topic in some for row in by_topic[topic]] for name, some in cut.items()}
+            parts["few"] = parts["validation"][:FEW]
             data = {name: written(folder, name, rows) for name, rows in parts.items()}
             for name in heads:
-                _, rate, run = best_run(data, folder, arguments.model, name, seed)
+                _, rate, run = best_run(data, folder, arguments.model, name, seed, rates)
                 results[name].append(outcome(run, parts["test"]))
-                told[name]["rates"].append(rate)
-                print(seed, name, rate, float(results[name][-1]["right"].mean()), flush=True)
-    base = [each["right"] for each in results["scalar"]]
-    for name in heads:
-        right = [each["right"] for each in results[name]]
-        told[name] |= {
-            "accuracy": float(np.concatenate(right).mean()),
-            "difference": float(np.concatenate(right).mean() - np.concatenate(base).mean()),
-            "difference_ci": interval(right, base, [each["prompt"] for each in results[name]]),
-            "comparisons": len(np.concatenate(right)),
-            "prompts": sum(len(np.unique(each["prompt"])) for each in results[name]),
-            "columns": columns_told(results[name]),
-        }
-    RESULT.write_text(json.dumps({"settings": vars(arguments), "heads": told}, indent=1) + "\n")
+                rates_of[name].append(rate)
+                print(seed, name, rate, float((results[name][-1]["margin"] > 0).mean()), flush=True)
+            base = np.concatenate([each["margin"] for each in results["scalar"]])
+            rows = {name: {"chosen_rates": rates_of[name], **told_of(results[name], base)} for name in heads}
+            settings = {"model": arguments.model, "seeds": seed + 1, "rates": rates}
+            write_json(arguments.output, {"settings": settings, "heads": rows})
 
 
 if __name__ == "__main__":

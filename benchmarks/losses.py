@@ -1,151 +1,225 @@
-"""Every loss on the built-in data, whose gold reward is known, with 0, 20 and 40 % of the training labels flipped.
+"""Every loss, and what resists wrong labels, on a frozen model, with 0, 20 and 40 % of the labels flipped.
 
-    python benchmarks/losses.py -o losses.json [--losses bradley-terry,gce] [--prompts 3000] [--seeds 3]
+    REWARDSMITH_DATA=… python benchmarks/losses.py --data ukp
+    python benchmarks/losses.py --data built-in
 
-Training and validation labels are flipped at the same rate, test labels are clean; early stopping and the learning rate (the
-best of `RATES` by validation accuracy, for every loss alike) see noisy labels only. Accuracy is on the clean test
-comparisons; the difference to Bradley-Terry is paired by comparison, its interval by a bootstrap of prompts over all seeds.
-`unbiased` and `label-smoothing` are told the true rate, the others are not.
+`ukp`: UKP's pairs, 32 prompts in 16 debates, on SmolLM2-135M. `built-in`: pairs of which the gold reward is known, Chinese
+and English, on e5-multilingual. The features are computed once (`frozen_pairs.py`); every method learns a linear head on
+them, in four runs with other debates or prompts to test on and other seeds, so that each prompt is tested on once. Training
+and validation labels are flipped at the same rate, test labels never. All methods have the same learning rates to choose
+from, by accuracy on the noisy validation labels, and the same early stopping on them; no method sees a clean label.
+`label-smoothing`, `unbiased` and `crm` are told the rate. `two-models` are two plain runs of which the one that fits
+validation better is taken: what `crm` has without its filter. Two rows are no methods: `right-labels-only` is told which
+training labels are wrong, and leaves them out; `equal-information` has right labels only, as many as tell as much about
+small differences of rewards as all the noisy ones: a label that is flipped with probability e carries (1 - 2e)^2 of the
+Fisher information of a right one, at equal rewards. Beside the tuned runs stand those with the default learning rate of a
+head, in the same way for all.
+
+Differences to Bradley-Terry are paired by comparison, with intervals by prompt and p-values corrected for the number of
+methods at that rate of noise (Holm). ECE is of the raw margins, and of those divided by the temperature of the noisy
+validation labels. The results of several calls with other rates of noise are joined in the output file.
 """
 
 import argparse
 import json
+import os
+import sys
 import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import orjson
 
-import rewardsmith as rs
+from frozen_pairs import (
+    BATCH,
+    EPOCHS,
+    FOLDS,
+    Pairs,
+    Pool,
+    drawn,
+    flipped,
+    learn,
+    margins,
+    open_built_in,
+    open_ukp,
+    rewards,
+    right,
+)
+from paired_rows import figures
+from rewardsmith.evaluate.calibration import ece, fit_temperature
+from rewardsmith.evaluate.inference.significance import holm
+from rewardsmith.evaluate.paired import compare_margins
+from rewardsmith.files import write_json
+from rewardsmith.quality.text.characters import length_in_words
+from rewardsmith.train.fitting.collaborative import Filtering
+from rewardsmith.train.schedule import LEARNING_RATES
 
-RATES = (1e-3, 3e-3)
-NOISE = (0.0, 0.2, 0.4)
-ON_PAIRS = (
-    "bradley-terry", "label-smoothing", "hinge", "focal", "focal-ranking", "symmetric", "ramp", "unbiased", "gce",
-    "uncertainty", "contrastive", "odin",
+RESULTS = Path(__file__).parent / "results"
+PLAIN, KNOWING, FEWER = "bradley-terry", "right-labels-only", "equal-information"
+LOSSES = (
+    PLAIN, "label-smoothing", "hinge", "focal", "focal-ranking", "symmetric", "ramp", "unbiased", "gce", "uncertainty",
+    "odin", "gaussian", "quantile", "inform",
 )  # fmt: skip
-SPLIT = (0.4, 0.1, 0.5)
-"""Train, validation, test: half is kept for the test, or its intervals would hide most differences."""
-RESAMPLES = 2000
+"""Those that labels of pairs suffice for; `contrastive` acts on what is frozen here."""
+METHODS = (*LOSSES, "two-models", "crm", "crm-curriculum", KNOWING, FEWER)
+HEADS = ("gaussian", "quantile", "inform", "odin")
+SHOWN = ("method", "noise", "accuracy", "minus_plain", "minus_plain_ci", "rates", "cpu_seconds")
+AT_LEAST, AT_MOST = 0.05, 0.45
+"""Of the rate that a method is told."""
 
 
-def flipped(rows: list[dict[str, Any]], rate: float, seed: int) -> list[dict[str, Any]]:
-    """The rows with the sides of a share of their comparisons swapped."""
-    draw = np.random.default_rng(seed)
-    return [
-        {
-            **row,
-            "comparisons": [{**c, "i": c["j"], "j": c["i"]} if draw.random() < rate else c for c in row["comparisons"]],
-        }
-        for row in rows
+@dataclass(frozen=True)
+class Source:
+    """What the data sets differ in: model, pairs to learn from, groups to stop early on, learning rates to choose from."""
+
+    model: str
+    pairs: int
+    held: int
+    rates: str
+
+
+SOURCES = {
+    "ukp": Source("smollm2-135m", 1500, 2, "5e-5,2e-4,1e-3"),
+    "built-in": Source("e5-multilingual", 400, 100, "2e-4,1e-3,5e-3"),
+}
+PROMPTS = 1200
+"""Of the built-in data."""
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A run's margins on its test pairs, the reward and length of their texts, and what it took."""
+
+    margin: np.ndarray
+    default: np.ndarray
+    cooled: np.ndarray
+    prompts: np.ndarray
+    said: np.ndarray
+    rate: float
+    seconds: float
+
+
+def parts_of(pool: Pool, number: int, count: int, held_groups: int) -> tuple[Pairs, Pairs, Pairs]:
+    """Training (`count`), validation (half of that, from `held_groups` groups) and test pairs of a run."""
+    train, held, test = map(pool.of, pool.groups(number, held_groups))
+    return drawn(train, count), drawn(held, count // 2), test
+
+
+def arguments_of(method: str, noise: float) -> dict[str, Any]:
+    """What a method changes of the run."""
+    told = min(max(noise, AT_LEAST), AT_MOST)
+    if method in ("crm", "crm-curriculum"):
+        return {"filtering": Filtering(told, 0.3, curriculum=method == "crm-curriculum")}
+    if method in ("two-models", KNOWING, FEWER):
+        return {}
+    options = {"unbiased": {"flip_rate": told}, "label-smoothing": {"smoothing": told}}.get(method)
+    return {"loss": method, "options": options, "head": method if method in HEADS else "scalar"}
+
+
+def learned_from(method: str, clean: Pairs, noise: float, number: int) -> Pairs:
+    """The training pairs of a method."""
+    noisy = flipped(clean, noise, number)
+    if method == KNOWING:
+        return [b for a, b in zip(clean, noisy, strict=True) if a is b]
+    return drawn(clean, round(len(clean) * (1 - 2 * noise) ** 2)) if method == FEWER else noisy
+
+
+def tested(
+    pool: Pool, parts: Sequence[Pairs], noise: float, number: int, method: str, rates: Sequence[float]
+) -> Tested:
+    """The run of a method with the learning rate that is best on noisy validation labels, on the clean test pairs."""
+    validation, test = flipped(parts[1], noise, 100 + number), parts[2]
+    train = learned_from(method, parts[0], noise, number)
+    started, found = time.process_time(), []
+    for lr in rates:
+        for seed in (number, number + 1000) if method == "two-models" else (number,):
+            learn(pool, train, validation, lr=lr, seed=seed, **arguments_of(method, noise))
+            said = rewards(pool)
+            held = margins(pool, validation, said)
+            found.append((float(right(held).mean()), -len(found), lr, said, held))
+    _, _, rate, values, held = max(found)
+    margin = margins(pool, test, values)
+    default = margins(pool, test, max(each for each in found if each[2] == LEARNING_RATES["head"])[3])
+    temperature = fit_temperature(held, np.ones(len(held)))
+    prompts = np.array([int(pair.prompt_id[:12], 16) for pair in test])
+    names = {pair.prompt_id for pair in test}
+    said = [
+        (reward, length_in_words(response.text))
+        for record in pool.records
+        if record.prompt_id in names
+        for reward, response in zip(values[record.prompt_id], record.responses, strict=True)
     ]
+    return Tested(margin, default, margin / temperature, prompts, np.array(said), rate, time.process_time() - started)
 
 
-def written(folder: Path, name: str, rows: list[dict[str, Any]]) -> str:
-    path = folder / f"{name}.jsonl"
-    path.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
-    return str(path)
+def row(
+    method: str, noise: float, rates: Sequence[float], runs: Sequence[Tested], plain: Sequence[Tested]
+) -> dict[str, Any]:
+    """The figures of a method at one rate of flipped labels, over all runs."""
+    margin, base = (np.concatenate([run.margin for run in each]) for each in (runs, plain))
+    defaults = [np.concatenate([run.default for run in each]) for each in (runs, plain)]
+    prompts, ones = np.concatenate([run.prompts for run in runs]), np.ones(len(margin))
+    paired = compare_margins(margin, base, preference=ones, cluster=prompts, rng=np.random.default_rng(0))
+    return {
+        "method": method, "noise": noise, "n": len(margin), "prompts": len(np.unique(prompts)), "runs": len(runs),
+        **figures(margin, base, prompts, minus="minus_plain"), "p_value": paired.p_value,
+        "at_default_rate": figures(*defaults, prompts, minus="minus_plain"),
+        "by_run": [float(right(run.margin).mean()) for run in runs],
+        "ece": float(np.mean([ece(run.margin, np.ones(len(run.margin))) for run in runs])),
+        "ece_after_temperature": float(np.mean([ece(run.cooled, np.ones(len(run.cooled))) for run in runs])),
+        "length_correlation": float(np.mean([np.corrcoef(run.said.T)[0, 1] for run in runs])),
+        "tried": list(rates), "rates": [run.rate for run in runs], "cpu_seconds": sum(run.seconds for run in runs),
+    }  # fmt: skip
 
 
-def options_of(loss: str, noise: float) -> Any:
-    """The options of the losses that are told the rate of flipped labels."""
-    if loss == "unbiased":
-        return {"name": loss, "flip_rate": noise}
-    return {"name": loss, "smoothing": noise} if loss == "label-smoothing" else loss
+def corrected(rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The rows with p-values corrected for all methods beside the plain one; those that see right labels are none."""
+    methods = [each for each in rows if each["method"] not in (PLAIN, KNOWING, FEWER)]
+    adjusted = dict(zip([each["method"] for each in methods], holm([each["p_value"] for each in methods]), strict=True))
+    for each in rows:
+        yield {**each, "p_corrected": adjusted.get(each["method"])}
 
 
-def trained(data: dict[str, str], output: Path, loss: str, noise: float, rate: float, seed: int, epochs: int) -> None:
-    rs.train(
-        "tiny", data["train"], output, validation=data["validation"], test=data["test"], loss=options_of(loss, noise),
-        lr=rate, seed=seed, epochs=epochs, patience=3, evals=2, n_layer=2, n_embd=64, report=False, threads=1,
-    )  # fmt: skip
-
-
-def outcome(model: Any, rows: list[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
-    """Per test comparison whether the preferred response has the higher reward, and its prompt's number."""
-    right, prompt = [], []
-    for number, row in enumerate(rows):
-        turns = [{"role": m["role"], "content": m["content"]} for m in row["prompt"]]
-        rewards = model.score([[*turns, *each["messages"]] for each in row["responses"]])
-        for c in row["comparisons"]:
-            margin = rewards[c["i"]] - rewards[c["j"]]
-            right.append((np.sign(margin) + 1) / 2)
-            prompt.append(number)
-    return np.array(right), np.array(prompt)
-
-
-def best_run(
-    data: dict[str, str], folder: Path, loss: str, noise: float, seed: int, epochs: int
-) -> tuple[float, float, Path]:
-    """The run with the best accuracy on the noisy validation labels, among the learning rates."""
-    runs = []
-    for rate in RATES:
-        output = folder / f"{loss}-{noise}-{seed}-{rate}"
-        trained(data, output, loss, noise, rate, seed, epochs)
-        lines = [orjson.loads(line) for line in (output / "metrics.jsonl").read_bytes().splitlines()]
-        passes = [row for row in lines if "eval_accuracy" in row]
-        summary = json.loads((output / "train.json").read_text())
-        kept = next(row for row in passes if row["step"] == summary["best_step"])
-        runs.append((kept["eval_accuracy"], rate, output))
-    return max(runs)
-
-
-def interval(difference: np.ndarray, prompt: np.ndarray) -> list[float]:
-    """A 95 % interval of the mean, prompts drawn with replacement."""
-    draw, groups = np.random.default_rng(0), np.unique(prompt)
-    sums = np.array([difference[prompt == g].sum() for g in groups])
-    counts = np.array([(prompt == g).sum() for g in groups])
-    picks = draw.integers(0, len(groups), (RESAMPLES, len(groups)))
-    return np.quantile(sums[picks].sum(axis=1) / counts[picks].sum(axis=1), [0.025, 0.975]).tolist()
+def opened(data: str) -> Pool:
+    """The pairs of a data set, on its model."""
+    if data == "built-in":
+        return open_built_in(PROMPTS, SOURCES[data].model)
+    if not (place := os.environ.get("REWARDSMITH_DATA")):
+        sys.exit("set REWARDSMITH_DATA to the folder that holds ukp-convarg/")
+    return open_ukp(place, SOURCES[data].model)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--losses", default=",".join(ON_PAIRS))
-    parser.add_argument("--prompts", type=int, default=3000)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--noise", default=",".join(map(str, NOISE)))
+    """Train and test all methods, and write the rows after each rate of noise."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", choices=SOURCES, required=True)
+    parser.add_argument("-o", "--output", type=Path)
+    parser.add_argument("--methods", default=",".join(METHODS))
+    parser.add_argument("--noise", default="0.4,0,0.2")
+    parser.add_argument("--pairs", type=int)
+    parser.add_argument("--rates")
     given = parser.parse_args()
-    losses = list(dict.fromkeys(["bradley-terry", *given.losses.split(",")]))
-    results = []
-    with TemporaryDirectory() as place:
-        folder = Path(place)
-        rs.prepare(f"synthetic:{given.prompts}", folder / "data", fractions=SPLIT)
-        clean = {
-            name: [orjson.loads(line) for line in (folder / "data" / f"{name}.jsonl").read_bytes().splitlines()]
-            for name in ("train", "validation", "test")
-        }
-        for noise in map(float, given.noise.split(",")):
-            seen = {}
-            for seed in range(given.seeds):
-                noisy = {name: flipped(rows, 0.0 if name == "test" else noise, seed) for name, rows in clean.items()}
-                data = {name: written(folder, f"{name}-{noise}-{seed}", rows) for name, rows in noisy.items()}
-                for loss in losses:
-                    started = time.process_time()
-                    _, rate, output = best_run(data, folder, loss, noise, seed, given.epochs)
-                    right, prompt = outcome(rs.RewardModel.load(output / "model"), clean["test"])
-                    seen.setdefault(loss, []).append((right, prompt, rate, time.process_time() - started))
-            for loss in losses:
-                right = np.concatenate([each[0] for each in seen[loss]])
-                plain = np.concatenate([each[0] for each in seen["bradley-terry"]])
-                prompt = np.concatenate([each[1] for each in seen[loss]])
-                results.append({
-                    "loss": loss, "noise": noise, "n": len(right) // given.seeds, "seeds": given.seeds,
-                    "accuracy": float(right.mean()), "by_seed": [float(each[0].mean()) for each in seen[loss]],
-                    "difference": float((right - plain).mean()), "interval": interval(right - plain, prompt),
-                    "rates": [each[2] for each in seen[loss]], "cpu_seconds": sum(each[3] for each in seen[loss]),
-                })  # fmt: skip
-                low, high = results[-1]["interval"]
-                print(
-                    f"{noise:.0%} {loss:16} {right.mean():.4f}  {results[-1]['difference']:+.4f} [{low:+.4f}, {high:+.4f}]"
-                )
-                given.output.write_text(
-                    json.dumps({"settings": vars(given), "results": results}, default=str, indent=1)
-                )
+    source = SOURCES[given.data]
+    count, output = given.pairs or source.pairs, given.output or RESULTS / f"losses_{given.data.replace('-', '_')}.json"
+    methods = list(dict.fromkeys([PLAIN, *given.methods.split(",")]))
+    pool, rates = opened(given.data), [float(rate) for rate in (given.rates or source.rates).split(",")]
+    folds = [parts_of(pool, number, count, source.held) for number in range(FOLDS)]
+    before = json.loads(output.read_text())["rows"] if output.exists() else []
+    levels = [float(level) for level in given.noise.split(",")]
+    rows = [each for each in before if each["noise"] not in levels]
+    for noise in levels:
+        plain: list[Tested] = []
+        seen = []
+        for method in methods:
+            runs = [tested(pool, folds[number], noise, number, method, rates) for number in range(FOLDS)]
+            plain = runs if method == PLAIN else plain
+            seen.append(row(method, noise, rates, runs, plain))
+            print(json.dumps({key: seen[-1][key] for key in SHOWN}), flush=True)
+            settings = {"model": source.model, "pairs": count, "batch": BATCH, "epochs": EPOCHS}
+            write_json(output, {"settings": settings, "rows": [*rows, *corrected(seen)]})
+        rows += corrected(seen)
 
 
 if __name__ == "__main__":

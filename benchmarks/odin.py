@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 import rewardsmith as rs
+from judged_records import written
 from length_calibration import padded_at_random
-from losses import interval, written
+from paired_rows import interval
 from rewardsmith.data.synthetic.generate import generate
 from rewardsmith.files import write_json
 from rewardsmith.quality.text.characters import length_in_words

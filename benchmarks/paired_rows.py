@@ -6,6 +6,8 @@ import numpy as np
 
 from rewardsmith.evaluate.paired import compare_margins
 
+RESAMPLES = 2000
+
 
 def figures(margin: np.ndarray, base: np.ndarray, cluster: np.ndarray, *, minus: str) -> dict[str, Any]:
     """Accuracy and difference with 95 % intervals by `cluster`; the difference stands under the name `minus`."""
@@ -18,3 +20,12 @@ def figures(margin: np.ndarray, base: np.ndarray, cluster: np.ndarray, *, minus:
         minus: paired.difference,
         f"{minus}_ci": [paired.interval.low, paired.interval.high],
     }
+
+
+def interval(difference: np.ndarray, prompt: np.ndarray) -> list[float]:
+    """A 95 % interval of the mean, prompts drawn with replacement."""
+    draw, groups = np.random.default_rng(0), np.unique(prompt)
+    sums = np.array([difference[prompt == g].sum() for g in groups])
+    counts = np.array([(prompt == g).sum() for g in groups])
+    picks = draw.integers(0, len(groups), (RESAMPLES, len(groups)))
+    return np.quantile(sums[picks].sum(axis=1) / counts[picks].sum(axis=1), [0.025, 0.975]).tolist()
