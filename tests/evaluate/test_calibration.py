@@ -102,7 +102,7 @@ def test_the_noise_floor_is_what_calibrated_models_show_on_average():
 
 
 @given(st.floats(0.2, 8.0))
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None)
 def test_the_temperature_undoes_a_scale(factor):
     margin, preference = calibrated(3000, 3), np.ones(3000)
     once = calibration.fit_temperature(margin, preference)

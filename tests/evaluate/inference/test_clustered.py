@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.special import stdtrit
 
-from rewardsmith.evaluate.statistics import clustered_mean, paired_difference, unbounded_mean
+from rewardsmith.evaluate.inference.clustered import half_way, telling_clusters
+from rewardsmith.evaluate.statistics import (
+    clustered_mean,
+    gather_clusters,
+    intraclass_correlation,
+    paired_difference,
+    unbounded_mean,
+)
 
 
 def alone(value, **more):
@@ -82,6 +89,53 @@ def test_right_answers_alone_do_not_show_that_wrong_ones_are_independent():
     assert 0.7 < found.interval().low < 0.85
 
 
+def test_the_intraclass_correlation_by_hand():
+    # Four prompts of two: right right, right right, right wrong, wrong wrong; residuals 3/8 and -5/8.
+    # Products of two, 2 * 0.140625 - 0.234375 + 0.390625 = 0.4375, over half the summed squares, 1.875 / 2: 0.46667.
+    # For the estimated mean: (0.46667 + 1/8) / (1 - 1/4 + 1/8) = 0.67619.
+    value, cluster = np.array([1.0, 1, 1, 1, 1, 0, 0, 0]), np.repeat(np.arange(4), 2)
+    residual, weight = value - 0.625, np.ones(8)
+    squares = np.array([0.28125, 0.28125, 0.53125, 0.78125])
+    # Roots 0.53033 (twice), 0.72887, 0.88388: 2.67341^2 / 1.875 = 3.8118 prompts tell.
+    assert telling_clusters(squares) == pytest.approx(3.8118, abs=1e-4)
+    # Cubes 5 * 0.052734 - 3 * 0.244141 = -0.46875 of 0.996094: 1 + 3 * 0.221453.
+    assert half_way(residual, weight) == pytest.approx(1.66436, abs=1e-5)
+    # Drawn to 1 by 1 / (1 + (3.8118 / 1.66436)^2) = 0.160124.
+    found = intraclass_correlation(residual, weight, gather_clusters(weight, cluster))
+    assert found == pytest.approx(0.67619 + 0.32381 * 0.160124, abs=1e-5)
+
+
+def test_two_scattered_errors_do_not_show_that_errors_are_independent():
+    cluster = np.repeat(np.arange(30), 10)
+    few, many = np.ones(300), np.ones(300)
+    few[[0, 10]] = 0.0
+    many[::20] = 0.0
+    few_n, many_n = (clustered_mean(value, np.ones(300), cluster=cluster).n for value in (few, many))
+    assert few_n < 60
+    assert many_n > 150
+
+
+def test_flips_to_one_model_only_tell_less_than_flips_both_ways():
+    cluster = np.repeat(np.arange(30), 10)
+    one_way, both_ways = np.zeros(300), np.zeros(300)
+    one_way[[0, 50, 100, 150]] = 1.0
+    both_ways[[0, 50, 100, 150]] = 1.0, -1.0, 1.0, -1.0
+    other = np.zeros(300)
+    lone = paired_difference(one_way, other, np.ones(300), cluster=cluster)
+    mixed = paired_difference(np.maximum(both_ways, 0), np.maximum(-both_ways, 0), np.ones(300), cluster=cluster)
+    assert lone.n < 0.6 * mixed.n
+
+
+def test_right_prompts_of_many_comparisons_do_not_hide_that_small_ones_are_wrong_as_a_whole():
+    sizes = np.array([60] * 4 + [2] * 40)
+    cluster = np.repeat(np.arange(44), sizes)
+    value = np.ones(320)
+    value[240:248] = 0.0  # four prompts of two
+    weight = np.ones(320)
+    residual = value - value.mean()
+    assert intraclass_correlation(residual, weight, gather_clusters(weight, cluster)) > 0.8
+
+
 @given(st.lists(st.floats(0.01, 10), min_size=1, max_size=40))
 def test_all_right_is_exactly_one_whatever_the_weights(weights):
     found = clustered_mean(np.ones(len(weights)), np.array(weights), cluster=np.arange(len(weights)))
@@ -153,7 +207,11 @@ CELLS = [
     (5, 1, False, 0.90, 0.0),
     (10, 10, False, 0.95, 0.3),
     (20, 10, False, 0.95, 0.6),
+    (30, 10, False, 0.95, 0.6),
+    (30, 10, False, 0.95, 0.9),
+    (10, 10, False, 0.80, 0.9),
     (30, 5, True, 0.90, 0.3),
+    (100, 3, True, 0.95, 0.9),
     (100, 5, True, 0.95, 0.1),
     (300, 10, False, 0.70, 0.3),
 ]
@@ -172,6 +230,18 @@ def test_intervals_contain_the_truth_as_often_as_they_say(prompts, size, pareto,
     # The standard error of a coverage of 0.94 is 0.0084; the whole grid is in docs/metrics.md.
     assert hits / repeats >= 0.935 - 2 * 0.0084
     assert prompts < 100 or hits / repeats <= 0.975 + 2 * 0.0055
+
+
+@pytest.mark.parametrize("correlation", [0.3, 0.6])
+def test_a_model_that_only_ever_gains_is_not_thought_better_than_it_is(correlation):
+    # Flips in 5 % of comparisons, all to the first model: where no prompt flips as a whole, n was 300 and not 30.
+    rng = np.random.default_rng(3)
+    hits, repeats = 0, 800
+    for _ in range(repeats):
+        first, cluster = correlated(rng, np.full(30, 10), 0.05, correlation)
+        found = paired_difference(first, np.zeros(300), np.ones(300), cluster=cluster).interval()
+        hits += 0.05 in found
+    assert hits / repeats >= 0.935 - 2 * 0.0084
 
 
 def test_a_mean_without_bounds_is_students_interval_and_moves_with_the_values():

@@ -8,8 +8,10 @@ Three things make the usual interval too narrow, and each has its answer here, c
   479-488). No difference in any comparison then still has an interval.
 - comparisons of one prompt resemble each other. Their effective number n lies between that of prompts (all answers of a
   prompt alike) and that of comparisons (independent), both by Kish (1965); where, says the intraclass correlation.
-- with few prompts that correlation is hardly known. It is drawn towards 1 the more, the fewer prompts tell of it, and the
-  quantile is Student's with n degrees of freedom (for n that is estimated: Korn & Graubard 1998, Survey Methodology 24).
+- where few prompts tell of that correlation it is hardly known: among prompts that are all right but for two scattered
+  errors, the one that would be wrong as a whole may be missing. It is drawn towards 1 the more, the fewer prompts tell of
+  it and the rarer one of the outcomes is, and the quantile is Student's with n degrees of freedom (for n that is
+  estimated: Korn & Graubard 1998, Survey Methodology 24).
 """
 
 import math
@@ -25,15 +27,13 @@ SHARE, DIFFERENCE, UNBOUNDED = (0.0, 1.0), (-1.0, 1.0), (-math.inf, math.inf)
 ADDED_TO_SHARE, ADDED_TO_DIFFERENCE = Z95**2, 2.0
 """Observations added, half at each bound."""
 
-TELLING = 3.0
-"""So many telling prompts and the intraclass correlation is drawn half way to 1; ten times as many: by one hundredth."""
+TELLING, TELLING_OF_RARE = 1.0, 3.0
+"""So many telling prompts and the intraclass correlation is drawn half way to 1, and so many more where what is rare lies on
+one side (see `half_way`); ten times as many: by one hundredth."""
 
 UNEVEN = 1.25
 """The variance between prompts as they are counts where it is larger than the intraclass correlation explains by this
 factor: large prompts that differ more than small ones do. Below it, its own noise would only make intervals wider."""
-
-EVERY_ROW_TELLS = 0.5
-"""The spread at which all rows tell of how alike those of a prompt are (see `intraclass_correlation`)."""
 
 SAME = 1e-12
 """A variance that is rounding."""
@@ -142,8 +142,7 @@ def clustered_mean(
     clusters = gather_clusters(weight, cluster)
     total = float(weight.sum())
     mean, square = float((weight * value).sum()) / total, float((weight * value**2).sum()) / total
-    _, spread = with_added(mean, square, 1 / clusters.at_worst, added, bounds)
-    n = effective_number(value - mean, weight, clusters, spread=spread)
+    n = effective_number(value - mean, weight, clusters)
     centre, spread = with_added(mean, square, n, added, bounds)
     return ClusteredMean(mean, centre, spread, n, added, clusters.size, bounds)
 
@@ -162,7 +161,7 @@ def unbounded_mean(
         return ClusteredMean(nothing, nothing, nothing, nothing, 0.0, int(np.unique(cluster).size), UNBOUNDED)
     clusters = gather_clusters(weight, cluster)
     mean = float((weight * value).sum()) / float(weight.sum())
-    n = effective_number(value - mean, weight, clusters, spread=EVERY_ROW_TELLS)
+    n = effective_number(value - mean, weight, clusters)
     variance = float((weight * (value - mean) ** 2).sum()) / float(weight.sum())
     spread = math.sqrt(variance * n / (n - 1)) if n > 1 else math.nan
     return ClusteredMean(mean, mean, spread, n, 0.0, clusters.size, UNBOUNDED)
@@ -188,17 +187,17 @@ def with_added(mean: float, square: float, n: float, added: float, bounds: tuple
 
 
 def effective_number(
-    residual: Float[np.ndarray, " N"], weight: Float[np.ndarray, " N"], clusters: ClusteredRows, *, spread: float
+    residual: Float[np.ndarray, " N"], weight: Float[np.ndarray, " N"], clusters: ClusteredRows
 ) -> float:
     """How many independent rows the mean is worth: 1 / (r a + (1 - r) b) with r the intraclass correlation.
 
-    a and b are `at_worst` and `at_best` of the clusters. `spread` is the standard deviation of the values with observations
-    added. The variance of the clusters as they are takes the place of r where UNEVEN says so.
+    a and b are `at_worst` and `at_best` of the clusters. The variance of the clusters as they are takes the place of r where
+    UNEVEN says so.
     """
     worst, best = clusters.at_worst, clusters.at_best
     total = float(clusters.weight.sum())
     variance = float((weight * residual**2).sum()) / total
-    correlation = intraclass_correlation(residual, weight, clusters, spread=spread)
+    correlation = intraclass_correlation(residual, weight, clusters)
     if variance < SAME or correlation == 1:
         return 1 / worst
     modelled = correlation * worst + (1 - correlation) * best
@@ -208,23 +207,38 @@ def effective_number(
 
 
 def intraclass_correlation(
-    residual: Float[np.ndarray, " N"], weight: Float[np.ndarray, " N"], clusters: ClusteredRows, *, spread: float
+    residual: Float[np.ndarray, " N"], weight: Float[np.ndarray, " N"], clusters: ClusteredRows
 ) -> float:
     """How alike the rows of a cluster are, in [0, 1], on the side of caution; 1 where nothing is known.
 
-    The mean product of two residuals of one cluster over their variance, each cluster counted with its weight, corrected for
-    the mean being estimated (moments, as Donner & Eliasziw 1991 do for categories), then drawn towards 1 by
-    1 / (1 + (t / TELLING)^2), t = min(1, 4 spread^2) x clusters of several rows: right answers alone say little of how
-    alike wrong ones are.
+    The mean product of two residuals of one cluster over their mean square in these clusters, each cluster counted with its
+    weight, corrected for the mean being estimated (moments, as Donner & Eliasziw 1991 do for categories), then drawn towards
+    1 by 1 / (1 + (t / `half_way`)^2) with t the number of `telling_clusters`.
     """
     several = clusters.rows > 1
-    variance = float((weight * residual**2).sum()) / float(clusters.weight.sum())
-    if variance < SAME or not several.any():
+    squares = np.bincount(clusters.index, weight * residual**2, clusters.size)[several]
+    if float(squares.sum()) < SAME * float(clusters.weight.sum()):
         return 1.0
-    sums = np.bincount(clusters.index, weight * residual, clusters.size)
-    own = np.bincount(clusters.index, (weight * residual) ** 2, clusters.size)
-    pairs = float(((clusters.weight**2 - clusters.squares) / clusters.weight)[several].sum())
-    alike = float(((sums**2 - own) / clusters.weight)[several].sum()) / pairs / variance
+    sums = np.bincount(clusters.index, weight * residual, clusters.size)[several]
+    own = np.bincount(clusters.index, (weight * residual) ** 2, clusters.size)[several]
+    mass = clusters.weight[several]
+    pairs = (mass**2 - clusters.squares[several]) / mass
+    alike = float(((sums**2 - own) / mass).sum()) / float((pairs * squares / mass).sum())
     found = min(1.0, max(0.0, (alike + clusters.at_best) / (1 - clusters.at_worst + clusters.at_best)))
-    telling = min(1.0, 4 * spread**2) * float(several.sum())
-    return found + (1 - found) / (1 + (telling / TELLING) ** 2)
+    return found + (1 - found) / (1 + (telling_clusters(squares) / half_way(residual, weight)) ** 2)
+
+
+def telling_clusters(squares: Float[np.ndarray, " C"]) -> float:
+    """How many clusters tell how alike their rows are, from the summed square of the residuals in each: (sum d)^2 / sum d^2
+    with d its root (Kish 1965), so that clusters all right next to a few with errors count for little."""
+    return float(np.sqrt(squares).sum()) ** 2 / float(squares.sum())
+
+
+def half_way(residual: Float[np.ndarray, " N"], weight: Float[np.ndarray, " N"]) -> float:
+    """The number of telling clusters at which half of the caution is left: TELLING + TELLING_OF_RARE s^2.
+
+    s = |sum w r^3| / sum w |r|^3 is near 1 where rare residuals lie on one side (few errors, flips to one model only), so
+    that an unseen cluster of such moves the mean one way, and 0 where both sides are alike.
+    """
+    cubes = weight * residual**2 * residual
+    return TELLING + TELLING_OF_RARE * (float(cubes.sum()) / float(np.abs(cubes).sum())) ** 2

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from rewardsmith.evaluate.calibration import BINS, Folded, binned_error, equal_mass_bins, fold
-from rewardsmith.evaluate.inference.clustered import gather_clusters, intraclass_correlation
+from rewardsmith.evaluate.inference.clustered import ClusteredRows, gather_clusters, intraclass_correlation
 from rewardsmith.evaluate.metrics import sigmoid
 
 DRAWS = 400
@@ -57,16 +57,40 @@ class DrawnOutcomes:
 
 
 def outcomes_of(folded: Folded) -> DrawnOutcomes:
-    """The stated confidences, and how alike the errors of a prompt are once the mean error of each bin is taken out."""
+    """The stated confidences, and how alike the errors of a prompt are once the mean error of each bin is taken out.
+
+    The correlation is that of two equally sure comparisons, such that errors of unequal ones are as alike as was seen.
+    """
     clusters = gather_clusters(folded.weight, folded.cluster)
     if (clusters.rows == 1).all():
         return DrawnOutcomes(folded.confidence, clusters.index, 0.0)
     mass = np.bincount(folded.bin, folded.weight, folded.bins)
     error = folded.correct - folded.confidence
     lean = np.bincount(folded.bin, folded.weight * error, folded.bins) / np.maximum(mass, 1e-300)
-    spread = math.sqrt(float((folded.confidence * (1 - folded.confidence)).mean()))
-    correlation = intraclass_correlation(error - lean[folded.bin], folded.weight, clusters, spread=spread)
-    return DrawnOutcomes(folded.confidence, clusters.index, correlation)
+    seen = intraclass_correlation(error - lean[folded.bin], folded.weight, clusters)
+    most = largest_correlation(folded.confidence, folded.weight, clusters)
+    return DrawnOutcomes(folded.confidence, clusters.index, min(1.0, seen / most) if most > 0 else 1.0)
+
+
+def largest_correlation(
+    confidence: Float[np.ndarray, " N"], weight: Float[np.ndarray, " N"], clusters: ClusteredRows
+) -> float:
+    """The intraclass correlation of outcomes that all take the number of their prompt, in [0, 1].
+
+    It is below 1 where confidences differ: two outcomes of confidences p <= q then have the covariance p - p q, and not the
+    root of the product of their variances. Pairs are weighted as in `intraclass_correlation`.
+    """
+    order = np.lexsort((confidence, clusters.index))
+    index, weight, confidence = clusters.index[order], weight[order], confidence[order]
+    reached = np.cumsum(weight)
+    above = np.cumsum(clusters.weight)[index] - reached
+    lower = np.bincount(index, 2 * weight * confidence * above, clusters.size)
+    products = np.bincount(index, weight * confidence, clusters.size) ** 2
+    products -= np.bincount(index, (weight * confidence) ** 2, clusters.size)
+    squares = np.bincount(index, weight * confidence * (1 - confidence), clusters.size)
+    possible = (clusters.weight**2 - clusters.squares) * squares / clusters.weight**2
+    total = float(possible.sum())
+    return float(((lower - products) / clusters.weight).sum()) / total if total > 0 else 0.0
 
 
 def ece_noise_floor(

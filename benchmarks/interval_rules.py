@@ -1,15 +1,16 @@
-"""Two narrower rules for 95 % intervals beside the one in use: how often each contains the truth, and how wide it is.
+"""Two other rules for 95 % intervals beside the one in use: how often each contains the truth, and how wide it is.
 
-    python benchmarks/narrower_intervals.py [--repeats 3000] [--prompts 5 10 30 100 300] [--output FILE]
+    python benchmarks/interval_rules.py [--kinds accuracy] [--prompts 5 10] [--repeats 2000] [--output FILE]
 
-The situations are those of `coverage.py` with within-prompt correlations of 0.6 and 0.9 besides. All repetitions of one are
-drawn at once, as counts by prompt; `in_use` is checked against `rewardsmith.evaluate.statistics` row by row before anything
-is simulated.
+The situations are those of `coverage.py` with within-prompt correlations of 0.6 and 0.9 besides, accuracies of 0.97 and 0.99
+(`few_errors`), and a difference whose flips all go to one model (`one_sided`). All repetitions of one are drawn at once, as
+counts by prompt; `in_use` is checked against `rewardsmith.evaluate.statistics` row by row before anything is simulated.
 
+- before (up to 0.7): the intraclass correlation over the variance of all rows, drawn half way to 1 at three telling prompts,
+  of which there were 4 v times as many as prompts, v the variance with the added observations
 - score (shares only): the standard error of Wilson's score interval with Student's quantile t, sqrt(n v + t^2 / 4) /
   (n + t^2), v the variance and n the effective number of comparisons: without the part that Agresti and Coull's has for the
   shifted centre
-- telling: the intraclass correlation is drawn half way to 1 at 1.5 telling prompts and not at 3
 """
 
 import argparse
@@ -23,11 +24,25 @@ from pathlib import Path
 import numpy as np
 from scipy.special import stdtrit
 
-from rewardsmith.evaluate.inference.clustered import ADDED_TO_DIFFERENCE, ADDED_TO_SHARE, TELLING, UNEVEN
+from rewardsmith.evaluate.inference.clustered import (
+    ADDED_TO_DIFFERENCE,
+    ADDED_TO_SHARE,
+    TELLING,
+    TELLING_OF_RARE,
+    UNEVEN,
+)
 from rewardsmith.evaluate.statistics import DIFFERENCE, SHARE, clustered_mean
 
 GRID, HIGHER = (0.0, 0.3), (0.6, 0.9)
-LEVELS = {"accuracy": (0.6, 0.8, 0.95), "paired": (0.05, 0.3)}
+LEVELS = {
+    "accuracy": (0.6, 0.8, 0.95),
+    "few_errors": (0.97, 0.99),
+    "paired": (0.05, 0.3),
+    "one_sided": (0.05, 0.3),
+}
+SHARES = ("accuracy", "few_errors")
+TO_THE_FIRST = {"paired": 0.75, "one_sided": 1.0}
+HALF_WAY_BEFORE = 3.0
 LOWEST, HIGHEST = 0.935, 0.975
 TINY = 1e-12
 Ends = tuple[np.ndarray, np.ndarray]
@@ -57,7 +72,10 @@ class Moments:
     worst: np.ndarray
     best: np.ndarray
     alike: np.ndarray
+    alike_before: np.ndarray
     several: np.ndarray
+    telling: np.ndarray
+    half_way: np.ndarray
     between: np.ndarray
 
 
@@ -65,10 +83,10 @@ def drawn(kind: str, rows: np.ndarray, level: float, correlation: float, rng: np
     """A comparison takes its prompt's number with probability sqrt(correlation), else one of its own."""
     common = rng.binomial(rows, math.sqrt(correlation))
     number = rng.random(rows.shape)
-    if kind == "accuracy":
+    if kind in SHARES:
         ones = rng.binomial(rows - common, level) + common * (number < level)
         return Sample(rows, ones, np.zeros_like(ones), SHARE)
-    more, less = 0.75 * level, 0.25 * level
+    more, less = TO_THE_FIRST[kind] * level, (1 - TO_THE_FIRST[kind]) * level
     plus = rng.binomial(rows - common, more)
     minus = rng.binomial(rows - common - plus, less / (1 - more))
     shared = (number >= more) & (number < level)
@@ -85,12 +103,32 @@ def moments(sample: Sample) -> Moments:
     own = sample.ones * (1 - centre) ** 2 + sample.minus * (1 + centre) ** 2 + zeros * centre**2
     worst, best, several = (rows**2).sum(1) / total**2, 1 / total, rows > 1
     positive = np.maximum(variance, TINY)
+    products = np.where(several, (sums**2 - own) / rows, 0).sum(1)
     pairs = np.maximum(np.where(several, rows - 1, 0).sum(1), TINY)
-    alike = np.where(several, (sums**2 - own) / rows, 0).sum(1) / pairs / positive
+    squares = np.where(several, own, 0)
+    possible = (squares * (rows - 1) / rows).sum(1)
     share = np.maximum(1 - rows / total[:, None], TINY)
     between = (sums**2 / share).sum(1) / total**2 / positive
-    found = np.clip((alike + best) / (1 - worst + best), 0, 1)
-    return Moments(mean, variance, worst, best, found, several.sum(1), between)
+    cubes = np.stack([
+        sample.ones.sum(1) * (1 - mean) ** 3, -sample.minus.sum(1) * (1 + mean) ** 3, -zeros.sum(1) * mean**3
+    ])  # fmt: skip
+    lean = cubes.sum(0) / np.maximum(np.abs(cubes).sum(0), TINY)
+
+    def corrected(alike: np.ndarray) -> np.ndarray:
+        return np.clip((alike + best) / (1 - worst + best), 0, 1)
+
+    return Moments(
+        mean,
+        variance,
+        worst,
+        best,
+        np.where(possible > TINY, corrected(products / np.maximum(possible, TINY)), 1.0),
+        corrected(products / pairs / positive),
+        several.sum(1),
+        np.sqrt(squares).sum(1) ** 2 / np.maximum(squares.sum(1), TINY),
+        TELLING + TELLING_OF_RARE * lean**2,
+        between,
+    )
 
 
 def with_added(n: np.ndarray, of: Moments, sample: Sample) -> Ends:
@@ -102,15 +140,18 @@ def with_added(n: np.ndarray, of: Moments, sample: Sample) -> Ends:
     return centre, np.sqrt(np.maximum(0, second - centre**2))
 
 
-def effective(of: Moments, sample: Sample, telling: float) -> np.ndarray:
-    """The effective number of comparisons."""
-    spread = with_added(1 / of.worst, of, sample)[1]
-    told = np.minimum(1, 4 * spread**2) * of.several
-    correlation = of.alike + (1 - of.alike) / (1 + (told / telling) ** 2)
+def effective(of: Moments, alike: np.ndarray, caution: np.ndarray) -> np.ndarray:
+    """The effective number of comparisons with the correlation `alike`, drawn towards 1 by the share `caution`."""
+    correlation = alike + (1 - alike) * caution
     modelled = correlation * of.worst + (1 - correlation) * of.best
     found = np.minimum(of.worst, np.maximum(of.best, np.maximum(modelled, of.between / UNEVEN)))
     unknown = (of.variance < TINY) | (of.several == 0) | (correlation == 1)
     return 1 / np.where(unknown, of.worst, found)
+
+
+def effective_in_use(of: Moments) -> np.ndarray:
+    """The effective number of the rule in use."""
+    return effective(of, of.alike, 1 / (1 + (of.telling / of.half_way) ** 2))
 
 
 def cut(centre: np.ndarray, half: np.ndarray, of: Moments, sample: Sample) -> Ends:
@@ -119,18 +160,29 @@ def cut(centre: np.ndarray, half: np.ndarray, of: Moments, sample: Sample) -> En
     return np.minimum(of.mean, np.maximum(low, centre - half)), np.maximum(of.mean, np.minimum(high, centre + half))
 
 
-def in_use(sample: Sample, telling: float = TELLING) -> Ends:
-    """The rule of `rewardsmith.evaluate.statistics`."""
-    of = moments(sample)
-    n = effective(of, sample, telling)
+def added(n: np.ndarray, of: Moments, sample: Sample) -> Ends:
+    """The interval with a few observations added and this effective number."""
     centre, spread = with_added(n, of, sample)
     return cut(centre, stdtrit(n, 0.975) * spread / np.sqrt(n + sample.added), of, sample)
+
+
+def in_use(sample: Sample) -> Ends:
+    """The rule of `rewardsmith.evaluate.statistics`."""
+    of = moments(sample)
+    return added(effective_in_use(of), of, sample)
+
+
+def before(sample: Sample) -> Ends:
+    """The rule up to 0.7."""
+    of = moments(sample)
+    told = np.minimum(1, 4 * with_added(1 / of.worst, of, sample)[1] ** 2) * of.several
+    return added(effective(of, of.alike_before, 1 / (1 + (told / HALF_WAY_BEFORE) ** 2)), of, sample)
 
 
 def score(sample: Sample) -> Ends:
     """Wilson's interval with the effective number and Student's quantile."""
     of = moments(sample)
-    n = effective(of, sample, TELLING)
+    n = effective_in_use(of)
     low, high = sample.bounds
     t = stdtrit(n, 0.975)
     centre = (n * of.mean + t**2 * (low + high) / 2) / (n + t**2)
@@ -138,15 +190,10 @@ def score(sample: Sample) -> Ends:
     return cut(centre, half, of, sample)
 
 
-def telling(sample: Sample) -> Ends:
-    """The rule in use, less cautious about what is not known of the intraclass correlation."""
-    return in_use(sample, TELLING / 2)
-
-
-RULES: dict[str, dict[str, Callable[[Sample], Ends]]] = {
-    "accuracy": {"in_use": in_use, "score": score, "telling": telling},
-    "paired": {"in_use": in_use, "telling": telling},
-}
+def rules_for(kind: str) -> dict[str, Callable[[Sample], Ends]]:
+    """The rules that can be compared; Wilson's is for shares."""
+    found = {"in_use": in_use, "before": before}
+    return {**found, "score": score} if kind in SHARES else found
 
 
 def difference_from_the_package() -> float:
@@ -177,10 +224,10 @@ def cell(kind: str, prompts: int, size: int, pareto: bool, level: float, correla
     """Coverage and mean width of each rule in one situation."""
     rng = np.random.default_rng([prompts, size, int(pareto), int(100 * level), int(100 * correlation)])
     sample = drawn(kind, sizes(prompts, size, pareto, repeats, rng), level, correlation, rng)
-    truth = level if kind == "accuracy" else level / 2
+    truth = level if kind in SHARES else level * (2 * TO_THE_FIRST[kind] - 1)
     row: dict = {"kind": kind, "prompts": prompts, "size": size, "pareto": pareto, "level": level}
     row |= {"correlation": correlation, "repeats": repeats}
-    for name, rule in RULES[kind].items():
+    for name, rule in rules_for(kind).items():
         low, high = rule(sample)
         row[name] = {
             "coverage": float(((low <= truth + TINY) & (truth - TINY <= high)).mean()),
@@ -190,7 +237,7 @@ def cell(kind: str, prompts: int, size: int, pareto: bool, level: float, correla
 
 
 def table(rows: list[dict]) -> str:
-    """By kind, prompts, correlations and rule: lowest and mean coverage, cells out of range, width over that in use."""
+    """By kind, prompts, correlations and rule: lowest and mean coverage, cells out of range, width over that before."""
     lines = [
         "| measured | prompts | correlation | rule | lowest | mean | below 93.5 % | above 97.5 % | width |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -201,9 +248,9 @@ def table(rows: list[dict]) -> str:
                 row for row in rows
                 if (row["kind"], row["prompts"]) == (kind, prompts) and row["correlation"] in correlations
             ]  # fmt: skip
-            for rule in RULES[kind]:
+            for rule in rules_for(kind):
                 found = [row[rule]["coverage"] for row in own]
-                width = np.mean([row[rule]["width"] / row["in_use"]["width"] for row in own])
+                width = np.mean([row[rule]["width"] / row["before"]["width"] for row in own])
                 low, high = sum(value < LOWEST for value in found), sum(value > HIGHEST for value in found)
                 which = " and ".join(f"{one:g}" for one in correlations)
                 figures = f"{min(found):.3f} | {np.mean(found):.3f} | {low} | {high} | {width:.3f}"
@@ -212,23 +259,24 @@ def table(rows: list[dict]) -> str:
 
 
 def main() -> None:
-    """Check, simulate, write JSON, print the table."""
+    """Check, simulate the chosen kinds, keep the others' results, write JSON, print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kinds", nargs="+", default=list(LEVELS), choices=list(LEVELS))
     parser.add_argument("--repeats", type=int, default=2000)
     parser.add_argument("--prompts", nargs="+", type=int, default=[5, 10, 30, 100, 300])
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "narrower_intervals.json")
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "interval_rules.json")
     options = parser.parse_args()
     if (difference := difference_from_the_package()) > 1e-9:
         raise SystemExit(f"in_use differs from clustered_mean by {difference:.3g}; expected the same ends")
-    rows = [
-        cell(kind, prompts, size, pareto, level, correlation, options.repeats)
-        for kind in LEVELS
-        for prompts, size, pareto, level, correlation in itertools.product(
-            options.prompts, (1, 3, 10), (False, True), LEVELS[kind], GRID + HIGHER
-        )
-        if size > 1 or pareto or correlation == 0
-    ]
-    options.output.write_text(json.dumps(rows, indent=1) + "\n")
+    rows = json.loads(options.output.read_text()) if options.output.is_file() else []
+    for kind, prompts in itertools.product(options.kinds, options.prompts):
+        rows = [row for row in rows if (row["kind"], row["prompts"]) != (kind, prompts)]
+        for size, pareto, level, correlation in itertools.product(
+            (1, 3, 10), (False, True), LEVELS[kind], GRID + HIGHER
+        ):
+            if size > 1 or pareto or correlation == 0:
+                rows.append(cell(kind, prompts, size, pareto, level, correlation, options.repeats))
+        options.output.write_text(json.dumps(rows, indent=1) + "\n")
     print(table(rows))
 
 
