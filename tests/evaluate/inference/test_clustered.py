@@ -252,6 +252,16 @@ def test_a_mean_without_bounds_is_students_interval_and_moves_with_the_values():
     assert (moved.low, moved.high) == pytest.approx((10 * found.low - 7, 10 * found.high - 7))
 
 
+def test_a_mean_without_bounds_asks_for_three_telling_prompts_however_even_its_values():
+    # Residuals +-1 that cancel in each of five prompts of two: the correlation found is 0, and all five tell.
+    value, cluster = np.array([1.0, -1, 1, -1, 1, -1, 1, -1, 1, -1]), np.repeat(np.arange(5), 2)
+    free = unbounded_mean(value, np.ones(10), cluster=cluster)
+    bounded = clustered_mean(value, np.ones(10), cluster=cluster, bounds=(-1.0, 1.0))
+    # 1 / (1 + (5 / 3)^2) = 9 / 34 and 1 / (1 + 5^2) = 1 / 26 of the way from 1 / 10 to 1 / 5.
+    assert free.n == pytest.approx(1 / (0.1 + 0.1 * 9 / 34))
+    assert bounded.n == pytest.approx(1 / (0.1 + 0.1 / 26))
+
+
 def test_one_prompt_has_no_interval_of_a_mean_and_nothing_has_no_mean():
     one = unbounded_mean(np.array([1.0, 2.0]), np.ones(2), cluster=np.zeros(2, dtype=int))
     assert one.value == 1.5

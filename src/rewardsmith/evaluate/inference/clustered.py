@@ -31,6 +31,9 @@ TELLING, TELLING_OF_RARE = 1.0, 3.0
 """So many telling prompts and the intraclass correlation is drawn half way to 1, and so many more where what is rare lies on
 one side (see `half_way`); ten times as many: by one hundredth."""
 
+TELLING_WITHOUT_BOUNDS = 3.0
+"""The least that a mean without bounds takes instead: no added observations stand in for what was not seen."""
+
 UNEVEN = 1.25
 """The variance between prompts as they are counts where it is larger than the intraclass correlation explains by this
 factor: large prompts that differ more than small ones do. Below it, its own noise would only make intervals wider."""
@@ -161,7 +164,7 @@ def unbounded_mean(
         return ClusteredMean(nothing, nothing, nothing, nothing, 0.0, int(np.unique(cluster).size), UNBOUNDED)
     clusters = gather_clusters(weight, cluster)
     mean = float((weight * value).sum()) / float(weight.sum())
-    n = effective_number(value - mean, weight, clusters)
+    n = effective_number(value - mean, weight, clusters, least=TELLING_WITHOUT_BOUNDS)
     variance = float((weight * (value - mean) ** 2).sum()) / float(weight.sum())
     spread = math.sqrt(variance * n / (n - 1)) if n > 1 else math.nan
     return ClusteredMean(mean, mean, spread, n, 0.0, clusters.size, UNBOUNDED)
@@ -187,17 +190,21 @@ def with_added(mean: float, square: float, n: float, added: float, bounds: tuple
 
 
 def effective_number(
-    residual: Float[np.ndarray, " N"], weight: Float[np.ndarray, " N"], clusters: ClusteredRows
+    residual: Float[np.ndarray, " N"],
+    weight: Float[np.ndarray, " N"],
+    clusters: ClusteredRows,
+    *,
+    least: float = TELLING,
 ) -> float:
     """How many independent rows the mean is worth: 1 / (r a + (1 - r) b) with r the intraclass correlation.
 
-    a and b are `at_worst` and `at_best` of the clusters. The variance of the clusters as they are takes the place of r where
-    UNEVEN says so.
+    a and b are `at_worst` and `at_best` of the clusters, `least` as in `intraclass_correlation`. The variance of the
+    clusters as they are takes the place of r where UNEVEN says so.
     """
     worst, best = clusters.at_worst, clusters.at_best
     total = float(clusters.weight.sum())
     variance = float((weight * residual**2).sum()) / total
-    correlation = intraclass_correlation(residual, weight, clusters)
+    correlation = intraclass_correlation(residual, weight, clusters, least=least)
     if variance < SAME or correlation == 1:
         return 1 / worst
     modelled = correlation * worst + (1 - correlation) * best
@@ -207,13 +214,17 @@ def effective_number(
 
 
 def intraclass_correlation(
-    residual: Float[np.ndarray, " N"], weight: Float[np.ndarray, " N"], clusters: ClusteredRows
+    residual: Float[np.ndarray, " N"],
+    weight: Float[np.ndarray, " N"],
+    clusters: ClusteredRows,
+    *,
+    least: float = TELLING,
 ) -> float:
     """How alike the rows of a cluster are, in [0, 1], on the side of caution; 1 where nothing is known.
 
     The mean product of two residuals of one cluster over their mean square in these clusters, each cluster counted with its
     weight, corrected for the mean being estimated (moments, as Donner & Eliasziw 1991 do for categories), then drawn towards
-    1 by 1 / (1 + (t / `half_way`)^2) with t the number of `telling_clusters`.
+    1 by 1 / (1 + (t / h)^2) with t the number of `telling_clusters` and h that of `half_way`, or `least` where it is more.
     """
     several = clusters.rows > 1
     squares = np.bincount(clusters.index, weight * residual**2, clusters.size)[several]
@@ -225,7 +236,8 @@ def intraclass_correlation(
     pairs = (mass**2 - clusters.squares[several]) / mass
     alike = float(((sums**2 - own) / mass).sum()) / float((pairs * squares / mass).sum())
     found = min(1.0, max(0.0, (alike + clusters.at_best) / (1 - clusters.at_worst + clusters.at_best)))
-    return found + (1 - found) / (1 + (telling_clusters(squares) / half_way(residual, weight)) ** 2)
+    half = max(least, half_way(residual, weight))
+    return found + (1 - found) / (1 + (telling_clusters(squares) / half) ** 2)
 
 
 def telling_clusters(squares: Float[np.ndarray, " C"]) -> float:
