@@ -1,11 +1,15 @@
 """Trained by us and by TRL's RewardTrainer on the same pairs, weights and settings: is the reward as good?
 
     REWARDSMITH_DATA=… python benchmarks/quality_vs_trl.py [--model tiny --lr 2e-3] [--pairs 200]
+    REWARDSMITH_DATA=… python benchmarks/quality_vs_trl.py --data hh-apart --longest 640 --pairs 800 \\
+        -o benchmarks/results/quality_vs_trl_hh.json
 
-UKP's debates are cut in four; run k tests on part k and draws its pairs from the others, so that the runs have other test
-debates, other pairs and other heads. Both start from the same head and see the same token ids, each in an order of its own;
-the settings are those of `train_vs_trl.py`. One scorer gives the rewards of both. The temperature is cross-fitted
-by prompt, five folds.
+UKP's debates, or the prompts of Anthropic HH, are cut in four; run k tests on part k and draws its pairs from the others, so
+that the runs have other test prompts, other pairs and other heads. Both start from the same head and see the same token ids,
+each in an order of its own; the settings are those of `train_vs_trl.py`. One scorer gives the rewards of both. `hh-apart`
+trains a model for each file of HH, since short responses win in one and long ones in the other, and judges all margins
+together. The temperature is cross-fitted by prompt, five folds. Calibration alone says nothing of a model that is never sure,
+so the cross-entropy stands beside it (a coin's is ln 2 = 0.693), and `longer`, which trains nothing.
 """
 
 import argparse
@@ -13,7 +17,9 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -32,16 +38,43 @@ from rewardsmith.model.scorer import DEFAULT_BUDGET, score
 from rewardsmith.pipelines.train.config import Config
 from rewardsmith.pipelines.train.setup import open_model
 from rewardsmith.progress import SILENT
+from rewardsmith.quality.text.characters import length_in_words
 from rewardsmith.train.examples import encode_examples
 from train_vs_trl import BATCH, Task, our_trainer, trl_trainer
 
 RESULT = Path(__file__).parent / "results" / "quality_vs_trl.json"
 ARMS = ("ours", "trl")
-LONGEST = 2048
-"""Tokens of the tiny model, which are bytes."""
+LONGER = "longer"
+HARMLESS, HELPFUL = "hh-rlhf/harmless-base.jsonl.gz", "hh-rlhf/helpful.jsonl.gz"
+DATA = {
+    "ukp": (("ukp-convarg/strict.jsonl.gz",),),
+    "hh": ((HARMLESS, HELPFUL),),
+    "hh-apart": ((HARMLESS,), (HELPFUL,)),
+}
+"""Of each model that is trained in a fold the files that it learns from."""
+GROUP = {"ukp": "topic"}
+"""The field that groups prompts which may not be in two parts."""
 
 
-def opened(name: str, layers: int | None) -> Any:
+@dataclass(frozen=True)
+class Learning:
+    """What both are told."""
+
+    pairs: int
+    lr: float
+    epochs: int
+
+
+@dataclass(frozen=True)
+class Tested:
+    """Margins on the test pairs of a fold by arm, the CPU seconds of training, and the pairs' prompts."""
+
+    margins: dict[str, np.ndarray]
+    seconds: dict[str, float]
+    prompts: np.ndarray
+
+
+def opened(name: str, layers: int | None, longest: int | None) -> Any:
     """The model, all of which learns."""
     return open_model(
         Config(
@@ -51,21 +84,27 @@ def opened(name: str, layers: int | None) -> Any:
             layers=layers,
             dtype="fp32",
             threads=1,
-            max_length=LONGEST if name == "tiny" else None,
+            max_length=longest,
         )
     ).model
 
 
-def trained(task: Task, arm: str, lr: float, seed: int) -> float:
+def pool_from(folder: Path, files: Sequence[str], model: Any, group: str | None) -> Pool:
+    """The pairs of some files as tokens of the model."""
+    merged = merge_prompts([record for name in files for record in rs.load(folder / name, progress=SILENT).records])
+    return pool_of(model, None, merged, encode_examples(merged, model.encoder, share=True).examples, group)
+
+
+def trained(task: Task, arm: str, learning: Learning, seed: int) -> float:
     """Train the model of a task in place, from a head of that seed; returns CPU seconds."""
     draw_head(task.model.network.head, seed=seed)
+    told: dict[str, Any] = {"turns": None, "name": arm, "epochs": learning.epochs, "seed": seed, "lr": learning.lr}
     started = time.process_time()
     with TemporaryDirectory() as place:
         if arm == "ours":
-            budget = DEFAULT_BUDGET["cpu"]
-            our_trainer(task, Path(place) / "ours", turns=None, name=arm, budget=budget, seed=seed, lr=lr).run()
+            our_trainer(task, Path(place) / "ours", budget=DEFAULT_BUDGET["cpu"], **told).run()
         else:
-            trainer = trl_trainer(task, Path(place), grouped=False, turns=None, name=arm, seed=seed, lr=lr)
+            trainer = trl_trainer(task, Path(place), grouped=False, **told)
             trainer.train()
             network = task.model.network
             network.hf.load_state_dict(trainer.model.state_dict())
@@ -73,64 +112,89 @@ def trained(task: Task, arm: str, lr: float, seed: int) -> float:
     return time.process_time() - started
 
 
-def run(model: Any, pool: Pool, number: int, count: int, lr: float) -> dict[str, tuple[np.ndarray, float]]:
-    """Margins of both on the test pairs of a fold, and what training took."""
+def run(model: Any, pool: Pool, number: int, learning: Learning) -> Tested:
+    """Both trained on the same pairs of a fold, and asked about its test prompts."""
     train, _, test = pool.groups(number, 0)
-    pairs, told = drawn(pool.of(train), count), {}
-    names = {pair.prompt_id for pair in pool.of(test)}
-    asked = [ranking for ranking in pool.rankings if ranking.prompt_id in names]
+    pairs, asked = drawn(pool.of(train), learning.pairs), pool.of(test)
+    names = {pair.prompt_id for pair in asked}
+    rankings = [ranking for ranking in pool.rankings if ranking.prompt_id in names]
+    words = {
+        record.prompt_id: np.array([float(length_in_words(each.text)) for each in record.responses])
+        for record in pool.records
+    }
+    found, seconds = {LONGER: margins(pool, asked, words)}, {LONGER: 0.0}
     for arm in ARMS:
         copy = deepcopy(model)
-        seconds = trained(Task(copy, pairs, pairs, []), arm, lr, number)
+        seconds[arm] = trained(Task(copy, pairs, pairs, []), arm, learning, number)
         copy.network.eval()
-        found = score(copy.network, [ranking.sequences for ranking in asked])
-        rewards = {ranking.prompt_id: values for ranking, values in zip(asked, found, strict=True)}
-        told[arm] = margins(pool, pool.of(test), rewards), seconds
-        print(number, arm, right(told[arm][0]).mean(), seconds, flush=True)
-    return told
+        values = score(copy.network, [ranking.sequences for ranking in rankings])
+        rewards = {ranking.prompt_id: each for ranking, each in zip(rankings, values, strict=True)}
+        found[arm] = margins(pool, asked, rewards)
+        print(number, len(pairs), arm, right(found[arm]).mean(), seconds[arm], flush=True)
+    return Tested(found, seconds, np.array([int(pair.prompt_id[:12], 16) for pair in asked]))
+
+
+def together(parts: Sequence[Tested]) -> Tested:
+    """The models of one fold as one."""
+    return Tested(
+        {arm: np.concatenate([each.margins[arm] for each in parts]) for arm in (*ARMS, LONGER)},
+        {arm: sum(each.seconds[arm] for each in parts) for arm in (*ARMS, LONGER)},
+        np.concatenate([each.prompts for each in parts]),
+    )
+
+
+def rows_of(runs: Sequence[Tested]) -> list[dict[str, Any]]:
+    """The figures of each arm over all runs so far."""
+    prompts = np.concatenate([each.prompts for each in runs])
+    margin = {arm: np.concatenate([each.margins[arm] for each in runs]) for arm in (*ARMS, LONGER)}
+    ones, rows = np.ones(len(prompts)), []
+    for arm, given in margin.items():
+        cooled = cross_fitted_margin(given, ones, cluster=prompts)
+        floor = ece_noise_floor(cooled, ones, cluster=prompts, rng=np.random.default_rng(0))
+        rows.append({
+            "arm": arm, "n": len(prompts), "prompts": len(np.unique(prompts)), "seeds": len(runs),
+            **figures(given, margin["trl"], prompts, minus="minus_trl"),
+            "by_seed": [float(right(each.margins[arm]).mean()) for each in runs],
+            "ece": ece(given, ones), "ece_after_temperature": ece(cooled, ones), "ece_floor": floor.mean,
+            "ece_limit": floor.limit, "cross_entropy_after_temperature": float(np.logaddexp(0, -cooled).mean()),
+            "cpu_seconds": sum(each.seconds[arm] for each in runs),
+        })  # fmt: skip
+    return rows
 
 
 def main() -> None:
     """Train both with every seed, and write accuracy, its paired difference, and ECE after calibration."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, default=RESULT)
+    parser.add_argument("--data", choices=DATA, default="ukp")
     parser.add_argument("--model", default="tiny")
     parser.add_argument("--layers", type=int)
+    parser.add_argument("--longest", type=int, default=2048, help="tokens of a text; those of the tiny model are bytes")
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--pairs", type=int, default=200)
+    parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=FOLDS)
     given = parser.parse_args()
     if not (place := os.environ.get("REWARDSMITH_DATA")):
-        sys.exit("set REWARDSMITH_DATA to the folder that holds ukp-convarg/")
-    records = list(rs.load(str(Path(place) / "ukp-convarg/strict.jsonl.gz"), progress=SILENT).records)
-    model = opened(given.model, given.layers)
-    merged = merge_prompts(records)
-    pool = pool_of(model, None, merged, encode_examples(merged, model.encoder, share=True).examples, "topic")
-    runs = [run(model, pool, number, given.pairs, given.lr) for number in range(given.seeds)]
-    tests = [pool.of(pool.groups(number, 0)[2]) for number in range(given.seeds)]
-    prompts = np.array([int(pair.prompt_id[:12], 16) for test in tests for pair in test])
-    margin = {arm: np.concatenate([each[arm][0] for each in runs]) for arm in ARMS}
-    ones, rows = np.ones(len(prompts)), []
-    for arm in ARMS:
-        cooled = cross_fitted_margin(margin[arm], ones, cluster=prompts)
-        floor = ece_noise_floor(cooled, ones, cluster=prompts, rng=np.random.default_rng(0))
-        rows.append({
-            "arm": arm, "n": len(prompts), "prompts": len(np.unique(prompts)), "seeds": given.seeds,
-            **figures(margin[arm], margin["trl"], prompts, minus="minus_trl"),
-            "by_seed": [float(right(each[arm][0]).mean()) for each in runs],
-            "ece": ece(margin[arm], ones), "ece_after_temperature": ece(cooled, ones), "ece_floor": floor.mean,
-            "cpu_seconds": sum(each[arm][1] for each in runs),
-        })  # fmt: skip
-        print(json.dumps(rows[-1]))
+        sys.exit("set REWARDSMITH_DATA to the folder that holds ukp-convarg/ and hh-rlhf/")
+    model = opened(given.model, given.layers, given.longest)
+    pools = [pool_from(Path(place), files, model, GROUP.get(given.data)) for files in DATA[given.data]]
+    learning, runs = Learning(given.pairs, given.lr, given.epochs), []
     settings = {
+        "data": given.data,
         "model": given.model,
         "layers": given.layers,
+        "longest": given.longest,
         "pairs": given.pairs,
         "batch": BATCH,
         "lr": given.lr,
-        "epochs": 1,
+        "epochs": given.epochs,
     }
-    write_json(given.output, {"settings": settings, "rows": rows})
+    for number in range(given.seeds):
+        runs.append(together([run(model, pool, number, learning) for pool in pools]))
+        write_json(given.output, {"settings": settings, "rows": rows_of(runs)})
+    for each in rows_of(runs):
+        print(json.dumps(each))
 
 
 if __name__ == "__main__":

@@ -173,6 +173,9 @@ class _LossSettingsFields(TypedDict, total=False):
     """odin: coefficient of the correlations with length (default: 1)."""
     orthogonal_weight: float | None
     """odin: coefficient of the similarity of the two heads (default: 1)."""
+    given_label: int | None
+    """odin: 1 correlates differences of preferred and other response, which keeps quality that goes with length; 0, as
+    in the paper, takes all responses (default: 0)."""
     sign_weight: float | None
     """helpful-cost: coefficient of the term that makes the cost positive for unsafe responses (default: 1)."""
     kl_weight: float | None
@@ -838,6 +841,8 @@ def find_learning_rate(
         loss.view_dropout: contrastive: dropout that makes the two views of a response (default: 0.1).
         loss.length_weight: odin: coefficient of the correlations with length (default: 1).
         loss.orthogonal_weight: odin: coefficient of the similarity of the two heads (default: 1).
+        loss.given_label: odin: 1 correlates differences of preferred and other response, which keeps quality that
+            goes with length; 0, as in the paper, takes all responses (default: 0).
         loss.sign_weight: helpful-cost: coefficient of the term that makes the cost positive for unsafe responses
             (default: 1).
         loss.kl_weight: inform: coefficient of the KL divergence of the bottleneck (default: 0.001).
@@ -1809,6 +1814,8 @@ def train(
         loss.view_dropout: contrastive: dropout that makes the two views of a response (default: 0.1).
         loss.length_weight: odin: coefficient of the correlations with length (default: 1).
         loss.orthogonal_weight: odin: coefficient of the similarity of the two heads (default: 1).
+        loss.given_label: odin: 1 correlates differences of preferred and other response, which keeps quality that
+            goes with length; 0, as in the paper, takes all responses (default: 0).
         loss.sign_weight: helpful-cost: coefficient of the term that makes the cost positive for unsafe responses
             (default: 1).
         loss.kl_weight: inform: coefficient of the KL divergence of the bottleneck (default: 0.001).
@@ -2059,6 +2066,8 @@ def tune(
         loss.view_dropout: contrastive: dropout that makes the two views of a response (default: 0.1).
         loss.length_weight: odin: coefficient of the correlations with length (default: 1).
         loss.orthogonal_weight: odin: coefficient of the similarity of the two heads (default: 1).
+        loss.given_label: odin: 1 correlates differences of preferred and other response, which keeps quality that
+            goes with length; 0, as in the paper, takes all responses (default: 0).
         loss.sign_weight: helpful-cost: coefficient of the term that makes the cost positive for unsafe responses
             (default: 1).
         loss.kl_weight: inform: coefficient of the KL divergence of the bottleneck (default: 0.001).

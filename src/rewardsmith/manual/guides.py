@@ -52,7 +52,7 @@ TRAIN: Mapping[str, tuple[str, ...]] = {
         *("loss", "loss.center", "loss.margin_scale", "loss.smoothing", "loss.prior_votes", "loss.tie_share"),
         *("loss.hinge_lead", "loss.gamma", "loss.flip_rate", "loss.power", "loss.top"),
         *("loss.members", "loss.strength", "loss.contrast", "loss.temperature", "loss.view_dropout"),
-        *("loss.length_weight", "loss.orthogonal_weight", "loss.sign_weight", "loss.kl_weight"),
+        *("loss.length_weight", "loss.orthogonal_weight", "loss.given_label", "loss.sign_weight", "loss.kl_weight"),
         *("loss.lm", "loss.lm_share", "loss.grm_sft", "loss.grm_dpo", "loss.grm_beta"),
     ),
     "Critiques (--head cloud)": (

@@ -62,6 +62,9 @@ class LossSettings(NamedSettings):
     """odin: coefficient of the correlations with length (default: 1)."""
     orthogonal_weight: float | None = None
     """odin: coefficient of the similarity of the two heads (default: 1)."""
+    given_label: int | None = None
+    """odin: 1 correlates differences of preferred and other response, which keeps quality that goes with length; 0, as in
+    the paper, takes all responses (default: 0)."""
     sign_weight: float | None = None
     """helpful-cost: coefficient of the term that makes the cost positive for unsafe responses (default: 1)."""
     kl_weight: float | None = None
