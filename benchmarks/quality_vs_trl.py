@@ -8,8 +8,8 @@ UKP's debates, or the prompts of Anthropic HH, are cut in four; run k tests on p
 that the runs have other test prompts, other pairs and other heads. Both start from the same head and see the same token ids,
 each in an order of its own; the settings are those of `train_vs_trl.py`. One scorer gives the rewards of both. `hh-apart`
 trains a model for each file of HH, since short responses win in one and long ones in the other, and judges all margins
-together. The temperature is cross-fitted by prompt, five folds. Calibration alone says nothing of a model that is never sure,
-so the cross-entropy stands beside it (a coin's is ln 2 = 0.693), and `longer`, which trains nothing.
+together. The temperature is cross-fitted by prompt, five folds. Calibration alone says nothing of a model that is never
+sure, so the cross-entropy stands beside it (a coin's is ln 2 = 0.693), and `longer`, which trains nothing.
 """
 
 import argparse
