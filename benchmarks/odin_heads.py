@@ -10,7 +10,7 @@ correlation and steps can be compared. `no shortcut` learns from the sentence at
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -191,10 +191,11 @@ def scored(data: Known, head: Tensor) -> ScoredPairs:
     return pairs_of(data.records, rewards, lambda record: lengths[id(record)])
 
 
-def runs_of(sets: dict[str, Known], seeds: int) -> dict[str, list[np.ndarray]]:
-    """Margins on the test of each arm and seed."""
+def runs_of(sets: dict[str, Known], arms: Iterable[str], seeds: int) -> Iterator[dict[str, list[np.ndarray]]]:
+    """Margins on the test by arm and seed, again after each arm; Bradley-Terry is the first."""
     seen: dict[str, list[np.ndarray]] = {}
-    for name, (loss, step) in ARMS.items():
+    for name in dict.fromkeys([PLAIN, *arms]):
+        loss, step = ARMS[name]
         for seed in range(seeds):
             head = learned(sets["fair" if name == BOUND else "train"], loss, step, seed)
             seen.setdefault(name, []).append(paired(sets["test"], head))
@@ -202,7 +203,7 @@ def runs_of(sets: dict[str, Known], seeds: int) -> dict[str, list[np.ndarray]]:
                 fitted = fit_calibration(scored(sets["validation"], head), FitChoices(("length",), smoother="lowess"))
                 seen.setdefault(CALIBRATED, []).append(paired(sets["test"], head, after=fitted))
         print(name, [float((margin > 0).mean()) for margin in seen[name]], flush=True)
-    return seen
+        yield seen
 
 
 def drawn(model: RewardModel, responses: int) -> dict[str, Known]:
@@ -225,14 +226,16 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=RESULT)
     parser.add_argument("--features", type=Path, required=True)
     parser.add_argument("--responses", type=int, nargs="+", default=[6, 2])
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     parser.add_argument("--seeds", type=int, default=3)
     given = parser.parse_args()
     torch.set_num_threads(1)
     model, tables = teacher(given.features), {}
     for responses in given.responses:
         sets = drawn(model, responses)
-        tables[str(responses)] = rows_of(runs_of(sets, given.seeds), sets["test"].records)
-        write_json(given.output, {"prompts": PROMPTS, "epochs": EPOCHS, "lr": LR, "by_responses": tables})
+        for seen in runs_of(sets, given.arms, given.seeds):
+            tables[str(responses)] = rows_of(seen, sets["test"].records)
+            write_json(given.output, {"prompts": PROMPTS, "epochs": EPOCHS, "lr": LR, "by_responses": tables})
 
 
 if __name__ == "__main__":
