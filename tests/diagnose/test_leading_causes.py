@@ -127,6 +127,19 @@ def test_labels_of_another_criterion_show_where_validation_is_as_good_as_trainin
     assert differing.test_differs(replace(by_loss, loss_interval=Interval95(0.55, 0.69))) is None
 
 
+def test_the_loss_of_a_small_validation_is_no_sign_of_other_data():
+    """300 pairs within 0.056 nats: 35 pairs vary by 0.056 x (300 / 35)^0.5 = 0.164, and both by 0.173, more than 0.129."""
+    facts = replace(GOOD, n=300, clusters=300, loss=0.381, loss_interval=Interval95(0.325, 0.437), accuracy=0.84)
+    facts = replace(facts, passes=(CurvePoint(80, loss=0.252, accuracy=0.9),), accuracy_interval=Interval95(0.79, 0.88))
+    assert differing.test_differs(replace(facts, training=validation_of(35))) is None
+    far = differing.test_differs(
+        replace(facts, training=validation_of(35), loss=0.7, loss_interval=Interval95(0.644, 0.756))
+    )
+    assert "0.252 on validation" in far.evidence.en
+    many = differing.test_differs(replace(facts, training=validation_of(3000)))  # 0.018 and 0.056: 0.129 - 0.059 > 0.06
+    assert "0.252 on validation" in many.evidence.en
+
+
 def test_most_labels_of_a_test_being_ties_is_a_warning():
     assert slices.label_ties(Facts(n=40, label_ties=60)).severity == "warning"
     assert slices.label_ties(Facts(n=70, label_ties=30)).severity == "info"

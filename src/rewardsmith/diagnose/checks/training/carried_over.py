@@ -6,7 +6,7 @@ from rewardsmith.diagnose import values
 from rewardsmith.diagnose.checks.signals import sample_of, validation_of
 from rewardsmith.diagnose.facts import Facts
 from rewardsmith.diagnose.finding import Said, percent, span
-from rewardsmith.diagnose.intervals import wilson
+from rewardsmith.diagnose.intervals import Interval95, wilson
 
 MANY_EPOCHS = 10
 """Passes over the data above which a good validation is no evidence."""
@@ -18,8 +18,7 @@ APART = 0.03
 """Points between the intervals of training comparisons and of the test, where validation is as good as training."""
 
 LOSS_APART = 0.06
-"""Nats between the validation loss and the lower end of the test's: of 56 sound small runs it was 0.045 at most, since a
-validation of 20 prompts varies by 0.03 to 0.04."""
+"""Nats between the losses of validation and test, beyond the intervals of both."""
 
 
 def beside_validation(facts: Facts) -> list[Said]:
@@ -48,13 +47,16 @@ def beside_validation(facts: Facts) -> list[Said]:
 def loss_beside_validation(facts: Facts, validation: float) -> list[Said]:
     """The same by the loss, which tells labels of another criterion from those of training earlier than the accuracy."""
     spread = facts.loss_interval
-    if spread is None or spread.low - validation < LOSS_APART:
+    if spread is None or facts.loss is None:
+        return []
+    apart = facts.loss - validation - math.hypot(facts.loss - spread.low, validation_loss_spread(facts, spread))
+    if apart < LOSS_APART:
         return []
     return [
         Said(
-            f"the loss is {validation:.3f} on validation, which is split off the training data, and {facts.loss or 0.0:.3f} "
+            f"the loss is {validation:.3f} on validation, which is split off the training data, and {facts.loss:.3f} "
             f"({spread.low:.3f}–{spread.high:.3f}) on the test",
-            f"在从训练数据划分的验证集上损失为 {validation:.3f}，在测试集上为 {facts.loss or 0.0:.3f}（{spread.low:.3f}–"
+            f"在从训练数据划分的验证集上损失为 {validation:.3f}，在测试集上为 {facts.loss:.3f}（{spread.low:.3f}–"
             f"{spread.high:.3f}）",
         )
     ]
@@ -67,10 +69,23 @@ def clearly_worse(lead: float, spread: float) -> bool:
 
 def validation_spread(facts: Facts, accuracy: float) -> float:
     """Half the width of the interval of an accuracy on so many records as validation has; 0 where that is not known."""
+    records = validation_records(facts)
+    return wilson(accuracy, records).half_width if records > 0 else 0.0
+
+
+def validation_loss_spread(facts: Facts, judged: Interval95) -> float:
+    """Half the width of the interval of the loss on validation, from that of the `judged` loss: it shrinks with the root of
+    the prompts. 0 where it is not known how many validation has.
+    """
+    records, prompts = validation_records(facts), facts.clusters or facts.n or 0
+    return judged.half_width * math.sqrt(prompts / records) if records > 0 else 0.0
+
+
+def validation_records(facts: Facts) -> int:
+    """The records of validation that were used; 0 where that is not known."""
     account = facts.training.get("left_out_validation")
     used = account.get("unused") if isinstance(account, dict) else None
-    records = (values.count(used, "of") or 0) - (values.count(used, "count") or 0) if isinstance(used, dict) else 0
-    return wilson(accuracy, records).half_width if records > 0 else 0.0
+    return (values.count(used, "of") or 0) - (values.count(used, "count") or 0) if isinstance(used, dict) else 0
 
 
 def worse_than_all_training(facts: Facts, validation: float) -> bool:
