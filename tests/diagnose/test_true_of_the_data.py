@@ -13,6 +13,7 @@ from rewardsmith.diagnose.facts import Facts
 from rewardsmith.diagnose.intervals import Interval95
 from rewardsmith.diagnose.measured import MeasuredFacts, Rule, beside_from
 from rewardsmith.diagnose.verdict import judge
+from rewardsmith.scoring.left_out import Affected, LeftOut, Reason
 from short_facts import figures
 
 
@@ -68,6 +69,14 @@ def test_nothing_is_called_another_kind_of_data_for_what_three_prompts_are_like(
         assert words in differing.test_differs(many).evidence.en
     other = beside(judged=replace(few, languages={"ru": 1.0}))  # three of three: Wilson's low end is 43.9 %
     assert "ru 100.0 %" in differing.test_differs(other).evidence.en
+
+
+@pytest.mark.parametrize(("lost", "told"), [(5, True), (6, False)])
+def test_a_test_is_not_longer_than_training_where_training_could_not_take_the_long_texts(lost, told):
+    longer = beside(judged=replace(SIDE, words=(50.0, 402.0, 500.0)))
+    unused = Affected(100, 40, {"too_long": Reason(lost), "no_comparison": Reason(30)})
+    found = differing.test_differs(replace(longer, left_out={"training data": LeftOut({"unused": unused})}))
+    assert (found is not None) == told
 
 
 def test_the_interval_of_unknown_words_is_read():

@@ -25,6 +25,9 @@ SHAPES_APART = 0.5
 LENGTHS = 2.5
 """Factor between the median lengths of responses."""
 
+TOO_LONG, LOST = "too_long", 0.05
+"""Why a record is not trained on that does not fit, and the share of such ones from which training is on shorter texts."""
+
 OVERALL, WITH_MAIN = "overall", ("multi-objective", "gated", "helpful-cost")
 """The attribute of a comparison of the whole, and the heads that learn attributes."""
 
@@ -38,7 +41,7 @@ def test_differs(facts: Facts) -> Finding | None:
     parts = [
         *language_parts(new),
         *word_parts(found, unknown),
-        *length_parts(found),
+        *(() if long_ones_lost(facts) else length_parts(found)),
         *prompt_parts(found),
         *attribute_parts(facts),
         *beside_validation(facts),
@@ -178,6 +181,13 @@ def attribute_parts(facts: Facts) -> list[Said]:
             f"其标签针对 {judged!r}，训练使用的是 {trained!r}",
         )
     ]
+
+
+def long_ones_lost(facts: Facts) -> bool:
+    """Whether the texts that training could not take for their length are so many that those it took are shorter for it."""
+    account = facts.left_out.get("training data")
+    unused = account.tallies.get("unused") if account else None
+    return account is not None and unused is not None and account.reason_count("unused", TOO_LONG) > LOST * unused.of
 
 
 def length_ratio(found: BesideTraining) -> float:
