@@ -21,6 +21,7 @@ class Clean:
     fresh: int = 2
     unseen: int = 1
     real: int = 0
+    invented: int = 1
 
     def seeds(self, half: str) -> tuple[int, ...]:
         """Seeds that no fault has."""
@@ -30,6 +31,7 @@ class Clean:
             "fresh": (921, self.fresh),
             "unseen": (1321, self.unseen),
             "real": (1721, self.real),
+            "invented": (1721, self.invented),
         }[half]
         return tuple(range(first, first + count))
 

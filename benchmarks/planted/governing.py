@@ -179,6 +179,28 @@ def small(project: Project, healthy: Figures) -> tuple[bool, Figures]:
     return few or not high - low < WIDE, {"width": high - low, "clusters": summary.get("clusters")}
 
 
+def misled(project: Project, healthy: Figures) -> tuple[bool, Figures]:
+    """On fresh comparisons of the kind that the fault is about the gold accuracy is 0.2 below that on all others."""
+    model = RewardModel.load(model_of(project), allow_mismatch=True)
+    records = fresh(project.seed, noise=0.0)
+    plain = accuracy(margins(model, records))
+    concerned = accuracy(margins(model, [project.misleading(one) for one in records]))
+    return plain - concerned >= FOLLOWED, {"plain": plain, "concerned": concerned}
+
+
+def few(project: Project, healthy: Figures) -> tuple[bool, Figures]:
+    """The test has fewer than thirty prompts in truth, and reports more."""
+    true, said = project.facts["prompts"], reported(project).get("clusters") or 0
+    return true < 30 <= said, {"prompts": true, "reported": said}
+
+
+def twice(project: Project, healthy: Figures) -> tuple[bool, Figures]:
+    """The log holds steps more than once."""
+    rows = [json.loads(line) for line in (project.folder / "run" / "metrics.jsonl").read_text().splitlines()]
+    steps = [row["step"] for row in rows if "loss" in row]
+    return len(set(steps)) < len(steps), {"rows": len(steps), "steps": len(set(steps))}
+
+
 def lost(project: Project, healthy: Figures) -> tuple[bool, Figures]:
     """At least a fifth of the test rows is damaged, tied, or the same text twice."""
     useless = rows = 0
@@ -216,6 +238,9 @@ MEASURES: Mapping[str, Measure] = {
     "replaced": replaced,
     "resumed": resumed,
     "small": small,
+    "misled": misled,
+    "few": few,
+    "twice": twice,
     "lost": lost,
     "left_out": left_out,
 }

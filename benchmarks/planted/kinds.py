@@ -10,10 +10,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from planted import data_kinds, evaluation_kinds, later_kinds, model_kinds, training_kinds
+from planted import (
+    data_kinds,
+    evaluation_kinds,
+    invented_kinds,
+    invented_run_kinds,
+    later_kinds,
+    model_kinds,
+    training_kinds,
+)
 from planted.project import Project
 
-SEEDS = {"dev": (11, 12), "held": (511, 512), "fresh": (911, 912), "unseen": (1311, 1312), "real": ()}
+SEEDS = {
+    "dev": (11, 12),
+    "held": (511, 512),
+    "fresh": (911, 912),
+    "unseen": (1311, 1312),
+    "real": (),
+    "invented": (1711, 1712),
+}
 RUN, EVALUATED = "run", "evaluated"
 MARKS = ("{} ✔", "** {}", "Certainly! {}", "{} 😊")
 
@@ -32,11 +47,19 @@ class Kind:
     held: tuple[Any, ...]
     fresh: tuple[Any, ...] = ()
     unseen: tuple[Any, ...] = ()
+    invented: tuple[Any, ...] = ()
 
     def doses(self, half: str) -> tuple[Any, ...]:
         """The doses of one part."""
         fresh = self.fresh or self.held[:1]
-        return {"dev": self.dev, "held": self.held, "fresh": fresh, "unseen": self.unseen or fresh, "real": ()}[half]
+        return {
+            "dev": self.dev,
+            "held": self.held,
+            "fresh": fresh,
+            "unseen": self.unseen or fresh,
+            "real": (),
+            "invented": self.invented,
+        }[half]
 
 
 def ways(*values: Any) -> tuple[Any, ...]:
@@ -44,7 +67,13 @@ def ways(*values: Any) -> tuple[Any, ...]:
     return tuple((way, value) for value in values for way in (RUN, EVALUATED))
 
 
+def later_on(plant: Callable[[Project, Any], None], measure: str, *doses: Any) -> Kind:
+    """A kind of the part `invented` alone."""
+    return Kind(plant, measure, (), (), invented=doses)
+
+
 data, training, model, evaluation, later = data_kinds, training_kinds, model_kinds, evaluation_kinds, later_kinds
+new, new_runs = invented_kinds, invented_run_kinds
 
 KINDS: dict[str, Kind] = {
     "label_noise": Kind(data.label_noise, "labels", (0.4, 0.1), (0.25, 0.35, 0.1), (0.3,), (0.32,)),
@@ -123,4 +152,32 @@ KINDS: dict[str, Kind] = {
     "adapter_lost": Kind(later.adapter_lost, "rewards", ways(8), (), ways(4), ways(6)),
     "other_conversations": Kind(later.other_conversations, "reported", (3,), (), (4,), (5,)),
     "batch_too_large": Kind(later.batch_too_large, "rewards", (240,), (), (120,), (180,)),
+    "language_flipped": later_on(new.language_flipped, "gold", "zh"),
+    "long_prompts_flipped": later_on(new.long_prompts_flipped, "misled", 0.4),
+    "late_rows_flipped": later_on(new.late_rows_flipped, "labels", 0.4),
+    "trailing_space": later_on(new.trailing_space, "follows", 0.95),
+    "full_width": later_on(new.full_width, "follows", 0.95),
+    "poisoned": later_on(new.poisoned, "follows", 0.2),
+    "position_judge": later_on(new.position_judge, "labels", 0.7),
+    "soft_labels_compressed": later_on(new.soft_labels_compressed, "loss", 0.55),
+    "training_weights_lost": later_on(new.training_weights_lost, "rewards", 0.05),
+    "failed_generations": later_on(new.failed_generations, "reported", 0.9),
+    "double_json": later_on(new.double_json, "rewards", 1.0),
+    "foreign_rejected": later_on(new.foreign_rejected, "reported", 0.9),
+    "opposed_length": later_on(new.opposed_length, "follows", 0.95),
+    "echoed_prompts": later_on(new.echoed_prompts, "rewards", 4),
+    "system_lost": later_on(new.system_lost, "reported", 2),
+    "history_lost": later_on(new.history_lost, "reported", 2),
+    "warmup_whole_run": later_on(new_runs.warmup_whole_run, "rewards", 1.0),
+    "clip_tiny": later_on(new_runs.clip_tiny, "rewards", 1e-7),
+    "smoothing_extreme": later_on(new_runs.smoothing_extreme, "loss", 0.45),
+    "margin_in_points": later_on(new_runs.margin_in_points, "loss", 60.0),
+    "validation_from_training": later_on(new_runs.validation_from_training, "overfit", 60),
+    "same_prompts_tested": later_on(new_runs.same_prompts_tested, "reported", 25),
+    "test_easy": later_on(new_runs.test_easy, "reported", 12),
+    "test_paraphrased": later_on(new_runs.test_paraphrased, "few", 10),
+    "metrics_concatenated": later_on(new_runs.metrics_concatenated, "twice", 2e-4),
+    "evaluation_noisy": later_on(new_runs.evaluation_noisy, "reported", 1.0),
+    "rewards_clipped": later_on(new_runs.rewards_clipped, "reported", 0.1),
+    "pooling_lost": later_on(new_runs.pooling_lost, "rewards", "run", "evaluated"),
 }

@@ -10,7 +10,7 @@ import yaml
 
 from rewardsmith.evaluate.statistics import wilson
 
-EXPECTED = Path(__file__).parent / "expected.yaml"
+EXPECTED = tuple(Path(__file__).parent / name for name in ("expected.yaml", "invented.yaml"))
 URGENT = ("critical", "warning")
 READINESS = {"ready", "not_ready", "readiness_unknown"}
 FIRST = 2
@@ -19,7 +19,7 @@ FIRST = 2
 
 def expected() -> dict[str, dict[str, Any]]:
     """What is accepted for each kind, and under `confirmed_by` what confirms a warning on a sound project."""
-    return dict(yaml.safe_load(EXPECTED.read_text(encoding="utf-8")))
+    return {kind: row for path in EXPECTED for kind, row in yaml.safe_load(path.read_text(encoding="utf-8")).items()}
 
 
 @dataclass(frozen=True)

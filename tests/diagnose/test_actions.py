@@ -34,6 +34,9 @@ FLAGS = {
         ("--weight-decay", "0.01"),
         ("--dropout", "0"),
         ("--warmup", "0.1"),
+        ("--clip", "1"),
+        ("--loss", "label-smoothing", "--loss.smoothing", "0.1"),
+        ("--loss", "margin", "--loss.margin-scale", "0.017"),
     )
 } | {
     ("prepare",),
@@ -95,13 +98,14 @@ def test_every_flag_of_a_check_is_tried_here():
     """The literal flags in the checks' calls, so that none is forgotten in FLAGS."""
     tried = {word for call in FLAGS for word in call if word.startswith("--")}
     found = set()
-    for path in (Path(verdict.__file__).parent / "checks").rglob("*.py"):
+    parts = [Path(verdict.__file__).parent / name for name in ("checks", "labels")]
+    for path in [path for part in parts for path in part.rglob("*.py")]:
         for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(call, ast.Call) and ast.unparse(call.func).startswith("commands."):
                 found |= {
                     node.value
                     for node in ast.walk(call)
-                    if isinstance(node, ast.Constant) and re.fullmatch("--[a-z-]+", str(node.value))
+                    if isinstance(node, ast.Constant) and re.fullmatch("--[a-z.-]+", str(node.value))
                 }
     assert found <= tried
     assert len(found) >= 8

@@ -157,7 +157,8 @@ class Facts:
     `loss` and `accuracy` are measured on held-out comparisons (`split` says which, `n` how many without label ties);
     `prompts_needed` are the prompts for an accuracy to within each half width;
     `train_loss` is the mean over the whole training run; `kendall_tau_n` counts the rankings of `kendall_tau`.
-    `curve` holds training rows, `passes` validation rows.
+    `curve` holds training rows, `passes` validation rows; `clashing_steps` counts steps that the log holds twice, at
+    different learning rates.
     `left_out` tells by data (training, validation, evaluated) what was not used as it was given.
     `measured` was measured beside; `audit` are the effects of audit.json, None without one, `more_data` is what a
     learning curve shows. `place` is the folder that is
@@ -207,6 +208,7 @@ class Facts:
     stopped_early: bool | None = None
     curve: tuple[CurvePoint, ...] = ()
     passes: tuple[CurvePoint, ...] = ()
+    clashing_steps: int = 0
     compared: Compared | None = None
     data: DataFacts | None = None
     left_out: Mapping[str, LeftOut] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rewardsmith.diagnose.intervals import Interval95
+from rewardsmith.diagnose.labels.told import LabelFacts, labels_from
 from rewardsmith.diagnose.values import count, interval, mapping, number, share, words
 
 ONLY_SHOWN = ("error_tokens",)
@@ -75,7 +76,8 @@ class Rescored:
 
     `correlation`, `slope` and `offset` of the new rewards over the old ones, `largest` the largest difference, `spread` the
     standard deviation of the old ones; accuracies on the same comparisons. `by` says how the run of the old ones is known
-    (see pipelines/diagnose/origins): where it is "alike", the old ones may be those of another model.
+    (see pipelines/diagnose/origins): where it is "alike", the old ones may be those of another model. `at_ends` is the share
+    of old ones that are their minimum or maximum.
     """
 
     n: int
@@ -87,6 +89,7 @@ class Rescored:
     accuracy_before: float | None
     accuracy_now: float | None
     by: str = "inside"
+    at_ends: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +189,7 @@ class MeasuredFacts:
 
     beside: BesideTraining | None = None
     rescored: Rescored | None = None
+    reproduced: Rescored | None = None
     model_error: str | None = None
     contract_changed: tuple[str, ...] = ()
     data_changed: tuple[str, ...] = ()
@@ -202,6 +206,7 @@ class MeasuredFacts:
     hundred: HundredPairs | None = None
     wrong: ShareOfWrong | None = None
     rule: Rule | None = None
+    labels: LabelFacts = field(default_factory=LabelFacts)
     done: tuple[str, ...] = ()
     not_checked: tuple[NotMeasured, ...] = field(default=())
 
@@ -285,6 +290,7 @@ def measured_from(row: Mapping[str, Any], beside: Mapping[str, Any] | None) -> M
     return MeasuredFacts(
         beside=beside_from(beside) or beside_from(mapping(row, "training")),
         rescored=rescored_from(mapping(row, "rescored")),
+        reproduced=rescored_from(mapping(row, "reproduced")),
         model_error=words(row, "model_error") or None,
         contract_changed=names_of(row, "contract_changed"),
         data_changed=names_of(row, "data_changed"),
@@ -301,6 +307,7 @@ def measured_from(row: Mapping[str, Any], beside: Mapping[str, Any] | None) -> M
         hundred=hundred_from(mapping(row, "hundred")),
         wrong=wrong_from(mapping(row, "wrong_labels")),
         rule=rule_from(mapping(row, "rule")),
+        labels=labels_from(row),
         done=names_of(row, "done"),
         not_checked=tuple(map(not_measured_from, unmeasured(row))),
     )
@@ -326,17 +333,11 @@ def rescored_from(row: Mapping[str, Any]) -> Rescored | None:
     """The object `rescored`."""
     if not row:
         return None
-    return Rescored(
-        count(row, "n") or 0,
-        number(row, "correlation"),
-        number(row, "slope"),
-        number(row, "offset"),
-        number(row, "largest") or 0.0,
-        number(row, "spread") or 0.0,
-        share(row, "accuracy_before"),
-        share(row, "accuracy_now"),
-        str(row.get("by") or "inside"),
-    )
+    correlation, slope, offset = (number(row, name) for name in ("correlation", "slope", "offset"))
+    largest, spread = (number(row, name) or 0.0 for name in ("largest", "spread"))
+    before, now = (share(row, name) for name in ("accuracy_before", "accuracy_now"))
+    by, at_ends = str(row.get("by") or "inside"), share(row, "at_ends") or 0.0
+    return Rescored(count(row, "n") or 0, correlation, slope, offset, largest, spread, before, now, by, at_ends)
 
 
 def head_from(row: Mapping[str, Any]) -> FittedHead | None:

@@ -1,9 +1,10 @@
 """From files and mappings to Facts. What is missing is noted; what is damaged is refused."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,6 +33,8 @@ ece_calibrated_limit temperature kendall_tau kendall_tau_n clusters too_few_prom
 by_difficulty reliability train_loss pairs epochs steps best_step stopped_early
 noise_ceiling prompts_needed nll_at_chance attribute left_out left_out_validation training model sources map
 """
+SAME_RATE = 1e-3
+"""Relative difference of two learning rates that are the same but for rounding."""
 SAME_LOSS = 1e-3
 """Nats between two losses at equal rewards that are the same but for rounding."""
 OF_VALIDATION = {"val_acc", "val_accuracy", "eval_accuracy", "val_loss", "eval_loss"}
@@ -127,7 +130,7 @@ def facts_from_folder(folder: Path, *, running: bool = False) -> Facts:
     ended = read_object(folder / "ended.json")
     training = read_object(folder / "train.json") or {name: ended[name] for name in OF_AN_END & ended.keys()}
     evaluation = read_object(folder / "evaluation.json")
-    curve, passes, notes = read_metrics(folder / "metrics.jsonl")
+    curve, passes, notes, clashes = read_metrics(folder / "metrics.jsonl")
     with taking_from(folder / "train.json"):
         facts_from_mapping(training_figures(training))  # for its own sake: the file at fault is named
         left_out_of(training, {})
@@ -138,6 +141,7 @@ def facts_from_folder(folder: Path, *, running: bool = False) -> Facts:
         name=str(evaluation.get("source") or folder.resolve().name),
         curve=curve,
         passes=passes,
+        clashing_steps=clashes,
         left_out=left_out_of(training, evaluation),
         settings=read_settings(folder / "config.yaml"),
         training=training,
@@ -244,15 +248,25 @@ def with_reward_spread(facts: Facts) -> Facts:
     return facts if np.isnan(spread) else replace(facts, reward_std=spread)
 
 
-def read_metrics(path: Path) -> tuple[tuple[CurvePoint, ...], tuple[CurvePoint, ...], list[str]]:
-    """Training rows, validation rows and notes, by step.
+class RunLog(NamedTuple):
+    """Training rows and validation rows by step, notes, and how many steps stand there twice with other learning rates."""
 
-    A resumed run writes the steps after its checkpoint twice: the later row counts. A damaged last line is what an
-    interrupted run leaves, without an end; it is noted. Any other damage is a DataError.
+    curve: tuple[CurvePoint, ...]
+    passes: tuple[CurvePoint, ...]
+    notes: list[str]
+    clashes: int
+
+
+def read_metrics(path: Path) -> RunLog:
+    """The log of a run.
+
+    A resumed run writes the steps after its checkpoint twice, at the same learning rates: the later row counts. A damaged
+    last line is what an interrupted run leaves, without an end; it is noted. Any other damage is a DataError.
     """
     steps: dict[int, CurvePoint] = {}
     passes: dict[int, CurvePoint] = {}
     notes: list[str] = []
+    clashes: dict[int, bool] = {}
     content = read_bytes(path) if path.exists() else b""
     lines = content.split(b"\n")
     for number, line in enumerate(lines, start=1):
@@ -267,8 +281,16 @@ def read_metrics(path: Path) -> tuple[tuple[CurvePoint, ...], tuple[CurvePoint, 
             if any(key.startswith("eval_") for key in row):
                 passes[parsing.point(row).step] = parsing.point(row, "eval_")
             if "loss" in row:
-                steps[parsing.point(row).step] = parsing.point(row)
-    return in_order(steps), in_order(passes), notes
+                at = parsing.point(row)
+                clashes[at.step] = of_another_run(steps.get(at.step, at), at)
+                steps[at.step] = at
+    return RunLog(in_order(steps), in_order(passes), notes, sum(clashes.values()))
+
+
+def of_another_run(one: CurvePoint, other: CurvePoint) -> bool:
+    """Whether two rows of the same step were written at different learning rates, which a resumed run does not do."""
+    rate, again = one.learning_rate, other.learning_rate
+    return rate is not None and again is not None and not math.isclose(rate, again, rel_tol=SAME_RATE)
 
 
 def in_order(points: Mapping[int, CurvePoint]) -> tuple[CurvePoint, ...]:

@@ -8,7 +8,7 @@ from rewardsmith.files import hash_text
 from rewardsmith.files.reading import read_object
 
 MEASURED = "measurements.json"
-VERSION = 2
+VERSION = 3
 """Of the measurements; those of another version are made again."""
 
 ABOUT = ("evaluation.json", "comparisons.jsonl", "config.yaml", "settings.json", "data/data.json")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from rewardsmith.diagnose.checks import (
     calibration,
+    consistency,
     groups,
     leakage,
     learning,
@@ -14,9 +15,10 @@ from rewardsmith.diagnose.checks import (
     slices,
 )
 from rewardsmith.diagnose.checks.data import differing, quality
-from rewardsmith.diagnose.checks.training import causes, curves, diverging
+from rewardsmith.diagnose.checks.training import carried_over, causes, curves, diverging, held_back
 from rewardsmith.diagnose.facts import Facts
 from rewardsmith.diagnose.finding import SEVERITIES, Finding, Said, Verdict, joined
+from rewardsmith.diagnose.labels import marks, scale
 from rewardsmith.diagnose.readiness import established, open_questions, readiness, usable
 
 Check = Callable[[Facts], Finding | None]
@@ -27,6 +29,7 @@ CHECKS: tuple[Check, ...] = (
     model.other_model,
     model.model_changed,
     model.contract_changed,
+    consistency.not_reproduced,
     model.origin_unknown,
     model.data_changed,
     model.files_disagree,
@@ -35,24 +38,32 @@ CHECKS: tuple[Check, ...] = (
     diverging.diverged,
     leakage.measured_on_training_data,
     leakage.overlap,
+    scale.validation_in_training,
+    scale.training_weights,
     rewards.constant_rewards,
     rewards.coarse_rewards,
+    differing.test_voided,
     quality.left_out,
     quality.lost_rows,
     quality.repeats,
     quality.narrow_data,
     quality.data_findings,
     causes.learning_rate_low,
-    causes.too_much_held_back,
+    held_back.too_much_held_back,
     causes.too_few_steps,
+    marks.label_mark,
     shortcuts.length_bias,
     shortcuts.rule_followed,
+    groups.failing_groups,
+    scale.position_bias,
     quality.wrong_labels,
     differing.test_differs,
+    carried_over.easier_test,
     leakage.test_is_validation,
     learning.reversed_labels,
     slices.failing_categories,
-    groups.failing_groups,
+    scale.soft_labels,
+    scale.margins_large,
     model.other_template,
     rewards.reward_scale,
     causes.cannot_fit,
@@ -108,6 +119,7 @@ DECIDED_BY: dict[str, str] = {
     "not_finite": "broken",
     "model_unreadable": "broken",
     "model_changed": "broken",
+    "rewards_not_reproduced": "cannot_judge",
     "contract_changed": "broken",
     "files_disagree": "broken",
     "constant_rewards": "nothing_learned",
@@ -138,6 +150,9 @@ OF_CAUSES = (
     "learning_rate_low",
     "weight_decay",
     "dropout",
+    "warmup",
+    "clip",
+    "smoothing",
     "too_few_steps",
     "head_not_trained",
     "underfit",
@@ -145,6 +160,11 @@ OF_CAUSES = (
     "contradictions",
     "narrow_data",
     "failing_group",
+    "label_mark",
+    "position_bias",
+    "soft_labels",
+    "margins_large",
+    "validation_in_training",
 )
 """Findings that name what to change in training or its data: more test data alone would leave it as it is."""
 
@@ -163,6 +183,7 @@ CONSEQUENCES = (
 WANTING: dict[str, Said] = {
     "other_model": Said("the model that was saved", "保存时的模型"),
     "measured_on_training_data": Said("held-out data", "留出数据"),
+    "rewards_not_reproduced": Said("an evaluation of this model", "该模型的评估"),
     "no_accuracy": Said("a held-out accuracy", "留出集准确率"),
     "no_sample_size": Said("n", "比较数 n"),
     "no_baselines": Said("baselines", "基线"),

@@ -3,15 +3,21 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rewardsmith.diagnose import commands
+from rewardsmith.diagnose.checks.model import differs, pattern_of
 from rewardsmith.diagnose.compared import Compared
 from rewardsmith.diagnose.facts import CurvePoint, Facts
-from rewardsmith.diagnose.finding import Said
+from rewardsmith.diagnose.finding import Finding, Said, percent
+from rewardsmith.diagnose.measured import Rescored
 
 SAME = 1e-6
 """Relative difference of two numbers that are one number, written twice."""
 
 ACCURACY = 0.002
 """Points between the accuracy of the evaluation and that of its rows, for fp32 in which rewards are stored and rounded."""
+
+CLIPPED = 0.2
+"""Share of rewards at the lowest or highest value from which they were cut off there."""
 
 BOTH = ("lr", "epochs", "batch", "seed", "weight_decay", "warmup", "dropout", "clip", "max_steps", "model")
 """Settings that config.yaml, as it was given, and settings.json, as the run used them, both hold."""
@@ -20,6 +26,7 @@ BOTH = ("lr", "epochs", "batch", "seed", "weight_decay", "warmup", "dropout", "c
 def disagreements(facts: Facts, settings: Mapping[str, Any], evaluation: Mapping[str, Any]) -> tuple[Said, ...]:
     """Each place where two files of a folder contradict each other; `settings` and `evaluation` are those files."""
     found = [*settings_changed(facts.settings, settings)]
+    found += two_logs(facts.clashing_steps)
     if settings and facts.training.get("finished"):
         found += curve_gaps(facts.curve, facts.steps)
     if facts.compared is not None and not evaluation.get("benchmark"):
@@ -65,6 +72,15 @@ def curve_gaps(curve: tuple[CurvePoint, ...], steps: int | None) -> Iterator[Sai
         )
 
 
+def two_logs(clashes: int) -> Iterator[Said]:
+    """Steps that were logged twice at different learning rates: the log of another run stands in the same file."""
+    if clashes:
+        yield Said(
+            f"metrics.jsonl contains {clashes:,} steps twice, at different learning rates: the logs of two runs are in it",
+            f"metrics.jsonl 中有 {clashes:,} 步以不同的学习率记录了两次：其中混有两次训练的日志",
+        )
+
+
 def rows_differ(compared: Compared, evaluation: Mapping[str, Any]) -> Iterator[Said]:
     """Figures of evaluation.json that are not those of the rows in comparisons.jsonl."""
     n, accuracy = evaluation.get("n"), evaluation.get("accuracy")
@@ -80,3 +96,46 @@ def rows_differ(compared: Compared, evaluation: Mapping[str, Any]) -> Iterator[S
             f"evaluation.json gives the accuracy {accuracy:.4f}, the rows of comparisons.jsonl {own:.4f}",
             f"evaluation.json 的准确率为 {accuracy:.4f}，comparisons.jsonl 各行为 {own:.4f}",
         )
+
+
+def not_reproduced(facts: Facts) -> Finding | None:
+    """The model, which is that of its run, does not give the rewards of the evaluation that is judged."""
+    found, own = facts.measured.reproduced, facts.measured.rescored
+    if found is None or not differs(found) or pattern_of(found) == "rounded" or (own is not None and differs(own)):
+        return None  # a model that changed since its run is a finding of its own
+    correlation = "?" if found.correlation is None else f"{found.correlation:.3f}"
+    before, now = ("?" if value is None else percent(value) for value in (found.accuracy_before, found.accuracy_now))
+    return Finding(
+        "rewards_not_reproduced",
+        "critical",
+        Said("the model does not give the rewards of this evaluation", "模型给不出该评估中的奖励"),
+        Said(
+            f"{found.n} evaluated responses scored again: correlation with the rewards of the evaluation {correlation}, "
+            f"largest difference {found.largest:.3g} (their standard deviation is {found.spread:.3g}), accuracy {before} "
+            f"there and {now} now; {percent(found.at_ends)} of the rewards there are their lowest or highest value.",
+            f"重新评分 {found.n} 条被评估的回复：与评估中奖励的相关系数 {correlation}，最大差异 {found.largest:.3g}"
+            f"（其标准差为 {found.spread:.3g}），准确率当时 {before}，现在 {now}；其中 {percent(found.at_ends)} "
+            "的奖励处于最低或最高值。",
+        ),
+        cause_of(found),
+        Said(
+            "Evaluate the model again, and use those figures instead.",
+            "重新评估该模型，并改用新的数值。",
+        ),
+        {"correlation": found.correlation, "largest": found.largest, "at_ends": found.at_ends, "n": found.n},
+        command=commands.evaluate(facts),
+    )
+
+
+def cause_of(found: Rescored) -> Said:
+    """Why an evaluation holds other rewards than its model gives."""
+    if found.at_ends >= CLIPPED:
+        return Said(
+            "The rewards were clipped or saturated before they were compared, as for a trainer, so that many became equal.",
+            "奖励在比较之前被裁剪或饱和（如提供给训练器时），因此许多奖励变得相等。",
+        )
+    return Said(
+        "They were computed otherwise than the model is read here: with dropout on, in a low precision, under another "
+        "template, or by other weights than those that lie there now.",
+        "这些奖励的计算方式与此处读取模型的方式不同：启用了 dropout、精度过低、使用了其他模板，或权重不是现在这些。",
+    )

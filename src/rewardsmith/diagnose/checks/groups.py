@@ -12,6 +12,12 @@ from rewardsmith.diagnose.measured import FieldGroups, Figures
 FEWEST = 20
 """Comparisons of a group from which it is judged."""
 
+UNNAMED: dict[str, Said] = {
+    "place_in_data": Said("the quarter of the rows by their place in the data,", "数据位置四分段"),
+    "prompt_length": Said("the quarter of the prompts by their length,", "提示词长度四分段"),
+}
+"""Groups of `pipelines/diagnose/groups.py` that no field of the records names; their values are quarters."""
+
 UNLEARNED = 0.56
 """Accuracy on comparisons that were trained on, up to which nothing was learned about a group."""
 
@@ -28,15 +34,15 @@ def failing_groups(facts: Facts) -> Finding | None:
         return None
     groups = failing(found, total)
     where = Said("training", "训练") if found.trained else Said("judged", "被评估的")
-    names = weakest(groups)
+    names, field = weakest(groups), field_of(found)
     return Finding(
         "failing_group",
         "critical" if is_contrary(groups[0], total) else "warning",
         title_of(found, groups, total),
         Said(
-            f"Accuracy on the {where.en} comparisons by {found.field}: {names.en}; all held-out ones together "
+            f"Accuracy on the {where.en} comparisons by {field.en}: {names.en}; all held-out ones together "
             f"{percent(facts.accuracy or 0.0)}.",
-            f"按 {found.field} 划分的{where.zh}比较上的准确率：{names.zh}；全部留出比较为 "
+            f"按 {field.zh} 划分的{where.zh}比较上的准确率：{names.zh}；全部留出比较为 "
             f"{percent(facts.accuracy or 0.0)}。",
         ),
         Said(
@@ -56,15 +62,21 @@ def failing_groups(facts: Facts) -> Finding | None:
 def title_of(fields: FieldGroups, groups: list[GroupFacts], total: int) -> Said:
     """The first group, or how many there are, and whether the model is wrong about it or learned nothing of it."""
     first = groups[0].label if len(groups) <= NAMED else f"{len(groups)} values"
+    field = field_of(fields)
     if is_contrary(groups[0], total):
         return Said(
-            f"the labels of {fields.field} {first!r} are contrary to the others",
-            f"{fields.field} 为 {first!r} 的标签与其他标签相反",
+            f"the labels of {field.en} {first!r} are contrary to the others",
+            f"{field.zh} 为 {first!r} 的标签与其他标签相反",
         )
     return Said(
-        f"the labels of {fields.field} {first!r} do not go with the others",
-        f"{fields.field} 为 {first!r} 的标签与其他标签不一致",
+        f"the labels of {field.en} {first!r} do not go with the others",
+        f"{field.zh} 为 {first!r} 的标签与其他标签不一致",
     )
+
+
+def field_of(fields: FieldGroups) -> Said:
+    """What the groups are of: a field by its name, or one of UNNAMED in words."""
+    return UNNAMED.get(fields.field, Said(fields.field, fields.field))
 
 
 def large(fields: FieldGroups) -> dict[str, Figures]:
@@ -83,9 +95,14 @@ def failing(fields: FieldGroups, total: int) -> list[GroupFacts]:
     chosen = [
         group
         for group, one in groups.values()
-        if is_contrary(group, total) or (fields.trained and is_unlearned(one, best, total))
+        if is_contrary(group, total) or (asks_for_labels(fields) and is_unlearned(one, best, total))
     ]
     return sorted(chosen, key=lambda group: group.accuracy)
+
+
+def asks_for_labels(fields: FieldGroups) -> bool:
+    """Whether a group that was trained on and not learned has other labels; long prompts may just be hard."""
+    return fields.trained and fields.field != "prompt_length"
 
 
 def is_contrary(group: GroupFacts, total: int) -> bool:

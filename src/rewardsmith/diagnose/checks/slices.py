@@ -191,7 +191,7 @@ def test_repeats(facts: Facts) -> Finding | None:
     counts = facts.measured.beside.judged_repeats if facts.measured.beside else {}
     total, again = counts.get("comparisons", 0), counts.get("repeated", 0)
     if not total or again / total < REPEATED:
-        return None
+        return restated(facts)
     return Finding(
         "test_repeats",
         "warning",
@@ -205,6 +205,38 @@ def test_repeats(facts: Facts) -> Finding | None:
         Said("Remove the repeated rows, and evaluate again.", "移除重复的行，然后重新评估。"),
         {"n": total, "repeated": again},
         command=commands.prepare(facts),
+    )
+
+
+def restated(facts: Facts) -> Finding | None:
+    """The judged data asks the same in other words, with the same responses."""
+    labels = facts.measured.labels
+    if not labels.records or 1 - labels.distinct / labels.records < REPEATED:
+        return None
+    share = percent(1 - labels.distinct / labels.records)
+    return Finding(
+        "test_repeats",
+        "critical" if labels.distinct < MIN_PROMPTS else "warning",
+        Said(
+            f"the test asks {labels.distinct:,} different things in other words",
+            f"测试集只是换了说法，实际只有 {labels.distinct:,} 个不同的问题",
+        ),
+        Said(
+            f"{share} of {labels.records:,} judged records have the same responses as an earlier one, under a prompt that "
+            f"says much the same: n is in truth {labels.distinct:,}, and every interval here is too narrow.",
+            f"{labels.records:,} 条被评估记录中，{share} 的回复与更早的记录相同，提示词也基本相同：实际的 n 为 "
+            f"{labels.distinct:,}，此处的所有区间都偏窄。",
+        ),
+        Said(
+            "Prompts were rewritten, augmented or translated back after the test was drawn.",
+            "抽取测试集之后对提示词做了改写、增强或回译。",
+        ),
+        Said(
+            f"Keep one row of each, and evaluate on at least {MIN_PROMPTS} different prompts; 300 or more are recommended.",
+            f"每组只保留一行，并至少在 {MIN_PROMPTS} 个不同的提示词上评估，建议 300 个或更多。",
+        ),
+        {"records": labels.records, "distinct": labels.distinct},
+        command=commands.evaluate(facts),
     )
 
 

@@ -80,6 +80,16 @@ class Workbench:
         return [{name: row.get(name) for name in kept} for _, row in read_lines(path)]
 
     @functools.cached_property
+    def rewards(self) -> Mapping[tuple[str, int], float]:
+        """The rewards of the evaluation by record and number of the response."""
+        known: dict[tuple[str, int], float] = {}
+        for row in self.rows:
+            for side in ("i", "j"):
+                if None not in (row["id"], row[side], row[f"reward_{side}"]):
+                    known[str(row["id"]), int(row[side])] = float(row[f"reward_{side}"])
+        return known
+
+    @functools.cached_property
     def data(self) -> RunData:
         """The data of the run; CannotMeasure where there is no run, or its data cannot be read any more."""
         if self.run is None:

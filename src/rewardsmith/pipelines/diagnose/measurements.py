@@ -15,6 +15,7 @@ from rewardsmith.files.reading import read_object
 from rewardsmith.pipelines.diagnose.bench import CannotMeasure, Workbench, scored_at_all
 from rewardsmith.pipelines.diagnose.groups import groups_by_field
 from rewardsmith.pipelines.diagnose.other_templates import under_other_templates
+from rewardsmith.pipelines.diagnose.training_labels import training_labels
 from rewardsmith.pipelines.evaluate.beside_training import (
     SAMPLE,
     ComparedMargins,
@@ -127,10 +128,19 @@ def rescored(bench: Workbench) -> MeasuredJson:
 
     Where a model is judged on other data, this tells whether it is still the one that the run evaluated.
     """
-    own = bench.own
-    known = evaluated_rewards(own)
+    return {"rescored": {**scored_again(bench, bench.own), "by": bench.how}}
+
+
+def reproduced(bench: Workbench) -> MeasuredJson:
+    """The same for the rows of the folder itself, where the run's evaluation is another one."""
+    return {} if bench.own is bench else {"reproduced": scored_again(bench, bench)}
+
+
+def scored_again(bench: Workbench, rows_of: Workbench) -> MeasuredJson:
+    """Responses of the evaluation in `rows_of` scored by the model of `bench`, beside the rewards that it holds."""
+    known = rows_of.rewards
     ids = {record for record, _ in known}
-    records = [record for record in own.judged if record.id in ids]
+    records = [record for record in rows_of.judged if record.id in ids]
     records = records[:: max(1, len(records) // RESCORED)][:RESCORED]
     if not records:
         raise CannotMeasure("none of the evaluated records is in the data any more")
@@ -143,17 +153,7 @@ def rescored(bench: Workbench) -> MeasuredJson:
     if not there.any():
         raise CannotMeasure("no response was both evaluated and scored again")
     new, then = (margins_of(scored.records, rewards) for rewards in (scored.rewards, old))
-    return {"rescored": {**beside_each_other(now[there], before[there], new, then), "by": bench.how}}
-
-
-def evaluated_rewards(bench: Workbench) -> dict[tuple[str, int], float]:
-    """The rewards of the evaluation by record and number of the response."""
-    known: dict[tuple[str, int], float] = {}
-    for row in bench.rows:
-        for side in ("i", "j"):
-            if None not in (row["id"], row[side], row[f"reward_{side}"]):
-                known[str(row["id"]), int(row[side])] = float(row[f"reward_{side}"])
-    return known
+    return beside_each_other(now[there], before[there], new, then)
 
 
 def beside_each_other(now: np.ndarray, before: np.ndarray, new: ComparedMargins, old: ComparedMargins) -> MeasuredJson:
@@ -167,6 +167,7 @@ def beside_each_other(now: np.ndarray, before: np.ndarray, new: ComparedMargins,
         "offset": None if offset is None else float(offset),
         "largest": float(np.abs(now - before).max()),
         "spread": float(before.std()),
+        "at_ends": float(np.isin(before, (before.min(), before.max())).mean()),
         "accuracy_before": old.figures()["accuracy"],
         "accuracy_now": new.figures()["accuracy"],
     }
@@ -294,9 +295,11 @@ MEASUREMENTS: dict[str, Measurement] = {
     "contract": contract_again,
     "model": model_again,
     "rescored": rescored,
+    "reproduced": reproduced,
     "training": beside,
     "rows": rows_again,
     "rule": simple_rule,
+    "labels": training_labels,
     "head": fitted_head,
     "wrong_labels": wrong_labels,
     "groups": groups_by_field,

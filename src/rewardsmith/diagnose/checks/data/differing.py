@@ -7,6 +7,7 @@ from rewardsmith.diagnose.checks.training.carried_over import beside_validation
 from rewardsmith.diagnose.facts import Facts
 from rewardsmith.diagnose.finding import Finding, Said, joined, percent
 from rewardsmith.diagnose.intervals import wilson
+from rewardsmith.diagnose.labels.marks import trait_parts
 from rewardsmith.diagnose.measured import BesideTraining, DataSide
 
 RARE, MANY = 0.02, 0.2
@@ -19,8 +20,10 @@ SAME_PROMPT, FEWEST_PROMPTS = 0.2, 10
 """Share of records with one and the same prompt, among at least so many prompts, from which prompts were lost; under so many
 prompts lengths and shapes of two kinds of data are not compared."""
 
-SHAPES_APART = 0.5
-"""Total variation distance between the shapes of conversations from which they are of another kind."""
+SHAPES_APART, SHAPES_ALL = 0.5, 0.9
+"""Total variation distances between the shapes of conversations from which they are of another kind, and from which nearly
+all are.
+"""
 
 LENGTHS = 2.5
 """Factor between the median lengths of responses."""
@@ -32,8 +35,20 @@ OVERALL, WITH_MAIN = "overall", ("multi-objective", "gated", "helpful-cost")
 """The attribute of a comparison of the whole, and the heads that learn attributes."""
 
 
+def test_voided(facts: Facts) -> Finding | None:
+    """As `test_differs`, where the difference is so large that whatever else is seen follows from it."""
+    found = difference(facts)
+    return found if found is not None and found.severity == "critical" else None
+
+
 def test_differs(facts: Facts) -> Finding | None:
     """The judged data is of another language, about other things, or of another length than the training data."""
+    found = difference(facts)
+    return found if found is not None and found.severity != "critical" else None
+
+
+def difference(facts: Facts) -> Finding | None:
+    """The finding of both."""
     found = facts.measured.beside
     if found is None:
         return None
@@ -43,6 +58,7 @@ def test_differs(facts: Facts) -> Finding | None:
         *word_parts(found, unknown),
         *(() if long_ones_lost(facts) else length_parts(found)),
         *prompt_parts(found),
+        *trait_parts(facts.measured.labels),
         *attribute_parts(facts),
         *beside_validation(facts),
     ]
@@ -71,7 +87,20 @@ def test_differs(facts: Facts) -> Finding | None:
 def voids(found: BesideTraining, new: dict[str, float], unknown: float) -> bool:
     """Whether the difference is so large that the figures are about something else, or training was."""
     lost = [side.same_prompt for side in (found.judged, found.training) if side.prompts >= FEWEST_PROMPTS]
-    return max([*new.values(), *lost, 0.0]) >= 0.5 or unknown >= NEW_WORDS_MANY
+    return max([*new.values(), *lost, 0.0]) >= 0.5 or unknown >= NEW_WORDS_MANY or turns_lost(found)
+
+
+def turns_lost(found: BesideTraining) -> bool:
+    """Whether nearly all prompts have other turns than those of training, and are shorter or longer by a factor: a system
+    turn, or all but the last one, is on one side only.
+    """
+    judged, trained = found.judged, found.training
+    return distance(judged.shapes, trained.shapes) >= SHAPES_ALL and bool(list(prompt_lengths(judged, trained)))
+
+
+def distance(one: Mapping[str, float], other: Mapping[str, float]) -> float:
+    """The total variation distance of two shares; 0 where one is not known."""
+    return sum(abs(one.get(n, 0.0) - other.get(n, 0.0)) for n in {*one, *other}) / 2 if one and other else 0.0
 
 
 def new_languages(found: BesideTraining) -> dict[str, float]:
@@ -138,9 +167,7 @@ def prompt_lengths(judged: DataSide, trained: DataSide) -> Iterator[Said]:
 def shapes(judged: DataSide, trained: DataSide) -> Iterator[Said]:
     """Conversations whose turns are by other roles: the total variation distance between both sides."""
     one, other = judged.shapes, trained.shapes
-    if not enough_prompts(judged, trained) or not one or not other:
-        return
-    if sum(abs(one.get(n, 0.0) - other.get(n, 0.0)) for n in {*one, *other}) / 2 < SHAPES_APART:
+    if not enough_prompts(judged, trained) or distance(one, other) < SHAPES_APART:
         return
     most = [max(side, key=lambda name: side[name]) or "-" for side in (one, other)]
     yield Said(

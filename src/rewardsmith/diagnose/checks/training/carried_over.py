@@ -2,10 +2,10 @@
 
 import math
 
-from rewardsmith.diagnose import values
+from rewardsmith.diagnose import commands, values
 from rewardsmith.diagnose.checks.signals import sample_of, validation_of
 from rewardsmith.diagnose.facts import Facts
-from rewardsmith.diagnose.finding import Said, percent, span
+from rewardsmith.diagnose.finding import Finding, Said, percent, span
 from rewardsmith.diagnose.intervals import Interval95, wilson
 
 MANY_EPOCHS = 10
@@ -19,6 +19,9 @@ APART = 0.03
 
 LOSS_APART = 0.06
 """Nats between the losses of validation and test, beyond the intervals of both."""
+
+EASIER = 0.05
+"""Points between the intervals of test and training comparisons, and to validation, from which the test is easier."""
 
 
 def beside_validation(facts: Facts) -> list[Said]:
@@ -98,3 +101,40 @@ def worse_than_all_training(facts: Facts, validation: float) -> bool:
         return False
     apart = sample.accuracy_interval.low - interval.high
     return apart >= APART and validation >= sample.accuracy - CARRIES / 2 and validation - interval.high >= APART
+
+
+def easier_test(facts: Facts) -> Finding | None:
+    """The judged comparisons are ranked right more often than those that were trained on, and than those of validation."""
+    sample, validation, interval = sample_of(facts), validation_of(facts), facts.interval
+    if sample is None or sample.accuracy_interval is None or validation is None or interval is None:
+        return None
+    if interval.low - sample.accuracy_interval.high < EASIER or interval.low - validation[1] < EASIER:
+        return None
+    own = sample.accuracy_interval
+    return Finding(
+        "test_easier",
+        "warning",
+        Said("the test is easier than the training data", "测试集比训练数据更容易"),
+        Said(
+            f"Accuracy {percent(facts.accuracy or 0.0)} ({span(interval.low, interval.high)}) on the test, "
+            f"{percent(sample.accuracy)} ({span(own.low, own.high)}) on {sample.n:,} comparisons that were trained on, and "
+            f"{percent(validation[1])} on validation.",
+            f"测试集准确率 {percent(facts.accuracy or 0.0)}（{span(interval.low, interval.high)}），{sample.n:,} "
+            f"个训练过的比较上为 {percent(sample.accuracy)}（{span(own.low, own.high)}），"
+            f"验证集上为 {percent(validation[1])}。",
+        ),
+        Said(
+            "Nothing is easier than what was trained on, unless it was chosen so: pairs far apart, rows on which several "
+            "judges agreed, or labels of the test that are cleaner than those of training.",
+            "除非经过挑选，否则不会有比训练过的数据更容易的数据：差距很大的偏好对、多名评判者一致的行，"
+            "或测试标签比训练标签更干净。",
+        ),
+        Said(
+            "Evaluate on comparisons like those of the later use, drawn as the training data is; if the training labels are "
+            "the noisy ones, measure how many are wrong.",
+            "在与实际用途相似、按训练数据方式抽取的比较上评估；若训练标签噪声较大，先测量有多少是错误的。",
+        ),
+        {"accuracy": facts.accuracy, "trained": sample.accuracy, "validation": validation[1], "n": facts.n},
+        "cannot_tell",
+        commands.evaluate(facts),
+    )

@@ -7,7 +7,6 @@ import math
 from statistics import fmean, variance
 
 from rewardsmith.diagnose import commands
-from rewardsmith.diagnose.checks.learning import measured
 from rewardsmith.diagnose.checks.signals import (
     finite_losses,
     head_loss,
@@ -33,9 +32,6 @@ MOVED = 0.02
 
 FEW_STEPS = 100
 """Under this many optimizer steps a model that starts with a random head has hardly begun."""
-
-HELD_BACK = (("weight_decay", 1.0, 0.01), ("dropout", 0.5, 0.0))
-"""Setting, the value from which it is suspect, and the usual one."""
 
 A_HANDFUL = 10
 """Steps under which a head that began at random is not trained, even where its first direction ranks well."""
@@ -188,30 +184,6 @@ def too_few_steps(facts: Facts) -> Finding | None:
         {"steps": steps},
         command=commands.train(facts, *flags),
     )
-
-
-def too_much_held_back(facts: Facts) -> Finding | None:
-    """Weight decay or dropout far above the usual, in a run that learned little."""
-    for name, limit, usual in HELD_BACK:
-        value = facts.settings.get(name)
-        if isinstance(value, float | int) and value >= limit and (weak(facts) or (facts.reward_std or 1.0) < 0.1):
-            return Finding(
-                name,
-                severity(facts),
-                Said(f"{name} = {value:g} prevents learning", f"{name} = {value:g} 妨碍了学习"),
-                Said(
-                    f"{name} is {value:g}; {usual:g} is usual. {measured(facts).en}.",
-                    f"{name} 为 {value:g}，通常为 {usual:g}。{measured(facts).zh}。",
-                ),
-                Said(
-                    "So much regularisation pulls the weights to zero, or hides what the head has to read.",
-                    "过强的正则化会把权重拉向零，或遮住奖励头要读取的内容。",
-                ),
-                Said(f"Train again with {name} {usual:g}.", f"将 {name} 设为 {usual:g} 重新训练。"),
-                {name: value, "usual": usual},
-                command=commands.train(facts, f"--{name.replace('_', '-')}", f"{usual:g}"),
-            )
-    return None
 
 
 def head_not_trained(facts: Facts) -> Finding | None:
