@@ -8,8 +8,9 @@ UKP's debates, or the prompts of Anthropic HH, are cut in four; run k tests on p
 that the runs have other test prompts, other pairs and other heads. Both start from the same head and see the same token ids,
 each in an order of its own; the settings are those of `train_vs_trl.py`. One scorer gives the rewards of both. `hh-apart`
 trains a model for each file of HH, since short responses win in one and long ones in the other, and judges all margins
-together. The temperature is cross-fitted by prompt, five folds. Calibration alone says nothing of a model that is never
-sure, so the cross-entropy stands beside it (a coin's is ln 2 = 0.693), and `longer`, which trains nothing.
+together. Each model has a temperature and an isotonic map of its own, cross-fitted by prompt on its test pairs, five folds.
+Calibration alone says nothing of a model that is never sure, so the cross-entropy stands beside it (a coin's is ln 2 =
+0.693), and `longer`, which trains nothing.
 """
 
 import argparse
@@ -31,6 +32,9 @@ from frozen_pairs import FOLDS, Pool, drawn, margins, pool_of, right
 from paired_rows import figures
 from rewardsmith.data.merging import merge_prompts
 from rewardsmith.evaluate.calibration import cross_fitted_margin, ece
+from rewardsmith.evaluate.corrections.effect import log_odds
+from rewardsmith.evaluate.corrections.isotonic import fit_isotonic
+from rewardsmith.evaluate.folds import held_out_folds
 from rewardsmith.evaluate.inference.noise_floor import ece_noise_floor
 from rewardsmith.files import write_json
 from rewardsmith.model.loading.backbones import draw_head
@@ -67,9 +71,13 @@ class Learning:
 
 @dataclass(frozen=True)
 class Tested:
-    """Margins on the test pairs of a fold by arm, the CPU seconds of training, and the pairs' prompts."""
+    """Margins on the test pairs of a fold by arm, the same calibrated in both ways, the CPU seconds of training, and the
+    pairs' prompts.
+    """
 
     margins: dict[str, np.ndarray]
+    cooled: dict[str, np.ndarray]
+    isotonic: dict[str, np.ndarray]
     seconds: dict[str, float]
     prompts: np.ndarray
 
@@ -131,33 +139,53 @@ def run(model: Any, pool: Pool, number: int, learning: Learning) -> Tested:
         rewards = {ranking.prompt_id: each for ranking, each in zip(rankings, values, strict=True)}
         found[arm] = margins(pool, asked, rewards)
         print(number, len(pairs), arm, right(found[arm]).mean(), seconds[arm], flush=True)
-    return Tested(found, seconds, np.array([int(pair.prompt_id[:12], 16) for pair in asked]))
+    prompts = np.array([int(pair.prompt_id[:12], 16) for pair in asked])
+    cooled = {arm: cross_fitted_margin(given, np.ones(len(given)), cluster=prompts) for arm, given in found.items()}
+    isotonic = {arm: cross_fitted_isotonic(given, prompts) for arm, given in found.items()}
+    return Tested(found, cooled, isotonic, seconds, prompts)
+
+
+def cross_fitted_isotonic(margin: np.ndarray, prompts: np.ndarray) -> np.ndarray:
+    """Log odds of the probabilities by isotonic maps that were fitted on the other folds of prompts."""
+    told = np.zeros(len(margin))
+    for here in held_out_folds(prompts, seed=0):
+        found = fit_isotonic(margin[~here], np.ones(int((~here).sum())))
+        told[here] = log_odds(found.probability(margin[here]))
+    return told
 
 
 def together(parts: Sequence[Tested]) -> Tested:
     """The models of one fold as one."""
     return Tested(
-        {arm: np.concatenate([each.margins[arm] for each in parts]) for arm in (*ARMS, LONGER)},
+        *(joined([getattr(each, name) for each in parts]) for name in ("margins", "cooled", "isotonic")),
         {arm: sum(each.seconds[arm] for each in parts) for arm in (*ARMS, LONGER)},
         np.concatenate([each.prompts for each in parts]),
     )
 
 
+def joined(parts: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Arrays of several models by arm."""
+    return {arm: np.concatenate([each[arm] for each in parts]) for arm in parts[0]}
+
+
 def rows_of(runs: Sequence[Tested]) -> list[dict[str, Any]]:
     """The figures of each arm over all runs so far."""
-    prompts = np.concatenate([each.prompts for each in runs])
-    margin = {arm: np.concatenate([each.margins[arm] for each in runs]) for arm in (*ARMS, LONGER)}
-    ones, rows = np.ones(len(prompts)), []
-    for arm, given in margin.items():
-        cooled = cross_fitted_margin(given, ones, cluster=prompts)
-        floor = ece_noise_floor(cooled, ones, cluster=prompts, rng=np.random.default_rng(0))
+    whole = together(runs)
+    prompts, ones, rows = whole.prompts, np.ones(len(whole.prompts)), []
+    for arm, given in whole.margins.items():
+        cooled, isotonic = whole.cooled[arm], whole.isotonic[arm]
+        floor, floor_isotonic = (
+            ece_noise_floor(each, ones, cluster=prompts, rng=np.random.default_rng(0)) for each in (cooled, isotonic)
+        )
         rows.append({
             "arm": arm, "n": len(prompts), "prompts": len(np.unique(prompts)), "seeds": len(runs),
-            **figures(given, margin["trl"], prompts, minus="minus_trl"),
+            **figures(given, whole.margins["trl"], prompts, minus="minus_trl"),
             "by_seed": [float(right(each.margins[arm]).mean()) for each in runs],
             "ece": ece(given, ones), "ece_after_temperature": ece(cooled, ones), "ece_floor": floor.mean,
-            "ece_limit": floor.limit, "cross_entropy_after_temperature": float(np.logaddexp(0, -cooled).mean()),
-            "cpu_seconds": sum(each.seconds[arm] for each in runs),
+            "ece_limit": floor.limit, "ece_after_isotonic": ece(isotonic, ones),
+            "ece_floor_isotonic": floor_isotonic.mean, "ece_limit_isotonic": floor_isotonic.limit,
+            "cross_entropy_after_temperature": float(np.logaddexp(0, -cooled).mean()),
+            "cross_entropy_after_isotonic": float(np.logaddexp(0, -isotonic).mean()), "cpu_seconds": whole.seconds[arm],
         })  # fmt: skip
     return rows
 
