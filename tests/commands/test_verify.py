@@ -197,8 +197,8 @@ def test_diagnose_and_compare_refuse_figures_that_were_damaged_since(made, run, 
     flip_bit(run / name, root=tmp_path, rng=random.Random(1))
     with pytest.raises(DataError, match=rf"run is damaged: {name}: changed since it was written"):
         rs.diagnose(run, overwrite=True)
-    if name == "comparisons.jsonl":
-        with pytest.raises(DataError, match=r"run is damaged: comparisons.jsonl: changed since"):
+    if name in ("comparisons.jsonl", "evaluation.json"):
+        with pytest.raises(DataError, match=rf"run is damaged: {name}: changed since"):
             rs.compare(made / "run", run)
     else:
         assert rs.compare(made / "run", run).to_json()["flipped"] == 0

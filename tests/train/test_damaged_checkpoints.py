@@ -5,8 +5,10 @@ import random
 import shutil
 
 import pytest
-from test_loop import fit, weights
+from test_loop import fit as fit_of_any_model
+from test_loop import weights
 
+from builders import tiny
 from damage import flip_bit, numbers, trial
 from rewardsmith.errors import TrainingError
 from rewardsmith.train import resume
@@ -25,6 +27,11 @@ class Notes:
         from rewardsmith.progress import SILENT
 
         return SILENT.task(label, total, unit)
+
+
+def fit(folder, **changes):
+    """A run whose best step is one of the last two, which have checkpoints."""
+    return fit_of_any_model(folder, model=tiny(seed=2), **changes)
 
 
 @pytest.fixture(scope="module")

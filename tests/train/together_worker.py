@@ -96,10 +96,15 @@ def fit(folder, kind, *, team=ALONE, parallel="ddp", zero=None):
         sequences = [example.sequences for example in (*train, *held)]
         cache_states(model.network, 1, sequences, FitSettings(**{**settings, **changes}), 2, SILENT, team)
         assert model.network.cache is not None
-    return Fit(
+    trainer = Fit(
         model.network, FitSettings(**{**settings, **changes}), train=train, validation=held, folder=folder,
         fingerprint={"a": 1}, team=team, parallel=parallel, zero=zero,
     )  # fmt: skip
+    if (
+        kind == "half"
+    ):  # at the usual scale, the larger gradients of two processes overflow once, and one step is left out
+        trainer.scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    return trainer
 
 
 def shard_facts(trainer):

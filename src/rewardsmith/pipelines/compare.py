@@ -170,10 +170,12 @@ def refuse_relabelled(pairs: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]
 
 def read_left_out(folder: Path) -> dict[str, Any]:
     """What an evaluation did not use as it was given, from its evaluation.json; empty where it does not say."""
+    from rewardsmith.files.manifest import refuse_changed
     from rewardsmith.files.reading import read_object, taking_from
     from rewardsmith.scoring.left_out import left_out_from
 
     path = folder / "evaluation.json"
+    refuse_changed(folder, [path.name])
     with taking_from(path):
         return left_out_from(read_object(path).get("left_out")).to_json()
 
