@@ -145,7 +145,7 @@ def main() -> None:
     methods = list(dict.fromkeys([PLAIN, *given.methods.split(",")]))
     parts = split(given.prompts)
     before = json.loads(given.output.read_text())["rows"] if given.output.exists() else []
-    settings = {"model": given.model, "prompts": given.prompts, "tried": given.rates, **SETTINGS[given.model]}
+    settings = {"model": given.model, "training_prompts": given.prompts, "tried": given.rates, **SETTINGS[given.model]}
     for noise in map(float, given.noise.split(",")):
         seen: dict[str, list[Any]] = {}
         others = [each for each in before if (each["model"], each["noise"]) != (given.model, noise)]
